@@ -1,0 +1,58 @@
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm.Transport;
+
+/// <summary>Reaches one builder and opens byte streams to its Nix daemon. Safe for concurrent use.</summary>
+public interface IBuilderTransport : IAsyncDisposable
+{
+    /// <summary>
+    /// Opens a channel to a new daemon process (or socket connection) of the builder, connecting first where need be.
+    /// Closing the channel ends that daemon process, and with it any build that it runs.
+    /// </summary>
+    /// <exception cref="BuilderException">The builder cannot be reached or used; kind and recommendation say why.</exception>
+    Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation);
+}
+
+/// <summary>What a channel is for: this decides which connection it shares.</summary>
+public enum ChannelUse
+{
+    /// <summary>Questions and builds: several share one connection.</summary>
+    Build,
+
+    /// <summary>NARs: a connection of its own, so that a slow reader holds up nobody else.</summary>
+    Bulk,
+}
+
+/// <summary>One duplex byte stream to a daemon.</summary>
+public interface IBuilderChannel : IAsyncDisposable
+{
+    /// <summary>
+    /// Reads what the daemon writes and writes what it reads. A read returns 0 only at a true end of the stream;
+    /// a connection that breaks throws <see cref="BuilderException"/> or <see cref="IOException"/>.
+    /// One reader and one writer may run at the same time.
+    /// </summary>
+    Stream Stream { get; }
+
+    /// <summary>The last lines that the remote program wrote to its standard error, terminal control removed; may be empty.</summary>
+    string ErrorOutput { get; }
+}
+
+/// <summary>Makes the transport that fits a builder.</summary>
+public interface IBuilderTransportFactory
+{
+    /// <summary>A transport for a remote builder; nothing is connected before the first channel is opened.</summary>
+    IBuilderTransport Create(NixBuilder builder, TransportOptions options);
+}
+
+/// <summary>Limits and settings of the transports of one run.</summary>
+public sealed record TransportOptions
+{
+    /// <summary>How long connecting, the key exchange and the login may take together.</summary>
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>A connection that stays silent for this long, although it was asked, is dead.</summary>
+    public TimeSpan SilenceTimeout { get; init; } = TimeSpan.FromSeconds(25);
+
+    /// <summary>Says which decisions were taken, for the Verbose stream; called from any thread.</summary>
+    public Action<string>? Verbose { get; init; }
+}
