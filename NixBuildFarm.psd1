@@ -1,0 +1,29 @@
+@{
+    RootModule           = 'NixBuildFarm.dll'
+    ModuleVersion        = '0.1.0'
+    GUID                 = '6f0f5c52-6d0e-4a53-9a4c-0c6d8a2f7b1e'
+    Author               = 'NixBuildFarm contributors'
+    CompanyName          = 'NixBuildFarm contributors'
+    Copyright            = '(c) NixBuildFarm contributors. MIT license.'
+    Description          = 'Builds Nix derivations on many machines at once: chosen at build time, the local machine among them as an equal.'
+    PowerShellVersion    = '7.4'
+    CompatiblePSEditions = @('Core')
+    FormatsToProcess     = @('NixBuildFarm.Format.ps1xml')
+    CmdletsToExport      = @(
+        'Get-NixBuilder'
+        'Get-NixBuilderPolicy'
+        'Invoke-NixDistributedBuild'
+        'Reset-NixBuilderPolicy'
+        'Set-NixBuilderPolicy'
+        'Test-NixBuilder'
+    )
+    FunctionsToExport    = @()
+    AliasesToExport      = @()
+    VariablesToExport    = @()
+    PrivateData          = @{
+        PSData = @{
+            Tags       = @('Nix', 'NixOS', 'build', 'distributed', 'scheduler', 'Linux')
+            LicenseUri = 'https://opensource.org/license/mit'
+        }
+    }
+}
