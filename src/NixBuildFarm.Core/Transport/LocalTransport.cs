@@ -1,0 +1,120 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Net.Sockets;
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm.Transport;
+
+/// <summary>
+/// Reaches this machine's own store: over the daemon's socket where a daemon runs, else by a <c>nix-daemon --stdio</c>
+/// of our own, which works for whoever owns the store.
+/// </summary>
+public sealed class LocalTransport : IBuilderTransport
+{
+    private const string DefaultSocket = "/nix/var/nix/daemon-socket/socket";
+
+    /// <summary>The daemon's socket: <c>NIX_DAEMON_SOCKET_PATH</c>, a <c>unix://</c> of <c>NIX_REMOTE</c>, or Nix's default.</summary>
+    public static string SocketPath =>
+        Environment.GetEnvironmentVariable("NIX_DAEMON_SOCKET_PATH") is { Length: > 0 } configured ? configured
+        : Environment.GetEnvironmentVariable("NIX_REMOTE") is { } remote && remote.StartsWith("unix://", StringComparison.Ordinal) ? remote["unix://".Length..]
+        : DefaultSocket;
+
+    /// <inheritdoc/>
+    public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
+        File.Exists(SocketPath) ? await ConnectAsync(cancellation) : SpawnDaemon();
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private static async Task<IBuilderChannel> ConnectAsync(CancellationToken cancellation)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(SocketPath), cancellation);
+            return new SocketChannel(new NetworkStream(socket, ownsSocket: true));
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            throw Unreachable($"The Nix daemon's socket {SocketPath} does not answer: {e.Message}.", "Start the Nix daemon: systemctl start nix-daemon", e);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static ProcessChannel SpawnDaemon()
+    {
+        var start = new ProcessStartInfo("nix-daemon", ["--stdio"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        try
+        {
+            return new ProcessChannel(Process.Start(start)!);
+        }
+        catch (Win32Exception e)
+        {
+            throw Unreachable($"No Nix daemon listens on {SocketPath}, and nix-daemon cannot be started: {e.Message}.", "Install Nix on this machine.", e);
+        }
+    }
+
+    private static BuilderException Unreachable(string message, string recommendation, Exception cause) =>
+        new(NixBuilder.LocalName, BuilderFailure.Unreachable, message, recommendation, cause);
+
+    private sealed class SocketChannel(NetworkStream stream) : IBuilderChannel
+    {
+        public Stream Stream => stream;
+
+        public string ErrorOutput => "";
+
+        public ValueTask DisposeAsync() => stream.DisposeAsync();
+    }
+
+    private sealed class ProcessChannel : IBuilderChannel
+    {
+        private const int KeptLines = 20;
+        private readonly Process process;
+        private readonly Queue<string> errorLines = new();
+
+        public ProcessChannel(Process process)
+        {
+            this.process = process;
+            Stream = new DuplexStream(process.StandardOutput.BaseStream, process.StandardInput.BaseStream);
+            process.ErrorDataReceived += (_, e) => Keep(e.Data);
+            process.BeginErrorReadLine();
+        }
+
+        public Stream Stream { get; }
+
+        public string ErrorOutput
+        {
+            get
+            {
+                lock (errorLines) return string.Join('\n', errorLines);
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Stream.DisposeAsync();
+            if (!process.HasExited) process.Kill();
+            process.Dispose();
+        }
+
+        private void Keep(string? line)
+        {
+            if (line is null) return;
+            lock (errorLines)
+            {
+                if (errorLines.Count == KeptLines) errorLines.Dequeue();
+                errorLines.Enqueue(line);
+            }
+        }
+    }
+}

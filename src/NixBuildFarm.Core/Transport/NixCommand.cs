@@ -1,0 +1,78 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+
+namespace NixBuildFarm.Transport;
+
+/// <summary>Runs one of Nix's own programs on this machine, without a shell.</summary>
+public static partial class NixCommand
+{
+    /// <summary>Runs a program of Nix and returns what it printed.</summary>
+    /// <param name="program">E.g. <c>nix-instantiate</c>, found in PATH.</param>
+    /// <param name="arguments">Its arguments, word by word.</param>
+    /// <param name="workingDirectory">Where it runs; null: here.</param>
+    /// <param name="cancellation">Ends the program.</param>
+    /// <returns>Its standard output.</returns>
+    /// <exception cref="NixBuildFarmException">
+    /// <c>NixNotFound</c>: no such program; <c>NixFailed</c>: it failed, and the message is Nix's own, once.
+    /// </exception>
+    public static async Task<string> RunAsync(
+        string program, IEnumerable<string> arguments, string? workingDirectory = null, CancellationToken cancellation = default)
+    {
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = workingDirectory ?? "",
+        };
+        using var process = Start(start);
+        process.StandardInput.Close();
+        try
+        {
+            var output = process.StandardOutput.ReadToEndAsync(cancellation);
+            var error = process.StandardError.ReadToEndAsync(cancellation);
+            await Task.WhenAll(output, error);
+            await process.WaitForExitAsync(cancellation);
+            return process.ExitCode == 0 ? await output : throw Failed(program, process.ExitCode, await error);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+    }
+
+    /// <summary>What Nix says of an error, without colour, warnings and the word <c>error:</c>.</summary>
+    public static string MessageOf(string standardError)
+    {
+        var plain = TerminalControl().Replace(standardError, "").Trim();
+        var at = plain.IndexOf("error:", StringComparison.Ordinal);
+        return at < 0 ? plain : plain[(at + "error:".Length)..].Trim();
+    }
+
+    private static Process Start(ProcessStartInfo start)
+    {
+        try
+        {
+            return Process.Start(start)!;
+        }
+        catch (Win32Exception e)
+        {
+            throw new NixBuildFarmException(
+                "NixNotFound",
+                $"“{start.FileName}” cannot be started: {e.Message}.",
+                "Install Nix on this machine, or add its bin folder to PATH.",
+                e);
+        }
+    }
+
+    private static NixBuildFarmException Failed(string program, int exitCode, string error)
+    {
+        var message = MessageOf(error);
+        return new("NixFailed", message.Length > 0 ? $"{program}: {message}" : $"{program} ended with exit code {exitCode} and no message.");
+    }
+
+    [GeneratedRegex(@"\x1b\[[0-?]*[ -/]*[@-~]", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex TerminalControl();
+}
