@@ -1,0 +1,165 @@
+using System.Globalization;
+using System.Text;
+
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>
+/// Builders that are alike for the scheduler: the same classes of jobs, the same speeds and bandwidths within a few percent. Of each kind
+/// only the one that is free first needs to be looked at, so a decision costs as many looks as there are kinds, not builders.
+/// </summary>
+internal sealed class BuilderKinds
+{
+    private readonly BuilderState[] builders;
+    private readonly int[][] kindsOfClass;
+    private readonly int[][] heaps;
+    private readonly int[] counts;
+
+    public BuilderKinds(JobGraph graph, EligibilityClasses classes, BuilderState[] builders, Func<int, int, double> speedOf)
+    {
+        this.builders = builders;
+        var online = Enumerable.Range(0, builders.Length).Where(b => builders[b].Status == BuilderStatus.Online).ToArray();
+        var descriptions = online.Select(b => builders[b].Description).ToArray();
+        var eligible = new bool[classes.Count][];
+        for (var c = 0; c < classes.Count; c++)
+        {
+            eligible[c] = new bool[builders.Length];
+            var verdicts = Eligibility.OnFarm(graph[classes.Representatives[c]], descriptions);
+            for (var i = 0; i < online.Length; i++) eligible[c][online[i]] = verdicts[i].IsEligible;
+        }
+        Eligible = eligible;
+
+        var members = new List<List<int>>();
+        var known = new Dictionary<string, int>();
+        foreach (var builder in builders) builder.Kind = -1;
+        foreach (var b in online)
+        {
+            var signature = SignatureOf(b);
+            if (!known.TryGetValue(signature, out var kind))
+            {
+                kind = members.Count;
+                known.Add(signature, kind);
+                members.Add([]);
+            }
+            builders[b].Kind = kind;
+            members[kind].Add(b);
+        }
+        heaps = members.Select(m => m.ToArray()).ToArray();
+        counts = heaps.Select(h => h.Length).ToArray();
+        foreach (var heap in heaps)
+        {
+            for (var i = 0; i < heap.Length; i++) builders[heap[i]].HeapIndex = i;
+        }
+        for (var k = 0; k < heaps.Length; k++)
+        {
+            for (var i = counts[k] - 1; i >= 0; i--) MoveDown(heaps[k], i);
+        }
+        kindsOfClass = Enumerable.Range(0, classes.Count)
+            .Select(c => Enumerable.Range(0, heaps.Length).Where(k => eligible[c][heaps[k][0]]).ToArray())
+            .ToArray();
+        // All jobs of a class are of one system, so the fastest builder of the class is the same for each of them.
+        BestSpeed = Enumerable.Range(0, classes.Count)
+            .Select(c => online.Where(b => eligible[c][b]).Select(b => speedOf(b, classes.Representatives[c])).DefaultIfEmpty(1).Max())
+            .ToArray();
+    }
+
+    private BuilderKinds(BuilderKinds other, BuilderState[] builders)
+    {
+        this.builders = builders;
+        Eligible = other.Eligible;
+        BestSpeed = other.BestSpeed;
+        kindsOfClass = other.kindsOfClass;
+        heaps = other.heaps.Select(h => (int[])h.Clone()).ToArray();
+        counts = other.counts;
+    }
+
+    /// <summary>By class, then builder.</summary>
+    public bool[][] Eligible { get; }
+
+    /// <summary>By class: the speed of the fastest builder that may take it; 1 where there is none.</summary>
+    public double[] BestSpeed { get; }
+
+    public int Count => heaps.Length;
+
+    public BuilderKinds Clone(BuilderState[] clonedBuilders) => new(this, clonedBuilders);
+
+    /// <summary>The kinds of builder that may take jobs of a class.</summary>
+    public ReadOnlySpan<int> KindsOf(int eligibilityClass) => kindsOfClass[eligibilityClass];
+
+    /// <summary>The builder of a kind that is free first.</summary>
+    public int FirstOf(int kind) => heaps[kind][0];
+
+    /// <summary>The builders of a kind, in no order.</summary>
+    public ReadOnlySpan<int> MembersOf(int kind) => heaps[kind];
+
+    /// <summary>Whether a builder that may take jobs of this class has a free slot.</summary>
+    public bool HasIdle(int eligibilityClass)
+    {
+        foreach (var kind in kindsOfClass[eligibilityClass])
+        {
+            if (builders[heaps[kind][0]].FreeSlots > 0) return true;
+        }
+        return false;
+    }
+
+    /// <summary>Puts a builder where its changed key belongs.</summary>
+    public void Update(int builder)
+    {
+        var kind = builders[builder].Kind;
+        if (kind < 0) return;
+        MoveDown(heaps[kind], builders[builder].HeapIndex);
+        MoveUp(heaps[kind], builders[builder].HeapIndex);
+    }
+
+    private string SignatureOf(int b)
+    {
+        var text = new StringBuilder();
+        foreach (var eligible in Eligible) text.Append(eligible[b] ? '1' : '0');
+        foreach (var speed in builders[b].Speeds) text.Append(' ').Append(Step(speed, 0.03));
+        var description = builders[b].Description;
+        text.Append(' ').Append(Step(description.DownloadBandwidth, 0.2)).Append(' ').Append(Step(description.UploadBandwidth, 0.2));
+        return text.Append(description.IsLocal ? " local" : "").ToString();
+    }
+
+    private static string Step(double value, double width) =>
+        value <= 0 ? "-" : double.IsInfinity(value) ? "+" : Math.Round(Math.Log(value) / width).ToString(CultureInfo.InvariantCulture);
+
+    private bool IsBefore(int a, int b)
+    {
+        var (x, y) = (builders[a].Key, builders[b].Key);
+        return x < y || (x == y && a < b);
+    }
+
+    private void MoveUp(int[] heap, int i)
+    {
+        var builder = heap[i];
+        while (i > 0)
+        {
+            var parent = (i - 1) / 2;
+            if (!IsBefore(builder, heap[parent])) break;
+            Set(heap, i, heap[parent]);
+            i = parent;
+        }
+        Set(heap, i, builder);
+    }
+
+    private void MoveDown(int[] heap, int i)
+    {
+        var builder = heap[i];
+        while (true)
+        {
+            var child = 2 * i + 1;
+            if (child >= heap.Length) break;
+            if (child + 1 < heap.Length && IsBefore(heap[child + 1], heap[child])) child++;
+            if (!IsBefore(heap[child], builder)) break;
+            Set(heap, i, heap[child]);
+            i = child;
+        }
+        Set(heap, i, builder);
+    }
+
+    private void Set(int[] heap, int i, int builder)
+    {
+        heap[i] = builder;
+        builders[builder].HeapIndex = i;
+    }
+}

@@ -1,0 +1,155 @@
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>Whether a builder takes jobs.</summary>
+public enum BuilderStatus
+{
+    /// <summary>It takes jobs.</summary>
+    Online,
+
+    /// <summary>It ends what runs and takes nothing new.</summary>
+    Draining,
+
+    /// <summary>It is gone.</summary>
+    Lost,
+}
+
+/// <summary>What the scheduler keeps of a builder: its slots, and until when each is believed to be taken.</summary>
+internal sealed class BuilderState
+{
+    private const int Idle = -1;
+
+    public BuilderState(FarmBuilder description, string[] systems)
+    {
+        Description = description;
+        Describe(description, systems);
+    }
+
+    private BuilderState(BuilderState other)
+    {
+        Description = other.Description;
+        Status = other.Status;
+        Speeds = other.Speeds;
+        Slots = (Slot[])other.Slots.Clone();
+        FreeSlots = other.FreeSlots;
+        CoresInUse = other.CoresInUse;
+        (Kind, HeapIndex, Key) = (other.Kind, other.HeapIndex, other.Key);
+        (DownlinkFree, UplinkFree) = (other.DownlinkFree, other.UplinkFree);
+    }
+
+    public struct Slot
+    {
+        public int Job;
+        public double StartedAt;
+        public double FreeAt;
+        public int Cores;
+        public bool IsHedge;
+    }
+
+    public FarmBuilder Description { get; private set; }
+
+    public BuilderStatus Status { get; set; }
+
+    /// <summary>By index of the system; 0 where it does not build it. Replaced, never changed.</summary>
+    public double[] Speeds { get; private set; } = [];
+
+    /// <summary>The slots in use come and go; there may be more than it should have while running jobs end.</summary>
+    public Slot[] Slots { get; private set; } = [];
+
+    /// <summary>Slots that may be filled.</summary>
+    public int FreeSlots { get; private set; }
+
+    public int CoresInUse { get; private set; }
+
+    public int FreeCores => Math.Max(0, Description.TotalCores - CoresInUse);
+
+    /// <summary>Index of the <see cref="BuilderKinds"/> it belongs to; −1 where it takes no jobs.</summary>
+    public int Kind { get; set; } = -1;
+
+    public int HeapIndex { get; set; }
+
+    /// <summary>Orders builders of a kind: −(free slots) where there are some, else when the first becomes free.</summary>
+    public double Key { get; private set; }
+
+    /// <summary>When what is on its way to it should have arrived.</summary>
+    public double DownlinkFree { get; set; }
+
+    /// <summary>When what it sends should have been sent.</summary>
+    public double UplinkFree { get; set; }
+
+    /// <summary>Slots it should have: never more than cores, so that no core is ever shared by our own doing.</summary>
+    public int MaxJobs => Math.Min(Description.MaxJobs, Description.TotalCores);
+
+    public int Running => Slots.Count(s => s.Job != Idle);
+
+    public BuilderState Clone() => new(this);
+
+    public void Describe(FarmBuilder description, string[] systems)
+    {
+        Description = description;
+        Speeds = systems.Select(description.SpeedOf).ToArray();
+        FitSlots();
+    }
+
+    public void Take(int job, double now, double freeAt, int cores, bool isHedge)
+    {
+        var slot = IndexOf(Idle);
+        Slots[slot] = new Slot { Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores, IsHedge = isHedge };
+        FreeSlots--;
+        CoresInUse += cores;
+        UpdateKey();
+    }
+
+    public Slot Release(int job)
+    {
+        var index = IndexOf(job);
+        var slot = Slots[index];
+        CoresInUse -= slot.Cores;
+        Slots[index] = new Slot { Job = Idle };
+        if (Slots.Length > MaxJobs)
+        {
+            FitSlots();
+        }
+        else
+        {
+            FreeSlots++;
+            UpdateKey();
+        }
+        return slot;
+    }
+
+    public int IndexOf(int job)
+    {
+        for (var i = 0; i < Slots.Length; i++)
+        {
+            if (Slots[i].Job == job) return i;
+        }
+        return -1;
+    }
+
+    /// <summary>The slot that becomes free first.</summary>
+    public int EarliestSlot()
+    {
+        var best = 0;
+        for (var i = 1; i < Slots.Length; i++)
+        {
+            if (Slots[i].FreeAt < Slots[best].FreeAt) best = i;
+        }
+        return best;
+    }
+
+    public void SetFreeAt(int slot, double at)
+    {
+        Slots[slot].FreeAt = at;
+        UpdateKey();
+    }
+
+    private void FitSlots()
+    {
+        var running = Slots.Where(s => s.Job != Idle).ToArray();
+        FreeSlots = Math.Max(0, MaxJobs - running.Length);
+        Slots = [.. running, .. Enumerable.Repeat(new Slot { Job = Idle }, FreeSlots)];
+        UpdateKey();
+    }
+
+    private void UpdateKey() => Key = FreeSlots > 0 ? -FreeSlots : Slots.Length == 0 ? double.PositiveInfinity : Slots[EarliestSlot()].FreeAt;
+}

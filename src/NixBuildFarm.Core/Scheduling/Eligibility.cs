@@ -1,0 +1,65 @@
+using System.IO.Enumeration;
+
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>Whether a builder may take a job, and if not, which condition fails, in words.</summary>
+/// <param name="Problem">The condition that fails; null where none does.</param>
+public readonly record struct Eligibility(string? Problem)
+{
+    /// <summary>Whether the builder may take the job.</summary>
+    public bool IsEligible => Problem is null;
+
+    /// <summary>
+    /// Applies Nix's rule (system; required ⊆ supported ∪ mandatory; mandatory ⊆ required), then the user's policy. That small jobs stay
+    /// local is not asked here: see <see cref="OnFarm"/>.
+    /// </summary>
+    public static Eligibility Of(Job job, FarmBuilder builder)
+    {
+        if (!builder.Enabled) return new("it is disabled");
+        if (builder.SpeedOf(job.System) <= 0)
+        {
+            return new($"it does not build {job.System} (it builds {string.Join(", ", builder.Systems.Select(s => s.System))})");
+        }
+        foreach (var feature in job.RequiredFeatures)
+        {
+            if (!builder.SupportedFeatures.Contains(feature) && !builder.MandatoryFeatures.Contains(feature))
+            {
+                return new($"it lacks the required feature {feature}");
+            }
+        }
+        foreach (var feature in builder.MandatoryFeatures)
+        {
+            if (!job.RequiredFeatures.Contains(feature)) return new($"it takes only jobs that require the feature {feature}");
+        }
+        if (builder.Match.Count > 0 && !Matches(builder.Match, job.Name))
+        {
+            return new($"its policy takes only {string.Join(", ", builder.Match)}");
+        }
+        if (Matches(builder.Exclude, job.Name))
+        {
+            return new($"its policy excludes {builder.Exclude.First(p => FileSystemName.MatchesSimpleExpression(p, job.Name))}");
+        }
+        return builder.MaxJobs <= 0 ? new("its number of jobs is 0") : default;
+    }
+
+    /// <summary>
+    /// For each builder whether it may take the job. A job that stays local (<see cref="Job.StaysLocal"/>) is for the local machine alone
+    /// where that is part of the farm and may take it.
+    /// </summary>
+    public static IReadOnlyList<Eligibility> OnFarm(Job job, IReadOnlyList<FarmBuilder> farm)
+    {
+        var result = farm.Select(b => Of(job, b)).ToArray();
+        if (!job.StaysLocal) return result;
+        var local = Enumerable.Range(0, farm.Count).FirstOrDefault(b => farm[b].IsLocal && result[b].IsEligible, -1);
+        if (local < 0) return result;
+        var why = job.IsBuiltin ? "Nix's own builders run locally" : "the derivation asks for a local build (preferLocalBuild)";
+        for (var b = 0; b < result.Length; b++)
+        {
+            if (b != local && result[b].IsEligible) result[b] = new(why);
+        }
+        return result;
+    }
+
+    private static bool Matches(IReadOnlyList<string> wildcards, string name) =>
+        wildcards.Any(w => FileSystemName.MatchesSimpleExpression(w, name));
+}

@@ -1,0 +1,49 @@
+using System.Runtime.InteropServices;
+
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>What is believed of a job before it has run.</summary>
+/// <param name="Seconds">Median duration at speed 1.0 on <see cref="ReferenceCores"/> cores.</param>
+/// <param name="Spread">Standard deviation of the duration's natural logarithm: 0 for certain, 0.4 for a good guess, 1.8 for none.</param>
+/// <param name="OutputBytes">Size of all its outputs.</param>
+[StructLayout(LayoutKind.Auto)]
+public readonly record struct Estimate(double Seconds, double Spread, long OutputBytes)
+{
+    /// <summary>The cores that <see cref="Seconds"/> speaks of.</summary>
+    public const int ReferenceCores = 4;
+
+    /// <summary>
+    /// How the duration changes with cores. Amdahl's law with a serial part of 5 % where the job builds in parallel, no change otherwise.
+    /// </summary>
+    public static double CoreFactor(bool parallel, int cores) =>
+        parallel ? (SerialPart + (1 - SerialPart) / cores) / (SerialPart + (1 - SerialPart) / ReferenceCores) : 1;
+
+    private const double SerialPart = 0.05;
+
+    /// <summary>
+    /// The duration to expect of a job that has run for <paramref name="elapsed"/> reference seconds and has not ended: the mean of the
+    /// lognormal distribution above that point. A job far over its estimate is expected to need longer still, not to end at once.
+    /// </summary>
+    public double ExpectedSeconds(double elapsed)
+    {
+        if (elapsed < Seconds * 0.05) return Seconds;
+        if (Spread < 0.01) return Math.Max(Seconds, elapsed * 1.02);
+        var z = (Math.Log(elapsed) - Math.Log(Seconds)) / Spread;
+        // Far in the tail both terms vanish; there the hazard of a lognormal gives elapsed × (1 + spread ÷ z) to first order.
+        if (z > 5) return elapsed * (1 + Spread / z);
+        // The median stands for the whole distribution until half of it is past: beliefs of rank and placement are medians too.
+        if (z <= 0) return Seconds;
+        return Math.Max(elapsed * 1.02, Seconds * MeanAbove(z) / MeanAbove(0));
+    }
+
+    private double MeanAbove(double z) => Math.Exp(Spread * Spread / 2) * UpperTail(z - Spread) / UpperTail(z);
+
+    /// <summary>Probability that a standard normal variable exceeds z (Abramowitz and Stegun 7.1.26, error below 2e-7).</summary>
+    private static double UpperTail(double z)
+    {
+        var x = Math.Abs(z) / Math.Sqrt(2);
+        var t = 1 / (1 + 0.3275911 * x);
+        var tail = 0.5 * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))) * Math.Exp(-x * x);
+        return z >= 0 ? tail : 1 - tail;
+    }
+}

@@ -1,0 +1,59 @@
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>How fast a builder is for one platform: an emulated one is slower than the native one.</summary>
+/// <param name="System">The platform, e.g. <c>x86_64-linux</c>.</param>
+/// <param name="Speed">Divides the reference duration of a job; above 0.</param>
+public readonly record struct SystemSpeed(string System, double Speed);
+
+/// <summary>A builder as the scheduler sees it. Builders are known by their index in the scheduler's list.</summary>
+public sealed record FarmBuilder
+{
+    /// <summary>What the user calls it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Whether this is the machine that the run is started on, where finished outputs go.</summary>
+    public bool IsLocal { get; init; }
+
+    /// <summary>Platforms it builds, with the speed of each. <c>builtin</c> needs no mention: it runs at the speed of the first.</summary>
+    public required IReadOnlyList<SystemSpeed> Systems { get; init; }
+
+    /// <summary>Builds at a time; 0: none.</summary>
+    public int MaxJobs { get; init; } = 1;
+
+    /// <summary>Cores that builds may use in all; 0 where unknown: then each build has <see cref="Estimate.ReferenceCores"/>.</summary>
+    public int Cores { get; init; }
+
+    /// <summary>What it can do beyond plain builds.</summary>
+    public IReadOnlyList<string> SupportedFeatures { get; init; } = [];
+
+    /// <summary>It takes only jobs that require all of these.</summary>
+    public IReadOnlyList<string> MandatoryFeatures { get; init; } = [];
+
+    /// <summary>Bytes per second that it can send; infinite where unknown.</summary>
+    public double UploadBandwidth { get; init; } = double.PositiveInfinity;
+
+    /// <summary>Bytes per second that it can receive; infinite where unknown.</summary>
+    public double DownloadBandwidth { get; init; } = double.PositiveInfinity;
+
+    /// <summary>Whether the run may use it at all.</summary>
+    public bool Enabled { get; init; } = true;
+
+    /// <summary>Policy: it takes only jobs whose name matches one of these wildcards (<c>*</c>, <c>?</c>); empty: all.</summary>
+    public IReadOnlyList<string> Match { get; init; } = [];
+
+    /// <summary>Policy: it takes no job whose name matches one of these wildcards.</summary>
+    public IReadOnlyList<string> Exclude { get; init; } = [];
+
+    /// <summary>The cores that the machine has for builds, stated or taken from its number of jobs.</summary>
+    public int TotalCores => Cores > 0 ? Cores : MaxJobs * Estimate.ReferenceCores;
+
+    /// <summary>The speed for a platform; 0 where it does not build it.</summary>
+    public double SpeedOf(string system)
+    {
+        foreach (var entry in Systems)
+        {
+            if (entry.System == system) return entry.Speed;
+        }
+        return system == "builtin" ? (Systems.Count > 0 ? Systems[0].Speed : 1) : 0;
+    }
+}

@@ -1,0 +1,208 @@
+using System.Runtime.InteropServices;
+
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>
+/// Earliest finish time: takes the ready jobs in order of rank and puts each where it ends first, counting the wait for a slot, the missing
+/// inputs and the builder's speed. Where that is a builder that is busy, the job waits for it, and the place is kept in mind while the
+/// jobs of lower rank are placed.
+/// </summary>
+internal sealed class Placement(SchedulingState state, SchedulerOptions options)
+{
+    /// <summary>Jobs that may decide to wait in one decision: enough for any real farm, and a bound for the work of one event.</summary>
+    private const int MaxWaiting = 128;
+
+    private readonly List<(int Builder, int Slot, double FreeAt)> reserved = [];
+    private readonly List<int> waiting = [];
+    private readonly HashSet<int> hedged = [];
+    private readonly HashSet<int> reportedNoBuilder = [];
+
+    /// <summary>When a decision may change although nothing happens.</summary>
+    public double? NextWakeup { get; private set; }
+
+    public void Decide(double now, List<SchedulingDecision> decisions)
+    {
+        NextWakeup = null;
+        for (var next = NextJob(); next >= 0 && waiting.Count < MaxWaiting; next = NextJob())
+        {
+            var place = Best(next, now);
+            if (place.Builder < 0)
+            {
+                state.Dequeue(next);
+                waiting.Add(next);
+                if (reportedNoBuilder.Add(next)) decisions.Add(new SchedulingDecision.NoBuilder(next));
+            }
+            else if (state.Builders[place.Builder].FreeSlots > 0)
+            {
+                decisions.Add(Start(next, place, now));
+            }
+            else
+            {
+                Wait(next, place, now);
+            }
+        }
+        foreach (var job in waiting) state.Enqueue(job);
+        waiting.Clear();
+        for (var i = reserved.Count - 1; i >= 0; i--) state.SetFreeAt(reserved[i].Builder, reserved[i].Slot, reserved[i].FreeAt);
+        reserved.Clear();
+    }
+
+    /// <summary>The build itself has begun: what was a forecast of its end is now counted from here.</summary>
+    public void Begin(int job, int builder, double now)
+    {
+        var slot = state.Builders[builder].IndexOf(job);
+        state.Builders[builder].Slots[slot].StartedAt = now;
+        state.SetFreeAt(builder, slot, now + state.Estimates[job].Seconds * CoreFactor(job, builder, slot) / state.SpeedOf(builder, job));
+        foreach (var dependency in state.Graph.DependenciesOf(job)) state.Locations.Add(dependency, builder);
+    }
+
+    public void InputsArrived(int job, int builder, double now)
+    {
+        foreach (var dependency in state.Graph.DependenciesOf(job)) state.Locations.Add(dependency, builder);
+        if (state.PreparedOn[job] == builder) state.InputsAt[job] = now;
+    }
+
+    public void EstimateChanged(int job, double now)
+    {
+        if (state.StateOf(job) != JobState.Running) return;
+        for (var b = 0; b < state.Builders.Length; b++)
+        {
+            var slot = state.Builders[b].IndexOf(job);
+            if (slot >= 0) Foresee(b, slot, now);
+        }
+    }
+
+    public void FarmChanged() => reportedNoBuilder.Clear();
+
+    public bool IsHedged(int job) => hedged.Contains(job);
+
+    public void EndHedge(int job) => hedged.Remove(job);
+
+    private double CoreFactor(int job, int builder, int slot) =>
+        Estimate.CoreFactor(options.Moldable && state.Graph[job].EnableParallelBuilding, state.Builders[builder].Slots[slot].Cores);
+
+    /// <summary>The most urgent ready job for which a builder is idle, or −1.</summary>
+    private int NextJob()
+    {
+        var best = -1;
+        for (var c = 0; c < state.Queues.Count; c++)
+        {
+            var queue = state.Queues[c];
+            if (queue.Count == 0) continue;
+            // A class that no builder may take is looked at too, to say so.
+            if (state.Kinds.KindsOf(c).Length > 0 && !state.Kinds.HasIdle(c)) continue;
+            if (best < 0 || state.Order.IsBefore(queue.First, best)) best = queue.First;
+        }
+        return best;
+    }
+
+    private SchedulingDecision.Start Start(int job, Place place, double now)
+    {
+        var cores = CoresFor(job, place.Builder);
+        NoteTransfer(job, place.Builder, now);
+        state.Take(job, place.Builder, Math.Max(now, place.Start), place.Finish, cores, isHedge: false);
+        return new SchedulingDecision.Start(job, place.Builder, cores, place.Finish, PlacementReason.EarliestFinish);
+    }
+
+    private void Wait(int job, Place place, double now)
+    {
+        state.Dequeue(job);
+        waiting.Add(job);
+        var builder = state.Builders[place.Builder];
+        var slot = builder.EarliestSlot();
+        var freeAt = builder.Slots[slot].FreeAt;
+        if (freeAt > now && !(NextWakeup <= freeAt)) NextWakeup = freeAt;
+        reserved.Add((place.Builder, slot, freeAt));
+        state.SetFreeAt(place.Builder, slot, place.Finish);
+    }
+
+    /// <summary>The eligible builder on which the job ends first. Ties go to the one that is looked at first.</summary>
+    private Place Best(int job, double now)
+    {
+        var best = new Place(-1, 0, double.PositiveInfinity);
+        if (state.ExcludedBuilders.ContainsKey(job))
+        {
+            for (var b = 0; b < state.Builders.Length; b++)
+            {
+                if (state.MayTake(b, job)) Consider(job, b, now, ref best);
+            }
+            return best;
+        }
+        foreach (var kind in state.Kinds.KindsOf(state.Classes[job])) Consider(job, FirstOf(kind, now), now, ref best);
+        // Where its inputs were made is worth a look as well: nothing needs to move.
+        foreach (var dependency in state.Graph.DependenciesOf(job))
+        {
+            var maker = state.MadeOn[dependency];
+            if (maker >= 0 && state.MayTake(maker, job)) Consider(job, maker, now, ref best);
+        }
+        return best;
+    }
+
+    /// <summary>The builder of a kind that is free first, late jobs foreseen anew.</summary>
+    private int FirstOf(int kind, double now)
+    {
+        while (true)
+        {
+            var first = state.Kinds.FirstOf(kind);
+            var builder = state.Builders[first];
+            if (builder.FreeSlots > 0 || builder.Key > now || builder.Slots.Length == 0) return first;
+            Foresee(first, builder.EarliestSlot(), now);
+        }
+    }
+
+    private void Foresee(int builder, int slot, double now)
+    {
+        var entry = state.Builders[builder].Slots[slot];
+        var scale = CoreFactor(entry.Job, builder, slot) / state.SpeedOf(builder, entry.Job);
+        var expected = state.Estimates[entry.Job].ExpectedSeconds(Math.Max(0, now - entry.StartedAt) / scale) * scale;
+        state.SetFreeAt(builder, slot, Math.Max(entry.StartedAt + expected, now + 0.01));
+    }
+
+    private void Consider(int job, int b, double now, ref Place best)
+    {
+        var builder = state.Builders[b];
+        if (builder.Slots.Length == 0) return;
+        var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
+        var start = Math.Max(free, InputsAt(job, b, now)) + options.StartOverhead;
+        var finish = start + state.Estimates[job].Seconds / state.SpeedOf(b, job);
+        if (finish < best.Finish) best = new Place(b, start, finish);
+    }
+
+    /// <summary>When all inputs of the job can be at the builder.</summary>
+    private double InputsAt(int job, int b, double now)
+    {
+        if (state.PreparedOn[job] == b) return state.InputsAt[job];
+        var bandwidth = state.Builders[b].Description.DownloadBandwidth;
+        var seconds = double.IsInfinity(bandwidth) ? 0 : state.Graph[job].ExternalInputBytes / bandwidth;
+        foreach (var dependency in state.Graph.DependenciesOf(job))
+        {
+            if (state.Locations.Has(dependency, b)) continue;
+            var maker = state.MadeOn[dependency];
+            var slower = maker < 0 ? bandwidth : Math.Min(bandwidth, state.Builders[maker].Description.UploadBandwidth);
+            if (!double.IsInfinity(slower)) seconds += state.OutputBytes[dependency] / slower;
+        }
+        return seconds == 0 ? now : Math.Max(now, state.Builders[b].DownlinkFree) + seconds;
+    }
+
+    private void NoteTransfer(int job, int b, double now)
+    {
+        if (state.PreparedOn[job] == b) return;
+        var at = InputsAt(job, b, now);
+        state.PreparedOn[job] = b;
+        state.InputsAt[job] = at;
+        if (at > now) state.Builders[b].DownlinkFree = at;
+    }
+
+    private int CoresFor(int job, int b)
+    {
+        var builder = state.Builders[b];
+        if (!options.Moldable) return Math.Max(1, builder.Description.TotalCores / Math.Max(1, builder.MaxJobs));
+        if (!state.Graph[job].EnableParallelBuilding) return 1;
+        // Every slot that other ready jobs may fill keeps its share.
+        var sharers = Math.Clamp(state.ReadyCount, 1, builder.FreeSlots);
+        return Math.Clamp(builder.FreeCores / sharers, 1, Math.Max(1, builder.FreeCores - (builder.FreeSlots - 1)));
+    }
+
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct Place(int Builder, double Start, double Finish);
+}

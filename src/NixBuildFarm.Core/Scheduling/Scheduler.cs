@@ -1,0 +1,349 @@
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>Where a job stands.</summary>
+public enum JobState : byte
+{
+    /// <summary>Something that it depends on is not done.</summary>
+    Waiting,
+
+    /// <summary>It can start.</summary>
+    Ready,
+
+    /// <summary>It was given to a builder, or to two (hedge).</summary>
+    Running,
+
+    /// <summary>Its outputs exist.</summary>
+    Done,
+
+    /// <summary>It does not build.</summary>
+    Failed,
+
+    /// <summary>It will not be built: cancelled, or something that it depends on has failed.</summary>
+    Abandoned,
+}
+
+/// <summary>
+/// Decides which job runs when and where. Pure: it learns of the world by <see cref="Apply(SchedulingEvent)"/> alone and answers by <see cref="Decide"/>;
+/// it has no clock, no threads and no I/O, and the same events yield the same decisions. The run and the simulator differ only in who makes
+/// the events. After one or more events call <see cref="Decide"/> once; when <see cref="NextWakeup"/> is set, also at that time.
+/// Times are seconds since the run began. Not safe for several threads at once.
+/// </summary>
+public sealed class Scheduler
+{
+    private readonly SchedulingState state;
+    private readonly SchedulerOptions options;
+    private readonly Placement placement;
+    private readonly List<SchedulingDecision> pending = [];
+    private readonly List<int> rankChanges = [];
+    private UpwardRank rank;
+    private double lastEventAt;
+
+    /// <summary>Makes a scheduler for one run.</summary>
+    /// <param name="graph">What is to be built.</param>
+    /// <param name="farm">The builders, by index from now on.</param>
+    /// <param name="estimates">What is believed of each job, by index.</param>
+    /// <param name="options">How to decide.</param>
+    public Scheduler(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<Estimate> estimates, SchedulerOptions? options = null)
+    {
+        if (estimates.Count != graph.Count) throw new ArgumentException("One estimate for each job is needed.", nameof(estimates));
+        this.options = options ?? new SchedulerOptions();
+        state = new SchedulingState(graph, farm, estimates);
+        placement = new Placement(state, this.options);
+        rank = new UpwardRank(graph, Weights());
+        OrderByRank();
+    }
+
+    /// <summary>What is to be built.</summary>
+    public JobGraph Graph => state.Graph;
+
+    /// <summary>How many jobs are neither done nor given up.</summary>
+    public int Remaining => state.Unsettled;
+
+    /// <summary>How many jobs are ready and not started.</summary>
+    public int ReadyCount => state.ReadyCount;
+
+    /// <summary>
+    /// When to call <see cref="Decide"/> again although nothing has happened: a job waits for a builder that may be late, or a straggler
+    /// may deserve a second start. Null: never.
+    /// </summary>
+    public double? NextWakeup => placement.NextWakeup;
+
+    /// <summary>The builders as last described, by index, lost ones included.</summary>
+    public IReadOnlyList<FarmBuilder> Builders => Array.ConvertAll(state.Builders, b => b.Description);
+
+    /// <summary>Where a job stands.</summary>
+    public JobState StateOf(int job) => state.StateOf(job);
+
+    /// <summary>Whether a builder takes jobs.</summary>
+    public BuilderStatus StatusOf(int builder) => state.Builders[builder].Status;
+
+    /// <summary>What is believed of a job.</summary>
+    public Estimate EstimateOf(int job) => state.Estimates[job];
+
+    /// <summary>The least time that remains once the job starts, by present estimates.</summary>
+    public double RankOf(int job) => rank[job];
+
+    /// <summary>The builders that a job runs on now: none, one, or two where it is hedged.</summary>
+    public IReadOnlyList<int> RunningOn(int job) => state.StateOf(job) != JobState.Running
+        ? []
+        : Enumerable.Range(0, state.Builders.Length).Where(b => state.Builders[b].IndexOf(job) >= 0).ToArray();
+
+    /// <summary>
+    /// Finished jobs that are still needed (requested, or something unfinished depends on them) and whose outputs are, as far as was told,
+    /// on this builder alone.
+    /// </summary>
+    public IReadOnlyList<int> OutputsOnlyOn(int builder) => Enumerable.Range(0, Graph.Count)
+        .Where(j => state.StateOf(j) == JobState.Done && state.Locations.IsOnlyAt(j, builder) && state.IsNeeded(j))
+        .ToArray();
+
+    /// <summary>For each builder, by index, what keeps it from taking the job; null where nothing does.</summary>
+    public IReadOnlyList<string?> WhyNot(int job)
+    {
+        var verdicts = Eligibility.OnFarm(Graph[job], Builders);
+        return Enumerable.Range(0, state.Builders.Length).Select(b => state.Builders[b].Status switch
+        {
+            BuilderStatus.Lost => "it was lost",
+            BuilderStatus.Draining => "it is being drained",
+            _ => state.IsExcluded(job, b) ? "the job has failed there" : verdicts[b].Problem,
+        }).ToArray();
+    }
+
+    /// <summary>Takes note of something that has happened.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// It cannot have happened, e.g. a job has finished that does not run there: applied twice, or meant for another run. Nothing was
+    /// changed.
+    /// </exception>
+    public void Apply(SchedulingEvent happened)
+    {
+        if (!(happened.At >= lastEventAt - 1e-6)) Refuse(happened, $"the event before it was at {lastEventAt}");
+        switch (happened)
+        {
+            case SchedulingEvent.JobStarted e: Apply(e); break;
+            case SchedulingEvent.JobFinished e: Apply(e); break;
+            case SchedulingEvent.JobFailed e: Apply(e); break;
+            case SchedulingEvent.OutputsLost e: Apply(e); break;
+            case SchedulingEvent.JobResolved e: Apply(e); break;
+            case SchedulingEvent.OutputsArrived e: Apply(e); break;
+            case SchedulingEvent.InputsArrived e: Apply(e); break;
+            case SchedulingEvent.BuilderJoined e: Apply(e); break;
+            case SchedulingEvent.BuilderLost e: Apply(e); break;
+            case SchedulingEvent.BuilderDrained e: Apply(e); break;
+            case SchedulingEvent.BuilderChanged e: Apply(e); break;
+            case SchedulingEvent.EstimateChanged e: Apply(e); break;
+            default: Refuse(happened, "this kind of event is unknown"); break;
+        }
+        lastEventAt = Math.Max(lastEventAt, happened.At);
+    }
+
+    /// <summary>Says what to do now. The decisions count as carried out; what comes of them is told by events.</summary>
+    public IReadOnlyList<SchedulingDecision> Decide(double now)
+    {
+        var decisions = new List<SchedulingDecision>(pending);
+        pending.Clear();
+        placement.Decide(now, decisions);
+        return decisions;
+    }
+
+    private static void Refuse(SchedulingEvent happened, string why) =>
+        throw new InvalidOperationException($"The event {happened} cannot be: {why}.");
+
+    private void Apply(SchedulingEvent.JobStarted e)
+    {
+        CheckRuns(e, e.Job, e.Builder);
+        placement.Begin(e.Job, e.Builder, e.At);
+    }
+
+    private void Apply(SchedulingEvent.JobFinished e)
+    {
+        CheckRuns(e, e.Job, e.Builder);
+        if (e.OutputBytes < 0) Refuse(e, "a size is not negative");
+        state.Release(e.Job, e.Builder);
+        CancelOtherAttempt(e.Job);
+        state.OutputBytes[e.Job] = e.OutputBytes;
+        state.MadeOn[e.Job] = e.Builder;
+        state.Locations.Add(e.Job, e.Builder);
+        state.SetDone(e.Job);
+    }
+
+    private void Apply(SchedulingEvent.JobFailed e)
+    {
+        CheckRuns(e, e.Job, e.Builder);
+        state.Release(e.Job, e.Builder);
+        if (e.Kind == FailureKind.Permanent)
+        {
+            CancelOtherAttempt(e.Job);
+            GiveUp(e.Job, JobState.Failed);
+            return;
+        }
+        if (e.Kind == FailureKind.RetryElsewhere)
+        {
+            if (!state.ExcludedBuilders.TryGetValue(e.Job, out var excluded)) state.ExcludedBuilders.Add(e.Job, excluded = []);
+            excluded.Add(e.Builder);
+        }
+        if (RunsNowhere(e.Job)) state.BackToQueue(e.Job);
+        placement.FarmChanged();
+    }
+
+    private void Apply(SchedulingEvent.OutputsLost e)
+    {
+        CheckJob(e, e.Job);
+        if (state.StateOf(e.Job) != JobState.Done) Refuse(e, $"{Graph[e.Job].Name} is {state.StateOf(e.Job)}, not done");
+        state.SetUndone(e.Job);
+    }
+
+    private void Apply(SchedulingEvent.JobResolved e)
+    {
+        CheckJob(e, e.Job);
+        if (state.StateOf(e.Job) is not (JobState.Waiting or JobState.Ready))
+        {
+            Refuse(e, $"{Graph[e.Job].Name} is {state.StateOf(e.Job)} already");
+        }
+        if (e.Outcome == ExternalOutcome.Cancelled)
+        {
+            GiveUp(e.Job, JobState.Abandoned);
+            return;
+        }
+        foreach (var (builder, index) in state.Builders.Select((b, i) => (b, i)))
+        {
+            if (builder.Description.IsLocal) state.Locations.Add(e.Job, index);
+        }
+        state.SetDone(e.Job);
+    }
+
+    private void Apply(SchedulingEvent.OutputsArrived e)
+    {
+        CheckJob(e, e.Job);
+        CheckBuilder(e, e.Builder);
+        if (state.StateOf(e.Job) != JobState.Done) Refuse(e, $"{Graph[e.Job].Name} is not done");
+        state.Locations.Add(e.Job, e.Builder);
+    }
+
+    private void Apply(SchedulingEvent.InputsArrived e)
+    {
+        CheckJob(e, e.Job);
+        CheckBuilder(e, e.Builder);
+        placement.InputsArrived(e.Job, e.Builder, e.At);
+    }
+
+    private void Apply(SchedulingEvent.BuilderJoined e)
+    {
+        var known = Array.FindIndex(state.Builders, b => b.Description.Name == e.Description.Name);
+        if (known >= 0 && state.Builders[known].Status == BuilderStatus.Online) Refuse(e, "it takes part already");
+        if (known < 0)
+        {
+            state.AddBuilder(e.Description);
+        }
+        else
+        {
+            state.Describe(known, e.Description);
+            state.SetStatus(known, BuilderStatus.Online);
+        }
+        FarmChanged();
+    }
+
+    private void Apply(SchedulingEvent.BuilderLost e)
+    {
+        CheckBuilder(e, e.Builder);
+        if (StatusOf(e.Builder) == BuilderStatus.Lost) Refuse(e, "it is lost already");
+        var interrupted = state.Builders[e.Builder].Slots.Where(s => s.Job >= 0).Select(s => s.Job).ToArray();
+        foreach (var job in interrupted) state.Release(job, e.Builder);
+        state.SetStatus(e.Builder, BuilderStatus.Lost);
+        state.Locations.RemoveBuilder(e.Builder);
+        foreach (var job in interrupted.Where(RunsNowhere)) state.BackToQueue(job);
+        FarmChanged();
+    }
+
+    private void Apply(SchedulingEvent.BuilderDrained e)
+    {
+        CheckBuilder(e, e.Builder);
+        if (StatusOf(e.Builder) != BuilderStatus.Online) Refuse(e, $"it is {StatusOf(e.Builder)}");
+        state.SetStatus(e.Builder, BuilderStatus.Draining);
+        FarmChanged();
+    }
+
+    private void Apply(SchedulingEvent.BuilderChanged e)
+    {
+        CheckBuilder(e, e.Builder);
+        if (StatusOf(e.Builder) == BuilderStatus.Lost) Refuse(e, "it is lost");
+        if (e.Description.Name != state.Builders[e.Builder].Description.Name) Refuse(e, "it has another name");
+        state.Describe(e.Builder, e.Description);
+        FarmChanged();
+    }
+
+    private void Apply(SchedulingEvent.EstimateChanged e)
+    {
+        CheckJob(e, e.Job);
+        if (!(e.Estimate.Seconds >= 0 && e.Estimate.Spread >= 0)) Refuse(e, "an estimate is not negative");
+        state.Estimates[e.Job] = e.Estimate;
+        if (state.StateOf(e.Job) is not (JobState.Waiting or JobState.Ready or JobState.Running)) return;
+        state.OutputBytes[e.Job] = e.Estimate.OutputBytes;
+        placement.EstimateChanged(e.Job, e.At);
+        rankChanges.Clear();
+        rank.SetWeight(e.Job, WeightOf(e.Job), rankChanges);
+        foreach (var job in rankChanges)
+        {
+            state.Order.Key[job] = rank[job];
+            state.Requeue(job);
+        }
+    }
+
+    private void CheckJob(SchedulingEvent e, int job)
+    {
+        if (job < 0 || job >= Graph.Count) Refuse(e, "there is no such job");
+    }
+
+    private void CheckBuilder(SchedulingEvent e, int builder)
+    {
+        if (builder < 0 || builder >= state.Builders.Length) Refuse(e, "there is no such builder");
+    }
+
+    private void CheckRuns(SchedulingEvent e, int job, int builder)
+    {
+        CheckJob(e, job);
+        CheckBuilder(e, builder);
+        if (state.StateOf(job) != JobState.Running || state.Builders[builder].IndexOf(job) < 0)
+        {
+            Refuse(e, $"{Graph[job].Name} does not run on {state.Builders[builder].Description.Name}");
+        }
+    }
+
+    private bool RunsNowhere(int job) => Array.TrueForAll(state.Builders, b => b.IndexOf(job) < 0);
+
+    private void CancelOtherAttempt(int job)
+    {
+        if (!placement.IsHedged(job)) return;
+        for (var b = 0; b < state.Builders.Length; b++)
+        {
+            if (state.Builders[b].IndexOf(job) < 0) continue;
+            state.Release(job, b);
+            pending.Add(new SchedulingDecision.Cancel(job, b));
+        }
+        placement.EndHedge(job);
+    }
+
+    private void GiveUp(int job, JobState final) =>
+        state.GiveUp(job, final, abandoned => pending.Add(new SchedulingDecision.Abandon(abandoned, job)));
+
+    private void FarmChanged()
+    {
+        placement.FarmChanged();
+        rank = new UpwardRank(Graph, Weights());
+        OrderByRank();
+    }
+
+    private void OrderByRank()
+    {
+        for (var job = 0; job < Graph.Count; job++) state.Order.Key[job] = rank[job];
+        state.RequeueAll();
+    }
+
+    private double[] Weights()
+    {
+        var weights = new double[Graph.Count];
+        for (var job = 0; job < weights.Length; job++) weights[job] = WeightOf(job);
+        return weights;
+    }
+
+    /// <summary>Seconds of a job on the fastest builder that may take it.</summary>
+    private double WeightOf(int job) => state.Estimates[job].Seconds / state.BestSpeedOf(job) + options.StartOverhead;
+}

@@ -1,0 +1,78 @@
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>How a build has failed.</summary>
+public enum FailureKind
+{
+    /// <summary>The derivation does not build, here or elsewhere. What depends on it is abandoned.</summary>
+    Permanent,
+
+    /// <summary>Nobody's fault; try again anywhere, this builder included.</summary>
+    Retry,
+
+    /// <summary>The builder's fault (disk full, out of memory, killed); try again, but not there.</summary>
+    RetryElsewhere,
+}
+
+/// <summary>What became of a job without a build of ours.</summary>
+public enum ExternalOutcome
+{
+    /// <summary>Its outputs exist: valid already, substituted, or built by somebody else.</summary>
+    Available,
+
+    /// <summary>It shall not be built. What depends on it is abandoned.</summary>
+    Cancelled,
+}
+
+/// <summary>Something that has happened in the run. The scheduler knows nothing else of the world.</summary>
+/// <param name="At">When: seconds since the run began. Never before the event applied last.</param>
+public abstract record SchedulingEvent(double At)
+{
+    /// <summary>The build itself has begun: its inputs are there.</summary>
+    public sealed record JobStarted(double At, int Job, int Builder) : SchedulingEvent(At);
+
+    /// <summary>A build has succeeded. Its outputs are on its builder.</summary>
+    /// <param name="At">When.</param>
+    /// <param name="Job">Which job.</param>
+    /// <param name="Builder">Where.</param>
+    /// <param name="OutputBytes">Size of its outputs.</param>
+    public sealed record JobFinished(double At, int Job, int Builder, long OutputBytes) : SchedulingEvent(At);
+
+    /// <summary>A build, or the supply of its inputs, has failed.</summary>
+    public sealed record JobFailed(double At, int Job, int Builder, FailureKind Kind) : SchedulingEvent(At);
+
+    /// <summary>A finished job must be done again: its outputs are nowhere any more.</summary>
+    public sealed record OutputsLost(double At, int Job) : SchedulingEvent(At);
+
+    /// <summary>A job that is not running was settled outside of the farm.</summary>
+    public sealed record JobResolved(double At, int Job, ExternalOutcome Outcome) : SchedulingEvent(At);
+
+    /// <summary>The outputs of a finished job have come to one more builder, usually the local one.</summary>
+    public sealed record OutputsArrived(double At, int Job, int Builder) : SchedulingEvent(At);
+
+    /// <summary>All inputs of a job that was prepared or started are at the builder.</summary>
+    public sealed record InputsArrived(double At, int Job, int Builder) : SchedulingEvent(At);
+
+    /// <summary>
+    /// A builder takes part: a new one, which gets the next index, or one that was lost or drained and has the same name. Its description
+    /// replaces the former one.
+    /// </summary>
+    public sealed record BuilderJoined(double At, FarmBuilder Description) : SchedulingEvent(At);
+
+    /// <summary>
+    /// A builder is gone. Its running jobs go back to the queue; what was only there is for the run to tell by <see cref="OutputsLost"/>
+    /// (see <see cref="Scheduler.OutputsOnlyOn"/>).
+    /// </summary>
+    public sealed record BuilderLost(double At, int Builder) : SchedulingEvent(At);
+
+    /// <summary>A builder ends what it does and takes nothing new.</summary>
+    public sealed record BuilderDrained(double At, int Builder) : SchedulingEvent(At);
+
+    /// <summary>
+    /// A builder that takes part has other slots, cores, speeds, bandwidths or policy than before. Running jobs stay, also where they are
+    /// more than the new number of slots.
+    /// </summary>
+    public sealed record BuilderChanged(double At, int Builder, FarmBuilder Description) : SchedulingEvent(At);
+
+    /// <summary>More is known of a job that has not finished.</summary>
+    public sealed record EstimateChanged(double At, int Job, Estimate Estimate) : SchedulingEvent(At);
+}

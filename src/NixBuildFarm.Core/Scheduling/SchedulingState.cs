@@ -1,0 +1,286 @@
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>
+/// All that a <see cref="Scheduler"/> remembers, in arrays by job and by builder. Can be cloned, so that a plan can be tried out on a copy.
+/// </summary>
+internal sealed class SchedulingState
+{
+    private readonly JobState[] states;
+    private readonly int[] unmet;
+    private readonly int[] systemOf;
+    private readonly string[] systems;
+    private BuilderKinds? kinds;
+    private ReadyQueue[] queues;
+
+    public SchedulingState(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<Estimate> estimates)
+    {
+        Graph = graph;
+        Estimates = [.. estimates];
+        (systems, systemOf) = InternSystems(graph);
+        Builders = farm.Select(b => new BuilderState(b, systems)).ToArray();
+        Classes = new EligibilityClasses(graph, farm);
+        Locations = new OutputLocations(graph.Count, farm.Count);
+        OutputBytes = Estimates.Select(e => e.OutputBytes).ToArray();
+        PreparedOn = Enumerable.Repeat(-1, graph.Count).ToArray();
+        InputsAt = new double[graph.Count];
+        MadeOn = Enumerable.Repeat(-1, graph.Count).ToArray();
+        Order = new JobOrder(graph);
+        states = new JobState[graph.Count];
+        unmet = new int[graph.Count];
+        Unsettled = graph.Count;
+        queues = MakeQueues();
+        for (var job = 0; job < graph.Count; job++)
+        {
+            unmet[job] = graph.DependenciesOf(job).Length;
+            if (unmet[job] == 0) MakeReady(job);
+        }
+    }
+
+    private SchedulingState(SchedulingState other)
+    {
+        Graph = other.Graph;
+        Estimates = (Estimate[])other.Estimates.Clone();
+        (systems, systemOf) = (other.systems, other.systemOf);
+        Builders = Array.ConvertAll(other.Builders, b => b.Clone());
+        Classes = other.Classes;
+        Locations = other.Locations.Clone();
+        OutputBytes = (long[])other.OutputBytes.Clone();
+        PreparedOn = (int[])other.PreparedOn.Clone();
+        InputsAt = (double[])other.InputsAt.Clone();
+        MadeOn = (int[])other.MadeOn.Clone();
+        Order = other.Order.Clone();
+        states = (JobState[])other.states.Clone();
+        unmet = (int[])other.unmet.Clone();
+        (Unsettled, ReadyCount) = (other.Unsettled, other.ReadyCount);
+        queues = Array.ConvertAll(other.queues, q => q.Clone(Order));
+        kinds = other.kinds?.Clone(Builders);
+        ExcludedBuilders = other.ExcludedBuilders.ToDictionary(p => p.Key, p => new HashSet<int>(p.Value));
+    }
+
+    public JobGraph Graph { get; }
+
+    public Estimate[] Estimates { get; }
+
+    public BuilderState[] Builders { get; private set; }
+
+    public EligibilityClasses Classes { get; private set; }
+
+    /// <summary>Rebuilt on demand after the farm has changed.</summary>
+    public BuilderKinds Kinds => kinds ??= new BuilderKinds(Graph, Classes, Builders, SpeedOf);
+
+    public OutputLocations Locations { get; }
+
+    /// <summary>Size of each job's outputs: estimated, then actual.</summary>
+    public long[] OutputBytes { get; }
+
+    /// <summary>The builder that the inputs of a ready or starting job are on their way to, or −1.</summary>
+    public int[] PreparedOn { get; }
+
+    /// <summary>When they should be there.</summary>
+    public double[] InputsAt { get; }
+
+    /// <summary>The builder that a finished job ran on, or −1.</summary>
+    public int[] MadeOn { get; }
+
+    public JobOrder Order { get; }
+
+    /// <summary>Builders on which a job has failed by the fault of the builder.</summary>
+    public Dictionary<int, HashSet<int>> ExcludedBuilders { get; } = [];
+
+    /// <summary>Jobs that are neither done nor given up.</summary>
+    public int Unsettled { get; private set; }
+
+    public int ReadyCount { get; private set; }
+
+    /// <summary>The ready jobs, by eligibility class.</summary>
+    public IReadOnlyList<ReadyQueue> Queues => queues;
+
+    public SchedulingState Clone() => new(this);
+
+    public JobState StateOf(int job) => states[job];
+
+    public double SpeedOf(int builder, int job) => Builders[builder].Speeds[systemOf[job]];
+
+    /// <summary>The speed of the fastest builder that may take the job; 1 where there is none.</summary>
+    public double BestSpeedOf(int job) => Kinds.BestSpeed[Classes[job]];
+
+    /// <summary>Whether a builder that takes jobs may take this one, its past failures considered.</summary>
+    public bool MayTake(int builder, int job) =>
+        Kinds.Eligible[Classes[job]][builder] && !IsExcluded(job, builder);
+
+    public bool IsExcluded(int job, int builder) => ExcludedBuilders.TryGetValue(job, out var excluded) && excluded.Contains(builder);
+
+    /// <summary>Whether a finished job's outputs are of any use yet.</summary>
+    public bool IsNeeded(int job)
+    {
+        if (Graph[job].IsRequested) return true;
+        foreach (var dependent in Graph.DependentsOf(job))
+        {
+            if (states[dependent] is JobState.Waiting or JobState.Ready or JobState.Running) return true;
+        }
+        return false;
+    }
+
+    public void Enqueue(int job) => queues[Classes[job]].Add(job);
+
+    public void Dequeue(int job) => queues[Classes[job]].Remove(job);
+
+    /// <summary>A key of a job has changed: if it is queued, it moves.</summary>
+    public void Requeue(int job)
+    {
+        if (Order.Position[job] >= 0) queues[Classes[job]].Update(job);
+    }
+
+    /// <summary>All keys have changed.</summary>
+    public void RequeueAll()
+    {
+        foreach (var queue in queues) queue.Rebuild();
+    }
+
+    /// <summary>Gives a job to a builder, for the first time or as a second attempt.</summary>
+    public void Take(int job, int builder, double now, double freeAt, int cores, bool isHedge)
+    {
+        if (!isHedge)
+        {
+            Dequeue(job);
+            ReadyCount--;
+            states[job] = JobState.Running;
+        }
+        Builders[builder].Take(job, now, freeAt, cores, isHedge);
+        Kinds.Update(builder);
+    }
+
+    public BuilderState.Slot Release(int job, int builder)
+    {
+        var slot = Builders[builder].Release(job);
+        Kinds.Update(builder);
+        return slot;
+    }
+
+    public void SetFreeAt(int builder, int slot, double at)
+    {
+        Builders[builder].SetFreeAt(slot, at);
+        Kinds.Update(builder);
+    }
+
+    /// <summary>A running job has lost its last attempt.</summary>
+    public void BackToQueue(int job)
+    {
+        PreparedOn[job] = -1;
+        if (unmet[job] == 0) MakeReady(job);
+        else states[job] = JobState.Waiting;
+    }
+
+    /// <summary>The outputs of a job that is not done exist now.</summary>
+    public void SetDone(int job)
+    {
+        Settle(job, JobState.Done);
+        foreach (var dependent in Graph.DependentsOf(job))
+        {
+            if (--unmet[dependent] == 0 && states[dependent] == JobState.Waiting) MakeReady(dependent);
+        }
+    }
+
+    /// <summary>The outputs of a job that was done exist no more.</summary>
+    public void SetUndone(int job)
+    {
+        Locations.Clear(job);
+        MadeOn[job] = -1;
+        Unsettled++;
+        foreach (var dependent in Graph.DependentsOf(job))
+        {
+            unmet[dependent]++;
+            if (states[dependent] != JobState.Ready) continue;
+            Unready(dependent);
+            states[dependent] = JobState.Waiting;
+        }
+        BackToQueue(job);
+    }
+
+    /// <summary>Gives up a job that does not run, and all that can no longer be built without it; these are reported.</summary>
+    public void GiveUp(int job, JobState final, Action<int> report)
+    {
+        Settle(job, final);
+        var doomed = new Stack<int>();
+        doomed.Push(job);
+        while (doomed.TryPop(out var cause))
+        {
+            foreach (var dependent in Graph.DependentsOf(cause))
+            {
+                // One that runs has its inputs and may end well; one that is done is done.
+                if (states[dependent] is not (JobState.Waiting or JobState.Ready)) continue;
+                Settle(dependent, JobState.Abandoned);
+                report(dependent);
+                doomed.Push(dependent);
+            }
+        }
+    }
+
+    public int AddBuilder(FarmBuilder description)
+    {
+        Builders = [.. Builders, new BuilderState(description, systems)];
+        Locations.Grow(Builders.Length);
+        FarmChanged();
+        return Builders.Length - 1;
+    }
+
+    public void Describe(int builder, FarmBuilder description)
+    {
+        Builders[builder].Describe(description, systems);
+        FarmChanged();
+    }
+
+    public void SetStatus(int builder, BuilderStatus status)
+    {
+        Builders[builder].Status = status;
+        FarmChanged();
+    }
+
+    private static (string[] Systems, int[] SystemOf) InternSystems(JobGraph graph)
+    {
+        var known = new Dictionary<string, int>();
+        var indexes = new int[graph.Count];
+        for (var job = 0; job < graph.Count; job++)
+        {
+            if (!known.TryGetValue(graph[job].System, out indexes[job]))
+            {
+                indexes[job] = known.Count;
+                known.Add(graph[job].System, indexes[job]);
+            }
+        }
+        return (known.OrderBy(p => p.Value).Select(p => p.Key).ToArray(), indexes);
+    }
+
+    private void FarmChanged()
+    {
+        kinds = null;
+        if (Classes.Cover(Builders.Select(b => b.Description))) return;
+        var ready = queues.SelectMany(q => q.Jobs).Order().ToArray();
+        Classes = new EligibilityClasses(Graph, Builders.Select(b => b.Description));
+        queues = MakeQueues();
+        foreach (var job in ready) Enqueue(job);
+    }
+
+    private ReadyQueue[] MakeQueues() => Enumerable.Range(0, Classes.Count).Select(_ => new ReadyQueue(Order)).ToArray();
+
+    private void MakeReady(int job)
+    {
+        states[job] = JobState.Ready;
+        ReadyCount++;
+        Enqueue(job);
+    }
+
+    private void Unready(int job)
+    {
+        Dequeue(job);
+        ReadyCount--;
+        PreparedOn[job] = -1;
+    }
+
+    private void Settle(int job, JobState final)
+    {
+        if (states[job] == JobState.Ready) Unready(job);
+        states[job] = final;
+        Unsettled--;
+    }
+}

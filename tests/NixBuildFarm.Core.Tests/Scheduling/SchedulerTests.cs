@@ -1,0 +1,203 @@
+using NixBuildFarm.Scheduling;
+using static NixBuildFarm.Core.Tests.Scheduling.Given;
+using static NixBuildFarm.Scheduling.SchedulingEvent;
+
+namespace NixBuildFarm.Core.Tests.Scheduling;
+
+public class SchedulerTests
+{
+    [Fact]
+    public void A_job_starts_only_when_its_dependencies_are_done()
+    {
+        var scheduler = Scheduler([Job("a"), Job("b", 0)], [Local(2)]);
+
+        Assert.Equal([(0, 0)], Starts(scheduler.Decide(0)));
+        scheduler.Apply(new JobStarted(0, 0, 0));
+        Assert.Empty(scheduler.Decide(0.5));
+        scheduler.Apply(new JobFinished(1, 0, 0, 10));
+        Assert.Equal([(1, 0)], Starts(scheduler.Decide(1)));
+    }
+
+    [Fact]
+    public void The_longest_chain_goes_first()
+    {
+        var scheduler = Scheduler([Job("short"), Job("head"), Job("tail", 1)], [Local()], 5, 1, 9);
+
+        Assert.Equal([(1, 0)], Starts(scheduler.Decide(0)));
+    }
+
+    [Fact]
+    public void A_priority_beats_the_rank()
+    {
+        var scheduler = Scheduler([Job("long"), Job("urgent") with { Priority = 1 }], [Local()], 100, 1);
+
+        Assert.Equal([(1, 0)], Starts(scheduler.Decide(0)));
+    }
+
+    [Fact]
+    public void A_job_goes_where_it_ends_first()
+    {
+        var scheduler = Scheduler([Job("a")], [Local(speed: 0.5), Builder("fast", speed: 2)], 10);
+
+        Assert.Equal([(0, 1)], Starts(scheduler.Decide(0)));
+    }
+
+    [Fact]
+    public void A_job_waits_for_a_faster_builder_when_that_ends_earlier()
+    {
+        var scheduler = Scheduler([Job("first"), Job("second"), Job("third")], [Builder("fast", speed: 10), Local(speed: 0.1)], 9, 8, 0.1);
+
+        Assert.Equal([(0, 0), (2, 1)], Starts(scheduler.Decide(0)));
+        Assert.Equal(JobState.Ready, scheduler.StateOf(1));
+        scheduler.Apply(new JobStarted(0, 0, 0));
+        scheduler.Apply(new JobFinished(0.9, 0, 0, 0));
+        Assert.Equal([(1, 0)], Starts(scheduler.Decide(0.9)));
+    }
+
+    [Fact]
+    public void Inputs_that_would_have_to_move_weigh_against_a_builder()
+    {
+        var slowLink = Builder("remote", speed: 1.5) with { DownloadBandwidth = 1e6 };
+        var scheduler = Scheduler([Job("input") with { PreferLocal = true }, Job("user", 0)], [slowLink, Local()], 1, 10);
+        Assert.Equal([(0, 1)], Starts(scheduler.Decide(0)));
+        scheduler.Apply(new JobStarted(0, 0, 1));
+        scheduler.Apply(new JobFinished(1, 0, 1, 1_000_000_000));
+
+        Assert.Equal([(1, 1)], Starts(scheduler.Decide(1)));
+    }
+
+    [Fact]
+    public void An_event_that_is_applied_twice_is_refused_and_changes_nothing()
+    {
+        var scheduler = Scheduler([Job("a"), Job("b", 0)], [Local()]);
+        scheduler.Decide(0);
+        scheduler.Apply(new JobFinished(1, 0, 0, 0));
+
+        var error = Assert.Throws<InvalidOperationException>(() => scheduler.Apply(new JobFinished(1, 0, 0, 0)));
+
+        Assert.Contains("a does not run on local", error.Message);
+        Assert.Equal([(1, 0)], Starts(scheduler.Decide(1)));
+    }
+
+    [Fact]
+    public void Time_does_not_run_backwards()
+    {
+        var scheduler = Scheduler([Job("a")], [Local()]);
+        scheduler.Decide(5);
+        scheduler.Apply(new JobStarted(5, 0, 0));
+
+        Assert.Throws<InvalidOperationException>(() => scheduler.Apply(new JobFinished(4, 0, 0, 0)));
+    }
+
+    [Fact]
+    public void A_permanent_failure_abandons_what_depends_on_it_and_nothing_else()
+    {
+        var scheduler = Scheduler([Job("bad"), Job("child", 0), Job("grandchild", 1), Job("other")], [Local()]);
+        scheduler.Decide(0);
+        scheduler.Apply(new JobFailed(1, 0, 0, FailureKind.Permanent));
+
+        var decisions = scheduler.Decide(1);
+
+        Assert.Equal([1, 2], decisions.OfType<SchedulingDecision.Abandon>().Select(a => a.Job));
+        Assert.Equal([(3, 0)], Starts(decisions));
+        Assert.Equal(JobState.Failed, scheduler.StateOf(0));
+        Assert.Equal(1, scheduler.Remaining);
+    }
+
+    [Fact]
+    public void A_job_that_failed_by_the_fault_of_its_builder_is_tried_elsewhere()
+    {
+        var scheduler = Scheduler([Job("a")], [Builder("sick", speed: 2), Builder("well")]);
+        Assert.Equal([(0, 0)], Starts(scheduler.Decide(0)));
+        scheduler.Apply(new JobFailed(1, 0, 0, FailureKind.RetryElsewhere));
+
+        Assert.Equal([(0, 1)], Starts(scheduler.Decide(1)));
+        Assert.Equal(["the job has failed there", null], scheduler.WhyNot(0));
+    }
+
+    [Fact]
+    public void A_job_that_failed_on_its_only_builder_has_no_builder_left()
+    {
+        var scheduler = Scheduler([Job("a")], [Builder("sick")]);
+        scheduler.Decide(0);
+        scheduler.Apply(new JobFailed(1, 0, 0, FailureKind.RetryElsewhere));
+
+        Assert.Equal([new SchedulingDecision.NoBuilder(0)], scheduler.Decide(1));
+        Assert.Empty(scheduler.Decide(2));
+        scheduler.Apply(new BuilderJoined(3, Builder("new")));
+        Assert.Equal([(0, 1)], Starts(scheduler.Decide(3)));
+    }
+
+    [Fact]
+    public void The_jobs_of_a_lost_builder_go_elsewhere()
+    {
+        var scheduler = Scheduler([Job("a"), Job("b")], [Builder("fast", 2, 4), Builder("slow", 2)], 10, 10);
+        Assert.Equal([(0, 0), (1, 0)], Starts(scheduler.Decide(0)));
+        scheduler.Apply(new BuilderLost(1, 0));
+
+        Assert.Equal([(0, 1), (1, 1)], Starts(scheduler.Decide(1)));
+        Assert.Throws<InvalidOperationException>(() => scheduler.Apply(new JobFinished(2, 0, 0, 0)));
+    }
+
+    [Fact]
+    public void A_finished_job_whose_outputs_are_lost_is_done_again_before_what_needs_it()
+    {
+        var scheduler = Scheduler([Job("a"), Job("b", 0)], [Builder("first", speed: 2), Builder("second")]);
+        scheduler.Decide(0);
+        scheduler.Apply(new JobFinished(1, 0, 0, 5));
+        Assert.Equal([0], scheduler.OutputsOnlyOn(0));
+        scheduler.Apply(new OutputsLost(2, 0));
+        scheduler.Apply(new BuilderLost(2, 0));
+
+        Assert.Equal([(0, 1)], Starts(scheduler.Decide(2)));
+        scheduler.Apply(new JobFinished(3, 0, 1, 5));
+        Assert.Equal([(1, 1)], Starts(scheduler.Decide(3)));
+    }
+
+    [Fact]
+    public void A_drained_builder_ends_its_job_and_takes_no_other()
+    {
+        var scheduler = Scheduler([Job("a"), Job("b", 0)], [Builder("fast", speed: 4), Builder("slow")], 1, 1);
+        scheduler.Decide(0);
+        scheduler.Apply(new BuilderDrained(1, 0));
+        scheduler.Apply(new JobFinished(2, 0, 0, 0));
+
+        Assert.Equal([(1, 1)], Starts(scheduler.Decide(2)));
+    }
+
+    [Fact]
+    public void A_job_that_was_substituted_frees_what_waits_for_it()
+    {
+        var scheduler = Scheduler([Job("a"), Job("b", 0)], [Local()]);
+        scheduler.Apply(new JobResolved(0, 0, ExternalOutcome.Available));
+
+        Assert.Equal([(1, 0)], Starts(scheduler.Decide(0)));
+        Assert.Throws<InvalidOperationException>(() => scheduler.Apply(new JobResolved(1, 1, ExternalOutcome.Available)));
+    }
+
+    [Fact]
+    public void A_builder_with_fewer_slots_than_running_jobs_ends_them_first()
+    {
+        var jobs = Enumerable.Range(0, 4).Select(i => Job($"j{i}")).ToArray();
+        var scheduler = Scheduler(jobs, [Local(3)]);
+        Assert.Equal(3, Starts(scheduler.Decide(0)).Length);
+        scheduler.Apply(new BuilderChanged(1, 0, Local()));
+        scheduler.Apply(new JobFinished(2, 0, 0, 0));
+        scheduler.Apply(new JobFinished(2, 1, 0, 0));
+        Assert.Empty(Starts(scheduler.Decide(2)));
+        scheduler.Apply(new JobFinished(3, 2, 0, 0));
+
+        Assert.Equal([(3, 0)], Starts(scheduler.Decide(3)));
+    }
+
+    [Fact]
+    public void A_better_estimate_moves_a_job_in_the_queue()
+    {
+        var scheduler = Scheduler([Job("a"), Job("b"), Job("c")], [Local()], 3, 2, 1);
+        scheduler.Decide(0);
+        scheduler.Apply(new EstimateChanged(0.5, 2, new Estimate(50, 0, 0)));
+        scheduler.Apply(new JobFinished(3, 0, 0, 0));
+
+        Assert.Equal([(2, 0)], Starts(scheduler.Decide(3)));
+    }
+}
