@@ -1,0 +1,252 @@
+#!/usr/bin/env bash
+# farm: controls the hosts of the farm that with-farm.sh made. Run as root in the coordinator.
+#
+#   farm add NAME [OPTION…]          a new builder, in a second; it is in /etc/nix/machines afterwards
+#       --slots N                    its max-jobs, here and in the list (default 1)
+#       --speed X                    speed factor in the list (default 1)
+#       --systems A,B                systems in the list (default x86_64-linux)
+#       --features A,B               supported features in the list
+#       --mandatory A,B              mandatory features in the list
+#       --user NAME                  login in the list: root (default), nix (trusted too) or guest (untrusted)
+#       --key FILE                   key file in the list (default: none, so ~/.ssh/id_ed25519 of who asks)
+#       --scheme ssh|ssh-ng          protocol in the list (default ssh-ng)
+#       --unlisted                   not in the list
+#       --size SIZE                  size of its store (default 2g)
+#       --conf LINE                  a further line of its nix.conf; may be repeated
+#       --sshd LINE                  a further line of its sshd_config; may be repeated
+#       --sandbox                    builds run in Nix's sandbox
+#   farm remove NAME                 ends it at once, as if its plug was pulled
+#   farm list                        name, address and process 1 of each
+#   farm exec NAME COMMAND…          runs a command on it as root; NAME may be coordinator
+#   farm as USER COMMAND…            runs a command on the coordinator as root, alice (trusted) or mallory (not)
+#   farm machine NAME                its line of the machines list
+#
+# Faults, and what undoes each:
+#   sshd-stop NAME        refuses new connections            sshd-start NAME
+#   sshd-kill NAME        every connection breaks too        sshd-start NAME
+#   link-down NAME        cable pulled: no route to host     link-up NAME
+#   blackhole NAME        packets vanish, nothing closes     unblackhole NAME
+#   freeze NAME           every process stopped              thaw NAME
+#   daemon-kill NAME      every nix-daemon process killed    daemon-start NAME
+#   fill NAME             its store is full                  unfill NAME
+#   change-host-key NAME  another machine answers            restore-host-key NAME
+set -euo pipefail
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+. "$here/root.sh"
+
+die() { echo "farm: $*" >&2; exit 1; }
+usage() { sed -n '2,/^set/{/^#/!d;s/^# \{0,1\}//p}' "$here/farm.sh"; }
+[ -d "$FARM/hosts" ] || die "no farm here, or not root: run it as root inside tests/Farm/with-farm.sh -- COMMAND"
+
+state() { echo "$FARM/hosts/$1"; }
+init() { cat "$(state "$1")/pid"; }
+port() { echo "v$(cat "$(state "$1")/number")"; }
+address() { echo "10.77.0.$(cat "$(state "$1")/number")"; }
+mac() { printf '02:00:0a:4d:00:%02x\n' "$(cat "$(state "$1")/number")"; }
+need() { [ -e "$(state "${1:?which host?}")/pid" ] || die "no host named $1 (there are: $(cd "$FARM/hosts" && echo *))"; }
+need_builder() { need "$1" && [ "$1" != coordinator ] || die "not on the coordinator: the command itself runs there"; }
+
+locked() {                          # one at a time: several tests may call at once
+  exec 9> "$FARM/lock"
+  flock 9
+}
+
+execute() {
+  local host=$1
+  shift
+  exec nsenter --target "$(init "$host")" --mount --net --pid --uts --ipc --root --wd -- \
+    env -i HOME=/root USER=root PATH="$FARM_PATH" LANG=C.UTF-8 TERM="${TERM:-dumb}" "$@"
+}
+on() { (execute "$@"); }
+
+# kill_all NAME COMMAND: every process of the host's own process namespace that runs COMMAND…
+kill_all() {
+  local process name again=true
+  while [ "$again" = true ]; do     # until none is left: they fork
+    again=false
+    for process in /proc/[0-9]*; do
+      [ "$process/ns/pid" -ef "/proc/$(init "$1")/ns/pid" ] && read -r name 2> /dev/null < "$process/comm" || continue
+      [[ $name == "$2"* ]] || continue
+      kill -KILL "${process#/proc/}" 2> /dev/null && again=true
+    done
+  done
+}
+
+# rewrite FILE COMMAND…: replaces the contents in place, since the file is mounted in every host.
+rewrite() {
+  local file=$1 text
+  shift
+  text=$("$@" < "$file" || true)
+  printf '%s' "${text:+$text$'\n'}" > "$file"
+}
+
+add() {
+  local name=${1:?farm add NAME} slots=1 speed=1 systems=x86_64-linux features=- mandatory=- user=root key=- scheme=ssh-ng
+  local size=2g sandbox=false listed=true conf=() sshd=()
+  shift
+  [[ $name =~ ^[a-z][a-z0-9-]{0,40}$ ]] || die "not a host name: $name"
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --unlisted) listed=false && shift && continue ;;
+      --sandbox) sandbox=true && shift && continue ;;
+    esac
+    [ $# -ge 2 ] || die "$1 needs a value, or is unknown"
+    case $1 in
+      --slots) slots=$2 ;;
+      --speed) speed=$2 ;;
+      --systems) systems=$2 ;;
+      --features) features=$2 ;;
+      --mandatory) mandatory=$2 ;;
+      --user) user=$2 ;;
+      --key) key=$2 ;;
+      --scheme) scheme=$2 ;;
+      --size) size=$2 ;;
+      --conf) conf+=("$2") ;;
+      --sshd) sshd+=("$2") ;;
+      *) die "unknown option $1" ;;
+    esac
+    shift 2
+  done
+
+  local state number=11 pid word
+  state=$(state "$name")
+  locked
+  [ ! -e "$state" ] || die "there is a host named $name already"
+  while grep -qsx "$number" "$FARM"/hosts/*/number; do number=$((number + 1)); done
+  [ "$number" -le 254 ] || die "no address is left"
+  mkdir "$state"
+  echo "$number" > "$state/number"
+  flock -u 9
+
+  printf '%s\n' "${conf[@]}" > "$state/nix.conf"
+  printf '%s\n' "${sshd[@]}" > "$state/sshd_config"
+  ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$state/ssh_host_ed25519_key"
+  # The builder says its process id, later `ready`; when it ends before that, the pipe ends.
+  exec 8< <(exec setsid unshare --mount --net --pid --fork --uts --ipc --propagation private \
+    bash "$here/builder.sh" "$name" "$size" "$slots" "$sandbox" 3>&1 > "$state/log" 2>&1 < /dev/null 9>&-)
+  read -r pid <&8 && echo "$pid" > "$state/pid" || broken "$name"
+  ip link add "v$number" type veth peer name eth0 address "$(mac "$name")" netns "$pid"
+  ip link set "v$number" master br0 up
+  nsenter --target "$pid" --net ip link set lo up
+  nsenter --target "$pid" --net ip addr add "$(address "$name")/24" dev eth0
+  nsenter --target "$pid" --net ip link set eth0 up
+  read -r word <&8 && [ "$word" = ready ] || broken "$name"
+  exec 8<&-
+
+  locked
+  echo "$(address "$name") $name" >> "$FARM/etc/hosts"
+  echo "$name,$(address "$name") $(cut -d' ' -f1,2 "$state/ssh_host_ed25519_key.pub")" >> "$FARM/etc/ssh_known_hosts"
+  echo "$scheme://$user@$name $systems $key $slots $speed $features $mandatory $(base64 -w0 < "$state/ssh_host_ed25519_key.pub")" > "$state/machine"
+  [ "$listed" = false ] || cat "$state/machine" >> /etc/nix/machines
+}
+
+broken() {
+  cat "$(state "$1")/log" >&2
+  remove "$1"
+  die "$1 did not come up"
+}
+
+remove() {
+  local state
+  state=$(state "$1")
+  if [ -e "$state/pid" ]; then
+    kill -KILL "$(init "$1")" 2> /dev/null || true
+    while [ -e "/proc/$(init "$1")/ns/pid" ]; do sleep 0.02; done
+  fi
+  ip link delete "$(port "$1")" 2> /dev/null || true    # the kernel may have been faster
+  locked
+  rewrite "$FARM/etc/hosts" grep -v " $1\$"
+  rewrite "$FARM/etc/ssh_known_hosts" grep -v "^$1,"
+  rewrite /etc/nix/machines grep -v "@$1 "
+  rm -r "$state"
+}
+
+list() {
+  local host
+  for host in "$FARM"/hosts/*/number; do
+    [ -e "$host" ] || continue
+    host=$(basename "${host%/number}")
+    printf '%s\t%s\t%s\n' "$host" "$(address "$host")" "$(init "$host")"
+  done
+}
+
+as() {
+  local user=${1:?farm as USER COMMAND…} home
+  shift
+  home=$(getent passwd "$user" | cut -d: -f6)
+  [ -n "$home" ] || die "no user named $user"
+  cd "$home"
+  exec setpriv --reuid "$user" --regid "$user" --init-groups env -i HOME="$home" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
+    PATH="$FARM_PATH" LANG=C.UTF-8 TERM="${TERM:-dumb}" DOTNET_CLI_HOME="$home" DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 "$@"
+}
+
+# The neighbour entries are pinned, otherwise the missing ARP answer would tell.
+blackhole() {
+  ip neigh replace "$(address "$1")" lladdr "$(mac "$1")" dev br0 nud permanent
+  nsenter --target "$(init "$1")" --net ip neigh replace 10.77.0.1 lladdr 02:00:0a:4d:00:01 dev eth0 nud permanent
+  ip link set "$(port "$1")" nomaster
+}
+unblackhole() {
+  ip link set "$(port "$1")" master br0
+  ip neigh delete "$(address "$1")" dev br0
+  nsenter --target "$(init "$1")" --net ip neigh delete 10.77.0.1 dev eth0
+}
+
+sshd_start() { on "$1" /usr/sbin/sshd -E /run/sshd.log; }
+sshd_stop() {
+  local listener
+  listener=$(on "$1" cat /run/sshd.pid)
+  on "$1" bash -c 'kill "$1" && while kill -0 "$1" 2> /dev/null; do sleep 0.02; done' - "$listener"
+}
+install_host_key() {
+  on "$1" bash -c 'umask 077 && cat > /etc/ssh/ssh_host_ed25519_key' < "$2"
+  sshd_stop "$1"
+  sshd_start "$1"
+}
+
+fill() {
+  on "$1" bash -c '
+    fallocate --length "$(df --output=avail --block-size=1 /nix | tail -n 1)" /nix/fill
+    cat /dev/zero >> /nix/fill 2> /dev/null || true'
+}
+
+command=${1:-help}
+[ $# -eq 0 ] || shift
+case $command in
+  add) add "$@" ;;
+  list) list ;;
+  as) as "$@" ;;
+  help | --help | -h) usage ;;
+  *)
+    need "$@"
+    case $command in
+      exec) execute "$@" ;;
+      machine) cat "$(state "$1")/machine" ;;
+      daemon-kill) kill_all "$1" nix-daemon ;;
+      daemon-start) on "$1" bash -c '. "$1"; start_nix_daemon' - /dev/stdin < "$here/root.sh" ;;
+      fill) fill "$1" ;;
+      unfill) on "$1" rm -f /nix/fill ;;
+      *)
+        need_builder "$@"
+        case $command in
+          remove) remove "$1" ;;
+          sshd-stop) sshd_stop "$1" ;;
+          sshd-start) sshd_start "$1" ;;
+          sshd-kill) kill_all "$1" sshd ;;
+          link-down) ip link set "$(port "$1")" down ;;
+          link-up) ip link set "$(port "$1")" up ;;
+          blackhole) blackhole "$1" ;;
+          unblackhole) unblackhole "$1" ;;
+          freeze) on "$1" bash -c 'kill -STOP -1' ;;    # all but process 1, and this one
+          thaw) on "$1" bash -c 'kill -CONT -1' ;;
+          change-host-key)
+            ssh-keygen -q -t ed25519 -N '' -f "$(state "$1")/other_key" <<< y > /dev/null
+            install_host_key "$1" "$(state "$1")/other_key"
+            ;;
+          restore-host-key) install_host_key "$1" "$(state "$1")/ssh_host_ed25519_key" ;;
+          *) die "unknown command $command (farm help)" ;;
+        esac
+        ;;
+    esac
+    ;;
+esac
