@@ -28,7 +28,7 @@
 #   blackhole NAME        packets vanish, nothing closes     unblackhole NAME
 #   freeze NAME           every process stopped              thaw NAME
 #   daemon-kill NAME      every nix-daemon process killed    daemon-start NAME
-#   fill NAME             its store is full                  unfill NAME
+#   fill NAME             its store has 256 KiB left         unfill NAME
 #   change-host-key NAME  another machine answers            restore-host-key NAME
 set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
@@ -204,10 +204,13 @@ install_host_key() {
   sshd_start "$1"
 }
 
-fill() {
-  on "$1" bash -c '
-    fallocate --length "$(df --output=avail --block-size=1 /nix | tail -n 1)" /nix/fill
-    cat /dev/zero >> /nix/fill 2> /dev/null || true'
+# What is left is for Nix's database, without which nothing can even be asked.
+fill() { on "$1" bash -c 'fallocate --length "$(($(df --output=avail --block-size=1 /nix | tail -n 1) - 256 * 1024))" /nix/fill'; }
+
+# As after a minute of silence: otherwise it takes longer to notice that nobody answers.
+link_down() {
+  ip link set "$(port "$1")" down
+  ip neigh flush dev br0 to "$(address "$1")"
 }
 
 command=${1:-help}
@@ -233,7 +236,7 @@ case $command in
           sshd-stop) sshd_stop "$1" ;;
           sshd-start) sshd_start "$1" ;;
           sshd-kill) kill_all "$1" sshd ;;
-          link-down) ip link set "$(port "$1")" down ;;
+          link-down) link_down "$1" ;;
           link-up) ip link set "$(port "$1")" up ;;
           blackhole) blackhole "$1" ;;
           unblackhole) unblackhole "$1" ;;

@@ -1,0 +1,65 @@
+using NixBuildFarm.Farm.Tests.Hosts;
+using Xunit.Sdk;
+using Xunit.v3;
+
+[assembly: AssemblyFixture(typeof(TestFarm))]
+// The tests share two cores and three builders.
+[assembly: Parallelization(Mode = ParallelMode.None)]
+
+namespace NixBuildFarm.Farm.Tests.Hosts;
+
+/// <summary>
+/// The farm that the tests run in: they are processes of its coordinator. Controlled through <c>tests/Farm/farm.sh</c>.
+/// </summary>
+public sealed class TestFarm
+{
+    private const string StateFolder = "/run/farm/hosts";
+    private readonly string control;
+
+    public TestFarm()
+    {
+        if (!Directory.Exists(StateFolder))
+        {
+            throw new InvalidOperationException("These tests need the farm, and are not running in it. Run: ./build.sh test");
+        }
+        Repository = Environment.GetEnvironmentVariable("NIXBUILDFARM_REPOSITORY")
+            ?? throw new InvalidOperationException("NIXBUILDFARM_REPOSITORY is not set: start the tests by tests/Farm/with-farm.sh.");
+        control = Path.Combine(Repository, "tests/Farm/farm.sh");
+        Coordinator = new FarmHost(this, "coordinator");
+        Aquamarine = new FarmHost(this, "aquamarine");
+        Ruby = new FarmHost(this, "ruby");
+        Kana = new FarmHost(this, "kana");
+    }
+
+    /// <summary>The repository's folder, the same in the coordinator as outside.</summary>
+    public string Repository { get; }
+
+    public FarmHost Coordinator { get; }
+
+    public FarmHost Aquamarine { get; }
+
+    public FarmHost Ruby { get; }
+
+    public FarmHost Kana { get; }
+
+    /// <summary>The builders that are there from the start.</summary>
+    public IReadOnlyList<FarmHost> Builders => [Aquamarine, Ruby, Kana];
+
+    /// <summary>Adds a builder; <paramref name="options"/> are those of <c>farm add</c>.</summary>
+    public async Task<AddedHost> AddAsync(string name, params IEnumerable<string> options)
+    {
+        await ControlAsync(["add", name, .. options]);
+        return new AddedHost(this, name);
+    }
+
+    /// <summary>Runs a command on the coordinator as one of its users: root, alice (trusted by its Nix) or mallory (not trusted).</summary>
+    public Task<CommandResult> RunAsAsync(string user, params IEnumerable<string> command) => Command.RunAsync(control, ["as", user, .. command]);
+
+    /// <summary>Runs the control script.</summary>
+    /// <exception cref="InvalidOperationException">It failed; the message has its output.</exception>
+    internal async Task<string> ControlAsync(params IEnumerable<string> arguments)
+    {
+        var result = await Command.RunAsync(control, arguments);
+        return result.Succeeded ? result.Output : throw new InvalidOperationException(result.ToString());
+    }
+}
