@@ -19,7 +19,14 @@ public sealed class NixBuilder
     /// <summary>The name of the local machine.</summary>
     public const string LocalName = "local";
 
-    /// <summary>What the user calls it: the host name as configured, or <c>local</c>.</summary>
+    private readonly int maxJobs = 1;
+    private readonly double speedFactor = 1;
+    private readonly bool enabled = true;
+
+    /// <summary>
+    /// What the user calls it: the host name as configured, or <c>local</c>. No two builders of a list have the same;
+    /// <see cref="MachineList"/> says how further builders of one host are called.
+    /// </summary>
     public required string Name { get; init; }
 
     /// <summary>The host as configured, an alias of ssh_config or an address; <c>localhost</c> for the local machine.</summary>
@@ -37,14 +44,14 @@ public sealed class NixBuilder
     /// <summary>The processor part of each system, native first: what <c>Where-Object Arch -eq riscv64</c> compares with.</summary>
     public string[] Arch => Systems.Select(s => s.Split('-')[0]).Distinct().ToArray();
 
-    /// <summary>Builds at a time; 0: none.</summary>
-    public int MaxJobs { get; init; } = 1;
+    /// <summary>Builds at a time; 0: none. The policy's, else as configured.</summary>
+    public int MaxJobs { get => Policy.MaxJobs ?? maxJobs; init => maxJobs = value; }
 
     /// <summary>Cores of the machine, where known (the local one, or after a test).</summary>
     public int? Cores { get; init; }
 
-    /// <summary>Speed relative to the other builders, as configured; learnt speeds replace it.</summary>
-    public double SpeedFactor { get; init; } = 1;
+    /// <summary>Speed relative to the other builders: the policy's, else as configured; learnt speeds replace it.</summary>
+    public double SpeedFactor { get => Policy.SpeedFactor ?? speedFactor; init => speedFactor = value; }
 
     /// <summary>What it can do beyond plain builds, e.g. <c>kvm</c>, <c>big-parallel</c>.</summary>
     public IReadOnlyList<string> SupportedFeatures { get; init; } = [];
@@ -70,17 +77,34 @@ public sealed class NixBuilder
     /// <summary>The store to open there (URI parameter <c>remote-store</c>).</summary>
     public string? RemoteStore { get; init; }
 
+    /// <summary>The most connections at a time (URI parameter <c>max-connections</c>); null: as many as are needed.</summary>
+    public int? MaxConnections { get; init; }
+
     /// <summary>Whether SSH compresses (URI parameter <c>compress</c>).</summary>
     public bool Compress { get; init; }
 
     /// <summary>Whether this is the machine that the cmdlet runs on.</summary>
     public bool IsLocal => Scheme == StoreScheme.Local;
 
-    /// <summary>Whether runs use it when they are not told otherwise.</summary>
-    public bool Enabled { get; init; } = true;
+    /// <summary>Whether runs use it when they are not told otherwise. The policy's, else as configured.</summary>
+    public bool Enabled { get => Policy.Enabled ?? enabled; init => enabled = value; }
+
+    /// <summary>What the user has set for it, over what is configured; empty where nothing is.</summary>
+    public BuilderPolicy Policy { get; private set; } = BuilderPolicy.Empty;
+
+    /// <summary>The builder as it is configured, without any policy.</summary>
+    public NixBuilder Configured => WithPolicy(BuilderPolicy.Empty);
 
     /// <summary>Where it was configured: file and line, or the setting's name.</summary>
     public required string Source { get; init; }
+
+    /// <summary>The same builder under another policy, which replaces the one it has.</summary>
+    public NixBuilder WithPolicy(BuilderPolicy policy)
+    {
+        var builder = (NixBuilder)MemberwiseClone();
+        builder.Policy = policy;
+        return builder;
+    }
 
     /// <summary>The name.</summary>
     public override string ToString() => Name;
