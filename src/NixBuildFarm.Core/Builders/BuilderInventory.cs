@@ -1,0 +1,78 @@
+using System.Text;
+
+namespace NixBuildFarm.Builders;
+
+/// <summary>All builders that this machine knows: itself and those of its machines list.</summary>
+public sealed class BuilderInventory
+{
+    private const string BuildersSetting = "builders setting";
+    private const int LongestFile = 4 * 1024 * 1024;
+
+    private BuilderInventory(NixConfiguration configuration, MachineList list)
+    {
+        Configuration = configuration;
+        Problems = list.Problems;
+        var local = list.Builders.FirstOrDefault(b => b.IsLocal) ?? LocalBuilder.From(configuration);
+        Builders = [local, .. list.Builders.Where(b => !b.IsLocal)];
+    }
+
+    /// <summary>Nix's settings on this machine.</summary>
+    public NixConfiguration Configuration { get; }
+
+    /// <summary>The local machine, then the others in the order of the list; as configured, without policy.</summary>
+    public IReadOnlyList<NixBuilder> Builders { get; }
+
+    /// <summary>What is wrong with the list.</summary>
+    public IReadOnlyList<BuilderProblem> Problems { get; }
+
+    /// <summary>Reads Nix's settings and the list.</summary>
+    /// <param name="listFile">A machines list; null: the one of Nix's setting <c>builders</c>.</param>
+    /// <param name="cancellation">Ends the reading.</param>
+    /// <exception cref="NixBuildFarmException">Nix is missing or refuses, or <paramref name="listFile"/> cannot be read.</exception>
+    public static async Task<BuilderInventory> ReadAsync(string? listFile, CancellationToken cancellation)
+    {
+        var configuration = await NixConfiguration.ReadAsync(cancellation);
+        // A pipe can keep its reader waiting for good, and opening one cannot be cancelled: it is left behind.
+        return await Task.Run(() => Read(configuration, listFile, ReadFile), cancellation).WaitAsync(cancellation);
+    }
+
+    internal static BuilderInventory Read(NixConfiguration configuration, string? listFile, Func<string, string?> readFile)
+    {
+        var source = listFile is null ? BuildersSetting : Path.GetFullPath(listFile);
+        var text = listFile is null ? configuration.Builders : ReadList(source, readFile);
+        return new BuilderInventory(configuration, MachineList.Parse(text, source, LocalBuilder.From(configuration), readFile));
+    }
+
+    private static string ReadList(string path, Func<string, string?> readFile)
+    {
+        try
+        {
+            return readFile(path) ?? throw new NixBuildFarmException("MachineListNotFound", $"There is no machines list {path}.", "Check the path.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NixBuildFarmException("MachineListUnreadable", $"The machines list {path} cannot be read: {e.Message}", "Check the file and its permissions.", e);
+        }
+    }
+
+    private static string? ReadFile(string path)
+    {
+        try
+        {
+            // Not File.ReadAllText, which has no limit: the list may be a pipe, or /dev/zero.
+            using var reader = new StreamReader(path);
+            var text = new StringBuilder();
+            var part = new char[16 * 1024];
+            while (reader.Read(part) is > 0 and var count)
+            {
+                text.Append(part, 0, count);
+                if (text.Length > LongestFile) throw new IOException($"It is longer than {LongestFile} characters.");
+            }
+            return text.ToString();
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,141 @@
+namespace NixBuildFarm.Builders;
+
+/// <summary>Takes a machines list apart: lines, comments, entries, includes. One instance reads one list.</summary>
+internal sealed class MachineListReader(NixBuilder local, Func<string, string?> readFile)
+{
+    // Files that include each other twice, level by level, double with each level without ever forming a cycle.
+    private const int MaxIncludes = 1000;
+
+    private readonly List<NixBuilder> builders = [];
+    private readonly List<BuilderProblem> problems = [];
+    private readonly BuilderNames names = new();
+    private readonly Stack<string> open = new();
+    private int includes;
+
+    public MachineList Read(string text, string source)
+    {
+        ReadText(text, source);
+        return new MachineList(builders, problems);
+    }
+
+    private void ReadText(string text, string source)
+    {
+        if (text.Contains('\0'))
+        {
+            problems.Add(new MachineListEntry(source, 1, 1, "").Problem(
+                ProblemSeverity.Error, "MachineListNotText", "this is not a text file"));
+            return;
+        }
+        open.Push(source);
+        var lines = text.Split('\n');
+        for (var i = 0; i < lines.Length; i++)
+        {
+            foreach (var entry in EntriesOf(lines[i], source, i + 1)) ReadEntry(entry);
+        }
+        open.Pop();
+    }
+
+    private static IEnumerable<MachineListEntry> EntriesOf(string line, string source, int number)
+    {
+        var comment = line.IndexOf('#');
+        if (comment >= 0) line = line[..comment];
+        var start = 0;
+        foreach (var part in line.Split(';'))
+        {
+            var text = part.Trim(MachineListEntry.Blanks);
+            if (text.Length > 0) yield return new MachineListEntry(source, number, start + part.IndexOf(text, StringComparison.Ordinal) + 1, text);
+            start += part.Length + 1;
+        }
+    }
+
+    private void ReadEntry(MachineListEntry entry)
+    {
+        if (entry.Text[0] == '@')
+        {
+            Include(entry);
+        }
+        else if (new MachineEntryReader(entry, local, names, problems.Add).Read() is { } builder)
+        {
+            builders.Add(builder);
+        }
+    }
+
+    private void Include(MachineListEntry entry)
+    {
+        var path = entry.Text[1..].Trim(MachineListEntry.Blanks);
+        if (path.Length == 0)
+        {
+            problems.Add(entry.Problem(ProblemSeverity.Error, "IncludeWithoutPath", "no file follows the “@”"));
+            return;
+        }
+        if (Path.IsPathRooted(open.Peek())) path = Path.GetFullPath(path, Path.GetDirectoryName(open.Peek()) ?? "/");
+        if (open.Contains(path))
+        {
+            problems.Add(entry.Problem(
+                ProblemSeverity.Error, "IncludeCycle", $"{Printable.Quote(path)} includes itself: {string.Join(" → ", open.Reverse().Append(path).Select(Printable.Text))}",
+                "Remove one of these @ entries."));
+            return;
+        }
+        if (++includes > MaxIncludes)
+        {
+            if (includes == MaxIncludes + 1)
+            {
+                problems.Add(entry.Problem(ProblemSeverity.Error, "TooManyIncludes", $"more than {MaxIncludes} files are included; the rest is not read"));
+            }
+            return;
+        }
+        try
+        {
+            if (readFile(path) is { } text)
+            {
+                ReadText(text, path);
+            }
+            else
+            {
+                problems.Add(entry.Problem(
+                    ProblemSeverity.Warning, "IncludeNotFound", $"there is no file {Printable.Quote(path)}",
+                    "Write the list to this file, or remove the @ entry (without one, the setting “builders” is “@/etc/nix/machines”)."));
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            problems.Add(entry.Problem(ProblemSeverity.Error, "IncludeUnreadable", $"{Printable.Quote(path)} cannot be read: {e.Message}"));
+        }
+    }
+}
+
+/// <summary>The text of one entry, and where it stands.</summary>
+internal sealed record MachineListEntry(string Source, int Line, int Column, string Text)
+{
+    /// <summary>What separates columns. A line may end in <c>\r\n</c>.</summary>
+    public static readonly char[] Blanks = [' ', '\t', '\r'];
+
+    /// <summary>The columns, each with its place in the line, from 1.</summary>
+    public IReadOnlyList<(string Text, int Column)> Columns
+    {
+        get
+        {
+            var columns = new List<(string, int)>();
+            var start = 0;
+            foreach (var part in Text.Split(Blanks))
+            {
+                if (part.Length > 0) columns.Add((part, Column + start));
+                start += part.Length + 1;
+            }
+            return columns;
+        }
+    }
+
+    public BuilderProblem Problem(
+        ProblemSeverity severity, string id, string message, string? recommendation = null, string? field = null, int? column = null) => new()
+        {
+            Severity = severity,
+            Id = id,
+            File = Source,
+            Line = Line,
+            Column = column ?? Column,
+            Field = field,
+            Message = message,
+            Recommendation = recommendation,
+        };
+}
