@@ -21,22 +21,18 @@ public readonly record struct Estimate(double Seconds, double Spread, long Outpu
     private const double SerialPart = 0.05;
 
     /// <summary>
-    /// The duration to expect of a job that has run for <paramref name="elapsed"/> reference seconds and has not ended: the mean of the
+    /// The duration to expect of a job that has run for <paramref name="elapsed"/> reference seconds and has not ended: the median of the
     /// lognormal distribution above that point. A job far over its estimate is expected to need longer still, not to end at once.
     /// </summary>
     public double ExpectedSeconds(double elapsed)
     {
-        if (elapsed < Seconds * 0.05) return Seconds;
-        if (Spread < 0.01) return Math.Max(Seconds, elapsed * 1.02);
-        var z = (Math.Log(elapsed) - Math.Log(Seconds)) / Spread;
-        // Far in the tail both terms vanish; there the hazard of a lognormal gives elapsed × (1 + spread ÷ z) to first order.
-        if (z > 5) return elapsed * (1 + Spread / z);
-        // The median stands for the whole distribution until half of it is past: beliefs of rank and placement are medians too.
-        if (z <= 0) return Seconds;
-        return Math.Max(elapsed * 1.02, Seconds * MeanAbove(z) / MeanAbove(0));
+        if (elapsed <= 0 || Seconds <= 0) return Math.Max(Seconds, elapsed);
+        if (Spread < 0.01) return Math.Max(Seconds, elapsed * 1.01);
+        var z = Math.Log(elapsed / Seconds) / Spread;
+        // Half of what lies above z lies above this. Far out the tail falls like exp(−z²/2), which gives z + ln 2 ÷ z.
+        var middle = z > 3 ? z + 0.693 / z : UpperQuantile(UpperTail(z) / 2);
+        return Math.Max(elapsed * 1.01, Seconds * Math.Exp(Spread * middle));
     }
-
-    private double MeanAbove(double z) => Math.Exp(Spread * Spread / 2) * UpperTail(z - Spread) / UpperTail(z);
 
     /// <summary>Probability that a standard normal variable exceeds z (Abramowitz and Stegun 7.1.26, error below 2e-7).</summary>
     private static double UpperTail(double z)
@@ -45,5 +41,12 @@ public readonly record struct Estimate(double Seconds, double Spread, long Outpu
         var t = 1 / (1 + 0.3275911 * x);
         var tail = 0.5 * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))) * Math.Exp(-x * x);
         return z >= 0 ? tail : 1 - tail;
+    }
+
+    /// <summary>What a standard normal variable exceeds with a probability of at most one half (26.2.23 there, error below 5e-4).</summary>
+    private static double UpperQuantile(double probability)
+    {
+        var t = Math.Sqrt(-2 * Math.Log(probability));
+        return t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
     }
 }

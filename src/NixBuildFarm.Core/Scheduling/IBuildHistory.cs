@@ -1,0 +1,67 @@
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>One build that succeeded, as history keeps it.</summary>
+public sealed record BuildObservation
+{
+    /// <summary>What the package is called across versions: see <see cref="PackagePriors.KeyOf"/>.</summary>
+    public required string Package { get; init; }
+
+    /// <summary>The platform it was built for.</summary>
+    public required string System { get; init; }
+
+    /// <summary>The builder's name.</summary>
+    public required string Builder { get; init; }
+
+    /// <summary>Duration of the build itself: no waiting, no transfers.</summary>
+    public required double Seconds { get; init; }
+
+    /// <summary>What the build was allowed to use.</summary>
+    public int Cores { get; init; } = Estimate.ReferenceCores;
+
+    /// <summary>Whether it builds in parallel.</summary>
+    public bool EnableParallelBuilding { get; init; }
+
+    /// <summary>The builder's configured speed factor at the time.</summary>
+    public double SpeedFactor { get; init; } = 1;
+
+    /// <summary>Size of its outputs.</summary>
+    public long OutputBytes { get; init; }
+
+    /// <summary>When it ended.</summary>
+    public DateTimeOffset At { get; init; }
+}
+
+/// <summary>One transfer that was large enough to tell something of the link.</summary>
+public sealed record TransferObservation
+{
+    /// <summary>The builder's name.</summary>
+    public required string Builder { get; init; }
+
+    /// <summary>True: to the builder; false: from it.</summary>
+    public required bool ToBuilder { get; init; }
+
+    /// <summary>What was moved.</summary>
+    public required long Bytes { get; init; }
+
+    /// <summary>How long it took.</summary>
+    public required double Seconds { get; init; }
+
+    /// <summary>When it ended.</summary>
+    public DateTimeOffset At { get; init; }
+}
+
+/// <summary>What earlier runs have taught. Behind it is a database, or nothing.</summary>
+public interface IBuildHistory
+{
+    /// <summary>The builds of these packages, oldest first; a few dozen of the newest for each package and system suffice.</summary>
+    IReadOnlyList<BuildObservation> Builds(IReadOnlySet<string> packages);
+
+    /// <summary>The newest transfers of each builder and direction, oldest first.</summary>
+    IReadOnlyList<TransferObservation> Transfers();
+
+    /// <summary>Keeps a build for later runs.</summary>
+    void Add(BuildObservation build);
+
+    /// <summary>Keeps a transfer for later runs.</summary>
+    void Add(TransferObservation transfer);
+}

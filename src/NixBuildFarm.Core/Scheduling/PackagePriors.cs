@@ -1,0 +1,82 @@
+using System.Collections.Frozen;
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>
+/// What can be guessed of a build that nobody has seen. The few hundred packages that take nearly all the time are in a table of measured
+/// facts (<c>package-priors.txt</c>, from the T2 SDE project); the rest is told by its kind.
+/// </summary>
+public static partial class PackagePriors
+{
+    /// <summary>Seconds at speed 1.0 for 100 units of the table (binutils on four cores), and what configuring and unpacking adds.</summary>
+    private const double SecondsPerUnit = 0.29, FixedSeconds = 2;
+
+    private static readonly FrozenDictionary<string, double> Work = Read();
+
+    /// <summary>The package of a job across versions: <c>pname</c>, else the name up to its version.</summary>
+    public static string KeyOf(Job job) => job.PackageName ?? Version().Replace(job.Name, "", 1);
+
+    /// <summary>A guess from name and kind alone.</summary>
+    public static Estimate For(Job job) =>
+        IsDownload(job) ? Download(job)
+        : IsTrivial(job) ? new(0.7, 0.7, 100_000)
+        : TryFind(KeyOf(job), out var units) ? new(units * SecondsPerUnit + FixedSeconds, 0.4, (long)(units * 100_000) + 2_000_000)
+        : LanguagePackage().IsMatch(KeyOf(job)) ? new(4, 0.8, 1_000_000)
+        : Unknown;
+
+    /// <summary>A guess from the kind of job alone, as if the table and all names were unknown.</summary>
+    public static Estimate WithoutNames(Job job) => IsDownload(job) || job.PreferLocal ? new(1, 0.7, 1_000_000) : Unknown;
+
+    /// <summary>
+    /// The median of 5,752 packages of T2 is 12 units, with a deviation of the logarithm of 1.8; where the heavy ones are in the table, what
+    /// is not there varies less.
+    /// </summary>
+    private static Estimate Unknown => new(6, 1.2, 3_000_000);
+
+    private static bool IsDownload(Job job) => job.IsFixedOutput || job.IsBuiltin;
+
+    private static Estimate Download(Job job) => job.Name.EndsWith("-vendor", StringComparison.Ordinal) ? new(8, 0.7, 50_000_000) : new(1, 0.5, 1_000_000);
+
+    private static bool IsTrivial(Job job) => job.PreferLocal || TrivialName().IsMatch(job.Name) || TrivialName().IsMatch(KeyOf(job));
+
+    private static bool TryFind(string package, out double units)
+    {
+        var name = package.ToLowerInvariant();
+        name = CrossTarget().Replace(name, "");
+        if (Work.TryGetValue(name, out units)) return true;
+        name = LanguagePackage().Replace(name, "");
+        return Work.TryGetValue(name, out units) || Work.TryGetValue(Variant().Replace(name, ""), out units);
+    }
+
+    private static FrozenDictionary<string, double> Read()
+    {
+        using var stream = typeof(PackagePriors).Assembly.GetManifestResourceStream("NixBuildFarm.Scheduling.package-priors.txt")
+            ?? throw new InvalidOperationException("The table of packages is missing from the assembly.");
+        using var reader = new StreamReader(stream);
+        var table = new Dictionary<string, double>();
+        while (reader.ReadLine() is { } line)
+        {
+            if (line.StartsWith('#')) continue;
+            var blank = line.IndexOf(' ', StringComparison.Ordinal);
+            table.Add(line[..blank], double.Parse(line.AsSpan(blank), CultureInfo.InvariantCulture));
+        }
+        return table.ToFrozenDictionary();
+    }
+
+    [GeneratedRegex(@"-[0-9].*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Version();
+
+    [GeneratedRegex(@"(\.(patch|diff|sh|conf|service|json|toml|xml|txt|pl|py|el|tar|tgz|zip|gz|xz|bz2)|-(wrapper|hook|src|source|env|config|setup|script|scripts|man|manpages|stdenv|stdenv-linux|vendor|fmt|headers))$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex TrivialName();
+
+    [GeneratedRegex(@"^(python[23](\.\d+)?|perl5?(\.\d+)*|ruby\d*(\.\d+)*|lua\d*(\.\d+)*|ocaml\d*(\.\d+)*|emacs|vimplugin|texlive|r)-", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, 1000)]
+    private static partial Regex LanguagePackage();
+
+    [GeneratedRegex(@"^(x86_64|i686|aarch64|armv[67]l|riscv64|powerpc64le)-[a-z0-9]+-[a-z0-9]+(-[a-z0-9]+)?-(?=[a-z])", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex CrossTarget();
+
+    [GeneratedRegex(@"(-(unwrapped|minimal|bootstrap|full|headless|static|slim|nox|small|interactive|unstable|lts|latest|git|only|libc|no-libc))+$|(?<=[a-z])[-_]?\d+(\.\d+)*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Variant();
+}

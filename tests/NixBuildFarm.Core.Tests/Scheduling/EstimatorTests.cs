@@ -1,0 +1,137 @@
+using NixBuildFarm.Scheduling;
+using static NixBuildFarm.Core.Tests.Scheduling.Given;
+
+namespace NixBuildFarm.Core.Tests.Scheduling;
+
+public class EstimatorTests
+{
+    private static readonly FarmBuilder Fast = Builder("fast", speed: 2);
+
+    private static BuildObservation Build(string package, double seconds, string builder = "a", string system = X86, double speedFactor = 1) =>
+        new() { Package = package, System = system, Builder = builder, Seconds = seconds, SpeedFactor = speedFactor, OutputBytes = 7 };
+
+    private static Job Package(string name, string system = X86) => Job(name + "-1.0") with { PackageName = name, System = system };
+
+    [Fact]
+    public void A_package_never_seen_is_guessed_from_the_table()
+    {
+        var estimator = new Estimator();
+
+        Assert.InRange(estimator.For(Package("gcc")).Seconds, 400, 1200);
+        Assert.InRange(estimator.For(Package("zlib")).Seconds, 1, 10);
+        Assert.True(estimator.For(Package("chromium")).Seconds > 10 * estimator.For(Package("gcc")).Seconds);
+    }
+
+    [Theory]
+    [InlineData("gcc-wrapper-14.3.0")]
+    [InlineData("fix-build.patch")]
+    [InlineData("autoreconf-hook")]
+    [InlineData("clang-src-21.1.2")]
+    public void Small_things_that_are_named_after_large_ones_are_small(string name) =>
+        Assert.InRange(new Estimator().For(Job(name)).Seconds, 0.1, 2);
+
+    [Theory]
+    [InlineData("firefox-unwrapped-140.0", "firefox-140.0")]
+    [InlineData("cmake-minimal-4.1.2", "cmake-4.1.2")]
+    [InlineData("python3.13-numpy-2.3.4", "numpy-2.3.4")]
+    [InlineData("riscv64-unknown-linux-gnu-gcc-14.3.0", "gcc-14.3.0")]
+    public void Variants_of_a_package_are_guessed_like_the_package(string variant, string package) =>
+        Assert.Equal(new Estimator().For(Job(package)).Seconds, new Estimator().For(Job(variant)).Seconds);
+
+    [Fact]
+    public void A_download_takes_about_a_second_whatever_its_name() =>
+        Assert.Equal(1, new Estimator().For(Package("gcc") with { IsFixedOutput = true }).Seconds);
+
+    [Fact]
+    public void What_was_seen_replaces_the_guess_and_one_odd_build_does_no_harm()
+    {
+        var estimator = new Estimator();
+        foreach (var seconds in new[] { 100.0, 110, 5000, 105, 95 }) estimator.Observe(Build("gcc", seconds));
+
+        var estimate = estimator.For(Package("gcc"));
+
+        Assert.Equal(105, estimate.Seconds, 0.001);
+        Assert.InRange(estimate.Spread, 0.05, 0.25);
+        Assert.Equal(7, estimate.OutputBytes);
+    }
+
+    [Fact]
+    public void One_sample_is_trusted_less_than_many()
+    {
+        var (once, often) = (new Estimator(), new Estimator());
+        once.Observe(Build("a", 10));
+        for (var i = 0; i < 10; i++) often.Observe(Build("a", 10));
+
+        Assert.True(once.For(Package("a")).Spread > often.For(Package("a")).Spread);
+    }
+
+    [Fact]
+    public void Another_platform_is_a_vaguer_guide()
+    {
+        var estimator = new Estimator();
+        estimator.Observe(Build("gcc", 300, system: Arm));
+
+        Assert.Equal(300, estimator.For(Package("gcc")).Seconds, 0.001);
+        Assert.True(estimator.For(Package("gcc")).Spread > estimator.For(Package("gcc", Arm)).Spread);
+    }
+
+    [Fact]
+    public void A_duration_counts_by_the_speed_of_its_builder()
+    {
+        var estimator = new Estimator();
+        estimator.Observe(Build("a", 10, "fast", speedFactor: 2));
+
+        Assert.Equal(20, estimator.For(Package("a")).Seconds, 0.001);
+    }
+
+    [Fact]
+    public void An_emulated_system_shows_up_as_what_it_costs()
+    {
+        var emulating = Builder("b") with { Systems = [new(X86, 1), new(Arm, 1)] };
+        var estimator = new Estimator();
+        for (var i = 0; i < 8; i++)
+        {
+            estimator.Observe(Build($"p{i}", 10, "native", Arm));
+            estimator.Observe(Build($"p{i}", 100, "b", Arm));
+            estimator.Observe(Build($"p{i}", 10, "native"));
+            estimator.Observe(Build($"p{i}", 10, "b"));
+        }
+
+        Assert.InRange(estimator.SpeedOf(emulating, Arm), 0.08, 0.13);
+        Assert.InRange(estimator.SpeedOf(emulating, X86), 0.9, 1.1);
+    }
+
+    [Fact]
+    public void A_builder_alone_learns_durations_and_keeps_its_configured_speed()
+    {
+        var estimator = new Estimator();
+        for (var i = 0; i < 20; i++) estimator.Observe(Build("a", 33, "fast", speedFactor: 2));
+
+        Assert.Equal(2, estimator.SpeedOf(Fast, X86), 0.001);
+    }
+
+    [Fact]
+    public void A_build_tells_the_scheduler_of_its_siblings_and_of_the_builder()
+    {
+        var graph = new JobGraph([Package("gcc"), Package("gcc"), Package("other")]);
+        var estimates = new RunEstimates(graph, new Estimator());
+
+        var events = estimates.Learn(new SchedulingEvent.JobFinished(9, 0, 0, 5), Fast, Fast, seconds: 9, cores: 4);
+
+        var change = Assert.IsType<SchedulingEvent.EstimateChanged>(events.Single(e => e is SchedulingEvent.EstimateChanged { Job: 1 }));
+        Assert.Equal(18, change.Estimate.Seconds, 0.001);
+        Assert.DoesNotContain(events, e => e is SchedulingEvent.EstimateChanged { Job: 2 });
+    }
+
+    [Fact]
+    public void A_job_far_over_its_estimate_is_expected_to_need_longer_still()
+    {
+        var estimate = new Estimate(10, 1, 0);
+
+        Assert.Equal(10, estimate.ExpectedSeconds(0));
+        Assert.Equal(10, estimate.ExpectedSeconds(0.5), 0.1);
+        Assert.True(estimate.ExpectedSeconds(20) > 25);
+        Assert.True(estimate.ExpectedSeconds(200) > 250);
+        Assert.Equal(10.1, new Estimate(10, 0, 0).ExpectedSeconds(10), 0.001);
+    }
+}
