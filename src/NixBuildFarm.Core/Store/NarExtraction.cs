@@ -97,7 +97,7 @@ internal sealed class NarExtraction : IDisposable
         {
             throw new NixBuildFarmException(
                 "NameNotUtf8",
-                $"The NAR has the name “{NarParser.Printable(text)}”, which is not UTF-8 and cannot be created from .NET.",
+                $"The NAR has the name “{NixText.Printable(text)}”, which is not UTF-8 and cannot be created from .NET.",
                 "Let Nix extract it: nix-store --restore.",
                 cause);
         }

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
-using System.Text;
 
 namespace NixBuildFarm.Store;
 
@@ -345,7 +344,7 @@ public sealed class NarParser
     {
         get
         {
-            var names = lastNames.Take(depth).TakeWhile(name => !name.Bytes.IsEmpty).Select(name => Printable(name.Bytes));
+            var names = lastNames.Take(depth).TakeWhile(name => !name.Bytes.IsEmpty).Select(name => NixText.Printable(name.Bytes));
             return string.Join('/', names) is { Length: > 0 } path ? $" in “{path}”" : "";
         }
     }
@@ -353,15 +352,7 @@ public sealed class NarParser
     private NarException Wrong(string what) =>
         new(NarException.Malformed, unitStart, $"The NAR is malformed at byte {unitStart}{Where}: {what}.");
 
-    private static string Quote(ReadOnlySpan<byte> text) => $"“{Printable(text)}”";
-
-    // Damaged bytes may be anything, and end up on somebody's terminal.
-    internal static string Printable(ReadOnlySpan<byte> text)
-    {
-        var printable = new StringBuilder();
-        foreach (var c in Encoding.UTF8.GetString(text)) printable.Append(char.IsControl(c) ? '\uFFFD' : c);
-        return printable.ToString();
-    }
+    private static string Quote(ReadOnlySpan<byte> text) => $"“{NixText.Printable(text)}”";
 
     /// <summary>The entry of one directory that came last: the next must come after it.</summary>
     private sealed class LastName
