@@ -1,0 +1,14 @@
+namespace NixBuildFarm.Protocol;
+
+/// <summary>What to do about outputs that are valid already.</summary>
+public enum BuildMode
+{
+    /// <summary>Leave them.</summary>
+    Normal = 0,
+
+    /// <summary>Build them again where they are damaged; needs trust.</summary>
+    Repair = 1,
+
+    /// <summary>Build them again and compare.</summary>
+    Check = 2,
+}

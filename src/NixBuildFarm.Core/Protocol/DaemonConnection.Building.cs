@@ -1,0 +1,85 @@
+using NixBuildFarm.Protocol.Messages;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Protocol;
+
+// What brings paths into being. Cancelling ends the build.
+public sealed partial class DaemonConnection
+{
+    /// <summary>Fetches a path from a substituter unless it is valid.</summary>
+    /// <exception cref="DaemonException">No substituter has it.</exception>
+    public Task EnsurePathAsync(StorePath path, CancellationToken cancellation) =>
+        RequestAsync(new EnsurePathRequest(path), sink: null, cancellation);
+
+    /// <summary>Builds one derivation, whose inputs must be valid there, and which need not be in the store itself.</summary>
+    /// <param name="path">The derivation's path.</param>
+    /// <param name="derivation">The derivation, its inputs given as plain paths.</param>
+    /// <param name="mode">What to do about outputs that are valid.</param>
+    /// <param name="sink">Takes log lines, phases and activities as they come.</param>
+    /// <param name="cancellation">Ends the build and closes the connection.</param>
+    /// <returns>What became of it: a build that failed is a result, not an error.</returns>
+    /// <exception cref="DaemonException">The daemon refuses, e.g. because it does not trust us.</exception>
+    public Task<BuildResult> BuildDerivationAsync(
+        StorePath path, BasicDerivation derivation, BuildMode mode, Action<DaemonMessage>? sink, CancellationToken cancellation) =>
+        RequestAsync(new BuildDerivationRequest(path, derivation, mode), sink, cancellation);
+
+    /// <summary>Brings paths into being: builds derivations that are in the store, with all that they need, or substitutes.</summary>
+    /// <param name="paths">What is wanted.</param>
+    /// <param name="mode">What to do about outputs that are valid.</param>
+    /// <param name="sink">Takes log lines, phases and activities as they come.</param>
+    /// <param name="cancellation">Ends the builds and closes the connection.</param>
+    /// <returns>
+    /// What became of each. A daemon before protocol 1.34 gives no results: what it then has counts as
+    /// <see cref="BuildStatus.Built"/>, what it has not as <see cref="BuildStatus.MiscFailure"/>, each with the daemon's one message.
+    /// </returns>
+    public Task<IReadOnlyList<KeyedBuildResult>> BuildPathsWithResultsAsync(
+        IReadOnlyCollection<DerivedPath> paths, BuildMode mode, Action<DaemonMessage>? sink, CancellationToken cancellation) =>
+        Version >= BuildPathsWithResultsRequest.Since
+            ? RequestAsync(new BuildPathsWithResultsRequest(paths, mode), sink, cancellation)
+            : BuildPathsAsync(paths, mode, sink, cancellation);
+
+    private async Task<IReadOnlyList<KeyedBuildResult>> BuildPathsAsync(
+        IReadOnlyCollection<DerivedPath> paths, BuildMode mode, Action<DaemonMessage>? sink, CancellationToken cancellation)
+    {
+        DaemonException? failed = null;
+        try
+        {
+            await RequestAsync(new BuildPathsRequest(paths, mode), sink, cancellation);
+        }
+        catch (DaemonException e) when (!IsBroken)
+        {
+            failed = e;
+        }
+        var results = new List<KeyedBuildResult>();
+        foreach (var path in paths) results.Add(new(path, await FindResultAsync(path, failed, cancellation)));
+        return results;
+    }
+
+    private async Task<BuildResult> FindResultAsync(DerivedPath path, DaemonException? failed, CancellationToken cancellation)
+    {
+        var outputs = await FindOutputsAsync(path, cancellation);
+        var known = outputs.Values.OfType<StorePath>().ToHashSet();
+        var isComplete = outputs.Count > 0 && known.Count > 0 && outputs.Values.All(output => output is not null)
+            && (failed is null || (await QueryValidPathsAsync(known, substitute: false, cancellation)).Count == known.Count);
+        if (!isComplete) return new() { Status = BuildStatus.MiscFailure, ErrorMessage = failed?.Text ?? $"The daemon does not say where {path} is." };
+        return new()
+        {
+            Status = BuildStatus.Built,
+            BuiltOutputs = path.Outputs is null ? new Dictionary<string, StorePath>() : outputs.ToDictionary(o => o.Key, o => o.Value!),
+        };
+    }
+
+    private async Task<IReadOnlyDictionary<string, StorePath?>> FindOutputsAsync(DerivedPath path, CancellationToken cancellation)
+    {
+        if (path.Outputs is not { } wanted) return new Dictionary<string, StorePath?> { [""] = path.Path };
+        try
+        {
+            var outputs = await QueryDerivationOutputMapAsync(path.Path, cancellation);
+            return wanted.Count == 0 ? outputs : wanted.ToDictionary(name => name, name => outputs.GetValueOrDefault(name));
+        }
+        catch (DaemonException) when (!IsBroken)
+        {
+            return new Dictionary<string, StorePath?>(); // The derivation is not in the store.
+        }
+    }
+}

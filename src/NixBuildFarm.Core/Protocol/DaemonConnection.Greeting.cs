@@ -1,0 +1,135 @@
+using System.Buffers.Binary;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Protocol.Messages;
+using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Protocol;
+
+// The handshake, and what to make of a peer that greets otherwise.
+public sealed partial class DaemonConnection
+{
+    // What is shown of a greeting that is not Nix's.
+    private const int StrayLimit = 4 << 10;
+
+    // How long to wait for more of it.
+    private static readonly TimeSpan StrayPatience = TimeSpan.FromSeconds(1);
+
+    private static readonly ProtocolVersion WithNixVersion = new(1, 33);
+    private static readonly ProtocolVersion WithTrust = new(1, 35);
+    private static readonly ProtocolVersion WithFeatures = new(1, 38);
+
+    private async Task<Done> GreetAsync(CancellationToken cancellation)
+    {
+        using var limit = new CancellationTokenSource(options.HandshakeTimeout, options.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, limit.Token);
+        try
+        {
+            await AgreeOnVersionAsync(either.Token);
+            await IntroduceAsync(either.Token);
+            return default;
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        {
+            throw new BuilderException(
+                options.Builder,
+                BuilderFailure.Unreachable,
+                $"The Nix daemon of {options.Builder} did not greet within {options.HandshakeTimeout.TotalSeconds:0.#} seconds.{ErrorOutput()}",
+                "See whether the machine is overloaded, and what its shell start-up files do.");
+        }
+    }
+
+    private async Task AgreeOnVersionAsync(CancellationToken cancellation)
+    {
+        writer.WriteUInt64(WireFormat.ClientMagic);
+        writer.WriteUInt64(options.NewestVersion.ToWire());
+        await FlushAsync(cancellation);
+        await ReadMagicAsync(cancellation);
+        var theirs = ProtocolVersion.FromWire(await reader.ReadUInt64Async(cancellation));
+        if (theirs.Major != ProtocolVersion.Oldest.Major || theirs < ProtocolVersion.Oldest)
+        {
+            throw new BuilderException(
+                options.Builder,
+                BuilderFailure.Incompatible,
+                $"The Nix daemon of {options.Builder} speaks version {theirs} of the worker protocol; {ProtocolVersion.Oldest} to {ProtocolVersion.Newest} are understood.",
+                "Upgrade Nix there to 2.4 or later.");
+        }
+        Version = theirs < options.NewestVersion ? theirs : options.NewestVersion;
+    }
+
+    private async Task IntroduceAsync(CancellationToken cancellation)
+    {
+        // Each feature changes layouts; none of them is implemented here, so none is offered.
+        if (Version >= WithFeatures) writer.WriteStrings([]);
+        writer.WriteUInt64(0); // Processor affinity: no daemon reads it any more.
+        writer.WriteUInt64(0); // Reserve space: no daemon reads it any more.
+        await FlushAsync(cancellation);
+        if (Version >= WithFeatures) await reader.ReadStringsAsync(WireLimits.Name, cancellation);
+        if (Version >= WithNixVersion) NixVersion = await reader.ReadStringAsync(WireLimits.Name, cancellation);
+        if (Version >= WithTrust) Trust = await ReadTrustAsync(cancellation);
+        await ReadStderrAsync(options.Sink, cancellation);
+    }
+
+    private async Task<DaemonTrust> ReadTrustAsync(CancellationToken cancellation) => await reader.ReadUInt64Async(cancellation) switch
+    {
+        0 => DaemonTrust.Unknown,
+        1 => DaemonTrust.Trusted,
+        2 => DaemonTrust.NotTrusted,
+        var value => throw new WireException($"{value} says neither that we are trusted nor that we are not."),
+    };
+
+    private async Task ReadMagicAsync(CancellationToken cancellation)
+    {
+        var greeting = new byte[StrayLimit];
+        var length = await ReadUpToAsync(greeting.AsMemory(0, sizeof(ulong)), cancellation);
+        if (length == 0) throw NothingSaid();
+        if (length < sizeof(ulong) || BinaryPrimitives.ReadUInt64LittleEndian(greeting) != WireFormat.DaemonMagic)
+        {
+            length += await ReadStrayAsync(greeting.AsMemory(length), cancellation);
+            throw StrayGreeting(greeting.AsSpan(0, length));
+        }
+    }
+
+    private async Task<int> ReadUpToAsync(Memory<byte> destination, CancellationToken cancellation)
+    {
+        var length = 0;
+        while (length < destination.Length && await reader.ReadRawAsync(destination[length..], cancellation) is > 0 and var count) length += count;
+        return length;
+    }
+
+    /// <summary>Reads the rest of a greeting that is not Nix's, as far as it comes without delay.</summary>
+    private async Task<int> ReadStrayAsync(Memory<byte> destination, CancellationToken cancellation)
+    {
+        using var patience = new CancellationTokenSource(StrayPatience, options.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, patience.Token);
+        var length = 0;
+        try
+        {
+            while (length < destination.Length && await reader.ReadRawAsync(destination[length..], either.Token) is > 0 and var count) length += count;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            // That is all there is.
+        }
+        return length;
+    }
+
+    private BuilderException NothingSaid() => new(
+        options.Builder,
+        BuilderFailure.NoNix,
+        $"The Nix daemon of {options.Builder} ended before it said anything.{ErrorOutput()}",
+        "Nix must be in the PATH of a non-interactive login there, and the user one of the daemon's allowed-users.");
+
+    private BuilderException StrayGreeting(ReadOnlySpan<byte> greeting)
+    {
+        Span<byte> magic = stackalloc byte[sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64LittleEndian(magic, WireFormat.DaemonMagic);
+        var daemon = greeting.IndexOf(magic);
+        var stray = TerminalText.Strip(NixText.GetString(daemon < 0 ? greeting : greeting[..daemon])).Trim();
+        return new(
+            options.Builder,
+            BuilderFailure.Incompatible,
+            $"{options.Builder} sent this where its Nix daemon should have greeted: “{stray}”.{ErrorOutput()}",
+            "Let the shell's start-up files there print nothing when the login is not interactive, and see that nix-daemon is what is run.");
+    }
+}

@@ -1,0 +1,213 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Protocol.Messages;
+using NixBuildFarm.Protocol.Wire;
+
+namespace NixBuildFarm.Protocol;
+
+// The three shapes of a request: a single one, many in flight, one with a body; and what breaks a connection.
+public sealed partial class DaemonConnection
+{
+    // Requests are gathered to writes of about this many bytes.
+    private const int SendSize = 32 << 10;
+
+    // How long one direction may take to come to its end after the other one has.
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    /// <summary>Sends a request and reads all that comes back.</summary>
+    private Task<TReply> RequestAsync<TReply>(IRequest<TReply> request, Action<DaemonMessage>? sink, CancellationToken cancellation) =>
+        ExclusiveAsync(
+            async token =>
+            {
+                Put(request);
+                await FlushAsync(token);
+                return await ReceiveAsync(request, sink, token);
+            },
+            cancellation);
+
+    /// <summary>
+    /// Sends many requests without waiting for replies between them, and reads the replies meanwhile: neither side's buffers can fill up
+    /// and hold the other up. All replies are read even where the daemon refuses some; the first refusal is then thrown.
+    /// </summary>
+    private Task<IReadOnlyList<TReply>> PipelineAsync<TReply>(IReadOnlyCollection<IRequest<TReply>> requests, CancellationToken cancellation)
+    {
+        return ExclusiveAsync(token => BothAsync(SendAsync(token), ReceiveAllAsync(token)), cancellation);
+
+        async Task SendAsync(CancellationToken token)
+        {
+            foreach (var request in requests)
+            {
+                Put(request);
+                if (writer.Written.Length >= SendSize) await FlushAsync(token);
+            }
+            await FlushAsync(token);
+        }
+
+        async Task<IReadOnlyList<TReply>> ReceiveAllAsync(CancellationToken token)
+        {
+            var replies = new List<TReply>(requests.Count);
+            DaemonException? refusal = null;
+            foreach (var request in requests)
+            {
+                try
+                {
+                    replies.Add(await ReceiveAsync(request, sink: null, token));
+                }
+                catch (DaemonException e) when (e.Connection == this)
+                {
+                    refusal ??= e;
+                }
+            }
+            return refusal is null ? replies : throw refusal;
+        }
+    }
+
+    /// <summary>Sends a request with a body in frames, and reads what the daemon says meanwhile: it may log, or fail, at any moment.</summary>
+    /// <remarks>
+    /// Nix's daemon reads a body to its end even when it has failed in the middle, and says so only then [FramedSource in
+    /// src/libutil/include/nix/util/serialise.hh of NixOS/nix]: both sides are in step, and the connection stays usable. An error that comes
+    /// while the body is still on its way is from a daemon that did not do so. Nobody knows what it would take the rest for, so the
+    /// connection is given up. So it is when the body cannot be produced: no daemon ever sees the end of it.
+    /// </remarks>
+    private Task<TReply> SendBodyAsync<TReply>(
+        IRequest<TReply> request, Func<Stream, CancellationToken, Task> writeBody, CancellationToken cancellation)
+    {
+        return ExclusiveAsync(
+            async token =>
+            {
+                Put(request);
+                await FlushAsync(token);
+                using var body = CancellationTokenSource.CreateLinkedTokenSource(token);
+                return await BothAsync(SendAsync(body.Token, token), ReceiveAsync(request, sink: null, token), body);
+            },
+            cancellation);
+
+        async Task SendAsync(CancellationToken bodyToken, CancellationToken token)
+        {
+            var frames = new FrameStream(wire, bodyToken);
+            await writeBody(frames, bodyToken);
+            bodyToken.ThrowIfCancellationRequested();
+            await frames.CompleteAsync(token);
+        }
+    }
+
+    /// <summary>Runs both directions of a request, of which either may fail first, and leaves neither running.</summary>
+    /// <param name="sending">Sends.</param>
+    /// <param name="receiving">Receives.</param>
+    /// <param name="body">Is cancelled when there is no use in sending further.</param>
+    private async Task<TReply> BothAsync<TReply>(Task sending, Task<TReply> receiving, CancellationTokenSource? body = null)
+    {
+        try
+        {
+            var first = await Task.WhenAny(sending, receiving);
+            if (receiving.IsFaulted)
+            {
+                if (body is not null) await body.CancelAsync();
+                await BrieflyAsync(sending);
+            }
+            else if (sending.IsFaulted && wire.IsLost)
+            {
+                await BrieflyAsync(receiving);
+            }
+            var hasEnded = sending.IsCompleted || receiving.IsFaulted;
+            if (hasEnded && !sending.IsCompletedSuccessfully) Break(first.Exception?.InnerException ?? new OperationCanceledException());
+            // What the daemon says says more than the loss of the connection that follows it.
+            if (!receiving.IsFaulted) await sending;
+            return await receiving;
+        }
+        finally
+        {
+            await Task.WhenAll(sending, receiving).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task BrieflyAsync(Task task) => await Task.WhenAny(task, Task.Delay(Grace, options.Time));
+
+    private void Put<TReply>(IRequest<TReply> request)
+    {
+        writer.WriteUInt64((ulong)request.Operation);
+        request.Write(writer, Version);
+    }
+
+    private async ValueTask FlushAsync(CancellationToken token)
+    {
+        await wire.WriteAsync(writer.Written, token);
+        writer.Clear();
+    }
+
+    private async Task<TReply> ReceiveAsync<TReply>(IRequest<TReply> request, Action<DaemonMessage>? sink, CancellationToken token)
+    {
+        await ReadStderrAsync(sink ?? options.Sink, token);
+        return await request.ReadReplyAsync(reader, Version, token);
+    }
+
+    /// <summary>Passes on what the daemon says until it says that it is done.</summary>
+    /// <exception cref="DaemonException">It says that it failed.</exception>
+    private async Task ReadStderrAsync(Action<DaemonMessage>? sink, CancellationToken token)
+    {
+        while (true)
+        {
+            var frame = await StderrFrame.ReadAsync(reader, token);
+            if (frame.Error is { } error) throw Refusal(error);
+            if (frame.Message is not { } message) return;
+            sink?.Invoke(message);
+        }
+    }
+
+    private DaemonException Refusal(DaemonError error) => new(options.Builder, error.Text, error.Level, error.Traces) { Connection = this };
+
+    /// <summary>Runs what needs the connection for itself, and breaks the connection where that leaves it in an unknown state.</summary>
+    private async Task<TResult> ExclusiveAsync<TResult>(Func<CancellationToken, Task<TResult>> work, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        if (Interlocked.Exchange(ref isBusy, 1) != 0) throw new InvalidOperationException("A request is under way on this connection already.");
+        try
+        {
+            if (failure is { } earlier) throw Unusable(earlier);
+            // Closes the stream at once, which ends the build, also while a callback holds the request up.
+            await using var registration = cancellation.UnsafeRegister(
+                static connection => ((DaemonConnection)connection!).Break(new OperationCanceledException("a request was cancelled")), this);
+            using var request = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
+            return await work(request.Token);
+        }
+        catch (DaemonException e) when (e.Connection == this)
+        {
+            throw;
+        }
+        catch (Exception e)
+        {
+            var cause = e is WireException wrong ? Explain(wrong) : e;
+            Break(cause);
+            cancellation.ThrowIfCancellationRequested();
+            if (e is OperationCanceledException && closing.IsCancellationRequested) throw Unusable(failure!);
+            if (!ReferenceEquals(cause, e)) throw cause;
+            throw;
+        }
+        finally
+        {
+            Volatile.Write(ref isBusy, 0);
+        }
+    }
+
+    /// <summary>Gives the connection up: ends what is under way, and closes the stream.</summary>
+    private void Break(Exception cause)
+    {
+        if (Interlocked.CompareExchange(ref failure, cause, null) is not null) return;
+        // Not on this thread: closing a stream can take its time, and a person may be waiting.
+        closed = Task.Run(async () => await stream.DisposeAsync());
+        closing.Cancel();
+    }
+
+    private BuilderException Unusable(Exception cause) => new(
+        options.Builder,
+        BuilderFailure.ConnectionLost,
+        $"The connection to {options.Builder} is closed: {(cause is ObjectDisposedException ? "it is no longer needed" : cause.Message)}.",
+        inner: cause);
+
+    private BuilderException Explain(WireException wrong) => wrong.IsEndOfStream
+        ? new(options.Builder, BuilderFailure.ConnectionLost, $"The Nix daemon of {options.Builder} ended in the middle of an answer.{ErrorOutput()}", inner: wrong)
+        : new(options.Builder, BuilderFailure.Incompatible, $"{options.Builder} sent something that a Nix daemon does not send: {wrong.Message}{ErrorOutput()}", inner: wrong);
+
+    /// <summary>What the remote program complained of, as the end of a message.</summary>
+    private string ErrorOutput() =>
+        options.ErrorOutput?.Invoke() is { } output && TerminalText.Strip(output).Trim() is { Length: > 0 } text ? $" It complained: {text}" : "";
+}

@@ -1,0 +1,25 @@
+using NixBuildFarm.Protocol.Messages;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Protocol;
+
+// What stays, and what goes.
+public sealed partial class DaemonConnection
+{
+    /// <summary>
+    /// Keeps these paths from being collected for as long as this connection lasts, in one round trip. The paths need not be valid yet, so
+    /// ask for their validity only afterwards: then nothing that is found valid can vanish.
+    /// </summary>
+    public Task AddTempRootsAsync(IReadOnlyCollection<StorePath> paths, CancellationToken cancellation) =>
+        PipelineAsync([.. paths.Select(path => new AddTempRootRequest(path))], cancellation);
+
+    /// <summary>Registers a symbolic link on the daemon's machine as a root: what it leads to is kept for as long as it exists.</summary>
+    /// <param name="link">The absolute path of the link.</param>
+    /// <param name="cancellation">Closes the connection.</param>
+    public Task AddIndirectRootAsync(string link, CancellationToken cancellation) =>
+        RequestAsync(new AddIndirectRootRequest(link), sink: null, cancellation);
+
+    /// <summary>Lists or deletes what no root refers to.</summary>
+    public Task<CollectedGarbage> CollectGarbageAsync(GarbageCollection collection, CancellationToken cancellation) =>
+        RequestAsync(new CollectGarbageRequest(collection), sink: null, cancellation);
+}

@@ -1,0 +1,136 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Protocol.Messages;
+using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Protocol;
+
+// NARs and logs: what is too large to be held in memory.
+public sealed partial class DaemonConnection
+{
+    /// <summary>Copies the NAR of a path to a stream, in bounded memory.</summary>
+    /// <param name="path">A valid path.</param>
+    /// <param name="destination">Where it goes; it is not closed. When this fails, part of the NAR may have been written.</param>
+    /// <param name="cancellation">Closes the connection.</param>
+    /// <returns>Hash and size of what was copied, for the caller to compare with what is registered.</returns>
+    /// <exception cref="DaemonException">The path is not valid; Nix's daemon then ends the connection.</exception>
+    public Task<NarDigest> CopyNarToAsync(StorePath path, Stream destination, CancellationToken cancellation) => ExclusiveAsync(
+        async token =>
+        {
+            var request = new NarFromPathRequest(path);
+            Put(request);
+            await FlushAsync(token);
+            await ReceiveAsync(request, sink: null, token);
+            await ThrowLateRefusalAsync(token);
+            return await ReadNarAsync(path, destination, token);
+        },
+        cancellation);
+
+    /// <summary>Adds a path to the store.</summary>
+    /// <param name="source">The path and its NAR, which is counted and hashed on its way.</param>
+    /// <param name="repair">Whether it replaces a path that is valid; needs trust.</param>
+    /// <param name="dontCheckSignatures">Whether it needs no signature; without trust the daemon ignores this.</param>
+    /// <param name="cancellation">Closes the connection.</param>
+    /// <exception cref="DaemonException">The daemon refuses the path, e.g. for want of a signature.</exception>
+    /// <exception cref="NixBuildFarmException">
+    /// <c>NarMismatch</c>: the NAR is not the one that was announced. The daemon does not see its end, and the connection is closed.
+    /// </exception>
+    public Task AddToStoreNarAsync(NarSource source, bool repair, bool dontCheckSignatures, CancellationToken cancellation)
+    {
+        RequireSize(source);
+        return SendBodyAsync(
+            new AddToStoreNarRequest(source.Info, repair, dontCheckSignatures),
+            (body, token) => WriteNarAsync(source, body, token),
+            cancellation);
+    }
+
+    /// <summary>Adds paths to the store in one request, one NAR after the other, in bounded memory.</summary>
+    /// <param name="sources">The paths and their NARs. A path must come after those that it refers to, unless the store has them.</param>
+    /// <param name="repair">Whether they replace paths that are valid; needs trust.</param>
+    /// <param name="dontCheckSignatures">Whether they need no signature; without trust the daemon ignores this.</param>
+    /// <param name="cancellation">Closes the connection.</param>
+    /// <exception cref="DaemonException">The daemon refuses a path; those before it have been added.</exception>
+    /// <exception cref="NixBuildFarmException">
+    /// <c>NarMismatch</c>: a NAR is not the one that was announced. The daemon does not see its end, and the connection is closed.
+    /// </exception>
+    public Task AddMultipleToStoreAsync(
+        IReadOnlyCollection<NarSource> sources, bool repair, bool dontCheckSignatures, CancellationToken cancellation)
+    {
+        foreach (var source in sources) RequireSize(source);
+        return SendBodyAsync(new AddMultipleToStoreRequest(repair, dontCheckSignatures), WriteBodyAsync, cancellation);
+
+        async Task WriteBodyAsync(Stream body, CancellationToken token)
+        {
+            var head = new WireWriter();
+            head.WriteInt64(sources.Count);
+            await body.WriteAsync(head.Written, token);
+            foreach (var source in sources)
+            {
+                head.Clear();
+                head.WriteStorePath(source.Info.Path);
+                PathInfoLayout.Write(head, source.Info);
+                await body.WriteAsync(head.Written, token);
+                await WriteNarAsync(source, body, token);
+            }
+        }
+    }
+
+    /// <summary>Gives the store the log of a build that was carried out elsewhere; needs trust.</summary>
+    /// <param name="derivation">The derivation that was built.</param>
+    /// <param name="log">The log.</param>
+    /// <param name="cancellation">Closes the connection.</param>
+    /// <exception cref="DaemonException">The daemon refuses it; the connection is then closed.</exception>
+    public async Task AddBuildLogAsync(StorePath derivation, Stream log, CancellationToken cancellation)
+    {
+        try
+        {
+            await SendBodyAsync(new AddBuildLogRequest(derivation), log.CopyToAsync, cancellation);
+        }
+        catch (DaemonException e) when (e.Connection == this)
+        {
+            // Nix's daemon refuses the untrusted before it reads the body, and takes the body for requests.
+            Break(e);
+            throw;
+        }
+    }
+
+    private static async Task WriteNarAsync(NarSource source, Stream body, CancellationToken cancellation)
+    {
+        await using var nar = new CheckedNarStream(body, source.Info);
+        await source.WriteNarAsync(nar, cancellation);
+        nar.Verify();
+    }
+
+    private static void RequireSize(NarSource source)
+    {
+        if (source.Info.NarSize <= 0) throw new ArgumentException($"The size of the NAR of {source.Info.Path} is not known.", nameof(source));
+    }
+
+    /// <summary>Nix's daemon says that there is no such path only after it has said that all is well, where the NAR should begin.</summary>
+    private async Task ThrowLateRefusalAsync(CancellationToken token)
+    {
+        if (await reader.PeekUInt64Async(token) != StderrFrame.ErrorTag) return;
+        await reader.ReadUInt64Async(token);
+        var refusal = Refusal(await DaemonError.ReadAsync(reader, token));
+        Break(refusal);
+        throw refusal;
+    }
+
+    private async Task<NarDigest> ReadNarAsync(StorePath path, Stream destination, CancellationToken token)
+    {
+        await using var nar = new RawStream(reader);
+        try
+        {
+            return await NarReader.CopyAsync(nar, destination, token);
+        }
+        catch (NarException e)
+        {
+            throw new BuilderException(
+                options.Builder,
+                e.Id == NarException.Truncated ? BuilderFailure.ConnectionLost : BuilderFailure.Incompatible,
+                $"{options.Builder} did not send a whole NAR of {path}: {e.Message}{ErrorOutput()}",
+                e.Recommendation,
+                e);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+namespace NixBuildFarm.Protocol;
+
+/// <summary>What a connection to a daemon needs to know beside its stream.</summary>
+public sealed record DaemonConnectionOptions
+{
+    /// <summary>The builder's name, for messages.</summary>
+    public required string Builder { get; init; }
+
+    /// <summary>How long the greeting may take in all, start of the daemon's process included.</summary>
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>The newest version of the protocol to offer.</summary>
+    public ProtocolVersion NewestVersion { get; init; } = ProtocolVersion.Newest;
+
+    /// <summary>Takes what the daemon says during requests that have no sink of their own.</summary>
+    public Action<DaemonMessage>? Sink { get; init; }
+
+    /// <summary>The last lines that the remote program wrote to its standard error, asked for when the connection fails.</summary>
+    public Func<string>? ErrorOutput { get; init; }
+
+    /// <summary>The clock of the time limit.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+}

@@ -1,0 +1,20 @@
+using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Protocol.Messages;
+
+/// <summary>Adds a path to the store; its NAR follows in frames.</summary>
+internal sealed record AddToStoreNarRequest(PathInfo Info, bool Repair, bool DontCheckSignatures) : IRequest<Done>
+{
+    public WorkerOperation Operation => WorkerOperation.AddToStoreNar;
+
+    public void Write(WireWriter writer, ProtocolVersion version)
+    {
+        writer.WriteStorePath(Info.Path);
+        PathInfoLayout.Write(writer, Info);
+        writer.WriteBool(Repair);
+        writer.WriteBool(DontCheckSignatures);
+    }
+
+    public ValueTask<Done> ReadReplyAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation) => Done.Nothing;
+}

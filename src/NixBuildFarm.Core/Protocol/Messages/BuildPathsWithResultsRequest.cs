@@ -1,0 +1,32 @@
+using NixBuildFarm.Protocol.Wire;
+
+namespace NixBuildFarm.Protocol.Messages;
+
+/// <summary>Brings paths into being and says what became of each (protocol 1.34 and later).</summary>
+internal sealed record BuildPathsWithResultsRequest(IReadOnlyCollection<DerivedPath> Paths, BuildMode Mode)
+    : IRequest<IReadOnlyList<KeyedBuildResult>>
+{
+    /// <summary>The first version that has it.</summary>
+    public static readonly ProtocolVersion Since = new(1, 34);
+
+    public WorkerOperation Operation => WorkerOperation.BuildPathsWithResults;
+
+    public void Write(WireWriter writer, ProtocolVersion version)
+    {
+        DerivedPathLayout.Write(writer, Paths);
+        writer.WriteInt64((long)Mode);
+    }
+
+    public async ValueTask<IReadOnlyList<KeyedBuildResult>> ReadReplyAsync(
+        WireReader reader, ProtocolVersion version, CancellationToken cancellation)
+    {
+        var count = await reader.ReadCountAsync(cancellation);
+        var results = new List<KeyedBuildResult>();
+        for (var i = 0; i < count; i++)
+        {
+            var path = await DerivedPathLayout.ReadAsync(reader, cancellation);
+            results.Add(new(path, await BuildResultLayout.ReadAsync(reader, version, cancellation)));
+        }
+        return results;
+    }
+}

@@ -1,0 +1,63 @@
+using System.Text.Json;
+using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Protocol.Messages;
+
+/// <summary>What became of a build.</summary>
+internal static class BuildResultLayout
+{
+    private static readonly ProtocolVersion WithProcessorTimes = new(1, 37);
+
+    public static async ValueTask<BuildResult> ReadAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation) => new()
+    {
+        Status = (BuildStatus)await reader.ReadInt32Async(cancellation),
+        ErrorMessage = TerminalText.Strip(await reader.ReadStringAsync(WireLimits.Text, cancellation)).Trim(),
+        TimesBuilt = await reader.ReadInt32Async(cancellation),
+        IsNonDeterministic = await reader.ReadBoolAsync(cancellation),
+        StartTime = await ReadTimeAsync(reader, cancellation),
+        StopTime = await ReadTimeAsync(reader, cancellation),
+        CpuUser = version >= WithProcessorTimes ? await ReadProcessorTimeAsync(reader, cancellation) : null,
+        CpuSystem = version >= WithProcessorTimes ? await ReadProcessorTimeAsync(reader, cancellation) : null,
+        BuiltOutputs = await ReadOutputsAsync(reader, cancellation),
+    };
+
+    private static async ValueTask<DateTimeOffset?> ReadTimeAsync(WireReader reader, CancellationToken cancellation) =>
+        await reader.ReadUInt64Async(cancellation) is > 0 and var seconds ? UnixTime.FromSeconds(seconds) : null;
+
+    private static async ValueTask<TimeSpan?> ReadProcessorTimeAsync(WireReader reader, CancellationToken cancellation) =>
+        await reader.ReadUInt64Async(cancellation) switch
+        {
+            0 => null,
+            1 => TimeSpan.FromMicroseconds(await reader.ReadInt64Async(cancellation)),
+            var tag => throw new WireException($"The tag {tag} says neither that a time follows nor that none does."),
+        };
+
+    /// <summary>A map from <c>sha256:HASH!OUTPUT</c> to a realisation in JSON, of which only the path matters here.</summary>
+    private static async ValueTask<IReadOnlyDictionary<string, StorePath>> ReadOutputsAsync(WireReader reader, CancellationToken cancellation)
+    {
+        var count = await reader.ReadCountAsync(cancellation);
+        var outputs = new Dictionary<string, StorePath>();
+        for (var i = 0; i < count; i++)
+        {
+            var id = await reader.ReadStringAsync(WireLimits.Name, cancellation);
+            var realisation = await reader.ReadStringAsync(WireLimits.Text, cancellation);
+            outputs[id[(id.IndexOf('!', StringComparison.Ordinal) + 1)..]] = OutputPath(realisation);
+        }
+        return outputs;
+    }
+
+    private static StorePath OutputPath(string realisation)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(realisation);
+            var name = json.RootElement.GetProperty("outPath").GetString() ?? "";
+            return StorePath.Parse(name.StartsWith('/') ? name : $"{StorePath.StoreFolder}/{name}");
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new WireException("The daemon's description of an output cannot be understood.", inner: e);
+        }
+    }
+}

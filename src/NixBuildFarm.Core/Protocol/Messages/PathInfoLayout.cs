@@ -1,0 +1,49 @@
+using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Protocol.Messages;
+
+/// <summary>What is known of a path, as several messages carry it after the path itself.</summary>
+internal static class PathInfoLayout
+{
+    public static void Write(WireWriter writer, PathInfo info)
+    {
+        writer.WriteStorePath(info.Deriver);
+        writer.WriteString(info.NarHash.ToHex());
+        writer.WriteStorePaths(info.References);
+        writer.WriteInt64(info.RegistrationTime.ToUnixTimeSeconds());
+        writer.WriteInt64(info.NarSize);
+        writer.WriteBool(info.Ultimate);
+        writer.WriteStrings(info.Signatures);
+        writer.WriteString(info.ContentAddress ?? "");
+    }
+
+    public static async ValueTask<PathInfo> ReadAsync(WireReader reader, StorePath path, CancellationToken cancellation) => new()
+    {
+        Path = path,
+        Deriver = await reader.ReadOptionalStorePathAsync(cancellation),
+        NarHash = await ReadHashAsync(reader, cancellation),
+        References = await reader.ReadStorePathsAsync(cancellation),
+        RegistrationTime = await ReadTimeAsync(reader, cancellation),
+        NarSize = await reader.ReadInt64Async(cancellation),
+        Ultimate = await reader.ReadBoolAsync(cancellation),
+        Signatures = await reader.ReadStringsAsync(WireLimits.Name, cancellation),
+        ContentAddress = await reader.ReadStringAsync(WireLimits.Name, cancellation) is { Length: > 0 } address ? address : null,
+    };
+
+    private static async ValueTask<Sha256Hash> ReadHashAsync(WireReader reader, CancellationToken cancellation)
+    {
+        var text = await reader.ReadStringAsync(WireLimits.Name, cancellation);
+        try
+        {
+            return Sha256Hash.ParseHex(text);
+        }
+        catch (FormatException e)
+        {
+            throw new WireException($"“{NixText.Printable(text)}” is not a SHA-256 hash in hex.", inner: e);
+        }
+    }
+
+    private static async ValueTask<DateTimeOffset> ReadTimeAsync(WireReader reader, CancellationToken cancellation) =>
+        UnixTime.FromSeconds(await reader.ReadUInt64Async(cancellation));
+}

@@ -1,0 +1,19 @@
+using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Protocol.Messages;
+
+/// <summary>Which of these paths are valid, after the daemon has fetched what it can where it is asked to.</summary>
+internal sealed record QueryValidPathsRequest(IReadOnlyCollection<StorePath> Paths, bool Substitute) : IRequest<IReadOnlySet<StorePath>>
+{
+    public WorkerOperation Operation => WorkerOperation.QueryValidPaths;
+
+    public void Write(WireWriter writer, ProtocolVersion version)
+    {
+        writer.WriteStorePaths(Paths);
+        writer.WriteBool(Substitute);
+    }
+
+    public ValueTask<IReadOnlySet<StorePath>> ReadReplyAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation) =>
+        reader.ReadStorePathSetAsync(cancellation);
+}

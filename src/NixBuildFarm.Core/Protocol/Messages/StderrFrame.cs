@@ -1,0 +1,70 @@
+using NixBuildFarm.Protocol.Wire;
+
+namespace NixBuildFarm.Protocol.Messages;
+
+/// <summary>
+/// What a daemon sends between a request and its reply: messages, then either the end or an error. One of the three is set; none of
+/// them: the end.
+/// </summary>
+internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError? Error)
+{
+    private const ulong NextTag = 0x6f6c6d67;
+    private const ulong LastTag = 0x616c7473;
+    private const ulong StartActivityTag = 0x53545254;
+    private const ulong StopActivityTag = 0x53544f50;
+    private const ulong ResultTag = 0x52534c54;
+
+    /// <summary>What an error begins with, also one that comes in place of a NAR.</summary>
+    public const ulong ErrorTag = 0x63787470;
+
+    public static async ValueTask<StderrFrame> ReadAsync(WireReader reader, CancellationToken cancellation) =>
+        await reader.ReadUInt64Async(cancellation) switch
+        {
+            LastTag => default,
+            ErrorTag => new(null, await DaemonError.ReadAsync(reader, cancellation)),
+            NextTag => new(new DaemonLogLine((await reader.ReadStringAsync(WireLimits.Text, cancellation)).TrimEnd('\n')), null),
+            StartActivityTag => new(await ReadStartAsync(reader, cancellation), null),
+            StopActivityTag => new(new ActivityStopped(await reader.ReadUInt64Async(cancellation)), null),
+            ResultTag => new(await ReadResultAsync(reader, cancellation), null),
+            var tag => throw new WireException($"0x{tag:x} is no message of a daemon."),
+        };
+
+    private static async ValueTask<DaemonMessage> ReadStartAsync(WireReader reader, CancellationToken cancellation) => new ActivityStarted(
+        Id: await reader.ReadUInt64Async(cancellation),
+        Level: (Verbosity)await reader.ReadInt32Async(cancellation),
+        Type: (ActivityType)await reader.ReadInt32Async(cancellation),
+        Text: await reader.ReadStringAsync(WireLimits.Text, cancellation),
+        Fields: await ReadFieldsAsync(reader, cancellation),
+        Parent: await reader.ReadUInt64Async(cancellation));
+
+    private static async ValueTask<DaemonMessage> ReadResultAsync(WireReader reader, CancellationToken cancellation)
+    {
+        var activity = await reader.ReadUInt64Async(cancellation);
+        var type = (ActivityResultType)await reader.ReadInt32Async(cancellation);
+        var fields = await ReadFieldsAsync(reader, cancellation);
+        return (type, fields) switch
+        {
+            (ActivityResultType.BuildLogLine, [{ Text: { } line }]) => new BuildLogLine(activity, line),
+            (ActivityResultType.SetPhase, [{ Text: { } phase }]) => new BuildPhaseEntered(activity, phase),
+            (ActivityResultType.Progress, [{ Number: var done }, { Number: var expected }, { Number: var running }, { Number: var failed }]) =>
+                new ActivityProgress(activity, done, expected, running, failed),
+            _ => new ActivityResult(activity, type, fields),
+        };
+    }
+
+    private static async ValueTask<IReadOnlyList<ActivityField>> ReadFieldsAsync(WireReader reader, CancellationToken cancellation)
+    {
+        var count = await reader.ReadCountAsync(cancellation);
+        var fields = new List<ActivityField>();
+        for (var i = 0; i < count; i++)
+        {
+            fields.Add(await reader.ReadUInt64Async(cancellation) switch
+            {
+                0 => new(await reader.ReadUInt64Async(cancellation), null),
+                1 => new(0, await reader.ReadStringAsync(WireLimits.Text, cancellation)),
+                var tag => throw new WireException($"The tag {tag} is neither that of a number nor that of a text."),
+            });
+        }
+        return fields;
+    }
+}

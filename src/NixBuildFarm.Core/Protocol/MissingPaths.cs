@@ -1,0 +1,16 @@
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Protocol;
+
+/// <summary>What a daemon would have to do to bring something into being.</summary>
+/// <param name="WillBuild">Derivations to build.</param>
+/// <param name="WillSubstitute">Paths that a substituter has.</param>
+/// <param name="Unknown">Paths that nobody has and no derivation makes.</param>
+/// <param name="DownloadSize">Bytes to download, compressed.</param>
+/// <param name="NarSize">Bytes that they unpack to.</param>
+public sealed record MissingPaths(
+    IReadOnlySet<StorePath> WillBuild,
+    IReadOnlySet<StorePath> WillSubstitute,
+    IReadOnlySet<StorePath> Unknown,
+    long DownloadSize,
+    long NarSize);

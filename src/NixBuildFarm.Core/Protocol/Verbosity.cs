@@ -1,0 +1,29 @@
+namespace NixBuildFarm.Protocol;
+
+/// <summary>Nix's levels of messages; a higher one includes all lower ones.</summary>
+public enum Verbosity
+{
+    /// <summary>Errors only.</summary>
+    Error = 0,
+
+    /// <summary>Warnings.</summary>
+    Warn = 1,
+
+    /// <summary>What deserves attention.</summary>
+    Notice = 2,
+
+    /// <summary>What is built and copied: Nix's default.</summary>
+    Info = 3,
+
+    /// <summary>More of it.</summary>
+    Talkative = 4,
+
+    /// <summary>Much of it.</summary>
+    Chatty = 5,
+
+    /// <summary>For the authors of Nix.</summary>
+    Debug = 6,
+
+    /// <summary>Everything.</summary>
+    Vomit = 7,
+}

@@ -1,0 +1,10 @@
+namespace NixBuildFarm.Protocol.Wire;
+
+/// <summary>What a reader would decode next, as plain bytes: a NAR that follows a reply.</summary>
+internal sealed class RawStream(WireReader reader) : AsyncStream
+{
+    public override bool CanRead => true;
+
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        reader.ReadRawAsync(buffer, cancellationToken);
+}
