@@ -7,9 +7,16 @@ namespace NixBuildFarm;
 internal static class Errors
 {
     /// <summary>The record of an error that knows its id and its recommendation.</summary>
-    public static ErrorRecord ToErrorRecord(this NixBuildFarmException error, object? target = null)
+    public static ErrorRecord ToErrorRecord(this NixBuildFarmException error, object? target = null) =>
+        Record(error, CategoryOf(error), target ?? (error as BuilderException)?.Builder);
+
+    /// <summary>The record of an entry of a list that is not used.</summary>
+    public static ErrorRecord ToErrorRecord(this BuilderProblem problem) => Record(
+        new NixBuildFarmException(problem.Id, problem.ToString(), problem.Recommendation), ErrorCategory.InvalidData, problem);
+
+    private static ErrorRecord Record(NixBuildFarmException error, ErrorCategory category, object? target)
     {
-        var record = new ErrorRecord(error, error.Id, CategoryOf(error), target ?? (error as BuilderException)?.Builder);
+        var record = new ErrorRecord(error, error.Id, category, target);
         if (error.Recommendation is { } recommendation)
         {
             record.ErrorDetails = new ErrorDetails(error.Message) { RecommendedAction = recommendation };

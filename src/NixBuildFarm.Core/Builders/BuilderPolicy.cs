@@ -4,7 +4,7 @@ namespace NixBuildFarm.Builders;
 
 /// <summary>
 /// What the user wants otherwise than configured, of one builder or of all. What is null is not set. To add a setting:
-/// a property here, a line in <see cref="Over"/> and in <see cref="IsEmpty"/>, its effect in <see cref="NixBuilder"/>.
+/// a property here, its place in the methods below, its effect in <see cref="NixBuilder"/>.
 /// </summary>
 public sealed class BuilderPolicy
 {
@@ -55,6 +55,12 @@ public sealed class BuilderPolicy
         SpeedFactor = SpeedFactor ?? weaker.SpeedFactor,
         Enabled = Enabled ?? weaker.Enabled,
     };
+
+    /// <summary>Whether this policy hides something that a weaker one sets.</summary>
+    public bool Hides(BuilderPolicy weaker) =>
+        (MaxJobs is not null && weaker.MaxJobs is not null)
+        || (SpeedFactor is not null && weaker.SpeedFactor is not null)
+        || (Enabled is not null && weaker.Enabled is not null);
 
     /// <summary>The builder as it will be used; what is configured stays in <see cref="NixBuilder.Configured"/>.</summary>
     public NixBuilder ApplyTo(NixBuilder builder) => builder.WithPolicy(this);

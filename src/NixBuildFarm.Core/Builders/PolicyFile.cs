@@ -72,13 +72,15 @@ public sealed class PolicyFile
     }
 
     /// <summary>Changes the file; no change of another process that comes at the same time is lost.</summary>
+    /// <param name="change">Makes the new policies of the present ones.</param>
+    /// <param name="cancellation">Ends waiting for another writer.</param>
     /// <exception cref="NixBuildFarmException">The file cannot be understood, locked or written; it is as it was.</exception>
-    public PolicySet Update(Func<PolicySet, PolicySet> change)
+    public PolicySet Update(Func<PolicySet, PolicySet> change, CancellationToken cancellation = default)
     {
         try
         {
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!, Private | UnixFileMode.UserExecute);
-            using var held = Lock();
+            using var held = Lock(cancellation);
             var changed = change(Read());
             Write(Serialize(changed));
             return changed;
@@ -133,7 +135,7 @@ public sealed class PolicyFile
         Json);
 
     /// <summary>Waits for other writers. The system lets go of the lock when its owner ends, however that happens.</summary>
-    private FileStream Lock()
+    private FileStream Lock(CancellationToken cancellation)
     {
         var options = new FileStreamOptions
         {
@@ -151,7 +153,8 @@ public sealed class PolicyFile
             }
             catch (IOException e) when (e.GetType() == typeof(IOException) && Environment.TickCount64 < deadline)
             {
-                Thread.Sleep(Random.Shared.Next(5, 25));
+                cancellation.WaitHandle.WaitOne(Random.Shared.Next(5, 25));
+                cancellation.ThrowIfCancellationRequested();
             }
         }
     }

@@ -34,11 +34,23 @@ public sealed class PolicyStore
     }
 
     /// <summary>Changes the policies of one scope, e.g. <c>set =&gt; set.With("ruby", change)</c>.</summary>
+    /// <param name="scope">Which policies.</param>
+    /// <param name="change">Makes the new policies of the present ones.</param>
+    /// <param name="cancellation">Ends waiting for another writer.</param>
     /// <exception cref="NixBuildFarmException">The user's file cannot be read, understood or written; it is as it was.</exception>
-    public PolicySet Update(PolicyScope scope, Func<PolicySet, PolicySet> change)
+    public PolicySet Update(PolicyScope scope, Func<PolicySet, PolicySet> change, CancellationToken cancellation = default)
     {
-        if (scope == PolicyScope.User) return userFile().Update(change);
+        if (scope == PolicyScope.User) return userFile().Update(change, cancellation);
         lock (sessionLock) return session = change(session);
+    }
+
+    /// <summary>What is set in one scope: farm-wide first, then by name.</summary>
+    /// <exception cref="NixBuildFarmException">The user's file cannot be read or understood.</exception>
+    public IReadOnlyList<NixBuilderPolicy> List(PolicyScope scope)
+    {
+        var set = Read(scope);
+        var builders = set.Builders.Select(b => new NixBuilderPolicy(scope, b.Key, b.Value));
+        return set.FarmWide.IsEmpty ? [.. builders] : [new(scope, null, set.FarmWide), .. builders];
     }
 
     /// <summary>The builders as they will be used.</summary>

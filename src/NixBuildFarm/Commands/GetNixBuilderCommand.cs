@@ -1,0 +1,42 @@
+using System.Management.Automation;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Completers;
+
+namespace NixBuildFarm.Commands;
+
+/// <summary>Gets the builders that this machine knows: itself and those of Nix's machines list, policy applied.</summary>
+[Cmdlet(VerbsCommon.Get, "NixBuilder")]
+[OutputType(typeof(NixBuilder))]
+public sealed class GetNixBuilderCommand : AsyncCommand
+{
+    private readonly List<string> names = [];
+
+    /// <summary>Names, with wildcards; by default all.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("HostName", "ComputerName")]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(BuilderNameCompleter))]
+    public string[]? Name { get; set; }
+
+    /// <summary>A machines list; by default the one that Nix is configured with.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Path { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => names.AddRange(Name ?? []);
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        // Nothing through the pipeline asks for nothing, not for everything.
+        if (names.Count == 0 && MyInvocation.ExpectingInput) return;
+        var listFile = Path is null ? null : this.FileOf(Path);
+        Await(async (output, cancellation) =>
+        {
+            var builders = await ConfiguredBuilders.ReadAsync(listFile, output, cancellation);
+            foreach (var builder in names.Count == 0 ? builders : builders.Named(names, output)) output.Object(builder);
+        });
+    }
+}

@@ -1,0 +1,47 @@
+using System.Management.Automation;
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm;
+
+/// <summary>The builders that this machine knows, for every cmdlet that needs them.</summary>
+internal static class ConfiguredBuilders
+{
+    /// <summary>The builders as they will be used, policy applied. What is wrong with the list goes to the cmdlet's streams.</summary>
+    /// <exception cref="NixBuildFarmException">Nix's settings, the list or the user's policies cannot be read.</exception>
+    public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(string? listFile, CommandOutput output, CancellationToken cancellation)
+    {
+        var inventory = await BuilderInventory.ReadAsync(listFile, cancellation);
+        foreach (var problem in inventory.Problems)
+        {
+            if (problem.Severity == ProblemSeverity.Error) output.Error(problem.ToErrorRecord());
+            else output.Warning(problem.Recommendation is { } recommendation ? $"{problem} {recommendation}" : problem.ToString());
+        }
+        return PolicyStore.Default.ApplyTo(inventory.Builders);
+    }
+
+    /// <summary>
+    /// The builders of these names, in the order of the names, each once. A name may have wildcards;
+    /// one without that fits nothing is an error in the cmdlet's stream.
+    /// </summary>
+    public static IReadOnlyList<NixBuilder> Named(this IReadOnlyList<NixBuilder> builders, IEnumerable<string> names, CommandOutput output)
+    {
+        var chosen = new List<NixBuilder>();
+        foreach (var name in names)
+        {
+            var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
+            var matches = builders.Where(b => pattern.IsMatch(b.Name)).ToList();
+            if (matches.Count == 0 && !WildcardPattern.ContainsWildcardCharacters(name)) output.Error(NotFound(name, builders), name);
+            chosen.AddRange(matches.Except(chosen));
+        }
+        return chosen;
+    }
+
+    private static NixBuildFarmException NotFound(string name, IReadOnlyList<NixBuilder> builders)
+    {
+        var close = CloseNames.To(name, builders.Select(b => b.Name));
+        return new(
+            "BuilderNotFound",
+            $"There is no builder “{name}”.",
+            close.Count > 0 ? $"Did you mean {string.Join(" or ", close)}?" : $"There are: {string.Join(", ", builders.Select(b => b.Name).Take(10))}{(builders.Count > 10 ? " …" : "")}.");
+    }
+}
