@@ -6,16 +6,23 @@ namespace NixBuildFarm.EngineHost;
 public sealed class RunningScript : IDisposable
 {
     private readonly PowerShell shell;
+    private readonly PSDataCollection<PSObject> output = new() { BlockingEnumerator = true };
     private readonly IAsyncResult running;
 
     internal RunningScript(PowerShell shell)
     {
         this.shell = shell;
-        running = shell.BeginInvoke<PSObject, PSObject>(null, Output);
+        running = shell.BeginInvoke<PSObject, PSObject>(null, output);
     }
 
-    /// <summary>What it has written to the pipeline so far.</summary>
-    public PSDataCollection<PSObject> Output { get; } = [];
+    /// <summary>What it writes to the pipeline, as it comes: enumerating it waits until the script ends.</summary>
+    public IEnumerable<PSObject> Output
+    {
+        get
+        {
+            foreach (var value in output) yield return value;
+        }
+    }
 
     /// <summary>What it has written to the other streams so far.</summary>
     public PSDataStreams Streams => shell.Streams;
@@ -50,7 +57,7 @@ public sealed class RunningScript : IDisposable
         {
             terminatingError = e;
         }
-        return new ScriptResult(Output, Streams, terminatingError, stopped);
+        return new ScriptResult(output, Streams, terminatingError, stopped);
     }
 
     public void Dispose() => shell.Dispose();
