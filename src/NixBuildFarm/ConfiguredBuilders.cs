@@ -14,7 +14,7 @@ internal static class ConfiguredBuilders
         foreach (var problem in inventory.Problems)
         {
             if (problem.Severity == ProblemSeverity.Error) output.Error(problem.ToErrorRecord());
-            else output.Warning(problem.Recommendation is { } recommendation ? $"{problem} {recommendation}" : problem.ToString());
+            else output.Warning(problem.Recommendation is { } recommendation ? $"{problem}. {recommendation}" : problem.ToString());
         }
         return PolicyStore.Default.ApplyTo(inventory.Builders);
     }

@@ -6,6 +6,8 @@ namespace NixBuildFarm.Builders;
 public sealed class BuilderInventory
 {
     private const string BuildersSetting = "builders setting";
+    private const string DefaultFile = "/etc/nix/machines";
+    private const string DefaultSetting = "@" + DefaultFile;
     private const int LongestFile = 4 * 1024 * 1024;
 
     private BuilderInventory(NixConfiguration configuration, MachineList list)
@@ -38,9 +40,17 @@ public sealed class BuilderInventory
 
     internal static BuilderInventory Read(NixConfiguration configuration, string? listFile, Func<string, string?> readFile)
     {
-        var source = listFile is null ? BuildersSetting : Path.GetFullPath(listFile);
-        var text = listFile is null ? configuration.Builders : ReadList(source, readFile);
-        return new BuilderInventory(configuration, MachineList.Parse(text, source, LocalBuilder.From(configuration), readFile));
+        var local = LocalBuilder.From(configuration);
+        if (listFile is not null)
+        {
+            var source = Path.GetFullPath(listFile);
+            return new BuilderInventory(configuration, MachineList.Parse(ReadList(source, readFile), source, local, readFile));
+        }
+        // Where nobody has set up builders, the file of Nix's own default is missing, and that is nothing to warn of.
+        var isDefault = configuration.Builders == DefaultSetting;
+        return new BuilderInventory(
+            configuration,
+            MachineList.Parse(configuration.Builders, BuildersSetting, local, path => readFile(path) ?? (isDefault && path == DefaultFile ? "" : null)));
     }
 
     private static string ReadList(string path, Func<string, string?> readFile)

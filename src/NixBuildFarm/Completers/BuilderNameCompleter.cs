@@ -2,6 +2,7 @@ using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Views;
 
 namespace NixBuildFarm.Completers;
 
@@ -20,7 +21,7 @@ public sealed class BuilderNameCompleter : IArgumentCompleter
             using var limit = new CancellationTokenSource(Patience);
             var path = fakeBoundParameters["Path"] as string;
             var inventory = Task.Run(() => BuilderInventory.ReadAsync(path, limit.Token)).GetAwaiter().GetResult();
-            return Completion.Of(wordToComplete, inventory.Builders.Select(b => (b.Name, ToolTip(b))));
+            return Completion.Of(wordToComplete, PolicyStore.Default.ApplyTo(inventory.Builders).Select(b => (b.Name, ToolTip(b))));
         }
         catch (Exception e) when (e is NixBuildFarmException or OperationCanceledException)
         {
@@ -29,5 +30,5 @@ public sealed class BuilderNameCompleter : IArgumentCompleter
     }
 
     private static string ToolTip(NixBuilder builder) =>
-        $"{builder.Uri}, {string.Join(" ", builder.Systems)}, {builder.MaxJobs} jobs, speed {builder.SpeedFactor}";
+        $"{builder.Uri}: {BuilderView.Systems(builder)}; MaxJobs {builder.MaxJobs}, SpeedFactor {builder.SpeedFactor}";
 }

@@ -52,6 +52,32 @@ public class BuilderInventoryTests
     }
 
     [Fact]
+    public void Where_nobody_has_set_up_builders_there_is_the_local_machine_and_nothing_to_complain_of()
+    {
+        var inventory = BuilderInventory.Read(Configuration, null, _ => null);
+
+        Assert.Equal(["local"], inventory.Builders.Select(b => b.Name));
+        Assert.Empty(inventory.Problems);
+    }
+
+    [Fact]
+    public void A_list_that_somebody_has_set_and_that_is_missing_is_a_warning()
+    {
+        var configuration = new NixConfiguration { System = "x86_64-linux", Builders = "@/srv/farm" };
+
+        Assert.Equal("IncludeNotFound", Assert.Single(BuilderInventory.Read(configuration, null, _ => null).Problems).Id);
+    }
+
+    [Fact]
+    public void The_usual_list_that_cannot_be_read_is_a_problem_and_not_the_end()
+    {
+        var inventory = BuilderInventory.Read(Configuration, null, _ => throw new UnauthorizedAccessException("Permission denied"));
+
+        Assert.Equal(["local"], inventory.Builders.Select(b => b.Name));
+        Assert.Equal("IncludeUnreadable", Assert.Single(inventory.Problems).Id);
+    }
+
+    [Fact]
     public void A_list_that_is_named_takes_the_place_of_the_setting()
     {
         var inventory = BuilderInventory.Read(Configuration, "/srv/farm", path => path == "/srv/farm" ? "pearl" : "ruby");

@@ -68,6 +68,17 @@ public class BuilderPolicyTests
     });
 
     [Fact]
+    public void A_policy_hides_a_weaker_one_where_both_set_the_same()
+    {
+        var policy = new BuilderPolicy { MaxJobs = 1, Enabled = true };
+
+        Assert.True(policy.Hides(new() { MaxJobs = 4 }));
+        Assert.True(policy.Hides(new() { Enabled = false, SpeedFactor = 2 }));
+        Assert.False(policy.Hides(new() { SpeedFactor = 2 }));
+        Assert.False(policy.Hides(BuilderPolicy.Empty));
+    }
+
+    [Fact]
     public void Impossible_settings_are_refused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new BuilderPolicy { MaxJobs = -1 });

@@ -20,7 +20,7 @@ public sealed class PolicyFileTests : IDisposable
         Gen.Select(BuilderPolicyTests.Policies, Gen.Dictionary(names, BuilderPolicyTests.Policies)[0, 5]).Sample(
             (farm, builders) =>
             {
-                UserFile.Update(_ => new PolicySet(farm, builders));
+                Update(_ => new PolicySet(farm, builders));
 
                 var read = UserFile.Read();
                 Assert.Equal(farm.ToString(), read.FarmWide.ToString());
@@ -42,7 +42,7 @@ public sealed class PolicyFileTests : IDisposable
     [Fact]
     public void The_file_and_its_folder_are_private()
     {
-        UserFile.Update(set => set.With("ruby", new() { MaxJobs = 3 }));
+        Update(set => set.With("ruby", new() { MaxJobs = 3 }));
 
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(FilePath));
         Assert.Equal(
@@ -52,8 +52,8 @@ public sealed class PolicyFileTests : IDisposable
     [Fact]
     public void A_write_leaves_nothing_behind_but_the_file_and_its_lock()
     {
-        UserFile.Update(set => set.With("ruby", new() { MaxJobs = 3 }));
-        UserFile.Update(set => set.Without("ruby"));
+        Update(set => set.With("ruby", new() { MaxJobs = 3 }));
+        Update(set => set.Without("ruby"));
 
         Assert.Equal(["policy.json", "policy.json.lock"], Directory.GetFiles(Path.GetDirectoryName(FilePath)!).Select(Path.GetFileName).Order());
     }
@@ -79,7 +79,7 @@ public sealed class PolicyFileTests : IDisposable
         File.WriteAllText(FilePath, content);
 
         var reading = Assert.Throws<NixBuildFarmException>(() => UserFile.Read());
-        var writing = Assert.Throws<NixBuildFarmException>(() => UserFile.Update(set => set.With("ruby", new() { MaxJobs = 1 })));
+        var writing = Assert.Throws<NixBuildFarmException>(() => Update(set => set.With("ruby", new() { MaxJobs = 1 })));
 
         Assert.Equal((id, id), (reading.Id, writing.Id));
         Assert.Contains(FilePath, reading.Message);
@@ -90,10 +90,10 @@ public sealed class PolicyFileTests : IDisposable
     [Fact]
     public void A_change_that_fails_leaves_the_file_as_it_was_and_lets_the_next_writer_in()
     {
-        UserFile.Update(set => set.With("ruby", new() { MaxJobs = 1 }));
+        Update(set => set.With("ruby", new() { MaxJobs = 1 }));
 
-        Assert.Throws<InvalidOperationException>(() => UserFile.Update(_ => throw new InvalidOperationException()));
-        UserFile.Update(set => set.With("kana", new() { MaxJobs = 2 }));
+        Assert.Throws<InvalidOperationException>(() => Update(_ => throw new InvalidOperationException()));
+        Update(set => set.With("kana", new() { MaxJobs = 2 }));
 
         Assert.Equal(["kana", "ruby"], UserFile.Read().Builders.Keys);
     }
@@ -101,7 +101,7 @@ public sealed class PolicyFileTests : IDisposable
     [Fact]
     public async Task Writers_at_the_same_time_lose_nothing()
     {
-        var writers = Enumerable.Range(0, 20).Select(i => Task.Run(() => UserFile.Update(set => set.With($"builder{i}", new() { MaxJobs = i }))));
+        var writers = Enumerable.Range(0, 20).Select(i => Task.Run(() => Update(set => set.With($"builder{i}", new() { MaxJobs = i }))));
 
         await Task.WhenAll(writers);
 
@@ -112,10 +112,10 @@ public sealed class PolicyFileTests : IDisposable
     [Fact]
     public async Task A_reader_never_sees_half_a_file()
     {
-        UserFile.Update(set => set.With("ruby", new() { MaxJobs = 0 }));
+        Update(set => set.With("ruby", new() { MaxJobs = 0 }));
         var writing = Task.Run(() =>
         {
-            for (var i = 0; i < 100; i++) UserFile.Update(set => set.With("ruby", new() { MaxJobs = i }));
+            for (var i = 0; i < 100; i++) Update(set => set.With("ruby", new() { MaxJobs = i }));
         }, TestContext.Current.CancellationToken);
 
         while (!writing.IsCompleted) Assert.NotNull(UserFile.Read().For("ruby").MaxJobs);
@@ -130,7 +130,7 @@ public sealed class PolicyFileTests : IDisposable
         Directory.CreateDirectory(Path.GetDirectoryName(FilePath)!);
         File.CreateSymbolicLink(FilePath, target);
 
-        UserFile.Update(set => set.With("ruby", new() { MaxJobs = 3 }));
+        Update(set => set.With("ruby", new() { MaxJobs = 3 }));
 
         Assert.Equal(target, File.ResolveLinkTarget(FilePath, returnFinalTarget: true)?.FullName);
         Assert.Contains("ruby", File.ReadAllText(target));
@@ -143,4 +143,20 @@ public sealed class PolicyFileTests : IDisposable
 
         Assert.Contains(FilePath, Assert.Throws<NixBuildFarmException>(() => UserFile.Read()).Message);
     }
+
+    [Fact]
+    public async Task Waiting_for_another_writer_can_be_cancelled()
+    {
+        Update(set => set);
+        using var other = new FileStream(FilePath + ".lock", FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        using var stop = new CancellationTokenSource();
+        var waiting = Task.Run(() => UserFile.Update(set => set.With("ruby", new() { MaxJobs = 1 }), stop.Token), TestContext.Current.CancellationToken);
+
+        await stop.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        Assert.Empty(UserFile.Read().Builders);
+    }
+
+    private PolicySet Update(Func<PolicySet, PolicySet> change) => UserFile.Update(change, TestContext.Current.CancellationToken);
 }

@@ -14,8 +14,8 @@ public sealed class PolicyStoreTests : IDisposable
     public void The_session_wins_over_the_user_and_in_each_the_builder_over_the_farm()
     {
         var store = new PolicyStore(UserFile);
-        store.Update(PolicyScope.User, set => set.With(null, new() { MaxJobs = 1, SpeedFactor = 1, Enabled = false }).With("ruby", new() { MaxJobs = 2, SpeedFactor = 2 }));
-        store.Update(PolicyScope.Session, set => set.With(null, new() { MaxJobs = 3 }).With("kana", new() { MaxJobs = 4 }));
+        Update(store, PolicyScope.User, set => set.With(null, new() { MaxJobs = 1, SpeedFactor = 1, Enabled = false }).With("ruby", new() { MaxJobs = 2, SpeedFactor = 2 }));
+        Update(store, PolicyScope.Session, set => set.With(null, new() { MaxJobs = 3 }).With("kana", new() { MaxJobs = 4 }));
 
         var builders = store.ApplyTo(Lists.Parse("ruby;kana").Builders);
 
@@ -28,7 +28,7 @@ public sealed class PolicyStoreTests : IDisposable
     {
         var store = new PolicyStore(UserFile);
 
-        store.Update(PolicyScope.Session, set => set.With("ruby", new() { MaxJobs = 3 }));
+        Update(store, PolicyScope.Session, set => set.With("ruby", new() { MaxJobs = 3 }));
 
         Assert.Equal("MaxJobs 3", store.Read(PolicyScope.Session).For("ruby").ToString());
         Assert.Empty(Directory.GetFileSystemEntries(folder));
@@ -37,8 +37,23 @@ public sealed class PolicyStoreTests : IDisposable
     [Fact]
     public void What_the_user_sets_another_session_finds()
     {
-        new PolicyStore(UserFile).Update(PolicyScope.User, set => set.With("ruby", new() { MaxJobs = 3 }));
+        Update(new PolicyStore(UserFile), PolicyScope.User, set => set.With("ruby", new() { MaxJobs = 3 }));
 
         Assert.Equal("MaxJobs 3", new PolicyStore(UserFile).Read(PolicyScope.User).For("ruby").ToString());
     }
+
+    [Fact]
+    public void What_is_set_is_listed_farm_wide_first_then_by_name()
+    {
+        var store = new PolicyStore(UserFile);
+        Update(store, PolicyScope.Session, set => set.With("ruby", new() { MaxJobs = 3 }).With("kana", new() { MaxJobs = 2 }).With(null, new() { Enabled = true }));
+
+        Assert.Equal(
+            ["farm-wide: Enabled True", "kana: MaxJobs 2", "ruby: MaxJobs 3"],
+            store.List(PolicyScope.Session).Select(p => $"{p}: {p.Settings}"));
+        Assert.Empty(store.List(PolicyScope.User));
+    }
+
+    private static void Update(PolicyStore store, PolicyScope scope, Func<PolicySet, PolicySet> change) =>
+        store.Update(scope, change, TestContext.Current.CancellationToken);
 }
