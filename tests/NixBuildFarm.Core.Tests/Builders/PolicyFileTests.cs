@@ -115,7 +115,7 @@ public sealed class PolicyFileTests : IDisposable
         Update(set => set.With("ruby", new() { MaxJobs = 0 }));
         var writing = Task.Run(() =>
         {
-            for (var i = 0; i < 100; i++) Update(set => set.With("ruby", new() { MaxJobs = i }));
+            for (var i = 0; i < 30; i++) Update(set => set.With("ruby", new() { MaxJobs = i }));
         }, TestContext.Current.CancellationToken);
 
         while (!writing.IsCompleted) Assert.NotNull(UserFile.Read().For("ruby").MaxJobs);

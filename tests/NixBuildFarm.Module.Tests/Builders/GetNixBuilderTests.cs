@@ -1,0 +1,188 @@
+using System.Management.Automation;
+using NixBuildFarm.EngineHost.Recording;
+
+namespace NixBuildFarm.Module.Tests.Builders;
+
+[Collection(MachineGroup.Name)]
+public class GetNixBuilderTests
+{
+    private const string Farm = """
+        ssh-ng://nix@aquamarine x86_64-linux,riscv64-linux - 3 1.5 kvm,big-parallel benchmark
+        ruby aarch64-linux
+        ssh://nix@ruby:2222 x86_64-linux
+        """;
+
+    [Fact]
+    public void The_local_machine_and_every_configured_builder_are_listed()
+    {
+        using var machine = new MachineSession(Farm);
+
+        Assert.Equal(["local", "aquamarine", "ruby", "ruby:2222"], machine.Names("Get-NixBuilder"));
+        Assert.Equal([true, false, false, false], machine.Values("Get-NixBuilder", "IsLocal"));
+    }
+
+    [Theory]
+    [InlineData("Get-NixBuilder ruby", "ruby")]
+    [InlineData("Get-NixBuilder RUBY", "ruby")]
+    [InlineData("Get-NixBuilder ruby, aquamarine", "ruby aquamarine")]
+    [InlineData("Get-NixBuilder ruby*", "ruby ruby:2222")]
+    [InlineData("Get-NixBuilder *2222, ruby*, ruby", "ruby:2222 ruby")]
+    [InlineData("Get-NixBuilder [al]*", "local aquamarine")]
+    [InlineData("Get-NixBuilder -HostName ruby", "ruby")]
+    [InlineData("Get-NixBuilder -ComputerName ruby", "ruby")]
+    [InlineData("'ruby', 'local' | Get-NixBuilder", "ruby local")]
+    [InlineData("[pscustomobject]@{ HostName = 'ruby' } | Get-NixBuilder", "ruby")]
+    [InlineData("Get-NixBuilder ruby:2222 | Get-NixBuilder", "ruby:2222")]
+    [InlineData("Get-NixBuilder | Where-Object Arch -eq riscv64", "aquamarine")]
+    [InlineData("Get-NixBuilder | Where-Object SupportedFeatures -contains kvm", "local aquamarine")]
+    [InlineData("Get-NixBuilder topaz*", "")]
+    [InlineData("@() | Get-NixBuilder", "")]
+    public void Builders_are_chosen_by_name(string command, string names)
+    {
+        using var machine = new MachineSession(Farm);
+
+        Assert.Equal(names, string.Join(' ', machine.Names(command)));
+    }
+
+    [Fact]
+    public void A_name_that_nobody_has_is_an_error_that_suggests_one_and_the_others_are_listed()
+    {
+        using var machine = new MachineSession(Farm);
+
+        var result = machine.Run("Get-NixBuilder rubi, local");
+
+        Assert.Equal(["local"], result.Output.Select(b => b.ToString()));
+        var error = Assert.Single(result.Errors);
+        Assert.Equal("BuilderNotFound,NixBuildFarm.Commands.GetNixBuilderCommand", error.FullyQualifiedErrorId);
+        Assert.Equal(ErrorCategory.ObjectNotFound, error.CategoryInfo.Category);
+        Assert.Equal("rubi", error.TargetObject);
+        Assert.Equal("Did you mean ruby?", error.ErrorDetails.RecommendedAction);
+        Assert.Null(result.TerminatingError);
+    }
+
+    [Fact]
+    public void A_bad_entry_is_an_error_with_its_place_and_the_others_are_listed()
+    {
+        using var machine = new MachineSession("ruby - - many\nkana\n@gone");
+
+        var result = machine.Run("Get-NixBuilder");
+
+        Assert.Equal(["local", "kana"], result.Output.Select(b => b.ToString()));
+        var error = Assert.Single(result.Errors);
+        Assert.Equal("InvalidMaxJobs,NixBuildFarm.Commands.GetNixBuilderCommand", error.FullyQualifiedErrorId);
+        Assert.Equal(ErrorCategory.InvalidData, error.CategoryInfo.Category);
+        Assert.StartsWith($"{machine.Machines}:1:10: maxJobs:", error.ToString());
+        Assert.NotEmpty(error.ErrorDetails.RecommendedAction);
+        Assert.Contains($"{machine.Machines}:3:1: there is no file", Assert.Single(result.Warnings));
+    }
+
+    [Fact]
+    public void Another_list_is_named_with_Path_as_PowerShell_means_paths()
+    {
+        using var machine = new MachineSession(Farm);
+        var list = machine.WriteFile("other", "pearl");
+
+        Assert.Equal(["local", "pearl"], machine.Names($"Get-NixBuilder -Path {list}"));
+        Assert.Equal(["pearl"], machine.Names($"$null = $ExecutionContext.SessionState.Path.SetLocation('{Path.GetDirectoryName(list)}'); Get-NixBuilder p* -Path ./other"));
+    }
+
+    [Theory]
+    [InlineData("/gone/machines", "MachineListNotFound")]
+    [InlineData("/", "MachineListUnreadable")]
+    [InlineData("Env:/PATH", "NotAFile")]
+    public void A_list_that_cannot_be_read_ends_the_command(string path, string id)
+    {
+        using var machine = new MachineSession(Farm);
+
+        var result = machine.Run($"Get-NixBuilder -Path {path}");
+
+        Assert.Equal($"{id},NixBuildFarm.Commands.GetNixBuilderCommand", result.TerminatingError?.FullyQualifiedErrorId ?? Assert.Single(result.Errors).FullyQualifiedErrorId);
+        Assert.Empty(result.Output);
+    }
+
+    [Fact]
+    public void What_Nix_has_against_its_configuration_is_shown_once()
+    {
+        using var machine = new MachineSession();
+        machine.Nix("echo \"error: illegal configuration line 'blah'\" >&2; exit 1");
+
+        var shown = machine.Show("Get-NixBuilder");
+
+        Assert.Equal(2, shown.Split("illegal configuration line 'blah'").Length);
+    }
+
+    [Fact]
+    public void A_Nix_from_before_config_show_is_asked_its_own_way()
+    {
+        using var machine = new MachineSession(Farm);
+        machine.Nix($$"""
+            case "$*" in
+              *" show-config --json") exec cat "$(dirname "$0")/../settings.json" ;;
+              *) echo "error: 'config' is not a recognised command" >&2; exit 1 ;;
+            esac
+            """);
+
+        Assert.Equal("local", machine.Names("Get-NixBuilder").First());
+    }
+
+    [Fact]
+    public void A_Nix_that_hangs_holds_no_prompt_and_ends_with_the_command()
+    {
+        using var machine = new MachineSession();
+        var started = machine.WriteFile("started", "");
+        machine.Nix($"echo $$ > {started}; exec sleep 1000");
+        using var running = machine.Start("Get-NixBuilder");
+        Assert.True(SpinWait.SpinUntil(() => File.ReadAllText(started).EndsWith('\n'), RecordingSession.Limit));
+
+        running.Stop();
+
+        Assert.True(running.Wait(RecordingSession.Limit).Stopped);
+        var process = int.Parse(File.ReadAllText(started));
+        Assert.True(SpinWait.SpinUntil(() => !Directory.Exists($"/proc/{process}"), RecordingSession.Limit));
+    }
+
+    [Fact]
+    public void The_table_shows_a_builder_a_line()
+    {
+        using var machine = new MachineSession(Farm);
+
+        var lines = machine.Show("Get-NixBuilder").Split('\n');
+
+        Assert.Matches(@"^Name +Systems +MaxJobs +Speed +Enabled +Source +Features", lines[1]);
+        Assert.Matches(@"^local +x86_64, i686 +4 +1 +True +nix\.conf +kvm", lines[3]);
+        Assert.Matches(@"^aquamarine +x86_64, riscv64 +3 +1\.5 +True +….*/machines:1 +benchmark \(required\)", lines[4]);
+    }
+
+    [Fact]
+    public void Names_complete_with_what_they_are()
+    {
+        using var machine = new MachineSession(Farm);
+
+        Assert.Equal(["ruby", "'ruby:2222'"], machine.Complete("Get-NixBuilder ru").Select(c => c.CompletionText));
+        Assert.Equal(["'ruby:2222'"], machine.Complete("Get-NixBuilder 'ruby:").Select(c => c.CompletionText));
+        Assert.Equal("ssh://ruby: aarch64; MaxJobs 1, SpeedFactor 1", machine.Complete("Get-NixBuilder ru")[0].ToolTip);
+    }
+
+    [Fact]
+    public void Names_complete_from_the_list_that_the_line_names()
+    {
+        using var machine = new MachineSession(Farm);
+        var list = machine.WriteFile("other", "pearl");
+
+        Assert.Equal(["pearl"], machine.Complete($"Get-NixBuilder -Path {list} -Name p").Select(c => c.CompletionText));
+    }
+
+    [Fact]
+    public void Policies_that_cannot_be_read_end_the_command_and_stay_as_they_are()
+    {
+        using var machine = new MachineSession(Farm);
+        Directory.CreateDirectory(Path.GetDirectoryName(machine.PolicyFile)!);
+        File.WriteAllText(machine.PolicyFile, "{ broken");
+
+        var result = machine.Run("Get-NixBuilder");
+
+        Assert.Empty(result.Output);
+        Assert.StartsWith("PolicyFileCorrupt", (result.TerminatingError ?? Assert.Single(result.Errors)).FullyQualifiedErrorId);
+        Assert.Equal("{ broken", File.ReadAllText(machine.PolicyFile));
+    }
+}
