@@ -11,8 +11,9 @@
 #
 # Everything lives in one set of namespaces whose process 1 runs COMMAND: when that process ends, or this
 # script does, however it ends, the kernel removes every process, mount and network of the farm. Several
-# farms can run at once. No route leads out of a farm. COMMAND gets a clean environment with `farm` on its
-# PATH, the repository at its own path, the module at /opt/NixBuildFarm.
+# farms can run at once. No route leads out of a farm. COMMAND gets a clean environment, the repository at
+# its own path, the module at /opt/NixBuildFarm, and on its PATH: farm (controls the hosts), dotnet, and
+# engine-host (runs PowerShell scripts).
 set -euo pipefail
 here=$(cd "${BASH_SOURCE[0]%/*}" && pwd -P)
 repository=$(cd "$here/../.." && pwd -P)
@@ -84,6 +85,8 @@ if [ -n "$dotnet" ]; then         # it may lie in a home
   ln -sf /opt/dotnet/dotnet "$root/usr/local/bin/dotnet"
 fi
 ln -sf "$here/farm.sh" "$root/usr/local/bin/farm"
+printf '%s\n' '#!/bin/sh' 'exec dotnet /opt/EngineHost/NixBuildFarm.EngineHost.dll "$@"' > "$root/usr/local/bin/engine-host"
+chmod +x "$root/usr/local/bin/engine-host"
 enter_root "$root"
 export PATH=$FARM_PATH HOME=/root LANG=C.UTF-8
 echo 1 > "$FARM/hosts/coordinator/pid"

@@ -1,0 +1,197 @@
+#requires -Version 7.4
+<#
+.SYNOPSIS
+    Builds, tests and shows NixBuildFarm. `./build.sh TASK` runs this where there is no pwsh.
+.DESCRIPTION
+    Setup   installs what the farm needs (Debian, as root); says what is missing elsewhere
+    Build   lays out the module in out/NixBuildFarm
+    Test    runs every test, those of the farm in a farm on this machine; ends with: N passed, N failed, N skipped
+    Demo    shows the module at work on a farm on this machine
+    Clean   deletes out/
+
+    Uses the language, .NET and the engine's own commands only.
+#>
+param(
+    [string] $Task = 'Build'
+)
+Set-StrictMode -Version 3
+$ErrorActionPreference = 'Stop'
+
+$root = $PSScriptRoot
+$out = "$root/out"
+$withFarm = "$root/tests/Farm/with-farm.sh"
+$tasks = 'Setup', 'Build', 'Test', 'Demo', 'Clean'
+
+# No process is to stay behind.
+$env:MSBUILDDISABLENODEREUSE = '1'
+$env:DOTNET_CLI_USE_MSBUILD_SERVER = '0'
+$env:UseSharedCompilation = 'false'
+$env:DOTNET_NOLOGO = '1'
+
+function Write-Line([string] $Text) { $Host.UI.WriteLine($Text) }
+
+function Test-Program([string] $Name) {
+    (Get-Command $Name -CommandType Application -ErrorAction Ignore) -or [IO.File]::Exists("/usr/sbin/$Name")
+}
+
+# Runs a program on our own standard streams and returns its exit code. It ends with us, also by Ctrl-C.
+function Invoke-Program([string] $Program, [string[]] $ArgumentList) {
+    $process = [Diagnostics.Process]::Start([Diagnostics.ProcessStartInfo]::new($Program, $ArgumentList))
+    try {
+        while (-not $process.WaitForExit(100)) { }
+        $process.ExitCode
+    }
+    finally {
+        # Ctrl-C has reached it as well: it may clean up.
+        if (-not $process.WaitForExit(5000)) { $process.Kill($true) }
+        $process.Dispose()
+    }
+}
+
+function Invoke-Checked([string] $Program, [string[]] $ArgumentList) {
+    $code = Invoke-Program $Program $ArgumentList
+    if ($code -ne 0) { throw "$Program $($ArgumentList[0]) failed with exit code $code." }
+}
+
+function Invoke-Setup {
+    $packages = [ordered]@{
+        'nix-daemon' = 'nix-bin'
+        'sshd'       = 'openssh-server'
+        'ssh'        = 'openssh-client'
+        'ip'         = 'iproute2'
+        'busybox'    = 'busybox-static'
+    }
+    $missing = @($packages.Keys | Where-Object { -not (Test-Program $_) } | ForEach-Object { $packages[$_] })
+    if ($missing.Count -eq 0) { return }
+    if ([Environment]::UserName -ne 'root' -or -not (Test-Program 'apt-get')) {
+        throw "Not installed: $missing. Install them (on Debian, as root: apt-get install $missing), or run this as root on Debian."
+    }
+
+    Write-Line "Installing $missing"
+    $env:DEBIAN_FRONTEND = 'noninteractive'
+    # Debian starts the services that a package brings, unless this file forbids it.
+    $policy = '/usr/sbin/policy-rc.d'
+    $policyIsOurs = -not [IO.File]::Exists($policy)
+    try {
+        if ($policyIsOurs) {
+            [IO.File]::WriteAllText($policy, "#!/bin/sh`nexit 101`n")
+            [IO.File]::SetUnixFileMode($policy, 'UserRead,UserWrite,UserExecute')
+        }
+        Invoke-Checked apt-get 'update', '--quiet'
+        Invoke-Checked apt-get (@('install', '--quiet', '--yes', '--no-install-recommends') + $missing)
+    }
+    finally {
+        if ($policyIsOurs) { [IO.File]::Delete($policy) }
+    }
+    if ($missing -contains 'openssh-server' -and [IO.Directory]::Exists('/run/systemd/system')) {
+        Invoke-Checked systemctl 'disable', '--quiet', 'ssh.service'    # nor at the next start of the machine
+    }
+}
+
+function Invoke-Build {
+    Invoke-Checked dotnet 'build', "$root/NixBuildFarm.sln", '--configuration', 'Release', '--nologo', '--verbosity', 'minimal'
+}
+
+# Runs the program of one test project and returns its counts from the report that it writes.
+function Invoke-TestProgram([string] $Name) {
+    $program = "$out/build/bin/$Name/release/$Name.dll"
+    $report = "$out/test-results/$Name.xml"
+    $counts = @{ Passed = 0; Failed = 0; Skipped = 0 }
+    if (-not [IO.File]::Exists($program)) {
+        Write-Line "${Name}: not built; is it in NixBuildFarm.sln?"
+        $counts.Failed = 1
+        return $counts
+    }
+
+    # A test that runs for a minute is named, so that one which hangs is known.
+    $arguments = 'exec', $program, '-noLogo', '-noColor', '-reporter', 'quiet', '-longRunning', '60', '-result-xml', $report
+    $code = if ($Name -eq 'NixBuildFarm.Farm.Tests') { Invoke-Program $withFarm (@('--', 'dotnet') + $arguments) }
+            else { Invoke-Program dotnet $arguments }
+
+    $seconds = 0
+    if ([IO.File]::Exists($report)) {
+        foreach ($assembly in [Xml.Linq.XDocument]::Load($report).Root.Elements('assembly')) {
+            $counts.Passed += [int] $assembly.Attribute('passed').Value
+            $counts.Failed += [int] $assembly.Attribute('failed').Value + [int] $assembly.Attribute('errors').Value
+            $counts.Skipped += [int] $assembly.Attribute('skipped').Value
+            $seconds += [double] $assembly.Attribute('time').Value
+        }
+    }
+    Write-Line ('{0}: {1} passed, {2} failed, {3} skipped ({4:0.0} s)' -f $Name, $counts.Passed, $counts.Failed, $counts.Skipped, $seconds)
+    if ($counts.Failed -eq 0 -and ($code -ne 0 -or $counts.Passed -eq 0)) {
+        Write-Line "${Name}: counted as one failure: exit code $code, $($counts.Passed) tests passed"
+        $counts.Failed = 1
+    }
+    $counts
+}
+
+# The tests that need pwsh itself.
+function Invoke-PesterTests {
+    $counts = @{ Passed = 0; Failed = 0; Skipped = 0 }
+    if (-not [IO.Directory]::Exists("$root/tests/Pester")) { return $counts }
+    $hasPester = (Test-Program 'pwsh') -and
+        (Invoke-Program pwsh '-NoProfile', '-Command', 'exit [int] -not (Get-Module -ListAvailable Pester)') -eq 0
+    if (-not $hasPester) {
+        Write-Line 'tests/Pester: not run, pwsh with Pester is not installed here'
+        return $counts
+    }
+
+    $report = "$out/test-results/Pester.txt"
+    $script = '$r = Invoke-Pester -Path $env:PESTER_PATH -PassThru; ' +
+        '[IO.File]::WriteAllText($env:PESTER_REPORT, "$($r.PassedCount) $($r.FailedCount + $r.FailedBlocksCount + $r.FailedContainersCount) $($r.SkippedCount)")'
+    $env:PESTER_PATH = "$root/tests/Pester"
+    $env:PESTER_REPORT = $report
+    $code = Invoke-Program pwsh '-NoProfile', '-Command', $script
+    if ([IO.File]::Exists($report)) {
+        $counts.Passed, $counts.Failed, $counts.Skipped = [int[]] [IO.File]::ReadAllText($report).Split(' ')
+    }
+    Write-Line ('tests/Pester: {0} passed, {1} failed, {2} skipped' -f $counts.Passed, $counts.Failed, $counts.Skipped)
+    if ($counts.Failed -eq 0 -and ($code -ne 0 -or $counts.Passed -eq 0)) { $counts.Failed = 1 }
+    $counts
+}
+
+function Invoke-Test {
+    Invoke-Setup
+    Invoke-Build
+    if ([IO.Directory]::Exists("$out/test-results")) { [IO.Directory]::Delete("$out/test-results", $true) }
+    $null = [IO.Directory]::CreateDirectory("$out/test-results")
+
+    $names = [IO.Directory]::GetDirectories("$root/tests", 'NixBuildFarm.*.Tests') | ForEach-Object { [IO.Path]::GetFileName($_) }
+    [Array]::Sort($names)
+    $all = @(foreach ($name in $names) { Invoke-TestProgram $name }) + @(Invoke-PesterTests)
+
+    $passed = $failed = $skipped = 0
+    foreach ($counts in $all) {
+        $passed += $counts.Passed
+        $failed += $counts.Failed
+        $skipped += $counts.Skipped
+    }
+    Write-Line "$passed passed, $failed failed, $skipped skipped"
+    if ($failed -gt 0) { exit 1 }
+}
+
+function Invoke-Demo {
+    $demo = "$root/tests/Farm/demo.ps1"
+    if (-not [IO.File]::Exists($demo)) { throw "There is no demo yet: $demo does not exist." }
+    Invoke-Setup
+    Invoke-Build
+    exit (Invoke-Program $withFarm '--', 'engine-host', $demo)
+}
+
+function Invoke-Clean {
+    if ([IO.Directory]::Exists($out)) { [IO.Directory]::Delete($out, $true) }
+}
+
+if ($Task -notin $tasks) {
+    [Console]::Error.WriteLine("build: there is no task $Task. Tasks: $tasks")
+    exit 64
+}
+try {
+    & "Invoke-$Task"
+}
+catch [Management.Automation.RuntimeException] {
+    # What we throw is for the person reading it; anything else is a defect of this script and keeps its position.
+    if ($_.Exception.GetType() -ne [Management.Automation.RuntimeException]) { throw }
+    [Console]::Error.WriteLine("build: $_")
+    exit 1
+}
