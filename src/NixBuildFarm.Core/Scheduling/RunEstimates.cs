@@ -12,11 +12,17 @@ public sealed class RunEstimates
     private readonly IEstimator estimator;
     private readonly Estimate[] current;
     private readonly Dictionary<string, List<int>> jobsOf = [];
+    private readonly Dictionary<string, FarmBuilder> configured;
 
     /// <summary>Asks for all estimates once.</summary>
-    public RunEstimates(JobGraph graph, IEstimator estimator)
+    /// <param name="graph">The jobs.</param>
+    /// <param name="farm">The builders as configured.</param>
+    /// <param name="estimator">Knows, or learns.</param>
+    public RunEstimates(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IEstimator estimator)
     {
         (this.graph, this.estimator) = (graph, estimator);
+        configured = farm.ToDictionary(b => b.Name);
+        Farm = farm.Select(b => b with { Systems = LearntSpeeds(b) }).ToArray();
         current = new Estimate[graph.Count];
         for (var job = 0; job < graph.Count; job++)
         {
@@ -31,31 +37,32 @@ public sealed class RunEstimates
     /// <summary>What is believed of each job, by index.</summary>
     public IReadOnlyList<Estimate> Current => current;
 
-    /// <summary>A builder with the speeds that were learnt in place of the configured ones.</summary>
-    public FarmBuilder WithLearntSpeeds(FarmBuilder configured) =>
-        configured with { Systems = configured.Systems.Select(s => new SystemSpeed(s.System, estimator.SpeedOf(configured, s.System))).ToArray() };
+    /// <summary>The builders at the start, with the speeds that earlier runs have taught in place of the configured ones.</summary>
+    public IReadOnlyList<FarmBuilder> Farm { get; }
 
     /// <summary>Learns from a build that has succeeded.</summary>
     /// <param name="finished">The event, applied already.</param>
-    /// <param name="configured">The builder as configured, without learnt speeds.</param>
-    /// <param name="inUse">The builder as the scheduler has it.</param>
+    /// <param name="builder">The builder as the scheduler has it.</param>
     /// <param name="seconds">How long the build itself took.</param>
     /// <param name="cores">What it was allowed to use.</param>
     /// <returns>Events to apply: estimates of other jobs of this package, the speed of this builder.</returns>
-    public IReadOnlyList<SchedulingEvent> Learn(SchedulingEvent.JobFinished finished, FarmBuilder configured, FarmBuilder inUse, double seconds, int cores)
+    public IReadOnlyList<SchedulingEvent> Learn(SchedulingEvent.JobFinished finished, FarmBuilder builder, double seconds, int cores)
     {
         var job = graph[finished.Job];
         if (job.IsFixedOutput || job.IsBuiltin) return [];
+        // One that has joined during the run comes as it is configured.
+        configured.TryAdd(builder.Name, builder);
+        var original = configured[builder.Name];
         var key = PackagePriors.KeyOf(job);
         estimator.Observe(new BuildObservation
         {
             Package = key,
             System = job.System,
-            Builder = configured.Name,
+            Builder = original.Name,
             Seconds = seconds,
             Cores = cores,
             EnableParallelBuilding = job.EnableParallelBuilding,
-            SpeedFactor = configured.SpeedOf(job.System),
+            SpeedFactor = original.SpeedOf(job.System),
             OutputBytes = finished.OutputBytes,
         });
         var changes = new List<SchedulingEvent>();
@@ -66,12 +73,15 @@ public sealed class RunEstimates
             current[other] = estimate;
             changes.Add(new SchedulingEvent.EstimateChanged(finished.At, other, estimate));
         }
-        if (Differs(estimator.SpeedOf(configured, job.System), inUse.SpeedOf(job.System)))
+        if (Differs(estimator.SpeedOf(original, job.System), builder.SpeedOf(job.System)))
         {
-            changes.Add(new SchedulingEvent.BuilderChanged(finished.At, finished.Builder, inUse with { Systems = WithLearntSpeeds(configured).Systems }));
+            changes.Add(new SchedulingEvent.BuilderChanged(finished.At, finished.Builder, builder with { Systems = LearntSpeeds(original) }));
         }
         return changes;
     }
+
+    private SystemSpeed[] LearntSpeeds(FarmBuilder original) =>
+        original.Systems.Select(s => s with { Speed = estimator.SpeedOf(original, s.System) }).ToArray();
 
     private static bool Differs(double a, double b) => Math.Abs(a - b) > Worth * Math.Max(a, b);
 }

@@ -71,6 +71,21 @@ public sealed class Scheduler
     /// <summary>The builders as last described, by index, lost ones included.</summary>
     public IReadOnlyList<FarmBuilder> Builders => Array.ConvertAll(state.Builders, b => b.Description);
 
+    /// <summary>How it works.</summary>
+    public SchedulerOptions Options => options;
+
+    /// <summary>A builder as last described.</summary>
+    public FarmBuilder DescriptionOf(int builder) => state.Builders[builder].Description;
+
+    /// <summary>Whether the outputs of a job are at a builder, as far as was told.</summary>
+    public bool HasOutputs(int job, int builder) => state.Locations.Has(job, builder);
+
+    /// <summary>The builder that a job was done on; −1 where it was not, or not by a builder.</summary>
+    public int MadeOn(int job) => state.MadeOn[job];
+
+    /// <summary>The speed of a builder for a job.</summary>
+    public double SpeedOf(int builder, int job) => state.SpeedOf(builder, job);
+
     /// <summary>Where a job stands.</summary>
     public JobState StateOf(int job) => state.StateOf(job);
 

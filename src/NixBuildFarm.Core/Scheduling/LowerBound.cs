@@ -1,0 +1,145 @@
+namespace NixBuildFarm.Scheduling;
+
+/// <summary>
+/// What no schedule can beat, whatever it does: transfers are ignored and every job has its best builder. The largest of three bounds.
+/// </summary>
+/// <param name="CriticalPath">The longest chain, each job at the fastest speed that may take it; in seconds.</param>
+/// <param name="Capacity">For each eligibility class and union of two: its work ÷ the capacity of the builders that may take it.</param>
+/// <param name="HeadAndTail">
+/// Over sets of jobs that all have at least some head (time before them) and tail (time after): least head + work ÷ capacity + least tail.
+/// </param>
+public sealed record LowerBound(double CriticalPath, double Capacity, double HeadAndTail)
+{
+    /// <summary>Heads and tails are told apart in this many steps.</summary>
+    private const int Steps = 24;
+
+    /// <summary>With more classes than this only single ones are looked at, not unions of two.</summary>
+    private const int MaxClassesForUnions = 48;
+
+    /// <summary>The bound, in seconds.</summary>
+    public double Seconds => Math.Max(CriticalPath, Math.Max(Capacity, HeadAndTail));
+
+    /// <summary>Computes the bound.</summary>
+    /// <param name="graph">The jobs.</param>
+    /// <param name="farm">The builders. A job that none may take counts nothing.</param>
+    /// <param name="seconds">By job: duration at speed 1.0 on <see cref="Estimate.ReferenceCores"/> cores.</param>
+    /// <param name="moldable">Whether a build may get any number of cores, or each the same share.</param>
+    public static LowerBound Of(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable = false)
+    {
+        var classes = new EligibilityClasses(graph, farm);
+        var eligible = classes.Representatives.Select(j => Eligibility.OnFarm(graph[j], farm).Select(e => e.IsEligible).ToArray()).ToArray();
+        var least = LeastSeconds(graph, farm, seconds, moldable, classes, eligible);
+        var (head, tail) = HeadsAndTails(graph, least);
+        var criticalPath = 0.0;
+        for (var job = 0; job < graph.Count; job++) criticalPath = Math.Max(criticalPath, head[job] + least[job] + tail[job]);
+
+        var work = new double[classes.Count, Steps, Steps];
+        var step = criticalPath / Steps;
+        for (var job = 0; job < graph.Count; job++)
+        {
+            var parallel = moldable && graph[job].EnableParallelBuilding;
+            // A parallel job costs the least core-seconds on one core.
+            work[classes[job], StepOf(head[job], step), StepOf(tail[job], step)] += seconds[job] * Estimate.CoreFactor(parallel, 1);
+        }
+        Accumulate(work, classes.Count);
+
+        var (capacity, headAndTail) = (0.0, 0.0);
+        foreach (var builders in SetsOfBuilders(eligible))
+        {
+            var members = Enumerable.Range(0, classes.Count).Where(c => IsSubset(eligible[c], builders)).ToArray();
+            var systems = members.Select(c => graph[classes.Representatives[c]].System).Distinct().ToArray();
+            var total = Enumerable.Range(0, farm.Count).Where(b => builders[b])
+                .Sum(b => (moldable ? farm[b].TotalCores : farm[b].MaxJobs) * systems.Max(farm[b].SpeedOf));
+            if (total <= 0) continue;
+            for (var h = 0; h < Steps; h++)
+            {
+                for (var t = 0; h + t < Steps; t++)
+                {
+                    var time = members.Sum(c => work[c, h, t]) / total;
+                    if (time == 0) break;
+                    if (h == 0 && t == 0) capacity = Math.Max(capacity, time);
+                    headAndTail = Math.Max(headAndTail, h * step + time + t * step);
+                }
+            }
+        }
+        return new LowerBound(criticalPath, capacity, headAndTail);
+    }
+
+    private static double[] LeastSeconds(
+        JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable, EligibilityClasses classes, bool[][] eligible)
+    {
+        // By class, then for serial and parallel jobs: the seconds that one reference second takes at best.
+        var best = new (double Serial, double Parallel)[classes.Count];
+        for (var c = 0; c < best.Length; c++)
+        {
+            var system = graph[classes.Representatives[c]].System;
+            var able = farm.Where((_, b) => eligible[c][b]).ToArray();
+            best[c] = able.Length == 0 ? default : (
+                able.Min(b => 1 / b.SpeedOf(system)),
+                able.Min(b => Estimate.CoreFactor(moldable, b.TotalCores) / b.SpeedOf(system)));
+        }
+        var least = new double[graph.Count];
+        for (var job = 0; job < graph.Count; job++)
+        {
+            var (serial, parallel) = best[classes[job]];
+            least[job] = seconds[job] * (graph[job].EnableParallelBuilding ? parallel : serial);
+        }
+        return least;
+    }
+
+    private static (double[] Head, double[] Tail) HeadsAndTails(JobGraph graph, double[] least)
+    {
+        var (head, tail) = (new double[graph.Count], new double[graph.Count]);
+        var order = graph.TopologicalOrder;
+        foreach (var job in order)
+        {
+            foreach (var dependency in graph.DependenciesOf(job)) head[job] = Math.Max(head[job], head[dependency] + least[dependency]);
+        }
+        for (var i = order.Length - 1; i >= 0; i--)
+        {
+            foreach (var dependent in graph.DependentsOf(order[i])) tail[order[i]] = Math.Max(tail[order[i]], tail[dependent] + least[dependent]);
+        }
+        return (head, tail);
+    }
+
+    private static int StepOf(double time, double step) => step <= 0 ? 0 : Math.Min(Steps - 1, (int)(time / step));
+
+    /// <summary>From the work at exactly each step to the work at that step or beyond, in both directions.</summary>
+    private static void Accumulate(double[,,] work, int classes)
+    {
+        for (var c = 0; c < classes; c++)
+        {
+            for (var h = Steps - 1; h >= 0; h--)
+            {
+                for (var t = Steps - 1; t >= 0; t--)
+                {
+                    if (h + 1 < Steps) work[c, h, t] += work[c, h + 1, t];
+                    if (t + 1 < Steps) work[c, h, t] += work[c, h, t + 1];
+                    if (h + 1 < Steps && t + 1 < Steps) work[c, h, t] -= work[c, h + 1, t + 1];
+                }
+            }
+        }
+    }
+
+    private static IEnumerable<bool[]> SetsOfBuilders(bool[][] eligible)
+    {
+        var distinct = eligible.DistinctBy(e => string.Concat(e.Select(x => x ? '1' : '0'))).ToArray();
+        for (var a = 0; a < distinct.Length; a++)
+        {
+            yield return distinct[a];
+            for (var b = a + 1; b < distinct.Length && distinct.Length <= MaxClassesForUnions; b++)
+            {
+                yield return distinct[a].Zip(distinct[b], (x, y) => x || y).ToArray();
+            }
+        }
+    }
+
+    private static bool IsSubset(bool[] part, bool[] whole)
+    {
+        for (var i = 0; i < part.Length; i++)
+        {
+            if (part[i] && !whole[i]) return false;
+        }
+        return Array.IndexOf(part, true) >= 0;
+    }
+}

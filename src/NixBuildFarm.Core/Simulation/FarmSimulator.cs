@@ -1,0 +1,239 @@
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Simulation;
+
+/// <summary>
+/// Plays a run on a described farm: a <see cref="Scheduler"/> decides as in a real run, and here is what would come of it. A job runs for its
+/// seconds ÷ speed in one slot. A remote job needs its inputs there: what the machine lacks comes from whoever has it, one transfer at a
+/// time for each machine and direction, outside of the slots; outputs then go home to the local machine in the background.
+/// </summary>
+public sealed class FarmSimulator
+{
+    private readonly Scheduler scheduler;
+    private readonly GraphDurations truth;
+    private readonly SimulationOptions options;
+    private readonly PriorityQueue<Happening, (double At, long Number)> future = new();
+    private readonly Dictionary<(int Job, int Builder), Attempt> attempts = [];
+    private readonly Dictionary<(int Job, int Builder), double> arrivals = [];
+    private readonly List<ScheduledJob> schedule = [];
+    private readonly List<FarmBuilder> farm;
+    private readonly List<double> uplinkFree;
+    private readonly List<double> downlinkFree;
+    private readonly int local;
+    private long happenings;
+    private double now;
+    private long bytesMoved;
+    private int decisions;
+
+    /// <summary>Prepares a run; <see cref="Run"/> plays it.</summary>
+    /// <param name="scheduler">Decides. It has had no event yet.</param>
+    /// <param name="truth">What the jobs really take, whatever the scheduler believes.</param>
+    /// <param name="options">What else happens; null: nothing.</param>
+    public FarmSimulator(Scheduler scheduler, GraphDurations truth, SimulationOptions? options = null)
+    {
+        if (truth.Seconds.Count != scheduler.Graph.Count) throw new ArgumentException("One duration for each job is needed.", nameof(truth));
+        this.scheduler = scheduler;
+        this.truth = truth;
+        this.options = options ?? new SimulationOptions();
+        farm = [.. scheduler.Builders];
+        uplinkFree = Enumerable.Repeat(0.0, scheduler.Builders.Count).ToList();
+        downlinkFree = Enumerable.Repeat(0.0, scheduler.Builders.Count).ToList();
+        local = scheduler.Builders.ToList().FindIndex(b => b.IsLocal);
+    }
+
+    private enum HappeningKind
+    {
+        InputsArrived,
+        Started,
+        Ended,
+        OutputsArrived,
+        Disturbance,
+        Wakeup,
+    }
+
+    /// <summary>Plays the run to its end: all jobs done or given up, or nothing left that could happen.</summary>
+    public SimulationResult Run()
+    {
+        foreach (var disturbance in options.Disturbances) Expect(new Happening(HappeningKind.Disturbance, -1, -1, null, disturbance), disturbance.At);
+        CarryOut(scheduler.Decide(0));
+        while (scheduler.Remaining > 0 && future.TryDequeue(out var first, out var when))
+        {
+            now = when.At;
+            Happen(first);
+            while (future.TryPeek(out _, out var next) && next.At <= now) Happen(future.Dequeue());
+            CarryOut(scheduler.Decide(now));
+        }
+        return new SimulationResult
+        {
+            Farm = farm,
+            Schedule = schedule,
+            NotDone = scheduler.Graph.Count - schedule.Select(e => e.Job).Distinct().Count(),
+            Bound = LowerBound.Of(scheduler.Graph, farm, truth.Seconds, scheduler.Options.Moldable),
+            BytesMoved = bytesMoved,
+            Decisions = decisions,
+        };
+    }
+
+    private void Expect(Happening happening, double at) => future.Enqueue(happening, (Math.Max(at, now), happenings++));
+
+    private void CarryOut(IReadOnlyList<SchedulingDecision> taken)
+    {
+        decisions++;
+        foreach (var decision in taken)
+        {
+            switch (decision)
+            {
+                case SchedulingDecision.Start d: Start(d.Job, d.Builder, d.Cores); break;
+                case SchedulingDecision.Hedge d: Start(d.Job, d.Builder, d.Cores); break;
+                case SchedulingDecision.Prepare d: Expect(new Happening(HappeningKind.InputsArrived, d.Job, d.Builder), Supply(d.Job, d.Builder)); break;
+                case SchedulingDecision.Cancel d: attempts.Remove((d.Job, d.Builder)); break;
+                // Jobs that are given up leave the run by themselves.
+                case SchedulingDecision.Abandon or SchedulingDecision.NoBuilder: break;
+            }
+        }
+        if (scheduler.NextWakeup is { } at) Expect(new Happening(HappeningKind.Wakeup, -1, -1), at);
+    }
+
+    private void Start(int job, int builder, int cores)
+    {
+        var attempt = new Attempt(cores, Supply(job, builder) + scheduler.Options.StartOverhead);
+        attempts[(job, builder)] = attempt;
+        Expect(new Happening(HappeningKind.Started, job, builder, attempt), attempt.Begin);
+    }
+
+    /// <summary>Moves what the builder lacks; when all will be there.</summary>
+    private double Supply(int job, int builder)
+    {
+        var ready = now;
+        foreach (var dependency in scheduler.Graph.DependenciesOf(job))
+        {
+            if (scheduler.HasOutputs(dependency, builder)) continue;
+            if (!arrivals.TryGetValue((dependency, builder), out var arrival))
+            {
+                arrival = Move(dependency, builder);
+                arrivals.Add((dependency, builder), arrival);
+            }
+            ready = Math.Max(ready, arrival);
+        }
+        return ready;
+    }
+
+    /// <summary>One transfer from the holder that can send first.</summary>
+    private double Move(int job, int to)
+    {
+        var from = scheduler.MadeOn(job);
+        var earliest = now;
+        if (local >= 0 && local != to && from != local)
+        {
+            var home = scheduler.HasOutputs(job, local) ? now : arrivals.GetValueOrDefault((job, local), double.PositiveInfinity);
+            if (from < 0 || scheduler.StatusOf(from) == BuilderStatus.Lost || Math.Max(home, uplinkFree[local]) < uplinkFree[from]) (from, earliest) = (local, Math.Max(now, home));
+        }
+        if (from < 0) return now;
+        var source = farm[from].UploadBandwidth;
+        var target = farm[to].DownloadBandwidth;
+        var bandwidth = Math.Min(source, target);
+        if (double.IsInfinity(bandwidth)) return earliest;
+        bytesMoved += truth.OutputBytes[job];
+        if (!double.IsInfinity(source)) earliest = Math.Max(earliest, uplinkFree[from]);
+        if (!double.IsInfinity(target)) earliest = Math.Max(earliest, downlinkFree[to]);
+        var end = earliest + truth.OutputBytes[job] / bandwidth;
+        uplinkFree[from] = Math.Max(uplinkFree[from], end);
+        downlinkFree[to] = Math.Max(downlinkFree[to], end);
+        return end;
+    }
+
+    private void Happen(Happening happening)
+    {
+        var (job, builder) = (happening.Job, happening.Builder);
+        switch (happening.Kind)
+        {
+            case HappeningKind.InputsArrived:
+                if (scheduler.StatusOf(builder) != BuilderStatus.Lost) scheduler.Apply(new SchedulingEvent.InputsArrived(now, job, builder));
+                break;
+            case HappeningKind.Started when IsCurrent(happening):
+                scheduler.Apply(new SchedulingEvent.JobStarted(now, job, builder));
+                Expect(happening with { Kind = HappeningKind.Ended }, now + TrueSeconds(job, builder, happening.Attempt!.Cores));
+                break;
+            case HappeningKind.Ended when IsCurrent(happening):
+                Ended(happening);
+                break;
+            case HappeningKind.OutputsArrived:
+                if (scheduler.StateOf(job) == JobState.Done && scheduler.StatusOf(builder) != BuilderStatus.Lost)
+                {
+                    scheduler.Apply(new SchedulingEvent.OutputsArrived(now, job, builder));
+                }
+                break;
+            case HappeningKind.Disturbance:
+                Disturb(happening.Disturbance!);
+                break;
+        }
+    }
+
+    private bool IsCurrent(Happening happening) =>
+        attempts.TryGetValue((happening.Job, happening.Builder), out var current) && ReferenceEquals(current, happening.Attempt);
+
+    private double TrueSeconds(int job, int builder, int cores)
+    {
+        var seconds = truth.Seconds[job] / farm[builder].SpeedOf(scheduler.Graph[job].System);
+        return scheduler.Options.Moldable ? seconds * Estimate.CoreFactor(scheduler.Graph[job].EnableParallelBuilding, cores) : seconds;
+    }
+
+    private void Ended(Happening happening)
+    {
+        var (job, builder, attempt) = (happening.Job, happening.Builder, happening.Attempt!);
+        attempts.Remove((job, builder));
+        if (options.Failure?.Invoke(job, builder) is { } failure)
+        {
+            scheduler.Apply(new SchedulingEvent.JobFailed(now, job, builder, failure));
+            return;
+        }
+        schedule.Add(new ScheduledJob(job, builder, attempt.Begin, now, attempt.Cores));
+        var finished = new SchedulingEvent.JobFinished(now, job, builder, truth.OutputBytes[job]);
+        scheduler.Apply(finished);
+        if (local >= 0 && builder != local)
+        {
+            var home = Move(job, local);
+            arrivals[(job, local)] = home;
+            Expect(new Happening(HappeningKind.OutputsArrived, job, local), home);
+        }
+        if (options.Estimates is not { } estimates) return;
+        foreach (var learnt in estimates.Learn(finished, scheduler.DescriptionOf(builder), now - attempt.Begin, attempt.Cores)) scheduler.Apply(learnt);
+    }
+
+    private void Disturb(SchedulingEvent disturbance)
+    {
+        var lost = disturbance is SchedulingEvent.BuilderLost l ? scheduler.OutputsOnlyOn(l.Builder) : [];
+        scheduler.Apply(disturbance);
+        switch (disturbance)
+        {
+            case SchedulingEvent.BuilderLost e:
+                foreach (var key in attempts.Keys.Where(k => k.Builder == e.Builder).ToArray()) attempts.Remove(key);
+                foreach (var key in arrivals.Keys.Where(k => k.Builder == e.Builder).ToArray()) arrivals.Remove(key);
+                foreach (var job in lost)
+                {
+                    scheduler.Apply(new SchedulingEvent.OutputsLost(now, job));
+                    schedule.RemoveAll(s => s.Job == job);
+                    foreach (var key in arrivals.Keys.Where(k => k.Job == job).ToArray()) arrivals.Remove(key);
+                }
+                break;
+            case SchedulingEvent.BuilderChanged e:
+                farm[e.Builder] = e.Description;
+                break;
+            case SchedulingEvent.BuilderJoined e:
+                var index = scheduler.Builders.ToList().FindIndex(b => b.Name == e.Description.Name);
+                if (index < farm.Count)
+                {
+                    farm[index] = e.Description;
+                    break;
+                }
+                farm.Add(e.Description);
+                uplinkFree.Add(now);
+                downlinkFree.Add(now);
+                break;
+        }
+    }
+
+    private sealed record Attempt(int Cores, double Begin);
+
+    private sealed record Happening(HappeningKind Kind, int Job, int Builder, Attempt? Attempt = null, SchedulingEvent? Disturbance = null);
+}

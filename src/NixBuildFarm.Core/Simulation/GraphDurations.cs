@@ -1,0 +1,10 @@
+namespace NixBuildFarm.Simulation;
+
+/// <summary>What the jobs of a graph really take.</summary>
+/// <param name="Seconds">By job: at speed 1.0 on four cores.</param>
+/// <param name="OutputBytes">By job: size of all outputs.</param>
+public sealed record GraphDurations(IReadOnlyList<double> Seconds, IReadOnlyList<long> OutputBytes)
+{
+    /// <summary>By job: what a table of packages would have guessed; null where the file says nothing of it.</summary>
+    public IReadOnlyList<double>? TableSeconds { get; init; }
+}

@@ -1,0 +1,66 @@
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Simulation;
+
+/// <summary>What the scheduler is told beforehand in a simulation.</summary>
+public enum EstimateKind
+{
+    /// <summary>The true durations.</summary>
+    Exact,
+
+    /// <summary>What a table of packages guesses: the file's own column where it has one, else <see cref="PackagePriors"/>.</summary>
+    Table,
+
+    /// <summary>Our own table, <see cref="PackagePriors"/>: what a first-ever run has.</summary>
+    Priors,
+
+    /// <summary>Nothing: no table, no names; a download is known as one.</summary>
+    None,
+}
+
+/// <summary>Makes the estimates of a simulation.</summary>
+public static class SimulatedEstimates
+{
+    /// <summary>The estimates that a run begins with; all but exact ones improve as builds of the same package end.</summary>
+    /// <param name="kind">What is known.</param>
+    /// <param name="graph">The jobs.</param>
+    /// <param name="farm">The builders.</param>
+    /// <param name="truth">What they really take.</param>
+    /// <param name="error">Each guess is wrong by a lognormal factor of this deviation; 0: not at all.</param>
+    /// <param name="seed">Of these factors.</param>
+    public static RunEstimates Make(EstimateKind kind, JobGraph graph, IReadOnlyList<FarmBuilder> farm, GraphDurations truth, double error = 0, int seed = 1)
+    {
+        var guesses = new Dictionary<Job, Estimate>(ReferenceEqualityComparer.Instance);
+        var random = new Random(seed);
+        for (var job = 0; job < graph.Count; job++)
+        {
+            var guess = kind switch
+            {
+                EstimateKind.Exact => new Estimate(truth.Seconds[job], 0, truth.OutputBytes[job]),
+                EstimateKind.Table when truth.TableSeconds is { } table => PackagePriors.For(graph[job]) with { Seconds = table[job] },
+                EstimateKind.None => PackagePriors.WithoutNames(graph[job]),
+                _ => PackagePriors.For(graph[job]),
+            };
+            var factor = Math.Exp(error * NextNormal(random));
+            guesses[graph[job]] = guess with { Seconds = guess.Seconds * factor, Spread = Math.Sqrt(guess.Spread * guess.Spread + error * error) };
+        }
+        return new RunEstimates(graph, farm, kind == EstimateKind.Exact ? new Oracle(guesses) : new Estimator(job => guesses[job]));
+    }
+
+    /// <summary>Box and Muller's method: the same on every platform.</summary>
+    internal static double NextNormal(Random random) =>
+        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+
+    /// <summary>Knows all and learns nothing.</summary>
+    private sealed class Oracle(Dictionary<Job, Estimate> known) : IEstimator
+    {
+        public Estimate For(Job job) => known[job];
+
+        public double SpeedOf(FarmBuilder builder, string system) => builder.SpeedOf(system);
+
+        public void Observe(BuildObservation build)
+        {
+            // There is nothing to learn.
+        }
+    }
+}

@@ -1,0 +1,16 @@
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Simulation;
+
+/// <summary>What else happens in a simulated run.</summary>
+public sealed record SimulationOptions
+{
+    /// <summary>Builders that are lost, drained, changed or join, each at its time.</summary>
+    public IReadOnlyList<SchedulingEvent> Disturbances { get; init; } = [];
+
+    /// <summary>Asked at the end of each build (job, builder): how it fails; null: it succeeds.</summary>
+    public Func<int, int, FailureKind?>? Failure { get; init; }
+
+    /// <summary>Learns during the run; null: the first estimates stay.</summary>
+    public RunEstimates? Estimates { get; init; }
+}
