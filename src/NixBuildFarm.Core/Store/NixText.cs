@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Unicode;
 
@@ -38,13 +39,16 @@ public static class NixText
         foreach (var rune in text.EnumerateRunes())
         {
             if (printable.Length >= LongestPrintable) return printable.Append('…').ToString();
-            printable.Append(Rune.IsControl(rune) ? Rune.ReplacementChar : rune);
+            printable.Append(IsPrintable(rune) ? rune : Rune.ReplacementChar);
         }
         return printable.ToString();
     }
 
     /// <inheritdoc cref="Printable(string)"/>
     internal static string Printable(ReadOnlySpan<byte> text) => Printable(GetString(text));
+
+    private static bool IsPrintable(Rune rune) => Rune.GetUnicodeCategory(rune) is not (
+        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
 
     private static bool HasSurrogates(string text) => text.AsSpan().IndexOfAnyInRange(FirstSurrogate, LastSurrogate) >= 0;
 

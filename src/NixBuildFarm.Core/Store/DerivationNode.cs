@@ -1,0 +1,43 @@
+namespace NixBuildFarm.Store;
+
+/// <summary>A derivation in a <see cref="DerivationGraph"/>.</summary>
+public sealed class DerivationNode
+{
+    private readonly List<int> dependents = [];
+
+    internal DerivationNode(int index, StorePath path, Derivation derivation, IReadOnlyList<DerivationInput> inputs)
+    {
+        Index = index;
+        Path = path;
+        Derivation = derivation;
+        Inputs = inputs;
+    }
+
+    /// <summary>Its place in the graph's order.</summary>
+    public int Index { get; }
+
+    /// <summary>The path of its <c>.drv</c> file.</summary>
+    public StorePath Path { get; }
+
+    /// <summary>Its name: that of the file without <c>.drv</c>.</summary>
+    public string Name => Path.Name[..^".drv".Length];
+
+    /// <summary>What it says.</summary>
+    public Derivation Derivation { get; }
+
+    /// <summary>The derivations it needs, sorted by path. Each has a lower index.</summary>
+    public IReadOnlyList<DerivationInput> Inputs { get; }
+
+    /// <summary>The indexes of the derivations that need it, ascending.</summary>
+    public IReadOnlyList<int> Dependents => dependents;
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Index}: {Name}";
+
+    internal void AddDependent(int index) => dependents.Add(index);
+}
+
+/// <summary>What a derivation needs of another.</summary>
+/// <param name="Index">The index of the other.</param>
+/// <param name="Outputs">The names of its outputs that are used.</param>
+public readonly record struct DerivationInput(int Index, IReadOnlyList<string> Outputs);
