@@ -1,5 +1,8 @@
 using System.Management.Automation;
+using System.Text;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Running;
 
 namespace NixBuildFarm;
 
@@ -23,6 +26,33 @@ internal static class Errors
         }
         return record;
     }
+
+    /// <summary>The record of a derivation that was not built, with the end of what the build printed.</summary>
+    public static ErrorRecord ToErrorRecord(this NixBuildResult result)
+    {
+        var message = new StringBuilder($"{result.Name}: {TerminalText.Strip(result.Error ?? result.Status.ToString()).Trim()}");
+        if (result.LogTail.Count > 0)
+        {
+            message.Append($"\nThe last {result.LogTail.Count} lines that it printed on {result.Builder}:");
+            foreach (var line in result.LogTail) message.Append("\n  > ").Append(TerminalText.Strip(line));
+        }
+        return Record(
+            new NixBuildFarmException($"Build{result.Status}", message.ToString(), RecommendationFor(result)),
+            result.Status switch
+            {
+                NixBuildStatus.TimedOut => ErrorCategory.OperationTimeout,
+                NixBuildStatus.NoEligibleBuilder => ErrorCategory.ResourceUnavailable,
+                _ => ErrorCategory.InvalidResult,
+            },
+            result);
+    }
+
+    private static string RecommendationFor(NixBuildResult result) => result switch
+    {
+        { Status: NixBuildStatus.NoEligibleBuilder } => "Give the build a builder that has what it requires: Get-NixBuilder shows what each has.",
+        { LogPath: { } log } => $"The whole log is in {log}",
+        _ => "Run it again with -Verbose to see what was decided.",
+    };
 
     private static ErrorCategory CategoryOf(NixBuildFarmException error) => error switch
     {

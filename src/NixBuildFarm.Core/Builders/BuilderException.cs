@@ -18,6 +18,9 @@ public enum BuilderFailure
     /// <summary>It answers, but not with a protocol that is understood.</summary>
     Incompatible,
 
+    /// <summary>It does not trust the login, or the local store does not trust what it builds.</summary>
+    Untrusted,
+
     /// <summary>A connection that worked has broken or fallen silent.</summary>
     ConnectionLost,
 

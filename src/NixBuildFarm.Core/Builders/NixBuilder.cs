@@ -106,6 +106,18 @@ public sealed class NixBuilder
         return builder;
     }
 
+    /// <summary>The local store when it takes no part in building: what is built elsewhere comes home to it.</summary>
+    internal static NixBuilder LocalStore { get; } = new()
+    {
+        Name = LocalName,
+        HostName = "localhost",
+        Uri = "auto",
+        Scheme = StoreScheme.Local,
+        Systems = [],
+        MaxJobs = 0,
+        Source = "the local store",
+    };
+
     /// <summary>The name.</summary>
     public override string ToString() => Name;
 }

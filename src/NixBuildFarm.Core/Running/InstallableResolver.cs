@@ -1,3 +1,4 @@
+using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
 
@@ -6,7 +7,12 @@ namespace NixBuildFarm.Running;
 /// <summary>What the user asked for, resolved: a derivation and the outputs that are wanted of it.</summary>
 /// <param name="Derivation">The path of the derivation.</param>
 /// <param name="Outputs">Names of the wanted outputs; empty: all.</param>
-public sealed record RequestedDerivation(StorePath Derivation, IReadOnlyList<string> Outputs);
+public sealed record RequestedDerivation(StorePath Derivation, IReadOnlyList<string> Outputs)
+{
+    /// <summary>As the daemon's protocol names it.</summary>
+    internal DerivedPath ToDerivedPath() =>
+        Outputs.Count > 0 ? DerivedPath.SomeOutputs(Derivation, Outputs) : DerivedPath.AllOutputs(Derivation);
+}
 
 /// <summary>Turns what the user names into derivations, with Nix's own evaluator.</summary>
 public static class InstallableResolver
@@ -46,6 +52,12 @@ public static class InstallableResolver
             ? requested
             : throw new NixBuildFarmException("DerivationNotFound", $"{file} evaluates to no derivation.", "Name an attribute that is a derivation: -Attribute NAME.");
     }
+
+    /// <summary>Reads paths of derivations.</summary>
+    /// <exception cref="NixBuildFarmException">Something is no path of a derivation.</exception>
+    public static IReadOnlyList<RequestedDerivation> ResolveDerivations(IEnumerable<string> paths) =>
+        [.. paths.Select(path => ParseDerivationPath(path)
+            ?? throw new NixBuildFarmException("MalformedDerivationPath", $"“{path}” is no path of a derivation.", "Give /nix/store/HASH-NAME.drv, e.g. from nix-instantiate."))];
 
     /// <summary>
     /// Reads <c>/nix/store/….drv</c>, with <c>!out,dev</c> or <c>^out,dev</c> after it where single outputs are meant;

@@ -1,11 +1,11 @@
 using System.ComponentModel;
 using System.Diagnostics;
-using System.Text.RegularExpressions;
+using NixBuildFarm.Protocol;
 
 namespace NixBuildFarm.Transport;
 
 /// <summary>Runs one of Nix's own programs on this machine, without a shell.</summary>
-public static partial class NixCommand
+public static class NixCommand
 {
     /// <summary>Runs a program of Nix and returns what it printed.</summary>
     /// <param name="program">E.g. <c>nix-instantiate</c>, found in PATH.</param>
@@ -46,7 +46,7 @@ public static partial class NixCommand
     /// <summary>What Nix says of an error, without colour, warnings and the word <c>error:</c>.</summary>
     public static string MessageOf(string standardError)
     {
-        var plain = TerminalControl().Replace(standardError, "").Trim();
+        var plain = TerminalText.Strip(standardError).Trim();
         var at = plain.IndexOf("error:", StringComparison.Ordinal);
         return at < 0 ? plain : plain[(at + "error:".Length)..].Trim();
     }
@@ -72,7 +72,4 @@ public static partial class NixCommand
         var message = MessageOf(error);
         return new("NixFailed", message.Length > 0 ? $"{program}: {message}" : $"{program} ended with exit code {exitCode} and no message.");
     }
-
-    [GeneratedRegex(@"\x1b\[[0-?]*[ -/]*[@-~]", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
-    private static partial Regex TerminalControl();
 }

@@ -1,0 +1,43 @@
+namespace NixBuildFarm.Running;
+
+/// <summary>One try at a derivation on one builder, from the supply of its inputs to its result.</summary>
+internal sealed class Attempt(RunJob job, BuilderSession session, int cores, DateTimeOffset begun, CancellationToken run) : IDisposable
+{
+    private readonly CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(run);
+
+    /// <summary>What is built.</summary>
+    public RunJob Job { get; } = job;
+
+    /// <summary>Where.</summary>
+    public BuilderSession Session { get; } = session;
+
+    /// <summary>The cores that the build may use; 0: all of the machine.</summary>
+    public int Cores { get; } = cores;
+
+    /// <summary>When the try began.</summary>
+    public DateTimeOffset Begun { get; } = begun;
+
+    /// <summary>When the build itself began; null while its inputs are still on their way.</summary>
+    public DateTimeOffset? BuildBegun { get; set; }
+
+    /// <summary>When it ended; null while it runs.</summary>
+    public DateTimeOffset? BuildEnded { get; set; }
+
+    /// <summary>Bytes of NARs sent for it.</summary>
+    public long Supplied { get; set; }
+
+    /// <summary>What the build is doing.</summary>
+    public string Phase { get; set; } = "supplying";
+
+    /// <summary>Ends with the run, and when the attempt is called off.</summary>
+    public CancellationToken Stopping => stop.Token;
+
+    /// <summary>As others see it.</summary>
+    public RunningBuild ToRunningBuild() => new(Job.Name, Session.Builder.Name, BuildBegun ?? Begun, Phase);
+
+    /// <summary>Calls it off: the connection is closed, and the builder's daemon ends the build.</summary>
+    public void Cancel() => stop.Cancel();
+
+    /// <inheritdoc/>
+    public void Dispose() => stop.Dispose();
+}

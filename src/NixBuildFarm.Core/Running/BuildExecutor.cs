@@ -1,0 +1,78 @@
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Store;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>Carries out one attempt: brings the inputs to the builder, builds, and learns what came out.</summary>
+internal sealed class BuildExecutor(Supply supply, BuildRequest request, string logFolder)
+{
+    /// <summary>Carries it out.</summary>
+    /// <param name="attempt">What, where, and when to give up.</param>
+    /// <param name="begun">Called when the inputs are there and the build begins.</param>
+    /// <param name="said">Called with each message of the builder's daemon about this build.</param>
+    /// <returns>What the builder said, with the log.</returns>
+    /// <exception cref="Builders.BuilderException">The builder is the trouble.</exception>
+    /// <exception cref="DaemonException">The builder's daemon refused the inputs or the build.</exception>
+    public async Task<BuildOutcome> CarryOutAsync(Attempt attempt, Action begun, Action<DaemonMessage> said)
+    {
+        var (job, session, cancellation) = (attempt.Job, attempt.Session, attempt.Stopping);
+        attempt.Supplied = await supply.EnsureAsync(session, job.Inputs, cancellation);
+        var outputs = job.Outputs;
+        await session.AskAsync(
+            async daemon =>
+            {
+                await daemon.AddTempRootsAsync(outputs, cancellation);
+                return true;
+            },
+            cancellation);
+
+        using var log = BuildLog.Open(logFolder, job.Path);
+        var result = await session.UseAsync(
+            ChannelUse.Build,
+            async daemon =>
+            {
+                await daemon.SetOptionsAsync(OptionsOf(attempt), cancellation);
+                begun();
+                return await BuildAsync(daemon, attempt, message => Listen(message, log, said), cancellation);
+            },
+            cancellation);
+        if (result.IsSuccess) await supply.LearnAsync(session, outputs, cancellation);
+        return new(result, log.Path, log.Tail);
+    }
+
+    private static async Task<BuildResult> BuildAsync(DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, CancellationToken cancellation)
+    {
+        var job = attempt.Job;
+        if (!attempt.Session.Builder.IsLocal)
+        {
+            return await daemon.BuildDerivationAsync(job.Path, BasicDerivation.From(job.Derivation, job.Inputs), BuildMode.Normal, said, cancellation);
+        }
+        // The local store has the derivation itself, and building by its path needs no trust.
+        var results = await daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(job.Path)], BuildMode.Normal, said, cancellation);
+        return results[0].Result;
+    }
+
+    private DaemonOptions OptionsOf(Attempt attempt) => attempt.Session.Options with
+    {
+        BuildCores = attempt.Cores,
+        // What the local substituters have has been found out before; asking them again for each build costs time.
+        UseSubstitutes = attempt.Session.UsesSubstitutes && !attempt.Session.Builder.IsLocal,
+        MaxSilentTime = request.MaxSilentTime ?? TimeSpan.Zero,
+        Overrides = request.Timeout is { } limit
+            ? new Dictionary<string, string>(attempt.Session.Options.Overrides) { ["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString() }
+            : attempt.Session.Options.Overrides,
+    };
+
+    private static void Listen(DaemonMessage message, BuildLog log, Action<DaemonMessage> said)
+    {
+        if (message is BuildLogLine line) log.Add(line.Line);
+        said(message);
+    }
+}
+
+/// <summary>What an attempt came to.</summary>
+/// <param name="Result">What the builder's daemon said.</param>
+/// <param name="LogPath">The file with the log.</param>
+/// <param name="LogTail">The log's last lines.</param>
+internal sealed record BuildOutcome(BuildResult Result, string LogPath, IReadOnlyList<string> LogTail);

@@ -1,0 +1,53 @@
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>Which outputs come back to the local store.</summary>
+public enum CopyBack
+{
+    /// <summary>All that is built; what was not asked for comes in the background.</summary>
+    All,
+
+    /// <summary>Only what was asked for, and what that refers to.</summary>
+    Requested,
+
+    /// <summary>Nothing: the outputs stay where they were built.</summary>
+    None,
+}
+
+/// <summary>What one run shall build, with which builders, and how.</summary>
+public sealed record BuildRequest
+{
+    /// <summary>What is asked for.</summary>
+    public required IReadOnlyList<RequestedDerivation> Requested { get; init; }
+
+    /// <summary>The builders of the run. The local machine builds only if it is among them; its store is used always.</summary>
+    public required IReadOnlyList<NixBuilder> Builders { get; init; }
+
+    /// <summary>Whether what does not depend on a failed build is built all the same.</summary>
+    public bool KeepGoing { get; init; }
+
+    /// <summary>How often a derivation is tried before the trouble with builders counts as its failure.</summary>
+    public int MaxAttempts { get; init; } = 3;
+
+    /// <summary>A build that prints nothing for this long is ended; null: what each builder is configured for.</summary>
+    public TimeSpan? MaxSilentTime { get; init; }
+
+    /// <summary>A build that takes longer is ended; null: what each builder is configured for.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Cores of each build; null: the scheduler decides.</summary>
+    public int? Cores { get; init; }
+
+    /// <summary>Which outputs come home.</summary>
+    public CopyBack CopyBack { get; init; } = CopyBack.All;
+
+    /// <summary>Where links to the requested outputs are made, which also keep them from the garbage collector; null: no links.</summary>
+    public string? OutLink { get; init; }
+
+    /// <summary>The folder of this run's logs; null: below the state folder.</summary>
+    public string? LogFolder { get; init; }
+
+    /// <summary>Whether builders fetch from their own substituters what these have (<c>builders-use-substitutes</c>).</summary>
+    public bool BuildersUseSubstitutes { get; init; }
+}

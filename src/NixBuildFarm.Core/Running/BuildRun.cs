@@ -1,0 +1,134 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Store;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>One run, from what was asked for to its outputs: connects, finds what is to be done, has it done, and tidies up.</summary>
+public sealed class BuildRun
+{
+    /// <summary>How long the start of the run waits for slow builders; those that answer later join then.</summary>
+    private static readonly TimeSpan Gathering = TimeSpan.FromSeconds(1);
+
+    private readonly BuildRequest request;
+    private readonly IBuilderTransportFactory transports;
+    private readonly IBuildObserver observer;
+    private readonly TimeProvider time;
+    private readonly RunClock clock;
+    private readonly PathCatalog catalog = new();
+    private readonly Supply supply;
+
+    /// <summary>Makes a run; nothing happens yet.</summary>
+    /// <param name="request">What to build, with which builders, and how.</param>
+    /// <param name="transports">How remote builders are reached.</param>
+    /// <param name="observer">Who is told what happens.</param>
+    /// <param name="time">The clock; null: the machine's.</param>
+    public BuildRun(BuildRequest request, IBuilderTransportFactory transports, IBuildObserver observer, TimeProvider? time = null)
+    {
+        this.request = request;
+        this.transports = transports;
+        this.observer = observer;
+        this.time = time ?? TimeProvider.System;
+        clock = new(this.time);
+        supply = new(catalog);
+        RunId = $"{clock.UtcNow:yyyyMMdd-HHmmss}-{Random.Shared.Next(0x10000):x4}";
+    }
+
+    /// <summary>Names this run among all.</summary>
+    public string RunId { get; }
+
+    /// <summary>Runs to the end. What becomes of each derivation is told to the observer.</summary>
+    /// <returns>The results, in the order in which they came.</returns>
+    /// <exception cref="NixBuildFarmException">The run could not begin: no local store, unreadable derivations, nothing may come home.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped; no build of it goes on anywhere.</exception>
+    public async Task<IReadOnlyList<NixBuildResult>> RunAsync(CancellationToken cancellation)
+    {
+        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
+        var graphLoading = DerivationGraph.LoadAsync(new StoreFolder(), request.Requested.Select(r => r.Derivation), cancellation);
+        var localOpening = sessions.OpenAsync(LocalOf(request.Builders), Options(useSubstitutes: true), cancellation);
+        var remote = request.Builders.Where(builder => !builder.IsLocal).Select(builder => ConnectAsync(sessions, builder, localOpening, cancellation)).ToArray();
+        var local = await localOpening;
+        var graph = await graphLoading;
+        RefuseUnknownOutputs(graph);
+
+        var work = await RequiredWork.FindAsync(graph, request.Requested, local, cancellation);
+        var jobs = RunJobs.From(graph, work, request.Requested);
+        var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, clock);
+        foreach (var valid in jobs.AlreadyValid(RunId)) reporter.AlreadyValid(valid);
+        if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, remote, reporter, cancellation);
+        if (request.OutLink is { } link) await OutLinks.MakeAsync(link, reporter.Results, local, cancellation);
+        return reporter.Results;
+    }
+
+    private async Task BuildAsync(RunJobs jobs, BuilderSession local, Task<BuilderSession?>[] remote, RunReporter reporter, CancellationToken cancellation)
+    {
+        await supply.LearnAsync(local, jobs.LocalInputs, cancellation);
+        var connected = Task.WhenAll(remote);
+        if (local.Facts.Trusted) await Task.WhenAny(connected, Task.Delay(Gathering, time, cancellation));
+        else await RefuseIfNothingMayComeHomeAsync(connected);
+        cancellation.ThrowIfCancellationRequested();
+
+        var farm = remote.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).OfType<BuilderSession>().ToList();
+        if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
+        var executor = new BuildExecutor(supply, request, request.LogFolder ?? Path.Combine(StateFolder.Path, "logs", RunId));
+        using var loop = new RunLoop(request, jobs, local, farm, supply, catalog, executor, reporter, clock, cancellation);
+        foreach (var slow in remote.Where(r => !r.IsCompleted)) loop.Expect(slow);
+        await loop.RunAsync(cancellation);
+    }
+
+    private async Task<BuilderSession?> ConnectAsync(SessionSet sessions, NixBuilder builder, Task<BuilderSession> localOpening, CancellationToken cancellation)
+    {
+        try
+        {
+            var session = await sessions.OpenAsync(builder, Options(request.BuildersUseSubstitutes), cancellation);
+            if (!session.Facts.Trusted)
+            {
+                throw new BuilderException(
+                    builder.Name,
+                    BuilderFailure.Untrusted,
+                    $"{builder.Name} does not trust the user that logs in, so it builds nothing for us.",
+                    $"Add that user to trusted-users in /etc/nix/nix.conf of {builder.Name}, and restart its Nix daemon.");
+            }
+            var local = await localOpening;
+            if (local.Facts.Trusted || request.CopyBack == CopyBack.None) return session;
+            return await LocalTrust.WhyNotAsync(session, local, cancellation) is { } why
+                ? throw new BuilderException(builder.Name, BuilderFailure.Untrusted, $"What {builder.Name} builds cannot come home. {why}", LocalTrust.Recommendation)
+                : session;
+        }
+        catch (NixBuildFarmException e)
+        {
+            observer.BuilderFailed(builder, e);
+            return null;
+        }
+    }
+
+    private static async Task RefuseIfNothingMayComeHomeAsync(Task<BuilderSession?[]> connected)
+    {
+        var sessions = await connected;
+        if (sessions.Length == 0 || sessions.Any(session => session is not null)) return;
+        throw new NixBuildFarmException(
+            "UntrustedUser",
+            "The local Nix daemon does not trust this user, and no builder signs with a key that it trusts: nothing that is built elsewhere could come home. Nothing was built.",
+            LocalTrust.Recommendation);
+    }
+
+    private static void RefuseUnknownOutputs(DerivationGraph graph)
+    {
+        if (graph.Nodes.FirstOrDefault(node => !node.Derivation.AreOutputPathsKnown) is not { } unknown) return;
+        throw new NixBuildFarmException(
+            "UnknownOutputPaths",
+            $"{unknown.Path} is content-addressed, or depends on something that is: its output paths are known only after the build, which is not supported yet.",
+            "Build it with nix build.");
+    }
+
+    private static NixBuilder LocalOf(IEnumerable<NixBuilder> builders) =>
+        builders.FirstOrDefault(builder => builder.IsLocal) ?? NixBuilder.LocalStore;
+
+    // Without builders = "" the local daemon would hand our builds to its own remote builders.
+    private static DaemonOptions Options(bool useSubstitutes) => new()
+    {
+        UseSubstitutes = useSubstitutes,
+        Overrides = new Dictionary<string, string> { ["builders"] = "" },
+    };
+}

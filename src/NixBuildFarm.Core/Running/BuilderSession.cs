@@ -1,0 +1,149 @@
+using System.Collections.Concurrent;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>
+/// One builder during a run: its transport, a control connection that lives as long as the session and holds the temp
+/// roots, and a pool of warm connections for builds and for NARs.
+/// </summary>
+internal sealed class BuilderSession : IAsyncDisposable
+{
+    private readonly IBuilderTransport transport;
+    private readonly ConcurrentDictionary<ChannelUse, ConcurrentBag<Connection>> idle = new();
+    private readonly SemaphoreSlim controlTurn = new(1, 1);
+    private readonly Connection control;
+
+    private BuilderSession(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, Connection control, BuilderFacts facts)
+    {
+        Builder = builder;
+        this.transport = transport;
+        Options = options;
+        this.control = control;
+        Facts = facts;
+    }
+
+    /// <summary>The builder.</summary>
+    public NixBuilder Builder { get; }
+
+    /// <summary>The settings of each new connection.</summary>
+    public DaemonOptions Options { get; }
+
+    /// <summary>Whether the builder may fetch inputs from its own substituters.</summary>
+    public bool UsesSubstitutes => Options.UseSubstitutes;
+
+    /// <summary>What the builder said of itself.</summary>
+    public BuilderFacts Facts { get; }
+
+    /// <summary>Connects, and asks whether the builder trusts us.</summary>
+    /// <exception cref="BuilderException">It cannot be reached or used.</exception>
+    public static async Task<BuilderSession> OpenAsync(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, CancellationToken cancellation)
+    {
+        var first = await Connection.OpenAsync(builder, transport, ChannelUse.Build, options, cancellation);
+        try
+        {
+            return new(builder, transport, options, first, await BuilderProbe.AskAsync(first.Daemon, cancellation));
+        }
+        catch
+        {
+            await first.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Asks something over the control connection, one question at a time.</summary>
+    public async Task<T> AskAsync<T>(Func<DaemonConnection, Task<T>> question, CancellationToken cancellation)
+    {
+        await controlTurn.WaitAsync(cancellation);
+        try
+        {
+            return await question(control.Daemon);
+        }
+        finally
+        {
+            controlTurn.Release();
+        }
+    }
+
+    /// <summary>
+    /// Does something over a connection that is nobody else's meanwhile. A connection that comes back whole is kept warm;
+    /// a cancelled or broken one is closed, which ends what the daemon does for it.
+    /// </summary>
+    public async Task<T> UseAsync<T>(ChannelUse use, Func<DaemonConnection, Task<T>> work, CancellationToken cancellation)
+    {
+        var pool = idle.GetOrAdd(use, _ => []);
+        if (!pool.TryTake(out var connection)) connection = await Connection.OpenAsync(Builder, transport, use, Options, cancellation);
+        try
+        {
+            return await work(connection.Daemon);
+        }
+        finally
+        {
+            if (connection.Daemon.IsBroken) await connection.DisposeAsync();
+            else pool.Add(connection);
+        }
+    }
+
+    /// <summary>The builder as the scheduler sees it.</summary>
+    public FarmBuilder ToFarmBuilder() => new()
+    {
+        Name = Builder.Name,
+        IsLocal = Builder.IsLocal,
+        Systems = [.. Builder.Systems.Select(system => new SystemSpeed(system, Builder.SpeedFactor))],
+        MaxJobs = Builder.MaxJobs,
+        Cores = Builder.Cores ?? 0,
+        SupportedFeatures = Builder.SupportedFeatures,
+        MandatoryFeatures = Builder.MandatoryFeatures,
+    };
+
+    /// <summary>Closes every connection, and so ends every build that still runs here. The transport stays open: it is not ours.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Task.WhenAll(idle.Values.SelectMany(pool => pool).Append(control).Select(c => c.DisposeAsync().AsTask()));
+        controlTurn.Dispose();
+    }
+
+    /// <summary>The builder's name.</summary>
+    public override string ToString() => Builder.Name;
+
+    /// <summary>A daemon connection and the channel below it.</summary>
+    private sealed class Connection : IAsyncDisposable
+    {
+        private readonly IBuilderChannel channel;
+
+        private Connection(IBuilderChannel channel, DaemonConnection daemon)
+        {
+            this.channel = channel;
+            Daemon = daemon;
+        }
+
+        public DaemonConnection Daemon { get; }
+
+        public static async Task<Connection> OpenAsync(
+            NixBuilder builder, IBuilderTransport transport, ChannelUse use, DaemonOptions options, CancellationToken cancellation)
+        {
+            var opened = await transport.OpenAsync(use, cancellation);
+            try
+            {
+                var daemon = await DaemonConnection.OpenAsync(
+                    opened.Stream, new DaemonConnectionOptions { Builder = builder.Name, ErrorOutput = () => opened.ErrorOutput }, cancellation);
+                await daemon.SetOptionsAsync(options, cancellation);
+                return new(opened, daemon);
+            }
+            catch
+            {
+                await opened.DisposeAsync();
+                throw;
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Daemon.DisposeAsync();
+            await channel.DisposeAsync();
+        }
+    }
+}

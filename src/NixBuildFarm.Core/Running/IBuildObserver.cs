@@ -1,0 +1,43 @@
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>Is told what happens in a run. Called from any thread, one call at a time; must return soon.</summary>
+public interface IBuildObserver
+{
+    /// <summary>A derivation has ended, for good.</summary>
+    void Ended(NixBuildResult result);
+
+    /// <summary>A builder cannot be used, or not any more. The run goes on without it.</summary>
+    void BuilderFailed(NixBuilder builder, NixBuildFarmException error);
+
+    /// <summary>A decision was taken, and why.</summary>
+    void Decided(string message);
+
+    /// <summary>The run is not as good as it should be.</summary>
+    void Degraded(string message);
+
+    /// <summary>A build has printed a line.</summary>
+    void Printed(RunningBuild build, string line);
+
+    /// <summary>Something has begun, gone on or ended.</summary>
+    void Progressed(RunProgress progress);
+}
+
+/// <summary>A build that is under way.</summary>
+/// <param name="Name">The derivation's name.</param>
+/// <param name="Builder">Where it is built.</param>
+/// <param name="Since">When that began.</param>
+/// <param name="Phase">What it does: the phase that the build names, or <c>supplying</c>.</param>
+public sealed record RunningBuild(string Name, string Builder, DateTimeOffset Since, string Phase);
+
+/// <summary>Where a run stands.</summary>
+/// <param name="Total">Derivations to be built or substituted.</param>
+/// <param name="Done">How many of them are.</param>
+/// <param name="Failed">How many have failed, or are not tried because of that.</param>
+/// <param name="Running">What is under way.</param>
+public sealed record RunProgress(int Total, int Done, int Failed, IReadOnlyList<RunningBuild> Running)
+{
+    /// <summary>How many have not begun.</summary>
+    public int Waiting => Total - Done - Failed - Running.Count;
+}

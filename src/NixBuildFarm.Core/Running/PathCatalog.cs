@@ -1,0 +1,91 @@
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>
+/// Which builder of the run has which path, and what is known of each path. Asked once, kept up to date as paths are
+/// built and copied. Safe for concurrent use.
+/// </summary>
+internal sealed class PathCatalog
+{
+    private readonly object gate = new();
+    private readonly Dictionary<StorePath, Entry> entries = [];
+
+    /// <summary>Notes that a builder has a path.</summary>
+    public void Add(PathInfo info, BuilderSession holder)
+    {
+        lock (gate)
+        {
+            if (!entries.TryGetValue(info.Path, out var entry)) entries.Add(info.Path, entry = new(info));
+            entry.Holders.Add(holder);
+        }
+    }
+
+    /// <summary>Notes that a builder, which is gone, has nothing any more; returns the paths that nobody has now.</summary>
+    public IReadOnlyList<StorePath> Forget(BuilderSession holder)
+    {
+        lock (gate)
+        {
+            var lost = new List<StorePath>();
+            foreach (var (path, entry) in entries)
+            {
+                if (entry.Holders.Remove(holder) && entry.Holders.Count == 0) lost.Add(path);
+            }
+            return lost;
+        }
+    }
+
+    /// <summary>What is known of a path that some builder has; null when nobody has it.</summary>
+    public PathInfo? Find(StorePath path)
+    {
+        lock (gate) return entries.TryGetValue(path, out var entry) && entry.Holders.Count > 0 ? entry.Info : null;
+    }
+
+    /// <summary>Whether a builder is known to have a path.</summary>
+    public bool Has(BuilderSession holder, StorePath path)
+    {
+        lock (gate) return entries.TryGetValue(path, out var entry) && entry.Holders.Contains(holder);
+    }
+
+    /// <summary>Who can give a path: the local store if it has it, for that costs one hop less; null when nobody has it.</summary>
+    public BuilderSession? NearestHolderOf(StorePath path)
+    {
+        lock (gate) return entries.TryGetValue(path, out var entry) ? entry.Holders.MaxBy(holder => holder.Builder.IsLocal) : null;
+    }
+
+    /// <summary>The paths and all that they refer to, references first. Only of paths that are known, closures included.</summary>
+    /// <exception cref="KeyNotFoundException">A path that nobody has.</exception>
+    public IReadOnlyList<PathInfo> ClosureOf(IEnumerable<StorePath> roots)
+    {
+        lock (gate)
+        {
+            var closure = new List<PathInfo>();
+            var seen = new HashSet<StorePath>();
+            // Depth first without recursion: a path is listed when all that it refers to has been.
+            var stack = new Stack<(PathInfo Info, int Next)>();
+            foreach (var root in roots)
+            {
+                if (seen.Add(root)) stack.Push((entries[root].Info, 0));
+                while (stack.TryPop(out var top))
+                {
+                    if (top.Next == top.Info.References.Count)
+                    {
+                        closure.Add(top.Info);
+                        continue;
+                    }
+                    stack.Push((top.Info, top.Next + 1));
+                    var reference = top.Info.References[top.Next];
+                    if (seen.Add(reference)) stack.Push((entries[reference].Info, 0));
+                }
+            }
+            return closure;
+        }
+    }
+
+    private sealed class Entry(PathInfo info)
+    {
+        public PathInfo Info { get; } = info;
+
+        public HashSet<BuilderSession> Holders { get; } = [];
+    }
+}

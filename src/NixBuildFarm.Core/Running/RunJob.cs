@@ -1,0 +1,67 @@
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>One derivation that the run builds or substitutes. Touched by the run's own loop only.</summary>
+internal sealed class RunJob
+{
+    /// <summary>Index in the scheduler's job graph.</summary>
+    public required int Index { get; init; }
+
+    /// <summary>The derivation, in the graph of all that was asked for.</summary>
+    public required DerivationNode Node { get; init; }
+
+    /// <summary>Whether its outputs come from a substituter rather than from a build.</summary>
+    public required bool IsSubstitution { get; init; }
+
+    /// <summary>Whether the user asked for it.</summary>
+    public required bool IsRequested { get; init; }
+
+    /// <summary>The store paths that it needs directly: sources, and the outputs it uses of other derivations.</summary>
+    public required IReadOnlyList<StorePath> Inputs { get; init; }
+
+    /// <summary>The outputs that somebody needs.</summary>
+    public required IReadOnlyList<StorePath> Wanted { get; init; }
+
+    /// <summary>Tries that came to nothing.</summary>
+    public List<NixBuildAttempt> Attempts { get; } = [];
+
+    /// <summary>Builds of it that are under way, by the scheduler's index of the builder.</summary>
+    public Dictionary<int, Attempt> Running { get; } = [];
+
+    /// <summary>When its inputs were built.</summary>
+    public DateTimeOffset? Ready { get; set; }
+
+    /// <summary>Whether its end has been told.</summary>
+    public bool HasEnded { get; set; }
+
+    /// <summary>The path of the derivation.</summary>
+    public StorePath Path => Node.Path;
+
+    /// <summary>What it says.</summary>
+    public Derivation Derivation => Node.Derivation;
+
+    /// <summary>All of its outputs.</summary>
+    public IReadOnlyList<StorePath> Outputs => [.. Derivation.Outputs.Values.Select(output => output.Path).OfType<StorePath>()];
+
+    /// <summary>The derivation's name.</summary>
+    public string Name => Node.Name;
+
+    /// <summary>The job as the scheduler wants to see it.</summary>
+    public Job ToSchedulerJob(IReadOnlyList<int> dependencies) => new()
+    {
+        Name = Name,
+        PackageName = Derivation.PName,
+        System = IsSubstitution ? Substitution : Derivation.System,
+        RequiredFeatures = Derivation.RequiredSystemFeatures,
+        PreferLocal = Derivation.PreferLocalBuild,
+        IsFixedOutput = Derivation.IsFixedOutput,
+        EnableParallelBuilding = Derivation.EnableParallelBuilding,
+        Dependencies = dependencies,
+        IsRequested = IsRequested,
+    };
+
+    // No builder builds for this system: such a job waits until the run says that its outputs are there.
+    private const string Substitution = "substitution";
+}

@@ -1,0 +1,83 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>The work of a run as jobs, in the order of the scheduler's job graph.</summary>
+internal sealed class RunJobs
+{
+    private readonly DerivationGraph graph;
+    private readonly RequiredWork work;
+    private readonly HashSet<StorePath> requested;
+
+    private RunJobs(DerivationGraph graph, RequiredWork work, HashSet<StorePath> requested)
+    {
+        this.graph = graph;
+        this.work = work;
+        this.requested = requested;
+        int[] nodes = [.. work.Substitutions, .. work.Builds];
+        var indexOf = nodes.Select((node, index) => (node, index)).ToDictionary(pair => pair.node, pair => pair.index);
+        Jobs = [.. nodes.Select((node, index) => Make(index, graph.Nodes[node]))];
+        Graph = new([.. Jobs.Select(job => job.ToSchedulerJob(
+            job.IsSubstitution ? [] : [.. job.Node.Inputs.Where(input => indexOf.ContainsKey(input.Index)).Select(input => indexOf[input.Index])]))]);
+        LocalInputs = [.. work.Builds.Select(node => graph.Nodes[node])
+            .SelectMany(node => node.Inputs.Where(input => !indexOf.ContainsKey(input.Index)).SelectMany(PathsOf).Concat(node.Derivation.InputSources)).Distinct()];
+    }
+
+    /// <summary>The jobs, by index.</summary>
+    public IReadOnlyList<RunJob> Jobs { get; }
+
+    /// <summary>The same for the scheduler.</summary>
+    public JobGraph Graph { get; }
+
+    /// <summary>What is believed of each job.</summary>
+    public IReadOnlyList<Estimate> Estimates
+    {
+        get
+        {
+            var estimator = new Estimator();
+            return [.. Enumerable.Range(0, Graph.Count).Select(job => estimator.For(Graph[job]))];
+        }
+    }
+
+    /// <summary>Inputs of the builds that no job makes: they are valid in the local store.</summary>
+    public IReadOnlyCollection<StorePath> LocalInputs { get; }
+
+    /// <summary>Makes jobs of what has to be done.</summary>
+    public static RunJobs From(DerivationGraph graph, RequiredWork work, IEnumerable<RequestedDerivation> requested) =>
+        new(graph, work, [.. requested.Select(r => r.Derivation)]);
+
+    /// <summary>Results of what was asked for and is there already.</summary>
+    public IEnumerable<NixBuildResult> AlreadyValid(string runId)
+    {
+        var todo = work.Builds.Concat(work.Substitutions).ToHashSet();
+        return from path in requested
+               let node = graph.Find(path)!
+               where !todo.Contains(node.Index)
+               select new NixBuildResult
+               {
+                   Name = node.Name,
+                   DerivationPath = path.ToString(),
+                   System = node.Derivation.System,
+                   Status = NixBuildStatus.AlreadyValid,
+                   Builder = NixBuilder.LocalName,
+                   Outputs = work.Wanted[node.Index].ToDictionary(name => name, name => node.Derivation.Outputs[name].Path!.ToString()),
+                   IsRequested = true,
+                   RunId = runId,
+               };
+    }
+
+    private RunJob Make(int index, DerivationNode node) => new()
+    {
+        Index = index,
+        Node = node,
+        IsSubstitution = index < work.Substitutions.Count,
+        IsRequested = requested.Contains(node.Path),
+        Inputs = [.. node.Derivation.InputSources.Concat(node.Inputs.SelectMany(PathsOf)).Distinct()],
+        Wanted = [.. work.Wanted[node.Index].Select(name => node.Derivation.Outputs[name].Path!)],
+    };
+
+    private IEnumerable<StorePath> PathsOf(DerivationInput input) =>
+        input.Outputs.Select(name => graph.Nodes[input.Index].Derivation.Outputs[name].Path!);
+}

@@ -1,0 +1,458 @@
+using System.Threading.Channels;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>
+/// The heart of a run. One loop owns all of its state; what goes on beside it (builds, supplies, copies) tells it by
+/// messages. It tells the scheduler what has happened, and does what the scheduler decides.
+/// </summary>
+internal sealed class RunLoop : IDisposable
+{
+    private const int SubstitutionsAtATime = 16;
+    private const int CopiesHomeAtATime = 4;
+
+    private readonly BuildRequest request;
+    private readonly IReadOnlyList<RunJob> jobs;
+    private readonly BuilderSession local;
+    private readonly Supply supply;
+    private readonly PathCatalog catalog;
+    private readonly BuildExecutor executor;
+    private readonly RunReporter reporter;
+    private readonly RunClock clock;
+    private readonly Scheduler scheduler;
+    private readonly List<BuilderSession> farm;
+    private readonly Channel<Action> messages = Channel.CreateUnbounded<Action>(new() { SingleReader = true });
+    private readonly HashSet<Task> tasks = [];
+    private readonly HashSet<Attempt> running = [];
+    private readonly SemaphoreSlim substitutionTurn = new(SubstitutionsAtATime);
+    private readonly SemaphoreSlim copyTurn = new(CopiesHomeAtATime);
+    private readonly CancellationTokenSource stop;
+
+    private int buildersToCome;
+    private int copiesToCome;
+
+    public RunLoop(
+        BuildRequest request,
+        RunJobs jobs,
+        BuilderSession local,
+        IReadOnlyList<BuilderSession> farm,
+        Supply supply,
+        PathCatalog catalog,
+        BuildExecutor executor,
+        RunReporter reporter,
+        RunClock clock,
+        CancellationToken cancellation)
+    {
+        this.request = request;
+        this.jobs = jobs.Jobs;
+        this.local = local;
+        this.farm = [.. farm];
+        this.supply = supply;
+        this.catalog = catalog;
+        this.executor = executor;
+        this.reporter = reporter;
+        this.clock = clock;
+        scheduler = new(jobs.Graph, [.. farm.Select(s => s.ToFarmBuilder())], jobs.Estimates);
+        stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+    }
+
+    /// <summary>Announces a builder that still connects: until it joins or fails, no job is given up for want of a builder.</summary>
+    public void Expect(Task<BuilderSession?> connecting)
+    {
+        buildersToCome++;
+        RunBeside(async () =>
+        {
+            var session = await connecting;
+            Post(() =>
+            {
+                buildersToCome--;
+                if (session is not null) Join(session);
+            });
+        });
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        substitutionTurn.Dispose();
+        copyTurn.Dispose();
+        stop.Dispose();
+    }
+
+    /// <summary>Runs until every job has ended and every output is where it should be.</summary>
+    /// <exception cref="OperationCanceledException">The run was stopped from outside.</exception>
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            foreach (var job in jobs.Where(job => job.IsSubstitution)) RunBeside(() => SubstituteAsync(job));
+            foreach (var job in jobs) NoteReady(job.Index);
+            Decide();
+            while (scheduler.Remaining + copiesToCome > 0 && !stop.IsCancellationRequested)
+            {
+                await NextMessageAsync(stop.Token);
+                while (messages.Reader.TryRead(out var message)) message();
+                Decide();
+            }
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            // Stopped by a failure: what is left is told below.
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await Task.WhenAny(Task.WhenAll(tasks));
+        }
+        cancellation.ThrowIfCancellationRequested();
+        foreach (var job in jobs.Where(job => !job.HasEnded)) reporter.End(job, NixBuildStatus.Cancelled, error: "The run was stopped before it could be built.");
+    }
+
+    private async Task NextMessageAsync(CancellationToken cancellation)
+    {
+        if (scheduler.NextWakeup is not { } wakeup)
+        {
+            await messages.Reader.WaitToReadAsync(cancellation);
+            return;
+        }
+        using var alarm = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var message = messages.Reader.WaitToReadAsync(alarm.Token).AsTask();
+        await Task.WhenAny(message, clock.DelayUntilAsync(wakeup, alarm.Token));
+        await alarm.CancelAsync();
+        cancellation.ThrowIfCancellationRequested();
+    }
+
+    private void Decide()
+    {
+        foreach (var decision in scheduler.Decide(clock.Now))
+        {
+            // A run that stops starts nothing more, but still says what became of what.
+            if (stop.IsCancellationRequested && decision is not SchedulingDecision.Abandon) continue;
+            switch (decision)
+            {
+                case SchedulingDecision.Start d: Start(jobs[d.Job], d.Builder, d.Cores, d.Reason.ToString()); break;
+                case SchedulingDecision.Hedge d: Start(jobs[d.Job], d.Builder, d.Cores, "a second try, since the first is late"); break;
+                case SchedulingDecision.Prepare d: RunBeside(() => PrepareAsync(jobs[d.Job], d.Builder)); break;
+                case SchedulingDecision.Cancel d: CallOff(jobs[d.Job], d.Builder); break;
+                case SchedulingDecision.Abandon d: Abandon(jobs[d.Job], jobs[d.Cause]); break;
+                case SchedulingDecision.NoBuilder d: GiveUpWithoutBuilder(jobs[d.Job]); break;
+                default: throw new InvalidOperationException($"The scheduler decided {decision}, which the run does not know.");
+            }
+        }
+        reporter.Progress(running);
+    }
+
+    private void Start(RunJob job, int builder, int cores, string reason)
+    {
+        var session = farm[builder];
+        reporter.Decided($"{job.Name} → {session}: {reason}");
+        // Without knowing the machine's cores we cannot share them out: 0 leaves all of them to the build.
+        var attempt = new Attempt(job, session, request.Cores ?? (session.Builder.Cores is null ? 0 : cores), clock.UtcNow, stop.Token);
+        job.Running.Add(builder, attempt);
+        running.Add(attempt);
+        RunBeside(() => BuildAsync(attempt, builder));
+    }
+
+    private async Task BuildAsync(Attempt attempt, int builder)
+    {
+        try
+        {
+            var outcome = await executor.CarryOutAsync(
+                attempt,
+                begun: () => Post(() => Begin(attempt, builder)),
+                said: message => Hear(attempt, message));
+            Post(() => End(attempt, builder, outcome));
+        }
+        catch (Exception e) when (e is NixBuildFarmException or IOException)
+        {
+            Post(() => Fail(attempt, builder, e));
+        }
+    }
+
+    private void Begin(Attempt attempt, int builder)
+    {
+        if (!IsCurrent(attempt, builder)) return;
+        attempt.BuildBegun = clock.UtcNow;
+        attempt.Phase = "building";
+        scheduler.Apply(new SchedulingEvent.JobStarted(clock.Now, attempt.Job.Index, builder));
+    }
+
+    private void Hear(Attempt attempt, DaemonMessage message)
+    {
+        switch (message)
+        {
+            case BuildPhaseEntered phase: attempt.Phase = phase.Phase; break;
+            case BuildLogLine line: reporter.Printed(attempt, line.Line); break;
+        }
+    }
+
+    private void End(Attempt attempt, int builder, BuildOutcome outcome)
+    {
+        if (!Close(attempt, builder)) return;
+        attempt.BuildEnded = clock.UtcNow;
+        var job = attempt.Job;
+        if (!outcome.Result.IsSuccess)
+        {
+            EndFailed(attempt, builder, outcome);
+            return;
+        }
+        var outputs = job.Outputs;
+        scheduler.Apply(new SchedulingEvent.JobFinished(clock.Now, job.Index, builder, outputs.Sum(path => catalog.Find(path)?.NarSize ?? 0)));
+        NoteDone(job);
+
+        var status = outcome.Result.Status switch
+        {
+            BuildStatus.Built => NixBuildStatus.Built,
+            BuildStatus.Substituted => NixBuildStatus.Substituted,
+            _ => NixBuildStatus.AlreadyValid,
+        };
+        var comesHome = !attempt.Session.Builder.IsLocal
+            && (request.CopyBack == CopyBack.All || (request.CopyBack == CopyBack.Requested && job.IsRequested));
+        if (!comesHome)
+        {
+            reporter.End(job, status, attempt, outcome);
+            return;
+        }
+        // What was asked for has ended when it is here; the rest has when it is built.
+        if (!job.IsRequested) reporter.End(job, status, attempt, outcome);
+        copiesToCome++;
+        RunBeside(() => BringHomeAsync(attempt, builder, outputs, status, outcome));
+    }
+
+    private void EndFailed(Attempt attempt, int builder, BuildOutcome outcome)
+    {
+        var kind = Recovery.KindOf(outcome.Result);
+        if (kind != FailureKind.Permanent)
+        {
+            Retry(attempt, builder, kind, outcome.Result.ErrorMessage);
+            return;
+        }
+        reporter.End(attempt.Job, outcome.Result.Status == BuildStatus.TimedOut ? NixBuildStatus.TimedOut : NixBuildStatus.Failed, attempt, outcome);
+        scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, attempt.Job.Index, builder, FailureKind.Permanent));
+        if (!request.KeepGoing) stop.Cancel();
+    }
+
+    private void Fail(Attempt attempt, int builder, Exception error)
+    {
+        // The builder that was lost may be the one that an input came from, not the one that builds.
+        var lost = error is BuilderException { Failure: BuilderFailure.ConnectionLost or BuilderFailure.Unreachable } e
+            ? farm.Find(session => session.Builder.Name == e.Builder)
+            : null;
+        if (lost is not null) Lose(lost, (BuilderException)error);
+        if (Close(attempt, builder)) Retry(attempt, builder, lost is null ? FailureKind.RetryElsewhere : FailureKind.Retry, error.Message);
+    }
+
+    private void Retry(Attempt attempt, int builder, FailureKind kind, string reason)
+    {
+        var job = attempt.Job;
+        Note(attempt, reason);
+        if (job.Attempts.Count < request.MaxAttempts)
+        {
+            reporter.Degraded($"{job.Name} failed on {attempt.Session}, and is tried again: {reason}");
+            scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, job.Index, builder, kind));
+            return;
+        }
+        scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, job.Index, builder, FailureKind.Permanent));
+        reporter.End(job, NixBuildStatus.Failed, attempt, error: $"Given up after {job.Attempts.Count} tries: {string.Join("; ", job.Attempts)}");
+        if (!request.KeepGoing) stop.Cancel();
+    }
+
+    private void Note(Attempt attempt, string reason) => attempt.Job.Attempts.Add(new()
+    {
+        Builder = attempt.Session.Builder.Name,
+        Started = attempt.Begun,
+        Duration = clock.UtcNow - attempt.Begun,
+        Reason = reason,
+    });
+
+    /// <summary>A builder is gone: its builds go elsewhere, and what only it had is built again where it is still needed.</summary>
+    private void Lose(BuilderSession session, BuilderException error)
+    {
+        var builder = farm.IndexOf(session);
+        if (scheduler.StatusOf(builder) == BuilderStatus.Lost) return;
+        reporter.BuilderFailed(session.Builder, error);
+        foreach (var job in jobs)
+        {
+            if (CallOff(job, builder) is { } attempt) Note(attempt, error.Message);
+        }
+        scheduler.Apply(new SchedulingEvent.BuilderLost(clock.Now, builder));
+        catalog.Forget(session);
+        foreach (var job in scheduler.OutputsOnlyOn(builder)) scheduler.Apply(new SchedulingEvent.OutputsLost(clock.Now, job));
+    }
+
+    private void Join(BuilderSession session)
+    {
+        farm.Add(session);
+        scheduler.Apply(new SchedulingEvent.BuilderJoined(clock.Now, session.ToFarmBuilder()));
+    }
+
+    private Attempt? CallOff(RunJob job, int builder)
+    {
+        if (!job.Running.TryGetValue(builder, out var attempt)) return null;
+        Close(attempt, builder);
+        attempt.Cancel();
+        return attempt;
+    }
+
+    private void Abandon(RunJob job, RunJob cause) =>
+        reporter.End(job, NixBuildStatus.DependencyFailed, error: $"It needs {cause.Name}, which was not built.");
+
+    private void GiveUpWithoutBuilder(RunJob job)
+    {
+        // A substitution waits for its substituter; and a builder that still connects may take the job.
+        if (job.IsSubstitution || buildersToCome > 0) return;
+        var why = string.Join("; ", scheduler.WhyNot(job.Index).Zip(farm, (reason, session) => $"{session}: {reason}"));
+        scheduler.Apply(new SchedulingEvent.JobResolved(clock.Now, job.Index, ExternalOutcome.Cancelled));
+        reporter.End(
+            job,
+            job.Attempts.Count > 0 ? NixBuildStatus.Failed : NixBuildStatus.NoEligibleBuilder,
+            error: job.Attempts.Count > 0 ? $"No builder is left for it: {string.Join("; ", job.Attempts)}" : $"No builder of this run may build it. {why}");
+        if (!request.KeepGoing) stop.Cancel();
+    }
+
+    private async Task PrepareAsync(RunJob job, int builder)
+    {
+        try
+        {
+            await supply.EnsureAsync(farm[builder], job.Inputs, stop.Token);
+            Post(() => scheduler.Apply(new SchedulingEvent.InputsArrived(clock.Now, job.Index, builder)));
+        }
+        catch (Exception e) when (e is NixBuildFarmException or IOException)
+        {
+            // The build itself will meet the same trouble, and report it.
+            reporter.Decided($"The inputs of {job.Name} could not be sent ahead to {farm[builder]}: {e.Message}");
+        }
+    }
+
+    private async Task SubstituteAsync(RunJob job)
+    {
+        var begun = clock.UtcNow;
+        await substitutionTurn.WaitAsync(stop.Token);
+        try
+        {
+            await local.UseAsync(
+                Transport.ChannelUse.Build,
+                async daemon =>
+                {
+                    await daemon.SetOptionsAsync(local.Options, stop.Token);
+                    foreach (var path in job.Wanted) await daemon.EnsurePathAsync(path, stop.Token);
+                    return true;
+                },
+                stop.Token);
+            await supply.LearnAsync(local, job.Wanted, stop.Token);
+            Post(() =>
+            {
+                scheduler.Apply(new SchedulingEvent.JobResolved(clock.Now, job.Index, ExternalOutcome.Available));
+                NoteDone(job);
+                reporter.EndSubstituted(job, begun);
+            });
+        }
+        catch (NixBuildFarmException e)
+        {
+            Post(() =>
+            {
+                scheduler.Apply(new SchedulingEvent.JobResolved(clock.Now, job.Index, ExternalOutcome.Cancelled));
+                reporter.End(job, NixBuildStatus.Failed, error: $"It could not be fetched: {e.Message}");
+                if (!request.KeepGoing) stop.Cancel();
+            });
+        }
+        finally
+        {
+            substitutionTurn.Release();
+        }
+    }
+
+    private async Task BringHomeAsync(Attempt attempt, int builder, IReadOnlyList<StorePath> outputs, NixBuildStatus status, BuildOutcome outcome)
+    {
+        var job = attempt.Job;
+        Exception? trouble = null;
+        // What was asked for does not queue behind what was not.
+        if (!job.IsRequested) await copyTurn.WaitAsync(stop.Token);
+        try
+        {
+            await supply.EnsureAsync(local, outputs, stop.Token);
+        }
+        catch (Exception e) when (e is NixBuildFarmException or IOException or KeyNotFoundException)
+        {
+            trouble = e;
+        }
+        finally
+        {
+            if (!job.IsRequested) copyTurn.Release();
+        }
+        Post(() =>
+        {
+            copiesToCome--;
+            if (trouble is null)
+            {
+                if (farm.IndexOf(local) is >= 0 and var home) scheduler.Apply(new SchedulingEvent.OutputsArrived(clock.Now, job.Index, home));
+                if (job.IsRequested) reporter.End(job, status, attempt, outcome);
+                return;
+            }
+            if (job.IsRequested && scheduler.StateOf(job.Index) == JobState.Done && scheduler.StatusOf(builder) != BuilderStatus.Lost)
+            {
+                reporter.End(job, NixBuildStatus.Failed, attempt, outcome, $"It was built on {attempt.Session}, but could not be brought home: {trouble.Message}");
+                if (!request.KeepGoing) stop.Cancel();
+            }
+            else if (!job.IsRequested)
+            {
+                reporter.Degraded($"{job.Name} stays on {attempt.Session}, since it could not be brought home: {trouble.Message}");
+            }
+        });
+    }
+
+    /// <summary>A job is done: notes for what waits for it whether it could be built from now on.</summary>
+    private void NoteDone(RunJob job)
+    {
+        foreach (var dependent in scheduler.Graph.DependentsOf(job.Index)) NoteReady(dependent);
+    }
+
+    private void NoteReady(int job)
+    {
+        if (scheduler.StateOf(job) == JobState.Ready) jobs[job].Ready ??= clock.UtcNow;
+    }
+
+    /// <summary>Takes an attempt off the list; false when it was taken off before, because it was called off.</summary>
+    private bool Close(Attempt attempt, int builder)
+    {
+        if (!IsCurrent(attempt, builder)) return false;
+        attempt.Job.Running.Remove(builder);
+        running.Remove(attempt);
+        return true;
+    }
+
+    private static bool IsCurrent(Attempt attempt, int builder) => attempt.Job.Running.TryGetValue(builder, out var current) && current == attempt;
+
+    private void Post(Action message) => messages.Writer.TryWrite(message);
+
+    /// <summary>Runs something beside the loop; what goes wrong in it unforeseen ends the run.</summary>
+    private void RunBeside(Func<Task> work)
+    {
+        var task = Task.Run(async () =>
+        {
+            try
+            {
+                await work();
+            }
+            catch (OperationCanceledException)
+            {
+                // Called off; whoever did that knows.
+            }
+            catch (Exception e)
+            {
+                Post(() => throw new InvalidOperationException($"Something that NixBuildFarm did not foresee: {e.Message}", e));
+            }
+        });
+        lock (tasks) tasks.Add(task);
+        _ = task.ContinueWith(
+            done =>
+            {
+                lock (tasks) tasks.Remove(done);
+            },
+            TaskScheduler.Default);
+    }
+}

@@ -1,0 +1,107 @@
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>Tells the observer of a run what happens, and keeps count. Results are told once per derivation.</summary>
+internal sealed class RunReporter(IBuildObserver observer, string runId, int total, RunClock clock)
+{
+    private readonly object gate = new();
+    private readonly List<NixBuildResult> results = [];
+    private int done;
+    private int failed;
+
+    /// <summary>What has ended so far.</summary>
+    public IReadOnlyList<NixBuildResult> Results
+    {
+        get
+        {
+            lock (gate) return [.. results];
+        }
+    }
+
+    /// <summary>A derivation has ended.</summary>
+    public void End(RunJob job, NixBuildStatus status, Attempt? attempt = null, BuildOutcome? outcome = null, string? error = null)
+    {
+        if (job.HasEnded) return;
+        job.HasEnded = true;
+        error ??= outcome is { Result: { IsSuccess: false } failure } ? failure.ErrorMessage : null;
+        Tell(new()
+        {
+            Name = job.Name,
+            DerivationPath = job.Path.ToString(),
+            System = job.Derivation.System,
+            Status = status,
+            Builder = attempt?.Session.Builder.Name,
+            Started = attempt?.BuildBegun,
+            Duration = attempt is { BuildBegun: { } begun } ? (attempt.BuildEnded ?? clock.UtcNow) - begun : TimeSpan.Zero,
+            Waited = attempt is { BuildBegun: { } start } && job.Ready is { } ready && start > ready ? start - ready : TimeSpan.Zero,
+            Supplied = attempt?.Supplied ?? 0,
+            Attempts = [.. job.Attempts],
+            Outputs = error is null ? OutputsOf(job) : new Dictionary<string, string>(),
+            Error = error,
+            LogPath = outcome?.LogPath,
+            LogTail = outcome?.LogTail ?? [],
+            IsRequested = job.IsRequested,
+            RunId = runId,
+        });
+    }
+
+    /// <summary>The outputs of a derivation have come from a substituter.</summary>
+    public void EndSubstituted(RunJob job, DateTimeOffset begun)
+    {
+        if (job.HasEnded) return;
+        job.HasEnded = true;
+        Tell(new()
+        {
+            Name = job.Name,
+            DerivationPath = job.Path.ToString(),
+            System = job.Derivation.System,
+            Status = NixBuildStatus.Substituted,
+            Builder = NixBuilder.LocalName,
+            Started = begun,
+            Duration = clock.UtcNow - begun,
+            Outputs = OutputsOf(job),
+            IsRequested = job.IsRequested,
+            RunId = runId,
+        });
+    }
+
+    /// <summary>A derivation that was asked for had nothing to be done.</summary>
+    public void AlreadyValid(NixBuildResult result)
+    {
+        lock (gate) results.Add(result);
+        observer.Ended(result);
+    }
+
+    /// <summary>Where the run stands.</summary>
+    public void Progress(IEnumerable<Attempt> running)
+    {
+        lock (gate) observer.Progressed(new(total, done, failed, [.. running.Select(attempt => attempt.ToRunningBuild())]));
+    }
+
+    /// <summary>A build has printed a line.</summary>
+    public void Printed(Attempt attempt, string line) => observer.Printed(attempt.ToRunningBuild(), line);
+
+    /// <summary>A decision was taken.</summary>
+    public void Decided(string message) => observer.Decided(message);
+
+    /// <summary>The run is not as good as it should be.</summary>
+    public void Degraded(string message) => observer.Degraded(message);
+
+    /// <summary>A builder cannot be used any more.</summary>
+    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => observer.BuilderFailed(builder, error);
+
+    private void Tell(NixBuildResult result)
+    {
+        lock (gate)
+        {
+            results.Add(result);
+            if (result.Success) done++;
+            else failed++;
+        }
+        observer.Ended(result);
+    }
+
+    private static Dictionary<string, string> OutputsOf(RunJob job) =>
+        job.Derivation.Outputs.Where(output => output.Value.Path is not null).ToDictionary(output => output.Key, output => output.Value.Path!.ToString());
+}

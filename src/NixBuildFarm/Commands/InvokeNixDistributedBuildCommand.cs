@@ -1,0 +1,172 @@
+using System.Collections;
+using System.Management.Automation;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Running;
+using NixBuildFarm.Ssh;
+
+namespace NixBuildFarm.Commands;
+
+/// <summary>
+/// <para type="synopsis">Builds Nix derivations on the builders that are given, the local machine among them as an equal.</para>
+/// </summary>
+[Cmdlet(VerbsLifecycle.Invoke, "NixDistributedBuild", DefaultParameterSetName = InstallableSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(NixBuildResult))]
+public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
+{
+    private const string InstallableSet = "Installable";
+    private const string PathSet = "Path";
+    private const string DerivationSet = "DerivationPath";
+
+    private readonly List<object> givenBuilders = [];
+
+    /// <summary>What <c>nix build</c> would take: <c>nixpkgs#hello</c>, <c>.#checks.x86_64-linux.unit</c>, a <c>.drv</c> path.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = InstallableSet)]
+    [ValidateNotNullOrEmpty]
+    public string[] Installable { get; set; } = [];
+
+    /// <summary>A <c>.nix</c> file.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = PathSet)]
+    [ValidateNotNullOrEmpty]
+    public string Path { get; set; } = "";
+
+    /// <summary>Attributes of the file; none: what the file itself evaluates to.</summary>
+    [Parameter(ParameterSetName = PathSet)]
+    [ValidateNotNullOrEmpty]
+    public string[] Attribute { get; set; } = [];
+
+    /// <summary>Arguments of the file's function by name: strings, numbers, booleans, and lists and tables of these.</summary>
+    [Parameter(ParameterSetName = PathSet)]
+    public Hashtable Argument { get; set; } = [];
+
+    /// <summary>Paths of derivations in the local store, with <c>!out,dev</c> after them where single outputs are meant.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = DerivationSet)]
+    [ValidateNotNullOrEmpty]
+    public string[] DerivationPath { get; set; } = [];
+
+    /// <summary>The builders of this build: objects or names. None: all that are enabled.</summary>
+    [Parameter(ValueFromPipeline = true)]
+    [ValidateNotNullOrEmpty]
+    public object[] Builder { get; set; } = [];
+
+    /// <summary>Names of builders that shall not take part; wildcards are allowed.</summary>
+    [Parameter]
+    [SupportsWildcards]
+    public string[] ExcludeBuilder { get; set; } = [];
+
+    /// <summary>The local machine does not build; outputs still come home to it.</summary>
+    [Parameter]
+    public SwitchParameter NoLocal { get; set; }
+
+    /// <summary>Where links to the requested outputs are made, e.g. <c>result</c>.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? OutLink { get; set; }
+
+    /// <summary>After a failure, goes on with what does not depend on it.</summary>
+    [Parameter]
+    public SwitchParameter KeepGoing { get; set; }
+
+    /// <summary>How often a derivation is tried when builders are the trouble. A build that fails by itself is not repeated.</summary>
+    [Parameter]
+    [ValidateRange(1, 100)]
+    public int Retry { get; set; } = 3;
+
+    /// <summary>Ends a build that prints nothing for this long.</summary>
+    [Parameter]
+    public TimeSpan? MaxSilentTime { get; set; }
+
+    /// <summary>Ends a build that takes longer.</summary>
+    [Parameter]
+    public TimeSpan? Timeout { get; set; }
+
+    /// <summary>Cores for each build; 0: all of its machine. Without it, the cores of a machine are shared out.</summary>
+    [Parameter]
+    [ValidateRange(0, int.MaxValue)]
+    public int? Cores { get; set; }
+
+    /// <summary>Which outputs come home: all, the requested ones, or none.</summary>
+    [Parameter]
+    public CopyBack CopyBack { get; set; } = CopyBack.All;
+
+    /// <summary>The folder for the logs of this build.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? LogPath { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => givenBuilders.AddRange(Builder);
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        // A pipeline that was meant to give builders and gave none must not turn into a build on all of them.
+        if (MyInvocation.ExpectingInput && givenBuilders.Count == 0)
+        {
+            ThrowTerminatingError(new NixBuildFarmException(
+                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.", "Look at what Get-NixBuilder and your filter give.").ToErrorRecord());
+        }
+
+        var what = string.Join(", ", ParameterSetName switch
+        {
+            PathSet => Attribute.Length > 0 ? Attribute.Select(a => $"{Path}: {a}") : [Path],
+            DerivationSet => DerivationPath,
+            _ => Installable,
+        });
+        if (ShouldProcess(what, "Build")) Await(BuildAsync);
+    }
+
+    private async Task BuildAsync(CommandOutput output, CancellationToken cancellation)
+    {
+        var settings = NixConfiguration.ReadAsync(cancellation);
+        var builders = await SelectAsync(output, cancellation);
+        var requested = await ResolveAsync(cancellation);
+        var observer = new PipelineObserver(output);
+        try
+        {
+            await new BuildRun(
+                new()
+                {
+                    Requested = requested,
+                    Builders = builders,
+                    KeepGoing = KeepGoing,
+                    MaxAttempts = Retry,
+                    MaxSilentTime = MaxSilentTime,
+                    Timeout = Timeout,
+                    Cores = Cores,
+                    CopyBack = CopyBack,
+                    OutLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink),
+                    LogFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath),
+                    BuildersUseSubstitutes = (await settings).BuildersUseSubstitutes,
+                },
+                new SshTransportFactory(),
+                observer).RunAsync(cancellation);
+        }
+        finally
+        {
+            observer.Complete();
+        }
+    }
+
+    private async Task<IReadOnlyList<NixBuilder>> SelectAsync(CommandOutput output, CancellationToken cancellation)
+    {
+        var selected = givenBuilders.Count > 0
+            ? await BuilderSelection.FromAsync(givenBuilders, output, cancellation)
+            : (await ConfiguredBuilders.ReadAsync(listFile: null, output, cancellation)).Where(builder => builder.Enabled);
+        var excluded = ExcludeBuilder.Select(name => WildcardPattern.Get(name, WildcardOptions.IgnoreCase)).ToArray();
+        NixBuilder[] builders = [.. selected.Where(builder => !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name)))];
+        return builders.Length > 0
+            ? builders
+            : throw new NixBuildFarmException("NoBuilder", "No builder is left for this build.", "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal.");
+    }
+
+    private Task<IReadOnlyList<RequestedDerivation>> ResolveAsync(CancellationToken cancellation) => ParameterSetName switch
+    {
+        PathSet => InstallableResolver.ResolveFileAsync(
+            GetUnresolvedProviderPathFromPSPath(Path),
+            Attribute,
+            Argument.Cast<DictionaryEntry>().ToDictionary(e => e.Key.ToString()!, e => NixExpression.From(e.Value)),
+            cancellation),
+        DerivationSet => Task.FromResult(InstallableResolver.ResolveDerivations(DerivationPath)),
+        _ => InstallableResolver.ResolveAsync(Installable, SessionState.Path.CurrentFileSystemLocation.ProviderPath, cancellation),
+    };
+}
