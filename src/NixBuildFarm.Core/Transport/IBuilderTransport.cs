@@ -1,3 +1,4 @@
+using System.Security;
 using NixBuildFarm.Builders;
 
 namespace NixBuildFarm.Transport;
@@ -52,6 +53,12 @@ public sealed record TransportOptions
 
     /// <summary>A connection that stays silent for this long, although it was asked, is dead.</summary>
     public TimeSpan SilenceTimeout { get; init; } = TimeSpan.FromSeconds(25);
+
+    /// <summary>The most Build channels that share a connection: sshd's MaxSessions is 10.</summary>
+    public int ChannelsPerConnection { get; init; } = 9;
+
+    /// <summary>The passphrase of encrypted key files; null: none is given, and the key agent must hold such keys.</summary>
+    public SecureString? KeyPassphrase { get; init; }
 
     /// <summary>Says which decisions were taken, for the Verbose stream; called from any thread.</summary>
     public Action<string>? Verbose { get; init; }

@@ -1,0 +1,166 @@
+using System.Net.Sockets;
+using System.Text;
+
+namespace NixBuildFarm.Ssh.Configuration;
+
+/// <summary>
+/// The configuration that OpenSSH has resolved for one host: what <c>ssh -G HOST</c> prints (ssh_config(5) explains the
+/// words), with Include and Match applied. <c>none</c> reads as null or an empty list; <c>~</c> and tokens are expanded.
+/// </summary>
+internal sealed class SshConfig
+{
+    // What OpenSSH tries by itself, in its order.
+    private static readonly string[] DefaultIdentities = ["id_rsa", "id_ecdsa", "id_ed25519"];
+
+    private readonly ILookup<string, string> values;
+    private readonly SshEnvironment environment;
+    private readonly string alias;
+
+    private SshConfig(IEnumerable<KeyValuePair<string, string>> lines, string alias, SshEnvironment environment)
+    {
+        values = lines.ToLookup(l => l.Key, l => l.Value, StringComparer.OrdinalIgnoreCase);
+        this.alias = alias;
+        this.environment = environment;
+    }
+
+    /// <summary>Where to connect: a name or an address.</summary>
+    public string HostName => One("hostname") ?? alias;
+
+    /// <summary>The login name.</summary>
+    public string User => One("user") ?? environment.User;
+
+    /// <summary>The port.</summary>
+    public int Port => int.TryParse(One("port"), out var port) ? port : 22;
+
+    /// <summary>The name under which the host's key is kept, where it is not the host name.</summary>
+    public string? HostKeyAlias => One("hostkeyalias");
+
+    /// <summary>Private key files in the order in which they are tried; they need not exist.</summary>
+    public IReadOnlyList<string> IdentityFiles => Files(values["identityfile"]);
+
+    /// <summary>Whether only the identity files are offered, of the agent's keys too.</summary>
+    public bool IdentitiesOnly => IsOn("identitiesonly");
+
+    /// <summary>The socket of the key agent; null: none.</summary>
+    public string? AgentSocket => One("identityagent") switch
+    {
+        null when values["identityagent"].Any() => null, // "none"
+        null or "SSH_AUTH_SOCK" => environment.AgentSocket,
+        ['$', .. var variable] => Environment.GetEnvironmentVariable(variable.Trim('{', '}')),
+        var path => Expand(path),
+    };
+
+    /// <summary>Host keys that the user knows.</summary>
+    public IReadOnlyList<string> UserKnownHostsFiles => Files(FileList("userknownhostsfile"));
+
+    /// <summary>Host keys that this machine's administrator knows.</summary>
+    public IReadOnlyList<string> GlobalKnownHostsFiles => Files(FileList("globalknownhostsfile"));
+
+    /// <summary>Whether SSH compresses.</summary>
+    public bool Compression => IsOn("compression");
+
+    /// <summary>The user's own limit for connecting; null: none.</summary>
+    public TimeSpan? ConnectTimeout => int.TryParse(One("connecttimeout"), out var seconds) && seconds > 0 ? TimeSpan.FromSeconds(seconds) : null;
+
+    /// <summary>Allowed ciphers; empty: whatever both sides can.</summary>
+    public IReadOnlyList<string> Ciphers => Names("ciphers");
+
+    /// <summary>Allowed message authentication codes; empty: whatever both sides can.</summary>
+    public IReadOnlyList<string> Macs => Names("macs");
+
+    /// <summary>Allowed key exchanges; empty: whatever both sides can.</summary>
+    public IReadOnlyList<string> KeyExchanges => Names("kexalgorithms");
+
+    /// <summary>Allowed host key algorithms; empty: whatever both sides can.</summary>
+    public IReadOnlyList<string> HostKeyAlgorithms => Names("hostkeyalgorithms");
+
+    /// <summary>The address family to use.</summary>
+    public AddressFamily AddressFamily => One("addressfamily") switch
+    {
+        "inet" => AddressFamily.InterNetwork,
+        "inet6" => AddressFamily.InterNetworkV6,
+        _ => AddressFamily.Unspecified,
+    };
+
+    /// <summary>
+    /// The first setting that only the ssh program itself can follow, e.g. <c>ProxyJump bastion</c>; null: there is none.
+    /// </summary>
+    public string? NeedsSshProgram
+    {
+        get
+        {
+            string[] beyondUs =
+            [
+                "ProxyJump", "ProxyCommand", "PKCS11Provider", "KnownHostsCommand", "RevokedHostKeys", "BindAddress", "BindInterface",
+            ];
+            return beyondUs.Where(word => One(word) is not null).Select(word => $"{word} {One(word)}").FirstOrDefault();
+        }
+    }
+
+    /// <summary>Reads what <c>ssh -G</c> printed for a host.</summary>
+    public static SshConfig Parse(string output, string alias, SshEnvironment environment)
+    {
+        var lines = new List<KeyValuePair<string, string>>();
+        foreach (var line in output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            var space = line.IndexOf(' ', StringComparison.Ordinal);
+            if (space > 0) lines.Add(new(line[..space], line[(space + 1)..].Trim()));
+        }
+        return new SshConfig(lines, alias, environment);
+    }
+
+    /// <summary>What holds where no ssh program is installed: OpenSSH's defaults.</summary>
+    public static SshConfig Default(string alias, string? user, int? port, SshEnvironment environment)
+    {
+        var lines = new List<KeyValuePair<string, string>>
+        {
+            new("userknownhostsfile", "~/.ssh/known_hosts"),
+            new("globalknownhostsfile", "/etc/ssh/ssh_known_hosts"),
+        };
+        if (user is not null) lines.Add(new("user", user));
+        if (port is not null) lines.Add(new("port", port.Value.ToString()));
+        lines.AddRange(DefaultIdentities.Select(name => new KeyValuePair<string, string>("identityfile", "~/.ssh/" + name)));
+        return new SshConfig(lines, alias, environment);
+    }
+
+    private static bool IsNone(string value) => value.Length == 0 || value.Equals("none", StringComparison.OrdinalIgnoreCase);
+
+    private string? One(string word) => values[word].FirstOrDefault() is { } value && !IsNone(value) ? value : null;
+
+    private bool IsOn(string word) => One(word) is "yes" or "true";
+
+    private string[] Names(string word) => One(word)?.Split(',', StringSplitOptions.RemoveEmptyEntries) ?? [];
+
+    private string[] FileList(string word) => One(word)?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
+
+    private List<string> Files(IEnumerable<string> names) => names.Where(n => !IsNone(n)).Select(n => Expand(n.Trim('"'))).ToList();
+
+    // ssh -G prints the tokens of file names as they stand; ssh_config(5), TOKENS, says what they mean.
+    private string Expand(string path)
+    {
+        if (path == "~" || path.StartsWith("~/", StringComparison.Ordinal)) path = environment.Home + path[1..];
+        var result = new StringBuilder();
+        for (var i = 0; i < path.Length; i++)
+        {
+            if (path[i] != '%' || i + 1 == path.Length)
+            {
+                result.Append(path[i]);
+                continue;
+            }
+            i++;
+            result.Append(path[i] switch
+            {
+                '%' => "%",
+                'd' => environment.Home,
+                'h' => HostName,
+                'k' => HostKeyAlias ?? alias,
+                'n' => alias,
+                'p' => Port.ToString(),
+                'r' => User,
+                'u' => environment.User,
+                var other => "%" + other,
+            });
+        }
+        return result.ToString();
+    }
+}

@@ -1,0 +1,29 @@
+namespace NixBuildFarm.Ssh.Configuration;
+
+/// <summary>What of this process and its user decides how SSH behaves; passed in, so that nothing reads it on the side.</summary>
+internal sealed record SshEnvironment
+{
+    /// <summary>The login name here, which is also the default login name there.</summary>
+    public required string User { get; init; }
+
+    /// <summary>The home folder: what <c>~</c> means in file names.</summary>
+    public required string Home { get; init; }
+
+    /// <summary>Options that the user gives every <c>ssh</c> of Nix: the words of <c>NIX_SSHOPTS</c>.</summary>
+    public IReadOnlyList<string> SshOptions { get; init; } = [];
+
+    /// <summary>The socket of the key agent; null: none.</summary>
+    public string? AgentSocket { get; init; }
+
+    /// <summary>The environment of this process.</summary>
+    public static SshEnvironment OfProcess() => new()
+    {
+        User = Environment.UserName,
+        Home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile),
+        SshOptions = Words(Environment.GetEnvironmentVariable("NIX_SSHOPTS")),
+        AgentSocket = Environment.GetEnvironmentVariable("SSH_AUTH_SOCK") is { Length: > 0 } socket ? socket : null,
+    };
+
+    private static string[] Words(string? text) =>
+        text?.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
+}

@@ -1,0 +1,132 @@
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm.Ssh.Connection;
+
+/// <summary>
+/// The connections to one builder that serve one use. Channels share a connection up to a limit; a connection that
+/// is free again waits for the next channel.
+/// </summary>
+internal sealed class ConnectionPool : IAsyncDisposable
+{
+    private readonly SshTarget target;
+    private readonly object sync = new();
+    private readonly List<Member> members = [];
+    private int channelsPerConnection;
+    private bool isDisposed;
+
+    /// <summary>Makes an empty pool.</summary>
+    /// <param name="target">The builder.</param>
+    /// <param name="channelsPerConnection">The most channels that share a connection; fewer where the server allows fewer.</param>
+    public ConnectionPool(SshTarget target, int channelsPerConnection)
+    {
+        this.target = target;
+        this.channelsPerConnection = channelsPerConnection;
+    }
+
+    /// <summary>Runs a command in a channel of a connection that has room, or of a new one.</summary>
+    /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
+    public async Task<SshChannel> OpenAsync(string commandLine, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var member = Reserve(out var isNew);
+            try
+            {
+                var connection = await member.Connecting.WaitAsync(cancellation);
+                if (await connection.OpenAsync(commandLine, cancellation) is { } channel)
+                {
+                    channel.Closed = hasEnded => Release(member, keep: hasEnded || channelsPerConnection > 1);
+                    return channel;
+                }
+                if (isNew && connection.ChannelCount == 0) throw target.Errors.NoSession();
+                LearnLimit(connection.ChannelCount);
+                Release(member, keep: connection.ChannelCount > 0);
+            }
+            catch (BuilderException e) when (e.Failure == BuilderFailure.ConnectionLost && !isNew)
+            {
+                // It broke while it was idle: nothing of this channel is lost, so a new connection may have it.
+                Release(member, keep: false);
+            }
+            catch
+            {
+                Release(member, keep: member.Connecting.IsCompletedSuccessfully);
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Closes all connections.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        List<Member> all;
+        lock (sync)
+        {
+            isDisposed = true;
+            all = [.. members];
+            members.Clear();
+        }
+        await Task.WhenAll(all.Select(m => m.DisposeAsync().AsTask()));
+    }
+
+    private Member Reserve(out bool isNew)
+    {
+        lock (sync)
+        {
+            ObjectDisposedException.ThrowIf(isDisposed, this);
+            foreach (var broken in members.Where(m => m.IsBroken).ToList()) Drop(broken);
+            var member = members.Find(m => m.Reserved < channelsPerConnection);
+            isNew = member is null;
+            if (member is null) members.Add(member = new Member(target));
+            member.Reserved++;
+            return member;
+        }
+    }
+
+    private void Release(Member member, bool keep)
+    {
+        lock (sync)
+        {
+            member.Reserved--;
+            if (!keep || (member.Reserved == 0 && !member.Connecting.IsCompletedSuccessfully)) Drop(member);
+        }
+    }
+
+    // The server has refused one more channel than these on one connection. Without any, sessions that we have closed are
+    // still ending there.
+    private void LearnLimit(int channels)
+    {
+        lock (sync)
+        {
+            if (channels == 0 || channels >= channelsPerConnection) return;
+            channelsPerConnection = channels;
+        }
+        target.Say($"the server allows {channels} session(s) per connection (MaxSessions); more channels get connections of their own");
+    }
+
+    private void Drop(Member member)
+    {
+        if (members.Remove(member)) _ = member.DisposeAsync().AsTask();
+    }
+
+    // A connection that is being made, is open, or has broken.
+    private sealed class Member : IAsyncDisposable
+    {
+        private readonly CancellationTokenSource cancellation = new();
+
+        public Member(SshTarget target) => Connecting = SshLogin.ConnectAsync(target, cancellation.Token);
+
+        public Task<SshConnection> Connecting { get; }
+
+        public int Reserved { get; set; }
+
+        public bool IsBroken => Connecting.IsCompleted && !(Connecting.IsCompletedSuccessfully && Connecting.Result.IsUsable);
+
+        public async ValueTask DisposeAsync()
+        {
+            await cancellation.CancelAsync();
+            await ((Task)Connecting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (Connecting.IsCompletedSuccessfully) await Connecting.Result.DisposeAsync();
+            cancellation.Dispose();
+        }
+    }
+}

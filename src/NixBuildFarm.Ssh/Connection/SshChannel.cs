@@ -1,0 +1,184 @@
+using System.Net.Sockets;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Transport;
+using Renci.SshNet;
+using Renci.SshNet.Common;
+
+namespace NixBuildFarm.Ssh.Connection;
+
+/// <summary>A remote program and the stream to it. Closing it closes the program's standard input, which ends a Nix daemon.</summary>
+internal sealed class SshChannel : IBuilderChannel
+{
+    /// <summary>Unread bytes above which the builder is held back.</summary>
+    public const int Backlog = 4 * 1024 * 1024;
+
+    private const int LongestWrite = 64 * 1024;
+    private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);
+
+    private readonly SshConnection connection;
+    private readonly SshErrors errors;
+    private readonly SshCommand command;
+    private readonly ReceiveBuffer received;
+    private readonly ErrorTail errorTail = new();
+    private readonly byte[] writeBuffer = new byte[LongestWrite];
+    private Task execution = Task.CompletedTask;
+    private Task writing = Task.CompletedTask;
+    private Stream? input;
+    private int isDisposed;
+
+    /// <summary>Makes the channel of a command that has not been started.</summary>
+    public SshChannel(SshConnection connection, SshTarget target, SshCommand command, Func<bool> sharesConnection)
+    {
+        this.connection = connection;
+        this.command = command;
+        errors = target.Errors;
+        received = new ReceiveBuffer(Backlog, target.Options.SilenceTimeout, sharesConnection);
+        Stream = new SshStream(this);
+        SshNetInternals.Redirect(command, new SinkStream(received.Write, received.End), new SinkStream(errorTail.Append, () => { }));
+    }
+
+    /// <inheritdoc/>
+    public Stream Stream { get; }
+
+    /// <inheritdoc/>
+    public string ErrorOutput => errorTail.ToString();
+
+    /// <summary>Called when the channel has been closed; tells whether its program had ended by then.</summary>
+    public Action<bool>? Closed { get; set; }
+
+    /// <summary>Starts the command. Blocks until the server has accepted it.</summary>
+    public void Start()
+    {
+        execution = command.ExecuteAsync();
+        _ = execution.ContinueWith(static t => _ = t.Exception, TaskScheduler.Default); // the reader is told, not the finaliser
+        try
+        {
+            input = command.CreateInputStream();
+        }
+        catch (InvalidOperationException)
+        {
+            // The program has ended already; reading tells how.
+        }
+    }
+
+    /// <summary>Ends the stream; what has arrived can still be read.</summary>
+    public void End() => received.End();
+
+    /// <summary>Drops what has arrived and will arrive, so that nothing waits for this channel's reader.</summary>
+    public void Abandon() => received.Close();
+
+    /// <summary>Undoes a start that has failed.</summary>
+    public void Discard()
+    {
+        Abandon();
+        command.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref isDisposed, 1) != 0) return;
+        Abandon();
+        // The end of its input lets the program end by itself, so that the connection is known to be free again.
+        var isWriting = !writing.IsCompleted;
+        if (!isWriting && input is not null)
+        {
+            await BlockingTaskScheduler.Run(CloseInput).WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await execution.WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        var hasEnded = !isWriting && execution.IsCompletedSuccessfully;
+        await BlockingTaskScheduler.Run(command.Dispose).WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        connection.Remove(this);
+        Closed?.Invoke(hasEnded);
+    }
+
+    private void CloseInput()
+    {
+        try
+        {
+            input!.Dispose();
+        }
+        catch (Exception e) when (IsOfBrokenConnection(e))
+        {
+            // There is nobody left to tell.
+        }
+    }
+
+    private async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellation)
+    {
+        int count;
+        try
+        {
+            count = await received.ReadAsync(buffer, cancellation);
+        }
+        catch (IOException e)
+        {
+            throw errors.Lost(e.Message, e);
+        }
+        if (count == 0 && !buffer.IsEmpty && Problem() is { } problem) throw problem;
+        return count;
+    }
+
+    // A copy is written, on a thread that may block: the caller can give up at any time and have its buffer back.
+    private async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancellation)
+    {
+        while (!data.IsEmpty)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            ObjectDisposedException.ThrowIf(isDisposed != 0, this);
+            if (!writing.IsCompleted) throw errors.Lost("an earlier write was given up");
+            if (input is null || execution.IsCompleted) throw Ended();
+            var count = Math.Min(data.Length, LongestWrite);
+            data[..count].CopyTo(writeBuffer);
+            writing = BlockingTaskScheduler.Run(() => Write(count));
+            // SSH.NET goes on waiting for room in a program that has ended.
+            if (await Task.WhenAny(writing, execution).WaitAsync(cancellation) != writing) throw Ended();
+            await writing;
+            data = data[count..];
+        }
+    }
+
+    private void Write(int count)
+    {
+        try
+        {
+            input!.Write(writeBuffer, 0, count);
+        }
+        catch (Exception e) when (IsOfBrokenConnection(e))
+        {
+            throw connection.Lost(e);
+        }
+    }
+
+    // Whoever writes wants to know why nobody reads.
+    private BuilderException Ended() => Problem() ?? errors.Lost($"“{command.CommandText}” has ended with exit code {command.ExitStatus}");
+
+    // Why the stream has ended; null: because the program has, as it should.
+    private BuilderException? Problem()
+    {
+        if (!execution.IsCompletedSuccessfully) return connection.Lost(execution.Exception?.InnerException);
+        if (command.ExitSignal is { } signal) return errors.Killed(command.CommandText, signal);
+        return command.ExitStatus switch
+        {
+            null => errors.Lost("the channel was closed while its program ran"),
+            0 => null,
+            126 or 127 => errors.NoNix(command.CommandText, command.ExitStatus.Value, ErrorOutput),
+            // Not every shell says 127.
+            { } code when received.IsUntouched && ErrorOutput.Contains("not found", StringComparison.OrdinalIgnoreCase) =>
+                errors.NoNix(command.CommandText, code, ErrorOutput),
+            _ => null,
+        };
+    }
+
+    private static bool IsOfBrokenConnection(Exception e) =>
+        e is SshException or SocketException or ObjectDisposedException or InvalidOperationException or NullReferenceException;
+
+    private sealed class SshStream(SshChannel channel) : ChannelStream
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            channel.ReadAsync(buffer, cancellationToken);
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            channel.WriteAsync(buffer, cancellationToken);
+    }
+}

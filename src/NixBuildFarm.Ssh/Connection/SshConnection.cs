@@ -1,0 +1,190 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using NixBuildFarm.Builders;
+using Renci.SshNet;
+using Renci.SshNet.Common;
+
+namespace NixBuildFarm.Ssh.Connection;
+
+/// <summary>One logged-in SSH connection to a builder, whose server's host key has been verified.</summary>
+internal sealed class SshConnection : IAsyncDisposable
+{
+    private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);
+
+    private readonly SshTarget target;
+    private readonly SshWire wire;
+    private readonly SshClient client;
+    private readonly CancellationTokenSource stop = new();
+    private readonly Task watching;
+    private readonly object sync = new();
+    private readonly List<SshChannel> channels = [];
+    private BuilderException? failure;
+
+    /// <summary>Takes over what has been connected and logged in.</summary>
+    public SshConnection(SshTarget target, SshWire wire, SshClient client)
+    {
+        this.target = target;
+        this.wire = wire;
+        this.client = client;
+        watching = WatchAsync(SshNetInternals.SessionOf(client));
+    }
+
+    /// <summary>Whether new channels can be opened.</summary>
+    public bool IsUsable
+    {
+        get
+        {
+            lock (sync) return failure is null && !stop.IsCancellationRequested && client.IsConnected;
+        }
+    }
+
+    /// <summary>Open channels.</summary>
+    public int ChannelCount
+    {
+        get
+        {
+            lock (sync) return channels.Count;
+        }
+    }
+
+    /// <summary>Runs a command in a channel of its own; null: the server refuses another session on this connection.</summary>
+    /// <exception cref="BuilderException">The connection is gone, or the server does not answer in time.</exception>
+    public async Task<SshChannel?> OpenAsync(string commandLine, CancellationToken cancellation)
+    {
+        var opening = BlockingTaskScheduler.Run(() => Open(commandLine));
+        try
+        {
+            return await opening.WaitAsync(target.ConnectTimeout, cancellation);
+        }
+        catch (TimeoutException)
+        {
+            Break(target.Errors.TimedOut(target.ConnectTimeout, "opening a session"));
+            throw failure!;
+        }
+        catch (OperationCanceledException)
+        {
+            _ = CloseLaterAsync(opening);
+            throw;
+        }
+    }
+
+    /// <summary>The error of a channel whose stream has ended although its program has not.</summary>
+    public BuilderException Lost(Exception? cause)
+    {
+        lock (sync) return failure ?? target.Errors.Lost(wire.Failure?.Message ?? cause?.Message ?? "it was closed", cause);
+    }
+
+    /// <summary>Forgets a channel that has been closed.</summary>
+    public void Remove(SshChannel channel)
+    {
+        lock (sync) channels.Remove(channel);
+    }
+
+    /// <summary>Closes the connection and all its channels, in well under a second.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        lock (sync)
+        {
+            foreach (var channel in channels) channel.Abandon();
+        }
+        // A server that listens is told good-bye; nobody waits for one that does not.
+        var leaving = BlockingTaskScheduler.Run(client.Dispose);
+        await Task.WhenAny(leaving, Task.Delay(Farewell));
+        await wire.DisposeAsync();
+        await leaving;
+        await watching;
+        stop.Dispose();
+    }
+
+    private SshChannel? Open(string commandLine)
+    {
+        SshChannel? channel = null;
+        try
+        {
+            channel = new SshChannel(this, target, client.CreateCommand(commandLine), () => ChannelCount > 1);
+            lock (sync) channels.Add(channel);
+            channel.Start();
+            return channel;
+        }
+        catch (Exception e) when (e is SshException or SocketException or InvalidOperationException or NullReferenceException)
+        {
+            var isRefusal = e.GetType() == typeof(SshException) && IsUsable;
+            if (channel is not null)
+            {
+                Remove(channel);
+                channel.Discard();
+            }
+            return isRefusal ? null : throw Lost(e);
+        }
+    }
+
+    private static async Task CloseLaterAsync(Task<SshChannel?> opening)
+    {
+        try
+        {
+            if (await opening is { } channel) await channel.DisposeAsync();
+        }
+        catch (BuilderException)
+        {
+            // Nobody waits for this channel any more.
+        }
+    }
+
+    private void Break(BuilderException reason)
+    {
+        lock (sync)
+        {
+            failure ??= reason;
+            foreach (var channel in channels) channel.End();
+        }
+        target.Say(reason.Message);
+        wire.Cut();
+    }
+
+    // A server that has said nothing for a while is asked to; if it then stays silent too, it is gone. Resuming after the
+    // process itself was stopped asks first as well.
+    private async Task WatchAsync(Session session)
+    {
+        var limit = target.Options.SilenceTimeout;
+        using var timer = new PeriodicTimer(limit / 20);
+        var asking = Task.CompletedTask;
+        long askedAt = 0;
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stop.Token))
+            {
+                if (wire.Silence < limit * 0.4)
+                {
+                    askedAt = 0;
+                }
+                else if (askedAt == 0)
+                {
+                    askedAt = Stopwatch.GetTimestamp();
+                    if (asking.IsCompleted) asking = BlockingTaskScheduler.Run(() => Ask(session));
+                }
+                else if (Stopwatch.GetElapsedTime(askedAt) >= limit * 0.5)
+                {
+                    Break(target.Errors.Silent(limit));
+                    return;
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The connection is being closed.
+        }
+    }
+
+    private static void Ask(Session session)
+    {
+        try
+        {
+            SshNetInternals.SendKeepAlive(session);
+        }
+        catch (Exception e) when (e is SshException or SocketException or ObjectDisposedException or NullReferenceException)
+        {
+            // The connection has ended meanwhile; whoever uses it is told.
+        }
+    }
+}

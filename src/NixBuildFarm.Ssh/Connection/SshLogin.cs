@@ -1,0 +1,136 @@
+using System.Net.Sockets;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Ssh.HostKeys;
+using Renci.SshNet;
+using Renci.SshNet.Common;
+using Renci.SshNet.Messages.Transport;
+using Renci.SshNet.Security;
+
+namespace NixBuildFarm.Ssh.Connection;
+
+/// <summary>Connects to a builder, verifies that it is the builder, and logs in.</summary>
+internal static class SshLogin
+{
+    private const int GreetingAttempts = 6;
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);
+
+    /// <summary>
+    /// Connects and logs in, within the target's time limit. A server that drops us before its greeting, as sshd does
+    /// when too many log in at a time (MaxStartups), is tried again a few times.
+    /// </summary>
+    /// <exception cref="BuilderException">It cannot be done; nothing is left open.</exception>
+    public static async Task<SshConnection> ConnectAsync(SshTarget target, CancellationToken cancellation)
+    {
+        var limit = target.ConnectTimeout;
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(limit);
+        try
+        {
+            var pause = FirstPause;
+            for (var attempt = 1; ; attempt++)
+            {
+                try
+                {
+                    return await TryConnectAsync(target, limit, deadline.Token);
+                }
+                catch (NoGreetingException e) when (attempt < GreetingAttempts)
+                {
+                    target.Say($"the server closed the connection before its greeting ({e.Message}); trying again in {pause.TotalMilliseconds} ms");
+                    await Task.Delay(pause, deadline.Token);
+                    pause *= 2;
+                }
+                catch (NoGreetingException e)
+                {
+                    throw target.Errors.ClosedEarly(e.InnerException!);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw target.Errors.TimedOut(limit, "connecting and logging in");
+        }
+    }
+
+    private static async Task<SshConnection> TryConnectAsync(SshTarget target, TimeSpan limit, CancellationToken cancellation)
+    {
+        var identities = await BlockingTaskScheduler.Run(() => target.Identities.Load(cancellation)).WaitAsync(cancellation);
+        SshWire wire;
+        try
+        {
+            var config = target.Config;
+            wire = await SshWire.ConnectAsync(config.HostName, config.Port, config.AddressFamily, limit, cancellation);
+        }
+        catch (SocketException e)
+        {
+            throw target.Errors.Unreachable(e);
+        }
+        target.Say($"connected to {wire.ServerEnd}, logging in as {target.Config.User}");
+
+        var info = new ConnectionInfo(
+            wire.LocalEnd.Address.ToString(),
+            wire.LocalEnd.Port,
+            target.Config.User,
+            new PrivateKeyAuthenticationMethod(target.Config.User, [.. identities]))
+        {
+            Timeout = Timeout.InfiniteTimeSpan, // cutting the wire ends every wait
+            ChannelCloseTimeout = Farewell,
+            RetryAttempts = 1,
+            MaxSessions = int.MaxValue, // the pool counts
+        };
+        Algorithms.Choose(info, target.Config, target.HostKeys, target.Builder.Compress || target.Config.Compression);
+        var client = new SshClient(info);
+        BuilderException? wrongHost = null;
+        var hasGreeted = false;
+        client.ServerIdentificationReceived += (_, _) => hasGreeted = true;
+        client.HostKeyReceived += (_, e) =>
+        {
+            wrongHost = Judge(target, e);
+            e.CanTrust = wrongHost is null;
+        };
+        try
+        {
+            using (cancellation.Register(wire.Cut)) await BlockingTaskScheduler.Run(client.Connect);
+            cancellation.ThrowIfCancellationRequested();
+            return new SshConnection(target, wire, client);
+        }
+        catch (Exception e)
+        {
+            await wire.DisposeAsync();
+            await BlockingTaskScheduler.Run(client.Dispose);
+            cancellation.ThrowIfCancellationRequested();
+            if (wrongHost is not null) throw wrongHost;
+            throw e switch
+            {
+                SshAuthenticationException => Refused(),
+                SshConnectionException when e.Message.Contains("authentication failures", StringComparison.OrdinalIgnoreCase) => Refused(),
+                SshConnectionException { DisconnectReason: DisconnectReason.KeyExchangeFailed }
+                    when e.Message.StartsWith("Host key", StringComparison.Ordinal) => target.HostKeys.Unproven(),
+                SocketException or SshConnectionException { DisconnectReason: DisconnectReason.ConnectionLost } when !hasGreeted => new NoGreetingException(e),
+                SshException or InvalidOperationException or NotSupportedException or ArgumentException => target.Errors.NotUnderstood(e),
+                SocketException or ObjectDisposedException => target.Errors.Lost(e.Message, e),
+                _ => e,
+            };
+
+            BuilderException Refused() => target.Errors.AuthenticationFailed(identities.Select(i => i.Description).ToList(), e);
+        }
+    }
+
+    // On SSH.NET's receive thread; an exception here must not be mistaken for trust.
+    private static BuilderException? Judge(SshTarget target, HostKeyEventArgs e)
+    {
+        if (!HostKey.TryRead(e.HostKey, out var key)) return target.HostKeys.Unproven();
+        HostCertificate? certificate = null;
+        if (e.Certificate is { } c && HostKey.TryRead(c.CertificateAuthorityKey, out var authority))
+        {
+            var isForHost = c.Type == Certificate.CertificateType.Host;
+            certificate = new HostCertificate(authority, isForHost, c.ValidPrincipals.AsReadOnly(), c.CriticalOptions.Keys.ToList());
+        }
+        var error = target.HostKeys.Verify(key, certificate, out var decidedBy);
+        if (error is null) target.Say($"host key {key} is the expected one: {decidedBy}");
+        return error;
+    }
+
+    // The server hung up before it said “SSH-2.0-…”.
+    private sealed class NoGreetingException(Exception inner) : Exception(inner.Message, inner);
+}

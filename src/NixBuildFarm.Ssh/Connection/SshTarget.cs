@@ -1,0 +1,26 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Ssh.Configuration;
+using NixBuildFarm.Ssh.HostKeys;
+using NixBuildFarm.Ssh.Identities;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Ssh.Connection;
+
+/// <summary>All that is known of a builder before the first connection to it.</summary>
+/// <param name="Builder">The builder.</param>
+/// <param name="Config">Its resolved ssh_config.</param>
+/// <param name="HostKeys">Decides whether a server is this builder.</param>
+/// <param name="Identities">The keys to log in with.</param>
+/// <param name="Options">The limits.</param>
+internal sealed record SshTarget(
+    NixBuilder Builder, SshConfig Config, HostKeyVerifier HostKeys, IdentitySource Identities, TransportOptions Options)
+{
+    /// <summary>The errors of this builder.</summary>
+    public SshErrors Errors { get; } = new(Builder, Config.HostName, Config.Port, Config.User);
+
+    /// <summary>The limit for connecting: ours, or the user's own where that is shorter.</summary>
+    public TimeSpan ConnectTimeout => Config.ConnectTimeout is { } own && own < Options.ConnectTimeout ? own : Options.ConnectTimeout;
+
+    /// <summary>Says a decision, for the Verbose stream.</summary>
+    public void Say(string decision) => Options.Verbose?.Invoke($"{Builder.Name}: {decision}");
+}

@@ -1,0 +1,165 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
+namespace NixBuildFarm.Ssh.Connection;
+
+/// <summary>
+/// The TCP connection to an SSH server, kept in our own hands. SSH.NET lets nobody have its socket, and its key exchange
+/// and login cannot be cancelled; so it connects to a port of this wire on the loopback device, and the wire passes on
+/// what both sides say. That is how a connection is cut at any moment, and how silence is noticed. What passes is
+/// encrypted and the server's key is verified above, so it does not matter who else could connect to that port.
+/// </summary>
+internal sealed class SshWire : IAsyncDisposable
+{
+    private const int PumpSize = 128 * 1024;
+
+    private readonly Socket server;
+    private readonly Socket listener;
+    private readonly Task passing;
+    private Socket? client;
+    private long waitingSince;
+    private volatile bool isCut;
+
+    private SshWire(Socket server)
+    {
+        this.server = server;
+        listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen(1);
+        LocalEnd = (IPEndPoint)listener.LocalEndPoint!;
+        passing = PassAsync();
+    }
+
+    /// <summary>Where SSH.NET connects to, once.</summary>
+    public IPEndPoint LocalEnd { get; }
+
+    /// <summary>The server's address.</summary>
+    public EndPoint ServerEnd => server.RemoteEndPoint!;
+
+    /// <summary>What broke the connection to the server; null: nothing did.</summary>
+    public SocketException? Failure { get; private set; }
+
+    /// <summary>
+    /// How long nothing has come from the server although we were listening. Zero while we are not: a server that is held
+    /// back because a reader is slow is not silent.
+    /// </summary>
+    public TimeSpan Silence
+    {
+        get
+        {
+            var since = Interlocked.Read(ref waitingSince);
+            return since == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(since);
+        }
+    }
+
+    /// <summary>Connects to a server.</summary>
+    /// <param name="host">Its name or address; every address of a name is tried, for its share of the time.</param>
+    /// <param name="port">Its port.</param>
+    /// <param name="family">The address family to use.</param>
+    /// <param name="limit">The time for all attempts together.</param>
+    /// <param name="cancellation">Ends the attempt at once.</param>
+    /// <exception cref="SocketException">The name is unknown, or no address answers.</exception>
+    public static async Task<SshWire> ConnectAsync(
+        string host, int port, AddressFamily family, TimeSpan limit, CancellationToken cancellation)
+    {
+        // The look-up itself cannot be cancelled; the wait for it can.
+        var addresses = await Dns.GetHostAddressesAsync(host, family, cancellation).WaitAsync(cancellation);
+        if (addresses.Length == 0) throw new SocketException((int)SocketError.HostNotFound);
+        var problem = SocketError.HostNotFound;
+        foreach (var address in addresses)
+        {
+            var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            using var share = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            share.CancelAfter(limit / addresses.Length);
+            try
+            {
+                await socket.ConnectAsync(new IPEndPoint(address, port), share.Token);
+                return new SshWire(socket);
+            }
+            catch (Exception e) when (e is SocketException or OperationCanceledException)
+            {
+                socket.Dispose();
+                cancellation.ThrowIfCancellationRequested();
+                problem = (e as SocketException)?.SocketErrorCode ?? SocketError.TimedOut;
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        }
+        throw new SocketException((int)problem);
+    }
+
+    /// <summary>Cuts the connection: both sides see its end at once.</summary>
+    public void Cut()
+    {
+        isCut = true;
+        listener.Dispose();
+        server.Dispose();
+        client?.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        Cut();
+        await passing;
+    }
+
+    private async Task PassAsync()
+    {
+        await CutAfterErrorAsync(AcceptAsync());
+        if (client is null) return;
+        await Task.WhenAll(CutAfterErrorAsync(FromServerAsync(client)), CutAfterErrorAsync(ToServerAsync(client)));
+        Cut();
+    }
+
+    private async Task AcceptAsync()
+    {
+        client = await listener.AcceptAsync();
+        client.NoDelay = true;
+        listener.Dispose();
+        if (isCut) client.Dispose();
+    }
+
+    private async Task CutAfterErrorAsync(Task work)
+    {
+        try
+        {
+            await work;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            if (!isCut) Failure ??= e as SocketException;
+            Cut();
+        }
+    }
+
+    private async Task FromServerAsync(Socket to)
+    {
+        var buffer = new byte[PumpSize];
+        while (true)
+        {
+            Interlocked.Exchange(ref waitingSince, Stopwatch.GetTimestamp());
+            var count = await server.ReceiveAsync(buffer);
+            Interlocked.Exchange(ref waitingSince, 0);
+            if (count == 0) break;
+            await SendAllAsync(to, buffer.AsMemory(0, count));
+        }
+        to.Shutdown(SocketShutdown.Send);
+    }
+
+    private async Task ToServerAsync(Socket from)
+    {
+        var buffer = new byte[PumpSize];
+        while (await from.ReceiveAsync(buffer) is > 0 and var count) await SendAllAsync(server, buffer.AsMemory(0, count));
+        server.Shutdown(SocketShutdown.Send);
+    }
+
+    private static async Task SendAllAsync(Socket socket, ReadOnlyMemory<byte> data)
+    {
+        while (!data.IsEmpty) data = data[await socket.SendAsync(data)..];
+    }
+}

@@ -1,0 +1,138 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Ssh.Configuration;
+using NixBuildFarm.Ssh.HostKeys;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Ssh.Program;
+
+/// <summary>
+/// Reaches a builder with the ssh program, for what SSH.NET cannot do: ProxyJump, ProxyCommand, keys in FIDO tokens and
+/// the like. Every channel is an ssh process with a connection of its own. Host keys are verified as strictly.
+/// </summary>
+internal sealed class SshProgramTransport : IBuilderTransport
+{
+    // The name that the builder's own key has in our known_hosts file, whatever host it is.
+    private const string PinnedAlias = "nixbuildfarm-builder";
+    private const int Attempts = 6;
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+
+    private readonly NixBuilder builder;
+    private readonly TransportOptions options;
+    private readonly SshEnvironment environment;
+    private readonly SshErrors errors;
+    private readonly string commandLine;
+    private readonly object sync = new();
+    private readonly List<SshProgramChannel> channels = [];
+    private readonly CancellationTokenSource closing = new();
+    private readonly Lazy<DirectoryInfo> folder = new(() => Directory.CreateTempSubdirectory("nixbuildfarm-"));
+
+    /// <summary>Makes the transport; nothing is started yet.</summary>
+    public SshProgramTransport(NixBuilder builder, SshConfig config, SshEnvironment environment, TransportOptions options)
+    {
+        this.builder = builder;
+        this.options = options;
+        this.environment = environment;
+        errors = new SshErrors(builder, config.HostName, config.Port, config.User);
+        commandLine = RemoteCommand.For(builder);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
+    {
+        ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
+        deadline.CancelAfter(options.ConnectTimeout);
+        try
+        {
+            var pause = FirstPause;
+            for (var attempt = 1; ; attempt++)
+            {
+                try
+                {
+                    return Keep(await SshProgramChannel.OpenAsync(Arguments(), commandLine, errors, deadline.Token));
+                }
+                catch (SshProgramChannel.NoGreetingException e)
+                {
+                    // sshd drops connections while too many log in at a time (MaxStartups).
+                    if (attempt == Attempts) throw errors.ClosedEarly(e);
+                    await Task.Delay(pause, deadline.Token);
+                    pause *= 2;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && !closing.IsCancellationRequested)
+        {
+            throw errors.TimedOut(options.ConnectTimeout, "connecting and logging in");
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await closing.CancelAsync();
+        List<SshProgramChannel> open;
+        lock (sync) open = [.. channels];
+        await Task.WhenAll(open.Select(c => c.DisposeAsync().AsTask()));
+        lock (sync)
+        {
+            if (folder.IsValueCreated && folder.Value.Exists) folder.Value.Delete(recursive: true);
+        }
+    }
+
+    private SshProgramChannel Keep(SshProgramChannel channel)
+    {
+        lock (sync) channels.Add(channel);
+        channel.Closed = () =>
+        {
+            lock (sync) channels.Remove(channel);
+        };
+        return channel;
+    }
+
+    // Of options that are given twice, ssh takes the first: what must hold stands before what the user adds.
+    private List<string> Arguments()
+    {
+        var alive = Math.Max(1, (int)(options.SilenceTimeout.TotalSeconds / 3));
+        List<string> arguments =
+        [
+            "-T", "-x", "-a",
+            "-oBatchMode=yes",
+            "-oStrictHostKeyChecking=yes",
+            "-oUpdateHostKeys=no",
+            "-oClearAllForwardings=yes",
+            "-oControlPath=none",
+            "-oLogLevel=ERROR",
+            $"-oConnectTimeout={Math.Max(1, (int)options.ConnectTimeout.TotalSeconds)}",
+            $"-oServerAliveInterval={alive}",
+            "-oServerAliveCountMax=2",
+            "-oPermitLocalCommand=yes",
+            $"-oLocalCommand=echo {SshProgramChannel.ConnectedMark}",
+        ];
+        if (HostKeyVerifier.PinnedKey(builder) is not null)
+        {
+            arguments.AddRange(
+            [
+                $"-oHostKeyAlias={PinnedAlias}",
+                $"-oUserKnownHostsFile={QuoteForConfig(PinnedKeyFile())}",
+                "-oGlobalKnownHostsFile=/dev/null",
+                "-oKnownHostsCommand=none",
+            ]);
+        }
+        if (builder.IdentityFile is { } identity) arguments.AddRange(["-i", identity]);
+        if (builder.Compress) arguments.Add("-C");
+        return [.. arguments, .. environment.SshOptions, .. SshConfigReader.Destination(builder), commandLine];
+    }
+
+    private string PinnedKeyFile()
+    {
+        lock (sync)
+        {
+            var file = Path.Combine(folder.Value.FullName, "known_hosts");
+            if (!File.Exists(file)) File.WriteAllText(file, $"{PinnedAlias} {builder.HostKey!.Trim()}\n");
+            return file;
+        }
+    }
+
+    // ssh_config(5): words with blanks stand in quotes, and % begins a token.
+    private static string QuoteForConfig(string path) => '"' + path.Replace("%", "%%", StringComparison.Ordinal) + '"';
+}

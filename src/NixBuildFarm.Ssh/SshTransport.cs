@@ -1,0 +1,73 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Ssh.Configuration;
+using NixBuildFarm.Ssh.Connection;
+using NixBuildFarm.Ssh.HostKeys;
+using NixBuildFarm.Ssh.Identities;
+using NixBuildFarm.Ssh.Program;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Ssh;
+
+/// <summary>
+/// Reaches one builder. When the first channel is asked for, ssh_config is resolved, and it decides who connects: SSH.NET,
+/// or the ssh program for what SSH.NET cannot do.
+/// </summary>
+internal sealed class SshTransport(NixBuilder builder, TransportOptions options, SshEnvironment environment) : IBuilderTransport
+{
+    private readonly SemaphoreSlim choosing = new(1);
+    private readonly CancellationTokenSource closing = new();
+    private IBuilderTransport? chosen;
+
+    /// <inheritdoc/>
+    public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
+    {
+        ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
+        return await (chosen ?? await ChooseAsync(cancellation)).OpenAsync(use, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await closing.CancelAsync();
+        await choosing.WaitAsync();
+        if (chosen is not null) await chosen.DisposeAsync();
+        choosing.Release();
+    }
+
+    private async Task<IBuilderTransport> ChooseAsync(CancellationToken cancellation)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
+        stop.CancelAfter(options.ConnectTimeout);
+        await choosing.WaitAsync(cancellation);
+        try
+        {
+            return chosen ??= Choose(await SshConfigReader.ReadAsync(builder, environment, stop.Token));
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && !closing.IsCancellationRequested)
+        {
+            throw new BuilderException(
+                builder.Name,
+                BuilderFailure.Configuration,
+                $"Builder {builder.Name}: “ssh -G {builder.HostName}” took more than {options.ConnectTimeout.TotalSeconds:0.#} s.",
+                "Look at the Match exec lines of ssh_config.");
+        }
+        finally
+        {
+            choosing.Release();
+        }
+    }
+
+    private IBuilderTransport Choose(SshConfig config)
+    {
+        Action<string> verbose = text => options.Verbose?.Invoke($"{builder.Name}: {text}");
+        verbose($"ssh_config resolves {builder.HostName} to {config.User}@{config.HostName} port {config.Port}");
+        var identities = new IdentitySource(builder, config, options.KeyPassphrase, verbose);
+        if ((config.NeedsSshProgram ?? identities.NeedsSshProgram) is { } reason)
+        {
+            verbose($"uses the ssh program: {reason}");
+            return new SshProgramTransport(builder, config, environment, options);
+        }
+        var hostKeys = new HostKeyVerifier(builder, config, KnownHostsFiles.Read(config, verbose));
+        return new SshNetTransport(new SshTarget(builder, config, hostKeys, identities, options));
+    }
+}

@@ -1,0 +1,20 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Ssh.Configuration;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Ssh;
+
+/// <summary>
+/// Reaches remote builders over SSH as OpenSSH would: with the user's ssh_config, known_hosts, keys and agent. Host keys
+/// are always verified. This is the only public type of the assembly, so that its packages stay its own.
+/// </summary>
+public sealed class SshTransportFactory : IBuilderTransportFactory
+{
+    /// <inheritdoc/>
+    public IBuilderTransport Create(NixBuilder builder, TransportOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(options);
+        return new SshTransport(builder, options, SshEnvironment.OfProcess());
+    }
+}
