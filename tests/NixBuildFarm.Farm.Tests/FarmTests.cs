@@ -85,13 +85,27 @@ public class FarmTests(TestFarm farm)
         }
     }
 
-    [Fact]
-    public async Task Ordinary_users_can_run_dotnet()
+    [Theory]
+    [InlineData("root")]
+    [InlineData("alice")]
+    [InlineData("mallory")]
+    public async Task Every_user_can_import_the_module(string user)
     {
-        var runtimes = await farm.RunAsAsync("alice", "dotnet", "--list-runtimes");
+        var shell = await farm.PowerShellAsync(user, "[Environment]::UserName; (Get-Module NixBuildFarm).Name");
 
-        Assert.True(runtimes.Succeeded, runtimes.ToString());
-        Assert.Contains("Microsoft.NETCore.App", runtimes.Output);
+        Assert.True(shell.Succeeded, shell.ToString());
+        Assert.Equal($"{user}\nNixBuildFarm\n", shell.Output);
+    }
+
+    [Fact]
+    public async Task A_PowerShell_of_a_user_can_be_interrupted()
+    {
+        using var shell = farm.StartPowerShell("alice", "'started'; while ($true) { }");
+        Assert.Equal("started", await shell.Output.ReadLineAsync(TestContext.Current.CancellationToken));
+
+        await shell.InterruptAsync();
+
+        Assert.Equal(130, (await shell.WaitAsync(TestContext.Current.CancellationToken)).ExitCode);
     }
 
     [Fact]

@@ -57,9 +57,12 @@ public sealed class BuildRun
         var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, clock);
         foreach (var valid in jobs.AlreadyValid(RunId)) reporter.AlreadyValid(valid);
         if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, remote, reporter, cancellation);
-        if (request.OutLink is { } link) await OutLinks.MakeAsync(link, reporter.Results, local, cancellation);
+        if (request.OutLink is { } link) await OutLinks.MakeAsync(link, InOrderOfRequest(reporter.Results), local, cancellation);
         return reporter.Results;
     }
+
+    private IEnumerable<NixBuildResult> InOrderOfRequest(IReadOnlyList<NixBuildResult> results) =>
+        request.Requested.Select(r => r.Derivation.ToString()).Distinct().Join(results, path => path, result => result.DerivationPath, (_, result) => result);
 
     private async Task BuildAsync(RunJobs jobs, BuilderSession local, Task<BuilderSession?>[] remote, RunReporter reporter, CancellationToken cancellation)
     {

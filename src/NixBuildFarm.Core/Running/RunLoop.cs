@@ -243,7 +243,7 @@ internal sealed class RunLoop : IDisposable
             ? farm.Find(session => session.Builder.Name == e.Builder)
             : null;
         if (lost is not null) Lose(lost, (BuilderException)error);
-        if (Close(attempt, builder)) Retry(attempt, builder, lost is null ? FailureKind.RetryElsewhere : FailureKind.Retry, error.Message);
+        if (Close(attempt, builder)) Retry(attempt, builder, lost is null && error is not PathLostException ? FailureKind.RetryElsewhere : FailureKind.Retry, error.Message);
     }
 
     private void Retry(Attempt attempt, int builder, FailureKind kind, string reason)
@@ -281,7 +281,22 @@ internal sealed class RunLoop : IDisposable
         }
         scheduler.Apply(new SchedulingEvent.BuilderLost(clock.Now, builder));
         catalog.Forget(session);
-        foreach (var job in scheduler.OutputsOnlyOn(builder)) scheduler.Apply(new SchedulingEvent.OutputsLost(clock.Now, job));
+        // What waits for it comes behind a job, so from the back: what is to be built again needs its inputs again.
+        foreach (var job in jobs.Reverse().Where(job => scheduler.StateOf(job.Index) == JobState.Done && IsNeeded(job) && job.Outputs.Any(path => catalog.Find(path) is null)))
+        {
+            reporter.Decided($"{job.Name} is built again: only {session} had it.");
+            scheduler.Apply(new SchedulingEvent.OutputsLost(clock.Now, job.Index));
+        }
+    }
+
+    private bool IsNeeded(RunJob job)
+    {
+        if (job.IsRequested && !job.HasEnded) return true;
+        foreach (var dependent in scheduler.Graph.DependentsOf(job.Index))
+        {
+            if (scheduler.StateOf(dependent) is JobState.Waiting or JobState.Ready or JobState.Running) return true;
+        }
+        return false;
     }
 
     private void Join(BuilderSession session)

@@ -19,5 +19,10 @@ public static class StateFolder
     }
 
     /// <summary>Makes a folder, and those above it that are missing, for this user's eyes only.</summary>
-    public static string Create(string folder) => Directory.CreateDirectory(folder, Private).FullName;
+    public static string Create(string folder)
+    {
+        // .NET gives the mode to the last folder only.
+        if (System.IO.Path.GetDirectoryName(folder) is { } parent && !Directory.Exists(parent)) Create(parent);
+        return Directory.CreateDirectory(folder, Private).FullName;
+    }
 }

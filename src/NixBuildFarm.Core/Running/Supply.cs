@@ -121,7 +121,7 @@ internal sealed class Supply(PathCatalog catalog)
     private async Task ReadAsync(PathInfo info, Stream nar, CancellationToken cancellation)
     {
         var from = catalog.NearestHolderOf(info.Path)
-            ?? throw new NixBuildFarmException("PathNotFound", $"No builder of this run has {info.Path} any more.", "Start the run again: what is missing is built again.");
+            ?? throw new PathLostException(info.Path);
         await from.UseAsync(ChannelUse.Bulk, daemon => daemon.CopyNarToAsync(info.Path, nar, cancellation), cancellation);
     }
 
@@ -137,3 +137,7 @@ internal sealed class Supply(PathCatalog catalog)
         public bool IsEmpty => Mine.Count + Others.Count == 0;
     }
 }
+
+/// <summary>Nobody has a path any more that is needed: it has to be built again.</summary>
+internal sealed class PathLostException(StorePath path)
+    : NixBuildFarmException("PathLost", $"No builder of this run has {path} any more.", "Start the run again: what is missing is built again.");

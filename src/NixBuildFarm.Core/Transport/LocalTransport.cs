@@ -48,7 +48,9 @@ public sealed class LocalTransport : IBuilderTransport
 
     private static ProcessChannel SpawnDaemon()
     {
-        var start = new ProcessStartInfo("nix-daemon", ["--stdio"])
+        var program = ProgramPath.Find("nix-daemon")
+            ?? throw Unreachable($"No Nix daemon listens on {SocketPath}, and there is no nix-daemon in PATH.", "Install Nix on this machine.", cause: null);
+        var start = new ProcessStartInfo(program, ["--stdio"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -64,7 +66,7 @@ public sealed class LocalTransport : IBuilderTransport
         }
     }
 
-    private static BuilderException Unreachable(string message, string recommendation, Exception cause) =>
+    private static BuilderException Unreachable(string message, string recommendation, Exception? cause) =>
         new(NixBuilder.LocalName, BuilderFailure.Unreachable, message, recommendation, cause);
 
     private sealed class SocketChannel(NetworkStream stream) : IBuilderChannel

@@ -19,7 +19,7 @@ public static class NixCommand
     public static async Task<string> RunAsync(
         string program, IEnumerable<string> arguments, string? workingDirectory = null, CancellationToken cancellation = default)
     {
-        var start = new ProcessStartInfo(program, arguments)
+        var start = new ProcessStartInfo(ProgramPath.Find(program) ?? throw NotFound(program, "it is in no folder of PATH"), arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -59,13 +59,12 @@ public static class NixCommand
         }
         catch (Win32Exception e)
         {
-            throw new NixBuildFarmException(
-                "NixNotFound",
-                $"“{start.FileName}” cannot be started: {e.Message}.",
-                "Install Nix on this machine, or add its bin folder to PATH.",
-                e);
+            throw NotFound(start.FileName, e.Message);
         }
     }
+
+    private static NixBuildFarmException NotFound(string program, string reason) =>
+        new("NixNotFound", $"“{program}” cannot be started: {reason}.", "Install Nix on this machine, or add its bin folder to PATH.");
 
     private static NixBuildFarmException Failed(string program, int exitCode, string error)
     {

@@ -3,21 +3,26 @@ using System.Diagnostics;
 
 namespace NixBuildFarm.Farm.Tests.Hosts;
 
-/// <summary>What a program left behind.</summary>
-public sealed record CommandResult(string CommandLine, int ExitCode, string Output, string Error)
-{
-    public bool Succeeded => ExitCode == 0;
-
-    public override string ToString() => $"{CommandLine}\nexit code {ExitCode}\n{Output}{Error}";
-}
-
-/// <summary>Runs programs to their end; arguments are passed as they are, no shell reads them.</summary>
-public static class Command
+/// <summary>A program that runs; arguments are passed as they are, no shell reads them.</summary>
+public sealed class Command : IDisposable
 {
     /// <summary>A program that takes longer is ended, and the test fails: nothing in a test may hang.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
-    public static async Task<CommandResult> RunAsync(string program, params IEnumerable<string> arguments)
+    private readonly Process process;
+    private readonly string commandLine;
+
+    private Command(Process process, string commandLine)
+    {
+        this.process = process;
+        this.commandLine = commandLine;
+    }
+
+    /// <summary>Its standard output, for a test that follows it; else <see cref="WaitAsync"/> reads it.</summary>
+    public TextReader Output => process.StandardOutput;
+
+    /// <summary>Starts a program; its standard input is empty.</summary>
+    public static Command Start(string program, params IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -25,11 +30,34 @@ public static class Command
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        var commandLine = string.Join(' ', [program, .. start.ArgumentList]);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        try
+        {
+            var started = Process.Start(start)!;
+            started.StandardInput.Close();
+            return new Command(started, string.Join(' ', [program, .. start.ArgumentList]));
+        }
+        catch (Win32Exception e)
+        {
+            throw new InvalidOperationException($"{program} cannot be run: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Runs a program to its end, or until the test is cancelled.</summary>
+    public static async Task<CommandResult> RunAsync(string program, params IEnumerable<string> arguments)
+    {
+        using var command = Start(program, arguments);
+        return await command.WaitAsync(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Sends it what Ctrl-C sends.</summary>
+    public Task InterruptAsync() => RunAsync("bash", "-c", "kill -INT \"$1\"", "-", $"{process.Id}");
+
+    /// <summary>Waits for its end.</summary>
+    /// <exception cref="TimeoutException">It has not ended within <see cref="Limit"/>, and was killed.</exception>
+    public async Task<CommandResult> WaitAsync(CancellationToken cancellation)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(Limit);
-        using var process = Start(start);
-        process.StandardInput.Close();
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(limit.Token);
@@ -37,25 +65,24 @@ public static class Command
             await process.WaitForExitAsync(limit.Token);
             return new CommandResult(commandLine, process.ExitCode, await output, await error);
         }
-        catch (OperationCanceledException e) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
             throw new TimeoutException($"{commandLine}\nhas not ended within {Limit}.", e);
         }
-        finally
-        {
-            if (!process.HasExited) process.Kill(entireProcessTree: true);
-        }
     }
 
-    private static Process Start(ProcessStartInfo start)
+    /// <summary>Kills it if it still runs.</summary>
+    public void Dispose()
     {
-        try
-        {
-            return Process.Start(start)!;
-        }
-        catch (Win32Exception e)
-        {
-            throw new InvalidOperationException($"{start.FileName} cannot be run: {e.Message}", e);
-        }
+        if (!process.HasExited) process.Kill(entireProcessTree: true);
+        process.Dispose();
     }
+}
+
+/// <summary>What a program left behind.</summary>
+public sealed record CommandResult(string CommandLine, int ExitCode, string Output, string Error)
+{
+    public bool Succeeded => ExitCode == 0;
+
+    public override string ToString() => $"{CommandLine}\nexit code {ExitCode}\n{Output}{Error}";
 }

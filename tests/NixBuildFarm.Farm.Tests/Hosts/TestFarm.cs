@@ -14,6 +14,7 @@ namespace NixBuildFarm.Farm.Tests.Hosts;
 public sealed class TestFarm
 {
     private const string StateFolder = "/run/farm/hosts";
+    private const string ModuleFolder = "/opt/NixBuildFarm";
     private readonly string control;
 
     public TestFarm()
@@ -55,11 +56,23 @@ public sealed class TestFarm
     /// <summary>Runs a command on the coordinator as one of its users: root, alice (trusted by its Nix) or mallory (not trusted).</summary>
     public Task<CommandResult> RunAsAsync(string user, params IEnumerable<string> command) => Command.RunAsync(control, ["as", user, .. command]);
 
-    /// <summary>Runs the control script.</summary>
+    /// <summary>Runs a script in a PowerShell of a user that has imported the module.</summary>
+    public async Task<CommandResult> PowerShellAsync(string user, string script)
+    {
+        using var shell = StartPowerShell(user, script);
+        return await shell.WaitAsync(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Starts a script in a PowerShell of a user that has imported the module; the test may interrupt it.</summary>
+    public Command StartPowerShell(string user, string script) =>
+        Command.Start(control, "as", user, "engine-host", "-Command", $"Import-Module {ModuleFolder} -ErrorAction Stop\n{script}");
+
+    /// <summary>Runs the control script; a test that is cancelled still undoes what it did.</summary>
     /// <exception cref="InvalidOperationException">It failed; the message has its output.</exception>
     internal async Task<string> ControlAsync(params IEnumerable<string> arguments)
     {
-        var result = await Command.RunAsync(control, arguments);
+        using var command = Command.Start(control, arguments);
+        var result = await command.WaitAsync(CancellationToken.None);
         return result.Succeeded ? result.Output : throw new InvalidOperationException(result.ToString());
     }
 }

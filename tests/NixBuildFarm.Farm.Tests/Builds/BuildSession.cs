@@ -1,0 +1,119 @@
+using System.Management.Automation;
+using NixBuildFarm.EngineHost;
+using NixBuildFarm.EngineHost.Recording;
+
+namespace NixBuildFarm.Farm.Tests.Builds;
+
+/// <summary>A PowerShell session on the coordinator, with state and configuration of its own, and derivations to build.</summary>
+public sealed class BuildSession : IDisposable
+{
+    private readonly RecordingSession session;
+
+    public BuildSession()
+    {
+        Folder = Directory.CreateTempSubdirectory("nixbuildfarm-build-").FullName;
+        Environment.SetEnvironmentVariable("XDG_STATE_HOME", Path.Combine(Folder, "state"));
+        Environment.SetEnvironmentVariable("XDG_CONFIG_HOME", Path.Combine(Folder, "config"));
+        session = RecordingSession.WithModule();
+        session.Engine.Session.Path.SetLocation(Folder);
+    }
+
+    /// <summary>The current folder of the session; goes with it.</summary>
+    public string Folder { get; }
+
+    /// <summary>Where runs keep their logs.</summary>
+    public string LogFolder => Path.Combine(Folder, "state", "nixbuildfarm", "logs");
+
+    /// <summary>
+    /// Writes <c>NAME.nix</c> in the current folder. Within it <c>package NAME SCRIPT INPUTS</c> is a derivation, whose
+    /// script finds its inputs in <c>$inputs</c>, and <c>attrs</c> adds attributes to one. Each file has outputs of its own.
+    /// </summary>
+    public void Write(string name, string expression) => File.WriteAllText(
+        Path.Combine(Folder, name + ".nix"),
+        $$"""
+        let
+          attrs = more: name: script: inputs: derivation ({
+            inherit name inputs;
+            system = "x86_64-linux";
+            builder = "/bin/sh";
+            args = [ "-euc" ("PATH=/bin:/usr/bin\nread -r host < /proc/sys/kernel/hostname\n" + script) ];
+            nonce = "{{Guid.NewGuid()}}";
+          } // more);
+          package = attrs { };
+          sleep = seconds: "sleep ${toString seconds}; echo $name on $host > $out";
+          many = count: make: builtins.genList make count;
+        in
+        {{expression}}
+        """);
+
+    /// <summary>Runs a script to its end.</summary>
+    public BuildOutput Run(string script) => new(session.Run(script));
+
+    /// <summary>Starts a script.</summary>
+    public RunningScript Start(string script) => session.Start(script);
+
+    /// <summary>What a person sees of a script.</summary>
+    public string Show(string script) => session.Show(script);
+
+    public void Dispose()
+    {
+        session.Dispose();
+        Directory.Delete(Folder, recursive: true);
+    }
+}
+
+/// <summary>What came of a script that builds.</summary>
+public sealed class BuildOutput(ScriptResult script)
+{
+    public ScriptResult Script { get; } = script;
+
+    /// <summary>One per derivation.</summary>
+    public IReadOnlyList<BuildLine> Results { get; } = [.. script.Output.Where(o => o.Properties["DerivationPath"] is not null).Select(o => new BuildLine(o))];
+
+    public BuildLine this[string name] => Assert.Single(Results, result => result.Name == name);
+
+    public IEnumerable<string?> BuildersUsed => Results.Select(result => result.Builder).Distinct().Order();
+
+    /// <summary>All errors, terminating or not, and what to do about each, as text.</summary>
+    public string Errors => string.Join('\n', Script.Errors.Append(Script.TerminatingError).OfType<ErrorRecord>().Select(e => $"{e.FullyQualifiedErrorId}: {e} {e.ErrorDetails?.RecommendedAction}"));
+
+    /// <summary>Fails unless everything was built, and nothing was complained of.</summary>
+    public BuildOutput Succeeded()
+    {
+        Assert.True(Errors.Length == 0, Errors);
+        Assert.NotEmpty(Results);
+        Assert.All(Results, result => Assert.True(result.Success, result.ToString()));
+        return this;
+    }
+}
+
+/// <summary>A result as a script sees it.</summary>
+public sealed class BuildLine(PSObject result)
+{
+    public string Name => Text("Name")!;
+
+    public string Derivation => Text("DerivationPath")!;
+
+    public string Status => Text("Status")!;
+
+    public string? Builder => Text("Builder");
+
+    public string? Error => Text("Error");
+
+    public string? LogPath => Text("LogPath");
+
+    public bool Success => (bool)result.Properties["Success"].Value;
+
+    public bool IsRequested => (bool)result.Properties["IsRequested"].Value;
+
+    public long Supplied => (long)result.Properties["Supplied"].Value;
+
+    public IReadOnlyList<string> Attempts => [.. ((IEnumerable<object>)result.Properties["Attempts"].Value).Select(a => a.ToString()!)];
+
+    /// <summary>The path of the output <c>out</c>.</summary>
+    public string Output => ((IReadOnlyDictionary<string, string>)result.Properties["Outputs"].Value)["out"];
+
+    public override string ToString() => $"{Status} {Name} {Builder} {Error}";
+
+    private string? Text(string property) => result.Properties[property].Value?.ToString();
+}

@@ -1,0 +1,200 @@
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Builds;
+
+/// <summary>What goes wrong is told once, clearly, and costs no more than it must.</summary>
+public sealed class FailureTests(TestFarm farm) : IDisposable
+{
+    private readonly BuildSession session = new();
+
+    public void Dispose() => session.Dispose();
+
+    [Fact]
+    public void A_failed_build_is_told_with_the_end_of_its_log()
+    {
+        session.Write("broken", """package "top" "cat $inputs" [ (package "broken" "echo first; echo the reason >&2; exit 3" [ ]) ]""");
+
+        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path broken.nix");
+
+        Assert.Equal(("Failed", "ruby"), (build["broken"].Status, build["broken"].Builder));
+        Assert.Equal("DependencyFailed", build["top"].Status);
+        var error = Assert.Single(build.Script.Errors);
+        Assert.StartsWith("BuildFailed,", error.FullyQualifiedErrorId);
+        Assert.Contains("the reason", error.ToString());
+        Assert.Contains("exit code 3", error.ToString());
+        Assert.Contains(build["broken"].LogPath!, error.ErrorDetails.RecommendedAction);
+        Assert.Equal(["first", "the reason"], File.ReadLines(build["broken"].LogPath!));
+        Assert.Empty(build["broken"].Attempts);
+    }
+
+    [Fact]
+    public void With_KeepGoing_the_rest_is_built_without_it_the_rest_is_cancelled()
+    {
+        session.Write("some", """
+            [ (package "bad" "exit 1" [ ]) (package "good" "cat $inputs > $out" [ (package "slow" (sleep 1.5) [ ]) ]) ]
+            """);
+
+        var stopped = session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path some.nix");
+        var whole = session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path some.nix -KeepGoing");
+
+        Assert.Equal(("Failed", "Cancelled", "Cancelled"), (stopped["bad"].Status, stopped["slow"].Status, stopped["good"].Status));
+        Assert.Equal(("Failed", "Built", "Built"), (whole["bad"].Status, whole["slow"].Status, whole["good"].Status));
+    }
+
+    [Fact]
+    public void What_no_machine_may_build_is_told_with_the_reason_of_each()
+    {
+        session.Write("kvm", """attrs { requiredSystemFeatures = [ "kvm" ]; } "vm" (sleep 0) [ ]""");
+
+        var build = session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path kvm.nix");
+
+        Assert.Equal("NoEligibleBuilder", build["vm"].Status);
+        Assert.Contains("ruby: it lacks the required feature kvm; kana: it lacks the required feature kvm", build.Errors);
+    }
+
+    [Fact]
+    public void A_build_that_is_silent_for_too_long_is_ended()
+    {
+        session.Write("silent", """package "silent" "echo here; sleep 60" [ ]""");
+
+        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path silent.nix -MaxSilentTime 00:00:01");
+
+        Assert.Equal("TimedOut", build["silent"].Status);
+        Assert.Contains("BuildTimedOut", build.Errors);
+    }
+
+    [Theory]
+    [InlineData("Invoke-NixDistributedBuild -Path missing.nix", "NixFailed", "missing.nix")]
+    [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute typo", "NixFailed", "oops")]
+    [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute absent", "NixFailed", "absent")]
+    [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute number", "NixFailed", "does not evaluate to a derivation")]
+    [InlineData("Invoke-NixDistributedBuild -Installable path:./nowhere#top", "NixFailed", "nowhere")]
+    [InlineData("Invoke-NixDistributedBuild -Installable --help", "NixFailed", "--help")]
+    [InlineData("Invoke-NixDistributedBuild -DerivationPath /nix/store/00000000000000000000000000000000-gone.drv", "DerivationNotFound", "gone.drv")]
+    [InlineData("Invoke-NixDistributedBuild -DerivationPath /etc/passwd", "MalformedDerivationPath", "/etc/passwd")]
+    [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute fine -Builder nobody", "NoBuilder", "No builder is left")]
+    [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute fine -Builder 42", "InvalidBuilder", "42")]
+    [InlineData("Get-NixBuilder no* | Invoke-NixDistributedBuild -Path bad.nix -Attribute fine", "NoBuilder", "pipeline")]
+    public void Bad_input_ends_the_command_with_one_error(string command, string id, string says)
+    {
+        session.Write("bad", """{ typo = derivation { name = throw "oops"; }; number = 42; fine = package "fine" (sleep 0) [ ]; }""");
+
+        var build = session.Run(command);
+
+        Assert.Empty(build.Results);
+        var error = build.Script.Errors[^1];
+        Assert.StartsWith(id + ",", error.FullyQualifiedErrorId);
+        Assert.Contains(says, error.ToString());
+        Assert.DoesNotContain(" at NixBuildFarm.", build.Errors);
+    }
+
+    [Fact]
+    public async Task A_derivation_that_does_not_parse_is_named()
+    {
+        const string Path = "/nix/store/00000000000000000000000000000000-rubbish.drv";
+        await File.WriteAllTextAsync(Path, "rubbish");
+
+        var build = session.Run($"Invoke-NixDistributedBuild -DerivationPath {Path}");
+
+        File.Delete(Path);
+        Assert.StartsWith("DerivationMalformed,", Assert.Single(build.Script.Errors).FullyQualifiedErrorId);
+        Assert.Contains(Path, build.Errors);
+    }
+
+    [Fact]
+    public async Task A_machine_that_is_gone_is_told_once_and_the_others_build()
+    {
+        session.Write("wide", """package "root" "echo > $out" (many 8 (i: package "leaf${toString i}" (sleep 0.1) [ ]))""");
+        await using var stopped = await farm.Ruby.InflictAsync(Fault.SshdStopped);
+
+        var build = session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix");
+
+        Assert.All(build.Results, r => Assert.True(r.Success, r.ToString()));
+        Assert.Equal(["kana"], build.BuildersUsed);
+        Assert.Equal(["Unreachable,NixBuildFarm.Commands.InvokeNixDistributedBuildCommand"], build.Script.Errors.Select(e => e.FullyQualifiedErrorId));
+        Assert.Contains("ruby", build.Errors);
+    }
+
+    [Fact]
+    public async Task A_machine_that_is_lost_in_the_middle_costs_its_running_builds_only()
+    {
+        session.Write("wide", """package "root" "echo > $out" (many 12 (i: package "leaf${toString i}" (sleep 1) [ ]))""");
+        using var running = session.Start("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested");
+        await Task.Delay(1500);
+
+        await using var killed = await farm.Ruby.InflictAsync(Fault.SshdKilled);
+
+        var build = new BuildOutput(running.Wait(TimeSpan.FromMinutes(1)));
+        Assert.All(build.Results, r => Assert.True(r.Success, r.ToString()));
+        Assert.Equal(13, build.Results.Select(r => r.Name).Distinct().Count());
+        Assert.Contains(build.Results, r => r.Attempts.Any(a => a.StartsWith("ruby: ", StringComparison.Ordinal)));
+        Assert.True(Path.Exists(build["root"].Output));
+        Assert.Contains("ConnectionLost", build.Errors);
+    }
+
+    [Fact]
+    public async Task A_machine_with_another_host_key_is_refused_with_both_fingerprints()
+    {
+        session.Write("one", """package "one" (sleep 0) [ ]""");
+        await using var changed = await farm.Ruby.InflictAsync(Fault.HostKeyChanged);
+
+        var build = session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path one.nix");
+
+        Assert.Equal("kana", build["one"].Builder);
+        Assert.Contains("HostKeyMismatch", build.Errors);
+        Assert.Equal(2, build.Errors.Split("SHA256:").Select(part => part.Split(' ', '.', ',', ')')[0]).Skip(1).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task A_machine_without_Nix_is_told_and_so_is_what_it_printed()
+    {
+        session.Write("one", """package "one" (sleep 0) [ ]""");
+        await using var bare = await farm.AddAsync("opal");
+        await bare.ExecAsync("bash", "-c", "mv /usr/bin/nix-daemon /usr/bin/no-nix-daemon");
+
+        var build = session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path one.nix");
+
+        Assert.Equal("kana", build["one"].Builder);
+        Assert.Contains("NoNix,", build.Errors);
+        Assert.Contains("not found", build.Errors);
+    }
+
+    [Fact]
+    public async Task A_machine_that_greets_before_the_protocol_is_told_with_the_greeting()
+    {
+        session.Write("one", """package "one" (sleep 0) [ ]""");
+        await using var chatty = await farm.AddAsync("opal");
+        await chatty.ExecAsync("bash", "-c", "echo 'echo Welcome to opal' > /root/.bashrc");
+
+        var build = session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path one.nix");
+
+        Assert.Equal("kana", build["one"].Builder);
+        Assert.Contains("Incompatible,", build.Errors);
+        Assert.Contains("Welcome to opal", build.Errors);
+    }
+
+    [Fact]
+    public async Task A_machine_that_refuses_the_key_is_told()
+    {
+        session.Write("one", """package "one" (sleep 0) [ ]""");
+        await using var closed = await farm.AddAsync("opal", "--sshd", "AllowUsers nobody");
+
+        var build = session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path one.nix");
+
+        Assert.Equal("kana", build["one"].Builder);
+        Assert.Contains("AuthenticationFailed,", build.Errors);
+    }
+
+    [Fact]
+    public async Task A_machine_that_does_not_trust_the_login_is_told()
+    {
+        session.Write("one", """package "one" (sleep 0) [ ]""");
+        await using var strict = await farm.AddAsync("opal", "--user", "guest");
+
+        var build = session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path one.nix");
+
+        Assert.Equal("kana", build["one"].Builder);
+        Assert.Contains("Untrusted,", build.Errors);
+        Assert.Contains("trusted-users", build.Errors);
+    }
+}
