@@ -1,0 +1,49 @@
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Core.Tests.Protocol;
+
+/// <summary>A build that a fake daemon was asked for, as a scripted build sees it.</summary>
+internal sealed class FakeBuild(FakeStore store, StorePath path, BasicDerivation? derivation, Stream output, CancellationToken cancelled)
+{
+    private const ulong Activity = 77;
+
+    public FakeStore Store => store;
+
+    public StorePath Path => path;
+
+    /// <summary>The derivation as it was sent; null where it was to be in the store.</summary>
+    public BasicDerivation? Derivation => derivation;
+
+    /// <summary>Is cancelled when the client closes the connection.</summary>
+    public CancellationToken Cancelled => cancelled;
+
+    public Task LogAsync(string line) => ResultAsync(101, line);
+
+    public Task EnterPhaseAsync(string phase) => ResultAsync(104, phase);
+
+    /// <summary>Makes the outputs valid, each a file with its own name in it.</summary>
+    public BuildResult Succeed()
+    {
+        foreach (var outputPath in derivation?.Outputs.Values.Select(o => o.Path) ?? store.Outputs.GetValueOrDefault(path)?.Values ?? [])
+        {
+            if (outputPath is null) continue;
+            var (info, nar) = FakeStore.FileOf("output", System.Text.Encoding.UTF8.GetBytes(outputPath.ToString()));
+            store.Add(info with { Path = outputPath, Deriver = path, Ultimate = true }, nar);
+        }
+        return new BuildResult { Status = BuildStatus.Built, TimesBuilt = 1 };
+    }
+
+    private async Task ResultAsync(ulong type, string text)
+    {
+        var writer = new WireWriter();
+        writer.WriteUInt64(0x52534c54);
+        writer.WriteUInt64(Activity);
+        writer.WriteUInt64(type);
+        writer.WriteUInt64(1);
+        writer.WriteUInt64(1);
+        writer.WriteString(text);
+        await output.WriteAsync(writer.Written, cancelled);
+    }
+}

@@ -1,0 +1,163 @@
+using CsCheck;
+using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Core.Tests.Protocol.Wire;
+
+public class WireReaderTests
+{
+    private const int Limit = 1000;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_number_is_eight_bytes_with_the_lowest_first() =>
+        Assert.Equal(0x0123456789ABCDEFUL, await From("EFCDAB8967452301").ReadUInt64Async(Cancellation));
+
+    [Fact]
+    public async Task A_number_that_does_not_fit_is_refused()
+    {
+        await Assert.ThrowsAsync<WireException>(async () => await From("FFFFFFFFFFFFFFFF").ReadInt64Async(Cancellation));
+        await Assert.ThrowsAsync<WireException>(async () => await From("0000008000000000").ReadInt32Async(Cancellation));
+    }
+
+    [Theory]
+    [InlineData("0000000000000000", false)]
+    [InlineData("0100000000000000", true)]
+    [InlineData("0200000000000000", true)]
+    public async Task Any_number_but_zero_is_true(string bytes, bool value) => Assert.Equal(value, await From(bytes).ReadBoolAsync(Cancellation));
+
+    [Theory]
+    [InlineData("0000000000000000", "")]
+    [InlineData("0100000000000000" + "6100000000000000", "a")]
+    [InlineData("0800000000000000" + "3132333435363738", "12345678")]
+    [InlineData("0900000000000000" + "3132333435363738" + "3900000000000000", "123456789")]
+    public async Task A_text_is_its_length_its_bytes_and_zeros(string bytes, string text)
+    {
+        var reader = From(bytes);
+
+        Assert.Equal(text, await reader.ReadStringAsync(Limit, Cancellation));
+        Assert.Equal(0, await reader.ReadRawAsync(new byte[1], Cancellation));
+    }
+
+    [Fact]
+    public async Task Padding_that_is_not_zero_is_refused()
+    {
+        var e = await Assert.ThrowsAsync<WireException>(async () => await From("0100000000000000" + "6100000000000001").ReadStringAsync(Limit, Cancellation));
+
+        Assert.False(e.IsEndOfStream);
+        Assert.Contains("padding", e.Message);
+    }
+
+    [Fact]
+    public async Task Padding_of_a_text_longer_than_the_buffer_is_checked_too()
+    {
+        var bytes = ProtocolBytes.Of(new byte[100_001]);
+        bytes[^1] = 1;
+
+        var e = await Assert.ThrowsAsync<WireException>(async () => await From(bytes).ReadStringAsync(1 << 20, Cancellation));
+
+        Assert.Contains("padding", e.Message);
+    }
+
+    [Fact]
+    public async Task A_text_longer_than_allowed_is_refused_before_it_is_read()
+    {
+        var e = await Assert.ThrowsAsync<WireException>(async () => await From("E903000000000000").ReadStringAsync(Limit, Cancellation));
+
+        Assert.Contains("1001 bytes", e.Message);
+    }
+
+    [Theory]
+    [InlineData("FFFFFFFFFFFFFFFF")]
+    [InlineData("0100000100000000")]
+    public async Task A_list_that_no_store_could_fill_is_refused(string count) =>
+        await Assert.ThrowsAsync<WireException>(async () => await From(count).ReadStorePathsAsync(Cancellation));
+
+    [Theory]
+    [InlineData("", "missing")]
+    [InlineData("/etc/passwd", "“/etc/passwd” is not a store path")]
+    [InlineData("\x1b[2J", "“�[2J” is not a store path")]
+    public async Task What_is_no_store_path_is_refused_and_shown_without_terminal_control(string text, string message)
+    {
+        var e = await Assert.ThrowsAsync<WireException>(async () => await From(ProtocolBytes.Of(text)).ReadStorePathAsync(Cancellation));
+
+        Assert.Contains(message, e.Message);
+    }
+
+    [Fact]
+    public async Task What_is_announced_and_does_not_come_is_not_allocated()
+    {
+        var announced = ProtocolBytes.Concat(ProtocolBytes.Of(WireLimits.Text), new byte[16]);
+        var list = ProtocolBytes.Of(WireLimits.Items);
+        var before = GC.GetTotalAllocatedBytes(precise: true);
+
+        await Assert.ThrowsAsync<WireException>(async () => await From(announced).ReadStringAsync(WireLimits.Text, Cancellation));
+        await Assert.ThrowsAsync<WireException>(async () => await From(list).ReadStorePathsAsync(Cancellation));
+
+        // Other tests allocate meanwhile; what must not be among it is 64 MiB for the text or 128 MiB for the list.
+        Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - before, 0, 48L << 20);
+    }
+
+    [Fact]
+    public async Task Plain_bytes_follow_where_decoding_stopped()
+    {
+        var reader = From(ProtocolBytes.Concat(ProtocolBytes.Of("a"), [1, 2, 3]));
+        await reader.ReadStringAsync(Limit, Cancellation);
+        var bytes = new byte[10];
+
+        Assert.Equal(3, await reader.ReadRawAsync(bytes, Cancellation));
+        Assert.Equal([1, 2, 3], bytes[..3]);
+    }
+
+    [Fact]
+    public async Task A_number_that_is_peeked_at_stays()
+    {
+        var reader = From(ProtocolBytes.Of(1, 2));
+
+        Assert.Equal(1UL, await reader.PeekUInt64Async(Cancellation));
+        Assert.Equal(1UL, await reader.ReadUInt64Async(Cancellation));
+        Assert.Equal(2UL, await reader.ReadUInt64Async(Cancellation));
+    }
+
+    [Fact]
+    public Task Every_text_comes_back_however_the_bytes_arrive() =>
+        Gen.Select(Gen.Byte.Array[0, 300].Array[0, 20], Gen.Int[1, 50]).SampleAsync(async (texts, piece) =>
+        {
+            var writer = new WireWriter();
+            foreach (var text in texts) writer.WriteBytes(text);
+            var reader = new WireReader(new PiecewiseStream(writer.Written.ToArray(), piece));
+
+            foreach (var text in texts) Assert.Equal(text, NixText.GetBytes(await reader.ReadStringAsync(Limit, Cancellation)));
+        });
+
+    [Fact]
+    public Task A_text_longer_than_the_buffer_comes_back() =>
+        Gen.Select(Gen.Int[65_000, 200_000], Gen.Int[1000, 70_000]).SampleAsync(
+            async (length, piece) =>
+            {
+                var text = new string('x', length);
+                var reader = new WireReader(new PiecewiseStream(ProtocolBytes.Of(text, "end"), piece));
+
+                Assert.Equal(text, await reader.ReadStringAsync(1 << 20, Cancellation));
+                Assert.Equal("end", await reader.ReadStringAsync(Limit, Cancellation));
+            },
+            iter: 50);
+
+    [Fact]
+    public Task A_text_that_is_cut_short_is_an_early_end() =>
+        Gen.Select(Gen.Byte.Array[0, 100], Gen.Double[0, 1]).SampleAsync(async (text, where) =>
+        {
+            var bytes = ProtocolBytes.Of(text);
+            var cut = bytes[..(int)(where * bytes.Length)];
+            if (cut.Length == bytes.Length) return;
+
+            var e = await Assert.ThrowsAsync<WireException>(async () => await From(cut).ReadStringAsync(Limit, Cancellation));
+
+            Assert.True(e.IsEndOfStream);
+        });
+
+    private static WireReader From(string hex) => From(Convert.FromHexString(hex));
+
+    private static WireReader From(byte[] bytes) => new(new MemoryStream(bytes));
+}
