@@ -51,7 +51,8 @@ internal static class BuildResultLayout
     {
         try
         {
-            using var json = JsonDocument.Parse(realisation);
+            // The bytes as they came: a text with bytes that are no UTF-8 is no JSON, and must be told as such.
+            using var json = JsonDocument.Parse(NixText.GetBytes(realisation));
             var name = json.RootElement.GetProperty("outPath").GetString() ?? "";
             return StorePath.Parse(name.StartsWith('/') ? name : $"{StorePath.StoreFolder}/{name}");
         }
