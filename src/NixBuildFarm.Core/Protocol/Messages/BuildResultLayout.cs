@@ -29,9 +29,14 @@ internal static class BuildResultLayout
         await reader.ReadUInt64Async(cancellation) switch
         {
             0 => null,
-            1 => TimeSpan.FromMicroseconds(await reader.ReadInt64Async(cancellation)),
+            1 => Microseconds(await reader.ReadInt64Async(cancellation)),
             var tag => throw new WireException($"The tag {tag} says neither that a time follows nor that none does."),
         };
+
+    private static TimeSpan Microseconds(long count) =>
+        count is >= 0 and <= long.MaxValue / TimeSpan.TicksPerMicrosecond
+            ? new(count * TimeSpan.TicksPerMicrosecond)
+            : throw new WireException($"{count} µs is no processor time.");
 
     /// <summary>A map from <c>sha256:HASH!OUTPUT</c> to a realisation in JSON, of which only the path matters here.</summary>
     private static async ValueTask<IReadOnlyDictionary<string, StorePath>> ReadOutputsAsync(WireReader reader, CancellationToken cancellation)
