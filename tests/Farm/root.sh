@@ -56,6 +56,7 @@ CONF
 start_nix_daemon() {
   (cd / && exec setsid nix-daemon < /dev/null >> /run/nix-daemon.log 2>&1) &
   echo $! > /run/nix-daemon.pid
+  disown                            # its end is no news to this shell
 }
 
 # add_user NAME: no password, so that only a key opens it; '*' because sshd refuses locked accounts.

@@ -134,7 +134,7 @@ internal sealed class RunLoop : IDisposable
             if (stop.IsCancellationRequested && decision is not SchedulingDecision.Abandon) continue;
             switch (decision)
             {
-                case SchedulingDecision.Start d: Start(jobs[d.Job], d.Builder, d.Cores, d.Reason.ToString()); break;
+                case SchedulingDecision.Start d: Start(jobs[d.Job], d.Builder, d.Cores, $"{InWords(d.Reason)}, in about {Math.Max(0, d.Finish - clock.Now):0.0} s"); break;
                 case SchedulingDecision.Hedge d: Start(jobs[d.Job], d.Builder, d.Cores, "a second try, since the first is late"); break;
                 case SchedulingDecision.Prepare d: RunBeside(() => PrepareAsync(jobs[d.Job], d.Builder)); break;
                 case SchedulingDecision.Cancel d: CallOff(jobs[d.Job], d.Builder); break;
@@ -145,6 +145,14 @@ internal sealed class RunLoop : IDisposable
         }
         reporter.Progress(running);
     }
+
+    private static string InWords(PlacementReason reason) => reason switch
+    {
+        PlacementReason.EarliestFinish => "it ends there first",
+        PlacementReason.OnlyChoice => "nobody else may take it",
+        PlacementReason.FreeNow => "there is room, and nothing is lost by it",
+        _ => "the policy says so",
+    };
 
     private void Start(RunJob job, int builder, int cores, string reason)
     {
