@@ -74,6 +74,7 @@ int Run(RunningScript script)
         current = script;
         var result = script.Wait();
         current = null;
+        host.ClearProgress();
         if (terminated) Environment.Exit(Terminated);
         if (result.TerminatingError is { } error) engine.ShowError(error);
         if (result.Stopped) return Interrupted;

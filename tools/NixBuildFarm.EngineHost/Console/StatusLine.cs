@@ -16,6 +16,14 @@ internal sealed class StatusLine(TextWriter terminal, Func<int> width)
         terminal.Write(ClearLine + shown);
     }
 
+    /// <summary>Takes the line away: a script that was stopped cannot say that its work is done.</summary>
+    public void Clear()
+    {
+        if (shown == "") return;
+        shown = "";
+        terminal.Write(ClearLine);
+    }
+
     /// <summary>Takes the line away, lets <paramref name="write"/> write, and puts it back.</summary>
     public void Around(Action write, bool endsLine)
     {

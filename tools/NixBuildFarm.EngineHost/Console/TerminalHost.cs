@@ -5,5 +5,10 @@ namespace NixBuildFarm.EngineHost.Console;
 /// <summary>The host of the program: standard streams, with colour and a status line where they are a terminal.</summary>
 internal sealed class TerminalHost : HostWithInterface
 {
-    public override PSHostUserInterface UI { get; } = new TerminalUserInterface();
+    private readonly TerminalUserInterface terminal = new();
+
+    public override PSHostUserInterface UI => terminal;
+
+    /// <summary>Takes progress away that nobody has completed.</summary>
+    public void ClearProgress() => terminal.ClearProgress();
 }

@@ -40,6 +40,12 @@ internal sealed class TerminalUserInterface : PSHostUserInterface
         lock (writing) status?.Show(record);
     }
 
+    /// <summary>Takes progress away that nobody has completed.</summary>
+    public void ClearProgress()
+    {
+        lock (writing) status?.Clear();
+    }
+
     public override string ReadLine() =>
         SystemConsole.ReadLine() ?? throw new HostException("An answer is needed, and standard input has ended.");
 
