@@ -60,6 +60,8 @@ internal sealed class BuilderKinds
         BestSpeed = Enumerable.Range(0, classes.Count)
             .Select(c => online.Where(b => eligible[c][b]).Select(b => speedOf(b, classes.Representatives[c])).DefaultIfEmpty(1).Max())
             .ToArray();
+        TotalCapacity = Math.Max(1e-9, online.Sum(b => builders[b].MaxJobs * builders[b].Speeds.DefaultIfEmpty(1).Max()));
+        Scarce = new ScarceBuilders(classes, eligible, builders, speedOf);
     }
 
     private BuilderKinds(BuilderKinds other, BuilderState[] builders)
@@ -67,6 +69,8 @@ internal sealed class BuilderKinds
         this.builders = builders;
         Eligible = other.Eligible;
         BestSpeed = other.BestSpeed;
+        TotalCapacity = other.TotalCapacity;
+        Scarce = other.Scarce.Clone();
         kindsOfClass = other.kindsOfClass;
         heaps = other.heaps.Select(h => (int[])h.Clone()).ToArray();
         counts = other.counts;
@@ -77,6 +81,12 @@ internal sealed class BuilderKinds
 
     /// <summary>By class: the speed of the fastest builder that may take it; 1 where there is none.</summary>
     public double[] BestSpeed { get; }
+
+    /// <summary>Keeps some builders for the jobs that need them.</summary>
+    public ScarceBuilders Scarce { get; }
+
+    /// <summary>Reference seconds that all builders together do in a second.</summary>
+    public double TotalCapacity { get; }
 
     public int Count => heaps.Length;
 

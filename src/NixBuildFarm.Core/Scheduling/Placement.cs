@@ -7,15 +7,24 @@ namespace NixBuildFarm.Scheduling;
 /// inputs and the builder's speed. Where that is a builder that is busy, the job waits for it, and the place is kept in mind while the
 /// jobs of lower rank are placed.
 /// </summary>
-internal sealed class Placement(SchedulingState state, SchedulerOptions options)
+internal sealed class Placement(SchedulingState state, SchedulerOptions options, Heuristic heuristic)
 {
-    /// <summary>Jobs that may decide to wait in one decision: enough for any real farm, and a bound for the work of one event.</summary>
-    private const int MaxWaiting = 128;
+    /// <summary>
+    /// Jobs of one class that may decide to wait in one decision: a bound for the work of one event. Those after them take what is idle.
+    /// </summary>
+    private const int MaxWaiting = 64;
+
+    private const int Exhausted = -1;
+
+    /// <summary>A late job is looked at again after so many seconds at the earliest.</summary>
+    private const double LeastDelay = 0.2;
 
     private readonly List<(int Builder, int Slot, double FreeAt)> reserved = [];
     private readonly List<int> waiting = [];
     private readonly HashSet<int> hedged = [];
     private readonly HashSet<int> reportedNoBuilder = [];
+    private int[] patience = [];
+    private double latestEnd;
 
     /// <summary>When a decision may change although nothing happens.</summary>
     public double? NextWakeup { get; private set; }
@@ -23,28 +32,52 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options)
     public void Decide(double now, List<SchedulingDecision> decisions)
     {
         NextWakeup = null;
-        for (var next = NextJob(); next >= 0 && waiting.Count < MaxWaiting; next = NextJob())
+        ForeseeEnd(now);
+        Array.Resize(ref patience, state.Queues.Count);
+        Array.Fill(patience, heuristic.Waits ? MaxWaiting : 0);
+        for (var next = NextJob(); next >= 0; next = NextJob())
         {
-            var place = Best(next, now);
-            if (place.Builder < 0)
+            ref var patienceLeft = ref patience[state.Classes[next]];
+            var place = Best(next, now, mayWait: patienceLeft > 0);
+            if (place.Builder >= 0 && state.Builders[place.Builder].FreeSlots > 0)
+            {
+                decisions.Add(Start(next, place, now));
+            }
+            else if (place.Builder >= 0)
+            {
+                Wait(next, place, now);
+                patienceLeft--;
+            }
+            else if (IsPossible(next))
+            {
+                // All that is idle is kept for other jobs, or closed to this one: so it is for the rest of its class.
+                patienceLeft = Exhausted;
+            }
+            else
             {
                 state.Dequeue(next);
                 waiting.Add(next);
                 if (reportedNoBuilder.Add(next)) decisions.Add(new SchedulingDecision.NoBuilder(next));
-            }
-            else if (state.Builders[place.Builder].FreeSlots > 0)
-            {
-                decisions.Add(Start(next, place, now));
-            }
-            else
-            {
-                Wait(next, place, now);
             }
         }
         foreach (var job in waiting) state.Enqueue(job);
         waiting.Clear();
         for (var i = reserved.Count - 1; i >= 0; i--) state.SetFreeAt(reserved[i].Builder, reserved[i].Slot, reserved[i].FreeAt);
         reserved.Clear();
+    }
+
+    /// <summary>Until when the run lasts at least, by what is ready, what has started and the work that is left.</summary>
+    private void ForeseeEnd(double now)
+    {
+        if (heuristic.Reserve <= 0) return;
+        var work = 0.0;
+        for (var c = 0; c < state.Queues.Count; c++)
+        {
+            work += state.RemainingWork[c];
+            if (state.Queues[c].Count > 0) latestEnd = Math.Max(latestEnd, now + state.Order.Key[state.Queues[c].First]);
+        }
+        var horizon = Math.Max(latestEnd - now, work / state.Kinds.TotalCapacity);
+        state.Kinds.Scarce.Foresee(state.RemainingWork, horizon * heuristic.Reserve);
     }
 
     /// <summary>The build itself has begun: what was a forecast of its end is now counted from here.</summary>
@@ -78,6 +111,16 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options)
 
     public void EndHedge(int job) => hedged.Remove(job);
 
+    private bool IsPossible(int job)
+    {
+        if (!state.ExcludedBuilders.ContainsKey(job)) return state.Kinds.KindsOf(state.Classes[job]).Length > 0;
+        for (var b = 0; b < state.Builders.Length; b++)
+        {
+            if (state.MayTake(b, job)) return true;
+        }
+        return false;
+    }
+
     private double CoreFactor(int job, int builder, int slot) =>
         Estimate.CoreFactor(options.Moldable && state.Graph[job].EnableParallelBuilding, state.Builders[builder].Slots[slot].Cores);
 
@@ -88,7 +131,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options)
         for (var c = 0; c < state.Queues.Count; c++)
         {
             var queue = state.Queues[c];
-            if (queue.Count == 0) continue;
+            if (queue.Count == 0 || patience[c] == Exhausted) continue;
             // A class that no builder may take is looked at too, to say so.
             if (state.Kinds.KindsOf(c).Length > 0 && !state.Kinds.HasIdle(c)) continue;
             if (best < 0 || state.Order.IsBefore(queue.First, best)) best = queue.First;
@@ -117,23 +160,23 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options)
     }
 
     /// <summary>The eligible builder on which the job ends first. Ties go to the one that is looked at first.</summary>
-    private Place Best(int job, double now)
+    private Place Best(int job, double now, bool mayWait)
     {
         var best = new Place(-1, 0, double.PositiveInfinity);
         if (state.ExcludedBuilders.ContainsKey(job))
         {
             for (var b = 0; b < state.Builders.Length; b++)
             {
-                if (state.MayTake(b, job)) Consider(job, b, now, ref best);
+                if (state.MayTake(b, job)) Consider(job, b, now, mayWait, ref best);
             }
             return best;
         }
-        foreach (var kind in state.Kinds.KindsOf(state.Classes[job])) Consider(job, FirstOf(kind, now), now, ref best);
+        foreach (var kind in state.Kinds.KindsOf(state.Classes[job])) Consider(job, FirstOf(kind, now), now, mayWait, ref best);
         // Where its inputs were made is worth a look as well: nothing needs to move.
         foreach (var dependency in state.Graph.DependenciesOf(job))
         {
             var maker = state.MadeOn[dependency];
-            if (maker >= 0 && state.MayTake(maker, job)) Consider(job, maker, now, ref best);
+            if (maker >= 0 && state.MayTake(maker, job)) Consider(job, maker, now, mayWait, ref best);
         }
         return best;
     }
@@ -155,13 +198,15 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options)
         var entry = state.Builders[builder].Slots[slot];
         var scale = CoreFactor(entry.Job, builder, slot) / state.SpeedOf(builder, entry.Job);
         var expected = state.Estimates[entry.Job].ExpectedSeconds(Math.Max(0, now - entry.StartedAt) / scale) * scale;
-        state.SetFreeAt(builder, slot, Math.Max(entry.StartedAt + expected, now + 0.01));
+        state.SetFreeAt(builder, slot, Math.Max(entry.StartedAt + expected, now + Math.Max(LeastDelay, 0.03 * (now - entry.StartedAt))));
     }
 
-    private void Consider(int job, int b, double now, ref Place best)
+    private void Consider(int job, int b, double now, bool mayWait, ref Place best)
     {
         var builder = state.Builders[b];
         if (builder.Slots.Length == 0) return;
+        if (heuristic.Reserve > 0 && !state.Kinds.Scarce.IsOpen(b, state.Classes[job])) return;
+        if (!mayWait && builder.FreeSlots == 0) return;
         var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
         var start = Math.Max(free, InputsAt(job, b, now)) + options.StartOverhead;
         var finish = start + state.Estimates[job].Seconds / state.SpeedOf(b, job);

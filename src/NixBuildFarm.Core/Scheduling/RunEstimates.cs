@@ -11,7 +11,7 @@ public sealed class RunEstimates
     private readonly JobGraph graph;
     private readonly IEstimator estimator;
     private readonly Estimate[] current;
-    private readonly Dictionary<string, List<int>> jobsOf = [];
+    private readonly Dictionary<string, Dictionary<string, List<int>>> jobsOf = [];
     private readonly Dictionary<string, FarmBuilder> configured;
 
     /// <summary>Asks for all estimates once.</summary>
@@ -29,7 +29,8 @@ public sealed class RunEstimates
             current[job] = estimator.For(graph[job]);
             if (graph[job].IsFixedOutput || graph[job].IsBuiltin) continue;
             var key = PackagePriors.KeyOf(graph[job]);
-            if (!jobsOf.TryGetValue(key, out var jobs)) jobsOf.Add(key, jobs = []);
+            if (!jobsOf.TryGetValue(key, out var bySystem)) jobsOf.Add(key, bySystem = []);
+            if (!bySystem.TryGetValue(graph[job].System, out var jobs)) bySystem.Add(graph[job].System, jobs = []);
             jobs.Add(job);
         }
     }
@@ -66,12 +67,16 @@ public sealed class RunEstimates
             OutputBytes = finished.OutputBytes,
         });
         var changes = new List<SchedulingEvent>();
-        foreach (var other in jobsOf[key])
+        foreach (var jobs in jobsOf[key].Values)
         {
-            var estimate = estimator.For(graph[other]);
-            if (!Differs(estimate.Seconds, current[other].Seconds) && !Differs(estimate.Spread, current[other].Spread)) continue;
-            current[other] = estimate;
-            changes.Add(new SchedulingEvent.EstimateChanged(finished.At, other, estimate));
+            // Once a package was seen, all its jobs of one system are expected to be alike.
+            var estimate = estimator.For(graph[jobs[0]]);
+            foreach (var other in jobs)
+            {
+                if (!Differs(estimate.Seconds, current[other].Seconds) && !Differs(estimate.Spread, current[other].Spread)) continue;
+                current[other] = estimate;
+                if (other != finished.Job) changes.Add(new SchedulingEvent.EstimateChanged(finished.At, other, estimate));
+            }
         }
         if (Differs(estimator.SpeedOf(original, job.System), builder.SpeedOf(job.System)))
         {

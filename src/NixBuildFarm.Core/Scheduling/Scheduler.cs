@@ -30,12 +30,15 @@ public enum JobState : byte
 /// </summary>
 public sealed class Scheduler
 {
+    /// <summary>Ranks that are recomputed in one decision; a change that reaches further is spread over several.</summary>
+    private const int MaxRankUpdates = 5000;
+
     private readonly SchedulingState state;
     private readonly SchedulerOptions options;
     private readonly Placement placement;
     private readonly List<SchedulingDecision> pending = [];
-    private readonly List<int> rankChanges = [];
     private UpwardRank rank;
+    private double[] bestSpeeds = [];
     private double lastEventAt;
 
     /// <summary>Makes a scheduler for one run.</summary>
@@ -48,7 +51,7 @@ public sealed class Scheduler
         if (estimates.Count != graph.Count) throw new ArgumentException("One estimate for each job is needed.", nameof(estimates));
         this.options = options ?? new SchedulerOptions();
         state = new SchedulingState(graph, farm, estimates);
-        placement = new Placement(state, this.options);
+        placement = new Placement(state, this.options, new Heuristic());
         rank = new UpwardRank(graph, Weights());
         OrderByRank();
     }
@@ -155,6 +158,7 @@ public sealed class Scheduler
     {
         var decisions = new List<SchedulingDecision>(pending);
         pending.Clear();
+        rank.Update(MaxRankUpdates, SetKey);
         placement.Decide(now, decisions);
         return decisions;
     }
@@ -289,17 +293,10 @@ public sealed class Scheduler
     {
         CheckJob(e, e.Job);
         if (!(e.Estimate.Seconds >= 0 && e.Estimate.Spread >= 0)) Refuse(e, "an estimate is not negative");
-        state.Estimates[e.Job] = e.Estimate;
-        if (state.StateOf(e.Job) is not (JobState.Waiting or JobState.Ready or JobState.Running)) return;
-        state.OutputBytes[e.Job] = e.Estimate.OutputBytes;
+        if (!state.IsUnsettled(e.Job)) return;
+        state.SetEstimate(e.Job, e.Estimate);
         placement.EstimateChanged(e.Job, e.At);
-        rankChanges.Clear();
-        rank.SetWeight(e.Job, WeightOf(e.Job), rankChanges);
-        foreach (var job in rankChanges)
-        {
-            state.Order.Key[job] = rank[job];
-            state.Requeue(job);
-        }
+        rank.SetWeight(e.Job, WeightOf(e.Job));
     }
 
     private void CheckJob(SchedulingEvent e, int job)
@@ -342,12 +339,23 @@ public sealed class Scheduler
     private void FarmChanged()
     {
         placement.FarmChanged();
+        if (IsSame(bestSpeeds, state.Kinds.BestSpeed)) return;
         rank = new UpwardRank(Graph, Weights());
         OrderByRank();
     }
 
+    private static bool IsSame(double[] before, double[] after) =>
+        before.Length == after.Length && before.Zip(after).All(p => Math.Abs(p.First - p.Second) <= 0.05 * p.First);
+
+    private void SetKey(int job)
+    {
+        state.Order.Key[job] = rank[job];
+        state.Requeue(job);
+    }
+
     private void OrderByRank()
     {
+        bestSpeeds = state.Kinds.BestSpeed;
         for (var job = 0; job < Graph.Count; job++) state.Order.Key[job] = rank[job];
         state.RequeueAll();
     }

@@ -29,6 +29,7 @@ internal sealed class SchedulingState
         unmet = new int[graph.Count];
         Unsettled = graph.Count;
         queues = MakeQueues();
+        RemainingWork = SumRemainingWork();
         for (var job = 0; job < graph.Count; job++)
         {
             unmet[job] = graph.DependenciesOf(job).Length;
@@ -53,6 +54,7 @@ internal sealed class SchedulingState
         unmet = (int[])other.unmet.Clone();
         (Unsettled, ReadyCount) = (other.Unsettled, other.ReadyCount);
         queues = Array.ConvertAll(other.queues, q => q.Clone(Order));
+        RemainingWork = (double[])other.RemainingWork.Clone();
         kinds = other.kinds?.Clone(Builders);
         ExcludedBuilders = other.ExcludedBuilders.ToDictionary(p => p.Key, p => new HashSet<int>(p.Value));
     }
@@ -92,6 +94,9 @@ internal sealed class SchedulingState
 
     public int ReadyCount { get; private set; }
 
+    /// <summary>By eligibility class: reference seconds of what is neither done nor given up.</summary>
+    public double[] RemainingWork { get; private set; }
+
     /// <summary>The ready jobs, by eligibility class.</summary>
     public IReadOnlyList<ReadyQueue> Queues => queues;
 
@@ -116,9 +121,20 @@ internal sealed class SchedulingState
         if (Graph[job].IsRequested) return true;
         foreach (var dependent in Graph.DependentsOf(job))
         {
-            if (states[dependent] is JobState.Waiting or JobState.Ready or JobState.Running) return true;
+            if (IsUnsettled(dependent)) return true;
         }
         return false;
+    }
+
+    /// <summary>Whether a job is neither done nor given up.</summary>
+    public bool IsUnsettled(int job) => states[job] is JobState.Waiting or JobState.Ready or JobState.Running;
+
+    /// <summary>More is known of a job that is not settled.</summary>
+    public void SetEstimate(int job, Estimate estimate)
+    {
+        RemainingWork[Classes[job]] = Math.Max(0, RemainingWork[Classes[job]] + estimate.Seconds - Estimates[job].Seconds);
+        Estimates[job] = estimate;
+        OutputBytes[job] = estimate.OutputBytes;
     }
 
     public void Enqueue(int job) => queues[Classes[job]].Add(job);
@@ -147,11 +163,14 @@ internal sealed class SchedulingState
             states[job] = JobState.Running;
         }
         Builders[builder].Take(job, now, freeAt, cores, isHedge);
+        Kinds.Scarce.Count(builder, Classes[job], 1);
         Kinds.Update(builder);
     }
 
     public BuilderState.Slot Release(int job, int builder)
     {
+        // First, since kinds that must be rebuilt count what runs now.
+        Kinds.Scarce.Count(builder, Classes[job], -1);
         var slot = Builders[builder].Release(job);
         Kinds.Update(builder);
         return slot;
@@ -187,6 +206,7 @@ internal sealed class SchedulingState
         Locations.Clear(job);
         MadeOn[job] = -1;
         Unsettled++;
+        RemainingWork[Classes[job]] += Estimates[job].Seconds;
         foreach (var dependent in Graph.DependentsOf(job))
         {
             unmet[dependent]++;
@@ -258,7 +278,18 @@ internal sealed class SchedulingState
         var ready = queues.SelectMany(q => q.Jobs).Order().ToArray();
         Classes = new EligibilityClasses(Graph, Builders.Select(b => b.Description));
         queues = MakeQueues();
+        RemainingWork = SumRemainingWork();
         foreach (var job in ready) Enqueue(job);
+    }
+
+    private double[] SumRemainingWork()
+    {
+        var work = new double[Classes.Count];
+        for (var job = 0; job < Graph.Count; job++)
+        {
+            if (IsUnsettled(job)) work[Classes[job]] += Estimates[job].Seconds;
+        }
+        return work;
     }
 
     private ReadyQueue[] MakeQueues() => Enumerable.Range(0, Classes.Count).Select(_ => new ReadyQueue(Order)).ToArray();
@@ -282,5 +313,6 @@ internal sealed class SchedulingState
         if (states[job] == JobState.Ready) Unready(job);
         states[job] = final;
         Unsettled--;
+        RemainingWork[Classes[job]] = Math.Max(0, RemainingWork[Classes[job]] - Estimates[job].Seconds);
     }
 }

@@ -9,7 +9,9 @@ public sealed class UpwardRank
     private readonly JobGraph graph;
     private readonly double[] weights;
     private readonly double[] ranks;
-    private readonly Queue<int> pending = new();
+    private readonly int[] place;
+    private readonly PriorityQueue<int, int> pending = new();
+    private readonly bool[] isPending;
 
     /// <summary>Computes all ranks in one walk.</summary>
     /// <param name="graph">The jobs.</param>
@@ -19,7 +21,10 @@ public sealed class UpwardRank
         this.graph = graph;
         this.weights = weights.ToArray();
         ranks = new double[graph.Count];
+        place = new int[graph.Count];
+        isPending = new bool[graph.Count];
         var order = graph.TopologicalOrder;
+        for (var i = 0; i < order.Length; i++) place[order[i]] = i;
         for (var i = order.Length - 1; i >= 0; i--) ranks[order[i]] = RankOf(order[i]);
     }
 
@@ -28,6 +33,9 @@ public sealed class UpwardRank
         graph = other.graph;
         weights = (double[])other.weights.Clone();
         ranks = (double[])other.ranks.Clone();
+        place = other.place;
+        isPending = (bool[])other.isPending.Clone();
+        foreach (var (job, priority) in other.pending.UnorderedItems) pending.Enqueue(job, priority);
     }
 
     /// <summary>The rank of a job in seconds.</summary>
@@ -39,24 +47,37 @@ public sealed class UpwardRank
     /// <summary>A copy that goes its own way.</summary>
     public UpwardRank Clone() => new(this);
 
-    /// <summary>
-    /// Changes the weight of one job and the ranks that hang on it: work in proportion to what changes, not to the graph.
-    /// </summary>
-    /// <param name="job">Which job.</param>
-    /// <param name="weight">Its seconds from now on.</param>
-    /// <param name="changed">Gets each job whose rank has changed.</param>
-    public void SetWeight(int job, double weight, ICollection<int> changed)
+    /// <summary>Changes the weight of one job. The ranks that hang on it follow with <see cref="Update"/>.</summary>
+    public void SetWeight(int job, double weight)
     {
         weights[job] = weight;
-        pending.Enqueue(job);
-        while (pending.TryDequeue(out var next))
+        Mark(job);
+    }
+
+    /// <summary>
+    /// Recomputes the ranks that changed weights have touched, each once, dependents before dependencies: work in proportion to what
+    /// changes, not to the graph.
+    /// </summary>
+    /// <param name="limit">At most so many jobs now; the others next time.</param>
+    /// <param name="changed">Told of each job whose rank has changed.</param>
+    public void Update(int limit, Action<int> changed)
+    {
+        while (limit-- > 0 && pending.TryDequeue(out var job, out _))
         {
-            var rank = RankOf(next);
-            if (rank == ranks[next]) continue;
-            ranks[next] = rank;
-            changed.Add(next);
-            foreach (var dependency in graph.DependenciesOf(next)) pending.Enqueue(dependency);
+            isPending[job] = false;
+            var rank = RankOf(job);
+            if (rank == ranks[job]) continue;
+            ranks[job] = rank;
+            changed(job);
+            foreach (var dependency in graph.DependenciesOf(job)) Mark(dependency);
         }
+    }
+
+    private void Mark(int job)
+    {
+        if (isPending[job]) return;
+        isPending[job] = true;
+        pending.Enqueue(job, -place[job]);
     }
 
     private double RankOf(int job)

@@ -22,6 +22,7 @@ public sealed class FarmSimulator
     private readonly int local;
     private long happenings;
     private double now;
+    private double wakeup;
     private long bytesMoved;
     private int decisions;
 
@@ -91,7 +92,11 @@ public sealed class FarmSimulator
                 case SchedulingDecision.Abandon or SchedulingDecision.NoBuilder: break;
             }
         }
-        if (scheduler.NextWakeup is { } at) Expect(new Happening(HappeningKind.Wakeup, -1, -1), at);
+        if (scheduler.NextWakeup is { } at && !(wakeup > now && wakeup <= at))
+        {
+            wakeup = at;
+            Expect(new Happening(HappeningKind.Wakeup, -1, -1), at);
+        }
     }
 
     private void Start(int job, int builder, int cores)
