@@ -101,12 +101,13 @@ internal sealed class BuilderKinds
     /// <summary>The builders of a kind, in no order.</summary>
     public ReadOnlySpan<int> MembersOf(int kind) => heaps[kind];
 
-    /// <summary>Whether a builder that may take jobs of this class has a free slot.</summary>
+    /// <summary>Whether a builder that may take jobs of this class has a free slot that is open to them.</summary>
     public bool HasIdle(int eligibilityClass)
     {
         foreach (var kind in kindsOfClass[eligibilityClass])
         {
-            if (builders[heaps[kind][0]].FreeSlots > 0) return true;
+            var first = heaps[kind][0];
+            if (builders[first].FreeSlots > 0 && Scarce.IsOpen(first, eligibilityClass)) return true;
         }
         return false;
     }

@@ -43,6 +43,7 @@ internal sealed class BuilderState
         public double FreeAt;
         public int Cores;
         public bool IsHedge;
+        public bool HasBegun;
     }
 
     public FarmBuilder Description { get; private set; }

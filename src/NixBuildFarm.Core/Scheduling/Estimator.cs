@@ -10,7 +10,8 @@ public interface IEstimator
     double SpeedOf(FarmBuilder builder, string system);
 
     /// <summary>Takes in a build that succeeded.</summary>
-    void Observe(BuildObservation build);
+    /// <returns>Whether anything was learnt from it.</returns>
+    bool Observe(BuildObservation build);
 }
 
 /// <summary>
@@ -68,9 +69,9 @@ public sealed class Estimator : IEstimator
     }
 
     /// <inheritdoc/>
-    public void Observe(BuildObservation build)
+    public bool Observe(BuildObservation build)
     {
-        if (!(build.Seconds > 0) || build.SpeedFactor <= 0) return;
+        if (!(build.Seconds > 0) || build.SpeedFactor <= 0) return false;
         var configured = build.Seconds * build.SpeedFactor / Estimate.CoreFactor(build.EnableParallelBuilding, Math.Max(1, build.Cores));
         var key = (build.Builder, build.System);
         if (!speeds.TryGetValue(key, out var speed)) speeds.Add(key, speed = new LearntSpeed());
@@ -84,6 +85,7 @@ public sealed class Estimator : IEstimator
             list.Add(build.System);
         }
         of.Add(build.Builder, configured * Math.Exp(speed.LogCorrection), build.OutputBytes);
+        return true;
     }
 
     /// <summary>

@@ -20,4 +20,25 @@ internal sealed record Heuristic
 
     /// <summary>Of that factor.</summary>
     public int Seed { get; init; }
+
+    /// <summary>Whether both put the jobs in the same order.</summary>
+    public bool HasSameOrder(Heuristic other) => Noise == other.Noise && (Noise == 0 || Seed == other.Seed);
+
+    /// <summary>The factor for the weight of a job: lognormal, and always the same for a job and seed.</summary>
+    public double FactorOf(int job)
+    {
+        if (Noise == 0) return 1;
+        var u = Mix(((ulong)Seed << 32) + (ulong)job) / (double)(1UL << 53);
+        var v = Mix(((ulong)Seed << 32) + (ulong)job + (1UL << 62)) / (double)(1UL << 53);
+        return Math.Exp(Noise * Math.Sqrt(-2 * Math.Log(1 - u)) * Math.Cos(2 * Math.PI * v));
+    }
+
+    /// <summary>53 well-mixed bits of a number (the finaliser of SplitMix64).</summary>
+    private static ulong Mix(ulong x)
+    {
+        x += 0x9E3779B97F4A7C15;
+        x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9;
+        x = (x ^ x >> 27) * 0x94D049BB133111EB;
+        return (x ^ x >> 31) >> 11;
+    }
 }

@@ -7,7 +7,7 @@ namespace NixBuildFarm.Scheduling;
 /// inputs and the builder's speed. Where that is a builder that is busy, the job waits for it, and the place is kept in mind while the
 /// jobs of lower rank are placed.
 /// </summary>
-internal sealed class Placement(SchedulingState state, SchedulerOptions options, Heuristic heuristic)
+internal sealed class Placement(SchedulingState state, SchedulerOptions options, Heuristic first)
 {
     /// <summary>
     /// Jobs of one class that may decide to wait in one decision: a bound for the work of one event. Those after them take what is idle.
@@ -24,6 +24,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     private readonly HashSet<int> hedged = [];
     private readonly HashSet<int> reportedNoBuilder = [];
     private int[] patience = [];
+    private Heuristic heuristic = first;
     private double latestEnd;
 
     /// <summary>When a decision may change although nothing happens.</summary>
@@ -85,6 +86,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     {
         var slot = state.Builders[builder].IndexOf(job);
         state.Builders[builder].Slots[slot].StartedAt = now;
+        state.Builders[builder].Slots[slot].HasBegun = true;
         state.SetFreeAt(builder, slot, now + state.Estimates[job].Seconds * CoreFactor(job, builder, slot) / state.SpeedOf(builder, job));
         foreach (var dependency in state.Graph.DependenciesOf(job)) state.Locations.Add(dependency, builder);
     }
@@ -106,6 +108,18 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     }
 
     public void FarmChanged() => reportedNoBuilder.Clear();
+
+    /// <summary>The same knowledge, on a copy of the state and with another heuristic.</summary>
+    public Placement Fork(SchedulingState copy, SchedulerOptions with, Heuristic other)
+    {
+        var fork = new Placement(copy, with, other) { latestEnd = latestEnd };
+        fork.hedged.UnionWith(hedged);
+        fork.reportedNoBuilder.UnionWith(reportedNoBuilder);
+        return fork;
+    }
+
+    /// <summary>Goes on with another heuristic.</summary>
+    public void Follow(Heuristic other) => heuristic = other;
 
     public bool IsHedged(int job) => hedged.Contains(job);
 
@@ -186,10 +200,10 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     {
         while (true)
         {
-            var first = state.Kinds.FirstOf(kind);
-            var builder = state.Builders[first];
-            if (builder.FreeSlots > 0 || builder.Key > now || builder.Slots.Length == 0) return first;
-            Foresee(first, builder.EarliestSlot(), now);
+            var earliest = state.Kinds.FirstOf(kind);
+            var builder = state.Builders[earliest];
+            if (builder.FreeSlots > 0 || builder.Key > now || builder.Slots.Length == 0) return earliest;
+            Foresee(earliest, builder.EarliestSlot(), now);
         }
     }
 
@@ -205,7 +219,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     {
         var builder = state.Builders[b];
         if (builder.Slots.Length == 0) return;
-        if (heuristic.Reserve > 0 && !state.Kinds.Scarce.IsOpen(b, state.Classes[job])) return;
+        if (!state.Kinds.Scarce.IsOpen(b, state.Classes[job])) return;
         if (!mayWait && builder.FreeSlots == 0) return;
         var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
         var start = Math.Max(free, InputsAt(job, b, now)) + options.StartOverhead;

@@ -55,7 +55,7 @@ public sealed class RunEstimates
         configured.TryAdd(builder.Name, builder);
         var original = configured[builder.Name];
         var key = PackagePriors.KeyOf(job);
-        estimator.Observe(new BuildObservation
+        var learnt = estimator.Observe(new BuildObservation
         {
             Package = key,
             System = job.System,
@@ -66,6 +66,7 @@ public sealed class RunEstimates
             SpeedFactor = original.SpeedOf(job.System),
             OutputBytes = finished.OutputBytes,
         });
+        if (!learnt) return [];
         var changes = new List<SchedulingEvent>();
         foreach (var jobs in jobsOf[key].Values)
         {

@@ -25,7 +25,7 @@ internal sealed class ScarceBuilders
         slots = new double[sets.Length];
         capacity = new double[sets.Length];
         foreign = new int[sets.Length];
-        open = new double[sets.Length];
+        open = Enumerable.Repeat(double.PositiveInfinity, sets.Length).ToArray();
         for (var s = 0; s < sets.Length; s++)
         {
             for (var b = 0; b < builders.Length; b++)
@@ -65,6 +65,7 @@ internal sealed class ScarceBuilders
     /// <summary>Computes the shares anew.</summary>
     /// <param name="remainingWork">By class: reference seconds of all that is not done.</param>
     /// <param name="horizon">Seconds until the run can end at the earliest; larger closes less.</param>
+    /// <remarks>Until it is called, everything is open.</remarks>
     public void Foresee(ReadOnlySpan<double> remainingWork, double horizon)
     {
         for (var s = 0; s < open.Length; s++)

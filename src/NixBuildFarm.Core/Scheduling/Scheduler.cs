@@ -37,6 +37,8 @@ public sealed class Scheduler
     private readonly SchedulerOptions options;
     private readonly Placement placement;
     private readonly List<SchedulingDecision> pending = [];
+    private readonly Portfolio? portfolio;
+    private Heuristic heuristic = new();
     private UpwardRank rank;
     private double[] bestSpeeds = [];
     private double lastEventAt;
@@ -51,8 +53,21 @@ public sealed class Scheduler
         if (estimates.Count != graph.Count) throw new ArgumentException("One estimate for each job is needed.", nameof(estimates));
         this.options = options ?? new SchedulerOptions();
         state = new SchedulingState(graph, farm, estimates);
-        placement = new Placement(state, this.options, new Heuristic());
+        placement = new Placement(state, this.options, heuristic);
+        portfolio = this.options.Policy == SchedulingPolicy.Portfolio ? new Portfolio(this) : null;
         rank = new UpwardRank(graph, Weights());
+        OrderByRank();
+    }
+
+    /// <summary>A copy to try a heuristic on.</summary>
+    private Scheduler(Scheduler other, Heuristic heuristic)
+    {
+        options = other.options with { Policy = SchedulingPolicy.EarliestFinish };
+        state = other.state.Clone();
+        lastEventAt = other.lastEventAt;
+        this.heuristic = heuristic;
+        placement = other.placement.Fork(state, options, heuristic);
+        rank = heuristic.HasSameOrder(other.heuristic) ? other.rank.Clone() : new UpwardRank(Graph, Weights());
         OrderByRank();
     }
 
@@ -159,8 +174,27 @@ public sealed class Scheduler
         var decisions = new List<SchedulingDecision>(pending);
         pending.Clear();
         rank.Update(MaxRankUpdates, SetKey);
+        portfolio?.Reconsider(now);
         placement.Decide(now, decisions);
         return decisions;
+    }
+
+    internal SchedulingState State => state;
+
+    internal Heuristic Heuristic => heuristic;
+
+    internal Scheduler Fork(Heuristic other) => new(this, other);
+
+    /// <summary>Goes on with another heuristic.</summary>
+    internal void Follow(Heuristic other)
+    {
+        if (other == heuristic) return;
+        var sameOrder = other.HasSameOrder(heuristic);
+        heuristic = other;
+        placement.Follow(other);
+        if (sameOrder) return;
+        rank = new UpwardRank(Graph, Weights());
+        OrderByRank();
     }
 
     private static void Refuse(SchedulingEvent happened, string why) =>
@@ -169,6 +203,8 @@ public sealed class Scheduler
     private void Apply(SchedulingEvent.JobStarted e)
     {
         CheckRuns(e, e.Job, e.Builder);
+        var builder = state.Builders[e.Builder];
+        if (builder.Slots[builder.IndexOf(e.Job)].HasBegun) Refuse(e, $"{Graph[e.Job].Name} has begun there already");
         placement.Begin(e.Job, e.Builder, e.At);
     }
 
@@ -176,10 +212,11 @@ public sealed class Scheduler
     {
         CheckRuns(e, e.Job, e.Builder);
         if (e.OutputBytes < 0) Refuse(e, "a size is not negative");
-        state.Release(e.Job, e.Builder);
+        var slot = state.Release(e.Job, e.Builder);
         CancelOtherAttempt(e.Job);
         state.OutputBytes[e.Job] = e.OutputBytes;
         state.MadeOn[e.Job] = e.Builder;
+        portfolio?.Surprise(Math.Abs(e.At - slot.StartedAt - state.Estimates[e.Job].Seconds / state.SpeedOf(e.Builder, e.Job)));
         state.Locations.Add(e.Job, e.Builder);
         state.SetDone(e.Job);
     }
@@ -294,6 +331,7 @@ public sealed class Scheduler
         CheckJob(e, e.Job);
         if (!(e.Estimate.Seconds >= 0 && e.Estimate.Spread >= 0)) Refuse(e, "an estimate is not negative");
         if (!state.IsUnsettled(e.Job)) return;
+        portfolio?.Surprise(Math.Abs(e.Estimate.Seconds - state.Estimates[e.Job].Seconds));
         state.SetEstimate(e.Job, e.Estimate);
         placement.EstimateChanged(e.Job, e.At);
         rank.SetWeight(e.Job, WeightOf(e.Job));
@@ -339,6 +377,7 @@ public sealed class Scheduler
     private void FarmChanged()
     {
         placement.FarmChanged();
+        portfolio?.Surprise(double.PositiveInfinity);
         if (IsSame(bestSpeeds, state.Kinds.BestSpeed)) return;
         rank = new UpwardRank(Graph, Weights());
         OrderByRank();
@@ -368,5 +407,6 @@ public sealed class Scheduler
     }
 
     /// <summary>Seconds of a job on the fastest builder that may take it.</summary>
-    private double WeightOf(int job) => state.Estimates[job].Seconds / state.BestSpeedOf(job) + options.StartOverhead;
+    private double WeightOf(int job) =>
+        (state.Estimates[job].Seconds / state.BestSpeedOf(job) + options.StartOverhead) * heuristic.FactorOf(job);
 }

@@ -10,7 +10,8 @@ namespace NixBuildFarm.Simulation;
 public sealed class FarmSimulator
 {
     private readonly Scheduler scheduler;
-    private readonly GraphDurations truth;
+    private readonly IReadOnlyList<double> seconds;
+    private readonly IReadOnlyList<long> outputBytes;
     private readonly SimulationOptions options;
     private readonly PriorityQueue<Happening, (double At, long Number)> future = new();
     private readonly Dictionary<(int Job, int Builder), Attempt> attempts = [];
@@ -31,11 +32,44 @@ public sealed class FarmSimulator
     /// <param name="truth">What the jobs really take, whatever the scheduler believes.</param>
     /// <param name="options">What else happens; null: nothing.</param>
     public FarmSimulator(Scheduler scheduler, GraphDurations truth, SimulationOptions? options = null)
+        : this(scheduler, truth.Seconds, truth.OutputBytes, options ?? new SimulationOptions())
     {
         if (truth.Seconds.Count != scheduler.Graph.Count) throw new ArgumentException("One duration for each job is needed.", nameof(truth));
+    }
+
+    /// <summary>Continues a run that has begun: the builds that run and the outputs that are on their way go on.</summary>
+    internal FarmSimulator(Scheduler scheduler, double now, IReadOnlyList<double> seconds)
+        : this(scheduler, seconds, scheduler.State.OutputBytes, new SimulationOptions())
+    {
+        this.now = now;
+        for (var b = 0; b < farm.Count; b++)
+        {
+            var builder = scheduler.State.Builders[b];
+            (uplinkFree[b], downlinkFree[b]) = (now, builder.DownlinkFree);
+            foreach (var slot in builder.Slots)
+            {
+                if (slot.Job < 0) continue;
+                var attempt = new Attempt(slot.Cores, slot.StartedAt);
+                attempts[(slot.Job, b)] = attempt;
+                var running = new Happening(slot.HasBegun ? HappeningKind.Ended : HappeningKind.Started, slot.Job, b, attempt);
+                Expect(running, slot.HasBegun ? ExpectedEnd(slot, b) : slot.StartedAt);
+            }
+        }
+        for (var job = 0; job < seconds.Count && local >= 0; job++)
+        {
+            if (scheduler.MadeOn(job) < 0 || scheduler.HasOutputs(job, local) || !scheduler.State.IsNeeded(job)) continue;
+            var home = now + outputBytes[job] / farm[scheduler.MadeOn(job)].UploadBandwidth;
+            arrivals[(job, local)] = home;
+            Expect(new Happening(HappeningKind.OutputsArrived, job, local), home);
+        }
+    }
+
+    private FarmSimulator(Scheduler scheduler, IReadOnlyList<double> seconds, IReadOnlyList<long> outputBytes, SimulationOptions options)
+    {
         this.scheduler = scheduler;
-        this.truth = truth;
-        this.options = options ?? new SimulationOptions();
+        this.seconds = seconds;
+        this.outputBytes = outputBytes;
+        this.options = options;
         farm = [.. scheduler.Builders];
         uplinkFree = Enumerable.Repeat(0.0, scheduler.Builders.Count).ToList();
         downlinkFree = Enumerable.Repeat(0.0, scheduler.Builders.Count).ToList();
@@ -56,23 +90,37 @@ public sealed class FarmSimulator
     public SimulationResult Run()
     {
         foreach (var disturbance in options.Disturbances) Expect(new Happening(HappeningKind.Disturbance, -1, -1, null, disturbance), disturbance.At);
-        CarryOut(scheduler.Decide(0));
-        while (scheduler.Remaining > 0 && future.TryDequeue(out var first, out var when))
+        Play(double.PositiveInfinity);
+        return new SimulationResult
+        {
+            Farm = farm,
+            Schedule = schedule,
+            NotDone = scheduler.Graph.Count - schedule.Select(e => e.Job).Distinct().Count(),
+            Bound = LowerBound.Of(scheduler.Graph, farm, seconds, scheduler.Options.Moldable),
+            BytesMoved = bytesMoved,
+            Decisions = decisions,
+        };
+    }
+
+    /// <summary>Plays to the end, or until it is later than <paramref name="limit"/>; when that was.</summary>
+    internal double Play(double limit)
+    {
+        CarryOut(scheduler.Decide(now));
+        while (scheduler.Remaining > 0 && now <= limit && future.TryDequeue(out var first, out var when))
         {
             now = when.At;
             Happen(first);
             while (future.TryPeek(out _, out var next) && next.At <= now) Happen(future.Dequeue());
             CarryOut(scheduler.Decide(now));
         }
-        return new SimulationResult
-        {
-            Farm = farm,
-            Schedule = schedule,
-            NotDone = scheduler.Graph.Count - schedule.Select(e => e.Job).Distinct().Count(),
-            Bound = LowerBound.Of(scheduler.Graph, farm, truth.Seconds, scheduler.Options.Moldable),
-            BytesMoved = bytesMoved,
-            Decisions = decisions,
-        };
+        return now;
+    }
+
+    private double ExpectedEnd(BuilderState.Slot slot, int builder)
+    {
+        var scale = TrueSeconds(slot.Job, builder, slot.Cores) / seconds[slot.Job];
+        var elapsed = Math.Max(0, now - slot.StartedAt);
+        return slot.StartedAt + scale * scheduler.EstimateOf(slot.Job).ExpectedSeconds(elapsed / scale);
     }
 
     private void Expect(Happening happening, double at) => future.Enqueue(happening, (Math.Max(at, now), happenings++));
@@ -138,10 +186,10 @@ public sealed class FarmSimulator
         var target = farm[to].DownloadBandwidth;
         var bandwidth = Math.Min(source, target);
         if (double.IsInfinity(bandwidth)) return earliest;
-        bytesMoved += truth.OutputBytes[job];
+        bytesMoved += outputBytes[job];
         if (!double.IsInfinity(source)) earliest = Math.Max(earliest, uplinkFree[from]);
         if (!double.IsInfinity(target)) earliest = Math.Max(earliest, downlinkFree[to]);
-        var end = earliest + truth.OutputBytes[job] / bandwidth;
+        var end = earliest + outputBytes[job] / bandwidth;
         uplinkFree[from] = Math.Max(uplinkFree[from], end);
         downlinkFree[to] = Math.Max(downlinkFree[to], end);
         return end;
@@ -179,8 +227,8 @@ public sealed class FarmSimulator
 
     private double TrueSeconds(int job, int builder, int cores)
     {
-        var seconds = truth.Seconds[job] / farm[builder].SpeedOf(scheduler.Graph[job].System);
-        return scheduler.Options.Moldable ? seconds * Estimate.CoreFactor(scheduler.Graph[job].EnableParallelBuilding, cores) : seconds;
+        var fixedCores = seconds[job] / farm[builder].SpeedOf(scheduler.Graph[job].System);
+        return scheduler.Options.Moldable ? fixedCores * Estimate.CoreFactor(scheduler.Graph[job].EnableParallelBuilding, cores) : fixedCores;
     }
 
     private void Ended(Happening happening)
@@ -193,9 +241,9 @@ public sealed class FarmSimulator
             return;
         }
         schedule.Add(new ScheduledJob(job, builder, attempt.Begin, now, attempt.Cores));
-        var finished = new SchedulingEvent.JobFinished(now, job, builder, truth.OutputBytes[job]);
+        var finished = new SchedulingEvent.JobFinished(now, job, builder, outputBytes[job]);
         scheduler.Apply(finished);
-        if (local >= 0 && builder != local)
+        if (local >= 0 && builder != local && scheduler.StatusOf(local) != BuilderStatus.Lost)
         {
             var home = Move(job, local);
             arrivals[(job, local)] = home;

@@ -58,9 +58,6 @@ public static class SimulatedEstimates
 
         public double SpeedOf(FarmBuilder builder, string system) => builder.SpeedOf(system);
 
-        public void Observe(BuildObservation build)
-        {
-            // There is nothing to learn.
-        }
+        public bool Observe(BuildObservation build) => false;
     }
 }
