@@ -26,7 +26,7 @@ foreach (var f in farms)
             var scheduler = new Scheduler(graph, farm, estimates.Current, new SchedulerOptions { Policy = policies[p] });
             var result = new FarmSimulator(scheduler, truth, new SimulationOptions { Estimates = estimates }).Run();
             line += $" {result.Ratio,7:f4} ({clock.Elapsed.TotalSeconds:f2}s)";
-            if (result.NotDone > 0) line += " NOTDONE " + result.NotDone;
+            line += $"d{result.Decisions}"; if (result.NotDone > 0) line += " NOTDONE " + result.NotDone;
             if (args.Length > 6) { using var w = new StreamWriter(args[6]); SimulationFiles.WriteSchedule(w, result); }
             logs[p].Add(Math.Log(result.Ratio));
         }

@@ -98,6 +98,16 @@ internal sealed class BuilderKinds
     /// <summary>The builder of a kind that is free first.</summary>
     public int FirstOf(int kind) => heaps[kind][0];
 
+    /// <summary>Whether only one slot is free on all builders of a kind.</summary>
+    public bool HasOneFreeSlot(int kind)
+    {
+        var heap = heaps[kind];
+        // The second of a heap is one of the two below the first.
+        return builders[heap[0]].FreeSlots == 1
+            && (heap.Length < 2 || builders[heap[1]].FreeSlots == 0)
+            && (heap.Length < 3 || builders[heap[2]].FreeSlots == 0);
+    }
+
     /// <summary>The builders of a kind, in no order.</summary>
     public ReadOnlySpan<int> MembersOf(int kind) => heaps[kind];
 

@@ -27,6 +27,12 @@ public sealed class Estimator : IEstimator
     /// <summary>Below this the spread of a few equal durations is not believed.</summary>
     private const double LeastSpread = 0.08;
 
+    /// <summary>Builds of one package differ (bootstrap stages, versions, options): one of them tells so little of a builder's speed.</summary>
+    private const double VariantSpread = 0.3;
+
+    /// <summary>Shorter builds tell of disks and starts, not of speed.</summary>
+    private const double LeastTellingSeconds = 5;
+
     /// <summary>An estimate vaguer than this teaches nothing of a builder's speed.</summary>
     private const double VagueSpread = 1;
 
@@ -75,7 +81,7 @@ public sealed class Estimator : IEstimator
         var configured = build.Seconds * build.SpeedFactor / Estimate.CoreFactor(build.EnableParallelBuilding, Math.Max(1, build.Cores));
         var key = (build.Builder, build.System);
         if (!speeds.TryGetValue(key, out var speed)) speeds.Add(key, speed = new LearntSpeed());
-        if (SeenElsewhere(build) is { } known) speed.Learn(Math.Log(known.Seconds / configured), known.Spread);
+        if (build.Seconds >= LeastTellingSeconds && SeenElsewhere(build) is { } known) speed.Learn(Math.Log(known.Seconds / configured), known.Spread);
 
         var sampleKey = (build.Package, build.System);
         if (!samples.TryGetValue(sampleKey, out var of))
@@ -146,13 +152,14 @@ public sealed class Estimator : IEstimator
     /// </summary>
     private sealed class LearntSpeed
     {
-        private double variance = 0.5 * 0.5;
+        /// <summary>A configured speed is believed to be right within a third.</summary>
+        private double variance = 0.3 * 0.3;
 
         public double LogCorrection { get; private set; }
 
         public void Learn(double observed, double spread)
         {
-            var noise = spread * spread + 0.05 * 0.05;
+            var noise = spread * spread + VariantSpread * VariantSpread;
             var limit = 3 * Math.Sqrt(variance + noise);
             var surprise = Math.Clamp(observed - LogCorrection, -limit, limit);
             var gain = variance / (variance + noise);

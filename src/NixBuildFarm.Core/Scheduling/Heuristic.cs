@@ -12,6 +12,18 @@ internal sealed record Heuristic
     /// </summary>
     public double Reserve { get; init; } = 0.8;
 
+    /// <summary>
+    /// A job does not take a builder so slow that the run would last longer than this times its least time, where a faster one could still
+    /// do it in time: it lets shorter jobs go first. 0: it takes it.
+    /// </summary>
+    public double Deadline { get; init; }
+
+    /// <summary>
+    /// Whether the last free slot of the fastest builders is kept for short jobs and for those on the critical path: a long job that could
+    /// wait would make the next critical one wait for it.
+    /// </summary>
+    public bool Guards { get; init; }
+
     /// <summary>First ready, first served, instead of by rank.</summary>
     public bool IsFifo { get; init; }
 

@@ -16,6 +16,9 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
 
     private const int Exhausted = -1;
 
+    /// <summary>A job is long when it fills this part of the time that is left, and critical when its rank does.</summary>
+    private const double GuardedPart = 0.03, CriticalPart = 0.9;
+
     /// <summary>A late job is looked at again after so many seconds at the earliest.</summary>
     private const double LeastDelay = 0.2;
 
@@ -26,6 +29,8 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     private int[] patience = [];
     private Heuristic heuristic = first;
     private double latestEnd;
+    private double runEnd;
+    private double deadline;
 
     /// <summary>When a decision may change although nothing happens.</summary>
     public double? NextWakeup { get; private set; }
@@ -36,6 +41,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         ForeseeEnd(now);
         Array.Resize(ref patience, state.Queues.Count);
         Array.Fill(patience, heuristic.Waits ? MaxWaiting : 0);
+        var postponements = MaxWaiting;
         for (var next = NextJob(); next >= 0; next = NextJob())
         {
             ref var patienceLeft = ref patience[state.Classes[next]];
@@ -48,6 +54,13 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
             {
                 Wait(next, place, now);
                 patienceLeft--;
+            }
+            else if (place.IsTooLate)
+            {
+                state.Dequeue(next);
+                waiting.Add(next);
+                patienceLeft = Math.Max(0, patienceLeft - 1);
+                if (--postponements <= 0) patienceLeft = Exhausted;
             }
             else if (IsPossible(next))
             {
@@ -70,15 +83,17 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     /// <summary>Until when the run lasts at least, by what is ready, what has started and the work that is left.</summary>
     private void ForeseeEnd(double now)
     {
-        if (heuristic.Reserve <= 0) return;
         var work = 0.0;
         for (var c = 0; c < state.Queues.Count; c++)
         {
             work += state.RemainingWork[c];
             if (state.Queues[c].Count > 0) latestEnd = Math.Max(latestEnd, now + state.Order.Key[state.Queues[c].First]);
         }
-        var horizon = Math.Max(latestEnd - now, work / state.Kinds.TotalCapacity);
-        state.Kinds.Scarce.Foresee(state.RemainingWork, horizon * heuristic.Reserve);
+        var scarce = state.Kinds.Scarce;
+        var horizon = Math.Max(latestEnd - now, Math.Max(work / state.Kinds.TotalCapacity, scarce.LeastTime(state.RemainingWork)));
+        scarce.Foresee(state.RemainingWork, heuristic.Reserve > 0 ? horizon * heuristic.Reserve : double.PositiveInfinity);
+        runEnd = now + horizon;
+        deadline = heuristic.Deadline > 0 ? now + horizon * heuristic.Deadline : double.PositiveInfinity;
     }
 
     /// <summary>The build itself has begun: what was a forecast of its end is now counted from here.</summary>
@@ -177,20 +192,24 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     private Place Best(int job, double now, bool mayWait)
     {
         var best = new Place(-1, 0, double.PositiveInfinity);
+        var leastSeconds = state.Estimates[job].Seconds / state.BestSpeedOf(job) + options.StartOverhead;
+        // What follows the job takes this long at least: it must end so much before the deadline, if anyone can do that.
+        var latest = deadline - Math.Max(0, state.Order.Key[job] - leastSeconds);
+        if (now + leastSeconds > latest || state.RunningCount == 0) latest = double.PositiveInfinity;
         if (state.ExcludedBuilders.ContainsKey(job))
         {
             for (var b = 0; b < state.Builders.Length; b++)
             {
-                if (state.MayTake(b, job)) Consider(job, b, now, mayWait, ref best);
+                if (state.MayTake(b, job)) Consider(job, b, now, mayWait, latest, ref best);
             }
             return best;
         }
-        foreach (var kind in state.Kinds.KindsOf(state.Classes[job])) Consider(job, FirstOf(kind, now), now, mayWait, ref best);
+        foreach (var kind in state.Kinds.KindsOf(state.Classes[job])) Consider(job, FirstOf(kind, now), now, mayWait, latest, ref best);
         // Where its inputs were made is worth a look as well: nothing needs to move.
         foreach (var dependency in state.Graph.DependenciesOf(job))
         {
             var maker = state.MadeOn[dependency];
-            if (maker >= 0 && state.MayTake(maker, job)) Consider(job, maker, now, mayWait, ref best);
+            if (maker >= 0 && state.MayTake(maker, job)) Consider(job, maker, now, mayWait, latest, ref best);
         }
         return best;
     }
@@ -215,16 +234,34 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         state.SetFreeAt(builder, slot, Math.Max(entry.StartedAt + expected, now + Math.Max(LeastDelay, 0.03 * (now - entry.StartedAt))));
     }
 
-    private void Consider(int job, int b, double now, bool mayWait, ref Place best)
+    private void Consider(int job, int b, double now, bool mayWait, double latest, ref Place best)
     {
         var builder = state.Builders[b];
         if (builder.Slots.Length == 0) return;
         if (!state.Kinds.Scarce.IsOpen(b, state.Classes[job])) return;
+        if (heuristic.Guards && IsGuarded(job, b, now)) return;
         if (!mayWait && builder.FreeSlots == 0) return;
         var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
         var start = Math.Max(free, InputsAt(job, b, now)) + options.StartOverhead;
         var finish = start + state.Estimates[job].Seconds / state.SpeedOf(b, job);
+        if (finish > latest)
+        {
+            if (best.Builder < 0) best = best with { IsTooLate = true };
+            return;
+        }
         if (finish < best.Finish) best = new Place(b, start, finish);
+    }
+
+    /// <summary>Whether the builder's last fast slot is kept from this job: it is long, and the critical path does not hang on it.</summary>
+    private bool IsGuarded(int job, int b, double now)
+    {
+        var builder = state.Builders[b];
+        if (builder.FreeSlots != 1 || state.RunningCount == 0) return false;
+        var (speed, horizon) = (state.SpeedOf(b, job), runEnd - now);
+        return speed >= 0.97 * state.BestSpeedOf(job)
+            && state.Estimates[job].Seconds / speed > GuardedPart * horizon
+            && state.Order.Key[job] < CriticalPart * horizon
+            && state.Kinds.HasOneFreeSlot(builder.Kind);
     }
 
     /// <summary>When all inputs of the job can be at the builder.</summary>
@@ -263,5 +300,5 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     }
 
     [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Place(int Builder, double Start, double Finish);
+    private readonly record struct Place(int Builder, double Start, double Finish, bool IsTooLate = false);
 }

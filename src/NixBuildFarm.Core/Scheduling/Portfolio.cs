@@ -10,7 +10,7 @@ namespace NixBuildFarm.Scheduling;
 internal sealed class Portfolio(Scheduler scheduler)
 {
     /// <summary>Jobs played for one plan: many variants for a small graph, two for one of 100,000.</summary>
-    private const int JobsPerPlan = 200_000;
+    private const int JobsPerPlan = 300_000;
 
     /// <summary>Plays for one plan at most.</summary>
     private const int MaxVariants = 32;
@@ -27,10 +27,14 @@ internal sealed class Portfolio(Scheduler scheduler)
     private static readonly Heuristic[] Basic =
     [
         new() { Reserve = 0.8 },
+        new() { Reserve = 0.8, Guards = true },
+        new() { Reserve = 0.8, Deadline = 1 },
+        new() { Reserve = 1, Deadline = 1, Guards = true },
+        new() { Reserve = 0.8, Waits = false, Guards = true },
+        new() { Reserve = 0, Waits = false },
+        new() { Reserve = 0.6, Deadline = 1.03 },
         new() { Reserve = 0 },
-        new() { Reserve = 0.8, Waits = false },
-        new() { Reserve = 0.6 },
-        new() { Reserve = 1 },
+        new() { Reserve = 1, Waits = false, Deadline = 1 },
         new() { Reserve = 0, Waits = false },
     ];
 

@@ -6,7 +6,7 @@ namespace NixBuildFarm.Scheduling;
 public sealed class RunEstimates
 {
     /// <summary>Changes below this (in parts of the value) do not matter.</summary>
-    private const double Worth = 0.05;
+    private const double Worth = 0.05, WorthOfSpeed = 0.1;
 
     private readonly JobGraph graph;
     private readonly IEstimator estimator;
@@ -79,7 +79,7 @@ public sealed class RunEstimates
                 if (other != finished.Job) changes.Add(new SchedulingEvent.EstimateChanged(finished.At, other, estimate));
             }
         }
-        if (Differs(estimator.SpeedOf(original, job.System), builder.SpeedOf(job.System)))
+        if (Differs(estimator.SpeedOf(original, job.System), builder.SpeedOf(job.System), WorthOfSpeed))
         {
             changes.Add(new SchedulingEvent.BuilderChanged(finished.At, finished.Builder, builder with { Systems = LearntSpeeds(original) }));
         }
@@ -89,5 +89,5 @@ public sealed class RunEstimates
     private SystemSpeed[] LearntSpeeds(FarmBuilder original) =>
         original.Systems.Select(s => s with { Speed = estimator.SpeedOf(original, s.System) }).ToArray();
 
-    private static bool Differs(double a, double b) => Math.Abs(a - b) > Worth * Math.Max(a, b);
+    private static bool Differs(double a, double b, double worth = Worth) => Math.Abs(a - b) > worth * Math.Max(a, b);
 }

@@ -62,6 +62,14 @@ internal sealed class ScarceBuilders
         }
     }
 
+    /// <summary>Seconds that some set of builders still needs at least for its own jobs.</summary>
+    public double LeastTime(ReadOnlySpan<double> remainingWork)
+    {
+        var longest = 0.0;
+        for (var s = 0; s < open.Length; s++) longest = Math.Max(longest, OwnWork(s, remainingWork) / capacity[s]);
+        return longest;
+    }
+
     /// <summary>Computes the shares anew.</summary>
     /// <param name="remainingWork">By class: reference seconds of all that is not done.</param>
     /// <param name="horizon">Seconds until the run can end at the earliest; larger closes less.</param>
@@ -70,12 +78,7 @@ internal sealed class ScarceBuilders
     {
         for (var s = 0; s < open.Length; s++)
         {
-            var own = 0.0;
-            for (var c = 0; c < remainingWork.Length; c++)
-            {
-                if (isOwn[s][c]) own += remainingWork[c];
-            }
-            open[s] = slots[s] * Math.Max(0, 1 - own / (capacity[s] * Math.Max(1, horizon)));
+            open[s] = slots[s] * Math.Max(0, 1 - OwnWork(s, remainingWork) / (capacity[s] * Math.Max(1, horizon)));
         }
     }
 
@@ -87,6 +90,16 @@ internal sealed class ScarceBuilders
             if (!isOwn[s][jobClass] && foreign[s] + 0.5 > open[s]) return false;
         }
         return true;
+    }
+
+    private double OwnWork(int set, ReadOnlySpan<double> remainingWork)
+    {
+        var own = 0.0;
+        for (var c = 0; c < remainingWork.Length; c++)
+        {
+            if (isOwn[set][c]) own += remainingWork[c];
+        }
+        return own;
     }
 
     private static bool IsSubset(bool[] part, bool[] whole)

@@ -322,8 +322,9 @@ public sealed class Scheduler
         CheckBuilder(e, e.Builder);
         if (StatusOf(e.Builder) == BuilderStatus.Lost) Refuse(e, "it is lost");
         if (e.Description.Name != state.Builders[e.Builder].Description.Name) Refuse(e, "it has another name");
+        var before = state.Builders[e.Builder].Description;
         state.Describe(e.Builder, e.Description);
-        FarmChanged();
+        FarmChanged(isOnlySpeed: before with { Systems = e.Description.Systems } == e.Description);
     }
 
     private void Apply(SchedulingEvent.EstimateChanged e)
@@ -374,10 +375,10 @@ public sealed class Scheduler
     private void GiveUp(int job, JobState final) =>
         state.GiveUp(job, final, abandoned => pending.Add(new SchedulingDecision.Abandon(abandoned, job)));
 
-    private void FarmChanged()
+    private void FarmChanged(bool isOnlySpeed = false)
     {
         placement.FarmChanged();
-        portfolio?.Surprise(double.PositiveInfinity);
+        if (!isOnlySpeed) portfolio?.Surprise(double.PositiveInfinity);
         if (IsSame(bestSpeeds, state.Kinds.BestSpeed)) return;
         rank = new UpwardRank(Graph, Weights());
         OrderByRank();

@@ -52,7 +52,7 @@ internal sealed class SchedulingState
         Order = other.Order.Clone();
         states = (JobState[])other.states.Clone();
         unmet = (int[])other.unmet.Clone();
-        (Unsettled, ReadyCount) = (other.Unsettled, other.ReadyCount);
+        (Unsettled, ReadyCount, RunningCount) = (other.Unsettled, other.ReadyCount, other.RunningCount);
         queues = Array.ConvertAll(other.queues, q => q.Clone(Order));
         RemainingWork = (double[])other.RemainingWork.Clone();
         kinds = other.kinds?.Clone(Builders);
@@ -93,6 +93,9 @@ internal sealed class SchedulingState
     public int Unsettled { get; private set; }
 
     public int ReadyCount { get; private set; }
+
+    /// <summary>Slots in use on all builders.</summary>
+    public int RunningCount { get; private set; }
 
     /// <summary>By eligibility class: reference seconds of what is neither done nor given up.</summary>
     public double[] RemainingWork { get; private set; }
@@ -162,6 +165,7 @@ internal sealed class SchedulingState
             ReadyCount--;
             states[job] = JobState.Running;
         }
+        RunningCount++;
         Builders[builder].Take(job, now, freeAt, cores, isHedge);
         Kinds.Scarce.Count(builder, Classes[job], 1);
         Kinds.Update(builder);
@@ -171,6 +175,7 @@ internal sealed class SchedulingState
     {
         // First, since kinds that must be rebuilt count what runs now.
         Kinds.Scarce.Count(builder, Classes[job], -1);
+        RunningCount--;
         var slot = Builders[builder].Release(job);
         Kinds.Update(builder);
         return slot;

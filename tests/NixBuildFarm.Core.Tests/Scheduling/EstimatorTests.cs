@@ -89,7 +89,7 @@ public class EstimatorTests
     {
         var emulating = Builder("b") with { Systems = [new(X86, 1), new(Arm, 1)] };
         var estimator = new Estimator();
-        for (var i = 0; i < 8; i++)
+        for (var i = 0; i < 30; i++)
         {
             estimator.Observe(Build($"p{i}", 10, "native", Arm));
             estimator.Observe(Build($"p{i}", 100, "b", Arm));
