@@ -23,7 +23,7 @@ foreach (var f in farms)
         {
             var estimates = SimulatedEstimates.Make(kind, graph, farm, truth, kind == EstimateKind.Table ? 0.4 : 0);
             var clock = Stopwatch.StartNew();
-            var scheduler = new Scheduler(graph, farm, estimates.Current, new SchedulerOptions { Policy = policies[p] });
+            var scheduler = new Scheduler(graph, farm, estimates.Current, new SchedulerOptions { Policy = policies[p], Hedge = Environment.GetEnvironmentVariable("HEDGE") != null, Moldable = Environment.GetEnvironmentVariable("MOLD") != null });
             var result = new FarmSimulator(scheduler, truth, new SimulationOptions { Estimates = estimates }).Run();
             line += $" {result.Ratio,7:f4} ({clock.Elapsed.TotalSeconds:f2}s)";
             line += $"d{result.Decisions}"; if (result.NotDone > 0) line += " NOTDONE " + result.NotDone;

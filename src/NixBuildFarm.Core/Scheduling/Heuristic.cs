@@ -1,8 +1,24 @@
 namespace NixBuildFarm.Scheduling;
 
+/// <summary>How a builder is chosen.</summary>
+internal enum PlacementRule
+{
+    /// <summary>Where the job ends first.</summary>
+    EarliestFinish,
+
+    /// <summary>As Nix's build hook does.</summary>
+    StockNix,
+
+    /// <summary>As Hydra's queue runner does.</summary>
+    Hydra,
+}
+
 /// <summary>One way to place jobs; the portfolio tries several.</summary>
 internal sealed record Heuristic
 {
+    /// <summary>How a builder is chosen. All below but the order is for earliest finish only.</summary>
+    public PlacementRule Rule { get; init; }
+
     /// <summary>Whether a job may wait for a builder that is busy now and would still end it earlier.</summary>
     public bool Waits { get; init; } = true;
 
@@ -32,6 +48,16 @@ internal sealed record Heuristic
 
     /// <summary>Of that factor.</summary>
     public int Seed { get; init; }
+
+    /// <summary>What each policy begins with; the portfolio goes on from there.</summary>
+    public static Heuristic Of(SchedulingPolicy policy) => policy switch
+    {
+        SchedulingPolicy.CriticalPath => new() { Waits = false, Reserve = 0 },
+        SchedulingPolicy.Fifo => new() { Waits = false, Reserve = 0, IsFifo = true },
+        SchedulingPolicy.StockNix => new() { Rule = PlacementRule.StockNix, Waits = false, Reserve = 0, IsFifo = true },
+        SchedulingPolicy.Hydra => new() { Rule = PlacementRule.Hydra, Waits = false, Reserve = 0, IsFifo = true },
+        _ => new(),
+    };
 
     /// <summary>Whether both put the jobs in the same order.</summary>
     public bool HasSameOrder(Heuristic other) => Noise == other.Noise && (Noise == 0 || Seed == other.Seed);

@@ -16,6 +16,12 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
 
     private const int Exhausted = -1;
 
+    /// <summary>Seconds between two looks at stragglers, and the least delay that makes one.</summary>
+    private const double HedgeInterval = 5, LeastStuckSeconds = 120;
+
+    /// <summary>Inputs are moved ahead when the wait for the slot is at most this many times the transfer, or this many seconds longer.</summary>
+    private const double PrepareAhead = 5;
+
     /// <summary>A job is long when it fills this part of the time that is left, and critical when its rank does.</summary>
     private const double GuardedPart = 0.03, CriticalPart = 0.9;
 
@@ -27,9 +33,12 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     private readonly HashSet<int> hedged = [];
     private readonly HashSet<int> reportedNoBuilder = [];
     private int[] patience = [];
+    private (int Job, double Again)[] lookedAhead = [];
     private Heuristic heuristic = first;
     private double latestEnd;
+    private double lastDecision;
     private double runEnd;
+    private double nextHedge;
     private double deadline;
 
     /// <summary>When a decision may change although nothing happens.</summary>
@@ -74,10 +83,13 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
                 if (reportedNoBuilder.Add(next)) decisions.Add(new SchedulingDecision.NoBuilder(next));
             }
         }
+        if (heuristic.Rule == PlacementRule.EarliestFinish) PrepareNext(now, decisions);
+        var isQuiet = options.Hedge && state.ReadyCount == 0;
         foreach (var job in waiting) state.Enqueue(job);
         waiting.Clear();
         for (var i = reserved.Count - 1; i >= 0; i--) state.SetFreeAt(reserved[i].Builder, reserved[i].Slot, reserved[i].FreeAt);
         reserved.Clear();
+        if (isQuiet && state.RunningCount > 0) HedgeStragglers(now, decisions);
     }
 
     /// <summary>Until when the run lasts at least, by what is ready, what has started and the work that is left.</summary>
@@ -92,7 +104,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         var scarce = state.Kinds.Scarce;
         var horizon = Math.Max(latestEnd - now, Math.Max(work / state.Kinds.TotalCapacity, scarce.LeastTime(state.RemainingWork)));
         scarce.Foresee(state.RemainingWork, heuristic.Reserve > 0 ? horizon * heuristic.Reserve : double.PositiveInfinity);
-        runEnd = now + horizon;
+        (lastDecision, runEnd) = (now, now + horizon);
         deadline = heuristic.Deadline > 0 ? now + horizon * heuristic.Deadline : double.PositiveInfinity;
     }
 
@@ -173,7 +185,88 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         var cores = CoresFor(job, place.Builder);
         NoteTransfer(job, place.Builder, now);
         state.Take(job, place.Builder, Math.Max(now, place.Start), place.Finish, cores, isHedge: false);
-        return new SchedulingDecision.Start(job, place.Builder, cores, place.Finish, PlacementReason.EarliestFinish);
+        return new SchedulingDecision.Start(job, place.Builder, cores, place.Finish, ReasonFor(job));
+    }
+
+    /// <summary>
+    /// The most urgent job of each class that found no free slot begins to move its inputs to where it will probably start, if that is soon.
+    /// </summary>
+    private void PrepareNext(double now, List<SchedulingDecision> decisions)
+    {
+        if (lookedAhead.Length != state.Queues.Count) lookedAhead = Enumerable.Repeat((-1, 0.0), state.Queues.Count).ToArray();
+        for (var c = 0; c < state.Queues.Count; c++)
+        {
+            if (state.Queues[c].Count == 0) continue;
+            var job = state.Queues[c].First;
+            if (state.PreparedOn[job] >= 0 || (lookedAhead[c].Job == job && now < lookedAhead[c].Again)) continue;
+            lookedAhead[c] = (job, double.PositiveInfinity);
+            var place = Best(job, now, mayWait: true);
+            if (place.Builder < 0) continue;
+            var inputsAt = InputsAt(job, place.Builder, now);
+            var free = Math.Max(now, state.Builders[place.Builder].Key);
+            // Sooner than this the transfer would be in the way of more urgent ones.
+            if (inputsAt <= now) continue;
+            var soon = free - PrepareAhead * (1 + inputsAt - now);
+            if (soon > now)
+            {
+                lookedAhead[c].Again = soon;
+                continue;
+            }
+            NoteTransfer(job, place.Builder, now);
+            decisions.Add(new SchedulingDecision.Prepare(job, place.Builder));
+        }
+    }
+
+    /// <summary>
+    /// Nothing is ready and builders are idle: a job on the critical path that a faster builder would end sooner, begun anew there, is
+    /// started a second time. So is one that takes so long that something must be wrong with its builder.
+    /// </summary>
+    private void HedgeStragglers(double now, List<SchedulingDecision> decisions)
+    {
+        if (now >= nextHedge)
+        {
+            nextHedge = now + HedgeInterval;
+            for (var b = 0; b < state.Builders.Length; b++)
+            {
+                foreach (var slot in state.Builders[b].Slots)
+                {
+                    if (slot.Job >= 0 && slot.HasBegun && !hedged.Contains(slot.Job)) HedgeIfWorth(slot, b, now, decisions);
+                }
+            }
+        }
+        if (!(NextWakeup <= nextHedge)) NextWakeup = nextHedge;
+    }
+
+    private void HedgeIfWorth(BuilderState.Slot slot, int builder, double now, List<SchedulingDecision> decisions)
+    {
+        var (estimate, speed) = (state.Estimates[slot.Job], state.SpeedOf(builder, slot.Job));
+        var elapsed = now - slot.StartedAt;
+        // It may well take as long as this; what it will take nobody knows, and the idle builder costs nothing.
+        var seconds = Math.Max(estimate.ExpectedSeconds(elapsed * speed), estimate.Seconds * Math.Exp(estimate.Spread));
+        var isStuck = elapsed * speed > LeastStuckSeconds + estimate.Seconds * Math.Exp(3 * estimate.Spread);
+        if (state.Order.Key[slot.Job] < CriticalPart * (runEnd - now) - elapsed && !isStuck) return;
+        var best = new Place(-1, 0, isStuck ? double.PositiveInfinity : slot.StartedAt + seconds / speed);
+        foreach (var kind in state.Kinds.KindsOf(state.Classes[slot.Job]))
+        {
+            var other = state.Kinds.FirstOf(kind);
+            if (other == builder || state.Builders[other].FreeSlots == 0 || state.IsExcluded(slot.Job, other)) continue;
+            var start = InputsAt(slot.Job, other, now) + options.StartOverhead;
+            var finish = start + seconds / state.SpeedOf(other, slot.Job);
+            if (finish < best.Finish) best = new Place(other, start, finish);
+        }
+        if (best.Builder < 0) return;
+        var cores = CoresFor(slot.Job, best.Builder);
+        hedged.Add(slot.Job);
+        state.Take(slot.Job, best.Builder, best.Start, best.Finish, cores, isHedge: true);
+        decisions.Add(new SchedulingDecision.Hedge(slot.Job, best.Builder, cores, best.Finish));
+    }
+
+    private PlacementReason ReasonFor(int job)
+    {
+        if (heuristic.Rule != PlacementRule.EarliestFinish) return PlacementReason.PolicyRule;
+        var kinds = state.Kinds.KindsOf(state.Classes[job]);
+        if (kinds.Length == 1 && state.Kinds.MembersOf(kinds[0]).Length == 1) return PlacementReason.OnlyChoice;
+        return patience[state.Classes[job]] > 0 ? PlacementReason.EarliestFinish : PlacementReason.FreeNow;
     }
 
     private void Wait(int job, Place place, double now)
@@ -191,6 +284,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     /// <summary>The eligible builder on which the job ends first. Ties go to the one that is looked at first.</summary>
     private Place Best(int job, double now, bool mayWait)
     {
+        if (heuristic.Rule != PlacementRule.EarliestFinish) return ByLoad(job, now);
         var best = new Place(-1, 0, double.PositiveInfinity);
         var leastSeconds = state.Estimates[job].Seconds / state.BestSpeedOf(job) + options.StartOverhead;
         // What follows the job takes this long at least: it must end so much before the deadline, if anyone can do that.
@@ -212,6 +306,28 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
             if (maker >= 0 && state.MayTake(maker, job)) Consider(job, maker, now, mayWait, latest, ref best);
         }
         return best;
+    }
+
+    /// <summary>
+    /// Stock Nix: the least load ÷ speed, then the larger speed, then the least load, over the remote builders with a free slot; the local
+    /// one when there is none. Hydra: the same over all, load ÷ speed rounded to a whole number.
+    /// </summary>
+    private Place ByLoad(int job, double now)
+    {
+        var isHydra = heuristic.Rule == PlacementRule.Hydra;
+        var (best, bestRank) = (-1, (IsLocal: true, Load: 0.0, Speed: 0.0, Running: 0));
+        for (var b = 0; b < state.Builders.Length; b++)
+        {
+            var builder = state.Builders[b];
+            if (builder.FreeSlots == 0 || !state.MayTake(b, job)) continue;
+            var running = builder.MaxJobs - builder.FreeSlots;
+            var speed = state.SpeedOf(b, job);
+            var rank = (!isHydra && builder.Description.IsLocal, isHydra ? Math.Round(running / speed) : running / speed, -speed, running);
+            if (best < 0 || rank.CompareTo(bestRank) < 0) (best, bestRank) = (b, rank);
+        }
+        if (best < 0) return new Place(-1, 0, double.PositiveInfinity);
+        var start = Math.Max(now, InputsAt(job, best, now)) + options.StartOverhead;
+        return new Place(best, start, start + state.Estimates[job].Seconds / state.SpeedOf(best, job));
     }
 
     /// <summary>The builder of a kind that is free first, late jobs foreseen anew.</summary>
@@ -244,6 +360,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
         var start = Math.Max(free, InputsAt(job, b, now)) + options.StartOverhead;
         var finish = start + state.Estimates[job].Seconds / state.SpeedOf(b, job);
+        if (options.Moldable) finish = start + (finish - start) * Estimate.CoreFactor(state.Graph[job].EnableParallelBuilding, CoresFor(job, b));
         if (finish > latest)
         {
             if (best.Builder < 0) best = best with { IsTooLate = true };
@@ -294,9 +411,12 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         var builder = state.Builders[b];
         if (!options.Moldable) return Math.Max(1, builder.Description.TotalCores / Math.Max(1, builder.MaxJobs));
         if (!state.Graph[job].EnableParallelBuilding) return 1;
-        // Every slot that other ready jobs may fill keeps its share.
+        // A busy builder gives what it gives on average; a free one shares its free cores among the jobs that may come now.
+        if (builder.FreeSlots == 0) return Math.Max(1, builder.Description.TotalCores / builder.MaxJobs);
         var sharers = Math.Clamp(state.ReadyCount, 1, builder.FreeSlots);
-        return Math.Clamp(builder.FreeCores / sharers, 1, Math.Max(1, builder.FreeCores - (builder.FreeSlots - 1)));
+        var most = Math.Max(1, builder.FreeCores - (builder.FreeSlots - 1));
+        // On the critical path every second counts: the others make do with one core each.
+        return state.Order.Key[job] >= CriticalPart * (runEnd - lastDecision) ? most : Math.Clamp(builder.FreeCores / sharers, 1, most);
     }
 
     [StructLayout(LayoutKind.Auto)]

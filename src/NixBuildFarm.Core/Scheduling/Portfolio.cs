@@ -10,7 +10,7 @@ namespace NixBuildFarm.Scheduling;
 internal sealed class Portfolio(Scheduler scheduler)
 {
     /// <summary>Jobs played for one plan: many variants for a small graph, two for one of 100,000.</summary>
-    private const int JobsPerPlan = 300_000;
+    private const int JobsPerPlan = 200_000;
 
     /// <summary>Plays for one plan at most.</summary>
     private const int MaxVariants = 32;

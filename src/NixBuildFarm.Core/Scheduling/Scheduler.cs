@@ -38,7 +38,7 @@ public sealed class Scheduler
     private readonly Placement placement;
     private readonly List<SchedulingDecision> pending = [];
     private readonly Portfolio? portfolio;
-    private Heuristic heuristic = new();
+    private Heuristic heuristic;
     private UpwardRank rank;
     private double[] bestSpeeds = [];
     private double lastEventAt;
@@ -52,7 +52,8 @@ public sealed class Scheduler
     {
         if (estimates.Count != graph.Count) throw new ArgumentException("One estimate for each job is needed.", nameof(estimates));
         this.options = options ?? new SchedulerOptions();
-        state = new SchedulingState(graph, farm, estimates);
+        heuristic = Heuristic.Of(this.options.Policy);
+        state = new SchedulingState(graph, farm, estimates, heuristic.IsFifo);
         placement = new Placement(state, this.options, heuristic);
         portfolio = this.options.Policy == SchedulingPolicy.Portfolio ? new Portfolio(this) : null;
         rank = new UpwardRank(graph, Weights());
@@ -236,6 +237,7 @@ public sealed class Scheduler
             if (!state.ExcludedBuilders.TryGetValue(e.Job, out var excluded)) state.ExcludedBuilders.Add(e.Job, excluded = []);
             excluded.Add(e.Builder);
         }
+        placement.EndHedge(e.Job);
         if (RunsNowhere(e.Job)) state.BackToQueue(e.Job);
         placement.FarmChanged();
     }
@@ -305,7 +307,11 @@ public sealed class Scheduler
         foreach (var job in interrupted) state.Release(job, e.Builder);
         state.SetStatus(e.Builder, BuilderStatus.Lost);
         state.Locations.RemoveBuilder(e.Builder);
-        foreach (var job in interrupted.Where(RunsNowhere)) state.BackToQueue(job);
+        foreach (var job in interrupted)
+        {
+            placement.EndHedge(job);
+            if (RunsNowhere(job)) state.BackToQueue(job);
+        }
         FarmChanged();
     }
 
@@ -389,6 +395,7 @@ public sealed class Scheduler
 
     private void SetKey(int job)
     {
+        if (heuristic.IsFifo) return;
         state.Order.Key[job] = rank[job];
         state.Requeue(job);
     }
@@ -396,6 +403,7 @@ public sealed class Scheduler
     private void OrderByRank()
     {
         bestSpeeds = state.Kinds.BestSpeed;
+        if (heuristic.IsFifo) return;
         for (var job = 0; job < Graph.Count; job++) state.Order.Key[job] = rank[job];
         state.RequeueAll();
     }

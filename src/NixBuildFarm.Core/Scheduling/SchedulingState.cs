@@ -9,12 +9,15 @@ internal sealed class SchedulingState
     private readonly int[] unmet;
     private readonly int[] systemOf;
     private readonly string[] systems;
+    private readonly bool isFifo;
+    private long readied;
     private BuilderKinds? kinds;
     private ReadyQueue[] queues;
 
-    public SchedulingState(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<Estimate> estimates)
+    public SchedulingState(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<Estimate> estimates, bool isFifo)
     {
         Graph = graph;
+        this.isFifo = isFifo;
         Estimates = [.. estimates];
         (systems, systemOf) = InternSystems(graph);
         Builders = farm.Select(b => new BuilderState(b, systems)).ToArray();
@@ -40,6 +43,7 @@ internal sealed class SchedulingState
     private SchedulingState(SchedulingState other)
     {
         Graph = other.Graph;
+        (isFifo, readied) = (other.isFifo, other.readied);
         Estimates = (Estimate[])other.Estimates.Clone();
         (systems, systemOf) = (other.systems, other.systemOf);
         Builders = Array.ConvertAll(other.Builders, b => b.Clone());
@@ -303,6 +307,7 @@ internal sealed class SchedulingState
     {
         states[job] = JobState.Ready;
         ReadyCount++;
+        if (isFifo) Order.Key[job] = -readied++;
         Enqueue(job);
     }
 

@@ -81,6 +81,7 @@ public sealed class FarmSimulator
         InputsArrived,
         Started,
         Ended,
+        Returned,
         OutputsArrived,
         Disturbance,
         Wakeup,
@@ -163,7 +164,7 @@ public sealed class FarmSimulator
             if (scheduler.HasOutputs(dependency, builder)) continue;
             if (!arrivals.TryGetValue((dependency, builder), out var arrival))
             {
-                arrival = Move(dependency, builder);
+                arrival = Move(dependency, scheduler.MadeOn(dependency), builder);
                 arrivals.Add((dependency, builder), arrival);
             }
             ready = Math.Max(ready, arrival);
@@ -171,10 +172,9 @@ public sealed class FarmSimulator
         return ready;
     }
 
-    /// <summary>One transfer from the holder that can send first.</summary>
-    private double Move(int job, int to)
+    /// <summary>One transfer from the builder that made it, or from the local one if that can send sooner; when it ends.</summary>
+    private double Move(int job, int from, int to)
     {
-        var from = scheduler.MadeOn(job);
         var earliest = now;
         if (local >= 0 && local != to && from != local)
         {
@@ -210,6 +210,9 @@ public sealed class FarmSimulator
             case HappeningKind.Ended when IsCurrent(happening):
                 Ended(happening);
                 break;
+            case HappeningKind.Returned when IsCurrent(happening):
+                Finish(happening);
+                break;
             case HappeningKind.OutputsArrived:
                 if (scheduler.StateOf(job) == JobState.Done && scheduler.StatusOf(builder) != BuilderStatus.Lost)
                 {
@@ -234,21 +237,35 @@ public sealed class FarmSimulator
     private void Ended(Happening happening)
     {
         var (job, builder, attempt) = (happening.Job, happening.Builder, happening.Attempt!);
-        attempts.Remove((job, builder));
         if (options.Failure?.Invoke(job, builder) is { } failure)
         {
+            attempts.Remove((job, builder));
             scheduler.Apply(new SchedulingEvent.JobFailed(now, job, builder, failure));
             return;
         }
         schedule.Add(new ScheduledJob(job, builder, attempt.Begin, now, attempt.Cores));
-        var finished = new SchedulingEvent.JobFinished(now, job, builder, outputBytes[job]);
-        scheduler.Apply(finished);
+        var home = now;
         if (local >= 0 && builder != local && scheduler.StatusOf(local) != BuilderStatus.Lost)
         {
-            var home = Move(job, local);
+            home = Move(job, builder, local);
             arrivals[(job, local)] = home;
             Expect(new Happening(HappeningKind.OutputsArrived, job, local), home);
         }
+        if (scheduler.Options.Policy == SchedulingPolicy.StockNix && home > now)
+        {
+            // Stock Nix holds the slot until the outputs are home.
+            Expect(happening with { Kind = HappeningKind.Returned }, home);
+            return;
+        }
+        Finish(happening);
+    }
+
+    private void Finish(Happening happening)
+    {
+        var (job, builder, attempt) = (happening.Job, happening.Builder, happening.Attempt!);
+        attempts.Remove((job, builder));
+        var finished = new SchedulingEvent.JobFinished(now, job, builder, outputBytes[job]);
+        scheduler.Apply(finished);
         if (options.Estimates is not { } estimates) return;
         foreach (var learnt in estimates.Learn(finished, scheduler.DescriptionOf(builder), now - attempt.Begin, attempt.Cores)) scheduler.Apply(learnt);
     }
