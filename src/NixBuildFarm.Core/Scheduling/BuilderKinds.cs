@@ -60,6 +60,9 @@ internal sealed class BuilderKinds
         BestSpeed = Enumerable.Range(0, classes.Count)
             .Select(c => online.Where(b => eligible[c][b]).Select(b => speedOf(b, classes.Representatives[c])).DefaultIfEmpty(1).Max())
             .ToArray();
+        BestCores = Enumerable.Range(0, classes.Count)
+            .Select(c => online.Where(b => eligible[c][b]).Select(b => builders[b].Description.TotalCores).DefaultIfEmpty(1).Max())
+            .ToArray();
         TotalCapacity = Math.Max(1e-9, online.Sum(b => builders[b].MaxJobs * builders[b].Speeds.DefaultIfEmpty(1).Max()));
         Scarce = new ScarceBuilders(classes, eligible, builders, speedOf);
     }
@@ -69,6 +72,7 @@ internal sealed class BuilderKinds
         this.builders = builders;
         Eligible = other.Eligible;
         BestSpeed = other.BestSpeed;
+        BestCores = other.BestCores;
         TotalCapacity = other.TotalCapacity;
         Scarce = other.Scarce.Clone();
         kindsOfClass = other.kindsOfClass;
@@ -81,6 +85,9 @@ internal sealed class BuilderKinds
 
     /// <summary>By class: the speed of the fastest builder that may take it; 1 where there is none.</summary>
     public double[] BestSpeed { get; }
+
+    /// <summary>By class: the cores of the largest builder that may take it.</summary>
+    public int[] BestCores { get; }
 
     /// <summary>Keeps some builders for the jobs that need them.</summary>
     public ScarceBuilders Scarce { get; }

@@ -286,7 +286,8 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     {
         if (heuristic.Rule != PlacementRule.EarliestFinish) return ByLoad(job, now);
         var best = new Place(-1, 0, double.PositiveInfinity);
-        var leastSeconds = state.Estimates[job].Seconds / state.BestSpeedOf(job) + options.StartOverhead;
+        var coreFactor = Estimate.CoreFactor(options.Moldable && state.Graph[job].EnableParallelBuilding, state.BestCoresFor(job));
+        var leastSeconds = state.Estimates[job].Seconds * coreFactor / state.BestSpeedOf(job) + options.StartOverhead;
         // What follows the job takes this long at least: it must end so much before the deadline, if anyone can do that.
         var latest = deadline - Math.Max(0, state.Order.Key[job] - leastSeconds);
         if (now + leastSeconds > latest || state.RunningCount == 0) latest = double.PositiveInfinity;

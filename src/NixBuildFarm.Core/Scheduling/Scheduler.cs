@@ -415,7 +415,11 @@ public sealed class Scheduler
         return weights;
     }
 
-    /// <summary>Seconds of a job on the fastest builder that may take it.</summary>
-    private double WeightOf(int job) =>
-        (state.Estimates[job].Seconds / state.BestSpeedOf(job) + options.StartOverhead) * heuristic.FactorOf(job);
+    /// <summary>Seconds of a job on the fastest builder that may take it, with all cores if it can use them.</summary>
+    private double WeightOf(int job)
+    {
+        var parallel = options.Moldable && Graph[job].EnableParallelBuilding;
+        var seconds = state.Estimates[job].Seconds * Estimate.CoreFactor(parallel, state.BestCoresFor(job)) / state.BestSpeedOf(job);
+        return (seconds + options.StartOverhead) * heuristic.FactorOf(job);
+    }
 }

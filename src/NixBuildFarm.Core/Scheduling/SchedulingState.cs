@@ -116,6 +116,9 @@ internal sealed class SchedulingState
     /// <summary>The speed of the fastest builder that may take the job; 1 where there is none.</summary>
     public double BestSpeedOf(int job) => Kinds.BestSpeed[Classes[job]];
 
+    /// <summary>The cores of the largest builder that may take the job.</summary>
+    public int BestCoresFor(int job) => Kinds.BestCores[Classes[job]];
+
     /// <summary>Whether a builder that takes jobs may take this one, its past failures considered.</summary>
     public bool MayTake(int builder, int job) =>
         Kinds.Eligible[Classes[job]][builder] && !IsExcluded(job, builder);
