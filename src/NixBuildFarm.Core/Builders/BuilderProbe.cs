@@ -21,13 +21,13 @@ public static partial class BuilderProbe
         try
         {
             var answer = await daemon.BuildDerivationAsync(ProbeDerivation, Impossible(), BuildMode.Normal, sink: null, cancellation);
-            return ReadAnswer(facts with { Trusted = true }, answer.ErrorMessage);
+            return ReadAnswer(facts with { Trusted = daemon.Trust != DaemonTrust.NotTrusted }, answer.ErrorMessage);
         }
         catch (DaemonException e)
         {
-            // Some versions answer by an error that they are another system: then they have listened to us.
+            // Some versions say by an error that they are another system: then they have listened to us.
             var read = ReadAnswer(facts, e.Message);
-            return read.System is null ? read : read with { Trusted = true };
+            return read.System is null ? read : read with { Trusted = daemon.Trust != DaemonTrust.NotTrusted };
         }
     }
 

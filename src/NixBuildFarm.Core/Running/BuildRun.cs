@@ -14,6 +14,7 @@ public sealed class BuildRun
     private readonly BuildRequest request;
     private readonly IBuilderTransportFactory transports;
     private readonly IBuildObserver observer;
+    private readonly IDerivationSource derivations;
     private readonly TimeProvider time;
     private readonly RunClock clock;
     private readonly PathCatalog catalog = new();
@@ -21,14 +22,17 @@ public sealed class BuildRun
 
     /// <summary>Makes a run; nothing happens yet.</summary>
     /// <param name="request">What to build, with which builders, and how.</param>
-    /// <param name="transports">How remote builders are reached.</param>
+    /// <param name="transports">How builders are reached, the local one too.</param>
     /// <param name="observer">Who is told what happens.</param>
+    /// <param name="derivations">Where derivations are read from; null: the store's folder.</param>
     /// <param name="time">The clock; null: the machine's.</param>
-    public BuildRun(BuildRequest request, IBuilderTransportFactory transports, IBuildObserver observer, TimeProvider? time = null)
+    public BuildRun(
+        BuildRequest request, IBuilderTransportFactory transports, IBuildObserver observer, IDerivationSource? derivations = null, TimeProvider? time = null)
     {
         this.request = request;
         this.transports = transports;
         this.observer = observer;
+        this.derivations = derivations ?? new StoreFolder();
         this.time = time ?? TimeProvider.System;
         clock = new(this.time);
         supply = new(catalog);
@@ -45,7 +49,7 @@ public sealed class BuildRun
     public async Task<IReadOnlyList<NixBuildResult>> RunAsync(CancellationToken cancellation)
     {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
-        var graphLoading = DerivationGraph.LoadAsync(new StoreFolder(), request.Requested.Select(r => r.Derivation), cancellation);
+        var graphLoading = DerivationGraph.LoadAsync(derivations, request.Requested.Select(r => r.Derivation), cancellation);
         var localOpening = sessions.OpenAsync(LocalOf(request.Builders), Options(useSubstitutes: true), cancellation);
         var remote = request.Builders.Where(builder => !builder.IsLocal).Select(builder => ConnectAsync(sessions, builder, localOpening, cancellation)).ToArray();
         var local = await localOpening;

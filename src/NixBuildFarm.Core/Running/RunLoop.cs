@@ -109,6 +109,7 @@ internal sealed class RunLoop : IDisposable
             await Task.WhenAny(Task.WhenAll(tasks));
         }
         cancellation.ThrowIfCancellationRequested();
+        Decide();
         foreach (var job in jobs.Where(job => !job.HasEnded)) reporter.End(job, NixBuildStatus.Cancelled, error: "The run was stopped before it could be built.");
     }
 

@@ -14,7 +14,7 @@ internal sealed class SessionSet(IBuilderTransportFactory transports, TransportO
     /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
     public async Task<BuilderSession> OpenAsync(NixBuilder builder, DaemonOptions daemonOptions, CancellationToken cancellation)
     {
-        IBuilderTransport transport = builder.IsLocal ? new LocalTransport() : transports.Create(builder, options);
+        var transport = transports.Create(builder, options);
         lock (gate) open.Add(transport);
         var session = await BuilderSession.OpenAsync(builder, transport, daemonOptions, cancellation);
         lock (gate) open.Add(session);

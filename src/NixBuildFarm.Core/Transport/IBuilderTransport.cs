@@ -41,7 +41,7 @@ public interface IBuilderChannel : IAsyncDisposable
 /// <summary>Makes the transport that fits a builder.</summary>
 public interface IBuilderTransportFactory
 {
-    /// <summary>A transport for a remote builder; nothing is connected before the first channel is opened.</summary>
+    /// <summary>A transport for a builder; nothing is connected before the first channel is opened.</summary>
     IBuilderTransport Create(NixBuilder builder, TransportOptions options);
 }
 

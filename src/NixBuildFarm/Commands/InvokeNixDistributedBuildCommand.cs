@@ -3,6 +3,7 @@ using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Running;
 using NixBuildFarm.Ssh;
+using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Commands;
 
@@ -138,7 +139,7 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
                     LogFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath),
                     BuildersUseSubstitutes = (await settings).BuildersUseSubstitutes,
                 },
-                new SshTransportFactory(),
+                new BuilderTransports(new SshTransportFactory()),
                 observer).RunAsync(cancellation);
         }
         finally

@@ -49,7 +49,7 @@ public sealed class TestNixBuilderCommand : AsyncCommand
         var builders = givenBuilders.Count > 0
             ? await BuilderSelection.FromAsync(givenBuilders, output, cancellation)
             : await ConfiguredBuilders.ReadAsync(listFile: null, output, cancellation);
-        var factory = new SshTransportFactory();
+        var transports = new BuilderTransports(new SshTransportFactory());
         var limit = TimeSpan.FromSeconds(TimeoutSec);
         var options = new TransportOptions { ConnectTimeout = limit, Verbose = output.Verbose };
         var allUsable = true;
@@ -58,7 +58,7 @@ public sealed class TestNixBuilderCommand : AsyncCommand
             new ParallelOptions { MaxDegreeOfParallelism = ThrottleLimit, CancellationToken = cancellation },
             async (builder, stop) =>
             {
-                await using IBuilderTransport transport = builder.IsLocal ? new LocalTransport() : factory.Create(builder, options);
+                await using var transport = transports.Create(builder, options);
                 var test = await BuilderTester.TestAsync(builder, transport, limit, stop);
                 if (!test.Success) Volatile.Write(ref allUsable, false);
                 if (!Quiet) output.Object(test);

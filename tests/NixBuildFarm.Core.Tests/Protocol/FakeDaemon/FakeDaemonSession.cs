@@ -230,8 +230,11 @@ internal sealed class FakeDaemonSession
         var paths = await ReadDerivedPathsAsync();
         if (!Begin(WorkerOperation.QueryMissing)) return;
         var opaque = paths.Where(p => p.Outputs is null).Select(p => p.Path).Where(p => !Store.IsValid(p)).ToList();
-        var substitutable = opaque.Where(Store.Substitutable.ContainsKey).ToList();
-        writer.WriteStorePaths([.. paths.Where(p => p.Outputs is not null).Select(p => p.Path)]);
+        var derivations = paths.Where(p => p.Outputs is not null).Select(p => p.Path).ToList();
+        // It does not know what a derivation needs: all that its substituters have might be of use.
+        var wanted = derivations.Count > 0 ? Store.Substitutable.Keys.Where(p => !Store.IsValid(p)) : opaque.Where(Store.Substitutable.ContainsKey);
+        var substitutable = wanted.ToList();
+        writer.WriteStorePaths(derivations);
         writer.WriteStorePaths(substitutable);
         writer.WriteStorePaths([.. opaque.Except(substitutable)]);
         writer.WriteInt64(substitutable.Count * 10);

@@ -1,0 +1,215 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Protocol.Messages;
+using NixBuildFarm.Running;
+
+namespace NixBuildFarm.Core.Tests.Running;
+
+/// <summary>A run as a whole, over daemons in this process.</summary>
+public sealed class BuildRunTests : IDisposable
+{
+    private readonly FakeFarm farm = new("ruby", "kana");
+
+    public void Dispose() => farm.Dispose();
+
+    [Fact]
+    public async Task What_is_asked_for_is_built_with_all_that_it_needs_and_is_home_at_the_end()
+    {
+        var bottom = farm.Derivation("bottom");
+        var sides = Enumerable.Range(0, 5).Select(i => farm.Derivation($"side{i}", [bottom])).ToArray();
+
+        var results = await farm.BuildAsync(farm.Derivation("top", sides), on: ["ruby", "kana"]);
+
+        Assert.Equal(7, results.Count);
+        Assert.All(results.Values, result => Assert.Equal(NixBuildStatus.Built, result.Status));
+        Assert.All(results.Values, result => Assert.Contains(result.Builder, (string[])["ruby", "kana"]));
+        Assert.All(results.Keys, name => Assert.True(farm.Local.Has(name), name));
+        Assert.True(results["top"].IsRequested);
+        Assert.Equal(FakeFarm.OutputOf("top").ToString(), results["top"].Outputs["out"]);
+    }
+
+    [Fact]
+    public async Task A_path_goes_to_a_machine_once_however_many_builds_wait_for_it()
+    {
+        Dictionary<string, string> Only(string machine) => new() { ["requiredSystemFeatures"] = machine };
+        farm["ruby"].Features = ["ruby"];
+        farm["kana"].Features = ["kana"];
+        var bottom = farm.Derivation("bottom", environment: Only("kana"));
+        var sides = Enumerable.Range(0, 20).Select(i => farm.Derivation($"side{i}", [bottom], Only("ruby"))).ToArray();
+
+        await farm.BuildAsync(farm.Derivation("top", sides, Only("ruby")), on: ["ruby", "kana"]);
+
+        Assert.Single(farm["ruby"].Daemon.Requests, request => request == WorkerOperation.AddMultipleToStore);
+    }
+
+    [Fact]
+    public async Task What_is_valid_is_neither_built_nor_looked_into()
+    {
+        var top = farm.Derivation("top", [farm.Derivation("bottom")]);
+        farm.Local.Daemon.Store.AddFile("top");
+
+        var results = await farm.BuildAsync(top);
+
+        Assert.Equal(NixBuildStatus.AlreadyValid, Assert.Single(results.Values).Status);
+    }
+
+    [Fact]
+    public async Task What_a_substituter_has_is_fetched_and_what_it_was_made_from_is_left_alone()
+    {
+        var middle = farm.Derivation("middle", [farm.Derivation("bottom")]);
+        var (info, nar) = FakeStore.FileOf("middle", [1, 2, 3]);
+        farm.Local.Daemon.Store.Substitutable[info.Path] = (info, nar);
+
+        var results = await farm.BuildAsync(farm.Derivation("top", [middle]), on: "ruby");
+
+        Assert.Equal(["middle", "top"], results.Keys.Order());
+        Assert.Equal(NixBuildStatus.Substituted, results["middle"].Status);
+        Assert.True(farm["ruby"].Has("middle"));
+    }
+
+    [Fact]
+    public async Task A_build_that_fails_is_not_tried_again_and_what_needs_it_is_not_tried_at_all()
+    {
+        foreach (var name in new[] { "ruby", "kana" })
+        {
+            farm[name].Builds(async build =>
+            {
+                await build.LogAsync("the reason");
+                return new() { Status = BuildStatus.PermanentFailure, ErrorMessage = "exit code 1" };
+            });
+        }
+
+        var results = await farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), on: ["ruby", "kana"]);
+
+        Assert.Equal((NixBuildStatus.Failed, NixBuildStatus.DependencyFailed), (results["bottom"].Status, results["top"].Status));
+        Assert.Equal("exit code 1", results["bottom"].Error);
+        Assert.Equal(["the reason"], results["bottom"].LogTail);
+        Assert.Single(farm["ruby"].Built.Concat(farm["kana"].Built));
+    }
+
+    [Fact]
+    public async Task A_failure_of_the_machine_sends_the_build_elsewhere()
+    {
+        farm["ruby"].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.TransientFailure, ErrorMessage = "the disk is full" }));
+
+        var results = await farm.BuildAsync(farm.Derivation("top", [.. Enumerable.Range(0, 6).Select(i => farm.Derivation($"leaf{i}"))]), on: ["ruby", "kana"]);
+
+        Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, "kana"), (result.Status, result.Builder)));
+        Assert.Contains(results.Values, result => result.Attempts.Any(attempt => attempt is { Builder: "ruby", Reason: "the disk is full" }));
+    }
+
+    [Fact]
+    public async Task A_build_that_no_machine_can_carry_out_is_given_up_with_all_reasons()
+    {
+        foreach (var name in new[] { "ruby", "kana" })
+        {
+            farm[name].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.TransientFailure, ErrorMessage = $"{name} has no room" }));
+        }
+
+        var result = Assert.Single(await farm.BuildAsync(farm.Derivation("top"), on: ["ruby", "kana"])).Value;
+
+        Assert.Equal(NixBuildStatus.Failed, result.Status);
+        Assert.Contains("ruby has no room", result.Error);
+        Assert.Contains("kana has no room", result.Error);
+    }
+
+    [Fact]
+    public async Task A_machine_that_is_lost_in_the_middle_costs_its_running_builds_and_what_only_it_had()
+    {
+        // Ruby alone can build the bottom's first half, and breaks when it is given the second.
+        var firsts = Enumerable.Range(0, 4).Select(i => farm.Derivation($"first{i}")).ToArray();
+        farm["ruby"].Builds(build =>
+        {
+            if (!build.Path.Name.StartsWith("second", StringComparison.Ordinal)) return Task.FromResult(build.Succeed());
+            farm["ruby"].Break();
+            return Task.FromResult(build.Succeed());
+        });
+        var seconds = Enumerable.Range(0, 8).Select(i => farm.Derivation($"second{i}", firsts)).ToArray();
+
+        var results = await farm.BuildAsync(farm.Derivation("top", seconds), request => request with { CopyBack = CopyBack.Requested }, "ruby", "kana");
+
+        Assert.All(results.Values, result => Assert.True(result.Success, $"{result.Name}: {result.Error}"));
+        Assert.Equal("kana", results["top"].Builder);
+        Assert.True(farm.Local.Has("top"));
+        Assert.Equal("ruby", Assert.Single(farm.LostBuilders).Builder);
+    }
+
+    [Fact]
+    public async Task A_machine_that_cannot_be_reached_is_told_and_done_without()
+    {
+        farm["ruby"].Unreachable = new BuilderException("ruby", BuilderFailure.Unreachable, "no route");
+
+        var results = await farm.BuildAsync(farm.Derivation("top"), on: ["ruby", "kana"]);
+
+        Assert.Equal("kana", results["top"].Builder);
+        Assert.Equal(("ruby", "no route"), (farm.LostBuilders.Single().Builder, farm.LostBuilders.Single().Error.Message));
+    }
+
+    [Fact]
+    public async Task Without_any_machine_everything_is_told_to_have_none()
+    {
+        farm["ruby"].Unreachable = new BuilderException("ruby", BuilderFailure.Unreachable, "no route");
+
+        var results = await farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), on: "ruby");
+
+        Assert.Equal((NixBuildStatus.NoEligibleBuilder, NixBuildStatus.DependencyFailed), (results["bottom"].Status, results["top"].Status));
+    }
+
+    [Fact]
+    public async Task A_machine_that_does_not_trust_us_is_not_used()
+    {
+        farm["ruby"].Builds(build => Task.FromResult(build.Succeed()), DaemonTrust.NotTrusted);
+
+        var results = await farm.BuildAsync(farm.Derivation("top"), on: ["ruby", "kana"]);
+
+        Assert.Equal("kana", results["top"].Builder);
+        Assert.Equal("Untrusted", farm.LostBuilders.Single().Error.Id);
+    }
+
+    [Fact]
+    public async Task An_untrusted_user_is_told_before_anything_is_built()
+    {
+        farm.Local.Builds(build => Task.FromResult(build.Succeed()), DaemonTrust.NotTrusted);
+
+        var error = await Assert.ThrowsAsync<NixBuildFarmException>(() => farm.BuildAsync(farm.Derivation("top"), on: "ruby"));
+
+        Assert.Equal("UntrustedUser", error.Id);
+        Assert.Empty(farm.Results);
+        Assert.Contains("trusted-users", error.Recommendation);
+    }
+
+    [Theory]
+    [InlineData(CopyBack.All, true, true)]
+    [InlineData(CopyBack.Requested, true, false)]
+    [InlineData(CopyBack.None, false, false)]
+    public async Task What_comes_home_is_for_the_user_to_say(CopyBack copyBack, bool top, bool bottom)
+    {
+        await farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), request => request with { CopyBack = copyBack }, "ruby");
+
+        Assert.Equal((top, bottom), (farm.Local.Has("top"), farm.Local.Has("bottom")));
+    }
+
+    [Fact]
+    public async Task Derivations_with_unknown_outputs_are_refused_with_advice()
+    {
+        var error = await Assert.ThrowsAsync<NixBuildFarmException>(() => farm.BuildAsync(farm.Floating("floating")));
+
+        Assert.Equal("UnknownOutputPaths", error.Id);
+        Assert.Contains("floating", error.Message);
+    }
+
+    [Fact]
+    public async Task Every_path_that_a_run_relies_on_is_protected_from_the_garbage_collector()
+    {
+        var bottom = farm.Derivation("bottom");
+        await farm.BuildAsync(farm.Derivation("top", [bottom]), on: "ruby");
+
+        foreach (var name in new[] { "bottom", "top" })
+        {
+            Assert.Contains(FakeFarm.OutputOf(name), farm["ruby"].Daemon.Store.TempRoots);
+            Assert.Contains(FakeFarm.OutputOf(name), farm.Local.Daemon.Store.TempRoots);
+        }
+        Assert.Contains(bottom, farm.Local.Daemon.Store.TempRoots);
+    }
+}

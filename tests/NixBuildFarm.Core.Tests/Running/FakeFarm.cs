@@ -1,0 +1,209 @@
+using System.Collections.Concurrent;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Running;
+using NixBuildFarm.Store;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Core.Tests.Running;
+
+/// <summary>A farm in this process: each machine a fake daemon with a store of its own, and derivations that are nowhere but here.</summary>
+internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IBuildObserver, IDisposable
+{
+    private readonly Dictionary<string, FakeMachine> machines = [];
+    private readonly Dictionary<StorePath, Derivation> derivations = [];
+    private readonly string logs = Directory.CreateTempSubdirectory("nixbuildfarm-run-").FullName;
+
+    public FakeFarm(params IEnumerable<string> names)
+    {
+        foreach (var name in names.Prepend(NixBuilder.LocalName)) machines.Add(name, new FakeMachine(name));
+    }
+
+    public FakeMachine Local => machines[NixBuilder.LocalName];
+
+    public FakeMachine this[string name] => machines[name];
+
+    public ConcurrentQueue<NixBuildResult> Results { get; } = new();
+
+    public ConcurrentQueue<(string Builder, NixBuildFarmException Error)> LostBuilders { get; } = new();
+
+    public ConcurrentQueue<string> Warnings { get; } = new();
+
+    /// <summary>A derivation with one output.</summary>
+    public StorePath Derivation(string name, IEnumerable<StorePath>? inputs = null, IReadOnlyDictionary<string, string>? environment = null, string system = "x86_64-linux")
+    {
+        var path = FakeStore.PathOf(name + ".drv");
+        derivations.Add(path, new()
+        {
+            Outputs = new Dictionary<string, DerivationOutput> { ["out"] = new(OutputOf(name), "", "") },
+            InputDerivations = (inputs ?? []).ToDictionary(input => input, _ => (IReadOnlyList<string>)["out"]),
+            InputSources = [],
+            System = system,
+            Builder = "/bin/sh",
+            Arguments = [],
+            Environment = environment ?? new Dictionary<string, string>(),
+        });
+        Local.Daemon.Store.Outputs[path] = new Dictionary<string, StorePath?> { ["out"] = OutputOf(name) };
+        return path;
+    }
+
+    /// <summary>A derivation whose output path is known only after the build.</summary>
+    public StorePath Floating(string name)
+    {
+        var path = Derivation(name);
+        derivations[path] = new()
+        {
+            Outputs = new Dictionary<string, DerivationOutput> { ["out"] = new(null, "r:sha256", "") },
+            InputDerivations = derivations[path].InputDerivations,
+            InputSources = [],
+            System = derivations[path].System,
+            Builder = derivations[path].Builder,
+            Arguments = [],
+            Environment = derivations[path].Environment,
+        };
+        return path;
+    }
+
+    public static StorePath OutputOf(string name) => FakeStore.PathOf(name);
+
+    /// <summary>Builds on machines of the farm; none named: on all of them.</summary>
+    public async Task<IReadOnlyDictionary<string, NixBuildResult>> BuildAsync(StorePath requested, Func<BuildRequest, BuildRequest>? with = null, params string[] on)
+    {
+        var request = new BuildRequest
+        {
+            Requested = [new(requested, [])],
+            Builders = [.. (on.Length > 0 ? on : [.. machines.Keys]).Select(name => machines[name].Builder)],
+            LogFolder = logs,
+        };
+        var run = new BuildRun(with?.Invoke(request) ?? request, this, this, this);
+        await run.RunAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(30));
+        await Task.WhenAll(machines.Values.Select(machine => machine.Daemon.AllClosedAsync())).WaitAsync(TimeSpan.FromSeconds(10));
+        return Results.ToDictionary(result => result.Name);
+    }
+
+    public IBuilderTransport Create(NixBuilder builder, TransportOptions options) => machines[builder.Name];
+
+    public Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation) => Task.FromResult(derivations[path]);
+
+    public void Ended(NixBuildResult result) => Results.Enqueue(result);
+
+    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => LostBuilders.Enqueue((builder.Name, error));
+
+    public void Decided(string message)
+    {
+        // Not looked at.
+    }
+
+    public void Degraded(string message) => Warnings.Enqueue(message);
+
+    public void Printed(RunningBuild build, string line)
+    {
+        // Not looked at.
+    }
+
+    public void Progressed(RunProgress progress) => Assert.InRange(progress.Waiting, 0, progress.Total);
+
+    public void Dispose() => Directory.Delete(logs, recursive: true);
+}
+
+/// <summary>A machine of a fake farm.</summary>
+internal sealed class FakeMachine(string name) : IBuilderTransport
+{
+    private readonly CancellationTokenSource broken = new();
+
+    public FakeDaemon Daemon { get; set; } = new();
+
+    public int MaxJobs { get; init; } = 2;
+
+    public IReadOnlyList<string> Features { get; set; } = [];
+
+    /// <summary>Why it cannot be reached; null: it can.</summary>
+    public BuilderException? Unreachable { get; set; }
+
+    /// <summary>The names of what it was asked to build, in order.</summary>
+    public ConcurrentQueue<string> Built { get; } = new();
+
+    /// <summary>Whether a path is valid there.</summary>
+    public bool Has(string output) => Daemon.Store.IsValid(FakeFarm.OutputOf(output));
+
+    public NixBuilder Builder => new()
+    {
+        Name = name,
+        HostName = name,
+        Uri = name,
+        Scheme = name == NixBuilder.LocalName ? StoreScheme.Local : StoreScheme.SshNg,
+        Systems = ["x86_64-linux"],
+        SupportedFeatures = Features,
+        MaxJobs = MaxJobs,
+        Source = "a test",
+    };
+
+    /// <summary>Has its daemon build so, beside noting what it was asked for.</summary>
+    public void Builds(Func<FakeBuild, Task<BuildResult>> build, DaemonTrust trust = DaemonTrust.Trusted) => Daemon = new FakeDaemon
+    {
+        Trust = trust,
+        Store = Daemon.Store,
+        Build = asked =>
+        {
+            if (asked.Derivation?.System == "nixbuildfarm-probe") return Task.FromResult(new BuildResult { Status = BuildStatus.MiscFailure });
+            Built.Enqueue(asked.Path.Name);
+            return build(asked);
+        },
+    };
+
+    /// <summary>Every connection breaks, and none can be made any more.</summary>
+    public void Break()
+    {
+        Unreachable = new BuilderException(name, BuilderFailure.Unreachable, $"{name} is gone.");
+        broken.Cancel();
+    }
+
+    public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
+    {
+        if (Unreachable is { } problem) throw problem;
+        return Task.FromResult<IBuilderChannel>(new Channel(new BreakableStream(Daemon.Connect(), broken.Token)));
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private sealed class Channel(Stream stream) : IBuilderChannel
+    {
+        public Stream Stream => stream;
+
+        public string ErrorOutput => "";
+
+        public ValueTask DisposeAsync() => stream.DisposeAsync();
+    }
+
+    /// <summary>A stream that fails from some moment on, as that of a connection which breaks.</summary>
+    private sealed class BreakableStream(Stream inner, CancellationToken broken) : AsyncStream
+    {
+        public override bool CanRead => true;
+
+        public override bool CanWrite => true;
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, broken);
+            try
+            {
+                return await inner.ReadAsync(buffer, either.Token);
+            }
+            catch (OperationCanceledException e) when (broken.IsCancellationRequested)
+            {
+                throw new IOException("The connection is broken.", e);
+            }
+        }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            broken.IsCancellationRequested ? throw new IOException("The connection is broken.") : inner.WriteAsync(buffer, cancellationToken);
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing) inner.Dispose();
+            base.Dispose(disposing);
+        }
+    }
+}
