@@ -45,8 +45,7 @@ add_user guest
 mkdir /run/sshd
 nix-store --init
 start_nix_daemon
-until [ -S /nix/var/nix/daemon-socket/socket ]; do sleep 0.02; done
-/usr/sbin/sshd -E /run/sshd.log
+start_sshd
 echo ready >&3
 exec 3>&-
 

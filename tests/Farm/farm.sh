@@ -192,7 +192,9 @@ unblackhole() {
   nsenter --target "$(init "$1")" --net ip neigh delete 10.77.0.1 dev eth0
 }
 
-sshd_start() { on "$1" /usr/sbin/sshd -E /run/sshd.log; }
+# start NAME FUNCTION: one of root.sh's functions that start a service, on that host.
+start() { on "$1" bash -c '. /dev/stdin && "$1"' - "$2" < "$here/root.sh"; }
+
 sshd_stop() {
   local listener
   listener=$(on "$1" cat /run/sshd.pid)
@@ -201,7 +203,7 @@ sshd_stop() {
 install_host_key() {
   on "$1" bash -c 'umask 077 && cat > /etc/ssh/ssh_host_ed25519_key' < "$2"
   sshd_stop "$1"
-  sshd_start "$1"
+  start "$1" start_sshd
 }
 
 # What is left is for Nix's database, without which nothing can even be asked.
@@ -226,7 +228,7 @@ case $command in
       exec) execute "$@" ;;
       machine) cat "$(state "$1")/machine" ;;
       daemon-kill) kill_all "$1" nix-daemon ;;
-      daemon-start) on "$1" bash -c '. "$1"; start_nix_daemon' - /dev/stdin < "$here/root.sh" ;;
+      daemon-start) start "$1" start_nix_daemon ;;
       fill) fill "$1" ;;
       unfill) on "$1" rm -f /nix/fill ;;
       *)
@@ -234,7 +236,7 @@ case $command in
         case $command in
           remove) remove "$1" ;;
           sshd-stop) sshd_stop "$1" ;;
-          sshd-start) sshd_start "$1" ;;
+          sshd-start) start "$1" start_sshd ;;
           sshd-kill) kill_all "$1" sshd ;;
           link-down) link_down "$1" ;;
           link-up) ip link set "$(port "$1")" up ;;

@@ -52,11 +52,30 @@ CONF
   printf '%s\n' "$@" >> /etc/nix/nix.conf
 }
 
-# start_nix_daemon: as the machine's service manager would, with its process id in a file.
+# until_it_is SO COMMAND…: waits for a service that was started, 10 s at most.
+until_it_is() {
+  local what=$1 tries
+  shift
+  for ((tries = 0; tries < 500; tries++)); do
+    if "$@" > /dev/null 2>&1; then return; fi
+    sleep 0.02
+  done
+  echo "$(hostname): not $what after 10 s; see the logs in /run" >&2
+  return 1
+}
+
+# start_nix_daemon: as the machine's service manager would; it answers when this returns.
 start_nix_daemon() {
   (cd / && exec setsid nix-daemon < /dev/null >> /run/nix-daemon.log 2>&1) &
-  echo $! > /run/nix-daemon.pid
   disown                            # its end is no news to this shell
+  until_it_is "served by nix-daemon" nix store ping --store daemon
+}
+
+# start_sshd: it listens when this returns. Its process id tells, which it writes then.
+start_sshd() {
+  rm -f /run/sshd.pid
+  /usr/sbin/sshd -E /run/sshd.log
+  until_it_is "served by sshd" test -s /run/sshd.pid
 }
 
 # add_user NAME: no password, so that only a key opens it; '*' because sshd refuses locked accounts.
