@@ -83,11 +83,8 @@ public sealed partial class DaemonConnection
         var greeting = new byte[StrayLimit];
         var length = await ReadUpToAsync(greeting.AsMemory(0, sizeof(ulong)), cancellation);
         if (length == 0) throw NothingSaid();
-        if (length < sizeof(ulong) || BinaryPrimitives.ReadUInt64LittleEndian(greeting) != WireFormat.DaemonMagic)
-        {
-            length += await ReadStrayAsync(greeting.AsMemory(length), cancellation);
-            throw StrayGreeting(greeting.AsSpan(0, length));
-        }
+        if (length == sizeof(ulong) && IndexOfMagic(greeting) == 0) return;
+        throw StrayGreeting(greeting.AsSpan(0, await ReadStrayAsync(greeting, length, cancellation)));
     }
 
     private async Task<int> ReadUpToAsync(Memory<byte> destination, CancellationToken cancellation)
@@ -97,15 +94,19 @@ public sealed partial class DaemonConnection
         return length;
     }
 
-    /// <summary>Reads the rest of a greeting that is not Nix's, as far as it comes without delay.</summary>
-    private async Task<int> ReadStrayAsync(Memory<byte> destination, CancellationToken cancellation)
+    /// <summary>Reads the rest of a greeting that is not Nix's, up to where Nix's begins, as far as it comes without delay.</summary>
+    private async Task<int> ReadStrayAsync(Memory<byte> greeting, int length, CancellationToken cancellation)
     {
         using var patience = new CancellationTokenSource(StrayPatience, options.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, patience.Token);
-        var length = 0;
         try
         {
-            while (length < destination.Length && await reader.ReadRawAsync(destination[length..], either.Token) is > 0 and var count) length += count;
+            while (length < greeting.Length && IndexOfMagic(greeting.Span[..length]) < 0)
+            {
+                var count = await reader.ReadRawAsync(greeting[length..], either.Token);
+                if (count == 0) break;
+                length += count;
+            }
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -122,14 +123,19 @@ public sealed partial class DaemonConnection
 
     private BuilderException StrayGreeting(ReadOnlySpan<byte> greeting)
     {
-        Span<byte> magic = stackalloc byte[sizeof(ulong)];
-        BinaryPrimitives.WriteUInt64LittleEndian(magic, WireFormat.DaemonMagic);
-        var daemon = greeting.IndexOf(magic);
+        var daemon = IndexOfMagic(greeting);
         var stray = TerminalText.Strip(NixText.GetString(daemon < 0 ? greeting : greeting[..daemon])).Trim();
         return new(
             options.Builder,
             BuilderFailure.Incompatible,
             $"{options.Builder} sent this where its Nix daemon should have greeted: “{stray}”.{ErrorOutput()}",
             "Let the shell's start-up files there print nothing when the login is not interactive, and see that nix-daemon is what is run.");
+    }
+
+    private static int IndexOfMagic(ReadOnlySpan<byte> bytes)
+    {
+        Span<byte> magic = stackalloc byte[sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64LittleEndian(magic, WireFormat.DaemonMagic);
+        return bytes.IndexOf(magic);
     }
 }

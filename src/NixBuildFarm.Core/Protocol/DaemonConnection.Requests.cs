@@ -30,7 +30,7 @@ public sealed partial class DaemonConnection
     /// </summary>
     private Task<IReadOnlyList<TReply>> PipelineAsync<TReply>(IReadOnlyCollection<IRequest<TReply>> requests, CancellationToken cancellation)
     {
-        return ExclusiveAsync(token => BothAsync(SendAsync(token), ReceiveAllAsync(token)), cancellation);
+        return ExclusiveAsync(token => BothAsync(SendAsync(token), ReceiveAllAsync(requests, isSent: _ => true, token)), cancellation);
 
         async Task SendAsync(CancellationToken token)
         {
@@ -41,67 +41,83 @@ public sealed partial class DaemonConnection
             }
             await FlushAsync(token);
         }
-
-        async Task<IReadOnlyList<TReply>> ReceiveAllAsync(CancellationToken token)
-        {
-            var replies = new List<TReply>(requests.Count);
-            DaemonException? refusal = null;
-            foreach (var request in requests)
-            {
-                try
-                {
-                    replies.Add(await ReceiveAsync(request, sink: null, token));
-                }
-                catch (DaemonException e) when (e.Connection == this)
-                {
-                    refusal ??= e;
-                }
-            }
-            return refusal is null ? replies : throw refusal;
-        }
     }
 
-    /// <summary>Sends a request with a body in frames, and reads what the daemon says meanwhile: it may log, or fail, at any moment.</summary>
+    /// <summary>
+    /// Sends requests with bodies, one after the other without waiting for replies between them, and reads what the daemon says meanwhile: it
+    /// may log, or fail, at any moment.
+    /// </summary>
     /// <remarks>
     /// Nix's daemon reads a body to its end even when it has failed in the middle, and says so only then [FramedSource in
     /// src/libutil/include/nix/util/serialise.hh of NixOS/nix]: both sides are in step, and the connection stays usable. An error that comes
     /// while the body is still on its way is from a daemon that did not do so. Nobody knows what it would take the rest for, so the
-    /// connection is given up. So it is when the body cannot be produced: no daemon ever sees the end of it.
+    /// connection is given up. So it is when a body cannot be produced: no daemon ever sees the end of it.
     /// </remarks>
-    private Task<TReply> SendBodyAsync<TReply>(
-        IRequest<TReply> request, Func<Stream, CancellationToken, Task> writeBody, CancellationToken cancellation)
+    private Task<IReadOnlyList<Done>> SendBodiesAsync(IReadOnlyCollection<RequestWithBody> requests, CancellationToken cancellation)
     {
+        var frames = new FrameStream(wire);
         return ExclusiveAsync(
             async token =>
             {
-                Put(request);
-                await FlushAsync(token);
-                using var body = CancellationTokenSource.CreateLinkedTokenSource(token);
-                return await BothAsync(SendAsync(body.Token, token), ReceiveAsync(request, sink: null, token), body);
+                using var bodies = CancellationTokenSource.CreateLinkedTokenSource(token);
+                var receiving = ReceiveAllAsync([.. requests.Select(r => r.Request)], isSent: index => index < frames.EndedBodies, token);
+                return await BothAsync(SendAsync(bodies.Token), receiving, stopSending: () => StopBefore(requests.Count, bodies));
             },
             cancellation);
 
-        async Task SendAsync(CancellationToken bodyToken, CancellationToken token)
+        // Where all of it has been produced, it is out already, or soon will be: both sides may still be in step.
+        void StopBefore(int count, CancellationTokenSource bodies)
         {
-            var frames = new FrameStream(wire, bodyToken);
-            await writeBody(frames, bodyToken);
-            bodyToken.ThrowIfCancellationRequested();
-            await frames.CompleteAsync(token);
+            if (frames.EndedBodies < count) bodies.Cancel();
         }
+
+        async Task SendAsync(CancellationToken token)
+        {
+            foreach (var (request, writeBodyAsync) in requests)
+            {
+                Put(request);
+                await frames.BeginAsync(writer.Written, token);
+                writer.Clear();
+                await writeBodyAsync(frames, token);
+                token.ThrowIfCancellationRequested();
+                await frames.EndAsync(token);
+            }
+            await frames.SendAsync(token);
+        }
+    }
+
+    private async Task<IReadOnlyList<TReply>> ReceiveAllAsync<TReply>(
+        IReadOnlyCollection<IRequest<TReply>> requests, Func<int, bool> isSent, CancellationToken token)
+    {
+        var replies = new List<TReply>(requests.Count);
+        DaemonException? refusal = null;
+        foreach (var (request, index) in requests.Select((request, index) => (request, index)))
+        {
+            try
+            {
+                replies.Add(await ReceiveAsync(request, sink: null, token));
+            }
+            catch (DaemonException e) when (e.Connection == this)
+            {
+                if (!isSent(index)) throw;
+                refusal ??= e;
+            }
+        }
+        return refusal is null ? replies : throw refusal;
     }
 
     /// <summary>Runs both directions of a request, of which either may fail first, and leaves neither running.</summary>
     /// <param name="sending">Sends.</param>
     /// <param name="receiving">Receives.</param>
-    /// <param name="body">Is cancelled when there is no use in sending further.</param>
-    private async Task<TReply> BothAsync<TReply>(Task sending, Task<TReply> receiving, CancellationTokenSource? body = null)
+    /// <param name="stopSending">Is called when there is no use in sending further.</param>
+    private async Task<TReply> BothAsync<TReply>(Task sending, Task<TReply> receiving, Action? stopSending = null)
     {
         try
         {
             var first = await Task.WhenAny(sending, receiving);
             if (receiving.IsFaulted)
             {
-                if (body is not null) await body.CancelAsync();
+                stopSending?.Invoke();
                 await BrieflyAsync(sending);
             }
             else if (sending.IsFaulted && wire.IsLost)
@@ -165,7 +181,7 @@ public sealed partial class DaemonConnection
             if (failure is { } earlier) throw Unusable(earlier);
             // Closes the stream at once, which ends the build, also while a callback holds the request up.
             await using var registration = cancellation.UnsafeRegister(
-                static connection => ((DaemonConnection)connection!).Break(new OperationCanceledException("a request was cancelled")), this);
+                static connection => ((DaemonConnection)connection!).Break(new OperationCanceledException()), this);
             using var request = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
             return await work(request.Token);
         }
@@ -197,11 +213,16 @@ public sealed partial class DaemonConnection
         closing.Cancel();
     }
 
-    private BuilderException Unusable(Exception cause) => new(
-        options.Builder,
-        BuilderFailure.ConnectionLost,
-        $"The connection to {options.Builder} is closed: {(cause is ObjectDisposedException ? "it is no longer needed" : cause.Message)}.",
-        inner: cause);
+    private BuilderException Unusable(Exception cause)
+    {
+        var reason = cause switch
+        {
+            ObjectDisposedException => "it is no longer needed",
+            OperationCanceledException => "a request on it was cancelled",
+            _ => cause.Message.TrimEnd('.'),
+        };
+        return new(options.Builder, BuilderFailure.ConnectionLost, $"The connection to {options.Builder} is closed: {reason}.", inner: cause);
+    }
 
     private BuilderException Explain(WireException wrong) => wrong.IsEndOfStream
         ? new(options.Builder, BuilderFailure.ConnectionLost, $"The Nix daemon of {options.Builder} ended in the middle of an answer.{ErrorOutput()}", inner: wrong)
@@ -210,4 +231,6 @@ public sealed partial class DaemonConnection
     /// <summary>What the remote program complained of, as the end of a message.</summary>
     private string ErrorOutput() =>
         options.ErrorOutput?.Invoke() is { } output && TerminalText.Strip(output).Trim() is { Length: > 0 } text ? $" It complained: {text}" : "";
+
+    private readonly record struct RequestWithBody(IRequest<Done> Request, Func<Stream, CancellationToken, Task> WriteBodyAsync);
 }

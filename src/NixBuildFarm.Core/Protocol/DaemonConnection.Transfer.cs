@@ -8,6 +8,9 @@ namespace NixBuildFarm.Protocol;
 // NARs and logs: what is too large to be held in memory.
 public sealed partial class DaemonConnection
 {
+    // The text nix-archive-1 with its length and padding. No NAR ends less than a number after it.
+    private const int NarMarkSize = 24;
+
     /// <summary>Copies the NAR of a path to a stream, in bounded memory.</summary>
     /// <param name="path">A valid path.</param>
     /// <param name="destination">Where it goes; it is not closed. When this fails, part of the NAR may have been written.</param>
@@ -35,44 +38,32 @@ public sealed partial class DaemonConnection
     /// <exception cref="NixBuildFarmException">
     /// <c>NarMismatch</c>: the NAR is not the one that was announced. The daemon does not see its end, and the connection is closed.
     /// </exception>
-    public Task AddToStoreNarAsync(NarSource source, bool repair, bool dontCheckSignatures, CancellationToken cancellation)
-    {
-        RequireSize(source);
-        return SendBodyAsync(
-            new AddToStoreNarRequest(source.Info, repair, dontCheckSignatures),
-            (body, token) => WriteNarAsync(source, body, token),
-            cancellation);
-    }
+    public Task AddToStoreNarAsync(NarSource source, bool repair, bool dontCheckSignatures, CancellationToken cancellation) =>
+        AddMultipleToStoreAsync([source], repair, dontCheckSignatures, cancellation);
 
-    /// <summary>Adds paths to the store in one request, one NAR after the other, in bounded memory.</summary>
+    /// <summary>Adds paths to the store, one NAR after the other without waiting between them, in bounded memory.</summary>
+    /// <remarks>
+    /// This is not the operation AddMultipleToStore, but a pipeline of AddToStoreNar: as few round trips, an error costs only its own path,
+    /// and paths that are valid already do no harm, which the other operation takes for garbage before Nix 2.18 (NixOS/nix#6253).
+    /// </remarks>
     /// <param name="sources">The paths and their NARs. A path must come after those that it refers to, unless the store has them.</param>
     /// <param name="repair">Whether they replace paths that are valid; needs trust.</param>
     /// <param name="dontCheckSignatures">Whether they need no signature; without trust the daemon ignores this.</param>
     /// <param name="cancellation">Closes the connection.</param>
-    /// <exception cref="DaemonException">The daemon refuses a path; those before it have been added.</exception>
+    /// <exception cref="DaemonException">The daemon refuses a path: the first such error. The others have been added.</exception>
     /// <exception cref="NixBuildFarmException">
-    /// <c>NarMismatch</c>: a NAR is not the one that was announced. The daemon does not see its end, and the connection is closed.
+    /// <c>NarMismatch</c>: a NAR is not the one that was announced. The daemon does not see its end, and the connection is closed; some of
+    /// those before it may have been added.
     /// </exception>
     public Task AddMultipleToStoreAsync(
         IReadOnlyCollection<NarSource> sources, bool repair, bool dontCheckSignatures, CancellationToken cancellation)
     {
         foreach (var source in sources) RequireSize(source);
-        return SendBodyAsync(new AddMultipleToStoreRequest(repair, dontCheckSignatures), WriteBodyAsync, cancellation);
-
-        async Task WriteBodyAsync(Stream body, CancellationToken token)
-        {
-            var head = new WireWriter();
-            head.WriteInt64(sources.Count);
-            await body.WriteAsync(head.Written, token);
-            foreach (var source in sources)
-            {
-                head.Clear();
-                head.WriteStorePath(source.Info.Path);
-                PathInfoLayout.Write(head, source.Info);
-                await body.WriteAsync(head.Written, token);
-                await WriteNarAsync(source, body, token);
-            }
-        }
+        return SendBodiesAsync(
+            [.. sources.Select(source => new RequestWithBody(
+                new AddToStoreNarRequest(source.Info, repair, dontCheckSignatures),
+                (body, token) => WriteNarAsync(source, body, token)))],
+            cancellation);
     }
 
     /// <summary>Gives the store the log of a build that was carried out elsewhere; needs trust.</summary>
@@ -84,7 +75,7 @@ public sealed partial class DaemonConnection
     {
         try
         {
-            await SendBodyAsync(new AddBuildLogRequest(derivation), log.CopyToAsync, cancellation);
+            await SendBodiesAsync([new(new AddBuildLogRequest(derivation), log.CopyToAsync)], cancellation);
         }
         catch (DaemonException e) when (e.Connection == this)
         {
@@ -106,14 +97,20 @@ public sealed partial class DaemonConnection
         if (source.Info.NarSize <= 0) throw new ArgumentException($"The size of the NAR of {source.Info.Path} is not known.", nameof(source));
     }
 
-    /// <summary>Nix's daemon says that there is no such path only after it has said that all is well, where the NAR should begin.</summary>
+    /// <summary>
+    /// Nix's daemon finds out that there is no such path only after it has said that all is well, and says so in place of the NAR, or after
+    /// the mark that every NAR begins with.
+    /// </summary>
     private async Task ThrowLateRefusalAsync(CancellationToken token)
     {
-        if (await reader.PeekUInt64Async(token) != StderrFrame.ErrorTag) return;
-        await reader.ReadUInt64Async(token);
-        var refusal = Refusal(await DaemonError.ReadAsync(reader, token));
-        Break(refusal);
-        throw refusal;
+        foreach (var offset in new[] { 0, NarMarkSize })
+        {
+            if (await reader.PeekUInt64Async(offset, token) != StderrFrame.ErrorTag) continue;
+            reader.Skip(offset);
+            var refusal = Refusal((await StderrFrame.ReadAsync(reader, token)).Error!);
+            Break(refusal);
+            throw refusal;
+        }
     }
 
     private async Task<NarDigest> ReadNarAsync(StorePath path, Stream destination, CancellationToken token)

@@ -11,7 +11,7 @@ internal sealed record AddToStoreNarRequest(PathInfo Info, bool Repair, bool Don
     public void Write(WireWriter writer, ProtocolVersion version)
     {
         writer.WriteStorePath(Info.Path);
-        PathInfoLayout.Write(writer, Info);
+        PathInfoLayout.Write(writer, Info with { Ultimate = false }); // The store has not built it itself.
         writer.WriteBool(Repair);
         writer.WriteBool(DontCheckSignatures);
     }

@@ -18,7 +18,6 @@ internal enum WorkerOperation : ulong
     AddToStoreNar = 39,
     QueryMissing = 40,
     QueryDerivationOutputMap = 41,
-    AddMultipleToStore = 44,
     AddBuildLog = 45,
     BuildPathsWithResults = 46,
 }

@@ -3,57 +3,78 @@ using System.Buffers.Binary;
 namespace NixBuildFarm.Protocol.Wire;
 
 /// <summary>
-/// Writes the body of a request in frames, each a length and so many bytes, the last of length 0. Small writes are gathered to one frame,
-/// and each frame is one write. What is not completed stays without end, so that no daemon takes a part for the whole.
+/// Sends requests with bodies, one after the other. A body is in frames, each a length and so many bytes, the last of length 0. Whatever is
+/// small, be it writes, bodies or requests, is gathered to sends of 64 KiB. A body that is not ended stays without its last frame, so that
+/// no daemon takes a part for the whole.
 /// </summary>
-/// <param name="destination">Where the frames go.</param>
-/// <param name="cancellation">Ends every write, whatever token the caller of it has.</param>
-internal sealed class FrameStream(Stream destination, CancellationToken cancellation) : AsyncStream
+internal sealed class FrameStream(Stream destination) : AsyncStream
 {
-    /// <summary>Bytes of a frame at most.</summary>
-    public const int FrameSize = 64 << 10;
-
+    private const int BufferSize = 64 << 10;
     private const int HeaderSize = sizeof(ulong);
+    private const int None = -1;
 
-    // Room for the header before and for the end mark after the content.
-    private readonly byte[] buffer = new byte[HeaderSize + FrameSize + HeaderSize];
+    private readonly byte[] buffer = new byte[BufferSize];
     private int filled;
+    private int frame = None; // Where the header of the frame is that is being filled.
 
-    /// <summary>Whether the end has been written, or is being written.</summary>
-    public bool IsEnding { get; private set; }
+    /// <summary>How many bodies have been ended.</summary>
+    public int EndedBodies { get; private set; }
 
-    public override bool CanWrite => !IsEnding;
+    public override bool CanWrite => true;
+
+    /// <summary>Begins a request; what is written from now on is its body.</summary>
+    public async ValueTask BeginAsync(ReadOnlyMemory<byte> request, CancellationToken cancellation)
+    {
+        if (request.Length > BufferSize - filled) await SendAsync(cancellation);
+        if (request.Length > BufferSize)
+        {
+            await destination.WriteAsync(request, cancellation);
+            return;
+        }
+        request.CopyTo(buffer.AsMemory(filled));
+        filled += request.Length;
+    }
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
     {
-        ObjectDisposedException.ThrowIf(IsEnding, this);
         while (data.Length > 0)
         {
-            cancellation.ThrowIfCancellationRequested();
-            var count = Math.Min(data.Length, FrameSize - filled);
-            data[..count].CopyTo(buffer.AsMemory(HeaderSize + filled));
+            if (frame == None)
+            {
+                if (BufferSize - filled <= HeaderSize) await SendAsync(cancellationToken);
+                frame = filled;
+                filled += HeaderSize;
+            }
+            var count = Math.Min(data.Length, BufferSize - filled);
+            data.Span[..count].CopyTo(buffer.AsSpan(filled));
             filled += count;
             data = data[count..];
-            if (filled == FrameSize) await SendAsync(HeaderSize + TakeFrame(), cancellation);
+            if (filled == BufferSize) await SendAsync(cancellationToken);
         }
     }
 
-    /// <summary>Sends what has been gathered, and the end.</summary>
-    public ValueTask CompleteAsync(CancellationToken completion)
+    /// <summary>Ends the body. Nothing need be sent by that.</summary>
+    public async ValueTask EndAsync(CancellationToken cancellation)
     {
-        IsEnding = true;
-        var length = filled > 0 ? HeaderSize + TakeFrame() : 0;
-        buffer.AsSpan(length, HeaderSize).Clear();
-        return SendAsync(length + HeaderSize, completion);
+        if (BufferSize - filled < HeaderSize) await SendAsync(cancellation);
+        CloseFrame();
+        buffer.AsSpan(filled, HeaderSize).Clear();
+        filled += HeaderSize;
+        EndedBodies++;
     }
 
-    private int TakeFrame()
+    /// <summary>Sends what has been gathered.</summary>
+    public async ValueTask SendAsync(CancellationToken cancellation)
     {
-        var length = filled;
-        BinaryPrimitives.WriteUInt64LittleEndian(buffer, (ulong)length);
+        CloseFrame();
+        if (filled > 0) await destination.WriteAsync(buffer.AsMemory(0, filled), cancellation);
         filled = 0;
-        return length;
     }
 
-    private ValueTask SendAsync(int length, CancellationToken token) => destination.WriteAsync(buffer.AsMemory(0, length), token);
+    private void CloseFrame()
+    {
+        if (frame == None) return;
+        BinaryPrimitives.WriteInt64LittleEndian(buffer.AsSpan(frame), filled - frame - HeaderSize);
+        frame = None;
+    }
 }

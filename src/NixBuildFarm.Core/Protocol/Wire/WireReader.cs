@@ -110,12 +110,15 @@ internal sealed class WireReader(Stream stream)
     public async ValueTask<IReadOnlySet<StorePath>> ReadStorePathSetAsync(CancellationToken cancellation) =>
         (await ReadStorePathsAsync(cancellation)).ToHashSet();
 
-    /// <summary>The next number without taking it.</summary>
-    public async ValueTask<ulong> PeekUInt64Async(CancellationToken cancellation)
+    /// <summary>The number that begins so many bytes from here, without taking anything.</summary>
+    public async ValueTask<ulong> PeekUInt64Async(int offset, CancellationToken cancellation)
     {
-        if (Buffered < sizeof(ulong)) await FillAsync(sizeof(ulong), cancellation);
-        return BinaryPrimitives.ReadUInt64LittleEndian(buffer.AsSpan(start));
+        if (Buffered < offset + sizeof(ulong)) await FillAsync(offset + sizeof(ulong), cancellation);
+        return BinaryPrimitives.ReadUInt64LittleEndian(buffer.AsSpan(start + offset));
     }
+
+    /// <summary>Passes over bytes that have been peeked at.</summary>
+    public void Skip(int count) => start += count;
 
     /// <summary>
     /// Some bytes as they are; 0 at the end of the stream. They always pass through the buffer: a read that is given up may still write to

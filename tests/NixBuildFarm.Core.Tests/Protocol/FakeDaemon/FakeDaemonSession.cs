@@ -21,6 +21,7 @@ internal sealed class FakeDaemonSession
     private ProtocolVersion version;
     private long sent;
     private int requests;
+    private int frames;
 
     public FakeDaemonSession(FakeDaemon daemon, MemoryChannel channel)
     {
@@ -138,9 +139,6 @@ internal sealed class FakeDaemonSession
                 break;
             case WorkerOperation.AddToStoreNar:
                 await AddToStoreNarAsync();
-                break;
-            case WorkerOperation.AddMultipleToStore:
-                await AddMultipleToStoreAsync();
                 break;
             case WorkerOperation.AddBuildLog:
                 await AddBuildLogAsync();
@@ -262,7 +260,8 @@ internal sealed class FakeDaemonSession
         }
         else
         {
-            // As Nix's daemon does: it finds out too late, says so where the NAR should begin, twice, and ends.
+            // As Nix's daemon does: it finds out too late, says so where the NAR should begin, twice, and ends. Older ones have begun.
+            if (version.Minor <= 34) writer.WriteString("nix-archive-1");
             Fail($"path '{path}' is not valid");
             Fail($"path '{path}' is not valid");
             await SendAsync();
@@ -279,26 +278,9 @@ internal sealed class FakeDaemonSession
         await ReadBodyAsync(WorkerOperation.AddToStoreNar, body => AddAsync(info, body));
     }
 
-    private async Task AddMultipleToStoreAsync()
-    {
-        await reader.ReadBoolAsync(gone);
-        await reader.ReadBoolAsync(gone);
-        await ReadBodyAsync(
-            WorkerOperation.AddMultipleToStore,
-            async body =>
-            {
-                var items = new WireReader(body);
-                var count = await items.ReadCountAsync(gone);
-                for (var i = 0; i < count; i++)
-                {
-                    var path = await items.ReadStorePathAsync(gone);
-                    await AddAsync(await PathInfoLayout.ReadAsync(items, path, gone), new RawStream(items));
-                }
-            });
-    }
-
     private async Task AddAsync(PathInfo info, Stream body)
     {
+        if (Store.IsValid(info.Path)) return;
         foreach (var reference in info.References)
         {
             if (reference != info.Path && !Store.IsValid(reference)) throw new RefusedException($"path '{reference}' is not valid");
@@ -338,7 +320,7 @@ internal sealed class FakeDaemonSession
             if (Faults.Body == BodyFault.ErrorAfterTheEnd) throw new RefusedException("no space left on device");
             await use(body);
         }
-        catch (RefusedException e)
+        catch (Exception e) when (e is RefusedException or NarException)
         {
             refusal = e.Message;
         }
@@ -357,6 +339,7 @@ internal sealed class FakeDaemonSession
             writer.WriteString($"line {i} of this frame\n");
         }
         await SendAsync();
+        if (++frames > 1) return;
         switch (Faults.Body)
         {
             case BodyFault.ErrorInTheMiddle or BodyFault.ErrorWithoutReading or BodyFault.ErrorAndClose:

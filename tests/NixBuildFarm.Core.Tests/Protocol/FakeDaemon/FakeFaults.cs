@@ -34,7 +34,7 @@ internal sealed record FakeFaults
 }
 
 /// <summary>What goes wrong in a body.</summary>
-internal enum BodyFault
+public enum BodyFault
 {
     /// <summary>Nothing.</summary>
     None,

@@ -30,8 +30,7 @@ public class RequestTests
         ContentAddress = "fixed:r:sha256:1lr187v6dck1rjh2j6svpikcfz53wyl3qrlcbb405zlh13x0khhh",
     };
 
-    private static readonly byte[] InfoBytes = ProtocolBytes.Of(
-        Drv, Hash, new[] { A, B }, 23423, 1234, 1, new[] { "fake-sig-1", "fake-sig-2" }, Info.ContentAddress);
+    private static readonly byte[] InfoBytes = InfoBytesOf(ultimate: 1);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -188,16 +187,13 @@ public class RequestTests
     }
 
     [Fact]
-    public void AddToStoreNar()
+    public void AddToStoreNar_of_a_path_that_the_store_has_not_built_itself()
     {
         var request = new AddToStoreNarRequest(Info, Repair: true, DontCheckSignatures: false);
 
         Assert.Equal(39UL, (ulong)request.Operation);
-        Assert.Equal(ProtocolBytes.Concat(ProtocolBytes.Of(A), InfoBytes, ProtocolBytes.Of(1, 0)), Written(request));
+        Assert.Equal(ProtocolBytes.Concat(ProtocolBytes.Of(A), InfoBytesOf(ultimate: 0), ProtocolBytes.Of(1, 0)), Written(request));
     }
-
-    [Fact]
-    public void AddMultipleToStore() => Expect(new AddMultipleToStoreRequest(Repair: false, DontCheckSignatures: true), 44, 0, 1);
 
     [Fact]
     public async Task AddBuildLog()
@@ -256,6 +252,9 @@ public class RequestTests
     [Fact]
     public async Task BuildPathsWithResults_for_something_that_is_no_path_is_refused() =>
         await Assert.ThrowsAsync<WireException>(() => ReplyAsync(new BuildPathsWithResultsRequest([], BuildMode.Normal), 1, "!*", 0, "", 0, 0, 0, 0, 0, 0, 0));
+
+    private static byte[] InfoBytesOf(int ultimate) => ProtocolBytes.Of(
+        Drv, Hash, new[] { A, B }, 23423, 1234, ultimate, new[] { "fake-sig-1", "fake-sig-2" }, Info.ContentAddress!);
 
     private static void Expect<T>(IRequest<T> request, int operation, params object[] fields)
     {

@@ -8,56 +8,97 @@ public class FrameStreamTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_body_is_frames_and_an_empty_frame_at_its_end() =>
-        Assert.Equal(
-            "0300000000000000" + "010203" + "0000000000000000",
-            Convert.ToHexString(await FramedAsync([1], [2, 3])));
+    public async Task A_body_is_a_frame_and_an_empty_frame_at_its_end() =>
+        Assert.Equal("0300000000000000" + "010203" + "0000000000000000", Convert.ToHexString(await SentAsync([], [[1], [2, 3]])));
 
     [Fact]
-    public async Task An_empty_body_is_only_the_end() => Assert.Equal("0000000000000000", Convert.ToHexString(await FramedAsync()));
+    public async Task An_empty_body_is_only_the_end() => Assert.Equal("0000000000000000", Convert.ToHexString(await SentAsync([], [[]])));
 
     [Fact]
-    public async Task A_body_that_is_not_completed_has_no_end()
+    public async Task A_request_comes_before_its_body() =>
+        Assert.Equal("AABB" + "0100000000000000" + "01" + "0000000000000000", Convert.ToHexString(await SentAsync([0xAA, 0xBB], [[1]])));
+
+    [Fact]
+    public async Task What_is_small_is_sent_together()
     {
-        using var destination = new MemoryStream();
-        await using (var frames = new FrameStream(destination, Cancellation))
+        var destination = new CountingStream();
+        await using var frames = new FrameStream(destination);
+        for (var i = 0; i < 100; i++)
         {
-            await frames.WriteAsync(new byte[FrameStream.FrameSize + 1], Cancellation);
+            await frames.BeginAsync(new byte[100], Cancellation);
+            await frames.WriteAsync(new byte[100], Cancellation);
+            await frames.EndAsync(Cancellation);
         }
+        await frames.SendAsync(Cancellation);
 
-        Assert.Equal(sizeof(ulong) + FrameStream.FrameSize, destination.Length);
+        Assert.Equal(1, destination.Writes);
+        Assert.Equal(100, frames.EndedBodies);
     }
 
     [Fact]
-    public async Task Nothing_can_be_written_after_the_end()
-    {
-        await using var frames = new FrameStream(Stream.Null, Cancellation);
-        await frames.CompleteAsync(Cancellation);
-
-        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await frames.WriteAsync(new byte[1], Cancellation));
-    }
-
-    [Fact]
-    public Task Any_writes_come_back_as_one_body() =>
-        Gen.Int[0, 150_000].Array[0, 5].SampleAsync(
-            async lengths =>
-            {
-                var writes = lengths.Select((length, i) => Enumerable.Repeat((byte)i, length).ToArray()).ToArray();
-                var body = new FrameReader(new WireReader(new MemoryStream(await FramedAsync(writes))), () => Task.CompletedTask);
-                using var content = new MemoryStream();
-                await body.CopyToAsync(content, Cancellation);
-
-                Assert.True(body.HasEnded);
-                Assert.Equal(writes.SelectMany(w => w), content.ToArray());
-            },
-            iter: 30);
-
-    private static async Task<byte[]> FramedAsync(params byte[][] writes)
+    public async Task A_body_that_is_not_ended_has_no_end()
     {
         using var destination = new MemoryStream();
-        await using var frames = new FrameStream(destination, Cancellation);
+        await using var frames = new FrameStream(destination);
+        await frames.WriteAsync(new byte[200_000], Cancellation);
+        await frames.SendAsync(Cancellation);
+        var body = new FrameReader(new WireReader(new MemoryStream(destination.ToArray())), () => Task.CompletedTask);
+
+        await Assert.ThrowsAsync<WireException>(() => body.DrainAsync(Cancellation));
+    }
+
+    [Fact]
+    public Task Any_requests_and_bodies_come_back() =>
+        Gen.Select(Gen.Int[0, 100_000], Gen.Int[0, 150_000].Array[0, 4]).Array[1, 5].SampleAsync(
+            async items =>
+            {
+                using var destination = new MemoryStream();
+                await using var frames = new FrameStream(destination);
+                foreach (var (request, writes) in items)
+                {
+                    await frames.BeginAsync(Filled(request, 0xAA), Cancellation);
+                    foreach (var length in writes) await frames.WriteAsync(Filled(length, (byte)length), Cancellation);
+                    await frames.EndAsync(Cancellation);
+                }
+                await frames.SendAsync(Cancellation);
+
+                var reader = new WireReader(new MemoryStream(destination.ToArray()));
+                foreach (var (request, writes) in items)
+                {
+                    var begin = new byte[request];
+                    await new RawStream(reader).ReadExactlyAsync(begin, Cancellation);
+                    using var content = new MemoryStream();
+                    await new FrameReader(reader, () => Task.CompletedTask).CopyToAsync(content, Cancellation);
+
+                    Assert.Equal(Filled(request, 0xAA).AsSpan(), begin.AsSpan());
+                    Assert.Equal(ProtocolBytes.Concat([.. writes.Select(length => Filled(length, (byte)length))]).AsSpan(), content.ToArray().AsSpan());
+                }
+            },
+            iter: 50);
+
+    private static byte[] Filled(int length, byte value) => Enumerable.Repeat(value, length).ToArray();
+
+    private static async Task<byte[]> SentAsync(byte[] request, byte[][] writes)
+    {
+        using var destination = new MemoryStream();
+        await using var frames = new FrameStream(destination);
+        await frames.BeginAsync(request, Cancellation);
         foreach (var bytes in writes) await frames.WriteAsync(bytes, Cancellation);
-        await frames.CompleteAsync(Cancellation);
+        await frames.EndAsync(Cancellation);
+        await frames.SendAsync(Cancellation);
         return destination.ToArray();
+    }
+
+    private sealed class CountingStream : AsyncStream
+    {
+        public int Writes { get; private set; }
+
+        public override bool CanWrite => true;
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            Writes++;
+            return default;
+        }
     }
 }

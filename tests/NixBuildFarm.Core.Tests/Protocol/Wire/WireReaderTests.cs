@@ -113,11 +113,13 @@ public class WireReaderTests
     [Fact]
     public async Task A_number_that_is_peeked_at_stays()
     {
-        var reader = From(ProtocolBytes.Of(1, 2));
+        var reader = From(ProtocolBytes.Of(1, 2, 3));
 
-        Assert.Equal(1UL, await reader.PeekUInt64Async(Cancellation));
+        Assert.Equal(1UL, await reader.PeekUInt64Async(0, Cancellation));
+        Assert.Equal(2UL, await reader.PeekUInt64Async(8, Cancellation));
         Assert.Equal(1UL, await reader.ReadUInt64Async(Cancellation));
-        Assert.Equal(2UL, await reader.ReadUInt64Async(Cancellation));
+        reader.Skip(8);
+        Assert.Equal(3UL, await reader.ReadUInt64Async(Cancellation));
     }
 
     [Fact]
