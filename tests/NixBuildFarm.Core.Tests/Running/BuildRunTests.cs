@@ -40,7 +40,7 @@ public sealed class BuildRunTests : IDisposable
 
         await farm.BuildAsync(farm.Derivation("top", sides, Only("ruby")), on: ["ruby", "kana"]);
 
-        Assert.Single(farm["ruby"].Daemon.Requests, request => request == WorkerOperation.AddMultipleToStore);
+        Assert.Single(farm["ruby"].Daemon.Requests, request => request == WorkerOperation.AddToStoreNar);
     }
 
     [Fact]
