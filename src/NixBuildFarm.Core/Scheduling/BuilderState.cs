@@ -18,6 +18,8 @@ internal sealed class BuilderState
 {
     private const int Idle = -1;
 
+    private static readonly Slot EmptySlot = new() { Job = Idle, FreeAt = double.PositiveInfinity };
+
     public BuilderState(FarmBuilder description, string[] systems)
     {
         Description = description;
@@ -56,7 +58,7 @@ internal sealed class BuilderState
     /// <summary>The slots in use come and go; there may be more than it should have while running jobs end.</summary>
     public Slot[] Slots { get; private set; } = [];
 
-    /// <summary>Slots that may be filled.</summary>
+    /// <summary>Slots that may be filled: each needs a core at least.</summary>
     public int FreeSlots { get; private set; }
 
     public int CoresInUse { get; private set; }
@@ -80,7 +82,18 @@ internal sealed class BuilderState
     /// <summary>Slots it should have: never more than cores, so that no core is ever shared by our own doing.</summary>
     public int MaxJobs => Math.Min(Description.MaxJobs, Description.TotalCores);
 
-    public int Running => Slots.Count(s => s.Job != Idle);
+    public int Running
+    {
+        get
+        {
+            var count = 0;
+            foreach (ref readonly var slot in Slots.AsSpan())
+            {
+                if (slot.Job != Idle) count++;
+            }
+            return count;
+        }
+    }
 
     public BuilderState Clone() => new(this);
 
@@ -95,9 +108,8 @@ internal sealed class BuilderState
     {
         var slot = IndexOf(Idle);
         Slots[slot] = new Slot { Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores, IsHedge = isHedge };
-        FreeSlots--;
         CoresInUse += cores;
-        UpdateKey();
+        Update();
     }
 
     public Slot Release(int job)
@@ -105,15 +117,14 @@ internal sealed class BuilderState
         var index = IndexOf(job);
         var slot = Slots[index];
         CoresInUse -= slot.Cores;
-        Slots[index] = new Slot { Job = Idle };
+        Slots[index] = EmptySlot;
         if (Slots.Length > MaxJobs)
         {
             FitSlots();
         }
         else
         {
-            FreeSlots++;
-            UpdateKey();
+            Update();
         }
         return slot;
     }
@@ -127,7 +138,7 @@ internal sealed class BuilderState
         return -1;
     }
 
-    /// <summary>The slot that becomes free first.</summary>
+    /// <summary>The slot in use that becomes free first.</summary>
     public int EarliestSlot()
     {
         var best = 0;
@@ -147,8 +158,13 @@ internal sealed class BuilderState
     private void FitSlots()
     {
         var running = Slots.Where(s => s.Job != Idle).ToArray();
-        FreeSlots = Math.Max(0, MaxJobs - running.Length);
-        Slots = [.. running, .. Enumerable.Repeat(new Slot { Job = Idle }, FreeSlots)];
+        Slots = [.. running, .. Enumerable.Repeat(EmptySlot, Math.Max(0, MaxJobs - running.Length))];
+        Update();
+    }
+
+    private void Update()
+    {
+        FreeSlots = Math.Max(0, Math.Min(MaxJobs - Running, FreeCores));
         UpdateKey();
     }
 

@@ -48,6 +48,24 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     {
         NextWakeup = null;
         ForeseeEnd(now);
+        PlaceReady(now, decisions);
+        if (state.RunningCount == 0 && state.ReadyCount > 0)
+        {
+            // Nothing runs, so nothing would ever change: a job that has failed elsewhere may have only a builder that is kept for others.
+            Requeue();
+            state.Kinds.Scarce.Foresee(state.RemainingWork, double.PositiveInfinity);
+            PlaceReady(now, decisions);
+        }
+        if (heuristic.Rule == PlacementRule.EarliestFinish) PrepareNext(now, decisions);
+        var isQuiet = options.Hedge && state.ReadyCount == 0;
+        Requeue();
+        for (var i = reserved.Count - 1; i >= 0; i--) state.SetFreeAt(reserved[i].Builder, reserved[i].Slot, reserved[i].FreeAt);
+        reserved.Clear();
+        if (isQuiet && state.RunningCount > 0) HedgeStragglers(now, decisions);
+    }
+
+    private void PlaceReady(double now, List<SchedulingDecision> decisions)
+    {
         Array.Resize(ref patience, state.Queues.Count);
         Array.Fill(patience, heuristic.Waits ? MaxWaiting : 0);
         var postponements = MaxWaiting;
@@ -83,13 +101,12 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
                 if (reportedNoBuilder.Add(next)) decisions.Add(new SchedulingDecision.NoBuilder(next));
             }
         }
-        if (heuristic.Rule == PlacementRule.EarliestFinish) PrepareNext(now, decisions);
-        var isQuiet = options.Hedge && state.ReadyCount == 0;
+    }
+
+    private void Requeue()
+    {
         foreach (var job in waiting) state.Enqueue(job);
         waiting.Clear();
-        for (var i = reserved.Count - 1; i >= 0; i--) state.SetFreeAt(reserved[i].Builder, reserved[i].Slot, reserved[i].FreeAt);
-        reserved.Clear();
-        if (isQuiet && state.RunningCount > 0) HedgeStragglers(now, decisions);
     }
 
     /// <summary>Until when the run lasts at least, by what is ready, what has started and the work that is left.</summary>
@@ -162,8 +179,16 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         return false;
     }
 
-    private double CoreFactor(int job, int builder, int slot) =>
-        Estimate.CoreFactor(options.Moldable && state.Graph[job].EnableParallelBuilding, state.Builders[builder].Slots[slot].Cores);
+    private double CoreFactor(int job, int builder, int slot) => CoreFactorOf(job, state.Builders[builder].Slots[slot].Cores);
+
+    private double CoreFactorOf(int job, int cores) => Estimate.CoreFactor(options.Moldable && state.Graph[job].EnableParallelBuilding, cores);
+
+    /// <summary>Seconds of the job on the best builder with all its cores.</summary>
+    private double LeastSeconds(int job) =>
+        state.Estimates[job].Seconds * CoreFactorOf(job, state.BestCoresFor(job)) / state.BestSpeedOf(job) + options.StartOverhead;
+
+    /// <summary>What follows the job takes so long at least.</summary>
+    private double TailOf(int job) => Math.Max(0, state.Order.Key[job] - LeastSeconds(job));
 
     /// <summary>The most urgent ready job for which a builder is idle, or −1.</summary>
     private int NextJob()
@@ -226,32 +251,48 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         if (now >= nextHedge)
         {
             nextHedge = now + HedgeInterval;
+            var last = 0.0;
             for (var b = 0; b < state.Builders.Length; b++)
             {
                 foreach (var slot in state.Builders[b].Slots)
                 {
-                    if (slot.Job >= 0 && slot.HasBegun && !hedged.Contains(slot.Job)) HedgeIfWorth(slot, b, now, decisions);
+                    if (slot.Job >= 0) last = Math.Max(last, LateEnd(slot, b, now) + TailOf(slot.Job));
+                }
+            }
+            for (var b = 0; b < state.Builders.Length; b++)
+            {
+                foreach (var slot in state.Builders[b].Slots)
+                {
+                    if (slot.Job < 0 || !slot.HasBegun || hedged.Contains(slot.Job)) continue;
+                    var isCritical = LateEnd(slot, b, now) + TailOf(slot.Job) - now >= CriticalPart * (last - now);
+                    HedgeIfWorth(slot, b, isCritical, now, decisions);
                 }
             }
         }
         if (!(NextWakeup <= nextHedge)) NextWakeup = nextHedge;
     }
 
-    private void HedgeIfWorth(BuilderState.Slot slot, int builder, double now, List<SchedulingDecision> decisions)
+    /// <summary>When a running job may well end; what it will really take nobody knows.</summary>
+    private double LateEnd(BuilderState.Slot slot, int builder, double now)
     {
-        var (estimate, speed) = (state.Estimates[slot.Job], state.SpeedOf(builder, slot.Job));
-        var elapsed = now - slot.StartedAt;
-        // It may well take as long as this; what it will take nobody knows, and the idle builder costs nothing.
-        var seconds = Math.Max(estimate.ExpectedSeconds(elapsed * speed), estimate.Seconds * Math.Exp(estimate.Spread));
-        var isStuck = elapsed * speed > LeastStuckSeconds + estimate.Seconds * Math.Exp(3 * estimate.Spread);
-        if (state.Order.Key[slot.Job] < CriticalPart * (runEnd - now) - elapsed && !isStuck) return;
-        var best = new Place(-1, 0, isStuck ? double.PositiveInfinity : slot.StartedAt + seconds / speed);
+        var (estimate, scale) = (state.Estimates[slot.Job], CoreFactorOf(slot.Job, slot.Cores) / state.SpeedOf(builder, slot.Job));
+        var elapsed = Math.Max(0, now - slot.StartedAt);
+        return slot.StartedAt + scale * Math.Max(estimate.ExpectedSeconds(elapsed / scale), estimate.Seconds * Math.Exp(estimate.Spread));
+    }
+
+    private void HedgeIfWorth(BuilderState.Slot slot, int builder, bool isCritical, double now, List<SchedulingDecision> decisions)
+    {
+        var (estimate, scale) = (state.Estimates[slot.Job], CoreFactorOf(slot.Job, slot.Cores) / state.SpeedOf(builder, slot.Job));
+        var isStuck = (now - slot.StartedAt) / scale > LeastStuckSeconds + estimate.Seconds * Math.Exp(3 * estimate.Spread);
+        if (!isCritical && !isStuck) return;
+        var seconds = (LateEnd(slot, builder, now) - slot.StartedAt) / scale;
+        var best = new Place(-1, 0, isStuck ? double.PositiveInfinity : LateEnd(slot, builder, now));
         foreach (var kind in state.Kinds.KindsOf(state.Classes[slot.Job]))
         {
             var other = state.Kinds.FirstOf(kind);
             if (other == builder || state.Builders[other].FreeSlots == 0 || state.IsExcluded(slot.Job, other)) continue;
             var start = InputsAt(slot.Job, other, now) + options.StartOverhead;
-            var finish = start + seconds / state.SpeedOf(other, slot.Job);
+            var finish = start + seconds * CoreFactorOf(slot.Job, CoresFor(slot.Job, other)) / state.SpeedOf(other, slot.Job);
             if (finish < best.Finish) best = new Place(other, start, finish);
         }
         if (best.Builder < 0) return;
@@ -286,11 +327,9 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     {
         if (heuristic.Rule != PlacementRule.EarliestFinish) return ByLoad(job, now);
         var best = new Place(-1, 0, double.PositiveInfinity);
-        var coreFactor = Estimate.CoreFactor(options.Moldable && state.Graph[job].EnableParallelBuilding, state.BestCoresFor(job));
-        var leastSeconds = state.Estimates[job].Seconds * coreFactor / state.BestSpeedOf(job) + options.StartOverhead;
-        // What follows the job takes this long at least: it must end so much before the deadline, if anyone can do that.
-        var latest = deadline - Math.Max(0, state.Order.Key[job] - leastSeconds);
-        if (now + leastSeconds > latest || state.RunningCount == 0) latest = double.PositiveInfinity;
+        // What follows the job must fit in before the deadline, if anyone can do that.
+        var latest = deadline - TailOf(job);
+        if (now + LeastSeconds(job) > latest || state.RunningCount == 0) latest = double.PositiveInfinity;
         if (state.ExcludedBuilders.ContainsKey(job))
         {
             for (var b = 0; b < state.Builders.Length; b++)
@@ -361,7 +400,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
         var start = Math.Max(free, InputsAt(job, b, now)) + options.StartOverhead;
         var finish = start + state.Estimates[job].Seconds / state.SpeedOf(b, job);
-        if (options.Moldable) finish = start + (finish - start) * Estimate.CoreFactor(state.Graph[job].EnableParallelBuilding, CoresFor(job, b));
+        if (options.Moldable) finish = start + (finish - start) * CoreFactorOf(job, CoresFor(job, b));
         if (finish > latest)
         {
             if (best.Builder < 0) best = best with { IsTooLate = true };
@@ -415,7 +454,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         // A busy builder gives what it gives on average; a free one shares its free cores among the jobs that may come now.
         if (builder.FreeSlots == 0) return Math.Max(1, builder.Description.TotalCores / builder.MaxJobs);
         var sharers = Math.Clamp(state.ReadyCount, 1, builder.FreeSlots);
-        var most = Math.Max(1, builder.FreeCores - (builder.FreeSlots - 1));
+        var most = Math.Max(1, builder.FreeCores - (sharers - 1));
         // On the critical path every second counts: the others make do with one core each.
         return state.Order.Key[job] >= CriticalPart * (runEnd - lastDecision) ? most : Math.Clamp(builder.FreeCores / sharers, 1, most);
     }

@@ -123,12 +123,25 @@ public sealed class Scheduler
         : Enumerable.Range(0, state.Builders.Length).Where(b => state.Builders[b].IndexOf(job) >= 0).ToArray();
 
     /// <summary>
-    /// Finished jobs that are still needed (requested, or something unfinished depends on them) and whose outputs are, as far as was told,
-    /// on this builder alone.
+    /// Finished jobs whose outputs are, as far as was told, on this builder alone, and that are still needed: requested, or something depends
+    /// on them that is not done or would have to be done again as well.
     /// </summary>
-    public IReadOnlyList<int> OutputsOnlyOn(int builder) => Enumerable.Range(0, Graph.Count)
-        .Where(j => state.StateOf(j) == JobState.Done && state.Locations.IsOnlyAt(j, builder) && state.IsNeeded(j))
-        .ToArray();
+    public IReadOnlyList<int> OutputsOnlyOn(int builder)
+    {
+        var result = new List<int>();
+        var isLost = new bool[Graph.Count];
+        var order = Graph.TopologicalOrder;
+        for (var i = order.Length - 1; i >= 0; i--)
+        {
+            var job = order[i];
+            if (state.StateOf(job) != JobState.Done || state.MadeOn[job] < 0) continue;
+            if (!state.Locations.IsOnlyAt(job, builder) && !state.Locations.IsNowhere(job)) continue;
+            isLost[job] = state.IsNeeded(job);
+            foreach (var dependent in Graph.DependentsOf(job)) isLost[job] |= isLost[dependent];
+            if (isLost[job]) result.Add(job);
+        }
+        return result;
+    }
 
     /// <summary>For each builder, by index, what keeps it from taking the job; null where nothing does.</summary>
     public IReadOnlyList<string?> WhyNot(int job)

@@ -243,7 +243,7 @@ public sealed class FarmSimulator
             scheduler.Apply(new SchedulingEvent.JobFailed(now, job, builder, failure));
             return;
         }
-        schedule.Add(new ScheduledJob(job, builder, attempt.Begin, now, attempt.Cores));
+        attempt.End = now;
         var home = now;
         if (local >= 0 && builder != local && scheduler.StatusOf(local) != BuilderStatus.Lost)
         {
@@ -264,10 +264,11 @@ public sealed class FarmSimulator
     {
         var (job, builder, attempt) = (happening.Job, happening.Builder, happening.Attempt!);
         attempts.Remove((job, builder));
+        schedule.Add(new ScheduledJob(job, builder, attempt.Begin, attempt.End, attempt.Cores));
         var finished = new SchedulingEvent.JobFinished(now, job, builder, outputBytes[job]);
         scheduler.Apply(finished);
         if (options.Estimates is not { } estimates) return;
-        foreach (var learnt in estimates.Learn(finished, scheduler.DescriptionOf(builder), now - attempt.Begin, attempt.Cores)) scheduler.Apply(learnt);
+        foreach (var learnt in estimates.Learn(finished, scheduler.DescriptionOf(builder), attempt.End - attempt.Begin, attempt.Cores)) scheduler.Apply(learnt);
     }
 
     private void Disturb(SchedulingEvent disturbance)
@@ -303,7 +304,14 @@ public sealed class FarmSimulator
         }
     }
 
-    private sealed record Attempt(int Cores, double Begin);
+    private sealed class Attempt(int cores, double begin)
+    {
+        public int Cores => cores;
+
+        public double Begin => begin;
+
+        public double End { get; set; }
+    }
 
     private sealed record Happening(HappeningKind Kind, int Job, int Builder, Attempt? Attempt = null, SchedulingEvent? Disturbance = null);
 }
