@@ -9,11 +9,14 @@ namespace NixBuildFarm.Scheduling;
 /// </summary>
 internal sealed class Portfolio(Scheduler scheduler)
 {
-    /// <summary>Jobs played for one plan: many variants for a small graph, two for one of 100,000.</summary>
+    /// <summary>Jobs played for one plan: many variants for a small graph, none for one so large that only a couple could be tried.</summary>
     private const int JobsPerPlan = 200_000;
 
     /// <summary>Plays for one plan at most.</summary>
     private const int MaxVariants = 32;
+
+    /// <summary>Fewer than these teach nothing: the first of them is what is followed anyway.</summary>
+    private const int LeastVariants = 3;
 
     /// <summary>Jobs played in a run beyond the first plan, for a graph of any size.</summary>
     private const int JobsForNewPlans = 400_000;
@@ -52,7 +55,7 @@ internal sealed class Portfolio(Scheduler scheduler)
         if (surprise < WorthPlanning * left) return;
         surprise = 0;
         var variants = Math.Min(MaxVariants, Math.Min(JobsPerPlan, budget) / scheduler.Remaining);
-        if (variants < 2) return;
+        if (variants < LeastVariants) return;
         scheduler.Follow(Best(now, variants));
     }
 
@@ -66,7 +69,6 @@ internal sealed class Portfolio(Scheduler scheduler)
             var candidate = i < Basic.Length ? Basic[i] : best with { Noise = i % 2 == 0 ? 0.1 : 0.3, Seed = scheduler.Options.Seed * 1000 + i };
             budget -= scheduler.Remaining;
             var end = new FarmSimulator(scheduler.Fork(candidate), now, seconds).Play(limit: bestEnd);
-            if (Environment.GetEnvironmentVariable("DBG") != null) Console.Error.WriteLine($"{now:f1} {candidate} -> {end:f1} goal {goal:f1}");
             if (end < bestEnd) (best, bestEnd) = (candidate, end);
         }
         return best;
