@@ -38,7 +38,6 @@ internal sealed class Portfolio(Scheduler scheduler)
         new() { Reserve = 0.6, Deadline = 1.03 },
         new() { Reserve = 0 },
         new() { Reserve = 1, Waits = false, Deadline = 1 },
-        new() { Reserve = 0, Waits = false },
     ];
 
     private double surprise = double.PositiveInfinity;
@@ -64,9 +63,11 @@ internal sealed class Portfolio(Scheduler scheduler)
         var seconds = Array.ConvertAll(scheduler.State.Estimates, e => e.Seconds);
         var goal = now + (LeastTime(now) * GoodEnough);
         var (best, bestEnd) = (scheduler.Heuristic, double.PositiveInfinity);
+        // What is followed now has the first chance: the plan changes only for something better.
+        var known = Basic.Prepend(scheduler.Heuristic).Distinct().ToArray();
         for (var i = 0; i < variants && bestEnd > goal; i++)
         {
-            var candidate = i < Basic.Length ? Basic[i] : best with { Noise = i % 2 == 0 ? 0.1 : 0.3, Seed = scheduler.Options.Seed * 1000 + i };
+            var candidate = i < known.Length ? known[i] : best with { Noise = i % 2 == 0 ? 0.1 : 0.3, Seed = scheduler.Options.Seed * 1000 + i };
             budget -= scheduler.Remaining;
             var end = new FarmSimulator(scheduler.Fork(candidate), now, seconds).Play(limit: bestEnd);
             if (end < bestEnd) (best, bestEnd) = (candidate, end);

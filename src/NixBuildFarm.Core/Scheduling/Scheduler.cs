@@ -114,7 +114,10 @@ public sealed class Scheduler
     /// <summary>What is believed of a job.</summary>
     public Estimate EstimateOf(int job) => state.Estimates[job];
 
-    /// <summary>The least time that remains once the job starts, by present estimates.</summary>
+    /// <summary>
+    /// The least time that remains once the job starts, by present estimates and in the order that is followed (the portfolio may have put
+    /// small random factors on the weights).
+    /// </summary>
     public double RankOf(int job) => rank[job];
 
     /// <summary>The builders that a job runs on now: none, one, or two where it is hedged.</summary>
