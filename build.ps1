@@ -7,12 +7,15 @@
     Build   lays out the module in out/NixBuildFarm
     Test    runs every test, those of the farm in a farm on this machine; ends with: N passed, N failed, N skipped
     Demo    shows the module at work on a farm on this machine
+    Bench   measures; `Bench scheduler [--graphs DIR]` prints the tables of docs/benchmarks.md about the scheduler
     Clean   deletes out/
 
     Uses the language, .NET and the engine's own commands only.
 #>
 param(
-    [string] $Task = 'Build'
+    [string] $Task = 'Build',
+    [Parameter(ValueFromRemainingArguments)]
+    [string[]] $Rest = @()
 )
 Set-StrictMode -Version 3
 $ErrorActionPreference = 'Stop'
@@ -20,7 +23,7 @@ $ErrorActionPreference = 'Stop'
 $root = $PSScriptRoot
 $out = "$root/out"
 $withFarm = "$root/tests/Farm/with-farm.sh"
-$tasks = 'Setup', 'Build', 'Test', 'Demo', 'Clean'
+$tasks = 'Setup', 'Build', 'Test', 'Demo', 'Bench', 'Clean'
 
 # No process is to stay behind.
 $env:MSBUILDDISABLENODEREUSE = '1'
@@ -176,6 +179,11 @@ function Invoke-Demo {
     Invoke-Setup
     Invoke-Build
     exit (Invoke-Program $withFarm '--', 'engine-host', $demo)
+}
+
+function Invoke-Bench {
+    Invoke-Build
+    exit (Invoke-Program dotnet (@('exec', "$out/build/bin/NixBuildFarm.Bench/release/NixBuildFarm.Bench.dll") + $Rest))
 }
 
 function Invoke-Clean {

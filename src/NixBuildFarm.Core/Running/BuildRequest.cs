@@ -39,6 +39,9 @@ public sealed record BuildRequest
     /// <summary>Cores of each build; null: the scheduler decides.</summary>
     public int? Cores { get; init; }
 
+    /// <summary>Whether a build that is late on the critical path is started a second time on a machine that is idle.</summary>
+    public bool Hedge { get; init; }
+
     /// <summary>Which outputs come home.</summary>
     public CopyBack CopyBack { get; init; } = CopyBack.All;
 

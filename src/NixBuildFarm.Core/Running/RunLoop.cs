@@ -56,7 +56,7 @@ internal sealed class RunLoop : IDisposable
         this.executor = executor;
         this.reporter = reporter;
         this.clock = clock;
-        scheduler = new(jobs.Graph, [.. farm.Select(s => s.ToFarmBuilder())], jobs.Estimates);
+        scheduler = new(jobs.Graph, [.. farm.Select(s => s.ToFarmBuilder())], jobs.Estimates, new() { Moldable = true, Hedge = request.Hedge });
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
     }
 

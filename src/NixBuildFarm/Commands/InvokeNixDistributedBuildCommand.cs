@@ -89,6 +89,10 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
     [Parameter]
     public CopyBack CopyBack { get; set; } = CopyBack.All;
 
+    /// <summary>Starts what is late and holds up the rest a second time, on a machine that is idle; the first result counts.</summary>
+    [Parameter]
+    public SwitchParameter Hedge { get; set; }
+
     /// <summary>The folder for the logs of this build.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -134,6 +138,7 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
                     MaxSilentTime = MaxSilentTime,
                     Timeout = Timeout,
                     Cores = Cores,
+                    Hedge = Hedge,
                     CopyBack = CopyBack,
                     OutLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink),
                     LogFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath),
