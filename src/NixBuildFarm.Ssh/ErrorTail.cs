@@ -1,4 +1,5 @@
 using System.Text;
+using NixBuildFarm.Protocol;
 
 namespace NixBuildFarm.Ssh;
 
@@ -46,7 +47,7 @@ internal sealed class ErrorTail
             var firstEnd = text.IndexOf('\n', StringComparison.Ordinal);
             if (isCut && firstEnd >= 0) text = text[(firstEnd + 1)..]; // it has lost its beginning
         }
-        var lines = TerminalText.Clean(text).Split('\n').Select(l => l.TrimEnd()).Where(l => l.Length > 0);
+        var lines = TerminalText.Strip(text).Split('\n').Select(l => l.TrimEnd()).Where(l => l.Length > 0);
         return string.Join('\n', lines.Select(l => l.Length > LongestLine ? l[..LongestLine] : l).TakeLast(ShownLines));
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Protocol;
 
 namespace NixBuildFarm.Ssh;
 
@@ -21,7 +22,7 @@ internal static class RemoteCommand
             throw new BuilderException(
                 builder.Name,
                 BuilderFailure.Configuration,
-                $"Builder {builder.Name}: its remote program or store “{TerminalText.Clean(bad)}” has control characters.",
+                $"Builder {builder.Name}: its remote program or store “{TerminalText.Strip(bad)}” has control characters.",
                 $"Correct it where the builder is configured: {builder.Source}.");
         }
         return string.Join(' ', words.Select(Quote));

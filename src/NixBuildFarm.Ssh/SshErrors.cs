@@ -71,11 +71,8 @@ internal sealed class SshErrors(NixBuilder builder, string address, int port, st
         $"Compare the host key with its owner's, then correct known_hosts or the builder's own host key ({builder.Source}).");
 
     /// <summary>The ssh program is needed and not there.</summary>
-    public BuilderException NoSshProgram(Exception cause) => Error(
-        BuilderFailure.Configuration,
-        $"the ssh program is needed and cannot be started: {cause.Message}",
-        "Install OpenSSH's client on this machine.",
-        cause);
+    public BuilderException NoSshProgram(string reason) => Error(
+        BuilderFailure.Configuration, $"the ssh program is needed and cannot be started: {reason}", "Install OpenSSH's client on this machine.");
 
     /// <summary>The server allows no session.</summary>
     public BuilderException NoSession() => Error(

@@ -41,7 +41,9 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
         await choosing.WaitAsync(cancellation);
         try
         {
-            return chosen ??= Choose(await SshConfigReader.ReadAsync(builder, environment, stop.Token));
+            if (chosen is not null) return chosen;
+            var config = await SshConfigReader.ReadAsync(builder, environment, stop.Token);
+            return chosen = await BlockingTaskScheduler.Run(() => Choose(config, stop.Token));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && !closing.IsCancellationRequested)
         {
@@ -57,12 +59,12 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
         }
     }
 
-    private IBuilderTransport Choose(SshConfig config)
+    private IBuilderTransport Choose(SshConfig config, CancellationToken cancellation)
     {
         Action<string> verbose = text => options.Verbose?.Invoke($"{builder.Name}: {text}");
         verbose($"ssh_config resolves {builder.HostName} to {config.User}@{config.HostName} port {config.Port}");
         var identities = new IdentitySource(builder, config, options.KeyPassphrase, verbose);
-        if ((config.NeedsSshProgram ?? identities.NeedsSshProgram) is { } reason)
+        if ((config.NeedsSshProgram ?? identities.NeedsSshProgram(cancellation)) is { } reason)
         {
             verbose($"uses the ssh program: {reason}");
             return new SshProgramTransport(builder, config, environment, options);

@@ -46,7 +46,7 @@ internal sealed class SshConfig
     {
         null when values["identityagent"].Any() => null, // "none"
         null or "SSH_AUTH_SOCK" => environment.AgentSocket,
-        ['$', .. var variable] => Environment.GetEnvironmentVariable(variable.Trim('{', '}')),
+        ['$', .. var variable] => environment.Variable(variable.Trim('{', '}')),
         var path => Expand(path),
     };
 

@@ -1,6 +1,8 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Configuration;
 
@@ -12,56 +14,64 @@ internal static class SshConfigReader
     public static async Task<SshConfig> ReadAsync(NixBuilder builder, SshEnvironment environment, CancellationToken cancellation)
     {
         var host = HostOf(builder);
-        var start = new ProcessStartInfo("ssh", ["-G", .. environment.SshOptions, .. Destination(builder)])
+        var arguments = Arguments(builder, [], environment);
+        if (ProgramPath.Find("ssh") is not { } program) return SshConfig.Default(host, builder.User, builder.Port, environment);
+        var start = new ProcessStartInfo(program, ["-G", .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        Process process;
+        using var process = Start(builder, start);
+        process.StandardInput.Close();
         try
         {
-            process = Process.Start(start)!;
+            var output = process.StandardOutput.ReadToEndAsync(cancellation);
+            var error = process.StandardError.ReadToEndAsync(cancellation);
+            await Task.WhenAll(output, error);
+            await process.WaitForExitAsync(cancellation);
+            return process.ExitCode == 0
+                ? SshConfig.Parse(await output, host, environment)
+                : throw Unresolved(builder, TerminalText.Strip(await error).Trim());
         }
-        catch (Win32Exception)
+        catch (OperationCanceledException)
         {
-            return SshConfig.Default(host, builder.User, builder.Port, environment);
-        }
-        using (process)
-        {
-            process.StandardInput.Close();
-            try
-            {
-                var output = process.StandardOutput.ReadToEndAsync(cancellation);
-                var error = process.StandardError.ReadToEndAsync(cancellation);
-                await Task.WhenAll(output, error);
-                await process.WaitForExitAsync(cancellation);
-                return process.ExitCode == 0
-                    ? SshConfig.Parse(await output, host, environment)
-                    : throw new BuilderException(
-                        builder.Name,
-                        BuilderFailure.Configuration,
-                        $"Builder {builder.Name}: ssh cannot resolve its configuration for “{host}”: {TerminalText.Clean(await error).Trim()}",
-                        "Correct ssh_config (or NIX_SSHOPTS); “ssh -G HOST” shows the same message.");
-            }
-            catch (OperationCanceledException)
-            {
-                process.Kill(entireProcessTree: true);
-                throw;
-            }
+            process.Kill(entireProcessTree: true);
+            throw;
         }
     }
 
-    /// <summary>The words that name the builder to the ssh program: user, port, host.</summary>
-    public static IEnumerable<string> Destination(NixBuilder builder)
+    /// <summary>
+    /// The arguments of an ssh to the builder. Of options that are given twice ssh takes the first, so what must hold
+    /// stands first, then what the builder says, then what the user adds to every ssh of Nix.
+    /// </summary>
+    public static IEnumerable<string> Arguments(NixBuilder builder, IEnumerable<string> mustHold, SshEnvironment environment)
     {
         var host = HostOf(builder);
         Check(builder, "user", builder.User);
-        if (builder.User is { } user) yield return "-l" + user;
-        if (builder.Port is { } port) yield return "-p" + port;
-        yield return "--";
-        yield return host;
+        List<string> own = [];
+        if (builder.User is { } user) own.Add("-l" + user);
+        if (builder.Port is { } port) own.Add("-p" + port);
+        return [.. mustHold, .. own, .. environment.SshOptions, "--", host];
     }
+
+    private static Process Start(NixBuilder builder, ProcessStartInfo start)
+    {
+        try
+        {
+            return Process.Start(start)!;
+        }
+        catch (Win32Exception e)
+        {
+            throw Unresolved(builder, e.Message);
+        }
+    }
+
+    private static BuilderException Unresolved(NixBuilder builder, string reason) => new(
+        builder.Name,
+        BuilderFailure.Configuration,
+        $"Builder {builder.Name}: ssh cannot resolve its configuration for “{builder.HostName}”: {reason}",
+        "Correct ssh_config (or NIX_SSHOPTS); “ssh -G HOST” shows the same message.");
 
     private static string HostOf(NixBuilder builder)
     {
@@ -81,7 +91,7 @@ internal static class SshConfigReader
         throw new BuilderException(
             builder.Name,
             BuilderFailure.Configuration,
-            $"Builder {builder.Name}: its {what} “{TerminalText.Clean(word)}” {problem}.",
+            $"Builder {builder.Name}: its {what} “{TerminalText.Strip(word)}” {problem}.",
             $"Correct it where the builder is configured: {builder.Source}.");
     }
 }

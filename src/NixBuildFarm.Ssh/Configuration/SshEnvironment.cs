@@ -15,6 +15,9 @@ internal sealed record SshEnvironment
     /// <summary>The socket of the key agent; null: none.</summary>
     public string? AgentSocket { get; init; }
 
+    /// <summary>Any other variable of the environment, by name.</summary>
+    public Func<string, string?> Variable { get; init; } = Environment.GetEnvironmentVariable;
+
     /// <summary>The environment of this process.</summary>
     public static SshEnvironment OfProcess() => new()
     {

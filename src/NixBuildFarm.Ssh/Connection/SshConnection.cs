@@ -58,8 +58,9 @@ internal sealed class SshConnection : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            Break(target.Errors.TimedOut(target.ConnectTimeout, "opening a session"));
-            throw failure!;
+            // The others on this connection may be fine; whether the server is still there is the watchdog's question.
+            _ = CloseLaterAsync(opening);
+            throw target.Errors.TimedOut(target.ConnectTimeout, "opening a session");
         }
         catch (OperationCanceledException)
         {
@@ -103,7 +104,11 @@ internal sealed class SshConnection : IAsyncDisposable
         try
         {
             channel = new SshChannel(this, target, client.CreateCommand(commandLine), () => ChannelCount > 1);
-            lock (sync) channels.Add(channel);
+            lock (sync)
+            {
+                if (stop.IsCancellationRequested) channel.Abandon(); // too late: nothing may wait for its reader
+                channels.Add(channel);
+            }
             channel.Start();
             return channel;
         }

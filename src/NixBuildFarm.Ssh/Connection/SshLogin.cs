@@ -85,6 +85,7 @@ internal static class SshLogin
         client.ServerIdentificationReceived += (_, _) => hasGreeted = true;
         client.HostKeyReceived += (_, e) =>
         {
+            e.CanTrust = false; // SSH.NET's default is true
             wrongHost = Judge(target, e);
             e.CanTrust = wrongHost is null;
         };
@@ -106,9 +107,9 @@ internal static class SshLogin
                 SshConnectionException when e.Message.Contains("authentication failures", StringComparison.OrdinalIgnoreCase) => Refused(),
                 SshConnectionException { DisconnectReason: DisconnectReason.KeyExchangeFailed }
                     when e.Message.StartsWith("Host key", StringComparison.Ordinal) => target.HostKeys.Unproven(),
-                SocketException or SshConnectionException { DisconnectReason: DisconnectReason.ConnectionLost } when !hasGreeted => new NoGreetingException(e),
+                SocketException or ObjectDisposedException or SshConnectionException { DisconnectReason: DisconnectReason.ConnectionLost } =>
+                    hasGreeted ? target.Errors.Lost(e.Message, e) : new NoGreetingException(e),
                 SshException or InvalidOperationException or NotSupportedException or ArgumentException => target.Errors.NotUnderstood(e),
-                SocketException or ObjectDisposedException => target.Errors.Lost(e.Message, e),
                 _ => e,
             };
 
@@ -116,7 +117,7 @@ internal static class SshLogin
         }
     }
 
-    // On SSH.NET's receive thread; an exception here must not be mistaken for trust.
+    // Null: the server is the builder.
     private static BuilderException? Judge(SshTarget target, HostKeyEventArgs e)
     {
         if (!HostKey.TryRead(e.HostKey, out var key)) return target.HostKeys.Unproven();

@@ -102,7 +102,7 @@ internal sealed class HostKeyVerifier
     private BuilderException Changed(HostKey offered, KnownHost line) => Error(
         $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} ({line.Place}).",
         $"If the machine was installed anew, remove the old key and add the new one after checking its fingerprint with its owner: "
-        + $"ssh-keygen -R '{host.LookupName}' -f {line.File}; {KeyScan(offered)} >> {line.File}. If not, somebody may be between this machine and the builder.");
+        + $"ssh-keygen -R '{host.LookupName}' -f {line.FileName}; {KeyScan(offered)} >> {line.FileName}. If not, somebody may be between this machine and the builder.");
 
     private BuilderException Revoked(KnownHost line) => Error(
         $"Builder {builder.Name}: the host key of {address} is revoked: {line.Key} ({line.Place}).",

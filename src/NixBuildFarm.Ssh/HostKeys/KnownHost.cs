@@ -28,7 +28,7 @@ internal sealed class KnownHost
         Marker = marker;
         patterns = hosts;
         Key = key;
-        File = file;
+        FileName = file;
         Line = line;
     }
 
@@ -39,13 +39,13 @@ internal sealed class KnownHost
     public HostKey Key { get; }
 
     /// <summary>The file that the line stands in.</summary>
-    public string File { get; }
+    public string FileName { get; }
 
     /// <summary>The number of the line, from 1.</summary>
     public int Line { get; }
 
     /// <summary>Where the line stands: <c>FILE:LINE</c>.</summary>
-    public string Place => $"{File}:{Line}";
+    public string Place => $"{FileName}:{Line}";
 
     /// <summary>Reads a line; false for comments, blank lines and, as OpenSSH does, lines that are malformed.</summary>
     public static bool TryParse(string text, string file, int line, [NotNullWhen(true)] out KnownHost? result)

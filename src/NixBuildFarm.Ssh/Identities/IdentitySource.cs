@@ -28,18 +28,19 @@ internal sealed class IdentitySource
         files = new(ReadFiles);
     }
 
-    /// <summary>Why the ssh program must log in instead; null: we can.</summary>
-    public string? NeedsSshProgram =>
-        !files.Value.Any(f => f.Identity is not null) && files.Value.FirstOrDefault(f => f.Header?.IsInToken == true) is { } token
-        && config.AgentSocket is null
-            ? $"{token.Path} is the key of a FIDO token"
-            : null;
+    /// <summary>Why the ssh program must log in instead: the only key is in a FIDO token, and no agent signs with it. Null: we can.</summary>
+    public string? NeedsSshProgram(CancellationToken cancellation)
+    {
+        if (files.Value.Any(f => f.Identity is not null)) return null;
+        if (files.Value.FirstOrDefault(f => f.Header?.IsInToken == true) is not { } token) return null;
+        return AgentIdentities(cancellation).Any(i => IsSame(i, token.Header!)) ? null : $"{token.Path} is the key of a FIDO token";
+    }
 
     /// <summary>The keys in the order in which they are offered. The agent is asked anew every time.</summary>
     /// <exception cref="BuilderException">The builder's own key file cannot be used.</exception>
     public IReadOnlyList<Identity> Load(CancellationToken cancellation)
     {
-        var agent = config.AgentSocket is { } socket ? SshAgent.Identities(socket, verbose, cancellation) : [];
+        var agent = AgentIdentities(cancellation);
         var identities = new List<Identity>();
         foreach (var file in files.Value)
         {
@@ -47,7 +48,7 @@ internal sealed class IdentitySource
             {
                 identities.Add(file.Identity);
             }
-            else if (file.Header is { } header && agent.FirstOrDefault(i => i.PublicKey.AsSpan().SequenceEqual(header.PublicKey)) is { } held)
+            else if (file.Header is { } header && agent.FirstOrDefault(i => IsSame(i, header)) is { } held)
             {
                 identities.Add(held); // locked in the file, unlocked in the agent
             }
@@ -66,6 +67,11 @@ internal sealed class IdentitySource
         }
         return identities;
     }
+
+    private static bool IsSame(Identity identity, OpenSshKeyHeader header) => identity.PublicKey.AsSpan().SequenceEqual(header.PublicKey);
+
+    private IReadOnlyList<Identity> AgentIdentities(CancellationToken cancellation) =>
+        config.AgentSocket is { } socket ? SshAgent.Identities(socket, verbose, cancellation) : [];
 
     private List<KeyFile> ReadFiles() => builder.IdentityFile is { } own
         ? [Read(own)]

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Text;
+using NixBuildFarm.Protocol;
 using Renci.SshNet.Common;
 using Renci.SshNet.Security;
 
@@ -47,12 +48,12 @@ internal sealed class SshAgent
 
     private List<Identity> List()
     {
-        using var answer = Ask(new SshDataStream(1) { }, RequestIdentities, IdentitiesAnswer);
+        using var answer = Ask(RequestIdentities, [], IdentitiesAnswer);
         var identities = new List<Identity>();
         for (var left = answer.ReadUInt32(); left > 0; left--)
         {
             var publicKey = answer.ReadBinary();
-            var comment = TerminalText.Clean(answer.ReadString(Encoding.UTF8));
+            var comment = TerminalText.Strip(answer.ReadString(Encoding.UTF8));
             identities.Add(new Identity($"agent: {comment}", [new AgentKey(this, publicKey)]));
         }
         return identities;
@@ -60,15 +61,15 @@ internal sealed class SshAgent
 
     private byte[] Sign(byte[] publicKey, byte[] data)
     {
-        var request = new SshDataStream(publicKey.Length + data.Length + 16);
+        using var request = new SshDataStream(publicKey.Length + data.Length + 3 * sizeof(uint));
         request.WriteBinary(publicKey);
         request.WriteBinary(data);
         request.Write(publicKey.AsSpan().IndexOf("ssh-rsa"u8) == sizeof(uint) ? SignWithSha512 : 0);
-        using var answer = Ask(request, SignRequest, SignResponse);
+        using var answer = Ask(SignRequest, request.ToArray(), SignResponse);
         return answer.ReadBinary();
     }
 
-    private SshDataStream Ask(SshDataStream request, byte type, byte expected)
+    private SshDataStream Ask(byte type, byte[] request, byte expected)
     {
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         using var _ = cancellation.Register(socket.Dispose);
@@ -77,7 +78,7 @@ internal sealed class SshAgent
         var message = new byte[5 + request.Length];
         BinaryPrimitives.WriteInt32BigEndian(message, message.Length - 4);
         message[4] = type;
-        request.ToArray().CopyTo(message, 5);
+        request.CopyTo(message, 5);
         using var stream = new NetworkStream(socket);
         stream.Write(message);
 

@@ -52,7 +52,7 @@ internal sealed class SshProgramChannel : IBuilderChannel
     public static async Task<SshProgramChannel> OpenAsync(
         IEnumerable<string> arguments, string commandLine, SshErrors errors, CancellationToken cancellation)
     {
-        var start = new ProcessStartInfo("ssh", arguments)
+        var start = new ProcessStartInfo(ProgramPath.Find("ssh") ?? throw errors.NoSshProgram("it is in no folder of PATH"), arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -65,7 +65,7 @@ internal sealed class SshProgramChannel : IBuilderChannel
         }
         catch (Win32Exception e)
         {
-            throw errors.NoSshProgram(e);
+            throw errors.NoSshProgram(e.Message);
         }
         var channel = new SshProgramChannel(started, commandLine, errors);
         try

@@ -89,7 +89,6 @@ internal sealed class SshProgramTransport : IBuilderTransport
         return channel;
     }
 
-    // Of options that are given twice, ssh takes the first: what must hold stands before what the user adds.
     private List<string> Arguments()
     {
         var alive = Math.Max(1, (int)(options.SilenceTimeout.TotalSeconds / 3));
@@ -120,7 +119,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
         }
         if (builder.IdentityFile is { } identity) arguments.AddRange(["-i", identity]);
         if (builder.Compress) arguments.Add("-C");
-        return [.. arguments, .. environment.SshOptions, .. SshConfigReader.Destination(builder), commandLine];
+        return [.. SshConfigReader.Arguments(builder, arguments, environment), commandLine];
     }
 
     private string PinnedKeyFile()
@@ -128,7 +127,11 @@ internal sealed class SshProgramTransport : IBuilderTransport
         lock (sync)
         {
             var file = Path.Combine(folder.Value.FullName, "known_hosts");
-            if (!File.Exists(file)) File.WriteAllText(file, $"{PinnedAlias} {builder.HostKey!.Trim()}\n");
+            if (File.Exists(file)) return file;
+            var mode = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows()) mode.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            using var writer = new StreamWriter(file, mode);
+            writer.Write($"{PinnedAlias} {builder.HostKey!.Trim()}\n");
             return file;
         }
     }

@@ -1,0 +1,43 @@
+using System.Diagnostics;
+
+namespace NixBuildFarm.Ssh.Tests;
+
+/// <summary>A real ssh-agent for one test.</summary>
+internal sealed class KeyAgent : IAsyncDisposable
+{
+    private readonly Process process;
+    private readonly string socket;
+
+    private KeyAgent(string socket)
+    {
+        this.socket = socket;
+        process = Process.Start(new ProcessStartInfo("ssh-agent", ["-D", "-a", socket]) { RedirectStandardOutput = true })!;
+    }
+
+    /// <summary>Starts an agent and names it in the user's ssh_config.</summary>
+    public static async Task<KeyAgent> StartAsync(SshServer server, params string[] settings)
+    {
+        var agent = new KeyAgent(Path.Combine(server.Folder, "agent"));
+        server.Configure([$"IdentityAgent {agent.socket}", .. settings]);
+        await TestStreams.UntilAsync(() => File.Exists(agent.socket), "ssh-agent listens");
+        return agent;
+    }
+
+    /// <summary>Gives it a key.</summary>
+    public void Add(string key)
+    {
+        var start = new ProcessStartInfo("ssh-add", ["-q", key]) { RedirectStandardError = true };
+        start.Environment["SSH_AUTH_SOCK"] = socket;
+        using var add = Process.Start(start)!;
+        var error = add.StandardError.ReadToEnd();
+        add.WaitForExit();
+        Assert.True(add.ExitCode == 0, error);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        process.Kill();
+        await process.WaitForExitAsync();
+        process.Dispose();
+    }
+}

@@ -1,0 +1,67 @@
+using CsCheck;
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm.Ssh.Tests;
+
+public class RemoteCommandTests
+{
+    [Theory]
+    [InlineData("nix-daemon", "nix-daemon")]
+    [InlineData("/nix/var/nix/profiles/default/bin/nix-daemon", "/nix/var/nix/profiles/default/bin/nix-daemon")]
+    [InlineData("", "''")]
+    [InlineData("two words", "'two words'")]
+    [InlineData("$(reboot)", "'$(reboot)'")]
+    [InlineData("it's", @"'it'\''s'")]
+    [InlineData(@"back\slash", @"'back'\\'slash'")]
+    [InlineData("~", "'~'")]
+    [InlineData("=ls", "'=ls'")]
+    public void A_word_is_quoted_where_a_shell_would_read_more_into_it(string word, string quoted) =>
+        Assert.Equal(quoted, RemoteCommand.Quote(word));
+
+    [Fact]
+    public void Any_words_come_out_of_a_shell_as_they_went_in()
+    {
+        var word = Gen.Char[' ', '~'].Array[0, 12].Select(c => new string(c));
+
+        word.Array[1, 8].Sample(
+            words =>
+            {
+                var printed = SshServer.Run("sh", "-c", "printf '%s\\n' " + string.Join(' ', words.Select(RemoteCommand.Quote)));
+                Assert.Equal(string.Join('\n', words) + "\n", printed);
+            },
+            iter: 50,
+            threads: 1);
+    }
+
+    [Fact]
+    public void A_builder_runs_nix_daemon() =>
+        Assert.Equal("nix-daemon --stdio", RemoteCommand.For(Builder([], store: null)));
+
+    [Fact]
+    public void A_builders_remote_program_and_store_are_passed_on_as_Nix_does() =>
+        Assert.Equal(
+            "sudo /run/current-system/sw/bin/nix-daemon --stdio --store '/mnt/a b'",
+            RemoteCommand.For(Builder(["sudo", "/run/current-system/sw/bin/nix-daemon"], "/mnt/a b")));
+
+    [Theory]
+    [InlineData("nix\ndaemon")]
+    [InlineData("nix\0daemon")]
+    public void Control_characters_are_refused(string word)
+    {
+        var error = Assert.Throws<BuilderException>(() => RemoteCommand.For(Builder([word], store: null)));
+
+        Assert.Equal(BuilderFailure.Configuration, error.Failure);
+        Assert.Contains("control characters", error.Message);
+    }
+
+    private static NixBuilder Builder(IReadOnlyList<string> program, string? store) => new()
+    {
+        Name = "ruby",
+        HostName = "ruby",
+        Uri = "ssh-ng://ruby",
+        Systems = ["x86_64-linux"],
+        RemoteProgram = program,
+        RemoteStore = store,
+        Source = "/etc/nix/machines line 1",
+    };
+}

@@ -1,0 +1,39 @@
+using System.Text;
+
+namespace NixBuildFarm.Ssh.Tests;
+
+/// <summary>What most tests do with a stream.</summary>
+internal static class TestStreams
+{
+    /// <summary>A wait that would be a hang is a failure; no test depends on how long anything takes.</summary>
+    public static readonly TimeSpan Hang = TimeSpan.FromSeconds(30);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public static async Task<string> ReadAsync(this Stream stream, int count)
+    {
+        var buffer = new byte[count];
+        await stream.ReadExactlyAsync(buffer, Cancellation).AsTask().WaitAsync(Hang, Cancellation);
+        return Encoding.UTF8.GetString(buffer);
+    }
+
+    public static async Task<string> ReadToEndAsync(this Stream stream)
+    {
+        using var reader = new StreamReader(stream, leaveOpen: true);
+        return await reader.ReadToEndAsync(Cancellation).WaitAsync(Hang, Cancellation);
+    }
+
+    public static async Task WriteTextAsync(this Stream stream, string text) =>
+        await stream.WriteAsync(Encoding.UTF8.GetBytes(text), Cancellation).AsTask().WaitAsync(Hang, Cancellation);
+
+    /// <summary>Waits until something is so.</summary>
+    public static async Task UntilAsync(Func<bool> condition, string what)
+    {
+        for (var i = 0; i < 600; i++)
+        {
+            if (condition()) return;
+            await Task.Delay(50, Cancellation);
+        }
+        Assert.Fail("never happened: " + what);
+    }
+}
