@@ -21,11 +21,11 @@ internal static class SchedulerQuality
         ("FIFO", SchedulingPolicy.Fifo, EstimateKind.Exact, false),
     ];
 
-    public static void Print(IReadOnlyList<BenchGraph> graphs, bool quick)
+    public static void Print(IReadOnlyList<BenchGraph> graphs, IEnumerable<string> farms, bool quick)
     {
         Console.WriteLine($"| farm | graph | {string.Join(" | ", Columns.Select(c => c.Title))} |");
         Console.WriteLine($"|---|---|{string.Concat(Columns.Select(_ => "---|"))}");
-        foreach (var farm in ReferenceFarms.Names)
+        foreach (var farm in farms)
         {
             // A farm of a thousand is for graphs that can use it.
             var chosen = graphs.Where(g => g.Graph.Count < (quick ? 2000 : int.MaxValue) && (farm != "N1000" || g.Graph.Count > 2000)).ToArray();

@@ -1,0 +1,44 @@
+using NixBuildFarm.Scheduling;
+using static NixBuildFarm.Core.Tests.Scheduling.Given;
+
+namespace NixBuildFarm.Core.Tests.Scheduling;
+
+public class LowerBoundTests
+{
+    private static LowerBound Bound(Job[] jobs, FarmBuilder[] farm, params double[] seconds) => LowerBound.Of(new JobGraph(jobs), farm, seconds);
+
+    [Fact]
+    public void A_chain_takes_its_length_at_the_fastest_speed() =>
+        Assert.Equal(15, Bound([Job("a"), Job("b", 0)], [Local(speed: 2), Builder("slow", 9)], 10, 20).Seconds, 1e-9);
+
+    [Fact]
+    public void Work_cannot_end_sooner_than_the_slots_can_do_it() =>
+        Assert.Equal(20, Bound([Job("a"), Job("b"), Job("c"), Job("d")], [Local(2)], 10, 10, 10, 10).Seconds, 1e-9);
+
+    [Fact]
+    public void Work_that_only_some_builders_may_take_is_bound_by_these() =>
+        Assert.Equal(
+            30,
+            Bound(Enumerable.Range(0, 3).Select(i => Job($"t{i}") with { RequiredFeatures = ["kvm"] }).ToArray(), [Builder("kvm", features: "kvm"), Builder("big", 100)], 10, 10, 10).Seconds,
+            1e-9);
+
+    [Fact]
+    public void What_comes_before_and_after_a_crowd_adds_to_it()
+    {
+        Job[] jobs = [Job("head"), .. Enumerable.Range(1, 8).Select(i => Job($"m{i}", 0)), Job("tail", 1, 2, 3, 4, 5, 6, 7, 8)];
+
+        var bound = Bound(jobs, [Local(2)], [10, .. Enumerable.Repeat(5.0, 8), 10]);
+
+        Assert.Equal(25, bound.CriticalPath, 1e-9);
+        Assert.InRange(bound.Seconds, 36, 40);
+    }
+
+    [Fact]
+    public void More_cores_shorten_only_what_builds_in_parallel()
+    {
+        FarmBuilder[] farm = [Local() with { Cores = 16 }];
+
+        Assert.Equal(10, LowerBound.Of(new JobGraph([Job("a")]), farm, [10], moldable: true).Seconds, 1e-9);
+        Assert.InRange(LowerBound.Of(new JobGraph([Job("a") with { EnableParallelBuilding = true }]), farm, [10], moldable: true).Seconds, 3, 4);
+    }
+}
