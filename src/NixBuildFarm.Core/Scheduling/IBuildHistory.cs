@@ -50,7 +50,8 @@ public sealed record TransferObservation
     public DateTimeOffset At { get; init; }
 }
 
-/// <summary>What earlier runs have taught. Behind it is a database, or nothing.</summary>
+/// <summary>What earlier runs have taught. Behind it is a database, or nothing. Safe for concurrent use.</summary>
+/// <remarks>All of it throws <see cref="HistoryException"/> where the history cannot be used.</remarks>
 public interface IBuildHistory
 {
     /// <summary>The builds of these packages, oldest first; a few dozen of the newest for each package and system suffice.</summary>
@@ -59,9 +60,6 @@ public interface IBuildHistory
     /// <summary>The newest transfers of each builder and direction, oldest first.</summary>
     IReadOnlyList<TransferObservation> Transfers();
 
-    /// <summary>Keeps a build for later runs.</summary>
-    void Add(BuildObservation build);
-
-    /// <summary>Keeps a transfer for later runs.</summary>
-    void Add(TransferObservation transfer);
+    /// <summary>Keeps what a run has seen for later runs: all of it, or nothing when it throws.</summary>
+    void Add(IReadOnlyCollection<BuildObservation> builds, IReadOnlyCollection<TransferObservation> transfers);
 }

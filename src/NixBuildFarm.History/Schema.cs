@@ -1,0 +1,74 @@
+using Microsoft.Data.Sqlite;
+
+namespace NixBuildFarm.History;
+
+/// <summary>The tables, and the version that says which they are.</summary>
+internal static class Schema
+{
+    /// <summary>Counts up with each change of the tables; a change comes with the step from the version before.</summary>
+    private const int Version = 1;
+
+    /// <summary>Marks the file as ours: <c>NxBF</c>.</summary>
+    private const int ApplicationId = 0x4e784246;
+
+    private const string Tables = """
+        CREATE TABLE build (
+            id INTEGER PRIMARY KEY,
+            package TEXT NOT NULL,
+            system TEXT NOT NULL,
+            builder TEXT NOT NULL,
+            seconds REAL NOT NULL,
+            cores INTEGER NOT NULL,
+            parallel INTEGER NOT NULL,
+            speed_factor REAL NOT NULL,
+            output_bytes INTEGER NOT NULL,
+            ended INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX build_of_package ON build (package, system);
+
+        CREATE TABLE transfer (
+            id INTEGER PRIMARY KEY,
+            builder TEXT NOT NULL,
+            to_builder INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            seconds REAL NOT NULL,
+            ended INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX transfer_of_builder ON transfer (builder, to_builder);
+        """;
+
+    /// <summary>Makes the tables in an empty file; refuses a file that is not ours.</summary>
+    /// <exception cref="HistoryException">It is newer than this program, or something else.</exception>
+    public static void Ensure(SqliteConnection connection, string file)
+    {
+        if (!IsThere(connection, file))
+        {
+            connection.Execute("PRAGMA journal_mode = WAL");
+            using var transaction = connection.BeginTransaction(deferred: false);
+            // Another process may have been faster.
+            if (!IsThere(connection, file)) connection.Execute($"{Tables} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Version};");
+            transaction.Commit();
+        }
+        // After a crash of the machine the last runs may be missing; the file stays whole.
+        connection.Execute("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;");
+    }
+
+    private static bool IsThere(SqliteConnection connection, string file)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = "SELECT (SELECT user_version FROM pragma_user_version), (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)";
+        using var row = command.ExecuteReader();
+        row.Read();
+        var (version, application, objects) = (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2));
+        if (version == 0 && application == 0 && objects == 0) return false;
+        if (application != ApplicationId) throw HistoryErrors.Corrupt(file, "It is the database of another program.");
+        if (version > Version)
+        {
+            throw new HistoryException(
+                HistoryFailure.Newer,
+                $"The history in {file} was made by a newer NixBuildFarm (version {version} of its tables; this one knows {Version}).",
+                "Update NixBuildFarm, or move the file away to begin a new history.");
+        }
+        return version == Version ? true : throw HistoryErrors.Corrupt(file, $"Version {version} of its tables never existed.");
+    }
+}

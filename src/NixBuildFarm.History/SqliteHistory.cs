@@ -1,0 +1,44 @@
+using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.History;
+
+/// <summary>
+/// The history in an SQLite file, which any number of processes use at once. Nothing is opened before it is needed, and what is old goes
+/// when something new is added.
+/// </summary>
+public sealed class SqliteHistory : IBuildHistory, IDisposable
+{
+    private readonly HistoryDatabase database;
+
+    /// <summary>Names the file; it is made when it is first used.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="patience">How long others' writing is waited for, in whole seconds; null: three.</param>
+    public SqliteHistory(string file, TimeSpan? patience = null) => database = new(file, patience ?? TimeSpan.FromSeconds(3));
+
+    /// <summary><c>$XDG_STATE_HOME/nixbuildfarm/history.db</c>.</summary>
+    public static string DefaultFile => Path.Combine(StateFolder.Path, "history.db");
+
+    /// <summary>The file.</summary>
+    public string File => database.File;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<BuildObservation> Builds(IReadOnlySet<string> packages) => database.Read(connection => BuildTable.Read(connection, packages));
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TransferObservation> Transfers() => database.Read(TransferTable.Read);
+
+    /// <inheritdoc/>
+    public void Add(IReadOnlyCollection<BuildObservation> builds, IReadOnlyCollection<TransferObservation> transfers)
+    {
+        if (builds.Count + transfers.Count == 0) return;
+        database.Write(transaction =>
+        {
+            BuildTable.Add(transaction, builds);
+            TransferTable.Add(transaction, transfers);
+        });
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => database.Dispose();
+}
