@@ -26,6 +26,13 @@ internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
 
     public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => output.Error(error, builder);
 
+    public void HistoryFailed(HistoryException error)
+    {
+        // What passes by itself is not worth an error; a file that has to be mended is.
+        if (error.Failure == HistoryFailure.Unavailable) output.Warning($"{error.Message} The build goes on without it. {error.Recommendation}");
+        else output.Error(error);
+    }
+
     public void Decided(string message) => output.Verbose(message);
 
     public void Degraded(string message) => output.Warning(message);

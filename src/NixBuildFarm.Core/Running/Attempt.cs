@@ -14,6 +14,9 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
     /// <summary>The cores that the build may use; 0: all of the machine.</summary>
     public int Cores { get; } = cores;
 
+    /// <summary>The cores that the scheduler counts it with; those that it may use, where that is a number.</summary>
+    public required int CountedCores { get; init; }
+
     /// <summary>When the try began.</summary>
     public DateTimeOffset Begun { get; } = begun;
 

@@ -5,7 +5,7 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Running;
 
 /// <summary>Carries out one attempt: brings the inputs to the builder, builds, and learns what came out.</summary>
-internal sealed class BuildExecutor(Supply supply, BuildRequest request, string logFolder)
+internal sealed class BuildExecutor(Supply supply, BuildRequest request, string logFolder, RunClock clock)
 {
     /// <summary>Carries it out.</summary>
     /// <param name="attempt">What, where, and when to give up.</param>
@@ -37,6 +37,7 @@ internal sealed class BuildExecutor(Supply supply, BuildRequest request, string 
                 return await BuildAsync(daemon, attempt, message => Listen(message, log, said), cancellation);
             },
             cancellation);
+        attempt.BuildEnded = clock.UtcNow;
         if (result.IsSuccess) await supply.LearnAsync(session, outputs, cancellation);
         return new(result, log.Path, log.Tail);
     }

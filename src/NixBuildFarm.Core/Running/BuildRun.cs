@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Scheduling;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
 
@@ -13,29 +14,35 @@ public sealed class BuildRun
 
     private readonly BuildRequest request;
     private readonly IBuilderTransportFactory transports;
+    private readonly IBuildHistory store;
     private readonly IBuildObserver observer;
     private readonly IDerivationSource derivations;
     private readonly TimeProvider time;
     private readonly RunClock clock;
     private readonly PathCatalog catalog = new();
-    private readonly Supply supply;
 
     /// <summary>Makes a run; nothing happens yet.</summary>
     /// <param name="request">What to build, with which builders, and how.</param>
     /// <param name="transports">How builders are reached, the local one too.</param>
+    /// <param name="history">What earlier runs have taught, and what this one teaches; the caller disposes of it.</param>
     /// <param name="observer">Who is told what happens.</param>
     /// <param name="derivations">Where derivations are read from; null: the store's folder.</param>
     /// <param name="time">The clock; null: the machine's.</param>
     public BuildRun(
-        BuildRequest request, IBuilderTransportFactory transports, IBuildObserver observer, IDerivationSource? derivations = null, TimeProvider? time = null)
+        BuildRequest request,
+        IBuilderTransportFactory transports,
+        IBuildHistory history,
+        IBuildObserver observer,
+        IDerivationSource? derivations = null,
+        TimeProvider? time = null)
     {
         this.request = request;
         this.transports = transports;
+        store = history;
         this.observer = observer;
         this.derivations = derivations ?? new StoreFolder();
         this.time = time ?? TimeProvider.System;
         clock = new(this.time);
-        supply = new(catalog);
         RunId = $"{clock.UtcNow:yyyyMMdd-HHmmss}-{Random.Shared.Next(0x10000):x4}";
     }
 
@@ -48,6 +55,7 @@ public sealed class BuildRun
     /// <exception cref="OperationCanceledException">It was stopped; no build of it goes on anywhere.</exception>
     public async Task<IReadOnlyList<NixBuildResult>> RunAsync(CancellationToken cancellation)
     {
+        await using var history = RunHistory.Open(store, observer, time);
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
         var graphLoading = DerivationGraph.LoadAsync(derivations, request.Requested.Select(r => r.Derivation), cancellation);
         var localOpening = sessions.OpenAsync(LocalOf(request.Builders), Options(useSubstitutes: true), cancellation);
@@ -60,7 +68,7 @@ public sealed class BuildRun
         var jobs = RunJobs.From(graph, work, request.Requested);
         var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, clock);
         foreach (var valid in jobs.AlreadyValid(RunId)) reporter.AlreadyValid(valid);
-        if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, remote, reporter, cancellation);
+        if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, remote, history, reporter, cancellation);
         if (request.OutLink is { } link) await OutLinks.MakeAsync(link, InOrderOfRequest(reporter.Results), local, cancellation);
         return reporter.Results;
     }
@@ -68,8 +76,10 @@ public sealed class BuildRun
     private IEnumerable<NixBuildResult> InOrderOfRequest(IReadOnlyList<NixBuildResult> results) =>
         request.Requested.Select(r => r.Derivation.ToString()).Distinct().Join(results, path => path, result => result.DerivationPath, (_, result) => result);
 
-    private async Task BuildAsync(RunJobs jobs, BuilderSession local, Task<BuilderSession?>[] remote, RunReporter reporter, CancellationToken cancellation)
+    private async Task BuildAsync(RunJobs jobs, BuilderSession local, Task<BuilderSession?>[] remote, RunHistory history, RunReporter reporter, CancellationToken cancellation)
     {
+        var supply = new Supply(catalog, new LinkMeter(clock, history.Note));
+        var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
         await supply.LearnAsync(local, jobs.LocalInputs, cancellation);
         var connected = Task.WhenAll(remote);
         if (local.Facts.Trusted) await Task.WhenAny(connected, Task.Delay(Gathering, time, cancellation));
@@ -78,8 +88,8 @@ public sealed class BuildRun
 
         var farm = remote.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).OfType<BuilderSession>().ToList();
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
-        var executor = new BuildExecutor(supply, request, request.LogFolder ?? Path.Combine(StateFolder.Path, "logs", RunId));
-        using var loop = new RunLoop(request, jobs, local, farm, supply, catalog, executor, reporter, clock, cancellation);
+        var executor = new BuildExecutor(supply, request, request.LogFolder ?? Path.Combine(StateFolder.Path, "logs", RunId), clock);
+        using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, reporter, clock, cancellation);
         foreach (var slow in remote.Where(r => !r.IsCompleted)) loop.Expect(slow);
         await loop.RunAsync(cancellation);
     }

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Scheduling;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Running;
@@ -86,18 +85,6 @@ internal sealed class BuilderSession : IAsyncDisposable
             else pool.Add(connection);
         }
     }
-
-    /// <summary>The builder as the scheduler sees it.</summary>
-    public FarmBuilder ToFarmBuilder() => new()
-    {
-        Name = Builder.Name,
-        IsLocal = Builder.IsLocal,
-        Systems = [.. Builder.Systems.Select(system => new SystemSpeed(system, Builder.SpeedFactor))],
-        MaxJobs = Builder.MaxJobs,
-        Cores = Builder.Cores ?? 0,
-        SupportedFeatures = Builder.SupportedFeatures,
-        MandatoryFeatures = Builder.MandatoryFeatures,
-    };
 
     /// <summary>Closes every connection, and so ends every build that still runs here. The transport stays open: it is not ours.</summary>
     public async ValueTask DisposeAsync()

@@ -11,6 +11,9 @@ public interface IBuildObserver
     /// <summary>A builder cannot be used, or not any more. The run goes on without it.</summary>
     void BuilderFailed(NixBuilder builder, NixBuildFarmException error);
 
+    /// <summary>The history cannot be used. The run goes on without it.</summary>
+    void HistoryFailed(HistoryException error);
+
     /// <summary>A decision was taken, and why.</summary>
     void Decided(string message);
 

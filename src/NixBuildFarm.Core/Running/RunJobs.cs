@@ -31,16 +31,6 @@ internal sealed class RunJobs
     /// <summary>The same for the scheduler.</summary>
     public JobGraph Graph { get; }
 
-    /// <summary>What is believed of each job.</summary>
-    public IReadOnlyList<Estimate> Estimates
-    {
-        get
-        {
-            var estimator = new Estimator();
-            return [.. Enumerable.Range(0, Graph.Count).Select(job => estimator.For(Graph[job]))];
-        }
-    }
-
     /// <summary>Inputs of the builds that no job makes: they are valid in the local store.</summary>
     public IReadOnlyCollection<StorePath> LocalInputs { get; }
 

@@ -18,6 +18,8 @@ internal sealed class RunLoop : IDisposable
     private readonly BuildRequest request;
     private readonly IReadOnlyList<RunJob> jobs;
     private readonly BuilderSession local;
+    private readonly RunEstimates estimates;
+    private readonly RunHistory history;
     private readonly Supply supply;
     private readonly PathCatalog catalog;
     private readonly BuildExecutor executor;
@@ -40,6 +42,8 @@ internal sealed class RunLoop : IDisposable
         RunJobs jobs,
         BuilderSession local,
         IReadOnlyList<BuilderSession> farm,
+        RunEstimates estimates,
+        RunHistory history,
         Supply supply,
         PathCatalog catalog,
         BuildExecutor executor,
@@ -51,12 +55,14 @@ internal sealed class RunLoop : IDisposable
         this.jobs = jobs.Jobs;
         this.local = local;
         this.farm = [.. farm];
+        this.estimates = estimates;
+        this.history = history;
         this.supply = supply;
         this.catalog = catalog;
         this.executor = executor;
         this.reporter = reporter;
         this.clock = clock;
-        scheduler = new(jobs.Graph, [.. farm.Select(s => s.ToFarmBuilder())], jobs.Estimates, new() { Moldable = true, Hedge = request.Hedge });
+        scheduler = new(jobs.Graph, [.. farm.Select(Describe)], estimates.Current, new() { Moldable = true, Hedge = request.Hedge });
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
     }
 
@@ -160,7 +166,8 @@ internal sealed class RunLoop : IDisposable
         var session = farm[builder];
         reporter.Decided($"{job.Name} → {session}: {reason}");
         // Without knowing the machine's cores we cannot share them out: 0 leaves all of them to the build.
-        var attempt = new Attempt(job, session, request.Cores ?? (session.Builder.Cores is null ? 0 : cores), clock.UtcNow, stop.Token);
+        var allowed = request.Cores ?? (session.Builder.Cores is null ? 0 : cores);
+        var attempt = new Attempt(job, session, allowed, clock.UtcNow, stop.Token) { CountedCores = allowed > 0 ? allowed : cores };
         job.Running.Add(builder, attempt);
         running.Add(attempt);
         RunBeside(() => BuildAsync(attempt, builder));
@@ -202,7 +209,6 @@ internal sealed class RunLoop : IDisposable
     private void End(Attempt attempt, int builder, BuildOutcome outcome)
     {
         if (!Close(attempt, builder)) return;
-        attempt.BuildEnded = clock.UtcNow;
         var job = attempt.Job;
         if (!outcome.Result.IsSuccess)
         {
@@ -210,7 +216,9 @@ internal sealed class RunLoop : IDisposable
             return;
         }
         var outputs = job.Outputs;
-        scheduler.Apply(new SchedulingEvent.JobFinished(clock.Now, job.Index, builder, outputs.Sum(path => catalog.Find(path)?.NarSize ?? 0)));
+        var finished = new SchedulingEvent.JobFinished(clock.Now, job.Index, builder, outputs.Sum(path => catalog.Find(path)?.NarSize ?? 0));
+        scheduler.Apply(finished);
+        if (outcome.Result.Status == BuildStatus.Built) Learn(attempt, finished);
         NoteDone(job);
 
         var status = outcome.Result.Status switch
@@ -231,6 +239,30 @@ internal sealed class RunLoop : IDisposable
         copiesToCome++;
         RunBeside(() => BringHomeAsync(attempt, builder, outputs, status, outcome));
     }
+
+    /// <summary>A build has shown what it takes: that may change what is believed of others, in this run and in later ones.</summary>
+    private void Learn(Attempt attempt, SchedulingEvent.JobFinished finished)
+    {
+        var job = scheduler.Graph[finished.Job];
+        // The name of a download says nothing of its size.
+        if (job.IsFixedOutput || job.IsBuiltin || attempt is not { BuildBegun: { } begun, BuildEnded: { } ended }) return;
+        var seconds = Math.Max(0.001, (ended - begun).TotalSeconds);
+        history.Note(new BuildObservation
+        {
+            Package = PackagePriors.KeyOf(job),
+            System = job.System,
+            Builder = attempt.Session.Builder.Name,
+            Seconds = seconds,
+            Cores = attempt.CountedCores,
+            EnableParallelBuilding = job.EnableParallelBuilding,
+            SpeedFactor = attempt.Session.Builder.SpeedFactor,
+            OutputBytes = finished.OutputBytes,
+            At = ended,
+        });
+        foreach (var learnt in estimates.Learn(finished, scheduler.DescriptionOf(finished.Builder), seconds, attempt.CountedCores)) scheduler.Apply(learnt);
+    }
+
+    private FarmBuilder Describe(BuilderSession session) => estimates.Farm.First(builder => builder.Name == session.Builder.Name);
 
     private void EndFailed(Attempt attempt, int builder, BuildOutcome outcome)
     {
@@ -311,7 +343,7 @@ internal sealed class RunLoop : IDisposable
     private void Join(BuilderSession session)
     {
         farm.Add(session);
-        scheduler.Apply(new SchedulingEvent.BuilderJoined(clock.Now, session.ToFarmBuilder()));
+        scheduler.Apply(new SchedulingEvent.BuilderJoined(clock.Now, Describe(session)));
     }
 
     private Attempt? CallOff(RunJob job, int builder)

@@ -9,7 +9,7 @@ namespace NixBuildFarm.Running;
 /// Brings store paths to where they are needed. What is there stays; the rest streams, references first, from whoever
 /// has it, through this machine's memory. A path goes to a builder once at a time, however many builds wait for it.
 /// </summary>
-internal sealed class Supply(PathCatalog catalog)
+internal sealed class Supply(PathCatalog catalog, LinkMeter meter)
 {
     private readonly object gate = new();
     private readonly Dictionary<(BuilderSession To, StorePath Path), Task> underWay = [];
@@ -106,16 +106,27 @@ internal sealed class Supply(PathCatalog catalog)
     {
         if (paths.Count == 0) return 0;
         var items = paths.Select(info => new NarSource(info, (nar, stop) => ReadAsync(info, nar, stop))).ToArray();
+        var bytes = paths.Sum(info => info.NarSize);
         await to.UseAsync(
             ChannelUse.Bulk,
             async daemon =>
             {
+                using var measurement = Measure(to, paths);
                 await daemon.AddMultipleToStoreAsync(items, repair: false, dontCheckSignatures: to.Facts.Trusted, cancellation);
+                measurement?.Complete(bytes);
                 return true;
             },
             cancellation);
         foreach (var info in paths) catalog.Add(info, to);
-        return paths.Sum(info => info.NarSize);
+        return bytes;
+    }
+
+    /// <summary>Between two builders the slower link decides, which says little of either: only what comes or goes is measured.</summary>
+    private LinkMeter.Measurement? Measure(BuilderSession to, List<PathInfo> paths)
+    {
+        var sources = paths.Select(info => catalog.NearestHolderOf(info.Path)).Distinct().ToArray();
+        if (sources is not [{ } from] || from.Builder.IsLocal == to.Builder.IsLocal) return null;
+        return from.Builder.IsLocal ? meter.Begin(to.Builder.Name, toBuilder: true) : meter.Begin(from.Builder.Name, toBuilder: false);
     }
 
     private async Task ReadAsync(PathInfo info, Stream nar, CancellationToken cancellation)

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
+using NixBuildFarm.History;
 using NixBuildFarm.Running;
 using NixBuildFarm.Ssh;
 using NixBuildFarm.Transport;
@@ -126,6 +127,7 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
         var builders = await SelectAsync(output, cancellation);
         var requested = await ResolveAsync(cancellation);
         var observer = new PipelineObserver(output);
+        using var history = new SqliteHistory(SqliteHistory.DefaultFile);
         try
         {
             await new BuildRun(
@@ -145,6 +147,7 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
                     BuildersUseSubstitutes = (await settings).BuildersUseSubstitutes,
                 },
                 new BuilderTransports(new SshTransportFactory()),
+                history,
                 observer).RunAsync(cancellation);
         }
         finally

@@ -24,6 +24,9 @@ public sealed class BuildSession : IDisposable
     /// <summary>Where runs keep their logs.</summary>
     public string LogFolder => Path.Combine(Folder, "state", "nixbuildfarm", "logs");
 
+    /// <summary>What runs remember.</summary>
+    public string HistoryFile => Path.Combine(Folder, "state", "nixbuildfarm", "history.db");
+
     /// <summary>
     /// Writes <c>NAME.nix</c> in the current folder. Within it <c>package NAME SCRIPT INPUTS</c> is a derivation, whose
     /// script finds its inputs in <c>$inputs</c>, and <c>attrs</c> adds attributes to one. Each file has outputs of its own.
@@ -105,6 +108,8 @@ public sealed class BuildLine(PSObject result)
     public bool Success => (bool)result.Properties["Success"].Value;
 
     public bool IsRequested => (bool)result.Properties["IsRequested"].Value;
+
+    public DateTimeOffset? Started => (DateTimeOffset?)result.Properties["Started"].Value;
 
     public long Supplied => (long)result.Properties["Supplied"].Value;
 

@@ -1,0 +1,130 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>
+/// The history as one run uses it: read when the run begins, written beside it and when it ends. What goes wrong with it costs the run
+/// nothing; it is told once, and the run goes on without.
+/// </summary>
+internal sealed class RunHistory : IAsyncDisposable
+{
+    /// <summary>A run that is killed loses what it has seen in this time.</summary>
+    private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(5);
+
+    private readonly IBuildHistory store;
+    private readonly IBuildObserver observer;
+    private readonly TimeProvider time;
+    private readonly object gate = new();
+    private readonly CancellationTokenSource end = new();
+    private readonly Task<IReadOnlyList<TransferObservation>> reading;
+    private readonly Task writing;
+    private List<BuildObservation> builds = [];
+    private List<TransferObservation> transfers = [];
+    private volatile bool failed;
+
+    private RunHistory(IBuildHistory store, IBuildObserver observer, TimeProvider time)
+    {
+        this.store = store;
+        this.observer = observer;
+        this.time = time;
+        reading = Task.Run(() => TryRead(store.Transfers, []));
+        writing = WriteAsync();
+    }
+
+    /// <summary>Begins to read at once, so that the history is open when the run needs it.</summary>
+    public static RunHistory Open(IBuildHistory store, IBuildObserver observer, TimeProvider time) => new(store, observer, time);
+
+    /// <summary>What is believed of these jobs and builders at the beginning of the run.</summary>
+    public async Task<RunEstimates> EstimateAsync(JobGraph graph, IEnumerable<NixBuilder> builders)
+    {
+        var bandwidths = new Bandwidths(await reading);
+        var estimator = await Task.Run(() => TryRead(() => Estimator.FromHistory(store, graph), new Estimator()));
+        return new(graph, [.. builders.DistinctBy(builder => builder.Name).Select(builder => bandwidths.ApplyTo(builder.ToFarmBuilder()))], estimator);
+    }
+
+    /// <summary>Keeps a build for later runs.</summary>
+    public void Note(BuildObservation build)
+    {
+        lock (gate) builds.Add(build);
+    }
+
+    /// <summary>Keeps a transfer for later runs.</summary>
+    public void Note(TransferObservation transfer)
+    {
+        lock (gate) transfers.Add(transfer);
+    }
+
+    /// <summary>Writes what is left.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await end.CancelAsync();
+        await Task.WhenAll(reading, writing);
+        end.Dispose();
+    }
+
+    private async Task WriteAsync()
+    {
+        using var timer = new PeriodicTimer(WriteInterval, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(end.Token)) Write(isLast: false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The run ends.
+        }
+        // The run's end may be waited for by a thread that must not write.
+        await Task.Run(() => Write(isLast: true));
+    }
+
+    private void Write(bool isLast)
+    {
+        if (failed) return;
+        List<BuildObservation> newBuilds;
+        List<TransferObservation> newTransfers;
+        lock (gate)
+        {
+            (newBuilds, newTransfers) = (builds, transfers);
+            (builds, transfers) = ([], []);
+        }
+        try
+        {
+            store.Add(newBuilds, newTransfers);
+        }
+        catch (HistoryException e) when (e.Failure == HistoryFailure.Unavailable && !isLast)
+        {
+            // It may be different in a moment.
+            lock (gate)
+            {
+                builds.InsertRange(0, newBuilds);
+                transfers.InsertRange(0, newTransfers);
+            }
+        }
+        catch (HistoryException e)
+        {
+            Fail(e);
+        }
+    }
+
+    private T TryRead<T>(Func<T> read, T otherwise)
+    {
+        if (failed) return otherwise;
+        try
+        {
+            return read();
+        }
+        catch (HistoryException e)
+        {
+            Fail(e);
+            return otherwise;
+        }
+    }
+
+    private void Fail(HistoryException error)
+    {
+        if (failed) return;
+        failed = true;
+        observer.HistoryFailed(error);
+    }
+}
