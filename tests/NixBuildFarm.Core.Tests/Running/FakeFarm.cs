@@ -77,7 +77,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
             Builders = [.. (on.Length > 0 ? on : [.. machines.Keys]).Select(name => machines[name].Builder)],
             LogFolder = logs,
         };
-        var run = new BuildRun(with?.Invoke(request) ?? request, this, this, this);
+        var run = new BuildRun(with?.Invoke(request) ?? request, this, NoHistory.Instance, this, this);
         await run.RunAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(30));
         await Task.WhenAll(machines.Values.Select(machine => machine.Daemon.AllClosedAsync())).WaitAsync(TimeSpan.FromSeconds(10));
         return Results.ToDictionary(result => result.Name);
@@ -95,6 +95,8 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     {
         // Not looked at.
     }
+
+    public void HistoryFailed(HistoryException error) => Warnings.Enqueue(error.Message);
 
     public void Degraded(string message) => Warnings.Enqueue(message);
 
