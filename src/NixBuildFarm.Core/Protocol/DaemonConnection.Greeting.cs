@@ -43,7 +43,14 @@ public sealed partial class DaemonConnection
     {
         writer.WriteUInt64(WireFormat.ClientMagic);
         writer.WriteUInt64(options.NewestVersion.ToWire());
-        await FlushAsync(cancellation);
+        try
+        {
+            await FlushAsync(cancellation);
+        }
+        catch (BuilderException) when (wire.IsLost)
+        {
+            // It has ended already. What it said before that, if anything, says more.
+        }
         await ReadMagicAsync(cancellation);
         var theirs = ProtocolVersion.FromWire(await reader.ReadUInt64Async(cancellation));
         if (theirs.Major != ProtocolVersion.Oldest.Major || theirs < ProtocolVersion.Oldest)
@@ -81,38 +88,33 @@ public sealed partial class DaemonConnection
     private async Task ReadMagicAsync(CancellationToken cancellation)
     {
         var greeting = new byte[StrayLimit];
-        var length = await ReadUpToAsync(greeting.AsMemory(0, sizeof(ulong)), cancellation);
-        if (length == 0) throw NothingSaid();
-        if (length == sizeof(ulong) && IndexOfMagic(greeting) == 0) return;
-        throw StrayGreeting(greeting.AsSpan(0, await ReadStrayAsync(greeting, length, cancellation)));
-    }
-
-    private async Task<int> ReadUpToAsync(Memory<byte> destination, CancellationToken cancellation)
-    {
         var length = 0;
-        while (length < destination.Length && await reader.ReadRawAsync(destination[length..], cancellation) is > 0 and var count) length += count;
-        return length;
-    }
-
-    /// <summary>Reads the rest of a greeting that is not Nix's, up to where Nix's begins, as far as it comes without delay.</summary>
-    private async Task<int> ReadStrayAsync(Memory<byte> greeting, int length, CancellationToken cancellation)
-    {
-        using var patience = new CancellationTokenSource(StrayPatience, options.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, patience.Token);
         try
         {
-            while (length < greeting.Length && IndexOfMagic(greeting.Span[..length]) < 0)
-            {
-                var count = await reader.ReadRawAsync(greeting[length..], either.Token);
-                if (count == 0) break;
-                length += count;
-            }
+            await ReadWhileAsync(() => length < sizeof(ulong), cancellation);
+            if (length == 0) throw NothingSaid();
+            if (length == sizeof(ulong) && IndexOfMagic(greeting) == 0) return;
+            // Something else: take the rest of it, up to where Nix's greeting begins, as far as it comes without delay.
+            using var patience = new CancellationTokenSource(StrayPatience, options.Time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, patience.Token);
+            await ReadWhileAsync(() => IndexOfMagic(greeting.AsSpan(0, length)) < 0, either.Token);
         }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        catch (OperationCanceledException) when (length > 0)
         {
             // That is all there is.
         }
-        return length;
+        throw StrayGreeting(greeting.AsSpan(0, length));
+
+        async Task ReadWhileAsync(Func<bool> wantsMore, CancellationToken token)
+        {
+            while (length < greeting.Length && wantsMore())
+            {
+                var end = length < sizeof(ulong) ? sizeof(ulong) : greeting.Length;
+                var count = await reader.ReadRawAsync(greeting.AsMemory(length..end), token);
+                if (count == 0) return;
+                length += count;
+            }
+        }
     }
 
     private BuilderException NothingSaid() => new(

@@ -124,10 +124,11 @@ public sealed partial class DaemonConnection
             {
                 await BrieflyAsync(receiving);
             }
+            // What the daemon says says more than the loss of the connection that follows it.
+            var decisive = receiving.IsFaulted ? receiving : sending;
             var hasEnded = sending.IsCompleted || receiving.IsFaulted;
             if (hasEnded && !sending.IsCompletedSuccessfully) Break(first.Exception?.InnerException ?? new OperationCanceledException());
-            // What the daemon says says more than the loss of the connection that follows it.
-            if (!receiving.IsFaulted) await sending;
+            await decisive;
             return await receiving;
         }
         finally
@@ -208,6 +209,7 @@ public sealed partial class DaemonConnection
     private void Break(Exception cause)
     {
         if (Interlocked.CompareExchange(ref failure, cause, null) is not null) return;
+        wire.Abandon();
         // Not on this thread: closing a stream can take its time, and a person may be waiting.
         closed = Task.Run(async () => await stream.DisposeAsync());
         closing.Cancel();

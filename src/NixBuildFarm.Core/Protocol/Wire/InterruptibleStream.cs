@@ -9,12 +9,17 @@ namespace NixBuildFarm.Protocol.Wire;
 /// </summary>
 internal sealed class InterruptibleStream(Stream inner, string builder) : AsyncStream
 {
+    private volatile bool isAbandoned;
+
     /// <summary>Whether a read or a write has failed.</summary>
     public bool IsLost { get; private set; }
 
     public override bool CanRead => true;
 
     public override bool CanWrite => true;
+
+    /// <summary>Says that the stream is about to be closed: whatever fails from now on fails because of that.</summary>
+    public void Abandon() => isAbandoned = true;
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -24,9 +29,9 @@ internal sealed class InterruptibleStream(Stream inner, string builder) : AsyncS
             var read = inner.ReadAsync(buffer, cancellationToken);
             return read.IsCompleted ? await read : await read.AsTask().WaitAsync(cancellationToken);
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
-            throw Lost(e, cancellationToken);
+            throw Explain(e, cancellationToken);
         }
     }
 
@@ -36,21 +41,23 @@ internal sealed class InterruptibleStream(Stream inner, string builder) : AsyncS
         {
             cancellationToken.ThrowIfCancellationRequested();
             var write = inner.WriteAsync(buffer, cancellationToken);
-            if (!write.IsCompleted) await write.AsTask().WaitAsync(cancellationToken);
-            else await write;
+            if (write.IsCompleted) await write;
+            else await write.AsTask().WaitAsync(cancellationToken);
             await inner.FlushAsync(cancellationToken).WaitAsync(cancellationToken);
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
-            throw Lost(e, cancellationToken);
+            throw Explain(e, cancellationToken);
         }
     }
 
-    private Exception Lost(Exception cause, CancellationToken cancellation)
+    // A stream that is closed under an operation fails in ways of its own, often before it notices the cancellation.
+    private Exception Explain(Exception cause, CancellationToken cancellation)
     {
-        // A stream that is closed because of the cancellation often fails before it notices the cancellation.
-        if (cancellation.IsCancellationRequested) return new OperationCanceledException(cancellation);
+        if (isAbandoned || cancellation.IsCancellationRequested) return new OperationCanceledException(null, cause, cancellation);
         IsLost = true;
-        return new BuilderException(builder, BuilderFailure.ConnectionLost, $"The connection to {builder} was lost: {cause.Message}", inner: cause);
+        return cause is BuilderException
+            ? cause
+            : new BuilderException(builder, BuilderFailure.ConnectionLost, $"The connection to {builder} was lost: {cause.Message}", inner: cause);
     }
 }

@@ -55,7 +55,7 @@ internal sealed class FakeDaemonSession
         if (Faults.IsMute) await Task.Delay(Timeout.Infinite, gone);
         await SendRawAsync(Faults.Stray);
         Assert.Equal(0x6e697863UL, await reader.ReadUInt64Async(gone));
-        writer.WriteUInt64(Faults.Magic);
+        writer.WriteUInt64(0x6478696f);
         writer.WriteUInt64(daemon.Version.ToWire());
         await SendAsync();
         var theirs = ProtocolVersion.FromWire(await reader.ReadUInt64Async(gone));

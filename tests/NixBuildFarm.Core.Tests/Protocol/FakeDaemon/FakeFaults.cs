@@ -8,9 +8,6 @@ internal sealed record FakeFaults
     /// <summary>What it sends before its greeting.</summary>
     public byte[] Stray { get; init; } = [];
 
-    /// <summary>What it sends for the daemon's magic number.</summary>
-    public ulong Magic { get; init; } = 0x6478696f;
-
     /// <summary>After so many bytes its output ends; null: never.</summary>
     public long? EndAfter { get; init; }
 

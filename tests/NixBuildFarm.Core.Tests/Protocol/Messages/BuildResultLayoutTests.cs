@@ -77,6 +77,10 @@ public class BuildResultLayoutTests
         await Assert.ThrowsAsync<WireException>(() => ReadAsync(36, 0, "", 1, 0, 0, 0, 1, "sha256:00!out", realisation));
 
     [Fact]
+    public async Task A_realisation_that_is_not_utf_8_is_refused() =>
+        await Assert.ThrowsAsync<WireException>(() => ReadAsync(36, 0, "", 1, 0, 0, 0, 1, "sha256:00!out", new byte[] { 0xFF }));
+
+    [Fact]
     public async Task A_status_of_a_newer_nix_is_a_failure()
     {
         var result = await ReadAsync(38, 99, "something new", 0, 0, 0, 0, 0, 0, 0);
@@ -88,6 +92,10 @@ public class BuildResultLayoutTests
     [Fact]
     public async Task A_processor_time_with_an_unknown_tag_is_refused() =>
         await Assert.ThrowsAsync<WireException>(() => ReadAsync(38, 0, "", 0, 0, 0, 0, 2, 0, 0));
+
+    [Fact]
+    public async Task A_processor_time_beyond_all_calendars_is_refused() =>
+        await Assert.ThrowsAsync<WireException>(() => ReadAsync(38, 0, "", 0, 0, 0, 0, 1, long.MaxValue, 0, 0));
 
     private static async Task<BuildResult> ReadAsync(int minor, params object[] fields) =>
         await BuildResultLayout.ReadAsync(

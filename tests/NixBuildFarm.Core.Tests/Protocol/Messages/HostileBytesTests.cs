@@ -60,7 +60,7 @@ public class HostileBytesTests
                 }
                 Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
             },
-            iter: 5_000);
+            iter: 20_000);
 
     private static Func<WireReader, CancellationToken, Task> Reply<T>(IRequest<T> request) =>
         async (reader, token) => await request.ReadReplyAsync(reader, ProtocolVersion.Newest, token);
