@@ -82,7 +82,8 @@ public sealed record BuildResult
     public IReadOnlyDictionary<string, StorePath> BuiltOutputs { get; init; } = new Dictionary<string, StorePath>();
 
     /// <summary>Whether the outputs are there.</summary>
-    public bool IsSuccess => Status is BuildStatus.Built or BuildStatus.Substituted or BuildStatus.AlreadyValid or BuildStatus.ResolvesToAlreadyValid;
+    public bool IsSuccess =>
+        Status is BuildStatus.Built or BuildStatus.Substituted or BuildStatus.AlreadyValid or BuildStatus.ResolvesToAlreadyValid;
 }
 
 /// <summary>One of several results, with what it is about.</summary>

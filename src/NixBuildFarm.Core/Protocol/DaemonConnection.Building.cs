@@ -61,7 +61,10 @@ public sealed partial class DaemonConnection
         var known = outputs.Values.OfType<StorePath>().ToHashSet();
         var isComplete = outputs.Count > 0 && known.Count > 0 && outputs.Values.All(output => output is not null)
             && (failed is null || (await QueryValidPathsAsync(known, substitute: false, cancellation)).Count == known.Count);
-        if (!isComplete) return new() { Status = BuildStatus.MiscFailure, ErrorMessage = failed?.Text ?? $"The daemon does not say where {path} is." };
+        if (!isComplete)
+        {
+            return new() { Status = BuildStatus.MiscFailure, ErrorMessage = failed?.Text ?? $"The daemon does not say where {path} is." };
+        }
         return new()
         {
             Status = BuildStatus.Built,

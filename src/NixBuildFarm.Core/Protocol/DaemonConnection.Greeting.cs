@@ -31,11 +31,10 @@ public sealed partial class DaemonConnection
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellation.IsCancellationRequested)
         {
-            throw new BuilderException(
-                options.Builder,
+            throw Fault(
                 BuilderFailure.Unreachable,
-                $"The Nix daemon of {options.Builder} did not greet within {options.HandshakeTimeout.TotalSeconds:0.#} seconds.{ErrorOutput()}",
-                "See whether the machine is overloaded, and what its shell start-up files do.");
+                $"The Nix daemon of {options.Builder} did not greet within {options.HandshakeTimeout.TotalSeconds:0.#} seconds.",
+                recommendation: "See whether the machine is overloaded, and what its shell start-up files do.");
         }
     }
 
@@ -55,11 +54,11 @@ public sealed partial class DaemonConnection
         var theirs = ProtocolVersion.FromWire(await reader.ReadUInt64Async(cancellation));
         if (theirs.Major != ProtocolVersion.Oldest.Major || theirs < ProtocolVersion.Oldest)
         {
-            throw new BuilderException(
-                options.Builder,
+            throw Fault(
                 BuilderFailure.Incompatible,
-                $"The Nix daemon of {options.Builder} speaks version {theirs} of the worker protocol; {ProtocolVersion.Oldest} to {ProtocolVersion.Newest} are understood.",
-                "Upgrade Nix there to 2.4 or later.");
+                $"The Nix daemon of {options.Builder} speaks version {theirs} of the worker protocol; "
+                    + $"{ProtocolVersion.Oldest} to {ProtocolVersion.Newest} are understood.",
+                recommendation: "Upgrade Nix there to 2.4 or later.");
         }
         Version = theirs < options.NewestVersion ? theirs : options.NewestVersion;
     }
@@ -117,21 +116,20 @@ public sealed partial class DaemonConnection
         }
     }
 
-    private BuilderException NothingSaid() => new(
-        options.Builder,
+    private BuilderException NothingSaid() => Fault(
         BuilderFailure.NoNix,
-        $"The Nix daemon of {options.Builder} ended before it said anything.{ErrorOutput()}",
-        "Nix must be in the PATH of a non-interactive login there, and the user one of the daemon's allowed-users.");
+        $"The Nix daemon of {options.Builder} ended before it said anything.",
+        recommendation: "Nix must be in the PATH of a non-interactive login there, and the user one of the daemon's allowed-users.");
 
     private BuilderException StrayGreeting(ReadOnlySpan<byte> greeting)
     {
-        var daemon = IndexOfMagic(greeting);
-        var stray = TerminalText.Strip(NixText.GetString(daemon < 0 ? greeting : greeting[..daemon])).Trim();
-        return new(
-            options.Builder,
+        var magic = IndexOfMagic(greeting);
+        var stray = TerminalText.Strip(NixText.GetString(magic < 0 ? greeting : greeting[..magic])).Trim();
+        return Fault(
             BuilderFailure.Incompatible,
-            $"{options.Builder} sent this where its Nix daemon should have greeted: “{stray}”.{ErrorOutput()}",
-            "Let the shell's start-up files there print nothing when the login is not interactive, and see that nix-daemon is what is run.");
+            $"{options.Builder} sent this where its Nix daemon should have greeted: “{stray}”.",
+            recommendation: "Let the shell's start-up files there print nothing when the login is not interactive, "
+                + "and see that nix-daemon is what is run.");
     }
 
     private static int IndexOfMagic(ReadOnlySpan<byte> bytes)

@@ -18,11 +18,13 @@ public sealed partial class DaemonConnection
     /// <param name="paths">The paths to ask about.</param>
     /// <param name="substitute">Whether the daemon first fetches from its substituters what it can of them.</param>
     /// <param name="cancellation">Closes the connection.</param>
-    public Task<IReadOnlySet<StorePath>> QueryValidPathsAsync(IReadOnlyCollection<StorePath> paths, bool substitute, CancellationToken cancellation) =>
+    public Task<IReadOnlySet<StorePath>> QueryValidPathsAsync(
+        IReadOnlyCollection<StorePath> paths, bool substitute, CancellationToken cancellation) =>
         RequestAsync(new QueryValidPathsRequest(paths, substitute), sink: null, cancellation);
 
     /// <summary>Which of these paths the daemon's substituters have.</summary>
-    public Task<IReadOnlySet<StorePath>> QuerySubstitutablePathsAsync(IReadOnlyCollection<StorePath> paths, CancellationToken cancellation) =>
+    public Task<IReadOnlySet<StorePath>> QuerySubstitutablePathsAsync(
+        IReadOnlyCollection<StorePath> paths, CancellationToken cancellation) =>
         RequestAsync(new QuerySubstitutablePathsRequest(paths), sink: null, cancellation);
 
     /// <summary>What the store knows of a path; null where it is not valid.</summary>
@@ -65,6 +67,7 @@ public sealed partial class DaemonConnection
 
     /// <summary>The outputs of a derivation by name; null for a path that is known only after the build.</summary>
     /// <exception cref="DaemonException">The derivation is not in the store.</exception>
-    public Task<IReadOnlyDictionary<string, StorePath?>> QueryDerivationOutputMapAsync(StorePath derivation, CancellationToken cancellation) =>
+    public Task<IReadOnlyDictionary<string, StorePath?>> QueryDerivationOutputMapAsync(
+        StorePath derivation, CancellationToken cancellation) =>
         RequestAsync(new QueryDerivationOutputMapRequest(derivation), sink: null, cancellation);
 }

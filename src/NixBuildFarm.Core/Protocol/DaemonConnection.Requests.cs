@@ -1,10 +1,9 @@
-using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Protocol.Wire;
 
 namespace NixBuildFarm.Protocol;
 
-// The three shapes of a request: a single one, many in flight, one with a body; and what breaks a connection.
+// The three shapes of a request: a single one, many in flight, many with bodies.
 public sealed partial class DaemonConnection
 {
     // Requests are gathered to writes of about this many bytes.
@@ -28,7 +27,8 @@ public sealed partial class DaemonConnection
     /// Sends many requests without waiting for replies between them, and reads the replies meanwhile: neither side's buffers can fill up
     /// and hold the other up. All replies are read even where the daemon refuses some; the first refusal is then thrown.
     /// </summary>
-    private Task<IReadOnlyList<TReply>> PipelineAsync<TReply>(IReadOnlyCollection<IRequest<TReply>> requests, CancellationToken cancellation)
+    private Task<IReadOnlyList<TReply>> PipelineAsync<TReply>(
+        IReadOnlyCollection<IRequest<TReply>> requests, CancellationToken cancellation)
     {
         return ExclusiveAsync(token => BothAsync(SendAsync(token), ReceiveAllAsync(requests, isSent: _ => true, token)), cancellation);
 
@@ -44,14 +44,14 @@ public sealed partial class DaemonConnection
     }
 
     /// <summary>
-    /// Sends requests with bodies, one after the other without waiting for replies between them, and reads what the daemon says meanwhile: it
-    /// may log, or fail, at any moment.
+    /// Sends requests with bodies, one after the other without waiting for replies between them, and reads what the daemon says
+    /// meanwhile: it may log, or fail, at any moment.
     /// </summary>
     /// <remarks>
     /// Nix's daemon reads a body to its end even when it has failed in the middle, and says so only then [FramedSource in
-    /// src/libutil/include/nix/util/serialise.hh of NixOS/nix]: both sides are in step, and the connection stays usable. An error that comes
-    /// while the body is still on its way is from a daemon that did not do so. Nobody knows what it would take the rest for, so the
-    /// connection is given up. So it is when a body cannot be produced: no daemon ever sees the end of it.
+    /// src/libutil/include/nix/util/serialise.hh of NixOS/nix]: both sides are in step, and the connection stays usable. An error that
+    /// comes while the body is still on its way is from a daemon that did not do so. Nobody knows what it would take the rest for, so
+    /// the connection is given up. So it is when a body cannot be produced: no daemon ever sees the end of it.
     /// </remarks>
     private Task<IReadOnlyList<Done>> SendBodiesAsync(IReadOnlyCollection<RequestWithBody> requests, CancellationToken cancellation)
     {
@@ -171,68 +171,6 @@ public sealed partial class DaemonConnection
     }
 
     private DaemonException Refusal(DaemonError error) => new(options.Builder, error.Text, error.Level, error.Traces) { Connection = this };
-
-    /// <summary>Runs what needs the connection for itself, and breaks the connection where that leaves it in an unknown state.</summary>
-    private async Task<TResult> ExclusiveAsync<TResult>(Func<CancellationToken, Task<TResult>> work, CancellationToken cancellation)
-    {
-        cancellation.ThrowIfCancellationRequested();
-        if (Interlocked.Exchange(ref isBusy, 1) != 0) throw new InvalidOperationException("A request is under way on this connection already.");
-        try
-        {
-            if (failure is { } earlier) throw Unusable(earlier);
-            // Closes the stream at once, which ends the build, also while a callback holds the request up.
-            await using var registration = cancellation.UnsafeRegister(
-                static connection => ((DaemonConnection)connection!).Break(new OperationCanceledException()), this);
-            using var request = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
-            return await work(request.Token);
-        }
-        catch (DaemonException e) when (e.Connection == this)
-        {
-            throw;
-        }
-        catch (Exception e)
-        {
-            var cause = e is WireException wrong ? Explain(wrong) : e;
-            Break(cause);
-            cancellation.ThrowIfCancellationRequested();
-            if (e is OperationCanceledException && closing.IsCancellationRequested) throw Unusable(failure!);
-            if (!ReferenceEquals(cause, e)) throw cause;
-            throw;
-        }
-        finally
-        {
-            Volatile.Write(ref isBusy, 0);
-        }
-    }
-
-    /// <summary>Gives the connection up: ends what is under way, and closes the stream.</summary>
-    private void Break(Exception cause)
-    {
-        if (Interlocked.CompareExchange(ref failure, cause, null) is not null) return;
-        wire.Abandon();
-        // Not on this thread: closing a stream can take its time, and a person may be waiting.
-        closed = Task.Run(async () => await stream.DisposeAsync());
-        closing.Cancel();
-    }
-
-    private BuilderException Unusable(Exception cause)
-    {
-        var reason = cause switch
-        {
-            ObjectDisposedException => "it is no longer needed",
-            OperationCanceledException => "a request on it was cancelled",
-            _ => cause.Message.TrimEnd('.'),
-        };
-        return new(options.Builder, BuilderFailure.ConnectionLost, $"The connection to {options.Builder} is closed: {reason}.", inner: cause);
-    }
-
-    private BuilderException Explain(WireException wrong) => wrong.IsEndOfStream
-        ? new(options.Builder, BuilderFailure.ConnectionLost, $"The Nix daemon of {options.Builder} ended in the middle of an answer.{ErrorOutput()}", inner: wrong)
-        : new(options.Builder, BuilderFailure.Incompatible, $"{options.Builder} sent something that a Nix daemon does not send: {wrong.Message}{ErrorOutput()}", inner: wrong);
-
-    /// <summary>What the remote program complained of, as the end of a message.</summary>
-    private string ErrorOutput() =>
-        options.ErrorOutput?.Invoke() is { } output && TerminalText.Strip(output).Trim() is { Length: > 0 } text ? $" It complained: {text}" : "";
 
     private readonly record struct RequestWithBody(IRequest<Done> Request, Func<Stream, CancellationToken, Task> WriteBodyAsync);
 }

@@ -94,7 +94,8 @@ public sealed partial class DaemonConnection
 
     private static void RequireSize(NarSource source)
     {
-        if (source.Info.NarSize <= 0) throw new ArgumentException($"The size of the NAR of {source.Info.Path} is not known.", nameof(source));
+        if (source.Info.NarSize > 0) return;
+        throw new ArgumentException($"The size of the NAR of {source.Info.Path} is not known.", nameof(source));
     }
 
     /// <summary>
@@ -122,12 +123,11 @@ public sealed partial class DaemonConnection
         }
         catch (NarException e)
         {
-            throw new BuilderException(
-                options.Builder,
+            throw Fault(
                 e.Id == NarException.Truncated ? BuilderFailure.ConnectionLost : BuilderFailure.Incompatible,
-                $"{options.Builder} did not send a whole NAR of {path}: {e.Message}{ErrorOutput()}",
-                e.Recommendation,
-                e);
+                $"{options.Builder} did not send a whole NAR of {path}: {e.Message}",
+                e,
+                e.Recommendation);
         }
     }
 }

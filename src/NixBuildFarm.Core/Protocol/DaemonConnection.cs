@@ -8,9 +8,9 @@ namespace NixBuildFarm.Protocol;
 /// </summary>
 /// <remarks>
 /// <para>One request at a time; a second one meanwhile is an <see cref="InvalidOperationException"/>.</para>
-/// <para>A <see cref="DaemonException"/> leaves the connection usable, unless <see cref="IsBroken"/> says otherwise. Whatever else goes wrong
-/// in the middle of a request breaks it, and so does cancelling: this is how Nix learns that a build is to be ended. A broken connection
-/// closes its stream and refuses every further request with a <see cref="BuilderException"/>.</para>
+/// <para>A <see cref="DaemonException"/> leaves the connection usable, unless <see cref="IsBroken"/> says otherwise. Whatever else goes
+/// wrong in the middle of a request breaks it, and so does cancelling: this is how Nix learns that a build is to be ended. A broken
+/// connection closes its stream and refuses every further request with a <see cref="BuilderException"/>.</para>
 /// <para>Sinks are called on the task that reads, one message at a time and in order; a slow sink slows the daemon down.</para>
 /// </remarks>
 public sealed partial class DaemonConnection : IAsyncDisposable
@@ -29,7 +29,7 @@ public sealed partial class DaemonConnection : IAsyncDisposable
     {
         this.stream = stream;
         this.options = options;
-        wire = new InterruptibleStream(stream, options.Builder);
+        wire = new InterruptibleStream(stream, Lost);
         reader = new WireReader(wire);
     }
 
@@ -49,7 +49,7 @@ public sealed partial class DaemonConnection : IAsyncDisposable
     public bool IsBroken => Volatile.Read(ref failure) is not null;
 
     /// <summary>Greets the daemon at the other end of a stream.</summary>
-    /// <param name="stream">Reads what the daemon writes and writes what it reads. Belongs to the connection, and is closed when this fails.</param>
+    /// <param name="stream">To the daemon and from it. Belongs to the connection from now on, and is closed when this fails.</param>
     /// <param name="options">Whose daemon it is, and limits.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="BuilderException">No daemon answers, or not one that is understood; what came instead is shown.</exception>

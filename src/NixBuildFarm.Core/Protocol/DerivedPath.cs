@@ -47,7 +47,9 @@ public sealed class DerivedPath : IEquatable<DerivedPath>
         if (text is null) return false;
         var mark = text.IndexOf('!', StringComparison.Ordinal);
         if (!StorePath.TryParse(mark < 0 ? text : text[..mark], out var path)) return false;
-        result = mark < 0 ? Opaque(path) : text[(mark + 1)..] == "*" ? AllOutputs(path) : SomeOutputs(path, text[(mark + 1)..].Split(','));
+        var outputs = mark < 0 ? [] : text[(mark + 1)..].Split(',');
+        if (outputs.Contains("")) return false;
+        result = mark < 0 ? Opaque(path) : outputs is ["*"] ? AllOutputs(path) : SomeOutputs(path, outputs);
         return true;
     }
 

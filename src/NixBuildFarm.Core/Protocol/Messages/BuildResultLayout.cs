@@ -9,7 +9,8 @@ internal static class BuildResultLayout
 {
     private static readonly ProtocolVersion WithProcessorTimes = new(1, 37);
 
-    public static async ValueTask<BuildResult> ReadAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation) => new()
+    public static async ValueTask<BuildResult> ReadAsync(
+        WireReader reader, ProtocolVersion version, CancellationToken cancellation) => new()
     {
         Status = (BuildStatus)await reader.ReadInt32Async(cancellation),
         ErrorMessage = TerminalText.Strip(await reader.ReadStringAsync(WireLimits.Text, cancellation)).Trim(),
@@ -39,7 +40,8 @@ internal static class BuildResultLayout
             : throw new WireException($"{count} µs is no processor time.");
 
     /// <summary>A map from <c>sha256:HASH!OUTPUT</c> to a realisation in JSON, of which only the path matters here.</summary>
-    private static async ValueTask<IReadOnlyDictionary<string, StorePath>> ReadOutputsAsync(WireReader reader, CancellationToken cancellation)
+    private static async ValueTask<IReadOnlyDictionary<string, StorePath>> ReadOutputsAsync(
+        WireReader reader, CancellationToken cancellation)
     {
         var count = await reader.ReadCountAsync(cancellation);
         var outputs = new Dictionary<string, StorePath>();

@@ -11,7 +11,8 @@ internal static class PathInfoLayout
         writer.WriteStorePath(info.Deriver);
         writer.WriteString(info.NarHash.ToHex());
         writer.WriteStorePaths(info.References);
-        writer.WriteInt64(info.RegistrationTime.ToUnixTimeSeconds());
+        // A time that is not set is 0: the store takes the present.
+        writer.WriteInt64(Math.Max(0, info.RegistrationTime.ToUnixTimeSeconds()));
         writer.WriteInt64(info.NarSize);
         writer.WriteBool(info.Ultimate);
         writer.WriteStrings(info.Signatures);

@@ -46,8 +46,8 @@ internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError?
         {
             (ActivityResultType.BuildLogLine, [{ Text: { } line }]) => new BuildLogLine(activity, line),
             (ActivityResultType.SetPhase, [{ Text: { } phase }]) => new BuildPhaseEntered(activity, phase),
-            (ActivityResultType.Progress, [{ Number: var done }, { Number: var expected }, { Number: var running }, { Number: var failed }]) =>
-                new ActivityProgress(activity, done, expected, running, failed),
+            (ActivityResultType.Progress, [var done, var expected, var running, var failed]) =>
+                new ActivityProgress(activity, done.Number, expected.Number, running.Number, failed.Number),
             _ => new ActivityResult(activity, type, fields),
         };
     }

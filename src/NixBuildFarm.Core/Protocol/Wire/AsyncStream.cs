@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Protocol.Wire;
 
-/// <summary>A stream that is read or written in order and asynchronously only; what a derived class does not override it cannot do.</summary>
+/// <summary>A stream that is read or written in order, and only asynchronously. What a derived class does not override, it cannot do.</summary>
 internal abstract class AsyncStream : Stream
 {
     public override bool CanRead => false;
@@ -17,9 +17,11 @@ internal abstract class AsyncStream : Stream
         set => throw new NotSupportedException();
     }
 
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
 
-    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
 
     public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

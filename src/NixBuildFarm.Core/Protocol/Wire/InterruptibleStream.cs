@@ -3,11 +3,13 @@ using NixBuildFarm.Builders;
 namespace NixBuildFarm.Protocol.Wire;
 
 /// <summary>
-/// A builder's stream whose reads and writes end at once when they are cancelled, whether or not the stream itself can do that, and whose
-/// failures say which builder was lost. After a cancellation the stream is good for nothing but being closed: the abandoned operation may
-/// still be under way, and still uses the memory that it was given.
+/// A builder's stream whose reads and writes end at once when they are cancelled, whether or not the stream itself can do that. After a
+/// cancellation it is good for nothing but being closed: the abandoned operation may still be under way, and still uses the memory that
+/// it was given.
 /// </summary>
-internal sealed class InterruptibleStream(Stream inner, string builder) : AsyncStream
+/// <param name="inner">The stream.</param>
+/// <param name="explain">Makes the error that says whose stream has failed.</param>
+internal sealed class InterruptibleStream(Stream inner, Func<Exception, BuilderException> explain) : AsyncStream
 {
     private volatile bool isAbandoned;
 
@@ -56,8 +58,6 @@ internal sealed class InterruptibleStream(Stream inner, string builder) : AsyncS
     {
         if (isAbandoned || cancellation.IsCancellationRequested) return new OperationCanceledException(null, cause, cancellation);
         IsLost = true;
-        return cause is BuilderException
-            ? cause
-            : new BuilderException(builder, BuilderFailure.ConnectionLost, $"The connection to {builder} was lost: {cause.Message}", inner: cause);
+        return cause as BuilderException ?? explain(cause);
     }
 }

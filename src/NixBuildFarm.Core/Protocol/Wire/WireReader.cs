@@ -94,7 +94,9 @@ internal sealed class WireReader(Stream stream)
     {
         var text = await ReadStringAsync(WireLimits.Name, cancellation);
         if (text.Length == 0) return null;
-        return StorePath.TryParse(text, out var path) ? path : throw new WireException($"“{NixText.Printable(text)}” is not a store path.");
+        return StorePath.TryParse(text, out var path)
+            ? path
+            : throw new WireException($"“{NixText.Printable(text)}” is not a store path.");
     }
 
     /// <summary>Store paths in the order in which they come.</summary>

@@ -196,6 +196,12 @@ public class RequestTests
     }
 
     [Fact]
+    public void AddToStoreNar_of_a_path_of_which_little_is_known() =>
+        Expect(
+            new AddToStoreNarRequest(new() { Path = PathA, NarHash = Info.NarHash, NarSize = 96 }, Repair: false, DontCheckSignatures: true),
+            39, A, "", Hash, 0, 0, 96, 0, 0, "", 0, 1);
+
+    [Fact]
     public async Task AddBuildLog()
     {
         Expect(new AddBuildLogRequest(PathDrv), 45, "iylhv1jiapks1396jz2fv8wq85q68y6y-a.drv");
