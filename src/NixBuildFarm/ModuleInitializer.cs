@@ -8,7 +8,7 @@ namespace NixBuildFarm;
 /// Loads what lies in <c>deps/</c> into a load context of its own, so that a session which has loaded another version
 /// of one of our packages keeps working, and so do we.
 /// </summary>
-public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssemblyCleanup
+public sealed class ModuleInitializer : IModuleAssemblyInitializer
 {
     private static readonly string DependencyFolder =
         Path.Combine(Path.GetDirectoryName(typeof(ModuleInitializer).Assembly.Location)!, "deps");
@@ -18,13 +18,11 @@ public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssem
     /// <inheritdoc/>
     public void OnImport()
     {
-        // Import-Module -Force imports twice in a row; one handler is enough.
+        // Every session of the process imports, and Import-Module -Force once more; one handler is enough. It stays when
+        // one of them removes the module, for the others still need it.
         AssemblyLoadContext.Default.Resolving -= ResolveOwn;
         AssemblyLoadContext.Default.Resolving += ResolveOwn;
     }
-
-    /// <inheritdoc/>
-    public void OnRemove(PSModuleInfo psModuleInfo) => AssemblyLoadContext.Default.Resolving -= ResolveOwn;
 
     // Only our own assemblies are found for the session: packages stay private to them.
     private static Assembly? ResolveOwn(AssemblyLoadContext context, AssemblyName name) =>

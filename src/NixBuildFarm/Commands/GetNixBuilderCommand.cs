@@ -16,7 +16,7 @@ public sealed class GetNixBuilderCommand : AsyncCommand
     [Alias("HostName", "ComputerName")]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
-    [ArgumentCompleter(typeof(BuilderNameCompleter))]
+    [ArgumentCompleter(typeof(ListedBuilderNameCompleter))]
     public string[]? Name { get; set; }
 
     /// <summary>A machines list; by default the one that Nix is configured with.</summary>

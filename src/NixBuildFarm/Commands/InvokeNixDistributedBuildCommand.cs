@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Completers;
 using NixBuildFarm.History;
 using NixBuildFarm.Running;
 using NixBuildFarm.Ssh;
@@ -48,11 +49,14 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
     /// <summary>The builders of this build: objects or names. None: all that are enabled.</summary>
     [Parameter(ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public object[] Builder { get; set; } = [];
 
     /// <summary>Names of builders that shall not take part; wildcards are allowed.</summary>
     [Parameter]
     [SupportsWildcards]
+    [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public string[] ExcludeBuilder { get; set; } = [];
 
     /// <summary>The local machine does not build; outputs still come home to it.</summary>

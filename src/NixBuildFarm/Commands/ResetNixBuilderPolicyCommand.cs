@@ -6,6 +6,7 @@ namespace NixBuildFarm.Commands;
 
 /// <summary>Takes policies back, so that what is configured holds again: of the builders given, farm-wide when none are, or all.</summary>
 [Cmdlet(VerbsCommon.Reset, "NixBuilderPolicy", DefaultParameterSetName = "Name", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(void))]
 public sealed class ResetNixBuilderPolicyCommand : AsyncCommand
 {
     private readonly List<string> names = [];

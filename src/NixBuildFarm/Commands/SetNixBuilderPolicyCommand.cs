@@ -31,16 +31,16 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     /// <summary>Builds at a time; 0: none.</summary>
     [Parameter]
     [ValidateRange(0, int.MaxValue)]
-    public int MaxJobs { get; set; }
+    public int? MaxJobs { get; set; }
 
     /// <summary>Speed relative to the other builders.</summary>
     [Parameter]
     [ValidateRange(0.001, 1000.0)]
-    public double SpeedFactor { get; set; }
+    public double? SpeedFactor { get; set; }
 
     /// <summary>Whether runs use the builder when they are not told otherwise.</summary>
     [Parameter]
-    public bool Enabled { get; set; }
+    public bool? Enabled { get; set; }
 
     /// <summary>User (kept, the default) or Session (until this process ends; it wins).</summary>
     [Parameter]
@@ -50,12 +50,7 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    private BuilderPolicy Change => new()
-    {
-        MaxJobs = IsGiven(nameof(MaxJobs)) ? MaxJobs : null,
-        SpeedFactor = IsGiven(nameof(SpeedFactor)) ? SpeedFactor : null,
-        Enabled = IsGiven(nameof(Enabled)) ? Enabled : null,
-    };
+    private BuilderPolicy Change => new() { MaxJobs = MaxJobs, SpeedFactor = SpeedFactor, Enabled = Enabled };
 
     /// <inheritdoc/>
     protected override void BeginProcessing()
@@ -136,6 +131,4 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
             return Task.CompletedTask;
         });
     }
-
-    private bool IsGiven(string parameter) => MyInvocation.BoundParameters.ContainsKey(parameter);
 }

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Completers;
 using NixBuildFarm.Ssh;
 using NixBuildFarm.Transport;
 
@@ -18,6 +19,8 @@ public sealed class TestNixBuilderCommand : AsyncCommand
     [Parameter(Position = 0, ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
     [Alias("Name")]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public object[] Builder { get; set; } = [];
 
     /// <summary>Writes only whether all of them can be used.</summary>

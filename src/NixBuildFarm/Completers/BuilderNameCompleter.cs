@@ -6,8 +6,8 @@ using NixBuildFarm.Views;
 
 namespace NixBuildFarm.Completers;
 
-/// <summary>Completes the names of builders: those of the list given with <c>-Path</c>, else those that Nix is configured with.</summary>
-public sealed class BuilderNameCompleter : IArgumentCompleter
+/// <summary>Completes the names of the builders that Nix is configured with.</summary>
+public class BuilderNameCompleter : IArgumentCompleter
 {
     // Somebody waits with a finger on the Tab key.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
@@ -19,8 +19,8 @@ public sealed class BuilderNameCompleter : IArgumentCompleter
         try
         {
             using var limit = new CancellationTokenSource(Patience);
-            var path = fakeBoundParameters["Path"] as string;
-            var inventory = Task.Run(() => BuilderInventory.ReadAsync(path, limit.Token)).GetAwaiter().GetResult();
+            var list = ListFile(fakeBoundParameters);
+            var inventory = Task.Run(() => BuilderInventory.ReadAsync(list, limit.Token)).GetAwaiter().GetResult();
             return Completion.Of(wordToComplete, PolicyStore.Default.ApplyTo(inventory.Builders).Select(b => (b.Name, ToolTip(b))));
         }
         catch (Exception e) when (e is NixBuildFarmException or OperationCanceledException)
@@ -28,6 +28,9 @@ public sealed class BuilderNameCompleter : IArgumentCompleter
             return [];
         }
     }
+
+    /// <summary>The list whose builders are meant; null: the configured one.</summary>
+    private protected virtual string? ListFile(IDictionary boundParameters) => null;
 
     private static string ToolTip(NixBuilder builder) =>
         $"{builder.Uri}: {BuilderView.Systems(builder)}; MaxJobs {builder.MaxJobs}, SpeedFactor {builder.SpeedFactor}";

@@ -19,6 +19,21 @@ public static class Display
         _ => $"{(int)span.TotalHours} h {span.Minutes:00} m",
     };
 
+    /// <summary>A number of bytes: <c>512 B</c>, <c>1.4 MiB</c>.</summary>
+    public static string Bytes(long count)
+    {
+        string[] units = ["B", "KiB", "MiB", "GiB", "TiB"];
+        var (value, unit) = ((double)count, 0);
+        for (; value >= 1023.95 && unit < units.Length - 1; unit++) value /= 1024;
+        return unit == 0 ? $"{count} B" : $"{value:0.0} {units[unit]}";
+    }
+
+    /// <summary>Values one under the other.</summary>
+    public static string Lines(IEnumerable<object> values) => string.Join('\n', values);
+
+    /// <summary>The outputs of a derivation, one under the other: <c>out: /nix/store/…</c>.</summary>
+    public static string Outputs(NixBuildResult result) => string.Join('\n', result.Outputs.Select(output => $"{output.Key}: {output.Value}"));
+
     /// <summary>A latency.</summary>
     public static string Milliseconds(TimeSpan? span) => span is { } value ? $"{value.TotalMilliseconds:0.0} ms" : "";
 
