@@ -35,6 +35,28 @@ internal static class Schema
             ended INTEGER NOT NULL
         ) STRICT;
         CREATE INDEX transfer_of_builder ON transfer (builder, to_builder);
+
+        CREATE TABLE run (
+            id TEXT PRIMARY KEY,
+            started INTEGER NOT NULL,
+            ended INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            requested TEXT NOT NULL,
+            jobs INTEGER NOT NULL,
+            built INTEGER NOT NULL,
+            not_done INTEGER NOT NULL,
+            record BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX run_by_time ON run (started);
+
+        CREATE TABLE result (
+            run TEXT NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+            job INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            builder TEXT,
+            status TEXT NOT NULL,
+            PRIMARY KEY (run, job)
+        ) STRICT, WITHOUT ROWID;
         """;
 
     /// <summary>Makes the tables in an empty file; refuses a file that is not ours.</summary>

@@ -7,7 +7,7 @@ namespace NixBuildFarm.History;
 /// The history in an SQLite file, which any number of processes use at once. Nothing is opened before it is needed, and what is old goes
 /// when something new is added.
 /// </summary>
-public sealed class SqliteHistory : IBuildHistory, IDisposable
+public sealed class SqliteHistory : IRunHistory, IDisposable
 {
     private readonly HistoryDatabase database;
 
@@ -38,6 +38,18 @@ public sealed class SqliteHistory : IBuildHistory, IDisposable
             TransferTable.Add(transaction, transfers);
         });
     }
+
+    /// <inheritdoc/>
+    public void Add(RunRecord run) => database.Write(transaction => RunTable.Add(transaction, run));
+
+    /// <inheritdoc/>
+    public RunRecord? Run(string id) => database.Read(connection => RunTable.Find(connection, id));
+
+    /// <inheritdoc/>
+    public RunRecord? LatestRun() => database.Read(RunTable.Latest);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<RunSummary> Runs(RunFilter filter) => database.Read(connection => RunTable.Read(connection, filter));
 
     /// <inheritdoc/>
     public void Dispose() => database.Dispose();

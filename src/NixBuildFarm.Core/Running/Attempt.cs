@@ -17,6 +17,9 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
     /// <summary>The cores that the scheduler counts it with; those that it may use, where that is a number.</summary>
     public required int CountedCores { get; init; }
 
+    /// <summary>How long the build was expected to take when the try began.</summary>
+    public required double ExpectedSeconds { get; init; }
+
     /// <summary>When the try began.</summary>
     public DateTimeOffset Begun { get; } = begun;
 
@@ -28,6 +31,12 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
 
     /// <summary>Bytes of NARs sent for it.</summary>
     public long Supplied { get; set; }
+
+    /// <summary>Size of its outputs; 0 while there are none.</summary>
+    public long OutputBytes { get; set; }
+
+    /// <summary>The file with everything that the build prints; null while its inputs are still on their way.</summary>
+    public string? LogPath { get; set; }
 
     /// <summary>What the build is doing.</summary>
     public string Phase { get; set; } = "supplying";

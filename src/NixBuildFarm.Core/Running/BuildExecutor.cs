@@ -28,6 +28,7 @@ internal sealed class BuildExecutor(Supply supply, BuildRequest request, string 
             cancellation);
 
         using var log = BuildLog.Open(logFolder, job.Path);
+        attempt.LogPath = log.Path;
         var result = await session.UseAsync(
             ChannelUse.Build,
             async daemon =>

@@ -21,6 +21,9 @@ public sealed record BuildRequest
     /// <summary>What is asked for.</summary>
     public required IReadOnlyList<RequestedDerivation> Requested { get; init; }
 
+    /// <summary>What was asked for as the user put it, for the history; empty: the derivations speak for themselves.</summary>
+    public IReadOnlyList<string> Named { get; init; } = [];
+
     /// <summary>The builders of the run. The local machine builds only if it is among them; its store is used always.</summary>
     public required IReadOnlyList<NixBuilder> Builders { get; init; }
 

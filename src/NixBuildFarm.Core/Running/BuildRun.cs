@@ -1,6 +1,5 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Scheduling;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
 
@@ -14,7 +13,7 @@ public sealed class BuildRun
 
     private readonly BuildRequest request;
     private readonly IBuilderTransportFactory transports;
-    private readonly IBuildHistory store;
+    private readonly IRunHistory store;
     private readonly IBuildObserver observer;
     private readonly IDerivationSource derivations;
     private readonly TimeProvider time;
@@ -31,7 +30,7 @@ public sealed class BuildRun
     public BuildRun(
         BuildRequest request,
         IBuilderTransportFactory transports,
-        IBuildHistory history,
+        IRunHistory history,
         IBuildObserver observer,
         IDerivationSource? derivations = null,
         TimeProvider? time = null)
@@ -56,6 +55,22 @@ public sealed class BuildRun
     public async Task<IReadOnlyList<NixBuildResult>> RunAsync(CancellationToken cancellation)
     {
         await using var history = RunHistory.Open(store, observer, time);
+        var recorder = new RunRecorder(RunId, request, clock);
+        try
+        {
+            var results = await RunAsync(history, recorder, cancellation);
+            history.Note(recorder.Ended());
+            return results;
+        }
+        catch (Exception e)
+        {
+            history.Note(recorder.Broken(e));
+            throw;
+        }
+    }
+
+    private async Task<IReadOnlyList<NixBuildResult>> RunAsync(RunHistory history, RunRecorder recorder, CancellationToken cancellation)
+    {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
         var graphLoading = DerivationGraph.LoadAsync(derivations, request.Requested.Select(r => r.Derivation), cancellation);
         var localOpening = sessions.OpenAsync(LocalOf(request.Builders), Options(useSubstitutes: true), cancellation);
@@ -66,9 +81,10 @@ public sealed class BuildRun
 
         var work = await RequiredWork.FindAsync(graph, request.Requested, local, cancellation);
         var jobs = RunJobs.From(graph, work, request.Requested);
+        recorder.Jobs = jobs;
         var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, clock);
         foreach (var valid in jobs.AlreadyValid(RunId)) reporter.AlreadyValid(valid);
-        if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, remote, history, reporter, cancellation);
+        if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, remote, history, recorder, reporter, cancellation);
         if (request.OutLink is { } link) await OutLinks.MakeAsync(link, InOrderOfRequest(reporter.Results), local, cancellation);
         return reporter.Results;
     }
@@ -76,7 +92,7 @@ public sealed class BuildRun
     private IEnumerable<NixBuildResult> InOrderOfRequest(IReadOnlyList<NixBuildResult> results) =>
         request.Requested.Select(r => r.Derivation.ToString()).Distinct().Join(results, path => path, result => result.DerivationPath, (_, result) => result);
 
-    private async Task BuildAsync(RunJobs jobs, BuilderSession local, Task<BuilderSession?>[] remote, RunHistory history, RunReporter reporter, CancellationToken cancellation)
+    private async Task BuildAsync(RunJobs jobs, BuilderSession local, Task<BuilderSession?>[] remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
     {
         var supply = new Supply(catalog, new LinkMeter(clock, history.Note));
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
@@ -91,7 +107,14 @@ public sealed class BuildRun
         var executor = new BuildExecutor(supply, request, request.LogFolder ?? Path.Combine(StateFolder.Path, "logs", RunId), clock);
         using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, reporter, clock, cancellation);
         foreach (var slow in remote.Where(r => !r.IsCompleted)) loop.Expect(slow);
-        await loop.RunAsync(cancellation);
+        try
+        {
+            await loop.RunAsync(cancellation);
+        }
+        finally
+        {
+            recorder.Farm = loop.Farm;
+        }
     }
 
     private async Task<BuilderSession?> ConnectAsync(SessionSet sessions, NixBuilder builder, Task<BuilderSession> localOpening, CancellationToken cancellation)

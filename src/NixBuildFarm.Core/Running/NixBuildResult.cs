@@ -30,6 +30,13 @@ public enum NixBuildStatus
     NoEligibleBuilder,
 }
 
+/// <summary>Says what the ways of ending have in common.</summary>
+internal static class NixBuildStatuses
+{
+    /// <summary>Whether the outputs are there.</summary>
+    public static bool IsSuccess(this NixBuildStatus status) => status is NixBuildStatus.Built or NixBuildStatus.Substituted or NixBuildStatus.AlreadyValid;
+}
+
 /// <summary>One try at a derivation that did not end with a result of the build.</summary>
 public sealed class NixBuildAttempt
 {
@@ -101,7 +108,7 @@ public sealed class NixBuildResult
     public required string RunId { get; init; }
 
     /// <summary>Whether its outputs are there.</summary>
-    public bool Success => Status is NixBuildStatus.Built or NixBuildStatus.Substituted or NixBuildStatus.AlreadyValid;
+    public bool Success => Status.IsSuccess();
 
     internal StorePath Path => StorePath.Parse(DerivationPath);
 

@@ -3,7 +3,7 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.Running;
 
 /// <summary>Knows nothing and keeps nothing.</summary>
-public sealed class NoHistory : IBuildHistory
+public sealed class NoHistory : IRunHistory
 {
     /// <summary>The only one there is.</summary>
     public static NoHistory Instance { get; } = new();
@@ -19,4 +19,19 @@ public sealed class NoHistory : IBuildHistory
     {
         // Nobody will ask.
     }
+
+    /// <inheritdoc/>
+    public void Add(RunRecord run)
+    {
+        // Nobody will ask.
+    }
+
+    /// <inheritdoc/>
+    public RunRecord? Run(string id) => null;
+
+    /// <inheritdoc/>
+    public RunRecord? LatestRun() => null;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<RunSummary> Runs(RunFilter filter) => [];
 }

@@ -12,7 +12,7 @@ internal sealed class RunHistory : IAsyncDisposable
     /// <summary>A run that is killed loses what it has seen in this time.</summary>
     private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(5);
 
-    private readonly IBuildHistory store;
+    private readonly IRunHistory store;
     private readonly IBuildObserver observer;
     private readonly TimeProvider time;
     private readonly object gate = new();
@@ -22,8 +22,9 @@ internal sealed class RunHistory : IAsyncDisposable
     private List<BuildObservation> builds = [];
     private List<TransferObservation> transfers = [];
     private volatile bool failed;
+    private RunRecord? record;
 
-    private RunHistory(IBuildHistory store, IBuildObserver observer, TimeProvider time)
+    private RunHistory(IRunHistory store, IBuildObserver observer, TimeProvider time)
     {
         this.store = store;
         this.observer = observer;
@@ -33,7 +34,7 @@ internal sealed class RunHistory : IAsyncDisposable
     }
 
     /// <summary>Begins to read at once, so that the history is open when the run needs it.</summary>
-    public static RunHistory Open(IBuildHistory store, IBuildObserver observer, TimeProvider time) => new(store, observer, time);
+    public static RunHistory Open(IRunHistory store, IBuildObserver observer, TimeProvider time) => new(store, observer, time);
 
     /// <summary>What is believed of these jobs and builders at the beginning of the run.</summary>
     public async Task<RunEstimates> EstimateAsync(JobGraph graph, IEnumerable<NixBuilder> builders)
@@ -54,6 +55,9 @@ internal sealed class RunHistory : IAsyncDisposable
     {
         lock (gate) transfers.Add(transfer);
     }
+
+    /// <summary>Keeps the run itself; it has ended.</summary>
+    public void Note(RunRecord run) => record = run;
 
     /// <summary>Writes what is left.</summary>
     public async ValueTask DisposeAsync()
@@ -91,6 +95,7 @@ internal sealed class RunHistory : IAsyncDisposable
         try
         {
             store.Add(newBuilds, newTransfers);
+            if (isLast && record is not null) store.Add(record);
         }
         catch (HistoryException e) when (e.Failure == HistoryFailure.Unavailable && !isLast)
         {

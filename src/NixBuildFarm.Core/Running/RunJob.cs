@@ -33,8 +33,14 @@ internal sealed class RunJob
     /// <summary>When its inputs were built.</summary>
     public DateTimeOffset? Ready { get; set; }
 
+    /// <summary>The last try that built it, or failed for good.</summary>
+    public Attempt? Last { get; set; }
+
+    /// <summary>What was told of its end; null while it has not ended.</summary>
+    public NixBuildResult? Result { get; set; }
+
     /// <summary>Whether its end has been told.</summary>
-    public bool HasEnded { get; set; }
+    public bool HasEnded => Result is not null;
 
     /// <summary>The path of the derivation.</summary>
     public StorePath Path => Node.Path;

@@ -66,6 +66,9 @@ internal sealed class RunLoop : IDisposable
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
     }
 
+    /// <summary>The builders as the scheduler knows them.</summary>
+    public IReadOnlyList<FarmBuilder> Farm => scheduler.Builders;
+
     /// <summary>Announces a builder that still connects: until it joins or fails, no job is given up for want of a builder.</summary>
     public void Expect(Task<BuilderSession?> connecting)
     {
@@ -144,7 +147,7 @@ internal sealed class RunLoop : IDisposable
                 case SchedulingDecision.Start d: Start(jobs[d.Job], d.Builder, d.Cores, $"{InWords(d.Reason)}, in about {Math.Max(0, d.Finish - clock.Now):0.0} s"); break;
                 case SchedulingDecision.Hedge d: Start(jobs[d.Job], d.Builder, d.Cores, "a second try, since the first is late"); break;
                 case SchedulingDecision.Prepare d: RunBeside(() => PrepareAsync(jobs[d.Job], d.Builder)); break;
-                case SchedulingDecision.Cancel d: CallOff(jobs[d.Job], d.Builder); break;
+                case SchedulingDecision.Cancel d: GiveWay(jobs[d.Job], d.Builder); break;
                 case SchedulingDecision.Abandon d: Abandon(jobs[d.Job], jobs[d.Cause]); break;
                 case SchedulingDecision.NoBuilder d: GiveUpWithoutBuilder(jobs[d.Job]); break;
                 default: throw new InvalidOperationException($"The scheduler decided {decision}, which the run does not know.");
@@ -167,7 +170,12 @@ internal sealed class RunLoop : IDisposable
         reporter.Decided($"{job.Name} → {session}: {reason}");
         // Without knowing the machine's cores we cannot share them out: 0 leaves all of them to the build.
         var allowed = request.Cores ?? (session.Builder.Cores is null ? 0 : cores);
-        var attempt = new Attempt(job, session, allowed, clock.UtcNow, stop.Token) { CountedCores = allowed > 0 ? allowed : cores };
+        var counted = allowed > 0 ? allowed : cores;
+        var attempt = new Attempt(job, session, allowed, clock.UtcNow, stop.Token)
+        {
+            CountedCores = counted,
+            ExpectedSeconds = scheduler.EstimateOf(job.Index).Seconds / scheduler.SpeedOf(builder, job.Index) * Estimate.CoreFactor(job.Derivation.EnableParallelBuilding, counted),
+        };
         job.Running.Add(builder, attempt);
         running.Add(attempt);
         RunBeside(() => BuildAsync(attempt, builder));
@@ -216,7 +224,9 @@ internal sealed class RunLoop : IDisposable
             return;
         }
         var outputs = job.Outputs;
-        var finished = new SchedulingEvent.JobFinished(clock.Now, job.Index, builder, outputs.Sum(path => catalog.Find(path)?.NarSize ?? 0));
+        attempt.OutputBytes = outputs.Sum(path => catalog.Find(path)?.NarSize ?? 0);
+        job.Last = attempt;
+        var finished = new SchedulingEvent.JobFinished(clock.Now, job.Index, builder, attempt.OutputBytes);
         scheduler.Apply(finished);
         if (outcome.Result.Status == BuildStatus.Built) Learn(attempt, finished);
         NoteDone(job);
@@ -352,6 +362,12 @@ internal sealed class RunLoop : IDisposable
         Close(attempt, builder);
         attempt.Cancel();
         return attempt;
+    }
+
+    /// <summary>Another builder has ended the job before this one.</summary>
+    private void GiveWay(RunJob job, int builder)
+    {
+        if (CallOff(job, builder) is { } attempt) Note(attempt, "another builder was done before");
     }
 
     private void Abandon(RunJob job, RunJob cause) =>

@@ -23,9 +23,9 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     public void End(RunJob job, NixBuildStatus status, Attempt? attempt = null, BuildOutcome? outcome = null, string? error = null)
     {
         if (job.HasEnded) return;
-        job.HasEnded = true;
+        if (attempt is not null) job.Last = attempt;
         error ??= outcome is { Result: { IsSuccess: false } failure } ? failure.ErrorMessage : null;
-        Tell(new()
+        Tell(job, new()
         {
             Name = job.Name,
             DerivationPath = job.Path.ToString(),
@@ -50,8 +50,7 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     public void EndSubstituted(RunJob job, DateTimeOffset begun)
     {
         if (job.HasEnded) return;
-        job.HasEnded = true;
-        Tell(new()
+        Tell(job, new()
         {
             Name = job.Name,
             DerivationPath = job.Path.ToString(),
@@ -91,8 +90,9 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     /// <summary>A builder cannot be used any more.</summary>
     public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => observer.BuilderFailed(builder, error);
 
-    private void Tell(NixBuildResult result)
+    private void Tell(RunJob job, NixBuildResult result)
     {
+        job.Result = result;
         lock (gate)
         {
             results.Add(result);

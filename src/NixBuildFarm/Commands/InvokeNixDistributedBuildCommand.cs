@@ -103,6 +103,13 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public string? LogPath { get; set; }
 
+    private IEnumerable<string> Named => ParameterSetName switch
+    {
+        PathSet => Attribute.Length > 0 ? Attribute.Select(a => $"{Path}: {a}") : [Path],
+        DerivationSet => DerivationPath,
+        _ => Installable,
+    };
+
     /// <inheritdoc/>
     protected override void ProcessRecord() => givenBuilders.AddRange(Builder);
 
@@ -116,13 +123,7 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
                 "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.", "Look at what Get-NixBuilder and your filter give.").ToErrorRecord());
         }
 
-        var what = string.Join(", ", ParameterSetName switch
-        {
-            PathSet => Attribute.Length > 0 ? Attribute.Select(a => $"{Path}: {a}") : [Path],
-            DerivationSet => DerivationPath,
-            _ => Installable,
-        });
-        if (ShouldProcess(what, "Build")) Await(BuildAsync);
+        if (ShouldProcess(string.Join(", ", Named), "Build")) Await(BuildAsync);
     }
 
     private async Task BuildAsync(CommandOutput output, CancellationToken cancellation)
@@ -138,6 +139,7 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
                 new()
                 {
                     Requested = requested,
+                    Named = [.. Named],
                     Builders = builders,
                     KeepGoing = KeepGoing,
                     MaxAttempts = Retry,

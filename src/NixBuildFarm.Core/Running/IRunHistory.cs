@@ -1,0 +1,21 @@
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>What earlier runs have taught, and the runs themselves.</summary>
+/// <remarks>All of it throws <see cref="HistoryException"/> where the history cannot be used.</remarks>
+public interface IRunHistory : IBuildHistory
+{
+    /// <summary>Keeps a run, in place of one with the same id; forgets what is too old.</summary>
+    void Add(RunRecord run);
+
+    /// <summary>The run with this id, or the only one whose id begins so; null when there is none.</summary>
+    /// <exception cref="NixBuildFarmException">Several runs begin so.</exception>
+    RunRecord? Run(string id);
+
+    /// <summary>The run that began last; null when there is none.</summary>
+    RunRecord? LatestRun();
+
+    /// <summary>Runs, the newest first.</summary>
+    IReadOnlyList<RunSummary> Runs(RunFilter filter);
+}

@@ -1,0 +1,96 @@
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>How a run ended.</summary>
+public enum RunState
+{
+    /// <summary>All that was asked for is there.</summary>
+    Succeeded,
+
+    /// <summary>Something was not built, or the run itself met an error.</summary>
+    Failed,
+
+    /// <summary>The user stopped it.</summary>
+    Stopped,
+}
+
+/// <summary>A run as it is kept: enough to show it, and to play it again on this or another farm.</summary>
+public sealed record RunRecord
+{
+    /// <summary>Names the run among all.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>When it began. Times within it are seconds since then.</summary>
+    public required DateTimeOffset Started { get; init; }
+
+    /// <summary>When it ended.</summary>
+    public required DateTimeOffset Ended { get; init; }
+
+    /// <summary>How it ended.</summary>
+    public required RunState State { get; init; }
+
+    /// <summary>What was asked for, as the user put it.</summary>
+    public required IReadOnlyList<string> Requested { get; init; }
+
+    /// <summary>What ended the run before its time; null when nothing did.</summary>
+    public string? Error { get; init; }
+
+    /// <summary>The builders as the run saw them at its end, with learnt speeds and bandwidths; empty when it did not come so far.</summary>
+    public IReadOnlyList<FarmBuilder> Farm { get; init; } = [];
+
+    /// <summary>What there was to do, dependencies by index, and then what was asked for and there already.</summary>
+    public IReadOnlyList<RecordedJob> Jobs { get; init; } = [];
+}
+
+/// <summary>One derivation of a run, and what became of it.</summary>
+public sealed record RecordedJob
+{
+    /// <summary>What the scheduler knew of it; its dependencies are indexes of the run's jobs.</summary>
+    public required Job Job { get; init; }
+
+    /// <summary>The path of the derivation.</summary>
+    public required string DerivationPath { get; init; }
+
+    /// <summary>Whether its outputs were to come from a substituter rather than from a build.</summary>
+    public bool IsSubstitution { get; init; }
+
+    /// <summary>How it ended.</summary>
+    public required NixBuildStatus Status { get; init; }
+
+    /// <summary>The builder of the last try; null when there was none.</summary>
+    public string? Builder { get; init; }
+
+    /// <summary>When the supply of its inputs began, in seconds since the run's beginning; null when it did not.</summary>
+    public double? SupplyStart { get; init; }
+
+    /// <summary>When the build itself began, in seconds since the run's beginning; null when it did not.</summary>
+    public double? Start { get; init; }
+
+    /// <summary>How long the build itself took, or had taken when the run ended.</summary>
+    public double Seconds { get; init; }
+
+    /// <summary>How long it was expected to take on this builder when it was started there; null when it was not.</summary>
+    public double? ExpectedSeconds { get; init; }
+
+    /// <summary>Seconds from the moment when its inputs were built to the moment when its build began.</summary>
+    public double Waited { get; init; }
+
+    /// <summary>The cores that the scheduler counted it with; 0 when it was not started.</summary>
+    public int Cores { get; init; }
+
+    /// <summary>Bytes of NARs that were sent to the builder for it.</summary>
+    public long SuppliedBytes { get; init; }
+
+    /// <summary>Size of its outputs; 0 when there are none.</summary>
+    public long OutputBytes { get; init; }
+
+    /// <summary>The tries that came to nothing, in order.</summary>
+    public IReadOnlyList<NixBuildAttempt> Attempts { get; init; } = [];
+
+    /// <summary>What went wrong; null when nothing did.</summary>
+    public string? Error { get; init; }
+
+    /// <summary>The file with everything that the build printed; null when it did not run.</summary>
+    public string? LogPath { get; init; }
+}

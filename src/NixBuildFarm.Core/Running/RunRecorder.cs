@@ -1,0 +1,76 @@
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>Makes the record of a run when it has ended, however it did.</summary>
+internal sealed class RunRecorder(string runId, BuildRequest request, RunClock clock)
+{
+    /// <summary>What there was to do; null while that is not known.</summary>
+    public RunJobs? Jobs { get; set; }
+
+    /// <summary>The builders; empty while no build could begin.</summary>
+    public IReadOnlyList<FarmBuilder> Farm { get; set; } = [];
+
+    /// <summary>The run has come to its end.</summary>
+    public RunRecord Ended() => Make(error: null);
+
+    /// <summary>The run has met an error, or was stopped.</summary>
+    public RunRecord Broken(Exception error) => Make(error);
+
+    private RunRecord Make(Exception? error)
+    {
+        IReadOnlyList<RecordedJob> jobs = Jobs is null ? [] : [.. Jobs.Jobs.Select(job => Record(job, Jobs.Graph)), .. Jobs.AlreadyValid(runId).Select(Record)];
+        return new()
+        {
+            Id = runId,
+            Started = clock.Started,
+            Ended = clock.UtcNow,
+            State = error is OperationCanceledException ? RunState.Stopped
+                : error is null && jobs.All(job => job.Status.IsSuccess()) ? RunState.Succeeded
+                : RunState.Failed,
+            Requested = request.Named.Count > 0 ? request.Named : [.. request.Requested.Select(r => r.Derivation.ToString())],
+            Error = error is null or OperationCanceledException ? null : error.Message,
+            Farm = Farm,
+            Jobs = jobs,
+        };
+    }
+
+    private RecordedJob Record(RunJob job, JobGraph graph)
+    {
+        // A run that was stopped has builds that are still under way.
+        var attempt = job.Last ?? job.Running.Values.FirstOrDefault();
+        return new()
+        {
+            Job = graph[job.Index] with { System = job.Derivation.System },
+            DerivationPath = job.Path.ToString(),
+            IsSubstitution = job.IsSubstitution,
+            Status = job.Result?.Status ?? NixBuildStatus.Cancelled,
+            Builder = attempt?.Session.Builder.Name ?? job.Result?.Builder,
+            SupplyStart = Offset(attempt?.Begun),
+            Start = Offset(attempt?.BuildBegun ?? job.Result?.Started),
+            Seconds = attempt is { BuildBegun: { } begun } ? ((attempt.BuildEnded ?? clock.UtcNow) - begun).TotalSeconds : job.Result?.Duration.TotalSeconds ?? 0,
+            ExpectedSeconds = attempt?.ExpectedSeconds,
+            Waited = attempt is { BuildBegun: { } start } && job.Ready is { } ready && start > ready ? (start - ready).TotalSeconds : 0,
+            Cores = attempt?.CountedCores ?? 0,
+            SuppliedBytes = attempt?.Supplied ?? 0,
+            OutputBytes = attempt?.OutputBytes ?? 0,
+            Attempts = [.. job.Attempts],
+            Error = job.Result is { } result ? result.Error : Unfinished(job),
+            LogPath = attempt?.LogPath,
+        };
+    }
+
+    private static RecordedJob Record(NixBuildResult valid) => new()
+    {
+        Job = new() { Name = valid.Name, System = valid.System, IsRequested = valid.IsRequested },
+        DerivationPath = valid.DerivationPath,
+        Status = valid.Status,
+        Builder = valid.Builder,
+    };
+
+    private static string Unfinished(RunJob job) => job.Last is { } built
+        ? $"The run was stopped when it was built on {built.Session}, and not yet brought home."
+        : "The run was stopped before it was built.";
+
+    private double? Offset(DateTimeOffset? moment) => (moment - clock.Started)?.TotalSeconds;
+}

@@ -1,0 +1,196 @@
+using Microsoft.Extensions.Time.Testing;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Core.Tests.Running;
+
+public class RunHistoryTests
+{
+    private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(5);
+    private static readonly JobGraph Graph = new([new Job { Name = "mystery-1", PackageName = "mystery", System = "x86_64-linux" }]);
+    private static readonly NixBuilder Ruby = new() { Name = "ruby", HostName = "ruby", Uri = "ssh-ng://ruby", Systems = ["x86_64-linux"], Source = "a test" };
+
+    private readonly FakeTimeProvider time = new();
+    private readonly Observer observer = new();
+    private readonly Store store = new();
+
+    [Fact]
+    public async Task What_was_learnt_earlier_is_believed_at_the_beginning()
+    {
+        for (var i = 0; i < 5; i++) store.Builds.Add(Build("mystery", 100));
+        store.Transfers.Add(new() { Builder = "ruby", ToBuilder = true, Bytes = 20_000_000, Seconds = 2 });
+        await using var history = Open();
+
+        var estimates = await history.EstimateAsync(Graph, [Ruby]);
+
+        Assert.InRange(estimates.Current[0].Seconds, 99, 101);
+        Assert.Equal(10e6, Assert.Single(estimates.Farm).DownloadBandwidth);
+    }
+
+    [Fact]
+    public async Task A_builder_that_is_given_twice_is_one()
+    {
+        await using var history = Open();
+
+        Assert.Single((await history.EstimateAsync(Graph, [Ruby, Ruby])).Farm);
+    }
+
+    [Fact]
+    public async Task What_was_seen_is_written_at_the_end_together_with_the_run()
+    {
+        await using (var history = Open())
+        {
+            history.Note(Build("a"));
+            history.Note(Build("b"));
+            history.Note(Run);
+            Assert.Empty(store.Builds);
+        }
+
+        Assert.Equal(["a", "b"], store.Builds.Select(b => b.Package));
+        Assert.Same(Run, Assert.Single(store.Runs));
+    }
+
+    [Fact]
+    public async Task A_long_run_writes_what_it_has_seen_from_time_to_time()
+    {
+        await using var history = Open();
+        history.Note(Build("a"));
+
+        await PassUntilAsync(() => store.Builds.Count == 1);
+
+        Assert.Empty(observer.Failures);
+    }
+
+    [Theory]
+    [InlineData(HistoryFailure.Unavailable)]
+    [InlineData(HistoryFailure.Corrupt)]
+    [InlineData(HistoryFailure.Newer)]
+    public async Task A_history_that_cannot_be_read_is_told_once_and_the_run_goes_on_without(HistoryFailure failure)
+    {
+        store.Failure = failure;
+        RunEstimates estimates;
+        await using (var history = Open())
+        {
+            estimates = await history.EstimateAsync(Graph, [Ruby]);
+            history.Note(Build("a"));
+            history.Note(Run);
+        }
+
+        Assert.Equal(failure, Assert.Single(observer.Failures).Failure);
+        Assert.Equal(new Estimator().For(Graph[0]), estimates.Current[0]);
+        Assert.Equal(["ruby"], estimates.Farm.Select(b => b.Name));
+    }
+
+    [Fact]
+    public async Task What_cannot_be_written_now_is_written_later()
+    {
+        await using (var history = Open())
+        {
+            await history.EstimateAsync(Graph, [Ruby]);
+            store.Failure = HistoryFailure.Unavailable;
+            history.Note(Build("a"));
+            await PassUntilAsync(() => store.Refusals > 0);
+            history.Note(Build("b"));
+            store.Failure = null;
+        }
+
+        Assert.Equal(["a", "b"], store.Builds.Select(b => b.Package));
+        Assert.Empty(observer.Failures);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_written_at_the_end_either_is_told_once()
+    {
+        await using (var history = Open())
+        {
+            await history.EstimateAsync(Graph, [Ruby]);
+            store.Failure = HistoryFailure.Unavailable;
+            history.Note(Build("a"));
+            history.Note(Run);
+            await PassUntilAsync(() => store.Refusals > 1);
+        }
+
+        Assert.Single(observer.Failures);
+        Assert.Empty(store.Runs);
+    }
+
+    private RunHistory Open() => RunHistory.Open(store, observer, time);
+
+    private static RunRecord Run { get; } = new() { Id = "run", Started = default, Ended = default, State = RunState.Succeeded, Requested = [] };
+
+    private static BuildObservation Build(string package, double seconds = 1) => new() { Package = package, System = "x86_64-linux", Builder = "ruby", Seconds = seconds };
+
+    private async Task PassUntilAsync(Func<bool> done)
+    {
+        while (!done())
+        {
+            time.Advance(WriteInterval);
+            await Task.Delay(1, TestContext.Current.CancellationToken);
+        }
+    }
+
+    private sealed class Store : IRunHistory
+    {
+        public List<BuildObservation> Builds { get; } = [];
+
+        public List<TransferObservation> Transfers { get; } = [];
+
+        public List<RunRecord> Runs { get; } = [];
+
+        public HistoryFailure? Failure { get; set; }
+
+        public int Refusals { get; private set; }
+
+        IReadOnlyList<BuildObservation> IBuildHistory.Builds(IReadOnlySet<string> packages) => Usable<BuildObservation[]>([.. Builds.Where(b => packages.Contains(b.Package))]);
+
+        IReadOnlyList<TransferObservation> IBuildHistory.Transfers() => Usable<TransferObservation[]>([.. Transfers]);
+
+        public void Add(IReadOnlyCollection<BuildObservation> builds, IReadOnlyCollection<TransferObservation> transfers)
+        {
+            Usable(0);
+            Builds.AddRange(builds);
+            Transfers.AddRange(transfers);
+        }
+
+        public void Add(RunRecord run)
+        {
+            Usable(0);
+            Runs.Add(run);
+        }
+
+        public RunRecord? Run(string id) => null;
+
+        public RunRecord? LatestRun() => null;
+
+        IReadOnlyList<RunSummary> IRunHistory.Runs(RunFilter filter) => [];
+
+        private T Usable<T>(T result)
+        {
+            if (Failure is not { } failure) return result;
+            Refusals++;
+            throw new HistoryException(failure, "It cannot be used.", "Wait.");
+        }
+    }
+
+    private sealed class Observer : IBuildObserver
+    {
+        public List<HistoryException> Failures { get; } = [];
+
+        public void HistoryFailed(HistoryException error) => Failures.Add(error);
+
+        public void Ended(NixBuildResult result) => Unexpected();
+
+        public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => Unexpected();
+
+        public void Decided(string message) => Unexpected();
+
+        public void Degraded(string message) => Unexpected();
+
+        public void Printed(RunningBuild build, string line) => Unexpected();
+
+        public void Progressed(RunProgress progress) => Unexpected();
+
+        private static void Unexpected() => throw new InvalidOperationException("A history has nothing to say of builds.");
+    }
+}

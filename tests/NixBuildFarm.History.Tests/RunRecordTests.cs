@@ -1,0 +1,272 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Simulation;
+
+namespace NixBuildFarm.History.Tests;
+
+/// <summary>Runs are kept whole, found again, and forgotten in time.</summary>
+public sealed class RunRecordTests : IDisposable
+{
+    private static readonly JsonSerializerOptions Comparable = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+    private readonly HistoryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public void A_run_is_read_as_it_was()
+    {
+        using (var first = folder.Open()) first.Add(Given.Run("one"));
+        using var second = folder.Open();
+
+        Assert.Equal(Text(Given.Run("one")), Text(second.Run("one")));
+    }
+
+    [Fact]
+    public void A_run_that_ended_before_anything_was_known_is_kept_too()
+    {
+        using var history = folder.Open();
+        var run = Given.Run("none") with { State = RunState.Failed, Error = "The local daemon does not answer.", Farm = [], Jobs = [] };
+
+        history.Add(run);
+
+        Assert.Equal(Text(run), Text(history.Run("none")));
+    }
+
+    [Fact]
+    public void A_run_can_be_played_again()
+    {
+        using var history = folder.Open();
+        history.Add(Given.Run("one"));
+
+        var run = history.Run("one")!;
+        var graph = new JobGraph([.. run.Jobs.Select(job => job.Job)]);
+        var seconds = run.Jobs.Select(job => job.Seconds).ToArray();
+        var played = new FarmSimulator(
+            new Scheduler(graph, run.Farm, [.. seconds.Select(s => new Estimate(s, 0, 0))]),
+            new GraphDurations(seconds, [.. run.Jobs.Select(job => job.OutputBytes)])).Run();
+
+        Assert.Equal(0, played.NotDone);
+        Assert.True(played.Makespan >= played.Bound.Seconds);
+    }
+
+    [Fact]
+    public void A_run_is_found_by_the_beginning_of_its_id()
+    {
+        using var history = folder.Open();
+        foreach (var id in new[] { "20260301-a", "20260301-b", "20260302-a" }) history.Add(Given.Run(id));
+
+        Assert.Equal("20260302-a", history.Run("20260302")?.Id);
+        Assert.Equal("20260301-b", history.Run("20260301-b")?.Id);
+        Assert.Null(history.Run("2027"));
+        Assert.Null(history.Run("%"));
+        var error = Assert.Throws<NixBuildFarmException>(() => history.Run("20260301"));
+        Assert.Equal("AmbiguousRun", error.Id);
+        Assert.Contains("20260301-a, 20260301-b", error.Message);
+    }
+
+    [Fact]
+    public void An_id_that_is_the_beginning_of_another_is_that_run()
+    {
+        using var history = folder.Open();
+        history.Add(Given.Run("run"));
+        history.Add(Given.Run("run-2"));
+
+        Assert.Equal("run", history.Run("run")?.Id);
+    }
+
+    [Fact]
+    public void The_latest_run_is_the_one_that_began_last()
+    {
+        using var history = folder.Open();
+        Assert.Null(history.LatestRun());
+
+        history.Add(Given.Run("second", minute: 2));
+        history.Add(Given.Run("first", minute: 1));
+
+        Assert.Equal("second", history.LatestRun()?.Id);
+    }
+
+    [Fact]
+    public void Runs_are_listed_newest_first_with_their_counts()
+    {
+        using var history = folder.Open();
+        for (var i = 0; i < 3; i++) history.Add(Given.Run($"run{i}", minute: i));
+
+        var runs = history.Runs(new());
+
+        Assert.Equal(["run2", "run1", "run0"], runs.Select(run => run.Id));
+        Assert.Equal(
+            new RunSummary { Id = "run2", Started = Seen.Start.AddMinutes(2), Ended = Seen.Start.AddMinutes(3), State = RunState.Failed, Requested = runs[0].Requested, Jobs = 4, Built = 2, NotDone = 1 },
+            runs[0]);
+        Assert.Equal(["nixpkgs#hello", ".#top"], runs[0].Requested);
+    }
+
+    public static TheoryData<RunFilter, string> Filters => new()
+    {
+        { new(), "d c b a" },
+        { new() { Newest = 2 }, "d c" },
+        { new() { State = RunState.Stopped }, "c" },
+        { new() { After = Seen.Start.AddMinutes(3) }, "d c" },
+        { new() { Before = Seen.Start.AddMinutes(3) }, "b a" },
+        { new() { Name = "gcc-14.3.0" }, "c a" },
+        { new() { Name = "GCC*" }, "c a" },
+        { new() { Name = "gcc" }, "" },
+        { new() { Name = "odd[1]?x" }, "d" },
+        { new() { Builder = "kana" }, "c b" },
+        { new() { Builder = "k*", Name = "gcc*" }, "c" },
+        { new() { Status = NixBuildStatus.Failed }, "b" },
+        { new() { Status = NixBuildStatus.Failed, Name = "gcc*" }, "" },
+        { new() { Name = "*", State = RunState.Succeeded, Newest = 1 }, "d" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Filters))]
+    public void Runs_are_chosen_by_what_is_known_of_them(RunFilter filter, string expected)
+    {
+        using var history = folder.Open();
+        history.Add(Given.Run("a", minute: 1) with { State = RunState.Succeeded, Jobs = [Given.Job("gcc-14.3.0", "ruby")] });
+        history.Add(Given.Run("b", minute: 2) with { State = RunState.Failed, Jobs = [Given.Job("llvm-19", "kana") with { Status = NixBuildStatus.Failed }] });
+        history.Add(Given.Run("c", minute: 3) with { State = RunState.Stopped, Jobs = [Given.Job("llvm-19", "ruby"), Given.Job("gcc-14.3.0", "Kana")] });
+        history.Add(Given.Run("d", minute: 4) with { State = RunState.Succeeded, Jobs = [Given.Job("odd[1]-x", null)] });
+
+        Assert.Equal(expected, string.Join(' ', history.Runs(filter).Select(run => run.Id)));
+    }
+
+    [Fact]
+    public void A_run_that_is_added_again_replaces_itself()
+    {
+        using var history = folder.Open();
+        history.Add(Given.Run("one"));
+        history.Add(Given.Run("one") with { Jobs = [] });
+
+        Assert.Equal(0, Assert.Single(history.Runs(new())).Jobs);
+        Assert.Equal(0L, folder.Sql("SELECT count(*) FROM result"));
+    }
+
+    [Fact]
+    public void Runs_older_than_three_months_are_forgotten_with_all_that_belongs_to_them()
+    {
+        using var history = folder.Open();
+        history.Add(Given.Run("old"));
+        history.Add(Given.Run("new", minute: 91 * 24 * 60));
+
+        Assert.Equal(["new"], history.Runs(new()).Select(run => run.Id));
+        Assert.Equal(4L, folder.Sql("SELECT count(*) FROM result"));
+    }
+
+    [Fact]
+    public void Of_very_many_runs_the_newest_thousand_are_kept()
+    {
+        using var history = folder.Open();
+        history.Add(Given.Run("first"));
+        folder.Sql("""
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+            INSERT INTO run SELECT 'run' || i, started + i, ended + i, state, requested, jobs, built, not_done, record FROM run, n
+            """);
+
+        history.Add(Given.Run("last", minute: 60));
+
+        var runs = history.Runs(new());
+        Assert.Equal(1000, runs.Count);
+        Assert.Equal(["last", "run1200", "run1199"], runs.Take(3).Select(run => run.Id));
+    }
+
+    [Fact]
+    public void Very_large_runs_push_out_older_ones_earlier_but_never_themselves()
+    {
+        using var history = folder.Open();
+        for (var i = 0; i < 3; i++) history.Add(Given.Run($"run{i}", minute: i));
+        folder.Sql("UPDATE run SET jobs = 400000");
+        history.Add(Given.Run("last", minute: 60));
+        Assert.Equal(["last", "run2"], history.Runs(new()).Select(run => run.Id));
+
+        folder.Sql("UPDATE run SET jobs = 600000");
+        history.Add(Given.Run("latest", minute: 61));
+        Assert.Equal(["latest"], history.Runs(new()).Select(run => run.Id));
+    }
+
+    [Theory]
+    [InlineData("x'00'")]
+    [InlineData("x''")]
+    [InlineData("x'1f8b0800000000000003abae0500436d03a302000000'")]
+    [InlineData("randomblob(2000)")]
+    [InlineData("substr(record, 1, 100)")]
+    public void A_record_that_is_damaged_is_an_error_that_names_the_file(string blob)
+    {
+        using var history = folder.Open();
+        history.Add(Given.Run("one"));
+        folder.Sql($"UPDATE run SET record = {blob}");
+
+        var error = Assert.Throws<HistoryException>(() => history.Run("one"));
+
+        Assert.Equal(HistoryFailure.Corrupt, error.Failure);
+        Assert.Contains(folder.File, error.Message);
+    }
+
+    [Fact]
+    public void What_a_later_version_adds_to_a_record_is_skipped()
+    {
+        var packed = RunRecordFormat.Pack(Given.Run("one"));
+        using var json = new StreamReader(new System.IO.Compression.GZipStream(new MemoryStream(packed), System.IO.Compression.CompressionMode.Decompress));
+        var later = json.ReadToEnd().Replace("{\"id\"", "{\"mood\":{\"a\":[1]},\"id\"", StringComparison.Ordinal);
+        using var repacked = new MemoryStream();
+        using (var gzip = new System.IO.Compression.GZipStream(repacked, System.IO.Compression.CompressionLevel.Fastest)) gzip.Write(System.Text.Encoding.UTF8.GetBytes(later));
+
+        Assert.Contains("mood", later);
+        Assert.Equal(Text(Given.Run("one")), Text(RunRecordFormat.Unpack(repacked.ToArray())));
+    }
+
+    private static string Text(RunRecord? run) => JsonSerializer.Serialize(run, Comparable);
+
+    private static class Given
+    {
+        public static RunRecord Run(string id, int minute = 0) => new()
+        {
+            Id = id,
+            Started = Seen.Start.AddMinutes(minute),
+            Ended = Seen.Start.AddMinutes(minute + 1),
+            State = RunState.Failed,
+            Requested = ["nixpkgs#hello", ".#top"],
+            Farm =
+            [
+                new()
+                {
+                    Name = "ruby", Systems = [new("x86_64-linux", 1.5), new("riscv64-linux", 0.1)], MaxJobs = 2, Cores = 8, SupportedFeatures = ["kvm", "big-parallel"],
+                    UploadBandwidth = 12.5e6, Match = ["gcc*", "llvm*"], Exclude = ["*-doc"],
+                },
+                new() { Name = "local", IsLocal = true, Systems = [new("x86_64-linux", 1)], MaxJobs = 0, MandatoryFeatures = ["x"] },
+                new() { Name = "kana", Systems = [new("x86_64-linux", 1)], MaxJobs = 2 },
+            ],
+            Jobs =
+            [
+                Job("gcc-14.3.0", "ruby"),
+                Job("llvm-19", "kana") with
+                {
+                    Job = new() { Name = "llvm-19", PackageName = "llvm", System = "x86_64-linux", RequiredFeatures = ["kvm"], Dependencies = [0], EnableParallelBuilding = true, IsRequested = true, ExternalInputBytes = 5 },
+                    Attempts = [new() { Builder = "ruby", Started = Seen.Start, Duration = TimeSpan.FromSeconds(3), Reason = "ruby does not answer any more." }],
+                },
+                Job("source", "local") with { IsSubstitution = true, Status = NixBuildStatus.Substituted },
+                Job("bad", "kana") with { Status = NixBuildStatus.TimedOut, Error = "It was silent for \"too\" long\n\u00e9.", Start = null, ExpectedSeconds = null, LogPath = null },
+            ],
+        };
+
+        public static RecordedJob Job(string name, string? builder) => new()
+        {
+            Job = new() { Name = name, System = "x86_64-linux" },
+            DerivationPath = $"/nix/store/00000000000000000000000000000000-{name}.drv",
+            Status = NixBuildStatus.Built,
+            Builder = builder,
+            SupplyStart = 0.25,
+            Start = 1.5,
+            Seconds = 12.75,
+            ExpectedSeconds = 11,
+            Waited = 0.125,
+            Cores = 4,
+            SuppliedBytes = 1_000_000_000_000,
+            OutputBytes = 42,
+            LogPath = "/home/alice/.local/state/nixbuildfarm/logs/one/x.log",
+        };
+    }
+}
