@@ -23,7 +23,7 @@ public class BuilderNameCompleter : IArgumentCompleter
             var inventory = Task.Run(() => BuilderInventory.ReadAsync(list, limit.Token)).GetAwaiter().GetResult();
             return Completion.Of(wordToComplete, PolicyStore.Default.ApplyTo(inventory.Builders).Select(b => (b.Name, ToolTip(b))));
         }
-        catch (Exception e) when (e is NixBuildFarmException or OperationCanceledException)
+        catch (Exception e) when (e is NixBuildFarmException or RuntimeException or OperationCanceledException)
         {
             return [];
         }

@@ -34,6 +34,17 @@ public class BuilderCompletionTests
     }
 
     [Fact]
+    public void A_list_that_the_line_names_is_found_from_where_the_session_is()
+    {
+        using var machine = new MachineSession(Farm);
+        var list = machine.WriteFile("other", "pearl");
+        machine.Run($"$null = $ExecutionContext.SessionState.Path.SetLocation('{Path.GetDirectoryName(list)}')");
+
+        Assert.Equal(["pearl"], machine.Complete("Get-NixBuilder -Path ./other -Name p").Select(completion => completion.CompletionText));
+        Assert.Empty(machine.Complete("Get-NixBuilder -Path gone:/other -Name p"));
+    }
+
+    [Fact]
     public void Without_a_list_of_machines_there_is_nothing_to_offer_and_no_error()
     {
         using var machine = new MachineSession();

@@ -72,8 +72,8 @@ public sealed class HelpPageTests : IDisposable
         var piped = cmdlet.ParameterSets.SelectMany(set => set.Parameters).Where(p => p.ValueFromPipeline).Select(p => p.ParameterType).Distinct().ToArray();
 
         Assert.Equal(cmdlet.OutputType.Select(output => output.Type.FullName).Order(), page.Outputs.Select(output => output.Type).Order());
-        // Object[] takes several types, which the page names.
-        if (!piped.Contains(typeof(object[]))) Assert.Equal(piped.Select(type => type.FullName).Order(), page.Inputs.Select(input => input.Type).Order());
+        // Object[] takes several types, and a property comes from any: the page names them.
+        if (piped.Length > 0 && !piped.Contains(typeof(object[]))) Assert.Equal(piped.Select(type => type.FullName).Order(), page.Inputs.Select(input => input.Type).Order());
         Assert.NotEmpty(page.Inputs);
         Assert.All(page.Inputs.Concat(page.Outputs), type => Assert.NotEmpty(type.Description));
     }
