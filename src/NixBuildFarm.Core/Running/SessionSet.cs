@@ -8,25 +8,43 @@ namespace NixBuildFarm.Running;
 internal sealed class SessionSet(IBuilderTransportFactory transports, TransportOptions options) : IAsyncDisposable
 {
     private readonly object gate = new();
-    private readonly List<IAsyncDisposable> open = [];
+    private readonly CancellationTokenSource closing = new();
+    private readonly List<IBuilderTransport> opened = [];
+    private readonly List<Task<BuilderSession>> sessions = [];
 
     /// <summary>Opens a session.</summary>
     /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
-    public async Task<BuilderSession> OpenAsync(NixBuilder builder, DaemonOptions daemonOptions, CancellationToken cancellation)
+    /// <exception cref="OperationCanceledException">The run has ended meanwhile.</exception>
+    public Task<BuilderSession> OpenAsync(NixBuilder builder, DaemonOptions daemonOptions, CancellationToken cancellation)
     {
         var transport = transports.Create(builder, options);
-        lock (gate) open.Add(transport);
-        var session = await BuilderSession.OpenAsync(builder, transport, daemonOptions, cancellation);
-        lock (gate) open.Add(session);
+        var session = OpenAsync(builder, transport, daemonOptions, cancellation);
+        lock (gate)
+        {
+            opened.Add(transport);
+            sessions.Add(session);
+        }
         return session;
     }
 
-    /// <summary>Closes all of them at once.</summary>
+    /// <summary>Closes all of them at once; one that is still being opened is given up.</summary>
     public async ValueTask DisposeAsync()
     {
-        IAsyncDisposable[] closing;
-        lock (gate) closing = [.. open];
-        await Task.WhenAll(closing.OfType<BuilderSession>().Select(session => session.DisposeAsync().AsTask()));
-        await Task.WhenAll(closing.OfType<IBuilderTransport>().Select(transport => transport.DisposeAsync().AsTask()));
+        await closing.CancelAsync();
+        await Task.WhenAll(sessions.Select(CloseAsync));
+        await Task.WhenAll(opened.Select(transport => transport.DisposeAsync().AsTask()));
+        closing.Dispose();
+    }
+
+    private async Task<BuilderSession> OpenAsync(NixBuilder builder, IBuilderTransport transport, DaemonOptions daemonOptions, CancellationToken cancellation)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
+        return await BuilderSession.OpenAsync(builder, transport, daemonOptions, either.Token);
+    }
+
+    private static async Task CloseAsync(Task<BuilderSession> opening)
+    {
+        await Task.WhenAny(opening);
+        if (opening.IsCompletedSuccessfully) await opening.Result.DisposeAsync();
     }
 }
