@@ -131,6 +131,7 @@ public sealed class FarmSimulator
         decisions++;
         foreach (var decision in taken)
         {
+            options.Decided?.Invoke(decision);
             switch (decision)
             {
                 case SchedulingDecision.Start d: Start(d.Job, d.Builder, d.Cores); break;

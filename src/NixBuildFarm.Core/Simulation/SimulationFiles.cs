@@ -13,6 +13,11 @@ public static class SimulationFiles
 {
     private const double BytesPerMegabyte = 1e6;
 
+    /// <summary>Thirty years, or a petabyte: what is larger is a mistake.</summary>
+    private const double LargestFigure = 1e9;
+
+    private const int MostSlots = 10_000;
+
     /// <summary>
     /// Reads a graph: <c>{"systems":[…],"roots":[…],"nodes":[{"n":name,"p":pname,"s":system,"i":[inputs],"f":[features],"L":1,"X":1,"P":1}]}</c>.
     /// </summary>
@@ -20,19 +25,38 @@ public static class SimulationFiles
     public static JobGraph ReadGraph(string path)
     {
         var file = Read(path, SimulationJson.Default.GraphFile);
-        var roots = file.Roots.ToHashSet();
-        return new JobGraph(file.Nodes.Select((node, index) => new Job
+        RequireNoNull(path, "systems", file.Systems);
+        RequireNoNull(path, "nodes", file.Nodes);
+        var roots = (file.Roots ?? throw Invalid(path, "roots is null")).ToHashSet();
+        if (roots.Any(root => root < 0 || root >= file.Nodes.Count)) throw Invalid(path, "a root is no index of a node");
+        var jobs = new Job[file.Nodes.Count];
+        for (var index = 0; index < jobs.Length; index++)
         {
-            Name = node.Name,
-            PackageName = node.PackageName,
-            System = node.System >= 0 && node.System < file.Systems.Count ? file.Systems[node.System] : throw Invalid(path, $"node {index} has no system"),
-            RequiredFeatures = node.Features,
-            PreferLocal = node.PreferLocal != 0,
-            IsFixedOutput = node.FixedOutput != 0,
-            EnableParallelBuilding = node.Parallel != 0,
-            Dependencies = node.Inputs,
-            IsRequested = roots.Contains(index),
-        }).ToArray());
+            var node = file.Nodes[index];
+            if (string.IsNullOrEmpty(node.Name)) throw Invalid(path, $"nodes[{index}] has no name n");
+            if (node.System < 0 || node.System >= file.Systems.Count) throw Invalid(path, $"nodes[{index}].s is {node.System}, and there are {file.Systems.Count} systems");
+            RequireNoNull(path, $"nodes[{index}].f", node.Features);
+            jobs[index] = new Job
+            {
+                Name = node.Name,
+                PackageName = node.PackageName,
+                System = file.Systems[node.System],
+                RequiredFeatures = node.Features,
+                PreferLocal = node.PreferLocal != 0,
+                IsFixedOutput = node.FixedOutput != 0,
+                EnableParallelBuilding = node.Parallel != 0,
+                Dependencies = node.Inputs ?? throw Invalid(path, $"nodes[{index}].i is null"),
+                IsRequested = roots.Contains(index),
+            };
+        }
+        try
+        {
+            return new JobGraph(jobs);
+        }
+        catch (NixBuildFarmException e)
+        {
+            throw Invalid(path, e.Message.TrimEnd('.'), e);
+        }
     }
 
     /// <summary>Reads durations: <c>{"sec":[…],"mb":[…],"est":[…]}</c>, by index of the graph's nodes.</summary>
@@ -40,11 +64,9 @@ public static class SimulationFiles
     public static GraphDurations ReadDurations(string path, JobGraph graph)
     {
         var file = Read(path, SimulationJson.Default.DurationFile);
-        if (file.Seconds.Count != graph.Count || file.Megabytes.Count != graph.Count || (file.Estimates.Count != 0 && file.Estimates.Count != graph.Count))
-        {
-            throw Invalid(path, $"it has {file.Seconds.Count} durations, and the graph has {graph.Count} nodes");
-        }
-        if (file.Seconds.Concat(file.Megabytes).Concat(file.Estimates).Any(x => !(x >= 0))) throw Invalid(path, "a figure is negative");
+        RequireFigures(path, "sec", file.Seconds, graph.Count);
+        RequireFigures(path, "mb", file.Megabytes, graph.Count);
+        if (file.Estimates is not { Count: 0 }) RequireFigures(path, "est", file.Estimates, graph.Count);
         return new GraphDurations([.. file.Seconds], file.Megabytes.Select(m => (long)(m * BytesPerMegabyte)).ToArray())
         {
             TableSeconds = file.Estimates.Count == 0 ? null : [.. file.Estimates],
@@ -56,22 +78,42 @@ public static class SimulationFiles
     /// each slot; without <c>bw</c> its link is no limit.
     /// </summary>
     /// <exception cref="NixBuildFarmException">The file is not such a farm.</exception>
-    public static IReadOnlyList<FarmBuilder> ReadFarm(string path) => Read(path, SimulationJson.Default.FarmFile).Machines.Select(m =>
+    public static IReadOnlyList<FarmBuilder> ReadFarm(string path)
     {
-        if (!(m.Speed > 0) || m.Slots < 0 || m.Bandwidth <= 0) throw Invalid(path, $"{m.Name} has a speed, a number of slots or a bandwidth that cannot be");
-        var bandwidth = m.Bandwidth * BytesPerMegabyte ?? double.PositiveInfinity;
+        var machines = Read(path, SimulationJson.Default.FarmFile).Machines;
+        RequireNoNull(path, "machines", machines);
+        var names = new HashSet<string>();
+        for (var i = 0; i < machines.Count; i++)
+        {
+            var machine = machines[i];
+            if (string.IsNullOrEmpty(machine.Name)) throw Invalid(path, $"machines[{i}] has no name");
+            if (!names.Add(machine.Name)) throw Invalid(path, $"machines[{i}] is a second one of the name {machine.Name}");
+            RequireNoNull(path, $"machines[{i}].systems", machine.Systems);
+            RequireNoNull(path, $"machines[{i}].features", machine.Features);
+            if (!(machine.Speed > 0 && machine.Speed <= LargestFigure)) throw Invalid(path, $"the speed of {machine.Name} (machines[{i}]) is no number above 0");
+            if (machine.Slots is < 0 or > MostSlots) throw Invalid(path, $"the slots of {machine.Name} (machines[{i}]) are not 0 to {MostSlots}");
+            if (machine.Bandwidth is { } limit && !(limit > 0)) throw Invalid(path, $"the bw of {machine.Name} (machines[{i}]) is no number above 0");
+        }
+        if (machines.Count == 0) throw Invalid(path, "it has no machines");
+        if (machines.Count(m => m.Local) > 1) throw Invalid(path, "several machines are local");
+        return [.. machines.Select(ToFarmBuilder)];
+    }
+
+    private static FarmBuilder ToFarmBuilder(FarmMachine machine)
+    {
+        var bandwidth = machine.Bandwidth * BytesPerMegabyte ?? double.PositiveInfinity;
         return new FarmBuilder
         {
-            Name = m.Name,
-            IsLocal = m.Local,
-            Systems = m.Systems.Select(s => new SystemSpeed(s, m.Speed)).ToArray(),
-            SupportedFeatures = m.Features,
-            MaxJobs = m.Slots,
-            Cores = m.Slots * Estimate.ReferenceCores,
+            Name = machine.Name,
+            IsLocal = machine.Local,
+            Systems = machine.Systems.Select(s => new SystemSpeed(s, machine.Speed)).ToArray(),
+            SupportedFeatures = machine.Features,
+            MaxJobs = machine.Slots,
+            Cores = machine.Slots * Estimate.ReferenceCores,
             UploadBandwidth = bandwidth,
             DownloadBandwidth = bandwidth,
         };
-    }).ToArray();
+    }
 
     /// <summary>Writes a schedule, one line a job, in order of start: <c>{"job":0,"machine":"ruby","start":0.05,"end":1.3,"cores":4}</c>.</summary>
     public static void WriteSchedule(TextWriter writer, SimulationResult result)
@@ -91,9 +133,14 @@ public static class SimulationFiles
             using Stream stream = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? new GZipStream(file, CompressionMode.Decompress) : file;
             return JsonSerializer.Deserialize(stream, type) ?? throw Invalid(path, "it is empty");
         }
-        catch (Exception e) when (e is JsonException or InvalidDataException)
+        catch (JsonException e)
         {
-            throw Invalid(path, e.Message, e);
+            var what = e.Message.Split(" Path: ")[0].TrimEnd('.');
+            throw Invalid(path, $"{what} ({(e.Path is null ? "" : $"{e.Path}, ")}line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1})", e);
+        }
+        catch (InvalidDataException e)
+        {
+            throw Invalid(path, $"it is not compressed by gzip, or damaged: {e.Message.TrimEnd('.')}", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -101,8 +148,27 @@ public static class SimulationFiles
         }
     }
 
+    // What the reader makes of JSON's null does not keep to C#'s rules.
+    private static void RequireNoNull<T>(string path, string what, IReadOnlyList<T?>? list)
+    {
+        if (list is null) throw Invalid(path, $"{what} is null");
+        for (var i = 0; i < list.Count; i++)
+        {
+            if (list[i] is null) throw Invalid(path, $"{what}[{i}] is null");
+        }
+    }
+
+    private static void RequireFigures(string path, string what, IReadOnlyList<double>? figures, int count)
+    {
+        if (figures?.Count != count) throw Invalid(path, $"{what} has {figures?.Count ?? 0} figures, and the graph has {count} nodes");
+        for (var i = 0; i < count; i++)
+        {
+            if (!(figures[i] >= 0 && figures[i] <= LargestFigure)) throw Invalid(path, $"{what}[{i}] is not between 0 and {LargestFigure:0}");
+        }
+    }
+
     private static NixBuildFarmException Invalid(string path, string why, Exception? inner = null) =>
-        new("InvalidSimulationFile", $"{path} is not what was expected: {why}.", "about_NixBuildFarm_Simulation describes the formats.", inner);
+        new("MalformedSimulationFile", $"{path} is not what was expected: {why}.", "The help of Measure-NixBuild describes the formats.", inner);
 }
 
 // Setters, not init: what the source generator makes of init forgets the defaults of fields that are missing.

@@ -13,4 +13,7 @@ public sealed record SimulationOptions
 
     /// <summary>Learns during the run; null: the first estimates stay.</summary>
     public RunEstimates? Estimates { get; init; }
+
+    /// <summary>Told of each decision before it is carried out; what it throws ends the simulation.</summary>
+    public Action<SchedulingDecision>? Decided { get; init; }
 }

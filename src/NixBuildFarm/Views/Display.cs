@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Globalization;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Running;

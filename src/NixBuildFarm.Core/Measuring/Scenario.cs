@@ -1,0 +1,47 @@
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Simulation;
+
+namespace NixBuildFarm.Measuring;
+
+/// <summary>A graph on a farm, to be played in simulation by the scheduler that real runs have.</summary>
+public sealed record Scenario
+{
+    /// <summary>What is to be built.</summary>
+    public required JobGraph Graph { get; init; }
+
+    /// <summary>What it really takes.</summary>
+    public required GraphDurations Durations { get; init; }
+
+    /// <summary>The builders.</summary>
+    public required IReadOnlyList<FarmBuilder> Farm { get; init; }
+
+    /// <summary>What the scheduler is told beforehand.</summary>
+    public EstimateKind Estimate { get; init; } = EstimateKind.Exact;
+
+    /// <summary>How wrong that is: standard deviation of the natural logarithm of a factor on each duration.</summary>
+    public double EstimateError { get; init; }
+
+    /// <summary>How the scheduler decides; its seed is that of the errors as well.</summary>
+    public SchedulerOptions Options { get; init; } = new();
+
+    /// <summary>Plays it to the end.</summary>
+    /// <param name="started">Told how many builds have been started so far.</param>
+    /// <param name="cancellation">Ends the simulation, or the wait for a plan that is being made.</param>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    public Task<SimulationResult> PlayAsync(IProgress<int>? started, CancellationToken cancellation) =>
+        Task.Run(() => Play(started, cancellation), cancellation).WaitAsync(cancellation);
+
+    private SimulationResult Play(IProgress<int>? started, CancellationToken cancellation)
+    {
+        var estimates = SimulatedEstimates.Make(Estimate, Graph, Farm, Durations, EstimateError, Options.Seed);
+        var scheduler = new Scheduler(Graph, estimates.Farm, estimates.Current, Options);
+        var starts = 0;
+        return new FarmSimulator(scheduler, Durations, new SimulationOptions { Estimates = estimates, Decided = Count }).Run();
+
+        void Count(SchedulingDecision decision)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (decision is SchedulingDecision.Start) started?.Report(++starts);
+        }
+    }
+}
