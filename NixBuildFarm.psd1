@@ -8,7 +8,7 @@
     Description          = 'Builds Nix derivations on many machines at once: chosen at build time, the local machine among them as an equal.'
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = @('Core')
-    FormatsToProcess     = @('NixBuilder.Format.ps1xml', 'NixBuilderTest.Format.ps1xml', 'NixBuildResult.Format.ps1xml', 'NixBuildMeasurement.Format.ps1xml')
+    FormatsToProcess     = @('NixBuilder.Format.ps1xml', 'NixBuilderTest.Format.ps1xml', 'NixBuildResult.Format.ps1xml', 'NixBuildMeasurement.Format.ps1xml', 'NixBuildPlan.Format.ps1xml')
     CmdletsToExport      = @(
         'Get-NixBuilder'
         'Get-NixBuilderPolicy'
@@ -17,6 +17,7 @@
         'Reset-NixBuilderPolicy'
         'Set-NixBuilderPolicy'
         'Test-NixBuilder'
+        'Test-NixBuilderPolicy'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()

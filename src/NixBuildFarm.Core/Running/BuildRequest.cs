@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Running;
 
@@ -56,4 +57,12 @@ public sealed record BuildRequest
 
     /// <summary>Whether builders fetch from their own substituters what these have (<c>builders-use-substitutes</c>).</summary>
     public bool BuildersUseSubstitutes { get; init; }
+
+    /// <summary>How the scheduler works in this run, and in the plan of it.</summary>
+    internal SchedulerOptions Scheduling => new() { Moldable = true, Hedge = Hedge };
+
+    /// <summary>The cores that a build is allowed (<c>build-cores</c>), where the scheduler counts it with some.</summary>
+    internal int CoresFor(NixBuilder builder, int counted) =>
+        // Without knowing the machine's cores we cannot share them out: 0 leaves all of them to the build.
+        Cores ?? (builder.Cores is null ? 0 : counted);
 }

@@ -1,5 +1,4 @@
 using NixBuildFarm.Builders;
-using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
 
@@ -72,15 +71,10 @@ public sealed class BuildRun
     private async Task<IReadOnlyList<NixBuildResult>> RunAsync(RunHistory history, RunRecorder recorder, CancellationToken cancellation)
     {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
-        var graphLoading = DerivationGraph.LoadAsync(derivations, request.Requested.Select(r => r.Derivation), cancellation);
-        var localOpening = sessions.OpenAsync(LocalOf(request.Builders), Options(useSubstitutes: true), cancellation);
+        var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
         var remote = request.Builders.Where(builder => !builder.IsLocal).Select(builder => ConnectAsync(sessions, builder, localOpening, cancellation)).ToArray();
+        var jobs = await RunJobs.FindAsync(request.Requested, derivations, localOpening, cancellation);
         var local = await localOpening;
-        var graph = await graphLoading;
-        RefuseUnknownOutputs(graph);
-
-        var work = await RequiredWork.FindAsync(graph, request.Requested, local, cancellation);
-        var jobs = RunJobs.From(graph, work, request.Requested);
         recorder.Jobs = jobs;
         var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, clock);
         foreach (var valid in jobs.AlreadyValid(RunId)) reporter.AlreadyValid(valid);
@@ -121,7 +115,7 @@ public sealed class BuildRun
     {
         try
         {
-            var session = await sessions.OpenAsync(builder, Options(request.BuildersUseSubstitutes), cancellation);
+            var session = await sessions.OpenAsync(builder, request.BuildersUseSubstitutes, cancellation);
             if (!session.Facts.Trusted)
             {
                 throw new BuilderException(
@@ -152,23 +146,4 @@ public sealed class BuildRun
             "The local Nix daemon does not trust this user, and no builder signs with a key that it trusts: nothing that is built elsewhere could come home. Nothing was built.",
             LocalTrust.Recommendation);
     }
-
-    private static void RefuseUnknownOutputs(DerivationGraph graph)
-    {
-        if (graph.Nodes.FirstOrDefault(node => !node.Derivation.AreOutputPathsKnown) is not { } unknown) return;
-        throw new NixBuildFarmException(
-            "UnknownOutputPaths",
-            $"{unknown.Path} is content-addressed, or depends on something that is: its output paths are known only after the build, which is not supported yet.",
-            "Build it with nix build.");
-    }
-
-    private static NixBuilder LocalOf(IEnumerable<NixBuilder> builders) =>
-        builders.FirstOrDefault(builder => builder.IsLocal) ?? NixBuilder.LocalStore;
-
-    // Without builders = "" the local daemon would hand our builds to its own remote builders.
-    private static DaemonOptions Options(bool useSubstitutes) => new()
-    {
-        UseSubstitutes = useSubstitutes,
-        Overrides = new Dictionary<string, string> { ["builders"] = "" },
-    };
 }

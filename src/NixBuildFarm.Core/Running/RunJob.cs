@@ -55,18 +55,11 @@ internal sealed class RunJob
     public string Name => Node.Name;
 
     /// <summary>The job as the scheduler wants to see it.</summary>
-    public Job ToSchedulerJob(IReadOnlyList<int> dependencies) => new()
+    public Job ToSchedulerJob(IReadOnlyList<int> dependencies)
     {
-        Name = Name,
-        PackageName = Derivation.PName,
-        System = IsSubstitution ? Substitution : Derivation.System,
-        RequiredFeatures = Derivation.RequiredSystemFeatures,
-        PreferLocal = Derivation.PreferLocalBuild,
-        IsFixedOutput = Derivation.IsFixedOutput,
-        EnableParallelBuilding = Derivation.EnableParallelBuilding,
-        Dependencies = dependencies,
-        IsRequested = IsRequested,
-    };
+        var job = Derivation.ToJob(Name) with { Dependencies = dependencies, IsRequested = IsRequested };
+        return IsSubstitution ? job with { System = Substitution } : job;
+    }
 
     // No builder builds for this system: such a job waits until the run says that its outputs are there.
     private const string Substitution = "substitution";

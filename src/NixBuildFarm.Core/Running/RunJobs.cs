@@ -34,6 +34,20 @@ internal sealed class RunJobs
     /// <summary>Inputs of the builds that no job makes: they are valid in the local store.</summary>
     public IReadOnlyCollection<StorePath> LocalInputs { get; }
 
+    /// <summary>Reads the derivations, and asks the local store what of them has to be done.</summary>
+    /// <exception cref="NixBuildFarmException">
+    /// Derivations cannot be read, their outputs have no paths yet, or the local store cannot be asked.
+    /// </exception>
+    public static async Task<RunJobs> FindAsync(
+        IReadOnlyList<RequestedDerivation> requested, IDerivationSource derivations, Task<BuilderSession> localOpening, CancellationToken cancellation)
+    {
+        var loading = DerivationGraph.LoadAsync(derivations, requested.Select(r => r.Derivation), cancellation);
+        var local = await localOpening;
+        var all = await loading;
+        RefuseUnknownOutputs(all);
+        return From(all, await RequiredWork.FindAsync(all, requested, local, cancellation), requested);
+    }
+
     /// <summary>Makes jobs of what has to be done.</summary>
     public static RunJobs From(DerivationGraph graph, RequiredWork work, IEnumerable<RequestedDerivation> requested) =>
         new(graph, work, [.. requested.Select(r => r.Derivation)]);
@@ -56,6 +70,15 @@ internal sealed class RunJobs
                    IsRequested = true,
                    RunId = runId,
                };
+    }
+
+    private static void RefuseUnknownOutputs(DerivationGraph graph)
+    {
+        if (graph.Nodes.FirstOrDefault(node => !node.Derivation.AreOutputPathsKnown) is not { } unknown) return;
+        throw new NixBuildFarmException(
+            "UnknownOutputPaths",
+            $"{unknown.Path} is content-addressed, or depends on something that is: its output paths are known only after the build, which is not supported yet.",
+            "Build it with nix build.");
     }
 
     private RunJob Make(int index, DerivationNode node) => new()

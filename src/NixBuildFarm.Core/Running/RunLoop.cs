@@ -62,7 +62,7 @@ internal sealed class RunLoop : IDisposable
         this.executor = executor;
         this.reporter = reporter;
         this.clock = clock;
-        scheduler = new(jobs.Graph, [.. farm.Select(Describe)], estimates.Current, new() { Moldable = true, Hedge = request.Hedge });
+        scheduler = new(jobs.Graph, [.. farm.Select(Describe)], estimates.Current, request.Scheduling);
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
     }
 
@@ -144,7 +144,7 @@ internal sealed class RunLoop : IDisposable
             if (stop.IsCancellationRequested && decision is not SchedulingDecision.Abandon) continue;
             switch (decision)
             {
-                case SchedulingDecision.Start d: Start(jobs[d.Job], d.Builder, d.Cores, $"{InWords(d.Reason)}, in about {Math.Max(0, d.Finish - clock.Now):0.0} s"); break;
+                case SchedulingDecision.Start d: Start(jobs[d.Job], d.Builder, d.Cores, $"{d.Reason.InWords()}, in about {Math.Max(0, d.Finish - clock.Now):0.0} s"); break;
                 case SchedulingDecision.Hedge d: Start(jobs[d.Job], d.Builder, d.Cores, "a second try, since the first is late"); break;
                 case SchedulingDecision.Prepare d: RunBeside(() => PrepareAsync(jobs[d.Job], d.Builder)); break;
                 case SchedulingDecision.Cancel d: GiveWay(jobs[d.Job], d.Builder); break;
@@ -156,20 +156,11 @@ internal sealed class RunLoop : IDisposable
         reporter.Progress(running);
     }
 
-    private static string InWords(PlacementReason reason) => reason switch
-    {
-        PlacementReason.EarliestFinish => "it ends there first",
-        PlacementReason.OnlyChoice => "nobody else may take it",
-        PlacementReason.FreeNow => "there is room, and nothing is lost by it",
-        _ => "the policy says so",
-    };
-
     private void Start(RunJob job, int builder, int cores, string reason)
     {
         var session = farm[builder];
         reporter.Decided($"{job.Name} → {session}: {reason}");
-        // Without knowing the machine's cores we cannot share them out: 0 leaves all of them to the build.
-        var allowed = request.Cores ?? (session.Builder.Cores is null ? 0 : cores);
+        var allowed = request.CoresFor(session.Builder, cores);
         var counted = allowed > 0 ? allowed : cores;
         var attempt = new Attempt(job, session, allowed, clock.UtcNow, stop.Token)
         {
@@ -377,7 +368,7 @@ internal sealed class RunLoop : IDisposable
     {
         // A substitution waits for its substituter; and a builder that still connects may take the job.
         if (job.IsSubstitution || buildersToCome > 0) return;
-        var why = string.Join("; ", scheduler.WhyNot(job.Index).Zip(farm, (reason, session) => $"{session}: {reason}"));
+        var why = ReasonText.Refusals(scheduler.WhyNot(job.Index), scheduler.Builders);
         scheduler.Apply(new SchedulingEvent.JobResolved(clock.Now, job.Index, ExternalOutcome.Cancelled));
         reporter.End(
             job,

@@ -12,13 +12,18 @@ internal sealed class SessionSet(IBuilderTransportFactory transports, TransportO
     private readonly List<IBuilderTransport> opened = [];
     private readonly List<Task<BuilderSession>> sessions = [];
 
+    /// <summary>Opens a session with the local store, which every run uses, whether or not it builds there.</summary>
+    /// <exception cref="BuilderException">There is no local store that can be used.</exception>
+    public Task<BuilderSession> OpenLocalAsync(IEnumerable<NixBuilder> farm, CancellationToken cancellation) =>
+        OpenAsync(farm.FirstOrDefault(builder => builder.IsLocal) ?? NixBuilder.LocalStore, useSubstitutes: true, cancellation);
+
     /// <summary>Opens a session.</summary>
     /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
     /// <exception cref="OperationCanceledException">The run has ended meanwhile.</exception>
-    public Task<BuilderSession> OpenAsync(NixBuilder builder, DaemonOptions daemonOptions, CancellationToken cancellation)
+    public Task<BuilderSession> OpenAsync(NixBuilder builder, bool useSubstitutes, CancellationToken cancellation)
     {
         var transport = transports.Create(builder, options);
-        var session = OpenAsync(builder, transport, daemonOptions, cancellation);
+        var session = OpenAsync(builder, transport, Options(useSubstitutes), cancellation);
         lock (gate)
         {
             opened.Add(transport);
@@ -47,4 +52,11 @@ internal sealed class SessionSet(IBuilderTransportFactory transports, TransportO
         await Task.WhenAny(opening);
         if (opening.IsCompletedSuccessfully) await opening.Result.DisposeAsync();
     }
+
+    // Without builders = "" the local daemon would hand our builds to its own remote builders.
+    private static DaemonOptions Options(bool useSubstitutes) => new()
+    {
+        UseSubstitutes = useSubstitutes,
+        Overrides = new Dictionary<string, string> { ["builders"] = "" },
+    };
 }

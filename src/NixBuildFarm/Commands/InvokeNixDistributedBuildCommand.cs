@@ -1,8 +1,8 @@
-using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Completers;
 using NixBuildFarm.History;
+using NixBuildFarm.Planning;
 using NixBuildFarm.Running;
 using NixBuildFarm.Ssh;
 using NixBuildFarm.Transport;
@@ -13,38 +13,10 @@ namespace NixBuildFarm.Commands;
 /// <para type="synopsis">Builds Nix derivations on the builders that are given, the local machine among them as an equal.</para>
 /// </summary>
 [Cmdlet(VerbsLifecycle.Invoke, "NixDistributedBuild", DefaultParameterSetName = InstallableSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
-[OutputType(typeof(NixBuildResult))]
-public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
+[OutputType(typeof(NixBuildResult), typeof(NixBuildPlan))]
+public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 {
-    private const string InstallableSet = "Installable";
-    private const string PathSet = "Path";
-    private const string DerivationSet = "DerivationPath";
-
     private readonly List<object> givenBuilders = [];
-
-    /// <summary>What <c>nix build</c> would take: <c>nixpkgs#hello</c>, <c>.#checks.x86_64-linux.unit</c>, a <c>.drv</c> path.</summary>
-    [Parameter(Mandatory = true, Position = 0, ParameterSetName = InstallableSet)]
-    [ValidateNotNullOrEmpty]
-    public string[] Installable { get; set; } = [];
-
-    /// <summary>A <c>.nix</c> file.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = PathSet)]
-    [ValidateNotNullOrEmpty]
-    public string Path { get; set; } = "";
-
-    /// <summary>Attributes of the file; none: what the file itself evaluates to.</summary>
-    [Parameter(ParameterSetName = PathSet)]
-    [ValidateNotNullOrEmpty]
-    public string[] Attribute { get; set; } = [];
-
-    /// <summary>Arguments of the file's function by name: strings, numbers, booleans, and lists and tables of these.</summary>
-    [Parameter(ParameterSetName = PathSet)]
-    public Hashtable Argument { get; set; } = [];
-
-    /// <summary>Paths of derivations in the local store, with <c>!out,dev</c> after them where single outputs are meant.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = DerivationSet)]
-    [ValidateNotNullOrEmpty]
-    public string[] DerivationPath { get; set; } = [];
 
     /// <summary>The builders of this build: objects or names. None: all that are enabled.</summary>
     [Parameter(ValueFromPipeline = true)]
@@ -103,13 +75,6 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public string? LogPath { get; set; }
 
-    private IEnumerable<string> Named => ParameterSetName switch
-    {
-        PathSet => Attribute.Length > 0 ? Attribute.Select(a => $"{Path}: {a}") : [Path],
-        DerivationSet => DerivationPath,
-        _ => Installable,
-    };
-
     /// <inheritdoc/>
     protected override void ProcessRecord() => givenBuilders.AddRange(Builder);
 
@@ -123,43 +88,53 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
                 "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.", "Look at what Get-NixBuilder and your filter give.").ToErrorRecord());
         }
 
-        if (ShouldProcess(string.Join(", ", Named), "Build")) Await(BuildAsync);
+        var question = $"Performing the operation \"Build\" on target \"{string.Join(", ", Named)}\".";
+        if (ShouldProcess(question, $"Are you sure you want to perform this action?\n{question}", "Confirm", out var refusal)) Await(BuildAsync);
+        else if (refusal == ShouldProcessReason.WhatIf) Await(PlanAsync);
     }
 
     private async Task BuildAsync(CommandOutput output, CancellationToken cancellation)
     {
-        var settings = NixConfiguration.ReadAsync(cancellation);
-        var builders = await SelectAsync(output, cancellation);
-        var requested = await ResolveAsync(cancellation);
+        var request = await RequestAsync(output, cancellation);
         var observer = new PipelineObserver(output);
         using var history = new SqliteHistory(SqliteHistory.DefaultFile);
         try
         {
-            await new BuildRun(
-                new()
-                {
-                    Requested = requested,
-                    Named = [.. Named],
-                    Builders = builders,
-                    KeepGoing = KeepGoing,
-                    MaxAttempts = Retry,
-                    MaxSilentTime = MaxSilentTime,
-                    Timeout = Timeout,
-                    Cores = Cores,
-                    Hedge = Hedge,
-                    CopyBack = CopyBack,
-                    OutLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink),
-                    LogFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath),
-                    BuildersUseSubstitutes = (await settings).BuildersUseSubstitutes,
-                },
-                new BuilderTransports(new SshTransportFactory()),
-                history,
-                observer).RunAsync(cancellation);
+            await new BuildRun(request, new BuilderTransports(new SshTransportFactory()), history, observer).RunAsync(cancellation);
         }
         finally
         {
             observer.Complete();
         }
+    }
+
+    private async Task PlanAsync(CommandOutput output, CancellationToken cancellation)
+    {
+        var request = await RequestAsync(output, cancellation);
+        using var history = KnownHistory.Open();
+        var plan = await new BuildPlanner(request, new BuilderTransports(new SshTransportFactory()), history.Store, new PipelineObserver(output)).PlanAsync(cancellation);
+        foreach (var step in plan) output.Object(step);
+    }
+
+    private async Task<BuildRequest> RequestAsync(CommandOutput output, CancellationToken cancellation)
+    {
+        var settings = NixConfiguration.ReadAsync(cancellation);
+        return new()
+        {
+            Builders = await SelectAsync(output, cancellation),
+            Requested = await ResolveAsync(cancellation),
+            Named = [.. Named],
+            KeepGoing = KeepGoing,
+            MaxAttempts = Retry,
+            MaxSilentTime = MaxSilentTime,
+            Timeout = Timeout,
+            Cores = Cores,
+            Hedge = Hedge,
+            CopyBack = CopyBack,
+            OutLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink),
+            LogFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath),
+            BuildersUseSubstitutes = (await settings).BuildersUseSubstitutes,
+        };
     }
 
     private async Task<IReadOnlyList<NixBuilder>> SelectAsync(CommandOutput output, CancellationToken cancellation)
@@ -173,15 +148,4 @@ public sealed class InvokeNixDistributedBuildCommand : AsyncCommand
             ? builders
             : throw new NixBuildFarmException("NoBuilder", "No builder is left for this build.", "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal.");
     }
-
-    private Task<IReadOnlyList<RequestedDerivation>> ResolveAsync(CancellationToken cancellation) => ParameterSetName switch
-    {
-        PathSet => InstallableResolver.ResolveFileAsync(
-            GetUnresolvedProviderPathFromPSPath(Path),
-            Attribute,
-            Argument.Cast<DictionaryEntry>().ToDictionary(e => e.Key.ToString()!, e => NixExpression.From(e.Value)),
-            cancellation),
-        DerivationSet => Task.FromResult(InstallableResolver.ResolveDerivations(DerivationPath)),
-        _ => InstallableResolver.ResolveAsync(Installable, SessionState.Path.CurrentFileSystemLocation.ProviderPath, cancellation),
-    };
 }

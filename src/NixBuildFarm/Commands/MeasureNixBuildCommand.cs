@@ -113,12 +113,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     {
         var done = result.Schedule.Select(entry => entry.Job).ToHashSet();
         var first = scenario.Graph.TopologicalOrder.ToArray().First(job => !done.Contains(job));
-        var why = Eligibility.OnFarm(scenario.Graph[first], result.Farm).Zip(result.Farm, (eligibility, builder) => (eligibility.Problem, builder.Name))
-            .GroupBy(refusal => refusal.Problem, refusal => refusal.Name)
-            .Select(refusal => $"{Several([.. refusal])}: {refusal.Key}");
-        return $"{result.NotDone} of {scenario.Graph.Count} builds are left out: no builder may take them, or something that they need. {scenario.Graph[first].Name}: {string.Join("; ", why)}.";
+        var why = ReasonText.Refusals(Eligibility.OnFarm(scenario.Graph[first], result.Farm).Select(eligibility => eligibility.Problem), result.Farm);
+        return $"{result.NotDone} of {scenario.Graph.Count} builds are left out: no builder may take them, or something that they need. {scenario.Graph[first].Name}: {why}.";
     }
-
-    private static string Several(IReadOnlyList<string> names) =>
-        names.Count <= 3 ? string.Join(", ", names) : $"{names[0]}, {names[1]} and {names.Count - 2} others";
 }

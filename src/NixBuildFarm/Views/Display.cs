@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using System.Globalization;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Running;

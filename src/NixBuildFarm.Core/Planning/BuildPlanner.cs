@@ -1,0 +1,118 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Simulation;
+using NixBuildFarm.Store;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Planning;
+
+/// <summary>
+/// Says what a run would do, and does nothing of it: finds the work as the run does, and plays it in simulation, with the run's scheduler and
+/// by the estimates that the run would begin with. The local store is asked what it has and can fetch; no other builder is spoken to, each
+/// is taken as it is configured.
+/// </summary>
+public sealed class BuildPlanner
+{
+    private readonly BuildRequest request;
+    private readonly IBuilderTransportFactory transports;
+    private readonly IRunHistory history;
+    private readonly IBuildObserver observer;
+    private readonly IDerivationSource derivations;
+
+    /// <summary>Makes a planner.</summary>
+    /// <param name="request">What the run would be asked for.</param>
+    /// <param name="transports">How the local store is reached.</param>
+    /// <param name="history">What earlier runs have taught; nothing is added to it.</param>
+    /// <param name="observer">Is told when the history cannot be used.</param>
+    /// <param name="derivations">Where derivations are read from; null: the store's folder.</param>
+    public BuildPlanner(
+        BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer, IDerivationSource? derivations = null)
+    {
+        this.request = request;
+        this.transports = transports;
+        this.history = history;
+        this.observer = observer;
+        this.derivations = derivations ?? new StoreFolder();
+    }
+
+    /// <summary>Makes the plan: first what was asked for and is there, then the rest in the order in which it would begin.</summary>
+    /// <exception cref="NixBuildFarmException">The run could not begin: no local store, unreadable derivations.</exception>
+    public async Task<IReadOnlyList<NixBuildPlan>> PlanAsync(CancellationToken cancellation)
+    {
+        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
+        var jobs = await RunJobs.FindAsync(request.Requested, derivations, sessions.OpenLocalAsync(request.Builders, cancellation), cancellation);
+        await using var known = RunHistory.Open(history, observer, TimeProvider.System);
+        // The run's order of builders, which decides between equals.
+        NixBuilder[] farm = [.. request.Builders.DistinctBy(builder => builder.Name).OrderBy(builder => !builder.IsLocal)];
+        var estimates = await known.EstimateAsync(jobs.Graph, farm);
+        return await Task.Run(() => Plan(jobs, farm, estimates, cancellation), cancellation).WaitAsync(cancellation);
+    }
+
+    private IReadOnlyList<NixBuildPlan> Plan(RunJobs jobs, NixBuilder[] farm, RunEstimates estimates, CancellationToken cancellation)
+    {
+        var scheduler = new Scheduler(jobs.Graph, estimates.Farm, estimates.Current, request.Scheduling);
+        foreach (var job in jobs.Jobs.Where(job => job.IsSubstitution)) scheduler.Apply(new SchedulingEvent.JobResolved(0, job.Index, ExternalOutcome.Available));
+        var reasons = new Dictionary<int, string>();
+        var truth = new GraphDurations([.. estimates.Current.Select(e => e.Seconds)], [.. estimates.Current.Select(e => e.OutputBytes)]);
+        var run = new FarmSimulator(scheduler, truth, new SimulationOptions { Decided = Note }).Run();
+
+        var builds = run.Schedule.ToDictionary(entry => entry.Job);
+        var planned = jobs.Jobs
+            .OrderBy(job => job.IsSubstitution ? 0 : builds.TryGetValue(job.Index, out var entry) ? entry.Start : double.PositiveInfinity)
+            .Select(job => job.IsSubstitution ? Substitution(job)
+                : builds.TryGetValue(job.Index, out var entry) ? Build(job, entry, farm[entry.Builder], reasons[job.Index])
+                : Refusal(job, reasons.GetValueOrDefault(job.Index)));
+        return [.. jobs.AlreadyValid(runId: "").Select(Valid), .. planned];
+
+        void Note(SchedulingDecision decision)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            switch (decision)
+            {
+                case SchedulingDecision.Start d: reasons[d.Job] = d.Reason.InWords(); break;
+                case SchedulingDecision.NoBuilder d: reasons[d.Job] = ReasonText.Refusals(scheduler.WhyNot(d.Job), scheduler.Builders); break;
+            }
+        }
+    }
+
+    private static NixBuildPlan Valid(NixBuildResult result) => new()
+    {
+        Name = result.Name,
+        DerivationPath = result.DerivationPath,
+        System = result.System,
+        Action = NixBuildPlanAction.AlreadyValid,
+        Why = "its outputs are valid",
+        IsRequested = true,
+    };
+
+    private static NixBuildPlan Substitution(RunJob job) => Of(job, NixBuildPlanAction.Substitute, "a substituter has it");
+
+    private NixBuildPlan Build(RunJob job, ScheduledJob entry, NixBuilder builder, string why) => new()
+    {
+        Name = job.Name,
+        DerivationPath = job.Path.ToString(),
+        System = job.Derivation.System,
+        Action = NixBuildPlanAction.Build,
+        Builder = builder.Name,
+        Start = TimeSpan.FromSeconds(entry.Start),
+        End = TimeSpan.FromSeconds(entry.End),
+        Cores = request.CoresFor(builder, entry.Cores),
+        Why = why,
+        IsRequested = job.IsRequested,
+    };
+
+    private static NixBuildPlan Refusal(RunJob job, string? refusals) => refusals is null
+        ? Of(job, NixBuildPlanAction.DependencyFailed, "something that it needs has no builder")
+        : Of(job, NixBuildPlanAction.NoEligibleBuilder, refusals);
+
+    private static NixBuildPlan Of(RunJob job, NixBuildPlanAction action, string why) => new()
+    {
+        Name = job.Name,
+        DerivationPath = job.Path.ToString(),
+        System = job.Derivation.System,
+        Action = action,
+        Why = why,
+        IsRequested = job.IsRequested,
+    };
+}

@@ -1,0 +1,60 @@
+namespace NixBuildFarm.Planning;
+
+/// <summary>What a run would do with a derivation.</summary>
+public enum NixBuildPlanAction
+{
+    /// <summary>Build it.</summary>
+    Build,
+
+    /// <summary>Fetch its outputs from a substituter.</summary>
+    Substitute,
+
+    /// <summary>Nothing: its outputs are valid.</summary>
+    AlreadyValid,
+
+    /// <summary>Nothing: no builder of the run may build it.</summary>
+    NoEligibleBuilder,
+
+    /// <summary>Nothing: something that it needs would not be built.</summary>
+    DependencyFailed,
+}
+
+/// <summary>What a run would do with one derivation, where and when, as far as can be known beforehand.</summary>
+public sealed class NixBuildPlan
+{
+    /// <summary>The derivation's name, e.g. <c>hello-2.12</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The path of the derivation.</summary>
+    public required string DerivationPath { get; init; }
+
+    /// <summary>The system that it builds on.</summary>
+    public required string System { get; init; }
+
+    /// <summary>What would be done.</summary>
+    public required NixBuildPlanAction Action { get; init; }
+
+    /// <summary>Where; null where nothing is to be built.</summary>
+    public string? Builder { get; init; }
+
+    /// <summary>When its build would begin, from the beginning of the first.</summary>
+    public TimeSpan? Start { get; init; }
+
+    /// <summary>When its build would end.</summary>
+    public TimeSpan? End { get; init; }
+
+    /// <summary>How long its build would take there, by all that is known of it.</summary>
+    public TimeSpan? Duration => End - Start;
+
+    /// <summary>The cores that it would be allowed; 0: all of its machine; null where nothing is to be built.</summary>
+    public int? Cores { get; init; }
+
+    /// <summary>Why this, and why there.</summary>
+    public required string Why { get; init; }
+
+    /// <summary>Whether the user asked for it, rather than something that the user asked for.</summary>
+    public bool IsRequested { get; init; }
+
+    /// <summary>The name.</summary>
+    public override string ToString() => Name;
+}

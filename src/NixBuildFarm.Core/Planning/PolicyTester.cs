@@ -1,0 +1,61 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Simulation;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Planning;
+
+/// <summary>Tells which builder would take a derivation, and why each other would not. Asks the scheduler; builds nothing, connects to nobody.</summary>
+public sealed class PolicyTester
+{
+    private static readonly SchedulerOptions Options = new() { Moldable = true };
+
+    private readonly IReadOnlyList<NixBuilder> builders;
+    private readonly IRunHistory history;
+    private readonly IBuildObserver observer;
+
+    /// <summary>Makes a tester.</summary>
+    /// <param name="builders">The builders, disabled ones too.</param>
+    /// <param name="history">What earlier runs have taught; nothing is added to it.</param>
+    /// <param name="observer">Is told when the history cannot be used.</param>
+    public PolicyTester(IEnumerable<NixBuilder> builders, IRunHistory history, IBuildObserver observer)
+    {
+        this.builders = [.. builders.DistinctBy(builder => builder.Name).OrderBy(builder => !builder.IsLocal)];
+        this.history = history;
+        this.observer = observer;
+    }
+
+    /// <summary>Tests one derivation: a result for each builder.</summary>
+    public async Task<IReadOnlyList<NixBuilderPolicyTest>> TestAsync(StorePath path, Derivation derivation)
+    {
+        var job = derivation.ToJob(path.Name[..^".drv".Length]);
+        var graph = new JobGraph([job]);
+        await using var known = RunHistory.Open(history, observer, TimeProvider.System);
+        var estimates = await known.EstimateAsync(graph, builders);
+        FarmBuilder[] farm = [.. estimates.Farm.Zip(builders, (described, builder) => described with { Enabled = builder.Enabled })];
+        var chosen = Play(farm);
+        return [.. Eligibility.OnFarm(job, farm).Select((eligibility, b) =>
+        {
+            var alone = eligibility.IsEligible ? Play([farm[b]]) : null;
+            return new NixBuilderPolicyTest
+            {
+                Name = farm[b].Name,
+                Derivation = job.Name,
+                DerivationPath = path.ToString(),
+                Eligible = eligibility.IsEligible,
+                IsChosen = chosen?.Builder == b,
+                Reason = eligibility.Problem,
+                EstimatedDuration = alone is { } run ? TimeSpan.FromSeconds(run.End - run.Start) : null,
+                EstimatedFinish = alone is { } end ? TimeSpan.FromSeconds(end.End) : null,
+            };
+        })];
+
+        ScheduledJob? Play(IReadOnlyList<FarmBuilder> on)
+        {
+            var truth = new GraphDurations([estimates.Current[0].Seconds], [estimates.Current[0].OutputBytes]);
+            var run = new FarmSimulator(new Scheduler(graph, on, estimates.Current, Options), truth).Run();
+            return run.Schedule.Count > 0 ? run.Schedule[0] : null;
+        }
+    }
+}
