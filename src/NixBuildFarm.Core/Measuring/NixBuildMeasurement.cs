@@ -39,6 +39,9 @@ public sealed class NixBuildMeasurement
     /// <summary>Bytes that were moved between builders.</summary>
     public required long Transfers { get; init; }
 
+    /// <summary>The policy and the makespan.</summary>
+    public override string ToString() => $"{Policy}: {Makespan.TotalSeconds:0.0} s";
+
     /// <summary>Sums up a simulated run.</summary>
     public static NixBuildMeasurement Of(Scenario scenario, SimulationResult result, string? runId = null, TimeSpan? actualMakespan = null)
     {

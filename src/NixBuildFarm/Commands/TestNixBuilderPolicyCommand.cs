@@ -22,6 +22,7 @@ public sealed class TestNixBuilderPolicyCommand : DerivationCommand
     /// <summary>The builders: objects or names. None: all that are configured, disabled ones too.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
     [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public object[] Builder { get; set; } = [];
 

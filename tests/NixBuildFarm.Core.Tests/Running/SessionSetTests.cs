@@ -1,6 +1,5 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
-using NixBuildFarm.Protocol;
 using NixBuildFarm.Running;
 using NixBuildFarm.Transport;
 
@@ -15,7 +14,7 @@ public class SessionSetTests
     {
         var slow = new SlowTransport(minds: true);
         var sessions = new SessionSet(slow, new());
-        var opening = sessions.OpenAsync(Ruby, new DaemonOptions(), CancellationToken.None);
+        var opening = sessions.OpenAsync(Ruby, useSubstitutes: true, CancellationToken.None);
 
         await sessions.DisposeAsync();
 
@@ -28,7 +27,7 @@ public class SessionSetTests
     {
         var slow = new SlowTransport(minds: false);
         var sessions = new SessionSet(slow, new());
-        _ = sessions.OpenAsync(Ruby, new DaemonOptions(), CancellationToken.None);
+        _ = sessions.OpenAsync(Ruby, useSubstitutes: true, CancellationToken.None);
 
         var closing = sessions.DisposeAsync().AsTask();
         slow.Answer.SetResult();
