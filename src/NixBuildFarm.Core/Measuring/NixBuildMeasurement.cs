@@ -21,7 +21,7 @@ public sealed class NixBuildMeasurement
     /// <summary>From the start of the run to the end of its last build.</summary>
     public required TimeSpan Makespan { get; init; }
 
-    /// <summary>What the run that was replayed really took, from its first build to the end of its last; null for a graph from a file.</summary>
+    /// <summary>What the run that was replayed really took, on the farm that it had; null for a graph from a file.</summary>
     public TimeSpan? ActualMakespan { get; init; }
 
     /// <summary>What no schedule on this farm can beat: see <see cref="Scheduling.LowerBound"/>.</summary>
@@ -43,7 +43,10 @@ public sealed class NixBuildMeasurement
     public override string ToString() => $"{Policy}: {Makespan.TotalSeconds:0.0} s";
 
     /// <summary>Sums up a simulated run.</summary>
-    public static NixBuildMeasurement Of(Scenario scenario, SimulationResult result, string? runId = null, TimeSpan? actualMakespan = null)
+    /// <param name="scenario">What was played.</param>
+    /// <param name="result">What came of it.</param>
+    /// <param name="replay">The run that it was made from; null where there was none.</param>
+    public static NixBuildMeasurement Of(Scenario scenario, SimulationResult result, RunReplay? replay = null)
     {
         var entries = new ScheduledJob?[scenario.Graph.Count];
         var (jobs, busy) = (new int[result.Farm.Count], new double[result.Farm.Count]);
@@ -56,12 +59,12 @@ public sealed class NixBuildMeasurement
         var utilisation = result.Utilisation;
         return new()
         {
-            RunId = runId,
+            RunId = replay?.RunId,
             Policy = scenario.Options.Policy,
             Jobs = result.Schedule.Count,
             NotBuilt = result.NotDone,
             Makespan = Span(result.Makespan),
-            ActualMakespan = actualMakespan,
+            ActualMakespan = replay?.ActualMakespan,
             LowerBound = Span(result.Bound.Seconds),
             Ratio = result.NotDone == 0 && result.Bound.Seconds > 0 ? result.Ratio : null,
             Utilisation = [.. result.Farm.Select((builder, b) => new BuilderUtilisation(builder.Name, jobs[b], Span(busy[b]), utilisation[b]))],

@@ -4,7 +4,7 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.Running;
 
 /// <summary>Describes builders to the scheduler.</summary>
-internal static class FarmDescription
+public static class FarmDescription
 {
     /// <summary>A builder as it is configured, under its policy.</summary>
     public static FarmBuilder ToFarmBuilder(this NixBuilder builder) => new()

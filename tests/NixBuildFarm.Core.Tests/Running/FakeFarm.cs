@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Planning;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Running;
@@ -71,17 +72,26 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     /// <summary>Builds on machines of the farm; none named: on all of them.</summary>
     public async Task<IReadOnlyDictionary<string, NixBuildResult>> BuildAsync(StorePath requested, Func<BuildRequest, BuildRequest>? with = null, params string[] on)
     {
-        var request = new BuildRequest
-        {
-            Requested = [new(requested, [])],
-            Builders = [.. (on.Length > 0 ? on : [.. machines.Keys]).Select(name => machines[name].Builder)],
-            LogFolder = logs,
-        };
+        var request = Request(requested, on);
         var run = new BuildRun(with?.Invoke(request) ?? request, this, NoHistory.Instance, this, this);
         await run.RunAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(30));
         await Task.WhenAll(machines.Values.Select(machine => machine.Daemon.AllClosedAsync())).WaitAsync(TimeSpan.FromSeconds(10));
         return Results.ToDictionary(result => result.Name);
     }
+
+    /// <summary>Plans what <see cref="BuildAsync"/> would do.</summary>
+    public async Task<IReadOnlyList<NixBuildPlan>> PlanAsync(StorePath requested, Func<BuildRequest, BuildRequest>? with = null, params string[] on)
+    {
+        var request = Request(requested, on);
+        return await new BuildPlanner(with?.Invoke(request) ?? request, this, NoHistory.Instance, this, this).PlanAsync(TestContext.Current.CancellationToken);
+    }
+
+    private BuildRequest Request(StorePath requested, string[] on) => new()
+    {
+        Requested = [new(requested, [])],
+        Builders = [.. (on.Length > 0 ? on : [.. machines.Keys]).Select(name => machines[name].Builder)],
+        LogFolder = logs,
+    };
 
     public IBuilderTransport Create(NixBuilder builder, TransportOptions options) => machines[builder.Name];
 

@@ -1,0 +1,67 @@
+using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Simulation;
+
+namespace NixBuildFarm.Measuring;
+
+/// <summary>
+/// A past run, to be played again. Its builds take what they took, converted to a builder of speed 1.0; what was fetched or was there already
+/// takes nothing, and what was not built is left out.
+/// </summary>
+public sealed class RunReplay
+{
+    private RunReplay(RunRecord run, IReadOnlyList<RecordedJob> built, Scenario scenario)
+    {
+        RunId = run.Id;
+        Scenario = scenario;
+        NotBuilt = run.Jobs.Count(job => !job.Status.IsSuccess());
+        ActualMakespan = TimeSpan.FromSeconds(built.Count == 0 ? 0 : built.Max(End) - built.Min(job => job.SupplyStart ?? job.Start ?? 0));
+    }
+
+    /// <summary>The run.</summary>
+    public string RunId { get; }
+
+    /// <summary>Its builds on its farm.</summary>
+    public Scenario Scenario { get; }
+
+    /// <summary>How many of its derivations were not built, and are not replayed.</summary>
+    public int NotBuilt { get; }
+
+    /// <summary>What it really took, from the first input that was sent or build that began to the end of its last build.</summary>
+    public TimeSpan ActualMakespan { get; }
+
+    /// <summary>Takes a run as it was recorded.</summary>
+    public static RunReplay Of(RunRecord run)
+    {
+        var farm = run.Farm.DistinctBy(builder => builder.Name).ToDictionary(builder => builder.Name);
+        var indexOf = new Dictionary<int, int>();
+        var built = new List<RecordedJob>();
+        for (var i = 0; i < run.Jobs.Count; i++)
+        {
+            if (run.Jobs[i] is not { Status: NixBuildStatus.Built, Start: not null } job) continue;
+            indexOf.Add(i, built.Count);
+            built.Add(job);
+        }
+        var scenario = new Scenario
+        {
+            Graph = new JobGraph([.. built.Select(recorded => recorded.Job with
+            {
+                Dependencies = [.. recorded.Job.Dependencies.Where(indexOf.ContainsKey).Select(dependency => indexOf[dependency])],
+            })]),
+            Durations = new GraphDurations([.. built.Select(recorded => ReferenceSeconds(recorded, farm))], [.. built.Select(recorded => recorded.OutputBytes)]),
+            Farm = [.. farm.Values],
+        };
+        return new(run, built, scenario);
+    }
+
+    private static double ReferenceSeconds(RecordedJob recorded, Dictionary<string, FarmBuilder> farm)
+    {
+        var speed = recorded.Builder is { } name && farm.TryGetValue(name, out var builder) ? builder.SpeedOf(recorded.Job.System) : 0;
+        // A builder that does not build this system any more says nothing of its speed.
+        if (speed <= 0) speed = 1;
+        var cores = recorded.Cores > 0 ? recorded.Cores : Estimate.ReferenceCores;
+        return recorded.Seconds * speed / Estimate.CoreFactor(recorded.Job.EnableParallelBuilding, cores);
+    }
+
+    private static double End(RecordedJob job) => (job.Start ?? 0) + job.Seconds;
+}

@@ -1,0 +1,84 @@
+using NixBuildFarm.Measuring;
+using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling;
+using static NixBuildFarm.Core.Tests.Scheduling.Given;
+
+namespace NixBuildFarm.Core.Tests.Measuring;
+
+public class RunReplayTests
+{
+    private static RecordedJob Built(Job job, string on, double start, double seconds, int cores = 4, long bytes = 0) => new()
+    {
+        Job = job,
+        DerivationPath = $"/nix/store/{new string('a', 32)}-{job.Name}.drv",
+        Status = NixBuildStatus.Built,
+        Builder = on,
+        SupplyStart = start,
+        Start = start,
+        Seconds = seconds,
+        Cores = cores,
+        OutputBytes = bytes,
+    };
+
+    private static RunRecord Run(IReadOnlyList<FarmBuilder> farm, params RecordedJob[] jobs) => new()
+    {
+        Id = "20260102-030405-abcd",
+        Started = DateTimeOffset.UnixEpoch,
+        Ended = DateTimeOffset.UnixEpoch.AddHours(1),
+        State = RunState.Succeeded,
+        Requested = ["top"],
+        Farm = farm,
+        Jobs = jobs,
+    };
+
+    [Fact]
+    public void Durations_are_converted_to_a_builder_of_speed_one_with_four_cores()
+    {
+        var replay = RunReplay.Of(Run(
+            [Local(), Builder("ruby", speed: 0.5)],
+            Built(Job("a"), "ruby", 0, 10),
+            Built(Job("b") with { EnableParallelBuilding = true }, "local", 0, 8, cores: 1, bytes: 7)));
+
+        Assert.Equal([5, 8 / Estimate.CoreFactor(true, 1)], replay.Scenario.Durations.Seconds);
+        Assert.Equal([0, 7], replay.Scenario.Durations.OutputBytes);
+    }
+
+    [Fact]
+    public async Task A_run_that_was_as_good_as_can_be_is_replayed_as_it_was()
+    {
+        var replay = RunReplay.Of(Run(
+            [Local(1), Builder("ruby", 1, 2)],
+            Built(Job("bottom"), "ruby", 1, 2),
+            Built(Job("left", 0), "ruby", 3, 4),
+            Built(Job("right", 0), "local", 3, 4),
+            Built(Job("top", 1, 2), "ruby", 7, 1)));
+
+        var measured = NixBuildMeasurement.Of(replay.Scenario, await replay.Scenario.PlayAsync(null, TestContext.Current.CancellationToken), replay);
+
+        Assert.Equal("20260102-030405-abcd", measured.RunId);
+        Assert.Equal(TimeSpan.FromSeconds(7), measured.ActualMakespan);
+        Assert.Equal(7, measured.Makespan.TotalSeconds, 0.2);
+    }
+
+    [Fact]
+    public void What_was_fetched_there_or_not_built_is_left_out_and_the_rest_keeps_its_order()
+    {
+        var fetched = Built(Job("fetched"), "local", 0, 0) with { Status = NixBuildStatus.Substituted, Start = null };
+        var failed = Built(Job("failed", 2), "local", 3, 1) with { Status = NixBuildStatus.Failed };
+        var replay = RunReplay.Of(Run([Local()], fetched, failed, Built(Job("middle", 0), "local", 1, 2), Built(Job("top", 2, 0), "local", 3, 1)));
+
+        Assert.Equal(["middle", "top"], Enumerable.Range(0, replay.Scenario.Graph.Count).Select(job => replay.Scenario.Graph[job].Name));
+        Assert.Equal([0], replay.Scenario.Graph.DependenciesOf(1).ToArray());
+        Assert.Equal(1, replay.NotBuilt);
+        Assert.Equal(TimeSpan.FromSeconds(3), replay.ActualMakespan);
+    }
+
+    [Fact]
+    public void A_run_that_built_nothing_is_an_empty_scenario()
+    {
+        var replay = RunReplay.Of(Run([]));
+
+        Assert.Equal(0, replay.Scenario.Graph.Count);
+        Assert.Equal(TimeSpan.Zero, replay.ActualMakespan);
+    }
+}

@@ -1,0 +1,117 @@
+using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
+using NixBuildFarm.Planning;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Protocol.Messages;
+
+namespace NixBuildFarm.Core.Tests.Planning;
+
+/// <summary>The plan of a run, over daemons in this process.</summary>
+public sealed class BuildPlannerTests : IDisposable
+{
+    private readonly FakeFarm farm = new("ruby", "kana");
+
+    public void Dispose() => farm.Dispose();
+
+    [Fact]
+    public async Task Everything_that_is_to_be_built_is_planned_after_what_it_needs()
+    {
+        var bottom = farm.Derivation("bottom");
+        var sides = Enumerable.Range(0, 5).Select(i => farm.Derivation($"side{i}", [bottom])).ToArray();
+
+        var plan = await farm.PlanAsync(farm.Derivation("top", sides));
+
+        Assert.Equal(7, plan.Count);
+        Assert.All(plan, step => Assert.Equal(NixBuildPlanAction.Build, step.Action));
+        Assert.Equal("bottom", plan[0].Name);
+        Assert.Equal(("top", true), (plan[^1].Name, plan[^1].IsRequested));
+        Assert.All(plan.Skip(1).SkipLast(1), side => Assert.True(side.Start >= plan[0].End && side.End <= plan[^1].Start, side.Name));
+        Assert.All(plan, step => Assert.True(step.Duration > TimeSpan.Zero && step.Why.Length > 0, step.Name));
+    }
+
+    [Fact]
+    public async Task Nothing_is_built_and_no_other_machine_is_spoken_to()
+    {
+        farm["ruby"].Break();
+        farm.Local.Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.MiscFailure }));
+
+        var plan = await farm.PlanAsync(farm.Derivation("top", [farm.Derivation("bottom")]), on: ["ruby", "kana"]);
+
+        Assert.All(plan, step => Assert.Contains(step.Builder, (string[])["ruby", "kana"]));
+        Assert.Empty(farm.LostBuilders);
+        Assert.Empty(farm["kana"].Daemon.Requests);
+        Assert.Empty(farm.Local.Built);
+        Assert.DoesNotContain(farm.Local.Daemon.Requests, request => request is WorkerOperation.EnsurePath or WorkerOperation.AddToStoreNar or WorkerOperation.AddIndirectRoot);
+    }
+
+    [Fact]
+    public async Task The_run_goes_where_the_plan_says()
+    {
+        Dictionary<string, string> Only(string machine) => new() { ["requiredSystemFeatures"] = machine };
+        farm["ruby"].Features = ["ruby"];
+        farm["kana"].Features = ["kana"];
+        var left = farm.Derivation("left", environment: Only("ruby"));
+        var right = farm.Derivation("right", [left], Only("kana"));
+        var top = farm.Derivation("top", [left, right], new Dictionary<string, string> { ["preferLocalBuild"] = "1" });
+
+        var plan = await farm.PlanAsync(top);
+        var results = await farm.BuildAsync(top);
+
+        Assert.Equal(["ruby", "kana", "local"], plan.Select(step => step.Builder));
+        Assert.All(plan, step => Assert.Equal(step.Builder, results[step.Name].Builder));
+    }
+
+    [Fact]
+    public async Task What_can_be_fetched_is_said_to_be_and_is_not_fetched()
+    {
+        var middle = farm.Derivation("middle", [farm.Derivation("bottom")]);
+        var (info, nar) = FakeStore.FileOf("middle", [1, 2, 3]);
+        farm.Local.Daemon.Store.Substitutable[info.Path] = (info, nar);
+
+        var plan = await farm.PlanAsync(farm.Derivation("top", [middle]), on: "ruby");
+
+        Assert.Equal([("middle", NixBuildPlanAction.Substitute, null), ("top", NixBuildPlanAction.Build, "ruby")], plan.Select(step => (step.Name, step.Action, step.Builder)));
+        Assert.False(farm.Local.Has("middle"));
+    }
+
+    [Fact]
+    public async Task What_is_valid_is_said_to_be()
+    {
+        var top = farm.Derivation("top", [farm.Derivation("bottom")]);
+        farm.Local.Daemon.Store.AddFile("top");
+
+        var step = Assert.Single(await farm.PlanAsync(top));
+
+        Assert.Equal((NixBuildPlanAction.AlreadyValid, null, null, null), (step.Action, step.Builder, step.Start, step.Cores));
+    }
+
+    [Fact]
+    public async Task What_nobody_may_build_is_planned_with_the_reasons_and_so_is_what_needs_it()
+    {
+        var alien = farm.Derivation("alien", environment: new Dictionary<string, string> { ["requiredSystemFeatures"] = "kvm" });
+
+        var plan = (await farm.PlanAsync(farm.Derivation("top", [alien, farm.Derivation("other")]))).ToDictionary(step => step.Name);
+
+        Assert.Equal((NixBuildPlanAction.NoEligibleBuilder, null), (plan["alien"].Action, plan["alien"].Builder));
+        Assert.Equal("local, ruby, kana: it lacks the required feature kvm", plan["alien"].Why);
+        Assert.Equal(NixBuildPlanAction.DependencyFailed, plan["top"].Action);
+        Assert.Equal(NixBuildPlanAction.Build, plan["other"].Action);
+    }
+
+    [Fact]
+    public async Task Cores_are_those_that_the_run_would_allow()
+    {
+        var top = farm.Derivation("top");
+
+        Assert.Equal(0, Assert.Single(await farm.PlanAsync(top)).Cores);
+        Assert.Equal(3, Assert.Single(await farm.PlanAsync(top, request => request with { Cores = 3 })).Cores);
+    }
+
+    [Fact]
+    public async Task What_only_a_run_could_know_cannot_be_planned()
+    {
+        var error = await Assert.ThrowsAsync<NixBuildFarmException>(() => farm.PlanAsync(farm.Floating("floating")));
+
+        Assert.Equal("UnknownOutputPaths", error.Id);
+    }
+}

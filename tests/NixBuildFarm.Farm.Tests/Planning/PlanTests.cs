@@ -1,0 +1,106 @@
+using System.Management.Automation;
+using NixBuildFarm.Farm.Tests.Builds;
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Planning;
+
+/// <summary><c>Invoke-NixDistributedBuild -WhatIf</c>: what would be done, and nothing of it is.</summary>
+public sealed class PlanTests(TestFarm farm) : IDisposable
+{
+    private readonly BuildSession session = new();
+
+    public void Dispose() => session.Dispose();
+
+    [Fact]
+    public async Task A_plan_names_every_derivation_and_nothing_is_built_or_written()
+    {
+        session.Write("wide", """package "root" "cat $inputs > $out" (many 12 (i: package "planned${toString i}" (sleep 0.2) [ ]))""");
+
+        var plan = Plan("Invoke-NixDistributedBuild -Path wide.nix -OutLink result -WhatIf");
+
+        Assert.Equal(13, plan.Count);
+        Assert.All(plan, step => Assert.Contains(Text(step, "Builder"), (string[])["local", "aquamarine", "ruby", "kana"]));
+        Assert.True(plan.Select(step => Text(step, "Builder")).Distinct().Count() > 2);
+        Assert.Equal("root", Text(plan[^1], "Name"));
+        Assert.Equal([true], plan.Where(step => (bool)step.Properties["IsRequested"].Value).Select(step => Text(step, "Name") == "root"));
+        foreach (var host in farm.Builders.Prepend(farm.Coordinator))
+        {
+            Assert.DoesNotContain("-planned", string.Join(' ', Outputs(await host.ExecAsync("ls", "/nix/store"))), StringComparison.Ordinal);
+        }
+        Assert.False(Path.Exists(Path.Combine(session.Folder, "result")));
+        Assert.False(Path.Exists(Path.Combine(session.Folder, "state")));
+    }
+
+    [Fact]
+    public void The_plan_and_the_run_agree_on_the_machines_that_are_used()
+    {
+        session.Write("wide", """package "root" "echo > $out" (many 16 (i: package "leaf${toString i}" (sleep 0.5) [ ]))""");
+        const string Command = "Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix";
+
+        var plan = Plan(Command + " -WhatIf");
+        var build = session.Run(Command).Succeeded();
+
+        Assert.Equal(build.BuildersUsed, plan.Select(step => Text(step, "Builder")).Distinct().Order());
+        Assert.Equal(build.Results.Select(r => r.Derivation).Order(), plan.Select(step => Text(step, "DerivationPath")).Order());
+    }
+
+    [Fact]
+    public async Task Only_machines_that_may_build_a_derivation_are_planned_for_it()
+    {
+        await using var board = await farm.AddAsync("board", "--systems", "riscv64-linux,x86_64-linux", "--features", "gpu");
+        session.Write("picky", """package "root" "echo > $out" (many 6 (i: attrs { requiredSystemFeatures = [ "gpu" ]; } "leaf${toString i}" (sleep 0) [ ]))""");
+
+        var plan = Plan("Invoke-NixDistributedBuild -Path picky.nix -WhatIf");
+
+        Assert.Equal(["board"], plan.Where(step => Text(step, "Name") != "root").Select(step => Text(step, "Builder")).Distinct());
+    }
+
+    [Fact]
+    public void A_machine_that_cannot_be_reached_is_planned_with_as_it_is_configured()
+    {
+        session.Write("one", """package "one" "echo > $out" [ ]""");
+        File.WriteAllText(Path.Combine(session.Folder, "machines"), "ssh-ng://nowhere.invalid x86_64-linux - 4 8");
+
+        var step = Assert.Single(Plan("Get-NixBuilder -Path machines nowhere.invalid | Invoke-NixDistributedBuild -Path one.nix -WhatIf"));
+
+        Assert.Equal(("nowhere.invalid", "Build"), (Text(step, "Builder"), Text(step, "Action")));
+    }
+
+    [Fact]
+    public void What_is_there_and_what_nobody_may_build_is_planned_as_such()
+    {
+        session.Write("mixed", """rec { done = package "done" "echo > $out" [ ]; alien = attrs { system = "s390x-linux"; } "alien" "" [ ]; top = package "top" "" [ alien done ]; }""");
+        session.Run("Invoke-NixDistributedBuild -Path mixed.nix -Attribute done").Succeeded();
+
+        var plan = Plan("Invoke-NixDistributedBuild -Path mixed.nix -Attribute done, top -WhatIf").ToDictionary(step => Text(step, "Name")!);
+
+        Assert.Equal("AlreadyValid", Text(plan["done"], "Action"));
+        Assert.Equal("NoEligibleBuilder", Text(plan["alien"], "Action"));
+        Assert.Contains("it does not build s390x-linux", Text(plan["alien"], "Why"), StringComparison.Ordinal);
+        Assert.Equal("DependencyFailed", Text(plan["top"], "Action"));
+    }
+
+    [Fact]
+    public void A_person_sees_when_and_where()
+    {
+        session.Write("one", """package "one" "echo > $out" [ ]""");
+
+        var text = session.Show("Invoke-NixDistributedBuild -Path one.nix -WhatIf");
+
+        Assert.Contains("What if: Performing the operation \"Build\" on target \"one.nix\".", text, StringComparison.Ordinal);
+        Assert.Matches(@"(?m)^\s*0\.1 s\s+[\d.]+ s\s+\w+\s+\w+\s+x86_64-linux\s+one\s+it ends there first", text);
+    }
+
+    private List<PSObject> Plan(string command)
+    {
+        var output = session.Run(command);
+        Assert.True(output.Errors.Length == 0, output.Errors);
+        Assert.All(output.Script.Output, step => Assert.Equal("NixBuildFarm.Planning.NixBuildPlan", step.BaseObject.GetType().FullName));
+        return [.. output.Script.Output];
+    }
+
+    private static string? Text(PSObject step, string property) => step.Properties[property].Value?.ToString();
+
+    // Names of derivations are there, since they were evaluated; their outputs are not.
+    private static IEnumerable<string> Outputs(string listing) => listing.Split('\n').Where(name => !name.EndsWith(".drv", StringComparison.Ordinal));
+}
