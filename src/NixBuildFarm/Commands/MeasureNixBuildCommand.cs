@@ -31,6 +31,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     /// <summary>Other builders than those of the run: objects, or names of those of the run and of configured ones, with wildcards.</summary>
     [Parameter(ParameterSetName = RunSet)]
     [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
     [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public object[] Builder { get; set; } = [];
 
