@@ -1,19 +1,25 @@
 using System.Text;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh;
 
 /// <summary>
-/// The command line that a builder's login shell runs. SSH sends one string, so every word is quoted here, and only here.
+/// The command lines that a builder's login shell runs. SSH sends one string, so every word is quoted here, and only here.
 /// </summary>
 internal static class RemoteCommand
 {
+    /// <summary>What a channel of some use runs.</summary>
+    /// <exception cref="BuilderException">A word cannot be passed through a shell.</exception>
+    public static string For(NixBuilder builder, ChannelUse use) =>
+        use == ChannelUse.Machine ? $"sh -c {Quote(BuilderMachine.Question)}" : Daemon(builder);
+
     /// <summary>
     /// <c>nix-daemon --stdio</c>, or what the builder's <c>remote-program</c> and <c>remote-store</c> make of it, as Nix does.
     /// </summary>
     /// <exception cref="BuilderException">A word cannot be passed through a shell.</exception>
-    public static string For(NixBuilder builder)
+    private static string Daemon(NixBuilder builder)
     {
         List<string> words = [.. builder.RemoteProgram.Count > 0 ? builder.RemoteProgram : ["nix-daemon"], "--stdio"];
         if (builder.RemoteStore is { } store) words.AddRange(["--store", store]);

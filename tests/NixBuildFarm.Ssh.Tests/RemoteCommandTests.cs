@@ -1,5 +1,6 @@
 using CsCheck;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Tests;
 
@@ -35,20 +36,28 @@ public class RemoteCommandTests
 
     [Fact]
     public void A_builder_runs_nix_daemon() =>
-        Assert.Equal("nix-daemon --stdio", RemoteCommand.For(Builder([], store: null)));
+        Assert.Equal("nix-daemon --stdio", RemoteCommand.For(Builder([], store: null), ChannelUse.Build));
 
     [Fact]
     public void A_builders_remote_program_and_store_are_passed_on_as_Nix_does() =>
         Assert.Equal(
             "sudo /run/current-system/sw/bin/nix-daemon --stdio --store '/mnt/a b'",
-            RemoteCommand.For(Builder(["sudo", "/run/current-system/sw/bin/nix-daemon"], "/mnt/a b")));
+            RemoteCommand.For(Builder(["sudo", "/run/current-system/sw/bin/nix-daemon"], "/mnt/a b"), ChannelUse.Build));
+
+    [Fact]
+    public void The_question_after_the_machine_is_understood_by_a_shell()
+    {
+        var answer = SshServer.Run("sh", "-c", RemoteCommand.For(Builder([], store: null), ChannelUse.Machine));
+
+        Assert.Contains($"cores {Environment.ProcessorCount}\n", answer);
+    }
 
     [Theory]
     [InlineData("nix\ndaemon")]
     [InlineData("nix\0daemon")]
     public void Control_characters_are_refused(string word)
     {
-        var error = Assert.Throws<BuilderException>(() => RemoteCommand.For(Builder([word], store: null)));
+        var error = Assert.Throws<BuilderException>(() => RemoteCommand.For(Builder([word], store: null), ChannelUse.Build));
 
         Assert.Equal(BuilderFailure.Configuration, error.Failure);
         Assert.Contains("control characters", error.Message);

@@ -17,4 +17,7 @@ public sealed record BuilderFacts
 
     /// <summary>Its own <c>system-features</c>; null when it does not tell.</summary>
     public IReadOnlyList<string>? Features { get; init; }
+
+    /// <summary>The machine below its Nix.</summary>
+    public BuilderMachine Machine { get; init; } = new();
 }

@@ -22,6 +22,7 @@ public sealed class NixBuilder
     private readonly int maxJobs = 1;
     private readonly double speedFactor = 1;
     private readonly bool enabled = true;
+    private int? cores;
 
     /// <summary>
     /// What the user calls it: the host name as configured, or <c>local</c>. No two builders of a list have the same;
@@ -48,7 +49,7 @@ public sealed class NixBuilder
     public int MaxJobs { get => Policy.MaxJobs ?? maxJobs; init => maxJobs = value; }
 
     /// <summary>Cores of the machine, where known (the local one, or after a test).</summary>
-    public int? Cores { get; init; }
+    public int? Cores { get => cores; init => cores = value; }
 
     /// <summary>Speed relative to the other builders: the policy's, else as configured; learnt speeds replace it.</summary>
     public double SpeedFactor { get => Policy.SpeedFactor ?? speedFactor; init => speedFactor = value; }
@@ -103,6 +104,14 @@ public sealed class NixBuilder
     {
         var builder = (NixBuilder)MemberwiseClone();
         builder.Policy = policy;
+        return builder;
+    }
+
+    /// <summary>The same builder, now that its machine is known; cores that were known before stay.</summary>
+    public NixBuilder On(BuilderMachine machine)
+    {
+        var builder = (NixBuilder)MemberwiseClone();
+        builder.cores ??= machine.Cores;
         return builder;
     }
 

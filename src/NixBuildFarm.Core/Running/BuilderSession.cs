@@ -18,14 +18,14 @@ internal sealed class BuilderSession : IAsyncDisposable
 
     private BuilderSession(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, Connection control, BuilderFacts facts)
     {
-        Builder = builder;
+        Builder = builder.On(facts.Machine);
         this.transport = transport;
         Options = options;
         this.control = control;
         Facts = facts;
     }
 
-    /// <summary>The builder.</summary>
+    /// <summary>The builder, with the cores of its machine where it tells.</summary>
     public NixBuilder Builder { get; }
 
     /// <summary>The settings of each new connection.</summary>
@@ -37,14 +37,16 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <summary>What the builder said of itself.</summary>
     public BuilderFacts Facts { get; }
 
-    /// <summary>Connects, and asks whether the builder trusts us.</summary>
+    /// <summary>Connects, and asks whether the builder trusts us and what machine it is.</summary>
     /// <exception cref="BuilderException">It cannot be reached or used.</exception>
     public static async Task<BuilderSession> OpenAsync(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, CancellationToken cancellation)
     {
         var first = await Connection.OpenAsync(builder, transport, ChannelUse.Build, options, cancellation);
         try
         {
-            return new(builder, transport, options, first, await BuilderProbe.AskAsync(first.Daemon, cancellation));
+            var machine = BuilderMachine.AskAsync(transport, cancellation);
+            var facts = await BuilderProbe.AskAsync(first.Daemon, cancellation);
+            return new(builder, transport, options, first, facts with { Machine = await machine });
         }
         catch
         {

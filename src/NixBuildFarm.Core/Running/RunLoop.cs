@@ -263,7 +263,9 @@ internal sealed class RunLoop : IDisposable
         foreach (var learnt in estimates.Learn(finished, scheduler.DescriptionOf(finished.Builder), seconds, attempt.CountedCores)) scheduler.Apply(learnt);
     }
 
-    private FarmBuilder Describe(BuilderSession session) => estimates.Farm.First(builder => builder.Name == session.Builder.Name);
+    /// <summary>A builder as the history knows it, with the cores that its machine has told.</summary>
+    private FarmBuilder Describe(BuilderSession session) =>
+        estimates.Farm.First(builder => builder.Name == session.Builder.Name) with { Cores = session.Builder.Cores ?? 0 };
 
     private void EndFailed(Attempt attempt, int builder, BuildOutcome outcome)
     {

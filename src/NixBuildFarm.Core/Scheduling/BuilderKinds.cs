@@ -61,7 +61,7 @@ internal sealed class BuilderKinds
             .Select(c => online.Where(b => eligible[c][b]).Select(b => speedOf(b, classes.Representatives[c])).DefaultIfEmpty(1).Max())
             .ToArray();
         BestCores = Enumerable.Range(0, classes.Count)
-            .Select(c => online.Where(b => eligible[c][b]).Select(b => builders[b].Description.TotalCores).DefaultIfEmpty(1).Max())
+            .Select(c => online.Where(b => eligible[c][b]).Select(b => builders[b].Description.MostCores).DefaultIfEmpty(1).Max())
             .ToArray();
         TotalCapacity = Math.Max(1e-9, online.Sum(b => builders[b].MaxJobs * builders[b].Speeds.DefaultIfEmpty(1).Max()));
         Scarce = new ScarceBuilders(classes, eligible, builders, speedOf);

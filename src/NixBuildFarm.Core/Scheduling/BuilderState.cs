@@ -79,8 +79,8 @@ internal sealed class BuilderState
     /// <summary>When what it sends should have been sent.</summary>
     public double UplinkFree { get; set; }
 
-    /// <summary>Slots it should have: never more than cores, so that no core is ever shared by our own doing.</summary>
-    public int MaxJobs => Math.Min(Description.MaxJobs, Description.TotalCores);
+    /// <summary>Slots it should have.</summary>
+    public int MaxJobs => Description.MaxJobs;
 
     public int Running
     {

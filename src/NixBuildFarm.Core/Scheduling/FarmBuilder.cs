@@ -44,8 +44,14 @@ public sealed record FarmBuilder
     /// <summary>Policy: it takes no job whose name matches one of these wildcards.</summary>
     public IReadOnlyList<string> Exclude { get; init; } = [];
 
-    /// <summary>The cores that the machine has for builds, stated or taken from its number of jobs.</summary>
-    public int TotalCores => Cores > 0 ? Cores : MaxJobs * Estimate.ReferenceCores;
+    /// <summary>
+    /// The cores that can be given to builds: those of the machine, or, where they are unknown, taken from its number of jobs.
+    /// Whoever configures more jobs than cores wants cores to be shared, and each job counts as one.
+    /// </summary>
+    public int TotalCores => Cores > 0 ? Math.Max(Cores, MaxJobs) : MaxJobs * Estimate.ReferenceCores;
+
+    /// <summary>The most cores that a single build can use.</summary>
+    public int MostCores => Cores > 0 ? Cores : TotalCores;
 
     /// <summary>The speed for a platform; 0 where it does not build it.</summary>
     public double SpeedOf(string system)

@@ -76,7 +76,7 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
             var able = farm.Where((_, b) => eligible[c][b]).ToArray();
             best[c] = able.Length == 0 ? default : (
                 able.Min(b => 1 / b.SpeedOf(system)),
-                able.Min(b => Estimate.CoreFactor(moldable, b.TotalCores) / b.SpeedOf(system)));
+                able.Min(b => Estimate.CoreFactor(moldable, b.MostCores) / b.SpeedOf(system)));
         }
         var least = new double[graph.Count];
         for (var job = 0; job < graph.Count; job++)

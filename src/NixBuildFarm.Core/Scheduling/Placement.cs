@@ -454,7 +454,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         // A busy builder gives what it gives on average; a free one shares its free cores among the jobs that may come now.
         if (builder.FreeSlots == 0) return Math.Max(1, builder.Description.TotalCores / builder.MaxJobs);
         var sharers = Math.Clamp(state.ReadyCount, 1, builder.FreeSlots);
-        var most = Math.Max(1, builder.FreeCores - (sharers - 1));
+        var most = Math.Clamp(builder.FreeCores - (sharers - 1), 1, builder.Description.MostCores);
         // On the critical path every second counts: the others make do with one core each.
         return state.Order.Key[job] >= CriticalPart * (runEnd - lastDecision) ? most : Math.Clamp(builder.FreeCores / sharers, 1, most);
     }

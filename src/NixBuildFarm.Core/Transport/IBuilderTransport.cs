@@ -7,7 +7,8 @@ namespace NixBuildFarm.Transport;
 public interface IBuilderTransport : IAsyncDisposable
 {
     /// <summary>
-    /// Opens a channel to a new daemon process (or socket connection) of the builder, connecting first where need be.
+    /// Opens a channel to a new daemon process (or socket connection) of the builder, or to what else the use asks for, connecting
+    /// first where need be.
     /// Closing the channel ends that daemon process, and with it any build that it runs.
     /// </summary>
     /// <exception cref="BuilderException">The builder cannot be reached or used; kind and recommendation say why.</exception>
@@ -22,6 +23,11 @@ public enum ChannelUse
 
     /// <summary>NARs: a connection of its own, so that a slow reader holds up nobody else.</summary>
     Bulk,
+
+    /// <summary>
+    /// The machine below Nix: no daemon, but the answer to <see cref="BuilderMachine.Question"/>, and then the end of the stream.
+    /// </summary>
+    Machine,
 }
 
 /// <summary>One duplex byte stream to a daemon.</summary>

@@ -21,7 +21,9 @@ public sealed class LocalTransport : IBuilderTransport
 
     /// <inheritdoc/>
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
-        File.Exists(SocketPath) ? await ConnectAsync(cancellation) : SpawnDaemon();
+        use == ChannelUse.Machine ? SpawnShell()
+        : File.Exists(SocketPath) ? await ConnectAsync(cancellation)
+        : SpawnDaemon();
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
@@ -50,7 +52,18 @@ public sealed class LocalTransport : IBuilderTransport
     {
         var program = ProgramPath.Find("nix-daemon")
             ?? throw Unreachable($"No Nix daemon listens on {SocketPath}, and there is no nix-daemon in PATH.", "Install Nix on this machine.", cause: null);
-        var start = new ProcessStartInfo(program, ["--stdio"])
+        return Spawn(
+            program,
+            ["--stdio"],
+            e => Unreachable($"No Nix daemon listens on {SocketPath}, and nix-daemon cannot be started: {e.Message}.", "Install Nix on this machine.", e));
+    }
+
+    private static ProcessChannel SpawnShell() => Spawn(
+        "/bin/sh", ["-c", BuilderMachine.Question], e => Unreachable($"/bin/sh cannot be started: {e.Message}.", "Look at /bin/sh.", e));
+
+    private static ProcessChannel Spawn(string program, string[] arguments, Func<Win32Exception, BuilderException> problem)
+    {
+        var start = new ProcessStartInfo(program, arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -62,7 +75,7 @@ public sealed class LocalTransport : IBuilderTransport
         }
         catch (Win32Exception e)
         {
-            throw Unreachable($"No Nix daemon listens on {SocketPath}, and nix-daemon cannot be started: {e.Message}.", "Install Nix on this machine.", e);
+            throw problem(e);
         }
     }
 

@@ -1,3 +1,4 @@
+using NixBuildFarm.Builders;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Connection;
@@ -5,21 +6,21 @@ namespace NixBuildFarm.Ssh.Connection;
 /// <summary>Reaches a builder with SSH.NET.</summary>
 internal sealed class SshNetTransport : IBuilderTransport
 {
-    private readonly string commandLine;
+    private readonly NixBuilder builder;
     private readonly ConnectionPool builds;
     private readonly ConnectionPool bulk;
 
     /// <summary>Makes the transport; nothing is connected yet.</summary>
     public SshNetTransport(SshTarget target)
     {
-        commandLine = RemoteCommand.For(target.Builder);
+        builder = target.Builder;
         builds = new ConnectionPool(target, target.Options.ChannelsPerConnection);
         bulk = new ConnectionPool(target, channelsPerConnection: 1);
     }
 
     /// <inheritdoc/>
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
-        await (use == ChannelUse.Bulk ? bulk : builds).OpenAsync(commandLine, cancellation);
+        await (use == ChannelUse.Bulk ? bulk : builds).OpenAsync(RemoteCommand.For(builder, use), cancellation);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await Task.WhenAll(builds.DisposeAsync().AsTask(), bulk.DisposeAsync().AsTask());

@@ -20,7 +20,6 @@ internal sealed class SshProgramTransport : IBuilderTransport
     private readonly TransportOptions options;
     private readonly SshEnvironment environment;
     private readonly SshErrors errors;
-    private readonly string commandLine;
     private readonly object sync = new();
     private readonly List<SshProgramChannel> channels = [];
     private readonly CancellationTokenSource closing = new();
@@ -33,13 +32,13 @@ internal sealed class SshProgramTransport : IBuilderTransport
         this.options = options;
         this.environment = environment;
         errors = new SshErrors(builder, config.HostName, config.Port, config.User);
-        commandLine = RemoteCommand.For(builder);
     }
 
     /// <inheritdoc/>
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
     {
         ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
+        var commandLine = RemoteCommand.For(builder, use);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
         deadline.CancelAfter(options.ConnectTimeout);
         try
@@ -49,7 +48,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
             {
                 try
                 {
-                    return Keep(await SshProgramChannel.OpenAsync(Arguments(), commandLine, errors, deadline.Token));
+                    return Keep(await SshProgramChannel.OpenAsync(Arguments(commandLine), commandLine, errors, deadline.Token));
                 }
                 catch (SshProgramChannel.NoGreetingException e)
                 {
@@ -89,7 +88,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
         return channel;
     }
 
-    private List<string> Arguments()
+    private List<string> Arguments(string commandLine)
     {
         var alive = Math.Max(1, (int)(options.SilenceTimeout.TotalSeconds / 3));
         List<string> arguments =

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Planning;
@@ -172,9 +173,13 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
         broken.Cancel();
     }
 
+    /// <summary>What it says of the machine below it; nothing: it does not tell.</summary>
+    public string Machine { get; set; } = "";
+
     public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
     {
         if (Unreachable is { } problem) throw problem;
+        if (use == ChannelUse.Machine) return Task.FromResult<IBuilderChannel>(new Channel(new MemoryStream(Encoding.UTF8.GetBytes(Machine))));
         return Task.FromResult<IBuilderChannel>(new Channel(new BreakableStream(Daemon.Connect(), broken.Token)));
     }
 

@@ -33,8 +33,11 @@ internal sealed class FakeDaemon
     /// <summary>The requests of all connections, as they came.</summary>
     public ConcurrentQueue<WorkerOperation> Requests { get; } = new();
 
+    /// <summary>The settings of all connections, as they came.</summary>
+    public ConcurrentQueue<DaemonOptions> AllOptions { get; } = new();
+
     /// <summary>The settings that the last SetOptions gave.</summary>
-    public DaemonOptions? Options { get; set; }
+    public DaemonOptions? Options => AllOptions.LastOrDefault();
 
     /// <summary>The bodies that came with their end mark.</summary>
     public int CompleteBodies { get; set; }

@@ -105,7 +105,7 @@ internal sealed class FakeDaemonSession
                 if (Begin(operation)) writer.WriteUInt64(1);
                 break;
             case WorkerOperation.SetOptions:
-                daemon.Options = await ReadOptionsAsync();
+                daemon.AllOptions.Enqueue(await ReadOptionsAsync());
                 Begin(operation);
                 break;
             case WorkerOperation.CollectGarbage:

@@ -1,0 +1,83 @@
+using System.Globalization;
+using System.Text;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Builders;
+
+/// <summary>The machine below a builder's Nix. Nix does not tell of it, so its system is asked; what it does not say is null.</summary>
+public sealed record BuilderMachine
+{
+    private const int LongestAnswer = 16 * 1024;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+
+    /// <summary>
+    /// The script for a POSIX shell, always the same and without single quotes or backslashes, so that every login shell passes
+    /// it on as it is. <c>nproc</c> respects what the login may use; Linux has /proc, macOS and the BSDs have sysctl.
+    /// </summary>
+    public const string Question =
+        "PATH=$PATH:/run/current-system/sw/bin:/usr/bin:/bin:/usr/sbin:/sbin; "
+        + "echo cores $(nproc || getconf _NPROCESSORS_ONLN); "
+        + "echo load $(cat /proc/loadavg || sysctl -n vm.loadavg); "
+        + "echo memory $(grep MemTotal: /proc/meminfo || sysctl -n hw.memsize); "
+        + "echo store $(df -Pk /nix/store); "
+        + "exit 0";
+
+    /// <summary>The cores that a login may use.</summary>
+    public int? Cores { get; init; }
+
+    /// <summary>The main memory, in bytes.</summary>
+    public long? Memory { get; init; }
+
+    /// <summary>How many processes ran or wanted to, on the average of the last minute.</summary>
+    public double? Load { get; init; }
+
+    /// <summary>What is free for the store, in bytes.</summary>
+    public long? StoreFree { get; init; }
+
+    /// <summary>Asks a builder. One that will not answer, such as one whose login may run nothing but Nix, leaves all of it unknown.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    internal static async Task<BuilderMachine> AskAsync(IBuilderTransport transport, CancellationToken cancellation)
+    {
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limited.CancelAfter(Patience);
+        try
+        {
+            await using var channel = await transport.OpenAsync(ChannelUse.Machine, limited.Token);
+            return Parse(await ReadAsync(channel.Stream, limited.Token));
+        }
+        catch (Exception e) when (e is BuilderException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            return new();
+        }
+    }
+
+    /// <summary>Reads an answer; lines that are not of it, such as a greeting, are passed over.</summary>
+    internal static BuilderMachine Parse(string answer)
+    {
+        var machine = new BuilderMachine();
+        foreach (var line in answer.Split('\n'))
+        {
+            var words = line.Split([' ', '\t', '\r', '{', '}'], StringSplitOptions.RemoveEmptyEntries);
+            machine = words switch
+            {
+                ["cores", var count] when int.TryParse(count, CultureInfo.InvariantCulture, out var cores) && cores is > 0 and <= 1_000_000 => machine with { Cores = cores },
+                ["load", var load, ..] when double.TryParse(load, CultureInfo.InvariantCulture, out var average) && average is >= 0 and <= 1e9 => machine with { Load = average },
+                ["memory", "MemTotal:", var kilobytes, "kB"] when Size(kilobytes) is { } size and < long.MaxValue / 1024 => machine with { Memory = size * 1024 },
+                ["memory", var bytes] when Size(bytes) is { } size => machine with { Memory = size },
+                // A line of headings, then device, size, used, available, used in percent, where.
+                ["store", .., _, _, _, var kilobytes, var used, _] when used.EndsWith('%') && Size(kilobytes) is { } size and < long.MaxValue / 1024 => machine with { StoreFree = size * 1024 },
+                _ => machine,
+            };
+        }
+        return machine;
+
+        static long? Size(string text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var size) ? size : null;
+    }
+
+    private static async Task<string> ReadAsync(Stream stream, CancellationToken cancellation)
+    {
+        var buffer = new byte[LongestAnswer];
+        var count = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellation);
+        return Encoding.UTF8.GetString(buffer, 0, count);
+    }
+}

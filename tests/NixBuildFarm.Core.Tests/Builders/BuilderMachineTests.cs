@@ -1,0 +1,69 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Core.Tests.Running;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Core.Tests.Builders;
+
+public class BuilderMachineTests
+{
+    private const string Linux = """
+        cores 8
+        load 0.52 0.58 0.59 1/467 12345
+        memory MemTotal: 16333764 kB
+        store Filesystem 1024-blocks Used Available Capacity Mounted on /dev/sda1 102400 60000 42400 59% /nix
+
+        """;
+
+    [Fact]
+    public void A_Linux_machine_tells_cores_memory_load_and_what_is_free()
+    {
+        var machine = BuilderMachine.Parse(Linux);
+
+        Assert.Equal(8, machine.Cores);
+        Assert.Equal(0.52, machine.Load);
+        Assert.Equal(16333764L * 1024, machine.Memory);
+        Assert.Equal(42400L * 1024, machine.StoreFree);
+    }
+
+    [Fact]
+    public void A_Mac_tells_them_too()
+    {
+        var machine = BuilderMachine.Parse("cores 10\nload { 2.10 1.80 1.70 }\nmemory 17179869184\nstore Filesystem 1024-blocks Used Available Capacity Mounted on /dev/disk3s7 971350180 1000 954812288 1% /nix\n");
+
+        Assert.Equal(10, machine.Cores);
+        Assert.Equal(2.1, machine.Load);
+        Assert.Equal(17179869184, machine.Memory);
+        Assert.Equal(954812288L * 1024, machine.StoreFree);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("cores\nload\nmemory\nstore\n")]
+    [InlineData("cores 0\nload -1\nmemory -5\nstore 1% x")]
+    [InlineData("cores 99999999999999\nload NaN\nmemory MemTotal: 99999999999999999999 kB\nstore a b c 9223372036854775807 1% /")]
+    [InlineData("\0\u001b[2Jcores\u00a08\n")]
+    public void What_it_does_not_tell_plainly_is_unknown(string answer) => Assert.Equal(new BuilderMachine(), BuilderMachine.Parse(answer));
+
+    [Fact]
+    public void A_greeting_before_the_answer_does_no_harm() => Assert.Equal(8, BuilderMachine.Parse("Welcome to ruby!\n" + Linux).Cores);
+
+    [Fact]
+    public async Task The_local_machine_answers_as_others_do()
+    {
+        var machine = await BuilderMachine.AskAsync(new LocalTransport(), TestContext.Current.CancellationToken);
+
+        Assert.Equal(Environment.ProcessorCount, machine.Cores);
+        Assert.True(machine.Memory > 0);
+    }
+
+    [Fact]
+    public async Task A_run_shares_out_the_cores_that_the_machine_tells()
+    {
+        using var farm = new FakeFarm("ruby");
+        farm["ruby"].Machine = Linux;
+
+        await farm.BuildAsync(farm.Derivation("lonely", environment: new Dictionary<string, string> { ["enableParallelBuilding"] = "1" }), on: "ruby");
+
+        Assert.Contains(farm["ruby"].Daemon.AllOptions, options => options.BuildCores == 8);
+    }
+}
