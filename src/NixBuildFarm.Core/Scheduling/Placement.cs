@@ -25,6 +25,9 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     /// <summary>A job is long when it fills this part of the time that is left, and critical when its rank does.</summary>
     private const double GuardedPart = 0.03, CriticalPart = 0.9;
 
+    /// <summary>A builder is one of the fastest for a job from this part of the best speed on.</summary>
+    private const double NearlyBest = 0.97;
+
     /// <summary>A late job is looked at again after so many seconds at the earliest.</summary>
     private const double LeastDelay = 0.2;
 
@@ -401,7 +404,8 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         var start = Math.Max(free, InputsAt(job, b, now)) + options.StartOverhead;
         var finish = start + state.Estimates[job].Seconds / state.SpeedOf(b, job);
         if (options.Moldable) finish = start + (finish - start) * CoreFactorOf(job, CoresFor(job, b));
-        if (finish > latest)
+        // Later than it should be is still best on the fastest: there the job keeps its place in the queue.
+        if (finish > latest && state.SpeedOf(b, job) < NearlyBest * state.BestSpeedOf(job))
         {
             if (best.Builder < 0) best = best with { IsTooLate = true };
             return;
@@ -415,7 +419,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         var builder = state.Builders[b];
         if (builder.FreeSlots != 1 || state.RunningCount == 0) return false;
         var (speed, horizon) = (state.SpeedOf(b, job), runEnd - now);
-        return speed >= 0.97 * state.BestSpeedOf(job)
+        return speed >= NearlyBest * state.BestSpeedOf(job)
             && state.Estimates[job].Seconds / speed > GuardedPart * horizon
             && state.Order.Key[job] < CriticalPart * horizon
             && state.Kinds.HasOneFreeSlot(builder.Kind);

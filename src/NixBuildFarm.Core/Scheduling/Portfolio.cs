@@ -4,22 +4,29 @@ namespace NixBuildFarm.Scheduling;
 
 /// <summary>
 /// Every single heuristic is badly wrong on some graph. So a few are played to the end, from the present state and with present estimates,
-/// and the one that ends first is followed; again when what was learnt since, or the farm, differs enough from what was thought. The work
-/// is limited in jobs played, never in time, so that the same input yields the same plan on any machine.
+/// and the one that ends first is followed; again when what was learnt since, or the farm, differs enough from what was thought. Where the
+/// estimates are vague, each is played in several worlds whose durations are drawn from them: a way that is good only if all guesses are right
+/// loses to one that forgives. The work is limited in jobs played, never in time, so that the same input yields the same plan on any machine.
 /// </summary>
 internal sealed class Portfolio(Scheduler scheduler)
 {
     /// <summary>Jobs played for one plan: many variants for a small graph, none for one so large that only a couple could be tried.</summary>
-    private const int JobsPerPlan = 200_000;
+    private const int JobsPerPlan = 300_000;
 
-    /// <summary>Plays for one plan at most.</summary>
-    private const int MaxVariants = 32;
+    /// <summary>Plays for one plan at most: a small graph has no use for more.</summary>
+    private const int MaxPlays = 36;
 
     /// <summary>Fewer than these teach nothing: the first of them is what is followed anyway.</summary>
-    private const int LeastVariants = 3;
+    private const int LeastPlays = 4;
 
     /// <summary>Jobs played in a run beyond the first plan, for a graph of any size.</summary>
-    private const int JobsForNewPlans = 400_000;
+    private const int JobsForNewPlans = 900_000;
+
+    /// <summary>Worlds that each variant is played in where estimates are vague.</summary>
+    private const int MaxWorlds = 4;
+
+    /// <summary>Estimates of a smaller spread, on the average of all work, are as good as known.</summary>
+    private const double VagueSpread = 0.05;
 
     /// <summary>A new plan is worth its while when estimates were wrong by this part of the work that is left.</summary>
     private const double WorthPlanning = 0.05;
@@ -30,14 +37,14 @@ internal sealed class Portfolio(Scheduler scheduler)
     private static readonly Heuristic[] Basic =
     [
         new() { Reserve = 0.8 },
-        new() { Reserve = 0.8, Guards = true },
+        new() { Reserve = 1, Waits = false, Deadline = 1 },
         new() { Reserve = 0.8, Deadline = 1 },
+        new() { Reserve = 0.8, Guards = true },
+        new() { Reserve = 0, Waits = false },
         new() { Reserve = 1, Deadline = 1, Guards = true },
         new() { Reserve = 0.8, Waits = false, Guards = true },
-        new() { Reserve = 0, Waits = false },
         new() { Reserve = 0.6, Deadline = 1.03 },
         new() { Reserve = 0 },
-        new() { Reserve = 1, Waits = false, Deadline = 1 },
     ];
 
     private double surprise = double.PositiveInfinity;
@@ -53,24 +60,49 @@ internal sealed class Portfolio(Scheduler scheduler)
         var left = scheduler.State.RemainingWork.Sum();
         if (surprise < WorthPlanning * left) return;
         surprise = 0;
-        var variants = Math.Min(MaxVariants, Math.Min(JobsPerPlan, budget) / scheduler.Remaining);
-        if (variants < LeastVariants) return;
-        scheduler.Follow(Best(now, variants));
+        var plays = Math.Min(MaxPlays, Math.Min(JobsPerPlan, budget) / scheduler.Remaining);
+        if (plays < LeastPlays) return;
+        // Other ways to go come first: a second world is worth it once every basic heuristic has been played in one.
+        var worlds = Worlds(Math.Min(MaxWorlds, plays / Basic.Length));
+        scheduler.Follow(Best(now, plays / worlds.Length, worlds));
     }
 
-    private Heuristic Best(double now, int variants)
+    /// <summary>The durations to play with: the estimates themselves, or several draws from what they leave open.</summary>
+    private double[][] Worlds(int count)
     {
-        var seconds = Array.ConvertAll(scheduler.State.Estimates, e => e.Seconds);
-        var goal = now + (LeastTime(now) * GoodEnough);
-        var (best, bestEnd) = (scheduler.Heuristic, double.PositiveInfinity);
+        var estimates = scheduler.State.Estimates;
+        var (seconds, open) = (0.0, 0.0);
+        for (var job = 0; job < estimates.Length; job++)
+        {
+            if (!scheduler.State.IsUnsettled(job)) continue;
+            seconds += estimates[job].Seconds;
+            open += estimates[job].Seconds * estimates[job].Spread;
+        }
+        if (count < 2 || open <= VagueSpread * seconds) return [Array.ConvertAll(estimates, e => e.Seconds)];
+        return [.. Enumerable.Range(0, count).Select(world =>
+        {
+            var random = new Random(scheduler.Options.Seed * 1000 + world);
+            return Array.ConvertAll(estimates, e => e.Seconds * Math.Exp(e.Spread * SimulatedEstimates.NextNormal(random)));
+        })];
+    }
+
+    private Heuristic Best(double now, int variants, double[][] worlds)
+    {
+        // In worlds of their own the bound is not that of the estimates.
+        var goal = worlds.Length == 1 ? LeastTime(now) * GoodEnough : 0;
+        var (best, least) = (scheduler.Heuristic, double.PositiveInfinity);
         // What is followed now has the first chance: the plan changes only for something better.
         var known = Basic.Prepend(scheduler.Heuristic).Distinct().ToArray();
-        for (var i = 0; i < variants && bestEnd > goal; i++)
+        for (var i = 0; i < variants && least > goal; i++)
         {
             var candidate = i < known.Length ? known[i] : best with { Noise = i % 2 == 0 ? 0.1 : 0.3, Seed = scheduler.Options.Seed * 1000 + i };
-            budget -= scheduler.Remaining;
-            var end = new FarmSimulator(scheduler.Fork(candidate), now, seconds).Play(limit: bestEnd);
-            if (end < bestEnd) (best, bestEnd) = (candidate, end);
+            var total = 0.0;
+            for (var world = 0; world < worlds.Length && total < least; world++)
+            {
+                budget -= scheduler.Remaining;
+                total += new FarmSimulator(scheduler.Fork(candidate), now, worlds[world]).Play(limit: now + least - total) - now;
+            }
+            if (total < least) (best, least) = (candidate, total);
         }
         return best;
     }
