@@ -27,6 +27,29 @@ public class SchedulerTests
     }
 
     [Fact]
+    public void A_machine_that_is_configured_for_more_jobs_than_cores_runs_them_all_on_one_core_each()
+    {
+        var jobs = Enumerable.Range(0, 5).Select(i => Job($"job{i}") with { EnableParallelBuilding = true }).ToArray();
+        var scheduler = new Scheduler(
+            new JobGraph(jobs), [Local(4) with { Cores = 2 }], Estimates(jobs), new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish, Moldable = true });
+
+        var starts = scheduler.Decide(0).OfType<SchedulingDecision.Start>().ToArray();
+
+        Assert.Equal(4, starts.Length);
+        Assert.All(starts, start => Assert.Equal(1, start.Cores));
+    }
+
+    [Fact]
+    public void A_lonely_build_gets_no_more_cores_than_the_machine_has()
+    {
+        Job[] jobs = [Job("lonely") with { EnableParallelBuilding = true }];
+        var scheduler = new Scheduler(
+            new JobGraph(jobs), [Local(4) with { Cores = 2 }], Estimates(jobs), new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish, Moldable = true });
+
+        Assert.Equal(2, Assert.IsType<SchedulingDecision.Start>(Assert.Single(scheduler.Decide(0))).Cores);
+    }
+
+    [Fact]
     public void A_priority_beats_the_rank()
     {
         var scheduler = Scheduler([Job("long"), Job("urgent") with { Priority = 1 }], [Local()], 100, 1);
