@@ -28,19 +28,17 @@ public sealed partial class DaemonConnection
     /// and hold the other up. All replies are read even where the daemon refuses some; the first refusal is then thrown.
     /// </summary>
     private Task<IReadOnlyList<TReply>> PipelineAsync<TReply>(
-        IReadOnlyCollection<IRequest<TReply>> requests, CancellationToken cancellation)
-    {
-        return ExclusiveAsync(token => BothAsync(SendAsync(token), ReceiveAllAsync(requests, isSent: _ => true, token)), cancellation);
+        IReadOnlyCollection<IRequest<TReply>> requests, CancellationToken cancellation) =>
+        ExclusiveAsync(token => BothAsync(SendAllAsync(requests, token), ReceiveAllAsync(requests, isSent: _ => true, token)), cancellation);
 
-        async Task SendAsync(CancellationToken token)
+    private async Task SendAllAsync<TReply>(IEnumerable<IRequest<TReply>> requests, CancellationToken token)
+    {
+        foreach (var request in requests)
         {
-            foreach (var request in requests)
-            {
-                Put(request);
-                if (writer.Written.Length >= SendSize) await FlushAsync(token);
-            }
-            await FlushAsync(token);
+            Put(request);
+            if (writer.Written.Length >= SendSize) await FlushAsync(token);
         }
+        await FlushAsync(token);
     }
 
     /// <summary>
@@ -53,14 +51,18 @@ public sealed partial class DaemonConnection
     /// comes while the body is still on its way is from a daemon that did not do so. Nobody knows what it would take the rest for, so
     /// the connection is given up. So it is when a body cannot be produced: no daemon ever sees the end of it.
     /// </remarks>
-    private Task<IReadOnlyList<Done>> SendBodiesAsync(IReadOnlyCollection<RequestWithBody> requests, CancellationToken cancellation)
+    /// <param name="requests">The requests.</param>
+    /// <param name="cancellation">Closes the connection.</param>
+    /// <param name="accepted">Is called with the index of each request when the daemon has carried it out.</param>
+    private Task<IReadOnlyList<Done>> SendBodiesAsync(
+        IReadOnlyCollection<RequestWithBody> requests, CancellationToken cancellation, Action<int>? accepted = null)
     {
         var frames = new FrameStream(wire);
         return ExclusiveAsync(
             async token =>
             {
                 using var bodies = CancellationTokenSource.CreateLinkedTokenSource(token);
-                var receiving = ReceiveAllAsync([.. requests.Select(r => r.Request)], isSent: index => index < frames.EndedBodies, token);
+                var receiving = ReceiveAllAsync([.. requests.Select(r => r.Request)], isSent: index => index < frames.EndedBodies, token, accepted);
                 return await BothAsync(SendAsync(bodies.Token), receiving, stopSending: () => StopBefore(requests.Count, bodies));
             },
             cancellation);
@@ -87,7 +89,7 @@ public sealed partial class DaemonConnection
     }
 
     private async Task<IReadOnlyList<TReply>> ReceiveAllAsync<TReply>(
-        IReadOnlyCollection<IRequest<TReply>> requests, Func<int, bool> isSent, CancellationToken token)
+        IReadOnlyCollection<IRequest<TReply>> requests, Func<int, bool> isSent, CancellationToken token, Action<int>? received = null)
     {
         var replies = new List<TReply>(requests.Count);
         DaemonException? refusal = null;
@@ -96,6 +98,7 @@ public sealed partial class DaemonConnection
             try
             {
                 replies.Add(await ReceiveAsync(request, sink: null, token));
+                received?.Invoke(index);
             }
             catch (DaemonException e) when (e.Connection == this)
             {

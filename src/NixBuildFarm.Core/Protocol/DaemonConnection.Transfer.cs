@@ -25,9 +25,43 @@ public sealed partial class DaemonConnection
             await FlushAsync(token);
             await ReceiveAsync(request, sink: null, token);
             await ThrowLateRefusalAsync(token);
-            return await ReadNarAsync(path, destination, token);
+            return await ReadNarAsync(path, nar => NarReader.CopyAsync(nar, destination, token));
         },
         cancellation);
+
+    /// <summary>
+    /// Hands over the NARs of paths one after the other, in bounded memory. They are asked for all at once, in one round trip; a NAR
+    /// that nobody takes yet keeps the daemon waiting.
+    /// </summary>
+    /// <param name="paths">Valid paths. Whether their NARs are those that are registered is for the taker to check.</param>
+    /// <param name="takeAsync">
+    /// Is called for each path in turn, and calls what it is given with the stream where the NAR goes. What it throws breaks the
+    /// connection and is passed on.
+    /// </param>
+    /// <param name="cancellation">Closes the connection.</param>
+    /// <exception cref="DaemonException">A path is not valid; Nix's daemon then ends the connection.</exception>
+    public Task CopyNarsAsync(
+        IReadOnlyCollection<StorePath> paths, Func<StorePath, Func<Stream, Task>, Task> takeAsync, CancellationToken cancellation)
+    {
+        return ExclusiveAsync(token => BothAsync(SendAllAsync(paths.Select(path => new NarFromPathRequest(path)), token), ReadAllAsync(token)), cancellation);
+
+        async Task<Done> ReadAllAsync(CancellationToken token)
+        {
+            foreach (var path in paths)
+            {
+                await ReceiveAsync(new NarFromPathRequest(path), sink: null, token);
+                await ThrowLateRefusalAsync(token);
+                await takeAsync(path, destination => ReadNarAsync(path, nar => PassAsync(nar, destination, token)));
+            }
+            return default;
+        }
+
+        static async Task<Done> PassAsync(Stream nar, Stream destination, CancellationToken token)
+        {
+            await NarReader.PassAsync(nar, destination, token);
+            return default;
+        }
+    }
 
     /// <summary>Adds a path to the store.</summary>
     /// <param name="source">The path and its NAR, which is counted and hashed on its way.</param>
@@ -35,8 +69,8 @@ public sealed partial class DaemonConnection
     /// <param name="dontCheckSignatures">Whether it needs no signature; without trust the daemon ignores this.</param>
     /// <param name="cancellation">Closes the connection.</param>
     /// <exception cref="DaemonException">The daemon refuses the path, e.g. for want of a signature.</exception>
-    /// <exception cref="NixBuildFarmException">
-    /// <c>NarMismatch</c>: the NAR is not the one that was announced. The daemon does not see its end, and the connection is closed.
+    /// <exception cref="NarMismatchException">
+    /// The NAR is not the one that was announced. The daemon does not see its end, and the connection is closed.
     /// </exception>
     public Task AddToStoreNarAsync(NarSource source, bool repair, bool dontCheckSignatures, CancellationToken cancellation) =>
         AddMultipleToStoreAsync([source], repair, dontCheckSignatures, cancellation);
@@ -50,20 +84,22 @@ public sealed partial class DaemonConnection
     /// <param name="repair">Whether they replace paths that are valid; needs trust.</param>
     /// <param name="dontCheckSignatures">Whether they need no signature; without trust the daemon ignores this.</param>
     /// <param name="cancellation">Closes the connection.</param>
+    /// <param name="added">Is called with each path as soon as the daemon says that it has it.</param>
     /// <exception cref="DaemonException">The daemon refuses a path: the first such error. The others have been added.</exception>
-    /// <exception cref="NixBuildFarmException">
-    /// <c>NarMismatch</c>: a NAR is not the one that was announced. The daemon does not see its end, and the connection is closed; some of
+    /// <exception cref="NarMismatchException">
+    /// A NAR is not the one that was announced. The daemon does not see its end, and the connection is closed; some of
     /// those before it may have been added.
     /// </exception>
     public Task AddMultipleToStoreAsync(
-        IReadOnlyCollection<NarSource> sources, bool repair, bool dontCheckSignatures, CancellationToken cancellation)
+        IReadOnlyList<NarSource> sources, bool repair, bool dontCheckSignatures, CancellationToken cancellation, Action<PathInfo>? added = null)
     {
         foreach (var source in sources) RequireSize(source);
         return SendBodiesAsync(
             [.. sources.Select(source => new RequestWithBody(
                 new AddToStoreNarRequest(source.Info, repair, dontCheckSignatures),
                 (body, token) => WriteNarAsync(source, body, token)))],
-            cancellation);
+            cancellation,
+            accepted: index => added?.Invoke(sources[index].Info));
     }
 
     /// <summary>Gives the store the log of a build that was carried out elsewhere; needs trust.</summary>
@@ -114,12 +150,12 @@ public sealed partial class DaemonConnection
         }
     }
 
-    private async Task<NarDigest> ReadNarAsync(StorePath path, Stream destination, CancellationToken token)
+    private async Task<TResult> ReadNarAsync<TResult>(StorePath path, Func<Stream, Task<TResult>> readAsync)
     {
         await using var nar = new RawStream(reader);
         try
         {
-            return await NarReader.CopyAsync(nar, destination, token);
+            return await readAsync(nar);
         }
         catch (NarException e)
         {

@@ -20,6 +20,9 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
     /// <summary>How long the build was expected to take when the try began.</summary>
     public required double ExpectedSeconds { get; init; }
 
+    /// <summary>How much the supply of its inputs matters.</summary>
+    public required Urgency Urgency { get; init; }
+
     /// <summary>When the try began.</summary>
     public DateTimeOffset Begun { get; } = begun;
 

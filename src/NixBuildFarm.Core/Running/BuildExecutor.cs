@@ -17,7 +17,7 @@ internal sealed class BuildExecutor(Supply supply, BuildRequest request, string 
     public async Task<BuildOutcome> CarryOutAsync(Attempt attempt, Action begun, Action<DaemonMessage> said)
     {
         var (job, session, cancellation) = (attempt.Job, attempt.Session, attempt.Stopping);
-        attempt.Supplied = await supply.EnsureAsync(session, job.Inputs, cancellation);
+        attempt.Supplied = await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation);
         var outputs = job.Outputs;
         await session.AskAsync(
             async daemon =>

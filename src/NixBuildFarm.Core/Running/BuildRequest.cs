@@ -49,6 +49,9 @@ public sealed record BuildRequest
     /// <summary>Which outputs come home.</summary>
     public CopyBack CopyBack { get; init; } = CopyBack.All;
 
+    /// <summary>Bytes per second that may leave this machine for all builders together; null: no limit.</summary>
+    public long? MaxUpload { get; init; }
+
     /// <summary>Where links to the requested outputs are made, which also keep them from the garbage collector; null: no links.</summary>
     public string? OutLink { get; init; }
 

@@ -88,7 +88,7 @@ public sealed class BuildRun
 
     private async Task BuildAsync(RunJobs jobs, BuilderSession local, Task<BuilderSession?>[] remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
     {
-        var supply = new Supply(catalog, new LinkMeter(clock, history.Note));
+        var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), new LinkMeter(clock, history.Note), observer.Degraded);
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
         await supply.LearnAsync(local, jobs.LocalInputs, cancellation);
         var connected = Task.WhenAll(remote);

@@ -69,6 +69,9 @@ internal sealed class BuilderSession : IAsyncDisposable
         }
     }
 
+    /// <summary>The same for what has no answer.</summary>
+    public Task AskAsync(Func<DaemonConnection, Task> request, CancellationToken cancellation) => AskAsync(Answerless(request), cancellation);
+
     /// <summary>
     /// Does something over a connection that is nobody else's meanwhile. A connection that comes back whole is kept warm;
     /// a cancelled or broken one is closed, which ends what the daemon does for it.
@@ -87,6 +90,15 @@ internal sealed class BuilderSession : IAsyncDisposable
             else pool.Add(connection);
         }
     }
+
+    /// <summary>The same for what has no result.</summary>
+    public Task UseAsync(ChannelUse use, Func<DaemonConnection, Task> work, CancellationToken cancellation) => UseAsync(use, Answerless(work), cancellation);
+
+    private static Func<DaemonConnection, Task<bool>> Answerless(Func<DaemonConnection, Task> work) => async daemon =>
+    {
+        await work(daemon);
+        return true;
+    };
 
     /// <summary>Closes every connection, and so ends every build that still runs here. The transport stays open: it is not ours.</summary>
     public async ValueTask DisposeAsync()

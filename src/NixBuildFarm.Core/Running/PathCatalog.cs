@@ -21,6 +21,15 @@ internal sealed class PathCatalog
         }
     }
 
+    /// <summary>Notes that what a builder has of a path is of no use.</summary>
+    public void Remove(StorePath path, BuilderSession holder)
+    {
+        lock (gate)
+        {
+            if (entries.TryGetValue(path, out var entry)) entry.Holders.Remove(holder);
+        }
+    }
+
     /// <summary>Notes that a builder, which is gone, has nothing any more; returns the paths that nobody has now.</summary>
     public IReadOnlyList<StorePath> Forget(BuilderSession holder)
     {
@@ -47,10 +56,17 @@ internal sealed class PathCatalog
         lock (gate) return entries.TryGetValue(path, out var entry) && entry.Holders.Contains(holder);
     }
 
-    /// <summary>Who can give a path: the local store if it has it, for that costs one hop less; null when nobody has it.</summary>
-    public BuilderSession? NearestHolderOf(StorePath path)
+    /// <summary>
+    /// Who can give a path, save those to avoid: the local store if it has it, for that costs one hop less; null when nobody has it.
+    /// </summary>
+    public BuilderSession? NearestHolderOf(StorePath path, IReadOnlySet<BuilderSession> avoid)
     {
-        lock (gate) return entries.TryGetValue(path, out var entry) ? entry.Holders.MaxBy(holder => holder.Builder.IsLocal) : null;
+        lock (gate)
+        {
+            return entries.TryGetValue(path, out var entry)
+                ? entry.Holders.Where(holder => !avoid.Contains(holder)).MaxBy(holder => holder.Builder.IsLocal)
+                : null;
+        }
     }
 
     /// <summary>The paths and all that they refer to, references first. Only of paths that are known, closures included.</summary>

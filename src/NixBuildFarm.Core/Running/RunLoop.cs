@@ -146,7 +146,7 @@ internal sealed class RunLoop : IDisposable
             {
                 case SchedulingDecision.Start d: Start(jobs[d.Job], d.Builder, d.Cores, $"{d.Reason.InWords()}, in about {Math.Max(0, d.Finish - clock.Now):0.0} s"); break;
                 case SchedulingDecision.Hedge d: Start(jobs[d.Job], d.Builder, d.Cores, "a second try, since the first is late"); break;
-                case SchedulingDecision.Prepare d: RunBeside(() => PrepareAsync(jobs[d.Job], d.Builder)); break;
+                case SchedulingDecision.Prepare d: Prepare(jobs[d.Job], d.Builder); break;
                 case SchedulingDecision.Cancel d: GiveWay(jobs[d.Job], d.Builder); break;
                 case SchedulingDecision.Abandon d: Abandon(jobs[d.Job], jobs[d.Cause]); break;
                 case SchedulingDecision.NoBuilder d: GiveUpWithoutBuilder(jobs[d.Job]); break;
@@ -165,6 +165,7 @@ internal sealed class RunLoop : IDisposable
         var attempt = new Attempt(job, session, allowed, clock.UtcNow, stop.Token)
         {
             CountedCores = counted,
+            Urgency = new(TransferPurpose.Needed, scheduler.RankOf(job.Index)),
             ExpectedSeconds = scheduler.EstimateOf(job.Index).Seconds / scheduler.SpeedOf(builder, job.Index) * Estimate.CoreFactor(job.Derivation.EnableParallelBuilding, counted),
         };
         job.Running.Add(builder, attempt);
@@ -379,11 +380,17 @@ internal sealed class RunLoop : IDisposable
         if (!request.KeepGoing) stop.Cancel();
     }
 
-    private async Task PrepareAsync(RunJob job, int builder)
+    private void Prepare(RunJob job, int builder)
+    {
+        var urgency = new Urgency(TransferPurpose.Prefetch, scheduler.RankOf(job.Index));
+        RunBeside(() => PrepareAsync(job, builder, urgency));
+    }
+
+    private async Task PrepareAsync(RunJob job, int builder, Urgency urgency)
     {
         try
         {
-            await supply.EnsureAsync(farm[builder], job.Inputs, stop.Token);
+            await supply.EnsureAsync(farm[builder], job.Inputs, urgency, stop.Token);
             Post(() => scheduler.Apply(new SchedulingEvent.InputsArrived(clock.Now, job.Index, builder)));
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException)
@@ -439,7 +446,7 @@ internal sealed class RunLoop : IDisposable
         if (!job.IsRequested) await copyTurn.WaitAsync(stop.Token);
         try
         {
-            await supply.EnsureAsync(local, outputs, stop.Token);
+            await supply.EnsureAsync(local, outputs, new(job.IsRequested ? TransferPurpose.Needed : TransferPurpose.CopyBack), stop.Token);
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException or KeyNotFoundException)
         {

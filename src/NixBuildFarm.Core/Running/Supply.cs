@@ -8,11 +8,16 @@ namespace NixBuildFarm.Running;
 /// <summary>
 /// Brings store paths to where they are needed. What is there stays; the rest streams, references first, from whoever
 /// has it, through this machine's memory. A path goes to a builder once at a time, however many builds wait for it.
+/// The round trips of a supply do not grow with the number of its paths.
 /// </summary>
-internal sealed class Supply(PathCatalog catalog, LinkMeter meter)
+/// <param name="catalog">Who has what; kept up to date.</param>
+/// <param name="transfers">Decides which of the transfers under way goes first.</param>
+/// <param name="meter">Learns what the links carry.</param>
+/// <param name="warn">Is told of holders that could not give what they have.</param>
+internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, LinkMeter meter, Action<string> warn)
 {
     private readonly object gate = new();
-    private readonly Dictionary<(BuilderSession To, StorePath Path), Task> underWay = [];
+    private readonly Dictionary<(BuilderSession To, StorePath Path), Delivery> underWay = [];
 
     /// <summary>
     /// Makes the paths and all that they refer to valid at a builder, protected there from its garbage collector for as
@@ -21,25 +26,48 @@ internal sealed class Supply(PathCatalog catalog, LinkMeter meter)
     /// <returns>Bytes of NARs that were sent for this.</returns>
     /// <exception cref="BuilderException">The builder, or every one that holds a path, is lost.</exception>
     /// <exception cref="DaemonException">The builder refuses a path.</exception>
-    public async Task<long> EnsureAsync(BuilderSession to, IReadOnlyCollection<StorePath> paths, CancellationToken cancellation)
+    /// <exception cref="NixBuildFarmException">Every copy of a path is damaged, or there is none.</exception>
+    public Task<long> EnsureAsync(BuilderSession to, IReadOnlyCollection<StorePath> paths, Urgency urgency, CancellationToken cancellation) =>
+        EnsureAsync(to, catalog.ClosureOf(paths), urgency, cancellation);
+
+    /// <summary>The same for these paths alone, which stand in an order in which each comes after those that it refers to.</summary>
+    /// <param name="to">The builder.</param>
+    /// <param name="paths">The paths; the catalog knows who has them.</param>
+    /// <param name="urgency">How much it matters.</param>
+    /// <param name="cancellation">Calls it off.</param>
+    /// <param name="arrived">Is called with each path that was sent for this, and with whom it came from.</param>
+    /// <param name="sent">Is called with the number of bytes of each piece that was sent for this.</param>
+    public async Task<long> EnsureAsync(
+        BuilderSession to,
+        IReadOnlyList<PathInfo> paths,
+        Urgency urgency,
+        CancellationToken cancellation,
+        Action<PathInfo, BuilderSession>? arrived = null,
+        Action<int>? sent = null)
     {
-        var sent = 0L;
-        var closure = catalog.ClosureOf(paths);
-        await AskWhatIsThereAsync(to, closure, cancellation);
+        var bytes = 0L;
+        await AskWhatIsThereAsync(to, paths, cancellation);
         while (true)
         {
-            var claim = Claim(to, closure);
-            if (claim.IsEmpty) return sent;
+            using var transfer = transfers.Begin(to.Builder, urgency);
+            var (mine, others) = Claim(to, paths, transfer);
+            if (mine.Count + others.Count == 0) return bytes;
             try
             {
                 // What somebody else is sending is awaited first: a path must not arrive before what it refers to.
-                await Task.WhenAll(claim.Others).WaitAsync(cancellation);
-                sent += await SendAsync(to, claim.Mine, cancellation);
+                await Task.WhenAll(others).WaitAsync(cancellation);
+                await SendAsync(to, mine, transfer, Arrived, sent, cancellation);
             }
             finally
             {
-                Release(to, claim);
+                foreach (var info in mine) Release(to, info);
             }
+        }
+
+        void Arrived(PathInfo info, BuilderSession from)
+        {
+            bytes += info.NarSize;
+            arrived?.Invoke(info, from);
         }
     }
 
@@ -56,99 +84,171 @@ internal sealed class Supply(PathCatalog catalog, LinkMeter meter)
     }
 
     /// <summary>Takes temp roots before asking what is valid, so that nothing can be collected in between.</summary>
-    private async Task AskWhatIsThereAsync(BuilderSession to, IReadOnlyList<PathInfo> closure, CancellationToken cancellation)
+    private async Task AskWhatIsThereAsync(BuilderSession to, IEnumerable<PathInfo> closure, CancellationToken cancellation)
     {
         var unknown = closure.Where(info => !catalog.Has(to, info.Path)).ToArray();
         if (unknown.Length == 0) return;
         var paths = unknown.Select(info => info.Path).ToArray();
-        var valid = await to.AskAsync(
-            async daemon =>
-            {
-                await daemon.AddTempRootsAsync(paths, cancellation);
-                return await daemon.QueryValidPathsAsync(paths, substitute: to.UsesSubstitutes, cancellation);
-            },
-            cancellation);
+        await to.AskAsync(daemon => daemon.AddTempRootsAsync(paths, cancellation), cancellation);
+        // The local store's substituters have been asked when the run began. Those of a builder may take their time to
+        // send what they have, and nobody else's question is to wait for that.
+        var valid = to.UsesSubstitutes && !to.Builder.IsLocal
+            ? await to.UseAsync(ChannelUse.Build, daemon => daemon.QueryValidPathsAsync(paths, substitute: true, cancellation), cancellation)
+            : await to.AskAsync(daemon => daemon.QueryValidPathsAsync(paths, substitute: false, cancellation), cancellation);
         foreach (var info in unknown.Where(info => valid.Contains(info.Path))) catalog.Add(info, to);
     }
 
-    private SupplyClaim Claim(BuilderSession to, IReadOnlyList<PathInfo> closure)
+    /// <summary>Takes on what nobody sends yet; the rest, which others are sending, is to be awaited.</summary>
+    private (List<PathInfo> Mine, List<Task> Others) Claim(BuilderSession to, IReadOnlyList<PathInfo> paths, Transfer transfer)
     {
-        var claim = new SupplyClaim();
+        var (mine, others) = (new List<PathInfo>(), new List<Task>());
         lock (gate)
         {
-            foreach (var info in closure)
+            foreach (var info in paths)
             {
                 if (catalog.Has(to, info.Path)) continue;
                 if (underWay.TryGetValue((to, info.Path), out var other))
                 {
-                    claim.Others.Add(other);
+                    other.Transfer.Raise(transfer.Urgency);
+                    others.Add(other.Ended.Task);
                 }
                 else
                 {
-                    claim.Mine.Add(info);
-                    underWay.Add((to, info.Path), claim.Done.Task);
+                    mine.Add(info);
+                    underWay.Add((to, info.Path), new(transfer));
                 }
             }
         }
-        return claim;
+        return (mine, others);
     }
 
-    private void Release(BuilderSession to, SupplyClaim claim)
+    private void Release(BuilderSession to, PathInfo info)
     {
-        lock (gate)
+        Delivery? delivery;
+        lock (gate) underWay.Remove((to, info.Path), out delivery);
+        delivery?.Ended.SetResult();
+    }
+
+    /// <summary>Sends all of it. A holder that fails at it is passed over where another one has the path as well.</summary>
+    private async Task SendAsync(
+        BuilderSession to, List<PathInfo> paths, Transfer transfer, Action<PathInfo, BuilderSession> arrived, Action<int>? sent, CancellationToken cancellation)
+    {
+        var avoided = new HashSet<BuilderSession>();
+        var left = paths;
+        while (left.Count > 0)
         {
-            foreach (var info in claim.Mine) underWay.Remove((to, info.Path));
+            try
+            {
+                await StreamAsync(to, [.. left.Select(info => (info, HolderOf(info)))], transfer, arrived, sent, cancellation);
+                return;
+            }
+            catch (NarSourceException e)
+            {
+                PassOver(e, avoided);
+            }
+            await AskWhatIsThereAsync(to, left, cancellation);
+            left = [.. left.Where(info => !catalog.Has(to, info.Path))];
         }
-        claim.Done.SetResult();
+
+        BuilderSession HolderOf(PathInfo info) => catalog.NearestHolderOf(info.Path, avoided) ?? throw new PathLostException(info.Path);
     }
 
-    private async Task<long> SendAsync(BuilderSession to, List<PathInfo> paths, CancellationToken cancellation)
+    private void PassOver(NarSourceException failed, HashSet<BuilderSession> avoided)
     {
-        if (paths.Count == 0) return 0;
-        var items = paths.Select(info => new NarSource(info, (nar, stop) => ReadAsync(info, nar, stop))).ToArray();
-        var bytes = paths.Sum(info => info.NarSize);
+        // One that is lost gives nothing at all; one whose copy is damaged, or gone, may have the others.
+        if (failed.Problem is BuilderException) avoided.Add(failed.From);
+        else catalog.Remove(failed.Path, failed.From);
+        if (catalog.NearestHolderOf(failed.Path, avoided) is not { } next) throw failed.Problem;
+        warn($"{failed.From} could not give {failed.Path}, which is taken from {next} instead: {failed.Problem.Message}");
+    }
+
+    /// <summary>Streams paths, each after those that it refers to, in one go: nobody waits for an answer in between.</summary>
+    private async Task StreamAsync(
+        BuilderSession to,
+        IReadOnlyList<(PathInfo Info, BuilderSession From)> items,
+        Transfer transfer,
+        Action<PathInfo, BuilderSession> arrived,
+        Action<int>? sent,
+        CancellationToken cancellation)
+    {
+        var sources = items.ToDictionary(item => item.Info.Path, item => item.From);
+        await using var feeds = new NarFeeds(items, cancellation);
         await to.UseAsync(
             ChannelUse.Bulk,
             async daemon =>
             {
-                using var measurement = Measure(to, paths);
-                await daemon.AddMultipleToStoreAsync(items, repair: false, dontCheckSignatures: to.Facts.Trusted, cancellation);
-                measurement?.Complete(bytes);
-                return true;
+                using var measurement = Measure(to, sources.Values);
+                try
+                {
+                    await daemon.AddMultipleToStoreAsync([.. items.Select(Source)], repair: false, dontCheckSignatures: to.Facts.Trusted, cancellation, Added);
+                }
+                catch (NarMismatchException e)
+                {
+                    var from = sources[e.Announced.Path];
+                    throw new NarSourceException(e.Announced.Path, from, new DamagedPathException(from.Builder.Name, e.Announced.Path, e));
+                }
+                // One that had to wait tells nothing of the link.
+                if (!transfer.WasHeldBack) measurement?.Complete(items.Sum(item => item.Info.NarSize));
             },
             cancellation);
-        foreach (var info in paths) catalog.Add(info, to);
-        return bytes;
+
+        NarSource Source((PathInfo Info, BuilderSession From) item) => new(
+            item.Info,
+            async (nar, stop) =>
+            {
+                await using var outlet = new TransferStream(nar, transfer, sent);
+                try
+                {
+                    await feeds[item.From].TakeAsync(outlet).WaitAsync(stop);
+                }
+                catch (NixBuildFarmException e) when (!outlet.HasFailed)
+                {
+                    throw new NarSourceException(item.Info.Path, item.From, e);
+                }
+            });
+
+        void Added(PathInfo info)
+        {
+            catalog.Add(info, to);
+            arrived(info, sources[info.Path]);
+            Release(to, info);
+        }
     }
 
     /// <summary>Between two builders the slower link decides, which says little of either: only what comes or goes is measured.</summary>
-    private LinkMeter.Measurement? Measure(BuilderSession to, List<PathInfo> paths)
+    private LinkMeter.Measurement? Measure(BuilderSession to, IEnumerable<BuilderSession> sources)
     {
-        var sources = paths.Select(info => catalog.NearestHolderOf(info.Path)).Distinct().ToArray();
-        if (sources is not [{ } from] || from.Builder.IsLocal == to.Builder.IsLocal) return null;
+        if (sources.Distinct().Take(2).ToArray() is not [var from] || from.Builder.IsLocal == to.Builder.IsLocal) return null;
         return from.Builder.IsLocal ? meter.Begin(to.Builder.Name, toBuilder: true) : meter.Begin(from.Builder.Name, toBuilder: false);
     }
 
-    private async Task ReadAsync(PathInfo info, Stream nar, CancellationToken cancellation)
+    /// <summary>A path on its way to a builder.</summary>
+    private sealed class Delivery(Transfer transfer)
     {
-        var from = catalog.NearestHolderOf(info.Path)
-            ?? throw new PathLostException(info.Path);
-        await from.UseAsync(ChannelUse.Bulk, daemon => daemon.CopyNarToAsync(info.Path, nar, cancellation), cancellation);
+        public Transfer Transfer { get; } = transfer;
+
+        public TaskCompletionSource Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
-    /// <summary>What one supply sends itself, and what it waits for because another sends it already.</summary>
-    private sealed class SupplyClaim
+    /// <summary>Whoever should have given a path could not.</summary>
+    private sealed class NarSourceException(StorePath path, BuilderSession from, NixBuildFarmException problem)
+        : NixBuildFarmException(problem.Id, problem.Message, problem.Recommendation, problem)
     {
-        public List<PathInfo> Mine { get; } = [];
+        public StorePath Path { get; } = path;
 
-        public List<Task> Others { get; } = [];
+        public BuilderSession From { get; } = from;
 
-        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public bool IsEmpty => Mine.Count + Others.Count == 0;
+        public NixBuildFarmException Problem { get; } = problem;
     }
 }
 
 /// <summary>Nobody has a path any more that is needed: it has to be built again.</summary>
 internal sealed class PathLostException(StorePath path)
     : NixBuildFarmException("PathLost", $"No builder of this run has {path} any more.", "Start the run again: what is missing is built again.");
+
+/// <summary>What a builder has of a path is not what it has registered.</summary>
+internal sealed class DamagedPathException(string builder, StorePath path, Exception cause) : NixBuildFarmException(
+    "DamagedPath",
+    $"What {builder} has of {path} is damaged, and was refused: {cause.Message}",
+    $"Mend or delete it on {builder}: nix-store --repair-path {path}, or nix-store --delete {path}",
+    cause);

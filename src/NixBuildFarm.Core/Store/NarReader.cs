@@ -10,7 +10,12 @@ public static class NarReader
     /// <returns>Hash and size of what was copied.</returns>
     /// <exception cref="NarException">The stream holds no NAR, or ends before it does.</exception>
     public static Task<NarDigest> CopyAsync(Stream source, Stream destination, CancellationToken cancellation) =>
-        ReadAsync(source, destination, extraction: null, cancellation);
+        ReadAsync(source, destination, hashes: true, extraction: null, cancellation);
+
+    /// <summary>The same without the digest, for a destination that sees to it: hashing costs as much as all the rest.</summary>
+    /// <exception cref="NarException">The stream holds no NAR, or ends before it does.</exception>
+    public static Task PassAsync(Stream source, Stream destination, CancellationToken cancellation) =>
+        ReadAsync(source, destination, hashes: false, extraction: null, cancellation);
 
     /// <summary>
     /// Makes the file system tree of one NAR at a path where nothing is yet, and reads not one byte more. No link is followed,
@@ -23,15 +28,16 @@ public static class NarReader
     public static async Task<NarDigest> ExtractAsync(Stream source, string path, CancellationToken cancellation)
     {
         using var extraction = new NarExtraction(path);
-        var digest = await ReadAsync(source, Stream.Null, extraction, cancellation);
+        var digest = await ReadAsync(source, Stream.Null, hashes: true, extraction, cancellation);
         extraction.Keep();
         return digest;
     }
 
-    private static async Task<NarDigest> ReadAsync(Stream source, Stream destination, NarExtraction? extraction, CancellationToken cancellation)
+    private static async Task<NarDigest> ReadAsync(
+        Stream source, Stream destination, bool hashes, NarExtraction? extraction, CancellationToken cancellation)
     {
         var parser = new NarParser();
-        using var sink = new NarSink(destination);
+        using var sink = new NarSink(destination, hashes);
         while (!parser.IsComplete)
         {
             await sink.ReserveAsync(1, cancellation);

@@ -10,12 +10,19 @@ internal sealed class NarSink : IDisposable
     private const int Capacity = 128 * 1024;
 
     private readonly Stream destination;
-    private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly IncrementalHash? hash;
     private readonly byte[] buffer = ArrayPool<byte>.Shared.Rent(Capacity);
     private int filled;
     private long flushed;
 
-    public NarSink(Stream destination) => this.destination = destination;
+    /// <summary>Makes a sink.</summary>
+    /// <param name="destination">Where the bytes go.</param>
+    /// <param name="hashes">False where somebody else sees to the hash: the digest then has none.</param>
+    public NarSink(Stream destination, bool hashes = true)
+    {
+        this.destination = destination;
+        hash = hashes ? IncrementalHash.CreateHash(HashAlgorithmName.SHA256) : null;
+    }
 
     /// <summary>The part of the buffer to fill next; never empty after <see cref="ReserveAsync"/>.</summary>
     public Memory<byte> Free => buffer.AsMemory(filled, Capacity - filled);
@@ -55,19 +62,19 @@ internal sealed class NarSink : IDisposable
     public async Task<NarDigest> CompleteAsync(CancellationToken cancellation)
     {
         await FlushAsync(cancellation);
-        return new NarDigest(new Sha256Hash(hash.GetHashAndReset()), flushed);
+        return new NarDigest(hash is null ? default : new Sha256Hash(hash.GetHashAndReset()), flushed);
     }
 
     public void Dispose()
     {
-        hash.Dispose();
+        hash?.Dispose();
         ArrayPool<byte>.Shared.Return(buffer);
     }
 
     private async ValueTask FlushAsync(CancellationToken cancellation)
     {
         if (filled == 0) return;
-        hash.AppendData(buffer, 0, filled);
+        hash?.AppendData(buffer, 0, filled);
         await destination.WriteAsync(buffer.AsMemory(0, filled), cancellation);
         flushed += filled;
         filled = 0;

@@ -20,7 +20,7 @@ internal sealed class CheckedNarStream(Stream destination, PathInfo announced) :
     }
 
     /// <summary>Checks what has been written.</summary>
-    /// <exception cref="NixBuildFarmException">Size or hash is another.</exception>
+    /// <exception cref="NarMismatchException">Size or hash is another.</exception>
     public void Verify()
     {
         if (written != announced.NarSize) throw Mismatch($"ends after {written} bytes");
@@ -34,8 +34,5 @@ internal sealed class CheckedNarStream(Stream destination, PathInfo announced) :
         base.Dispose(disposing);
     }
 
-    private NixBuildFarmException Mismatch(string what) => new(
-        "NarMismatch",
-        $"The NAR of {announced.Path} {what}, but {announced.NarSize} bytes with the hash {announced.NarHash} are registered for it.",
-        "Where it came from is damaged: check it with nix-store --verify-path, or take it from another store.");
+    private NarMismatchException Mismatch(string what) => new(announced, what);
 }

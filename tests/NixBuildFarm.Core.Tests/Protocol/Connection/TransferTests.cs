@@ -24,6 +24,45 @@ public class TransferTests
         Assert.True(await connection.IsValidPathAsync(path, Cancellation));
     }
 
+    [Fact]
+    public async Task Many_nars_are_asked_for_without_waiting_for_each_and_taken_one_by_one()
+    {
+        var paths = Enumerable.Range(0, 500).Select(i => store.AddFile($"p{i}", new string('x', i * 37))).ToArray();
+        await using var connection = await new FakeDaemon { Store = store, Capacity = 4096 }.OpenAsync();
+        var taken = new List<StorePath>();
+
+        await connection.CopyNarsAsync(paths, TakeAsync, Cancellation);
+
+        Assert.Equal(paths, taken);
+        Assert.True(await connection.IsValidPathAsync(paths[0], Cancellation));
+
+        async Task TakeAsync(StorePath path, Func<Stream, Task> copyTo)
+        {
+            using var destination = new MemoryStream();
+            await copyTo(destination);
+            Assert.Equal(store.FindNar(path), destination.ToArray());
+            taken.Add(path);
+        }
+    }
+
+    [Fact]
+    public async Task Nars_after_one_that_is_not_valid_are_not_taken()
+    {
+        StorePath[] paths = [store.AddFile("first"), FakeStore.PathOf("absent"), store.AddFile("last")];
+        await using var connection = await new FakeDaemon { Store = store }.OpenAsync();
+        var taken = new List<StorePath>();
+
+        var e = await Assert.ThrowsAsync<DaemonException>(() => connection.CopyNarsAsync(paths, async (path, copyTo) =>
+        {
+            await copyTo(Stream.Null);
+            taken.Add(path);
+        }, Cancellation));
+
+        Assert.Contains(paths[1].ToString(), e.Message);
+        Assert.Equal([paths[0]], taken);
+        Assert.True(connection.IsBroken);
+    }
+
     [Theory]
     [InlineData(34)]
     [InlineData(38)]
@@ -239,8 +278,8 @@ public class TransferTests
         await using var alone = await daemon.OpenAsync();
         await using var several = await daemon.OpenAsync();
 
-        var e = await Assert.ThrowsAsync<NixBuildFarmException>(() => alone.AddToStoreNarAsync(Source(info, damage(nar)), false, true, Cancellation));
-        await Assert.ThrowsAsync<NixBuildFarmException>(
+        var e = await Assert.ThrowsAsync<NarMismatchException>(() => alone.AddToStoreNarAsync(Source(info, damage(nar)), false, true, Cancellation));
+        await Assert.ThrowsAsync<NarMismatchException>(
             () => several.AddMultipleToStoreAsync([Source(good, goodNar), Source(info, damage(nar))], false, true, Cancellation));
 
         Assert.Equal("NarMismatch", e.Id);

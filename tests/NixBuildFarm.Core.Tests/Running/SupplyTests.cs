@@ -1,0 +1,241 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Protocol.Messages;
+using NixBuildFarm.Running;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Core.Tests.Running;
+
+public sealed class SupplyTests : IAsyncDisposable
+{
+    private static readonly Urgency Needed = new(TransferPurpose.Needed);
+
+    private readonly FakeFarm farm = new("ruby", "kana");
+    private readonly PathCatalog catalog = new();
+    private readonly List<string> warnings = [];
+    private readonly List<BuilderSession> sessions = [];
+    private readonly Supply supply;
+
+    public SupplyTests() => supply = new(catalog, new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), warnings.Add);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var session in sessions) await session.DisposeAsync();
+        farm.Dispose();
+    }
+
+    [Fact]
+    public async Task What_is_sent_is_protected_first_and_comes_after_what_it_refers_to()
+    {
+        var bottom = farm.Local.Daemon.Store.AddFile("bottom");
+        var top = farm.Local.Daemon.Store.AddFile("top", "", bottom);
+        var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]));
+        await supply.LearnAsync(local, [top], Cancellation);
+        farm["ruby"].Daemon.Requests.Clear();
+
+        await supply.EnsureAsync(ruby, [top], Needed, Cancellation);
+
+        // The fake store refuses a path before what it refers to.
+        Assert.True(farm["ruby"].Has("top"));
+        Assert.Equal([bottom, top], farm["ruby"].Daemon.Store.TempRoots);
+        Assert.Equal(
+            [
+                WorkerOperation.AddTempRoot, WorkerOperation.AddTempRoot, WorkerOperation.QueryValidPaths,
+                WorkerOperation.SetOptions, WorkerOperation.AddToStoreNar, WorkerOperation.AddToStoreNar,
+            ],
+            farm["ruby"].Daemon.Requests);
+    }
+
+    [Fact]
+    public async Task Supplies_at_the_same_time_send_each_path_once()
+    {
+        var shared = Enumerable.Range(0, 20).Select(i => farm.Local.Daemon.Store.AddFile($"shared{i}")).ToArray();
+        var tops = Enumerable.Range(0, 10).Select(i => farm.Local.Daemon.Store.AddFile($"top{i}", "", shared)).ToArray();
+        var (local, ruby, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]), await OpenAsync(farm["kana"]));
+        await supply.LearnAsync(local, tops, Cancellation);
+
+        var sent = await Task.WhenAll(tops.SelectMany(top => new[] { ruby, kana }.Select(to => supply.EnsureAsync(to, [top], Needed, Cancellation))));
+
+        foreach (var machine in new[] { farm["ruby"], farm["kana"] })
+        {
+            Assert.Equal(30, machine.Daemon.Requests.Count(request => request == WorkerOperation.AddToStoreNar));
+        }
+        Assert.Equal(2 * catalog.ClosureOf(tops).Sum(info => info.NarSize), sent.Sum());
+    }
+
+    [Fact]
+    public async Task What_another_builder_has_is_relayed_together_with_what_the_local_store_has()
+    {
+        var source = farm.Local.Daemon.Store.AddFile("source");
+        farm["kana"].Daemon.Store.AddFile("source");
+        var built = farm["kana"].Daemon.Store.AddFile("built", new string('x', 500_000), source);
+        var (local, ruby, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]), await OpenAsync(farm["kana"]));
+        await supply.LearnAsync(local, [source], Cancellation);
+        await supply.LearnAsync(kana, [built], Cancellation);
+
+        await supply.EnsureAsync(ruby, [built], Needed, Cancellation);
+
+        Assert.True(farm["ruby"].Has("built") && farm["ruby"].Has("source"));
+        Assert.False(farm.Local.Has("built"));
+    }
+
+    [Fact]
+    public async Task A_copy_that_is_damaged_is_refused_named_and_taken_from_another_holder()
+    {
+        var (info, nar) = FakeStore.FileOf("built", new byte[100_000]);
+        var others = Enumerable.Range(0, 3).Select(i => farm["kana"].Daemon.Store.AddFile($"other{i}")).ToArray();
+        farm["kana"].Daemon.Store.Add(info, Damaged(nar));
+        farm["ruby"].Daemon.Store.Add(info, nar);
+        var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
+        await supply.LearnAsync(kana, [.. others, info.Path], Cancellation);
+        await supply.LearnAsync(ruby, [info.Path], Cancellation);
+
+        await supply.EnsureAsync(local, [.. others, info.Path], Needed, Cancellation);
+
+        Assert.Equal(nar, farm.Local.Daemon.Store.FindNar(info.Path));
+        Assert.All(others, path => Assert.True(farm.Local.Daemon.Store.IsValid(path)));
+        var warning = Assert.Single(warnings);
+        Assert.Contains("kana could not give " + info.Path, warning);
+        Assert.Contains("taken from ruby", warning);
+        Assert.False(catalog.Has(kana, info.Path));
+    }
+
+    [Theory]
+    [InlineData("damaged")]
+    [InlineData("short")]
+    [InlineData("long")]
+    public async Task A_copy_that_nobody_has_whole_is_an_error_that_names_it_and_who_has_it(string how)
+    {
+        var (info, nar) = FakeStore.FileOf("built", new byte[100_000]);
+        farm["kana"].Daemon.Store.Add(info, how switch
+        {
+            "damaged" => Damaged(nar),
+            "short" => FakeStore.FileOf("built", new byte[90_000]).Nar,
+            _ => FakeStore.FileOf("built", new byte[110_000]).Nar,
+        });
+        var (local, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]));
+        await supply.LearnAsync(kana, [info.Path], Cancellation);
+
+        var e = await Assert.ThrowsAsync<DamagedPathException>(() => supply.EnsureAsync(local, [info.Path], Needed, Cancellation));
+
+        Assert.Contains($"What kana has of {info.Path} is damaged", e.Message);
+        Assert.Contains("nix-store --repair-path", e.Recommendation);
+        Assert.False(farm.Local.Has("built"));
+    }
+
+    [Fact]
+    public async Task What_was_collected_at_its_holder_is_taken_from_another()
+    {
+        var path = farm["kana"].Daemon.Store.AddFile("built");
+        farm["ruby"].Daemon.Store.AddFile("built");
+        var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
+        await supply.LearnAsync(kana, [path], Cancellation);
+        await supply.LearnAsync(ruby, [path], Cancellation);
+        farm["kana"].Daemon.Store.Remove(path);
+
+        await supply.EnsureAsync(local, [path], Needed, Cancellation);
+
+        Assert.True(farm.Local.Has("built"));
+    }
+
+    [Fact]
+    public async Task A_holder_that_is_lost_is_passed_over_as_long_as_another_has_what_it_had()
+    {
+        var paths = Enumerable.Range(0, 50).Select(i => farm["kana"].Daemon.Store.AddFile($"p{i}")).ToArray();
+        foreach (var path in paths) farm["ruby"].Daemon.Store.AddFile(path.Name);
+        var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
+        await supply.LearnAsync(kana, paths, Cancellation);
+        await supply.LearnAsync(ruby, paths, Cancellation);
+        farm["kana"].Break();
+
+        await supply.EnsureAsync(local, paths, Needed, Cancellation);
+
+        Assert.All(paths, path => Assert.True(farm.Local.Daemon.Store.IsValid(path)));
+        Assert.Single(warnings);
+    }
+
+    [Fact]
+    public async Task A_holder_that_is_lost_and_had_it_alone_is_the_error()
+    {
+        var path = farm["kana"].Daemon.Store.AddFile("built");
+        var (local, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]));
+        await supply.LearnAsync(kana, [path], Cancellation);
+        farm["kana"].Break();
+
+        var e = await Assert.ThrowsAsync<BuilderException>(() => supply.EnsureAsync(local, [path], Needed, Cancellation));
+
+        Assert.Equal("kana", e.Builder);
+    }
+
+    [Fact]
+    public async Task What_the_builder_refuses_is_its_own_words()
+    {
+        var path = farm.Local.Daemon.Store.AddFile("unsigned");
+        farm["ruby"].Daemon = new() { Faults = new() { Refusals = new Dictionary<WorkerOperation, string> { [WorkerOperation.AddToStoreNar] = "it lacks a signature" } } };
+        var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]));
+        await supply.LearnAsync(local, [path], Cancellation);
+
+        var e = await Assert.ThrowsAsync<DaemonException>(() => supply.EnsureAsync(ruby, [path], Needed, Cancellation));
+
+        Assert.Equal("ruby: error: it lacks a signature", e.Message);
+    }
+
+    [Fact]
+    public async Task Round_trips_do_not_grow_with_the_number_of_paths()
+    {
+        var few = await TripsAsync("few", levels: 12, width: 2);
+        var many = await TripsAsync("many", levels: 12, width: 167);
+
+        // At 50 ms each, under a second.
+        Assert.All([many.Closure, many.Back, many.There], trips => Assert.InRange(trips, 1, 19));
+        // Long lists are sent in several writes, and one of these may come after an early answer.
+        Assert.InRange(many.Closure + many.Back + many.There, 1, few.Closure + few.Back + few.There + 6);
+    }
+
+    /// <summary>Round trips of asking a distant machine for a closure, bringing it home, and supplying another distant machine with it.</summary>
+    private async Task<(int Closure, int Back, int There)> TripsAsync(string name, int levels, int width)
+    {
+        var trips = new RoundTrips();
+        var store = farm["kana"].Daemon.Store;
+        var all = new List<StorePath>();
+        StorePath[] below = [];
+        for (var level = 0; level < levels; level++)
+        {
+            below = [.. Enumerable.Range(0, width).Select(i => store.AddFile($"{name}-{level}-{i}", "", below.Length > 0 ? [below[i]] : []))];
+            all.AddRange(below);
+        }
+        var top = store.AddFile($"{name}-top", "", below);
+        var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"], trips), await OpenAsync(farm["ruby"], trips));
+
+        var begun = trips.Count;
+        await supply.LearnAsync(kana, [top], Cancellation);
+        var learnt = trips.Count;
+        await supply.EnsureAsync(local, [top], Needed, Cancellation);
+        var home = trips.Count;
+        await supply.EnsureAsync(ruby, [top], Needed, Cancellation);
+
+        Assert.All(all, path => Assert.True(farm["ruby"].Daemon.Store.IsValid(path) && farm.Local.Daemon.Store.IsValid(path)));
+        return (learnt - begun, home - learnt, trips.Count - home);
+    }
+
+    private async Task<BuilderSession> OpenAsync(FakeMachine machine, RoundTrips? trips = null)
+    {
+        var session = await BuilderSession.OpenAsync(
+            machine.Builder,
+            trips is null ? machine : new DistantTransport(machine, TimeSpan.FromMilliseconds(50), trips),
+            new DaemonOptions { UseSubstitutes = false },
+            Cancellation);
+        sessions.Add(session);
+        return session;
+    }
+
+    private static byte[] Damaged(byte[] nar)
+    {
+        var damaged = (byte[])nar.Clone();
+        damaged[nar.Length / 2] ^= 1;
+        return damaged;
+    }
+}
