@@ -7,7 +7,7 @@
     Build   lays out the module in out/NixBuildFarm
     Test    runs every test, those of the farm in a farm on this machine; ends with: N passed, N failed, N skipped
     Demo    shows the module at work on a farm on this machine
-    Bench   measures; `Bench scheduler [--graphs DIR]` prints the tables of docs/benchmarks.md about the scheduler
+    Bench   measures; `Bench scheduler [--graphs DIR]` and `Bench supply` print the tables of docs/benchmarks.md
     Clean   deletes out/
 
     Uses the language, .NET and the engine's own commands only.
@@ -182,8 +182,15 @@ function Invoke-Demo {
 }
 
 function Invoke-Bench {
+    $run = @('exec', "$out/build/bin/NixBuildFarm.Bench/release/NixBuildFarm.Bench.dll") + $Rest
+    if ($Rest.Count -eq 0 -or $Rest[0] -ne 'supply') {
+        Invoke-Build
+        exit (Invoke-Program dotnet $run)
+    }
+    # Side by side with stock Nix, on real hosts.
+    Invoke-Setup
     Invoke-Build
-    exit (Invoke-Program dotnet (@('exec', "$out/build/bin/NixBuildFarm.Bench/release/NixBuildFarm.Bench.dll") + $Rest))
+    exit (Invoke-Program $withFarm (@('--size', '6g', '--', 'dotnet') + $run))
 }
 
 function Invoke-Clean {

@@ -1,17 +1,26 @@
 using NixBuildFarm.Bench;
+using NixBuildFarm.Bench.Supplying;
 
-// scheduler [--graphs DIR] [--farm NAME] [--quick]: the tables of docs/benchmarks.md, as Markdown.
-if (args is not ["scheduler", ..])
+// scheduler [--graphs DIR] [--farm NAME] [--quick], supply [--quick]: the tables of docs/benchmarks.md, as Markdown.
+switch (args)
 {
-    Console.Error.WriteLine("usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick]");
-    return 1;
+    case ["scheduler", ..]:
+        var graphs = BenchGraph.Read(Value("--graphs"));
+        SchedulerQuality.Print(graphs, ReferenceFarms.Names.Where(f => Value("--farm") is not { } only || only == f), args.Contains("--quick"));
+        if (Value("--farm") is not null) return 0;
+        SchedulerAnomalies.Print(graphs.Where(g => g.Graph.Count < 2000));
+        SchedulerSpeed.Print();
+        return 0;
+    case ["supply", ..]:
+        await SupplyBench.PrintAsync(isQuick: args.Contains("--quick"), Value("--only"));
+        return 0;
+    default:
+        Console.Error.WriteLine("""
+            usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick]
+                   NixBuildFarm.Bench supply [--only large|small|graphs] [--quick]     in a farm: tests/Farm/with-farm.sh
+            """);
+        return 1;
 }
-var graphs = BenchGraph.Read(Value("--graphs"));
-SchedulerQuality.Print(graphs, ReferenceFarms.Names.Where(f => Value("--farm") is not { } only || only == f), args.Contains("--quick"));
-if (Value("--farm") is not null) return 0;
-SchedulerAnomalies.Print(graphs.Where(g => g.Graph.Count < 2000));
-SchedulerSpeed.Print();
-return 0;
 
 string? Value(string option)
 {

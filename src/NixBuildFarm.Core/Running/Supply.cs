@@ -46,7 +46,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         Action<int>? sent = null)
     {
         var bytes = 0L;
-        await AskWhatIsThereAsync(to, paths, cancellation);
+        await FindMissingAsync(to, paths, cancellation);
         while (true)
         {
             using var transfer = transfers.Begin(to.Builder, urgency);
@@ -83,10 +83,13 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         }
     }
 
-    /// <summary>Takes temp roots before asking what is valid, so that nothing can be collected in between.</summary>
-    private async Task AskWhatIsThereAsync(BuilderSession to, IEnumerable<PathInfo> closure, CancellationToken cancellation)
+    /// <summary>
+    /// Asks which of the paths a builder has, for the catalog. Takes temp roots before it asks, so that nothing can be collected
+    /// in between.
+    /// </summary>
+    public async Task FindMissingAsync(BuilderSession to, IEnumerable<PathInfo> wanted, CancellationToken cancellation)
     {
-        var unknown = closure.Where(info => !catalog.Has(to, info.Path)).ToArray();
+        var unknown = wanted.Where(info => !catalog.Has(to, info.Path)).ToArray();
         if (unknown.Length == 0) return;
         var paths = unknown.Select(info => info.Path).ToArray();
         await to.AskAsync(daemon => daemon.AddTempRootsAsync(paths, cancellation), cancellation);
@@ -146,7 +149,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
             {
                 PassOver(e, avoided);
             }
-            await AskWhatIsThereAsync(to, left, cancellation);
+            await FindMissingAsync(to, left, cancellation);
             left = [.. left.Where(info => !catalog.Has(to, info.Path))];
         }
 

@@ -66,6 +66,11 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [Parameter]
     public CopyBack CopyBack { get; set; } = CopyBack.All;
 
+    /// <summary>Bytes per second that may leave this machine, for all builders together.</summary>
+    [Parameter]
+    [ValidateRange(1, long.MaxValue)]
+    public long? MaxUpload { get; set; }
+
     /// <summary>Starts what is late and holds up the rest a second time, on a machine that is idle; the first result counts.</summary>
     [Parameter]
     public SwitchParameter Hedge { get; set; }
@@ -131,6 +136,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
             Cores = Cores,
             Hedge = Hedge,
             CopyBack = CopyBack,
+            MaxUpload = MaxUpload,
             OutLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink),
             LogFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath),
             BuildersUseSubstitutes = (await settings).BuildersUseSubstitutes,

@@ -134,7 +134,7 @@ public sealed class NixDaemonTests : IDisposable
         var (info, nar) = FakeStore.FileOf("new", new byte[500_000]);
         await using (var connection = await OpenAsync())
         {
-            await Assert.ThrowsAsync<NixBuildFarmException>(() => connection.AddToStoreNarAsync(Source(info, [.. nar[..^1], 1]), false, true, Cancellation));
+            await Assert.ThrowsAsync<NarMismatchException>(() => connection.AddToStoreNarAsync(Source(info, [.. nar[..^1], 1]), false, true, Cancellation));
         }
         await using var another = await OpenAsync();
 

@@ -1,0 +1,120 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Running;
+using NixBuildFarm.Store;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Copying;
+
+/// <summary>
+/// Copies store paths from one store to others, with all that they refer to. Streams through this machine's memory; what is
+/// there is not sent again.
+/// </summary>
+public sealed class PathCopier
+{
+    private readonly PathCopyRequest request;
+    private readonly IBuilderTransportFactory transports;
+    private readonly ICopyObserver observer;
+    private readonly PathCatalog catalog = new();
+    private readonly Supply supply;
+
+    /// <summary>Makes a copier; nothing happens yet.</summary>
+    /// <param name="request">What to copy.</param>
+    /// <param name="transports">How builders are reached, the local one too.</param>
+    /// <param name="observer">Who is told what happens.</param>
+    /// <param name="time">The clock; null: the machine's.</param>
+    public PathCopier(PathCopyRequest request, IBuilderTransportFactory transports, ICopyObserver observer, TimeProvider? time = null)
+    {
+        this.request = request;
+        this.transports = transports;
+        this.observer = observer;
+        var clock = time ?? TimeProvider.System;
+        supply = new(catalog, new(clock, request.MaxUpload), new(new(clock), static _ => { }), observer.Degraded);
+    }
+
+    /// <summary>Copies. What becomes of each path at each builder is told to the observer.</summary>
+    /// <exception cref="BuilderException">The source cannot be reached or used.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped. What has arrived stays.</exception>
+    public async Task CopyAsync(CancellationToken cancellation)
+    {
+        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
+        var from = await sessions.OpenAsync(request.From, useSubstitutes: false, cancellation);
+        var openings = request.To.Select(to => (Builder: to, Session: sessions.OpenAsync(to, useSubstitutes: false, cancellation))).ToArray();
+        var paths = await FindAsync(from, cancellation);
+        await Task.WhenAll(openings.Select(opening => CopyAsync(paths, from, opening.Builder, opening.Session, cancellation)));
+    }
+
+    /// <summary>What is to be copied, references first. It is kept from the source's garbage collector.</summary>
+    private async Task<IReadOnlyList<PathInfo>> FindAsync(BuilderSession from, CancellationToken cancellation)
+    {
+        await from.AskAsync(daemon => daemon.AddTempRootsAsync(request.Paths, cancellation), cancellation);
+        await supply.LearnAsync(from, request.Paths, cancellation);
+        foreach (var absent in request.Paths.Where(path => !catalog.Has(from, path)))
+        {
+            observer.PathFailed(
+                absent.ToString(),
+                new NixBuildFarmException("PathNotFound", $"{from} does not have {absent}.", "Build it, or name with -From a builder that has it."));
+        }
+        var closure = catalog.ClosureOf(request.Paths.Where(path => catalog.Has(from, path)));
+        return request.Closure ? closure : [.. closure.Where(info => request.Paths.Contains(info.Path))];
+    }
+
+    private async Task CopyAsync(
+        IReadOnlyList<PathInfo> paths, BuilderSession from, NixBuilder builder, Task<BuilderSession> opening, CancellationToken cancellation)
+    {
+        try
+        {
+            var to = await opening;
+            await CopyAsync(paths, to, cancellation);
+        }
+        catch (DaemonException e) when (e.Builder == builder.Name)
+        {
+            observer.BuilderFailed(builder, new NixBuildFarmException("PathRefused", $"{builder.Name} does not take what {from} has: {e.Text}", await WhyRefusedAsync(opening), e));
+        }
+        catch (NixBuildFarmException e)
+        {
+            observer.BuilderFailed(builder, e);
+        }
+    }
+
+    private async Task CopyAsync(IReadOnlyList<PathInfo> paths, BuilderSession to, CancellationToken cancellation)
+    {
+        var requested = request.Paths.ToHashSet();
+        await supply.FindMissingAsync(to, paths, cancellation);
+        var missing = paths.Where(info => !catalog.Has(to, info.Path)).ToArray();
+        foreach (var there in paths.Except(missing).Where(info => requested.Contains(info.Path))) Tell(there, StorePathCopyStatus.AlreadyValid, from: null);
+
+        var (copied, sent, bytes) = (0, 0L, missing.Sum(info => info.NarSize));
+        observer.Progressed(new(to.Builder.Name, missing.Length, 0, bytes, 0));
+        await supply.EnsureAsync(to, paths, new(TransferPurpose.Needed), cancellation, Arrived, Sent);
+
+        void Arrived(PathInfo info, BuilderSession from)
+        {
+            Tell(info, StorePathCopyStatus.Copied, from);
+            Interlocked.Increment(ref copied);
+            Sent(0);
+        }
+
+        void Sent(int count) => observer.Progressed(new(to.Builder.Name, missing.Length, Volatile.Read(ref copied), bytes, Math.Min(bytes, Interlocked.Add(ref sent, count))));
+
+        void Tell(PathInfo info, StorePathCopyStatus status, BuilderSession? from) => observer.Copied(new()
+        {
+            Status = status,
+            Path = info.Path.ToString(),
+            From = from?.Builder.Name,
+            To = to.Builder.Name,
+            NarSize = info.NarSize,
+            IsRequested = requested.Contains(info.Path),
+        });
+    }
+
+    private async Task<string?> WhyRefusedAsync(Task<BuilderSession> opening)
+    {
+        if (!request.Closure) return "Without what a path refers to it can be copied only where all of that is: leave out -NoClosure.";
+        var to = await opening;
+        if (to.Facts.Trusted) return null;
+        var (whom, file) = to.Builder.IsLocal ? ("this user", "the local /etc/nix/nix.conf") : ("the login", $"/etc/nix/nix.conf of {to}");
+        return $"{to} does not trust {whom}, so it takes only what is signed with a key that it trusts. "
+            + $"Either add {whom} to trusted-users in {file}; or sign the paths (nix store sign) with a key that is in its trusted-public-keys.";
+    }
+}
