@@ -17,7 +17,7 @@ switch (args)
     default:
         Console.Error.WriteLine("""
             usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick]
-                   NixBuildFarm.Bench supply [--only large|small|graphs] [--quick]     in a farm: tests/Farm/with-farm.sh
+                   NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--quick]     in a farm: tests/Farm/with-farm.sh
             """);
         return 1;
 }

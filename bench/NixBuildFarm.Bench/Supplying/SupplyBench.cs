@@ -21,6 +21,7 @@ internal static class SupplyBench
         var farm = (await BuilderInventory.ReadAsync(null, CancellationToken.None)).Builders.Where(b => !b.IsLocal).ToArray();
         var ruby = farm.Single(b => b.Name == Host);
         if (only is null or "large") await LargeAsync(ruby, isQuick);
+        if (only is null or "layers") await TransferLayers.PrintAsync(ruby, await AddAsync("layers", isQuick ? 128 << 20 : 1 << 30), $"{Folder}/layers");
         if (only is null or "small") await SmallAsync(ruby, isQuick);
         if (only is null or "graphs") await GraphsAsync(farm, isQuick);
     }
@@ -72,10 +73,12 @@ internal static class SupplyBench
             {
                 await DeleteAsync(Host, paths);
                 Memory.ResetPeak();
+                var processor = Environment.CpuUsage.TotalTime;
                 way.There.Add(await SecondsAsync(way.SendAsync));
                 await DeleteAsync("coordinator", paths);
                 way.Back.Add(await SecondsAsync(way.FetchAsync));
                 way.Peak = Math.Max(way.Peak, Memory.PeakMegabytes);
+                way.Processor.Add((Environment.CpuUsage.TotalTime - processor).TotalSeconds);
                 if (way.Name.Contains("cat", StringComparison.Ordinal))
                 {
                     await Shell.OnAsync(Host, "rm", "-f", "/nix/raw");
@@ -85,10 +88,10 @@ internal static class SupplyBench
                 if (!Path.Exists(paths[0])) await RestoreAsync(paths);
             }
         }
-        Console.WriteLine("| | there, s: median (all) | back, s: median (all) | peak memory of ours, MB |\n|---|---|---|---|");
+        Console.WriteLine("| | there, s: median (all) | back, s: median (all) | ours, both ways: processor, s; peak memory, MB |\n|---|---|---|---|");
         foreach (var way in ways)
         {
-            Console.WriteLine($"| {way.Name} | {Show(way.There)} | {Show(way.Back)} | {(way.Name == "ours" ? $"{way.Peak:0}" : "")} |");
+            Console.WriteLine($"| {way.Name} | {Show(way.There)} | {Show(way.Back)} | {(way.Name == "ours" ? $"{Median(way.Processor):0.0}; {way.Peak:0}" : "")} |");
         }
 
         Way Stock(string scheme) => new(
@@ -189,8 +192,10 @@ internal static class SupplyBench
         return clock.Elapsed.TotalSeconds;
     }
 
+    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+
     private static string Show(List<double> seconds) =>
-        $"{seconds.Order().ElementAt(seconds.Count / 2):0.00} ({string.Join(", ", seconds.Select(s => $"{s:0.00}"))})";
+        $"{Median(seconds):0.00} ({string.Join(", ", seconds.Select(s => $"{s:0.00}"))})";
 
     private sealed class Way(string name, Func<Task> send, Func<Task> fetch)
     {
@@ -203,6 +208,8 @@ internal static class SupplyBench
         public List<double> There { get; } = [];
 
         public List<double> Back { get; } = [];
+
+        public List<double> Processor { get; } = [];
 
         public double Peak { get; set; }
     }
