@@ -70,6 +70,10 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
             return new SshProgramTransport(builder, config, environment, options);
         }
         var hostKeys = new HostKeyVerifier(builder, config, KnownHostsFiles.Read(config, verbose));
-        return new SshNetTransport(new SshTarget(builder, config, hostKeys, identities, options));
+        var sshNet = new SshNetTransport(new SshTarget(builder, config, hostKeys, identities, options));
+        // A passphrase that was given to us cannot be given to the ssh program.
+        return options.KeyPassphrase is not null || ProgramPath.Find("ssh") is null
+            ? sshNet
+            : new BulkTransport(new SshProgramTransport(builder, config, environment, options), sshNet, verbose);
     }
 }

@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Ssh.Configuration;
+using NixBuildFarm.Ssh.Connection;
 using NixBuildFarm.Ssh.HostKeys;
 using NixBuildFarm.Transport;
 
@@ -20,6 +21,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
     private readonly TransportOptions options;
     private readonly SshEnvironment environment;
     private readonly SshErrors errors;
+    private readonly IReadOnlyList<string> ciphers;
     private readonly object sync = new();
     private readonly List<SshProgramChannel> channels = [];
     private readonly CancellationTokenSource closing = new();
@@ -31,6 +33,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
         this.builder = builder;
         this.options = options;
         this.environment = environment;
+        ciphers = [.. Algorithms.FastestFirst(config.Ciphers)];
         errors = new SshErrors(builder, config.HostName, config.Port, config.User);
     }
 
@@ -118,6 +121,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
         }
         if (builder.IdentityFile is { } identity) arguments.AddRange(["-i", identity]);
         if (builder.Compress) arguments.Add("-C");
+        if (ciphers.Count > 0) arguments.Add($"-oCiphers={string.Join(',', ciphers)}");
         return [.. SshConfigReader.Arguments(builder, arguments, environment), commandLine];
     }
 

@@ -1,0 +1,34 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Ssh;
+
+/// <summary>
+/// Sends NARs through the ssh program, which needs a fraction of SSH.NET's processor time for each byte (docs/benchmarks.md), and all
+/// else through SSH.NET, which needs no process for each channel. Where ssh cannot log in although SSH.NET can, SSH.NET does it all.
+/// </summary>
+internal sealed class BulkTransport(IBuilderTransport program, IBuilderTransport sshNet, Action<string> verbose) : IBuilderTransport
+{
+    private volatile bool programIsRefused;
+
+    /// <inheritdoc/>
+    public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
+    {
+        if (use != ChannelUse.Bulk || programIsRefused) return await sshNet.OpenAsync(use, cancellation);
+        try
+        {
+            return await program.OpenAsync(use, cancellation);
+        }
+        // Not where the builder cannot be reached at all: trying twice would take twice as long.
+        catch (BuilderException e) when (e.Failure is BuilderFailure.AuthenticationFailed or BuilderFailure.HostKeyMismatch or BuilderFailure.Configuration)
+        {
+            var channel = await sshNet.OpenAsync(use, cancellation);
+            programIsRefused = true;
+            verbose($"sends NARs through SSH.NET, since the ssh program cannot log in: {e.Message}");
+            return channel;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync() => await Task.WhenAll(program.DisposeAsync().AsTask(), sshNet.DisposeAsync().AsTask());
+}
