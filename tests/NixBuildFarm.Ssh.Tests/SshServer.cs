@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Security;
 using System.Net;
 using System.Net.Sockets;
 using NixBuildFarm.Builders;
@@ -142,6 +143,10 @@ internal sealed class SshServer : IAsyncDisposable
     /// <summary>A transport to a builder that knows the server's key.</summary>
     public IBuilderTransport Transport(string command = "exec cat", TransportOptions? options = null) =>
         Transport(Builder(command, HostKeyLine), options);
+
+    /// <summary>The same for NARs through SSH.NET as well: a passphrase cannot be given to the ssh program.</summary>
+    public IBuilderTransport SshNetTransport(string command = "exec cat", TransportOptions? options = null) =>
+        Transport(Builder(command, HostKeyLine), (options ?? new TransportOptions { Verbose = Say }) with { KeyPassphrase = new SecureString() });
 
     public IBuilderTransport Transport(NixBuilder builder, TransportOptions? options = null) =>
         new SshTransport(builder, options ?? new TransportOptions { Verbose = Say }, Environment);

@@ -11,12 +11,10 @@ namespace NixBuildFarm.Commands;
 /// <summary>
 /// <para type="synopsis">Copies store paths, with all that they refer to, from one machine to others.</para>
 /// </summary>
-[Cmdlet(VerbsCommon.Copy, "NixStorePath", DefaultParameterSetName = ToSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(VerbsCommon.Copy, "NixStorePath", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(NixStorePathCopy))]
 public sealed class CopyNixStorePathCommand : AsyncCommand
 {
-    private const string ToSet = "To", FromSet = "From";
-
     private readonly List<StorePath> paths = [];
 
     /// <summary>The store paths: texts, links to them, results of builds.</summary>
@@ -25,15 +23,14 @@ public sealed class CopyNixStorePathCommand : AsyncCommand
     public object[] Path { get; set; } = [];
 
     /// <summary>The builders that get them: objects or names. Without it, the local store.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = ToSet)]
+    [Parameter]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public object[] To { get; set; } = [];
 
     /// <summary>The builder that has them: an object or a name. Without it, the local store.</summary>
-    [Parameter(ParameterSetName = ToSet)]
-    [Parameter(Mandatory = true, ParameterSetName = FromSet)]
+    [Parameter]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public object? From { get; set; }
@@ -46,6 +43,13 @@ public sealed class CopyNixStorePathCommand : AsyncCommand
     [Parameter]
     [ValidateRange(1, long.MaxValue)]
     public long? MaxUpload { get; set; }
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing()
+    {
+        if (To.Length > 0 || From is not null) return;
+        ThrowTerminatingError(new NixBuildFarmException("NoDestination", "Neither -To nor -From is given, so there is nothing to copy.", "Name the builders that get the paths with -To, or the one that has them with -From.").ToErrorRecord());
+    }
 
     /// <inheritdoc/>
     protected override void ProcessRecord()

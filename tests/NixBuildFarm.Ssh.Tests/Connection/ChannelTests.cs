@@ -16,7 +16,7 @@ public class ChannelTests
     public async Task The_program_is_called_as_nix_daemon_is()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport("printf '%s.' \"$0\" \"$@\"");
+        await using var transport = server.SshNetTransport("printf '%s.' \"$0\" \"$@\"");
         await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
 
         Assert.Equal("nix-daemon.--stdio.", await channel.Stream.ReadToEndAsync());
@@ -26,7 +26,7 @@ public class ChannelTests
     public async Task Reading_and_writing_go_on_at_the_same_time()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
         await using var channel = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
         var sent = new byte[20_000_000];
         Random.Shared.NextBytes(sent);
@@ -44,7 +44,7 @@ public class ChannelTests
     {
         const long size = 2_400_000_000 / Line * Line;
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport($"yes 0123456789abcde | head -c {size}");
+        await using var transport = server.SshNetTransport($"yes 0123456789abcde | head -c {size}");
         await using var channel = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
         var before = Memory();
         await Task.Delay(TimeSpan.FromSeconds(2), Cancellation); // enough for the builder to send far more than is kept
@@ -59,7 +59,7 @@ public class ChannelTests
     public async Task A_reader_that_stops_holds_the_builder_back()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport($"yes 0123456789abcde | head -c 100000000; touch {server.Folder}/sent");
+        await using var transport = server.SshNetTransport($"yes 0123456789abcde | head -c 100000000; touch {server.Folder}/sent");
         await using var channel = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
 
         await Task.Delay(TimeSpan.FromSeconds(2), Cancellation); // 20 times what it takes to send all that
@@ -74,7 +74,7 @@ public class ChannelTests
     {
         const long size = 200_000_000 / Line * Line;
         await using var server = await SshServer.StartAsync("RekeyLimit 20M", "LogLevel DEBUG1");
-        await using var transport = server.Transport($"yes 0123456789abcde | head -c {size}");
+        await using var transport = server.SshNetTransport($"yes 0123456789abcde | head -c {size}");
         await using var channel = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
 
         Assert.Equal(size, (await CountAsync(channel.Stream)).Read);
@@ -86,7 +86,7 @@ public class ChannelTests
     {
         const long size = 300_000_000 / Line * Line;
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport($"read what; case $what in flood) yes 0123456789abcde | head -c {size};; *) exec cat;; esac");
+        await using var transport = server.SshNetTransport($"read what; case $what in flood) yes 0123456789abcde | head -c {size};; *) exec cat;; esac");
         await using var flood = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         await using var other = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         await flood.Stream.WriteTextAsync("flood\n");
@@ -106,7 +106,7 @@ public class ChannelTests
     public async Task A_flood_that_nobody_reads_ends_in_an_error_of_its_own_and_the_others_go_on()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport("read what; case $what in flood) yes;; *) exec cat;; esac", Impatient);
+        await using var transport = server.SshNetTransport("read what; case $what in flood) yes;; *) exec cat;; esac", Impatient);
         await using var flood = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         await using var other = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         await flood.Stream.WriteTextAsync("flood\n");
@@ -123,7 +123,7 @@ public class ChannelTests
     public async Task Cancelling_a_read_ends_it_and_loses_nothing()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
         await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         using var cancel = new CancellationTokenSource();
         var reading = channel.Stream.ReadAsync(new byte[10], cancel.Token).AsTask();
@@ -139,7 +139,7 @@ public class ChannelTests
     public async Task Cancelling_a_write_that_nobody_reads_ends_it()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport("exec sleep 100");
+        await using var transport = server.SshNetTransport("exec sleep 100");
         await using var channel = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
         using var cancel = new CancellationTokenSource();
         var writing = channel.Stream.WriteAsync(new byte[50_000_000], cancel.Token).AsTask();
@@ -155,7 +155,7 @@ public class ChannelTests
     public async Task A_program_that_ends_while_we_write_says_so()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport("sleep 0.3; exit 3");
+        await using var transport = server.SshNetTransport("sleep 0.3; exit 3");
         await using var channel = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
 
         var error = await Assert.ThrowsAsync<BuilderException>(
@@ -169,7 +169,7 @@ public class ChannelTests
     public async Task The_end_of_the_program_is_the_end_of_the_stream_and_its_last_words_are_kept()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport("printf output; printf '\\033[31mred\\033[0m error\\n' >&2; exit 1");
+        await using var transport = server.SshNetTransport("printf output; printf '\\033[31mred\\033[0m error\\n' >&2; exit 1");
         await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
 
         Assert.Equal("output", await channel.Stream.ReadToEndAsync());
@@ -180,7 +180,7 @@ public class ChannelTests
     public async Task A_flood_of_errors_holds_up_nothing()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport("yes error | head -c 100000000 >&2; printf done");
+        await using var transport = server.SshNetTransport("yes error | head -c 100000000 >&2; printf done");
         await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
 
         Assert.Equal("done", await channel.Stream.ReadToEndAsync());
@@ -192,7 +192,7 @@ public class ChannelTests
     {
         await using var server = await SshServer.StartAsync();
         await File.WriteAllTextAsync(Path.Combine(server.Folder, ".bashrc"), "echo Welcome to ruby\n", Cancellation);
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
         await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
 
         Assert.Equal("Welcome to ruby\n", await channel.Stream.ReadAsync(16));
@@ -218,7 +218,7 @@ public class ChannelTests
     public async Task A_program_that_is_killed_is_no_end_of_the_stream()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport("printf half; kill -KILL $$");
+        await using var transport = server.SshNetTransport("printf half; kill -KILL $$");
         await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
 
         Assert.Equal("half", await channel.Stream.ReadAsync(4));
@@ -231,7 +231,7 @@ public class ChannelTests
     public async Task A_server_that_dies_breaks_reads_and_writes()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
         await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         await channel.Stream.WriteTextAsync("hello");
         Assert.Equal("hello", await channel.Stream.ReadAsync(5));
@@ -248,7 +248,7 @@ public class ChannelTests
     public async Task A_connection_that_broke_while_idle_is_made_anew()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
         await using (await transport.OpenAsync(ChannelUse.Build, Cancellation))
         {
         }
@@ -264,7 +264,7 @@ public class ChannelTests
     public async Task A_server_that_falls_silent_is_noticed()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport(options: Impatient);
+        await using var transport = server.SshNetTransport(options: Impatient);
         await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         var reading = channel.Stream.ReadAsync(1);
 
@@ -279,7 +279,7 @@ public class ChannelTests
     public async Task A_server_that_falls_silent_in_the_middle_of_a_write_is_noticed()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport("exec cat >/dev/null", Impatient);
+        await using var transport = server.SshNetTransport("exec cat >/dev/null", Impatient);
         await using var channel = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
         await channel.Stream.WriteTextAsync("hello");
 
@@ -294,7 +294,7 @@ public class ChannelTests
     public async Task A_server_with_nothing_to_say_is_not_silent()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport(options: Impatient);
+        await using var transport = server.SshNetTransport(options: Impatient);
         await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
 
         await Task.Delay(Impatient.SilenceTimeout * 3, Cancellation);
@@ -308,7 +308,7 @@ public class ChannelTests
     {
         const long size = 100_000_000 / Line * Line;
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport($"yes 0123456789abcde | head -c {size}", Impatient);
+        await using var transport = server.SshNetTransport($"yes 0123456789abcde | head -c {size}", Impatient);
         await using var channel = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
 
         await Task.Delay(Impatient.SilenceTimeout * 3, Cancellation);
@@ -320,7 +320,7 @@ public class ChannelTests
     public async Task Build_channels_share_a_connection_and_each_bulk_channel_has_its_own()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
         var builds = await Task.WhenAll(Enumerable.Range(0, 12).Select(_ => transport.OpenAsync(ChannelUse.Build, Cancellation)));
         Assert.Equal(2, Logins(server)); // nine and three
 
@@ -335,7 +335,7 @@ public class ChannelTests
     public async Task A_free_connection_is_used_again()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
         foreach (var use in new[] { ChannelUse.Build, ChannelUse.Bulk, ChannelUse.Build, ChannelUse.Bulk })
         {
             var channel = await transport.OpenAsync(use, Cancellation);
@@ -352,7 +352,7 @@ public class ChannelTests
     public async Task A_server_that_allows_few_sessions_gets_more_connections(int maxSessions, int connections)
     {
         await using var server = await SshServer.StartAsync($"MaxSessions {maxSessions}");
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
         var channels = new List<IBuilderChannel>();
 
         for (var i = 0; i < 4; i++) channels.Add(await transport.OpenAsync(ChannelUse.Build, Cancellation));
@@ -366,7 +366,7 @@ public class ChannelTests
     public async Task Channels_that_are_asked_for_at_once_all_open_although_the_server_allows_one_session()
     {
         await using var server = await SshServer.StartAsync("MaxSessions 1", "MaxStartups 100");
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
 
         var channels = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => transport.OpenAsync(ChannelUse.Build, Cancellation)));
 
@@ -378,7 +378,7 @@ public class ChannelTests
     public async Task A_server_that_allows_no_session_says_so()
     {
         await using var server = await SshServer.StartAsync("MaxSessions 0");
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
 
         var error = await Assert.ThrowsAsync<BuilderException>(() => transport.OpenAsync(ChannelUse.Build, Cancellation));
 
@@ -390,7 +390,7 @@ public class ChannelTests
     public async Task Channels_that_wait_hold_no_threads()
     {
         await using var server = await SshServer.StartAsync("MaxStartups 100");
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
         var channels = await Task.WhenAll(Enumerable.Range(0, 36).Select(_ => transport.OpenAsync(ChannelUse.Build, Cancellation)));
         var reads = channels.Select(c => c.Stream.ReadAsync(4)).ToList();
 
@@ -407,7 +407,7 @@ public class ChannelTests
     public async Task Closing_a_channel_ends_its_program()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport($"echo $$ > {server.Folder}/pid; exec cat");
+        await using var transport = server.SshNetTransport($"echo $$ > {server.Folder}/pid; exec cat");
         var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         await channel.Stream.WriteTextAsync("x");
         await channel.Stream.ReadAsync(1);
@@ -423,7 +423,7 @@ public class ChannelTests
     public async Task Closing_a_channel_fails_its_reader()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.Transport();
+        await using var transport = server.SshNetTransport();
         var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         var reading = channel.Stream.ReadAsync(1);
 
@@ -442,7 +442,7 @@ public class ChannelTests
         await using var server = await SshServer.StartAsync();
         await TestStreams.UntilAsync(() => OwnThreads.Count == 0, "earlier tests end");
         var sockets = Sockets();
-        var transport = server.Transport(command);
+        var transport = server.SshNetTransport(command);
         foreach (var use in new[] { ChannelUse.Build, ChannelUse.Build, ChannelUse.Bulk })
         {
             _ = await transport.OpenAsync(use, Cancellation);

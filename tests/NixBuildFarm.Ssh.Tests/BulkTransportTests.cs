@@ -1,0 +1,72 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Ssh.Tests;
+
+/// <summary>Who carries NARs, and who all else.</summary>
+public class BulkTransportTests
+{
+    // What OpenSSH's client calls itself, and what SSH.NET does.
+    private const string Program = "remote software version OpenSSH", SshNet = "remote software version Renci.SshNet";
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task NARs_go_through_the_ssh_program_and_all_else_through_SSH_NET()
+    {
+        await using var server = await SshServer.StartAsync("LogLevel DEBUG1");
+        await using var transport = server.Transport();
+
+        await using var bulk = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
+        await EchoAsync(bulk);
+        Assert.Contains(Program, server.Log);
+        Assert.DoesNotContain(SshNet, server.Log);
+
+        await using var build = await transport.OpenAsync(ChannelUse.Build, Cancellation);
+        await EchoAsync(build);
+        Assert.Contains(SshNet, server.Log);
+    }
+
+    [Theory]
+    [InlineData(BuilderFailure.AuthenticationFailed, true)]
+    [InlineData(BuilderFailure.HostKeyMismatch, true)]
+    [InlineData(BuilderFailure.Unreachable, false)]
+    public async Task Where_ssh_cannot_log_in_SSH_NET_does_it_all_and_an_unreachable_builder_is_not_tried_twice(BuilderFailure failure, bool isTakenOver)
+    {
+        var (program, sshNet) = (new FakeTransport(new BuilderException("ruby", failure, "ssh could not.")), new FakeTransport());
+        var said = new List<string>();
+        await using var transport = new BulkTransport(program, sshNet, said.Add);
+
+        for (var i = 0; i < 2; i++)
+        {
+            if (isTakenOver) Assert.NotNull(await transport.OpenAsync(ChannelUse.Bulk, Cancellation));
+            else await Assert.ThrowsAsync<BuilderException>(() => transport.OpenAsync(ChannelUse.Bulk, Cancellation));
+        }
+
+        Assert.Equal(isTakenOver ? (1, 2, 1) : (2, 0, 0), (program.Asked, sshNet.Asked, said.Count));
+    }
+
+    private static async Task EchoAsync(IBuilderChannel channel)
+    {
+        await channel.Stream.WriteTextAsync("ping");
+        Assert.Equal("ping", await channel.Stream.ReadAsync(4));
+    }
+
+    /// <summary>Opens channels of nothing, or fails.</summary>
+    private sealed class FakeTransport(BuilderException? problem = null) : IBuilderTransport, IBuilderChannel
+    {
+        public int Asked { get; private set; }
+
+        public Stream Stream => Stream.Null;
+
+        public string ErrorOutput => "";
+
+        public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
+        {
+            Asked++;
+            return problem is null ? Task.FromResult<IBuilderChannel>(this) : throw problem;
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}
