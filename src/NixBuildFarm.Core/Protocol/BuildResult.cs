@@ -81,6 +81,9 @@ public sealed record BuildResult
     /// <summary>The outputs by name, as far as the daemon says: Nix leaves it empty where the paths were known before.</summary>
     public IReadOnlyDictionary<string, StorePath> BuiltOutputs { get; init; } = new Dictionary<string, StorePath>();
 
+    /// <summary>The same with the names by which stores look them up, for paths that were known only after the build.</summary>
+    public IReadOnlyList<Realisation> Realisations { get; init; } = [];
+
     /// <summary>Whether the outputs are there.</summary>
     public bool IsSuccess =>
         Status is BuildStatus.Built or BuildStatus.Substituted or BuildStatus.AlreadyValid or BuildStatus.ResolvesToAlreadyValid;

@@ -102,6 +102,11 @@ public sealed partial class DaemonConnection
             accepted: index => added?.Invoke(sources[index].Info));
     }
 
+    /// <summary>Tells the store where outputs are whose paths were known only after the build. The paths must be valid there.</summary>
+    /// <exception cref="DaemonException">The store knows no content-addressed derivations, or another path for the same output.</exception>
+    public Task RegisterRealisationsAsync(IReadOnlyCollection<Realisation> realisations, CancellationToken cancellation) =>
+        PipelineAsync([.. realisations.Select(realisation => new RegisterRealisationRequest(realisation))], cancellation);
+
     /// <summary>Gives the store the log of a build that was carried out elsewhere; needs trust.</summary>
     /// <param name="derivation">The derivation that was built.</param>
     /// <param name="log">The log.</param>

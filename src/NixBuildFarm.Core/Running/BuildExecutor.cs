@@ -5,7 +5,7 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Running;
 
 /// <summary>Carries out one attempt: brings the inputs to the builder, builds, and learns what came out.</summary>
-internal sealed class BuildExecutor(Supply supply, BuildRequest request, string logFolder, RunClock clock)
+internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRequest request, string logFolder, RunClock clock)
 {
     /// <summary>Carries it out.</summary>
     /// <param name="attempt">What, where, and when to give up.</param>
@@ -17,7 +17,7 @@ internal sealed class BuildExecutor(Supply supply, BuildRequest request, string 
     public async Task<BuildOutcome> CarryOutAsync(Attempt attempt, Action begun, Action<DaemonMessage> said)
     {
         var (job, session, cancellation) = (attempt.Job, attempt.Session, attempt.Stopping);
-        attempt.Supplied = await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation);
+        attempt.Supplied = await SupplyAsync(attempt, cancellation);
         var outputs = job.Outputs;
         await session.AskAsync(
             async daemon =>
@@ -39,18 +39,31 @@ internal sealed class BuildExecutor(Supply supply, BuildRequest request, string 
             },
             cancellation);
         attempt.BuildEnded = clock.UtcNow;
-        if (result.IsSuccess) await supply.LearnAsync(session, outputs, cancellation);
+        if (result.IsSuccess) await supply.LearnAsync(session, [.. outputs.Union(result.BuiltOutputs.Values)], cancellation);
         return new(result, log.Path, log.Tail);
+    }
+
+    /// <summary>
+    /// A builder that trusts us is told what to build, and needs its inputs only. To another one, and where paths are not known before, goes
+    /// the derivation itself, with all that it refers to: every daemon builds what is in its store.
+    /// </summary>
+    private static bool GoesAsDerivation(Attempt attempt) => attempt.Job.IsWholeGoal || !attempt.Session.Facts.Trusted;
+
+    private async Task<long> SupplyAsync(Attempt attempt, CancellationToken cancellation)
+    {
+        var (job, session) = (attempt.Job, attempt.Session);
+        if (session.Builder.IsLocal || !GoesAsDerivation(attempt)) return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation);
+        await supply.LearnAsync(local, [job.Path], cancellation);
+        return await supply.EnsureAsync(session, [job.Path, .. job.Inputs], attempt.Urgency, cancellation);
     }
 
     private static async Task<BuildResult> BuildAsync(DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, CancellationToken cancellation)
     {
         var job = attempt.Job;
-        if (!attempt.Session.Builder.IsLocal)
+        if (!attempt.Session.Builder.IsLocal && !GoesAsDerivation(attempt))
         {
             return await daemon.BuildDerivationAsync(job.Path, BasicDerivation.From(job.Derivation, job.Inputs), BuildMode.Normal, said, cancellation);
         }
-        // The local store has the derivation itself, and building by its path needs no trust.
         var results = await daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(job.Path)], BuildMode.Normal, said, cancellation);
         return results[0].Result;
     }

@@ -98,7 +98,7 @@ public sealed class BuildRun
 
         var farm = remote.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).OfType<BuilderSession>().ToList();
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
-        var executor = new BuildExecutor(supply, request, request.LogFolder ?? Path.Combine(StateFolder.Path, "logs", RunId), clock);
+        var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? Path.Combine(StateFolder.Path, "logs", RunId), clock);
         using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, reporter, clock, cancellation);
         foreach (var slow in remote.Where(r => !r.IsCompleted)) loop.Expect(slow);
         try
@@ -116,16 +116,17 @@ public sealed class BuildRun
         try
         {
             var session = await sessions.OpenAsync(builder, request.BuildersUseSubstitutes, cancellation);
+            if (!session.Facts.Trusted) observer.Decided($"{builder.Name} does not trust the user that logs in: it gets whole derivations, and takes only inputs that are content-addressed or signed.");
+            var local = await localOpening;
+            if (local.Facts.Trusted || request.CopyBack == CopyBack.None) return session;
             if (!session.Facts.Trusted)
             {
                 throw new BuilderException(
                     builder.Name,
                     BuilderFailure.Untrusted,
-                    $"{builder.Name} does not trust the user that logs in, so it builds nothing for us.",
-                    $"Add that user to trusted-users in /etc/nix/nix.conf of {builder.Name}, and restart its Nix daemon.");
+                    $"{builder.Name} does not trust the user that logs in, nor does the local store: what is built there could not come home for sure.",
+                    LocalTrust.Recommendation);
             }
-            var local = await localOpening;
-            if (local.Facts.Trusted || request.CopyBack == CopyBack.None) return session;
             return await LocalTrust.WhyNotAsync(session, local, cancellation) is { } why
                 ? throw new BuilderException(builder.Name, BuilderFailure.Untrusted, $"What {builder.Name} builds cannot come home. {why}", LocalTrust.Recommendation)
                 : session;

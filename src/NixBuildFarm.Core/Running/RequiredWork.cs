@@ -1,3 +1,4 @@
+using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Running;
@@ -8,14 +9,22 @@ namespace NixBuildFarm.Running;
 /// </summary>
 internal sealed class RequiredWork
 {
-    private RequiredWork(IReadOnlyList<int> builds, IReadOnlyList<int> substitutions, IReadOnlyDictionary<int, IReadOnlySet<string>> wanted)
+    private RequiredWork(
+        IReadOnlyList<int> builds,
+        IReadOnlyList<int> substitutions,
+        IReadOnlyDictionary<int, IReadOnlySet<string>> wanted,
+        IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>> realised)
     {
         Builds = builds;
         Substitutions = substitutions;
         Wanted = wanted;
+        Realised = realised;
     }
 
-    /// <summary>Indexes in the graph of what must be built, inputs first.</summary>
+    /// <summary>
+    /// Indexes in the graph of what must be built, inputs first. What has paths that are known only after the build, and was not asked for
+    /// itself, is left out: it is built along with what needs it.
+    /// </summary>
     public IReadOnlyList<int> Builds { get; }
 
     /// <summary>Indexes of what a substituter has and a build, or the user, needs.</summary>
@@ -24,28 +33,57 @@ internal sealed class RequiredWork
     /// <summary>The outputs that are needed of each derivation that is needed at all.</summary>
     public IReadOnlyDictionary<int, IReadOnlySet<string>> Wanted { get; }
 
+    /// <summary>
+    /// Where the local store has outputs whose paths are known only after the build, of the derivations that were asked for.
+    /// </summary>
+    public IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>> Realised { get; }
+
     /// <summary>Asks the local store, which from then on protects what it has of this from its garbage collector.</summary>
     public static async Task<RequiredWork> FindAsync(
         DerivationGraph graph, IReadOnlyList<RequestedDerivation> requested, BuilderSession local, CancellationToken cancellation)
     {
-        var outputs = graph.Nodes.SelectMany(node => node.Derivation.Outputs.Values).Select(output => output.Path).OfType<StorePath>().ToArray();
         var derivations = graph.Nodes.Select(node => node.Path);
-        var (valid, missing) = await local.AskAsync(
+        return await local.AskAsync(
             async daemon =>
             {
+                var realised = await FindRealisedAsync(graph, requested, daemon, cancellation);
+                StorePath[] outputs =
+                [
+                    .. graph.Nodes.SelectMany(node => node.Derivation.Outputs.Values).Select(output => output.Path).OfType<StorePath>(),
+                    .. realised.Values.SelectMany(known => known.Values),
+                ];
                 await daemon.AddTempRootsAsync([.. derivations, .. outputs], cancellation);
-                return (
-                    await daemon.QueryValidPathsAsync(outputs, substitute: false, cancellation),
-                    await daemon.QueryMissingAsync([.. requested.Select(r => r.ToDerivedPath())], cancellation));
+                var valid = await daemon.QueryValidPathsAsync(outputs, substitute: false, cancellation);
+                var missing = await daemon.QueryMissingAsync([.. requested.Select(r => r.ToDerivedPath())], cancellation);
+                return Find(graph, requested, valid, missing.WillSubstitute, realised);
             },
             cancellation);
-        return Find(graph, requested, valid, missing.WillSubstitute);
+    }
+
+    /// <summary>Asks where earlier builds have put what was asked for. What is impure is built anew each time.</summary>
+    private static async Task<IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>>> FindRealisedAsync(
+        DerivationGraph graph, IReadOnlyList<RequestedDerivation> requested, DaemonConnection daemon, CancellationToken cancellation)
+    {
+        var realised = new Dictionary<StorePath, IReadOnlyDictionary<string, StorePath>>();
+        foreach (var path in requested.Select(r => r.Derivation).Distinct())
+        {
+            var derivation = graph.Find(path)!.Derivation;
+            if (derivation.AreOutputPathsKnown || derivation.IsImpure) continue;
+            var outputs = await daemon.QueryDerivationOutputMapAsync(path, cancellation);
+            realised[path] = outputs.Where(output => output.Value is not null).ToDictionary(output => output.Key, output => output.Value!);
+        }
+        return realised;
     }
 
     /// <summary>The same, of what is known already.</summary>
     internal static RequiredWork Find(
-        DerivationGraph graph, IReadOnlyList<RequestedDerivation> requested, IReadOnlySet<StorePath> valid, IReadOnlySet<StorePath> substitutable)
+        DerivationGraph graph,
+        IReadOnlyList<RequestedDerivation> requested,
+        IReadOnlySet<StorePath> valid,
+        IReadOnlySet<StorePath> substitutable,
+        IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>>? realised = null)
     {
+        realised ??= new Dictionary<StorePath, IReadOnlyDictionary<string, StorePath>>();
         var wanted = new Dictionary<int, HashSet<string>>();
         foreach (var request in requested)
         {
@@ -59,18 +97,19 @@ internal sealed class RequiredWork
         foreach (var node in graph.Nodes.Reverse())
         {
             if (!wanted.TryGetValue(node.Index, out var names)) continue;
-            var paths = names.Select(name => node.Derivation.Outputs[name].Path).ToArray();
+            var known = realised.GetValueOrDefault(node.Path);
+            var paths = names.Select(name => node.Derivation.Outputs[name].Path ?? known?.GetValueOrDefault(name)).ToArray();
             if (paths.All(path => path is not null && valid.Contains(path))) continue;
             if (paths.All(path => path is not null && (valid.Contains(path) || substitutable.Contains(path))))
             {
                 substitutions.Add(node.Index);
                 continue;
             }
-            builds.Add(node.Index);
+            if (node.Derivation.AreOutputPathsKnown || requested.Any(r => r.Derivation == node.Path)) builds.Add(node.Index);
             foreach (var input in node.Inputs) Want(wanted, input.Index, input.Outputs);
         }
         builds.Reverse();
-        return new(builds, substitutions, wanted.ToDictionary(w => w.Key, w => (IReadOnlySet<string>)w.Value));
+        return new(builds, substitutions, wanted.ToDictionary(w => w.Key, w => (IReadOnlySet<string>)w.Value), realised);
     }
 
     private static void Want(Dictionary<int, HashSet<string>> wanted, int node, IEnumerable<string> outputs)

@@ -18,6 +18,12 @@ internal sealed class RunJob
     /// <summary>Whether the user asked for it.</summary>
     public required bool IsRequested { get; init; }
 
+    /// <summary>
+    /// Whether paths of its outputs, or of its inputs, are known only after the build (content-addressed, deferred, impure). Its builder then
+    /// gets the derivation with all that this refers to, and builds what else it takes.
+    /// </summary>
+    public required bool IsWholeGoal { get; init; }
+
     /// <summary>The store paths that it needs directly: sources, and the outputs it uses of other derivations.</summary>
     public required IReadOnlyList<StorePath> Inputs { get; init; }
 
@@ -26,6 +32,9 @@ internal sealed class RunJob
 
     /// <summary>Tries that came to nothing.</summary>
     public List<NixBuildAttempt> Attempts { get; } = [];
+
+    /// <summary>How many tries have failed for reasons of their builders; those that only gave way to others do not count.</summary>
+    public int Tries { get; set; }
 
     /// <summary>Builds of it that are under way, by the scheduler's index of the builder.</summary>
     public Dictionary<int, Attempt> Running { get; } = [];
@@ -48,8 +57,18 @@ internal sealed class RunJob
     /// <summary>What it says.</summary>
     public Derivation Derivation => Node.Derivation;
 
-    /// <summary>All of its outputs.</summary>
-    public IReadOnlyList<StorePath> Outputs => [.. Derivation.Outputs.Values.Select(output => output.Path).OfType<StorePath>()];
+    /// <summary>Where its outputs are that have no path before the build; by name, empty until then.</summary>
+    public IReadOnlyDictionary<string, StorePath> Realised { get; set; } = new Dictionary<string, StorePath>();
+
+    /// <summary>Its outputs by name, as far as their paths are known.</summary>
+    public IEnumerable<KeyValuePair<string, StorePath>> NamedOutputs =>
+        from output in Derivation.Outputs
+        let path = output.Value.Path ?? Realised.GetValueOrDefault(output.Key)
+        where path is not null
+        select KeyValuePair.Create(output.Key, path);
+
+    /// <summary>All of its outputs, as far as their paths are known.</summary>
+    public IReadOnlyList<StorePath> Outputs => [.. NamedOutputs.Select(output => output.Value)];
 
     /// <summary>The derivation's name.</summary>
     public string Name => Node.Name;

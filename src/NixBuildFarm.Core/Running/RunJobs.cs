@@ -20,9 +20,9 @@ internal sealed class RunJobs
         var indexOf = nodes.Select((node, index) => (node, index)).ToDictionary(pair => pair.node, pair => pair.index);
         Jobs = [.. nodes.Select((node, index) => Make(index, graph.Nodes[node]))];
         Graph = new([.. Jobs.Select(job => job.ToSchedulerJob(
-            job.IsSubstitution ? [] : [.. job.Node.Inputs.Where(input => indexOf.ContainsKey(input.Index)).Select(input => indexOf[input.Index])]))]);
+            job.IsSubstitution ? [] : [.. KnownInputs(job.Node).Select(input => input.Index).Distinct().Where(indexOf.ContainsKey).Select(input => indexOf[input])]))]);
         LocalInputs = [.. work.Builds.Select(node => graph.Nodes[node])
-            .SelectMany(node => node.Inputs.Where(input => !indexOf.ContainsKey(input.Index)).SelectMany(PathsOf).Concat(node.Derivation.InputSources)).Distinct()];
+            .SelectMany(node => KnownInputs(node).Where(input => !indexOf.ContainsKey(input.Index)).SelectMany(PathsOf).Concat(node.Derivation.InputSources)).Distinct()];
     }
 
     /// <summary>The jobs, by index.</summary>
@@ -35,16 +35,13 @@ internal sealed class RunJobs
     public IReadOnlyCollection<StorePath> LocalInputs { get; }
 
     /// <summary>Reads the derivations, and asks the local store what of them has to be done.</summary>
-    /// <exception cref="NixBuildFarmException">
-    /// Derivations cannot be read, their outputs have no paths yet, or the local store cannot be asked.
-    /// </exception>
+    /// <exception cref="NixBuildFarmException">Derivations cannot be read, or the local store cannot be asked.</exception>
     public static async Task<RunJobs> FindAsync(
         IReadOnlyList<RequestedDerivation> requested, IDerivationSource derivations, Task<BuilderSession> localOpening, CancellationToken cancellation)
     {
         var loading = DerivationGraph.LoadAsync(derivations, requested.Select(r => r.Derivation), cancellation);
         var local = await localOpening;
         var all = await loading;
-        RefuseUnknownOutputs(all);
         return From(all, await RequiredWork.FindAsync(all, requested, local, cancellation), requested);
     }
 
@@ -66,19 +63,10 @@ internal sealed class RunJobs
                    System = node.Derivation.System,
                    Status = NixBuildStatus.AlreadyValid,
                    Builder = NixBuilder.LocalName,
-                   Outputs = work.Wanted[node.Index].ToDictionary(name => name, name => node.Derivation.Outputs[name].Path!.ToString()),
+                   Outputs = work.Wanted[node.Index].ToDictionary(name => name, name => (node.Derivation.Outputs[name].Path ?? work.Realised[path][name]).ToString()),
                    IsRequested = true,
                    RunId = runId,
                };
-    }
-
-    private static void RefuseUnknownOutputs(DerivationGraph graph)
-    {
-        if (graph.Nodes.FirstOrDefault(node => !node.Derivation.AreOutputPathsKnown) is not { } unknown) return;
-        throw new NixBuildFarmException(
-            "UnknownOutputPaths",
-            $"{unknown.Path} is content-addressed, or depends on something that is: its output paths are known only after the build, which is not supported yet.",
-            "Build it with nix build.");
     }
 
     private RunJob Make(int index, DerivationNode node) => new()
@@ -87,9 +75,31 @@ internal sealed class RunJobs
         Node = node,
         IsSubstitution = index < work.Substitutions.Count,
         IsRequested = requested.Contains(node.Path),
-        Inputs = [.. node.Derivation.InputSources.Concat(node.Inputs.SelectMany(PathsOf)).Distinct()],
-        Wanted = [.. work.Wanted[node.Index].Select(name => node.Derivation.Outputs[name].Path!)],
+        IsWholeGoal = !node.Derivation.AreOutputPathsKnown || node.Inputs.Any(input => !graph.Nodes[input.Index].Derivation.AreOutputPathsKnown),
+        Inputs = [.. node.Derivation.InputSources.Concat(KnownInputs(node).SelectMany(PathsOf)).Distinct()],
+        Wanted = [.. work.Wanted[node.Index].Select(name => node.Derivation.Outputs[name].Path).OfType<StorePath>()],
     };
+
+    /// <summary>
+    /// The inputs of a derivation whose paths are known. One whose paths are not is built along with it, so that what that one needs is
+    /// needed in its place.
+    /// </summary>
+    private List<DerivationInput> KnownInputs(DerivationNode node)
+    {
+        var known = new List<DerivationInput>();
+        var seen = new HashSet<int>();
+        var open = new Stack<DerivationNode>([node]);
+        while (open.TryPop(out var next))
+        {
+            foreach (var input in next.Inputs)
+            {
+                var other = graph.Nodes[input.Index];
+                if (other.Derivation.AreOutputPathsKnown) known.Add(input);
+                else if (seen.Add(other.Index)) open.Push(other);
+            }
+        }
+        return known;
+    }
 
     private IEnumerable<StorePath> PathsOf(DerivationInput input) =>
         input.Outputs.Select(name => graph.Nodes[input.Index].Derivation.Outputs[name].Path!);

@@ -215,6 +215,7 @@ internal sealed class RunLoop : IDisposable
             EndFailed(attempt, builder, outcome);
             return;
         }
+        if (job.IsWholeGoal) job.Realised = outcome.Result.BuiltOutputs;
         var outputs = job.Outputs;
         attempt.OutputBytes = outputs.Sum(path => catalog.Find(path)?.NarSize ?? 0);
         job.Last = attempt;
@@ -273,6 +274,7 @@ internal sealed class RunLoop : IDisposable
         var kind = Recovery.KindOf(outcome.Result);
         if (kind != FailureKind.Permanent)
         {
+            attempt.Job.Tries++;
             Retry(attempt, builder, kind, outcome.Result.ErrorMessage);
             return;
         }
@@ -288,21 +290,24 @@ internal sealed class RunLoop : IDisposable
             ? farm.Find(session => session.Builder.Name == e.Builder)
             : null;
         if (lost is not null) Lose(lost, (BuilderException)error);
-        if (Close(attempt, builder)) Retry(attempt, builder, lost is null && error is not PathLostException ? FailureKind.RetryElsewhere : FailureKind.Retry, error.Message);
+        if (!Close(attempt, builder)) return;
+        // A builder that will not take an input has not been tried.
+        if (error is not UnsignedPathException) attempt.Job.Tries++;
+        Retry(attempt, builder, lost is null && error is not PathLostException ? FailureKind.RetryElsewhere : FailureKind.Retry, error.Message);
     }
 
     private void Retry(Attempt attempt, int builder, FailureKind kind, string reason)
     {
         var job = attempt.Job;
         Note(attempt, reason);
-        if (job.Attempts.Count < request.MaxAttempts)
+        if (job.Tries < request.MaxAttempts)
         {
             reporter.Degraded($"{job.Name} failed on {attempt.Session}, and is tried again: {reason}");
             scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, job.Index, builder, kind));
             return;
         }
         scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, job.Index, builder, FailureKind.Permanent));
-        reporter.End(job, NixBuildStatus.Failed, attempt, error: $"Given up after {job.Attempts.Count} tries: {string.Join("; ", job.Attempts)}");
+        reporter.End(job, NixBuildStatus.Failed, attempt, error: $"Given up after {job.Tries} tries: {string.Join("; ", job.Attempts)}");
         if (!request.KeepGoing) stop.Cancel();
     }
 
@@ -447,6 +452,7 @@ internal sealed class RunLoop : IDisposable
         try
         {
             await supply.EnsureAsync(local, outputs, new(job.IsRequested ? TransferPurpose.Needed : TransferPurpose.CopyBack), stop.Token);
+            if (job.IsWholeGoal && !job.Derivation.IsImpure) await RegisterAsync(outcome.Result.Realisations);
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException or KeyNotFoundException)
         {
@@ -476,6 +482,15 @@ internal sealed class RunLoop : IDisposable
             }
         });
     }
+
+    /// <summary>Else the local store would have the outputs, and not know that they are those of the derivation.</summary>
+    private async Task RegisterAsync(IReadOnlyList<Realisation> realisations) => await local.AskAsync(
+        async daemon =>
+        {
+            await daemon.RegisterRealisationsAsync(realisations, stop.Token);
+            return true;
+        },
+        stop.Token);
 
     /// <summary>A job is done: notes for what waits for it whether it could be built from now on.</summary>
     private void NoteDone(RunJob job)

@@ -103,5 +103,5 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     }
 
     private static Dictionary<string, string> OutputsOf(RunJob job) =>
-        job.Derivation.Outputs.Where(output => output.Value.Path is not null).ToDictionary(output => output.Key, output => output.Value.Path!.ToString());
+        job.NamedOutputs.ToDictionary(output => output.Key, output => output.Value.ToString());
 }

@@ -140,6 +140,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         var left = paths;
         while (left.Count > 0)
         {
+            RefuseWhatIsNotTaken(to, left);
             try
             {
                 await StreamAsync(to, [.. left.Select(info => (info, HolderOf(info)))], transfer, arrived, sent, cancellation);
@@ -218,6 +219,14 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         }
     }
 
+    /// <summary>From somebody whom it does not trust, a daemon takes what is content-addressed or signed: whether by a key that it knows, it says itself.</summary>
+    private static void RefuseWhatIsNotTaken(BuilderSession to, List<PathInfo> paths)
+    {
+        if (to.Facts.Trusted) return;
+        var refused = paths.Find(info => info.ContentAddress is null && info.Signatures.Count == 0);
+        if (refused is not null) throw new UnsignedPathException(to, refused.Path);
+    }
+
     /// <summary>Between two builders the slower link decides, which says little of either: only what comes or goes is measured.</summary>
     private LinkMeter.Measurement? Measure(BuilderSession to, IEnumerable<BuilderSession> sources)
     {
@@ -244,6 +253,13 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         public NixBuildFarmException Problem { get; } = problem;
     }
 }
+
+/// <summary>A path cannot go to a builder, which does not trust us, for want of a signature. Where it was built, or came to, what needs it can be built.</summary>
+internal sealed class UnsignedPathException(BuilderSession to, StorePath path)
+    : NixBuildFarmException(
+        "UnsignedPath",
+        $"{to} does not trust the user that logs in, and so does not take {path}, which is neither content-addressed nor signed.",
+        $"Add that user to trusted-users in /etc/nix/nix.conf of {to}; or have paths signed (secret-key-files) by a key of its trusted-public-keys.");
 
 /// <summary>Nobody has a path any more that is needed: it has to be built again.</summary>
 internal sealed class PathLostException(StorePath path)

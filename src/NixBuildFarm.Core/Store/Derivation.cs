@@ -41,6 +41,9 @@ public sealed class Derivation
     /// <summary>Whether the paths of all outputs are known before the build.</summary>
     public bool AreOutputPathsKnown => Outputs.Values.All(output => output.Path is not null);
 
+    /// <summary>Whether it is built anew each time.</summary>
+    public bool IsImpure => Outputs.Values.Any(output => output.Kind == DerivationOutputKind.Impure);
+
     /// <summary>The package's name without version, as nixpkgs states it; null where it does not.</summary>
     public string? PName => Attributes.PName;
 

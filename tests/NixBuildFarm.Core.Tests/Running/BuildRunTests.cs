@@ -157,14 +157,30 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_does_not_trust_us_is_not_used()
+    public async Task A_machine_that_does_not_trust_us_gets_whole_derivations()
     {
         farm["ruby"].Builds(build => Task.FromResult(build.Succeed()), DaemonTrust.NotTrusted);
 
-        var results = await farm.BuildAsync(farm.Derivation("top"), on: ["ruby", "kana"]);
+        var results = await farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), on: "ruby");
 
-        Assert.Equal("kana", results["top"].Builder);
-        Assert.Equal("Untrusted", farm.LostBuilders.Single().Error.Id);
+        Assert.Equal((NixBuildStatus.Built, "ruby"), (results["top"].Status, results["top"].Builder));
+        Assert.True(farm.Local.Has("top"));
+        Assert.True(farm["ruby"].Has("top.drv"));
+        // One is the question whether it trusts us.
+        Assert.Single(farm["ruby"].Daemon.Requests, request => request == WorkerOperation.BuildDerivation);
+    }
+
+    [Fact]
+    public async Task A_machine_that_does_not_take_an_input_is_told_and_has_not_been_tried()
+    {
+        farm["ruby"].Builds(build => Task.FromResult(build.Succeed()), DaemonTrust.NotTrusted);
+        farm["kana"].Features = ["kana"];
+        var bottom = farm.Derivation("bottom", environment: new Dictionary<string, string> { ["requiredSystemFeatures"] = "kana" });
+
+        var results = await farm.BuildAsync(farm.Derivation("top", [bottom]), request => request with { MaxAttempts = 1 }, "ruby", "kana");
+
+        Assert.Equal((NixBuildStatus.Built, "kana"), (results["top"].Status, results["top"].Builder));
+        Assert.All(results["top"].Attempts, attempt => Assert.Contains("signed", attempt.Reason));
     }
 
     [Fact]
@@ -191,12 +207,14 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
-    public async Task Derivations_with_unknown_outputs_are_refused_with_advice()
+    public async Task What_has_paths_only_after_the_build_is_at_home_and_known_there()
     {
-        var error = await Assert.ThrowsAsync<NixBuildFarmException>(() => farm.BuildAsync(farm.Floating("floating")));
+        var results = await farm.BuildAsync(farm.Floating("floating"), on: "ruby");
 
-        Assert.Equal("UnknownOutputPaths", error.Id);
-        Assert.Contains("floating", error.Message);
+        var output = FakeFarm.OutputOf("realised-floating.drv-out");
+        Assert.Equal(output.ToString(), results["floating"].Outputs["out"]);
+        Assert.True(farm.Local.Daemon.Store.IsValid(output));
+        Assert.Contains($"\"outPath\":\"{output.BaseName}\"", Assert.Single(farm.Local.Daemon.Store.Realisations));
     }
 
     [Fact]

@@ -47,7 +47,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
             Arguments = [],
             Environment = environment ?? new Dictionary<string, string>(),
         });
-        Local.Daemon.Store.Outputs[path] = new Dictionary<string, StorePath?> { ["out"] = OutputOf(name) };
+        Register(path, [.. inputs ?? []], OutputOf(name));
         return path;
     }
 
@@ -65,7 +65,16 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
             Arguments = [],
             Environment = derivations[path].Environment,
         };
+        Register(path, [], output: null);
         return path;
+    }
+
+    /// <summary>As an evaluation leaves it: the derivation is in the local store. What comes of it, every machine knows once it has it.</summary>
+    private void Register(StorePath path, StorePath[] references, StorePath? output)
+    {
+        var (info, nar) = FakeStore.FileOf("text", Encoding.UTF8.GetBytes(path.ToString()), references);
+        Local.Daemon.Store.Add(info with { Path = path, ContentAddress = "text:sha256:" }, nar);
+        foreach (var machine in machines.Values) machine.Daemon.Store.Outputs[path] = new Dictionary<string, StorePath?> { ["out"] = output };
     }
 
     public static StorePath OutputOf(string name) => FakeStore.PathOf(name);

@@ -184,17 +184,4 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
         Assert.Equal("kana", build["one"].Builder);
         Assert.Contains("AuthenticationFailed,", build.Errors);
     }
-
-    [Fact]
-    public async Task A_machine_that_does_not_trust_the_login_is_told()
-    {
-        session.Write("one", """package "one" (sleep 0) [ ]""");
-        await using var strict = await farm.AddAsync("opal", "--user", "guest");
-
-        var build = session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path one.nix");
-
-        Assert.Equal("kana", build["one"].Builder);
-        Assert.Contains("Untrusted,", build.Errors);
-        Assert.Contains("trusted-users", build.Errors);
-    }
 }

@@ -9,7 +9,14 @@ internal static class BuildResultLayout
 {
     private static readonly ProtocolVersion WithProcessorTimes = new(1, 37);
 
-    public static async ValueTask<BuildResult> ReadAsync(
+    public static async ValueTask<BuildResult> ReadAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation)
+    {
+        var result = await ReadFieldsAsync(reader, version, cancellation);
+        var realisations = await ReadRealisationsAsync(reader, cancellation);
+        return result with { Realisations = realisations, BuiltOutputs = realisations.ToDictionary(output => output.OutputName, output => output.Path) };
+    }
+
+    private static async ValueTask<BuildResult> ReadFieldsAsync(
         WireReader reader, ProtocolVersion version, CancellationToken cancellation) => new()
     {
         Status = (BuildStatus)await reader.ReadInt32Async(cancellation),
@@ -20,7 +27,6 @@ internal static class BuildResultLayout
         StopTime = await ReadTimeAsync(reader, cancellation),
         CpuUser = version >= WithProcessorTimes ? await ReadProcessorTimeAsync(reader, cancellation) : null,
         CpuSystem = version >= WithProcessorTimes ? await ReadProcessorTimeAsync(reader, cancellation) : null,
-        BuiltOutputs = await ReadOutputsAsync(reader, cancellation),
     };
 
     private static async ValueTask<DateTimeOffset?> ReadTimeAsync(WireReader reader, CancellationToken cancellation) =>
@@ -40,18 +46,17 @@ internal static class BuildResultLayout
             : throw new WireException($"{count} µs is no processor time.");
 
     /// <summary>A map from <c>sha256:HASH!OUTPUT</c> to a realisation in JSON, of which only the path matters here.</summary>
-    private static async ValueTask<IReadOnlyDictionary<string, StorePath>> ReadOutputsAsync(
-        WireReader reader, CancellationToken cancellation)
+    private static async ValueTask<IReadOnlyList<Realisation>> ReadRealisationsAsync(WireReader reader, CancellationToken cancellation)
     {
         var count = await reader.ReadCountAsync(cancellation);
-        var outputs = new Dictionary<string, StorePath>();
+        var outputs = new Dictionary<string, Realisation>();
         for (var i = 0; i < count; i++)
         {
             var id = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-            var realisation = await reader.ReadStringAsync(WireLimits.Text, cancellation);
-            outputs[id[(id.IndexOf('!', StringComparison.Ordinal) + 1)..]] = OutputPath(realisation);
+            var realisation = new Realisation(id, OutputPath(await reader.ReadStringAsync(WireLimits.Text, cancellation)));
+            outputs[realisation.OutputName] = realisation;
         }
-        return outputs;
+        return [.. outputs.Values];
     }
 
     private static StorePath OutputPath(string realisation)

@@ -18,6 +18,7 @@ internal enum WorkerOperation : ulong
     AddToStoreNar = 39,
     QueryMissing = 40,
     QueryDerivationOutputMap = 41,
+    RegisterRealisation = 42,
     AddBuildLog = 45,
     BuildPathsWithResults = 46,
 }

@@ -26,13 +26,14 @@ internal sealed class FakeBuild(FakeStore store, StorePath path, BasicDerivation
     /// <summary>Makes the outputs valid, each a file with its own name in it.</summary>
     public BuildResult Succeed()
     {
-        foreach (var outputPath in derivation?.Outputs.Values.Select(o => o.Path) ?? store.Outputs.GetValueOrDefault(path)?.Values ?? [])
+        var realised = new Dictionary<string, StorePath>();
+        foreach (var (name, known) in derivation?.Outputs.Select(o => KeyValuePair.Create(o.Key, o.Value.Path)) ?? store.Outputs.GetValueOrDefault(path) ?? new Dictionary<string, StorePath?>())
         {
-            if (outputPath is null) continue;
+            var outputPath = known ?? (realised[name] = FakeStore.PathOf($"realised-{path.Name}-{name}"));
             var (info, nar) = FakeStore.FileOf("output", System.Text.Encoding.UTF8.GetBytes(outputPath.ToString()));
             store.Add(info with { Path = outputPath, Deriver = path, Ultimate = true }, nar);
         }
-        return new BuildResult { Status = BuildStatus.Built, TimesBuilt = 1 };
+        return new BuildResult { Status = BuildStatus.Built, TimesBuilt = 1, BuiltOutputs = realised };
     }
 
     private async Task ResultAsync(ulong type, string text)

@@ -134,6 +134,10 @@ internal sealed class FakeDaemonSession
                 if (!Store.Outputs.TryGetValue(derivation, out var outputs)) Fail($"path '{derivation}' is not valid");
                 else if (Begin(operation)) WriteOutputs(outputs);
                 break;
+            case WorkerOperation.RegisterRealisation:
+                Store.Realisations.Enqueue(await reader.ReadStringAsync(1000, gone));
+                Begin(operation);
+                break;
             case WorkerOperation.NarFromPath:
                 await NarFromPathAsync();
                 break;
@@ -281,6 +285,10 @@ internal sealed class FakeDaemonSession
     private async Task AddAsync(PathInfo info, Stream body)
     {
         if (Store.IsValid(info.Path)) return;
+        if (daemon.Trust == DaemonTrust.NotTrusted && info.ContentAddress is null && info.Signatures.Count == 0)
+        {
+            throw new RefusedException($"cannot add path '{info.Path}' because it lacks a signature by a trusted key");
+        }
         foreach (var reference in info.References)
         {
             if (reference != info.Path && !Store.IsValid(reference)) throw new RefusedException($"path '{reference}' is not valid");

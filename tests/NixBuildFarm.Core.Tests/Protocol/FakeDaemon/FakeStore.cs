@@ -22,6 +22,9 @@ internal sealed class FakeStore
     /// <summary>What AddBuildLog was called with.</summary>
     public ConcurrentDictionary<string, byte[]> BuildLogs { get; } = new();
 
+    /// <summary>What RegisterDrvOutput was called with.</summary>
+    public ConcurrentQueue<string> Realisations { get; } = new();
+
     /// <summary>Outputs of derivations that are in the store, by the derivation's path.</summary>
     public ConcurrentDictionary<StorePath, IReadOnlyDictionary<string, StorePath?>> Outputs { get; } = new();
 

@@ -66,6 +66,15 @@ public class RequestTests
     }
 
     [Fact]
+    public async Task RegisterRealisation()
+    {
+        var request = new RegisterRealisationRequest(new("sha256:00!out", PathA));
+
+        Expect(request, 42, "{\"id\":\"sha256:00!out\",\"outPath\":\"" + PathA.BaseName + "\",\"signatures\":[],\"dependentRealisations\":{}}");
+        await ReplyAsync(request);
+    }
+
+    [Fact]
     public async Task SetOptions()
     {
         var request = new SetOptionsRequest(new DaemonOptions

@@ -1,0 +1,37 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using NixBuildFarm.Protocol.Wire;
+
+namespace NixBuildFarm.Protocol.Messages;
+
+/// <summary>
+/// Tells a store where an output is whose path was known only after the build. Since 1.31 it is one JSON text [RegisterDrvOutput in
+/// src/libstore/daemon.cc of NixOS/nix].
+/// </summary>
+internal sealed record RegisterRealisationRequest(Realisation Realisation) : IRequest<Done>
+{
+    // A plus sign stays one: Nix compares texts.
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public WorkerOperation Operation => WorkerOperation.RegisterRealisation;
+
+    public void Write(WireWriter writer, ProtocolVersion version)
+    {
+        using var text = new MemoryStream();
+        using (var json = new Utf8JsonWriter(text, Plain))
+        {
+            json.WriteStartObject();
+            json.WriteString("id", Realisation.Id);
+            json.WriteString("outPath", Realisation.Path.BaseName);
+            json.WriteStartArray("signatures");
+            json.WriteEndArray();
+            // What it was made from is not told: a store wants to know all of that too then, and needs none of it.
+            json.WriteStartObject("dependentRealisations");
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        writer.WriteBytes(text.ToArray());
+    }
+
+    public ValueTask<Done> ReadReplyAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation) => Done.Nothing;
+}

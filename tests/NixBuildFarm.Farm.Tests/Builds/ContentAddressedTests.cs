@@ -1,0 +1,76 @@
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Builds;
+
+/// <summary>Derivations whose output paths are known only after the build go to one builder as a whole, with what they need of that kind.</summary>
+public sealed class ContentAddressedTests(TestFarm farm) : IAsyncLifetime
+{
+    private const string Features = "experimental-features = nix-command flakes ca-derivations impure-derivations";
+    private readonly BuildSession session = new();
+    private NixSetting setting = null!;
+    private AddedHost opal = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        setting = await NixSetting.AddAsync(farm, Features);
+        opal = await farm.AddAsync("opal", "--slots", "2", "--conf", Features);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await opal.DisposeAsync();
+        await setting.DisposeAsync();
+        session.Dispose();
+    }
+
+    private const string Floating = "{ __contentAddressed = true; outputHashMode = \"recursive\"; outputHashAlgo = \"sha256\"; }";
+
+    [Fact]
+    public async Task A_floating_derivation_and_what_depends_on_it_are_built_and_known_at_home()
+    {
+        session.Write("floating", $$"""
+            package "deferred" "cat $inputs > $out" [ (attrs {{Floating}} "floating" "echo $inputs > /dev/null; echo floated > $out" [ (package "plain" (sleep 0) [ ]) ]) ]
+            """);
+
+        var build = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path floating.nix -OutLink result").Succeeded();
+
+        Assert.Equal(["deferred", "plain"], build.Results.Select(result => result.Name).Order());
+        Assert.Equal("opal", build["deferred"].Builder);
+        Assert.Equal("floated\n", await File.ReadAllTextAsync(Path.Combine(session.Folder, "result")));
+        var again = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path floating.nix").Succeeded();
+        Assert.Equal(("AlreadyValid", build["deferred"].Output), (again["deferred"].Status, again["deferred"].Output));
+    }
+
+    [Fact]
+    public async Task An_impure_derivation_is_built_each_time()
+    {
+        session.Write("impure", """attrs { __impure = true; } "impure" "cat /proc/sys/kernel/random/uuid > $out" [ ]""");
+
+        var first = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path impure.nix").Succeeded();
+        var second = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path impure.nix").Succeeded();
+
+        Assert.Equal("Built", second["impure"].Status);
+        Assert.NotEqual(await File.ReadAllTextAsync(first["impure"].Output), await File.ReadAllTextAsync(second["impure"].Output));
+    }
+
+    [Fact]
+    public void On_the_local_machine_they_are_built_too()
+    {
+        session.Write("floating", $$"""attrs {{Floating}} "floating" "echo floated > $out" [ ]""");
+
+        var build = session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path floating.nix").Succeeded();
+
+        Assert.Equal("floated\n", File.ReadAllText(build["floating"].Output));
+    }
+
+    [Fact]
+    public void A_builder_whose_Nix_does_not_know_them_is_told_and_another_builds()
+    {
+        session.Write("floating", $$"""attrs {{Floating}} "floating" "echo floated > $out" [ ]""");
+
+        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path floating.nix");
+
+        Assert.Equal("Failed", build["floating"].Status);
+        Assert.Contains("ca-derivations", build.Errors);
+    }
+}
