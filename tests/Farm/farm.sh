@@ -215,6 +215,17 @@ link_down() {
   ip neigh flush dev br0 to "$(address "$1")"
 }
 
+# Back when the other side answers again, or refuses: neighbours and bridge take a moment.
+link_up() {
+  local tries
+  ip link set "$(port "$1")" up
+  for ((tries = 0; tries < 100; tries++)); do
+    ip neigh flush dev br0 to "$(address "$1")"
+    ! { : < "/dev/tcp/$(address "$1")/22"; } 2>&1 | grep -q 'No route' || { sleep 0.05; continue; }
+    return
+  done
+}
+
 command=${1:-help}
 [ $# -eq 0 ] || shift
 case $command in
@@ -239,7 +250,7 @@ case $command in
           sshd-start) start "$1" start_sshd ;;
           sshd-kill) kill_all "$1" sshd ;;
           link-down) link_down "$1" ;;
-          link-up) ip link set "$(port "$1")" up ;;
+          link-up) link_up "$1" ;;
           blackhole) blackhole "$1" ;;
           unblackhole) unblackhole "$1" ;;
           freeze) on "$1" bash -c 'kill -STOP -1' ;;    # all but process 1, and this one

@@ -39,6 +39,14 @@ public sealed class BuilderException : NixBuildFarmException
         Failure = failure;
     }
 
+    /// <summary>The same, with what it costs.</summary>
+    /// <param name="interrupted">The names of the derivations that were being built there.</param>
+    public BuilderException About(IEnumerable<string> interrupted)
+    {
+        var names = string.Join(", ", interrupted);
+        return names.Length == 0 ? this : new(Builder, Failure, $"{Message} It was building {names}, which others build now.", Recommendation, this);
+    }
+
     /// <summary>The name of the builder.</summary>
     public string Builder { get; }
 

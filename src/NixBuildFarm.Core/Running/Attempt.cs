@@ -41,6 +41,12 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
     /// <summary>The file with everything that the build prints; null while its inputs are still on their way.</summary>
     public string? LogPath { get; set; }
 
+    /// <summary>Why the log is not whole, or not there; null: it is.</summary>
+    public string? LogProblem { get; set; }
+
+    /// <summary>How often bringing its outputs home has failed.</summary>
+    public int Homecomings { get; set; }
+
     /// <summary>What the build is doing.</summary>
     public string Phase { get; set; } = "supplying";
 

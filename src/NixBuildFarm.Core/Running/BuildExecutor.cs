@@ -29,6 +29,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
 
         using var log = BuildLog.Open(logFolder, job.Path);
         attempt.LogPath = log.Path;
+        attempt.LogProblem = log.Problem;
         var result = await session.UseAsync(
             ChannelUse.Build,
             async daemon =>
@@ -39,6 +40,8 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
             },
             cancellation);
         attempt.BuildEnded = clock.UtcNow;
+        log.Dispose();
+        attempt.LogProblem = log.Problem;
         if (result.IsSuccess) await supply.LearnAsync(session, [.. outputs.Union(result.BuiltOutputs.Values)], cancellation);
         return new(result, log.Path, log.Tail);
     }
@@ -88,6 +91,6 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
 
 /// <summary>What an attempt came to.</summary>
 /// <param name="Result">What the builder's daemon said.</param>
-/// <param name="LogPath">The file with the log.</param>
+/// <param name="LogPath">The file with the log; null where none could be made.</param>
 /// <param name="LogTail">The log's last lines.</param>
-internal sealed record BuildOutcome(BuildResult Result, string LogPath, IReadOnlyList<string> LogTail);
+internal sealed record BuildOutcome(BuildResult Result, string? LogPath, IReadOnlyList<string> LogTail);

@@ -3,30 +3,24 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Running;
 
 /// <summary>
-/// What one build prints: kept whole in a file, byte for byte, with the last lines at hand. Written by one build, read by anybody.
+/// What one build prints: kept whole in a file, byte for byte, with the last lines at hand. Written by one build, read by anybody. Where
+/// the file cannot be written the build goes on without it.
 /// </summary>
 internal sealed class BuildLog : IDisposable
 {
     private const int TailLines = 25;
     private const int BufferSize = 64 * 1024;
     private readonly Queue<string> tail = new();
-    private readonly FileStream file;
+    private readonly string wanted;
+    private FileStream? file;
 
-    private BuildLog(string path)
-    {
-        Path = path;
-        file = new FileStream(path, new FileStreamOptions
-        {
-            Mode = FileMode.Append,
-            Access = FileAccess.Write,
-            Share = FileShare.ReadWrite,
-            BufferSize = BufferSize,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        });
-    }
+    private BuildLog(string wanted) => this.wanted = wanted;
 
-    /// <summary>The file.</summary>
-    public string Path { get; }
+    /// <summary>The file; null: it could not be made.</summary>
+    public string? Path { get; private set; }
+
+    /// <summary>Why the log is not whole, or not there; null: it is.</summary>
+    public string? Problem { get; private set; }
 
     /// <summary>The last lines, oldest first.</summary>
     public IReadOnlyList<string> Tail
@@ -38,14 +32,21 @@ internal sealed class BuildLog : IDisposable
     }
 
     /// <summary>Begins, or goes on with, the log of a derivation in the folder of a run.</summary>
-    public static BuildLog Open(string folder, StorePath derivation) =>
-        new(System.IO.Path.Combine(StateFolder.Create(folder), derivation.BaseName[..^".drv".Length] + ".log"));
+    public static BuildLog Open(string folder, StorePath derivation)
+    {
+        var log = new BuildLog(System.IO.Path.Combine(folder, derivation.BaseName[..^".drv".Length] + ".log"));
+        log.Write(() => log.Create(StateFolder.Create(folder)));
+        return log;
+    }
 
     /// <summary>Adds a line.</summary>
     public void Add(string line)
     {
-        file.Write(NixText.GetBytes(line));
-        file.WriteByte((byte)'\n');
+        Write(() =>
+        {
+            file?.Write(NixText.GetBytes(line));
+            file?.WriteByte((byte)'\n');
+        });
         lock (tail)
         {
             if (tail.Count == TailLines) tail.Dequeue();
@@ -54,5 +55,47 @@ internal sealed class BuildLog : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => file.Dispose();
+    public void Dispose() => Write(() => file?.Dispose());
+
+    private void Create(string folder)
+    {
+        var path = System.IO.Path.Combine(folder, System.IO.Path.GetFileName(wanted));
+        file = new FileStream(path, new FileStreamOptions
+        {
+            Mode = FileMode.Append,
+            Access = FileAccess.Write,
+            Share = FileShare.ReadWrite,
+            BufferSize = BufferSize,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        });
+        Path = path;
+    }
+
+    private void Write(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NixBuildFarmException)
+        {
+            Problem ??= $"{wanted}: {e.Message}";
+            Abandon();
+        }
+    }
+
+    // What is buffered cannot be written either, and closing tries to: once more is enough.
+    private void Abandon()
+    {
+        var broken = file;
+        file = null;
+        try
+        {
+            broken?.Dispose();
+        }
+        catch (IOException)
+        {
+            // It was told before.
+        }
+    }
 }

@@ -1,4 +1,3 @@
-using NixBuildFarm.Builders;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
 
@@ -72,13 +71,14 @@ public sealed class BuildRun
     {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
         var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
-        var remote = request.Builders.Where(builder => !builder.IsLocal).Select(builder => ConnectAsync(sessions, builder, localOpening, cancellation)).ToArray();
+        var connector = new FarmConnector(request, sessions, localOpening, observer);
+        var remote = request.Builders.Where(builder => !builder.IsLocal).Select(builder => connector.TryConnectAsync(builder, cancellation)).ToArray();
         var jobs = await RunJobs.FindAsync(request.Requested, derivations, localOpening, cancellation);
         var local = await localOpening;
         recorder.Jobs = jobs;
         var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, clock);
         foreach (var valid in jobs.AlreadyValid(RunId)) reporter.AlreadyValid(valid);
-        if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, remote, history, recorder, reporter, cancellation);
+        if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, connector, remote, history, recorder, reporter, cancellation);
         if (request.OutLink is { } link) await OutLinks.MakeAsync(link, InOrderOfRequest(reporter.Results), local, cancellation);
         return reporter.Results;
     }
@@ -86,7 +86,7 @@ public sealed class BuildRun
     private IEnumerable<NixBuildResult> InOrderOfRequest(IReadOnlyList<NixBuildResult> results) =>
         request.Requested.Select(r => r.Derivation.ToString()).Distinct().Join(results, path => path, result => result.DerivationPath, (_, result) => result);
 
-    private async Task BuildAsync(RunJobs jobs, BuilderSession local, Task<BuilderSession?>[] remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
+    private async Task BuildAsync(RunJobs jobs, BuilderSession local, FarmConnector connector, Task<Connected>[] remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
     {
         var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), new LinkMeter(clock, history.Note), observer.Degraded);
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
@@ -96,11 +96,13 @@ public sealed class BuildRun
         else await RefuseIfNothingMayComeHomeAsync(connected);
         cancellation.ThrowIfCancellationRequested();
 
-        var farm = remote.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).OfType<BuilderSession>().ToList();
+        var (early, late) = (remote.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).ToArray(), remote.Where(r => !r.IsCompletedSuccessfully).ToArray());
+        var farm = early.Select(r => r.Session).OfType<BuilderSession>().ToList();
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
         var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? Path.Combine(StateFolder.Path, "logs", RunId), clock);
-        using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, reporter, clock, cancellation);
-        foreach (var slow in remote.Where(r => !r.IsCompleted)) loop.Expect(slow);
+        using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, cancellation);
+        foreach (var slow in late) loop.Expect(slow);
+        foreach (var missing in early.Where(r => r.Error is not null)) loop.MissBuilder(missing.Builder, missing.Error!);
         try
         {
             await loop.RunAsync(cancellation);
@@ -111,37 +113,10 @@ public sealed class BuildRun
         }
     }
 
-    private async Task<BuilderSession?> ConnectAsync(SessionSet sessions, NixBuilder builder, Task<BuilderSession> localOpening, CancellationToken cancellation)
+    private static async Task RefuseIfNothingMayComeHomeAsync(Task<Connected[]> connected)
     {
-        try
-        {
-            var session = await sessions.OpenAsync(builder, request.BuildersUseSubstitutes, cancellation);
-            if (!session.Facts.Trusted) observer.Decided($"{builder.Name} does not trust the user that logs in: it gets whole derivations, and takes only inputs that are content-addressed or signed.");
-            var local = await localOpening;
-            if (local.Facts.Trusted || request.CopyBack == CopyBack.None) return session;
-            if (!session.Facts.Trusted)
-            {
-                throw new BuilderException(
-                    builder.Name,
-                    BuilderFailure.Untrusted,
-                    $"{builder.Name} does not trust the user that logs in, nor does the local store: what is built there could not come home for sure.",
-                    LocalTrust.Recommendation);
-            }
-            return await LocalTrust.WhyNotAsync(session, local, cancellation) is { } why
-                ? throw new BuilderException(builder.Name, BuilderFailure.Untrusted, $"What {builder.Name} builds cannot come home. {why}", LocalTrust.Recommendation)
-                : session;
-        }
-        catch (NixBuildFarmException e)
-        {
-            observer.BuilderFailed(builder, e);
-            return null;
-        }
-    }
-
-    private static async Task RefuseIfNothingMayComeHomeAsync(Task<BuilderSession?[]> connected)
-    {
-        var sessions = await connected;
-        if (sessions.Length == 0 || sessions.Any(session => session is not null)) return;
+        var builders = await connected;
+        if (builders.Length == 0 || builders.Any(builder => builder.Session is not null)) return;
         throw new NixBuildFarmException(
             "UntrustedUser",
             "The local Nix daemon does not trust this user, and no builder signs with a key that it trusts: nothing that is built elsewhere could come home. Nothing was built.",

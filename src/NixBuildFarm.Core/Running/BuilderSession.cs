@@ -11,10 +11,13 @@ namespace NixBuildFarm.Running;
 /// </summary>
 internal sealed class BuilderSession : IAsyncDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
     private readonly IBuilderTransport transport;
     private readonly ConcurrentDictionary<ChannelUse, ConcurrentBag<Connection>> idle = new();
     private readonly SemaphoreSlim controlTurn = new(1, 1);
     private readonly Connection control;
+    private volatile bool isClosed;
 
     private BuilderSession(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, Connection control, BuilderFacts facts)
     {
@@ -78,15 +81,16 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// </summary>
     public async Task<T> UseAsync<T>(ChannelUse use, Func<DaemonConnection, Task<T>> work, CancellationToken cancellation)
     {
+        if (isClosed) throw Gone();
         var pool = idle.GetOrAdd(use, _ => []);
-        if (!pool.TryTake(out var connection)) connection = await Connection.OpenAsync(Builder, transport, use, Options, cancellation);
+        if (!pool.TryTake(out var connection)) connection = await OpenAsync(use, cancellation);
         try
         {
             return await work(connection.Daemon);
         }
         finally
         {
-            if (connection.Daemon.IsBroken) await connection.DisposeAsync();
+            if (isClosed || connection.Daemon.IsBroken) await connection.DisposeAsync();
             else pool.Add(connection);
         }
     }
@@ -100,12 +104,48 @@ internal sealed class BuilderSession : IAsyncDisposable
         return true;
     };
 
+    /// <summary>Whether the builder answers a small question soon. One that is busy with another of ours is not disturbed, and counts as well.</summary>
+    public async Task<bool> AnswersAsync(CancellationToken cancellation)
+    {
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limited.CancelAfter(Patience);
+        if (isClosed) return false;
+        if (!await controlTurn.WaitAsync(Patience, cancellation)) return true;
+        try
+        {
+            await control.Daemon.QueryValidPathsAsync([], substitute: false, limited.Token);
+            return true;
+        }
+        catch (Exception e) when (e is NixBuildFarmException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            return false;
+        }
+        finally
+        {
+            controlTurn.Release();
+        }
+    }
+
     /// <summary>Closes every connection, and so ends every build that still runs here. The transport stays open: it is not ours.</summary>
     public async ValueTask DisposeAsync()
     {
+        isClosed = true;
         await Task.WhenAll(idle.Values.SelectMany(pool => pool).Append(control).Select(c => c.DisposeAsync().AsTask()));
-        controlTurn.Dispose();
     }
+
+    private async Task<Connection> OpenAsync(ChannelUse use, CancellationToken cancellation)
+    {
+        try
+        {
+            return await Connection.OpenAsync(Builder, transport, use, Options, cancellation);
+        }
+        catch (ObjectDisposedException) when (isClosed)
+        {
+            throw Gone();
+        }
+    }
+
+    private BuilderException Gone() => new(Builder.Name, BuilderFailure.ConnectionLost, $"{Builder.Name} was lost before.");
 
     /// <summary>The builder's name.</summary>
     public override string ToString() => Builder.Name;

@@ -10,8 +10,12 @@ internal static class Recovery
     public static FailureKind KindOf(BuildResult result) => result.Status switch
     {
         BuildStatus.TransientFailure or BuildStatus.MiscFailure => FailureKind.RetryElsewhere,
-        // The kernel ends a build so when memory runs out; Nix calls it a failure of the builder program.
-        BuildStatus.PermanentFailure when result.ErrorMessage.Contains("signal 9", StringComparison.Ordinal) => FailureKind.RetryElsewhere,
         _ => FailureKind.Permanent,
     };
+
+    /// <summary>
+    /// Whether the build was killed. The kernel does so when memory runs out; Nix calls it a failure of the builder program.
+    /// </summary>
+    public static bool WasKilled(BuildResult result) =>
+        result.Status == BuildStatus.PermanentFailure && result.ErrorMessage.Contains("signal 9", StringComparison.Ordinal);
 }

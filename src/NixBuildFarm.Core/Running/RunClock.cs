@@ -17,6 +17,9 @@ internal sealed class RunClock(TimeProvider time)
     /// <summary>The time of day.</summary>
     public DateTimeOffset UtcNow => Started + time.GetElapsedTime(beginning);
 
+    /// <summary>Ends after a while.</summary>
+    public Task DelayAsync(TimeSpan time, CancellationToken cancellation) => DelayUntilAsync(Now + time.TotalSeconds, cancellation);
+
     /// <summary>Ends at a moment of the run, given in seconds since it began.</summary>
     public Task DelayUntilAsync(double moment, CancellationToken cancellation) =>
         Task.Delay(TimeSpan.FromSeconds(Math.Max(0, moment - Now)), time, cancellation);

@@ -33,6 +33,9 @@ internal sealed class RunJob
     /// <summary>Tries that came to nothing.</summary>
     public List<NixBuildAttempt> Attempts { get; } = [];
 
+    /// <summary>Whether a build of it was killed, probably for want of memory.</summary>
+    public bool WasKilled { get; set; }
+
     /// <summary>How many tries have failed for reasons of their builders; those that only gave way to others do not count.</summary>
     public int Tries { get; set; }
 

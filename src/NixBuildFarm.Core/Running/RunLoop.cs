@@ -10,7 +10,7 @@ namespace NixBuildFarm.Running;
 /// The heart of a run. One loop owns all of its state; what goes on beside it (builds, supplies, copies) tells it by
 /// messages. It tells the scheduler what has happened, and does what the scheduler decides.
 /// </summary>
-internal sealed class RunLoop : IDisposable
+internal sealed partial class RunLoop : IDisposable
 {
     private const int SubstitutionsAtATime = 16;
     private const int CopiesHomeAtATime = 4;
@@ -23,6 +23,7 @@ internal sealed class RunLoop : IDisposable
     private readonly Supply supply;
     private readonly PathCatalog catalog;
     private readonly BuildExecutor executor;
+    private readonly FarmConnector connector;
     private readonly RunReporter reporter;
     private readonly RunClock clock;
     private readonly Scheduler scheduler;
@@ -34,8 +35,9 @@ internal sealed class RunLoop : IDisposable
     private readonly SemaphoreSlim copyTurn = new(CopiesHomeAtATime);
     private readonly CancellationTokenSource stop;
 
-    private int buildersToCome;
     private int copiesToCome;
+    private bool hasToldOfLogs;
+    private BuilderException? end;
 
     public RunLoop(
         BuildRequest request,
@@ -47,6 +49,7 @@ internal sealed class RunLoop : IDisposable
         Supply supply,
         PathCatalog catalog,
         BuildExecutor executor,
+        FarmConnector connector,
         RunReporter reporter,
         RunClock clock,
         CancellationToken cancellation)
@@ -60,6 +63,7 @@ internal sealed class RunLoop : IDisposable
         this.supply = supply;
         this.catalog = catalog;
         this.executor = executor;
+        this.connector = connector;
         this.reporter = reporter;
         this.clock = clock;
         scheduler = new(jobs.Graph, [.. farm.Select(Describe)], estimates.Current, request.Scheduling);
@@ -68,21 +72,6 @@ internal sealed class RunLoop : IDisposable
 
     /// <summary>The builders as the scheduler knows them.</summary>
     public IReadOnlyList<FarmBuilder> Farm => scheduler.Builders;
-
-    /// <summary>Announces a builder that still connects: until it joins or fails, no job is given up for want of a builder.</summary>
-    public void Expect(Task<BuilderSession?> connecting)
-    {
-        buildersToCome++;
-        RunBeside(async () =>
-        {
-            var session = await connecting;
-            Post(() =>
-            {
-                buildersToCome--;
-                if (session is not null) Join(session);
-            });
-        });
-    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -94,6 +83,7 @@ internal sealed class RunLoop : IDisposable
 
     /// <summary>Runs until every job has ended and every output is where it should be.</summary>
     /// <exception cref="OperationCanceledException">The run was stopped from outside.</exception>
+    /// <exception cref="BuilderException">The local store was lost; what became of each job has been told all the same.</exception>
     public async Task RunAsync(CancellationToken cancellation)
     {
         try
@@ -120,6 +110,7 @@ internal sealed class RunLoop : IDisposable
         cancellation.ThrowIfCancellationRequested();
         Decide();
         foreach (var job in jobs.Where(job => !job.HasEnded)) reporter.End(job, NixBuildStatus.Cancelled, error: "The run was stopped before it could be built.");
+        if (end is not null) throw end;
     }
 
     private async Task NextMessageAsync(CancellationToken cancellation)
@@ -210,11 +201,13 @@ internal sealed class RunLoop : IDisposable
     {
         if (!Close(attempt, builder)) return;
         var job = attempt.Job;
+        TellOfLogs(attempt);
         if (!outcome.Result.IsSuccess)
         {
             EndFailed(attempt, builder, outcome);
             return;
         }
+        BreakerOf(attempt.Session.Builder).Close();
         if (job.IsWholeGoal) job.Realised = outcome.Result.BuiltOutputs;
         var outputs = job.Outputs;
         attempt.OutputBytes = outputs.Sum(path => catalog.Find(path)?.NarSize ?? 0);
@@ -265,16 +258,16 @@ internal sealed class RunLoop : IDisposable
         foreach (var learnt in estimates.Learn(finished, scheduler.DescriptionOf(finished.Builder), seconds, attempt.CountedCores)) scheduler.Apply(learnt);
     }
 
-    /// <summary>A builder as the history knows it, with the cores that its machine has told.</summary>
-    private FarmBuilder Describe(BuilderSession session) =>
-        estimates.Farm.First(builder => builder.Name == session.Builder.Name) with { Cores = session.Builder.Cores ?? 0 };
-
     private void EndFailed(Attempt attempt, int builder, BuildOutcome outcome)
     {
+        if (Recovery.WasKilled(outcome.Result) && !attempt.Job.WasKilled)
+        {
+            TryWithMoreMemory(attempt, builder, outcome.Result.ErrorMessage);
+            return;
+        }
         var kind = Recovery.KindOf(outcome.Result);
         if (kind != FailureKind.Permanent)
         {
-            attempt.Job.Tries++;
             Retry(attempt, builder, kind, outcome.Result.ErrorMessage);
             return;
         }
@@ -283,32 +276,66 @@ internal sealed class RunLoop : IDisposable
         if (!request.KeepGoing) stop.Cancel();
     }
 
+    /// <summary>Once more, on a machine that has more memory, or does not tell how much it has.</summary>
+    private void TryWithMoreMemory(Attempt attempt, int builder, string reason)
+    {
+        var job = attempt.Job;
+        job.WasKilled = true;
+        var memory = attempt.Session.Facts.Machine.Memory;
+        NoteFailure(attempt, $"{reason} Its memory{(memory is { } bytes ? $" of {bytes / 1e9:0.#} GB" : "")} ran out, probably: another machine has to have more; fewer cores (-Cores) may help.");
+        scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, job.Index, builder, FailureKind.RetryElsewhere));
+        for (var other = 0; other < farm.Count; other++)
+        {
+            if (other != builder && !job.Running.ContainsKey(other) && farm[other].Facts.Machine.Memory <= memory) scheduler.Apply(new SchedulingEvent.JobExcluded(clock.Now, job.Index, other));
+        }
+    }
+
     private void Fail(Attempt attempt, int builder, Exception error)
     {
-        // The builder that was lost may be the one that an input came from, not the one that builds.
-        var lost = error is BuilderException { Failure: BuilderFailure.ConnectionLost or BuilderFailure.Unreachable } e
-            ? farm.Find(session => session.Builder.Name == e.Builder)
-            : null;
-        if (lost is not null) Lose(lost, (BuilderException)error);
+        if (!IsCurrent(attempt, builder)) return;
+        if (SuspectOf(error, attempt.Session) is { } suspect) Examine(suspect, (BuilderException)error, isLost => FailAfter(attempt, builder, error, isLost));
+        else FailAfter(attempt, builder, error, isLost: false);
+    }
+
+    private void FailAfter(Attempt attempt, int builder, Exception error, bool isLost)
+    {
         if (!Close(attempt, builder)) return;
-        // A builder that will not take an input has not been tried.
-        if (error is not UnsignedPathException) attempt.Job.Tries++;
-        Retry(attempt, builder, lost is null && error is not PathLostException ? FailureKind.RetryElsewhere : FailureKind.Retry, error.Message);
+        // It may be tried here again when this builder is not the one to blame.
+        var isOthersFault = isLost || error is PathLostException or BuilderException { Failure: BuilderFailure.ConnectionLost };
+        if (error is UnsignedPathException) TryElsewhere(attempt, builder, error.Message);
+        else Retry(attempt, builder, isOthersFault ? FailureKind.Retry : FailureKind.RetryElsewhere, error.Message);
+    }
+
+    /// <summary>A builder that does not take an input has not been tried.</summary>
+    private void TryElsewhere(Attempt attempt, int builder, string reason)
+    {
+        Note(attempt, reason);
+        scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, attempt.Job.Index, builder, FailureKind.RetryElsewhere));
     }
 
     private void Retry(Attempt attempt, int builder, FailureKind kind, string reason)
     {
         var job = attempt.Job;
-        Note(attempt, reason);
-        if (job.Tries < request.MaxAttempts)
-        {
-            reporter.Degraded($"{job.Name} failed on {attempt.Session}, and is tried again: {reason}");
-            scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, job.Index, builder, kind));
-            return;
-        }
-        scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, job.Index, builder, FailureKind.Permanent));
-        reporter.End(job, NixBuildStatus.Failed, attempt, error: $"Given up after {job.Tries} tries: {string.Join("; ", job.Attempts)}");
+        NoteFailure(attempt, reason);
+        // Another try of it may still run.
+        scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, job.Index, builder, kind));
+        if (kind == FailureKind.RetryElsewhere) Distrust(attempt.Session, reason);
+        if (job.Tries < request.MaxAttempts) reporter.Degraded($"{job.Name} failed on {attempt.Session}, and is tried again: {reason}");
+        else if (job.Running.Count == 0) GiveUpAfterTries(attempt);
+    }
+
+    private void GiveUpAfterTries(Attempt last)
+    {
+        var job = last.Job;
+        scheduler.Apply(new SchedulingEvent.JobResolved(clock.Now, job.Index, ExternalOutcome.Cancelled));
+        reporter.End(job, NixBuildStatus.Failed, last, error: $"Given up after {job.Tries} tries: {string.Join("; ", job.Attempts)}");
         if (!request.KeepGoing) stop.Cancel();
+    }
+
+    private void NoteFailure(Attempt attempt, string reason)
+    {
+        attempt.Job.Tries++;
+        Note(attempt, reason);
     }
 
     private void Note(Attempt attempt, string reason) => attempt.Job.Attempts.Add(new()
@@ -319,40 +346,12 @@ internal sealed class RunLoop : IDisposable
         Reason = reason,
     });
 
-    /// <summary>A builder is gone: its builds go elsewhere, and what only it had is built again where it is still needed.</summary>
-    private void Lose(BuilderSession session, BuilderException error)
+    /// <summary>A build does not fail for want of a log; once is enough to tell.</summary>
+    private void TellOfLogs(Attempt attempt)
     {
-        var builder = farm.IndexOf(session);
-        if (scheduler.StatusOf(builder) == BuilderStatus.Lost) return;
-        reporter.BuilderFailed(session.Builder, error);
-        foreach (var job in jobs)
-        {
-            if (CallOff(job, builder) is { } attempt) Note(attempt, error.Message);
-        }
-        scheduler.Apply(new SchedulingEvent.BuilderLost(clock.Now, builder));
-        catalog.Forget(session);
-        // What waits for it comes behind a job, so from the back: what is to be built again needs its inputs again.
-        foreach (var job in jobs.Reverse().Where(job => scheduler.StateOf(job.Index) == JobState.Done && IsNeeded(job) && job.Outputs.Any(path => catalog.Find(path) is null)))
-        {
-            reporter.Decided($"{job.Name} is built again: only {session} had it.");
-            scheduler.Apply(new SchedulingEvent.OutputsLost(clock.Now, job.Index));
-        }
-    }
-
-    private bool IsNeeded(RunJob job)
-    {
-        if (job.IsRequested && !job.HasEnded) return true;
-        foreach (var dependent in scheduler.Graph.DependentsOf(job.Index))
-        {
-            if (scheduler.StateOf(dependent) is JobState.Waiting or JobState.Ready or JobState.Running) return true;
-        }
-        return false;
-    }
-
-    private void Join(BuilderSession session)
-    {
-        farm.Add(session);
-        scheduler.Apply(new SchedulingEvent.BuilderJoined(clock.Now, Describe(session)));
+        if (attempt.LogProblem is not { } problem || hasToldOfLogs) return;
+        hasToldOfLogs = true;
+        reporter.Degraded($"Logs cannot be kept, that of {attempt.Job.Name} for one: {problem} The builds go on without.");
     }
 
     private Attempt? CallOff(RunJob job, int builder)
@@ -375,7 +374,12 @@ internal sealed class RunLoop : IDisposable
     private void GiveUpWithoutBuilder(RunJob job)
     {
         // A substitution waits for its substituter; and a builder that still connects may take the job.
-        if (job.IsSubstitution || buildersToCome > 0) return;
+        if (job.IsSubstitution) return;
+        if (buildersToCome > 0)
+        {
+            withoutBuilder.Add(job);
+            return;
+        }
         var why = ReasonText.Refusals(scheduler.WhyNot(job.Index), scheduler.Builders);
         scheduler.Apply(new SchedulingEvent.JobResolved(clock.Now, job.Index, ExternalOutcome.Cancelled));
         reporter.End(
@@ -462,25 +466,46 @@ internal sealed class RunLoop : IDisposable
         {
             if (!job.IsRequested) copyTurn.Release();
         }
-        Post(() =>
+        Post(() => EndHomecoming(attempt, builder, outputs, status, outcome, trouble));
+    }
+
+    private void EndHomecoming(Attempt attempt, int builder, IReadOnlyList<StorePath> outputs, NixBuildStatus status, BuildOutcome outcome, Exception? trouble)
+    {
+        var job = attempt.Job;
+        if (trouble is null)
         {
             copiesToCome--;
-            if (trouble is null)
+            if (farm.IndexOf(local) is >= 0 and var home && scheduler.StateOf(job.Index) == JobState.Done) scheduler.Apply(new SchedulingEvent.OutputsArrived(clock.Now, job.Index, home));
+            if (job.IsRequested) reporter.End(job, status, attempt, outcome);
+        }
+        else if (SuspectOf(trouble, attempt.Session) is { } suspect)
+        {
+            Examine(suspect, (BuilderException)trouble, isLost =>
             {
-                if (farm.IndexOf(local) is >= 0 and var home) scheduler.Apply(new SchedulingEvent.OutputsArrived(clock.Now, job.Index, home));
-                if (job.IsRequested) reporter.End(job, status, attempt, outcome);
-                return;
-            }
-            if (job.IsRequested && scheduler.StateOf(job.Index) == JobState.Done && scheduler.StatusOf(builder) != BuilderStatus.Lost)
-            {
-                reporter.End(job, NixBuildStatus.Failed, attempt, outcome, $"It was built on {attempt.Session}, but could not be brought home: {trouble.Message}");
-                if (!request.KeepGoing) stop.Cancel();
-            }
-            else if (!job.IsRequested)
-            {
-                reporter.Degraded($"{job.Name} stays on {attempt.Session}, since it could not be brought home: {trouble.Message}");
-            }
-        });
+                if (isLost || ++attempt.Homecomings >= request.MaxAttempts) GiveUpHomecoming(attempt, builder, outcome, trouble);
+                else RunBeside(() => BringHomeAsync(attempt, builder, outputs, status, outcome));
+            });
+        }
+        else
+        {
+            GiveUpHomecoming(attempt, builder, outcome, trouble);
+        }
+    }
+
+    private void GiveUpHomecoming(Attempt attempt, int builder, BuildOutcome outcome, Exception trouble)
+    {
+        var job = attempt.Job;
+        copiesToCome--;
+        // Where the builder was lost, what was asked for is being built again.
+        if (job.IsRequested && scheduler.StateOf(job.Index) == JobState.Done)
+        {
+            reporter.End(job, NixBuildStatus.Failed, attempt, outcome, $"It was built on {attempt.Session}, but could not be brought home: {trouble.Message}");
+            if (!request.KeepGoing) stop.Cancel();
+        }
+        else if (!job.IsRequested)
+        {
+            reporter.Degraded($"{job.Name} was built on {attempt.Session}, and could not be brought home: {trouble.Message}");
+        }
     }
 
     /// <summary>Else the local store would have the outputs, and not know that they are those of the derivation.</summary>

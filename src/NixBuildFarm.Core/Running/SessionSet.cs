@@ -9,8 +9,7 @@ internal sealed class SessionSet(IBuilderTransportFactory transports, TransportO
 {
     private readonly object gate = new();
     private readonly CancellationTokenSource closing = new();
-    private readonly List<IBuilderTransport> opened = [];
-    private readonly List<Task<BuilderSession>> sessions = [];
+    private readonly List<(IBuilderTransport Transport, Task<BuilderSession> Session)> opened = [];
 
     /// <summary>Opens a session with the local store, which every run uses, whether or not it builds there.</summary>
     /// <exception cref="BuilderException">There is no local store that can be used.</exception>
@@ -26,8 +25,7 @@ internal sealed class SessionSet(IBuilderTransportFactory transports, TransportO
         var session = OpenAsync(builder, transport, Options(useSubstitutes), cancellation);
         lock (gate)
         {
-            opened.Add(transport);
-            sessions.Add(session);
+            opened.Add((transport, session));
         }
         return session;
     }
@@ -36,9 +34,26 @@ internal sealed class SessionSet(IBuilderTransportFactory transports, TransportO
     public async ValueTask DisposeAsync()
     {
         await closing.CancelAsync();
-        await Task.WhenAll(sessions.Select(CloseAsync));
-        await Task.WhenAll(opened.Select(transport => transport.DisposeAsync().AsTask()));
+        (IBuilderTransport Transport, Task<BuilderSession> Session)[] all;
+        lock (gate) all = [.. opened];
+        await Task.WhenAll(all.Select(member => CloseAsync(member.Session)));
+        await Task.WhenAll(all.Select(member => member.Transport.DisposeAsync().AsTask()));
         closing.Dispose();
+    }
+
+    /// <summary>Closes one before the others.</summary>
+    public async Task CloseAsync(BuilderSession session)
+    {
+        (IBuilderTransport Transport, Task<BuilderSession> Session) member;
+        lock (gate)
+        {
+            var index = opened.FindIndex(other => other.Session.IsCompletedSuccessfully && other.Session.Result == session);
+            if (index < 0) return;
+            member = opened[index];
+            opened.RemoveAt(index);
+        }
+        await session.DisposeAsync();
+        await member.Transport.DisposeAsync();
     }
 
     private async Task<BuilderSession> OpenAsync(NixBuilder builder, IBuilderTransport transport, DaemonOptions daemonOptions, CancellationToken cancellation)

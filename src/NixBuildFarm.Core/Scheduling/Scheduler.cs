@@ -154,7 +154,7 @@ public sealed class Scheduler
         {
             BuilderStatus.Lost => "it was lost",
             BuilderStatus.Draining => "it is being drained",
-            _ => state.IsExcluded(job, b) ? "the job has failed there" : verdicts[b].Problem,
+            _ => state.IsExcluded(job, b) ? "the job has failed there, or cannot be built there" : verdicts[b].Problem,
         }).ToArray();
     }
 
@@ -171,6 +171,7 @@ public sealed class Scheduler
             case SchedulingEvent.JobStarted e: Apply(e); break;
             case SchedulingEvent.JobFinished e: Apply(e); break;
             case SchedulingEvent.JobFailed e: Apply(e); break;
+            case SchedulingEvent.JobExcluded e: Apply(e); break;
             case SchedulingEvent.OutputsLost e: Apply(e); break;
             case SchedulingEvent.JobResolved e: Apply(e); break;
             case SchedulingEvent.OutputsArrived e: Apply(e); break;
@@ -248,13 +249,18 @@ public sealed class Scheduler
             GiveUp(e.Job, JobState.Failed);
             return;
         }
-        if (e.Kind == FailureKind.RetryElsewhere)
-        {
-            if (!state.ExcludedBuilders.TryGetValue(e.Job, out var excluded)) state.ExcludedBuilders.Add(e.Job, excluded = []);
-            excluded.Add(e.Builder);
-        }
+        if (e.Kind == FailureKind.RetryElsewhere) state.Exclude(e.Job, e.Builder);
         placement.EndHedge(e.Job);
         if (RunsNowhere(e.Job)) state.BackToQueue(e.Job);
+        placement.FarmChanged();
+    }
+
+    private void Apply(SchedulingEvent.JobExcluded e)
+    {
+        CheckJob(e, e.Job);
+        CheckBuilder(e, e.Builder);
+        if (state.Builders[e.Builder].IndexOf(e.Job) >= 0) Refuse(e, $"{Graph[e.Job].Name} runs there");
+        state.Exclude(e.Job, e.Builder);
         placement.FarmChanged();
     }
 

@@ -40,6 +40,9 @@ public abstract record SchedulingEvent(double At)
     /// <summary>A build, or the supply of its inputs, has failed.</summary>
     public sealed record JobFailed(double At, int Job, int Builder, FailureKind Kind) : SchedulingEvent(At);
 
+    /// <summary>The run knows that a builder cannot build a job, and why: too little memory, say. The job is not given to it.</summary>
+    public sealed record JobExcluded(double At, int Job, int Builder) : SchedulingEvent(At);
+
     /// <summary>A finished job must be done again: its outputs are nowhere any more.</summary>
     public sealed record OutputsLost(double At, int Job) : SchedulingEvent(At);
 

@@ -123,6 +123,13 @@ internal sealed class SchedulingState
     public bool MayTake(int builder, int job) =>
         Kinds.Eligible[Classes[job]][builder] && !IsExcluded(job, builder);
 
+    /// <summary>Keeps a job from a builder from now on.</summary>
+    public void Exclude(int job, int builder)
+    {
+        if (!ExcludedBuilders.TryGetValue(job, out var excluded)) ExcludedBuilders.Add(job, excluded = []);
+        excluded.Add(builder);
+    }
+
     public bool IsExcluded(int job, int builder) => ExcludedBuilders.TryGetValue(job, out var excluded) && excluded.Contains(builder);
 
     /// <summary>Whether a finished job's outputs are of any use yet.</summary>

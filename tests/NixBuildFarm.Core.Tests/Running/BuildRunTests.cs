@@ -136,6 +136,119 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
+    public async Task A_machine_that_comes_back_takes_part_again()
+    {
+        farm["ruby"].Builds(build =>
+        {
+            if (farm["ruby"].Built.Count > 1) return Task.FromResult(build.Succeed());
+            farm["ruby"].Break();
+            farm["ruby"].Repair();
+            return Task.Delay(Timeout.Infinite, build.Cancelled).ContinueWith(_ => build.Succeed(), TaskScheduler.Default);
+        });
+
+        var results = await farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), on: "ruby");
+
+        Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, "ruby"), (result.Status, result.Builder)));
+        Assert.Contains("It was building bottom", farm.LostBuilders.Single().Error.Message);
+        Assert.Equal("ruby", Assert.Single(results["bottom"].Attempts).Builder);
+    }
+
+    [Fact]
+    public async Task A_machine_that_fails_again_and_again_is_left_alone()
+    {
+        farm["ruby"].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.TransientFailure, ErrorMessage = "the disk is full" }));
+        farm["kana"].Builds(async build =>
+        {
+            await Task.Delay(20, build.Cancelled);
+            return build.Succeed();
+        });
+
+        var results = await farm.BuildAsync(farm.Derivation("top", [.. Enumerable.Range(0, 40).Select(i => farm.Derivation($"leaf{i}"))]), on: ["ruby", "kana"]);
+
+        Assert.All(results.Values, result => Assert.True(result.Success, $"{result.Name}: {result.Error}"));
+        Assert.InRange(farm["ruby"].Built.Count, 1, 6);
+        Assert.Contains(farm.Warnings, warning => warning.Contains("ruby fails again and again", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_derivation_that_takes_machine_after_machine_with_it_is_given_up()
+    {
+        using var larger = new FakeFarm("a", "b", "c", "d");
+        foreach (var name in new[] { "a", "b", "c", "d" })
+        {
+            larger[name].Builds(build =>
+            {
+                larger[name].Break();
+                return Task.FromResult(build.Succeed());
+            });
+        }
+
+        var result = Assert.Single(await larger.BuildAsync(larger.Derivation("poison"), on: ["a", "b", "c", "d"])).Value;
+
+        Assert.Equal(NixBuildStatus.Failed, result.Status);
+        Assert.Contains("Given up after 3 tries", result.Error);
+        Assert.Equal(3, result.Attempts.Select(attempt => attempt.Builder).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task A_build_that_is_killed_is_tried_once_more_where_there_is_more_memory()
+    {
+        using var machines = new FakeFarm("small", "same", "large");
+        foreach (var (name, memory) in new[] { ("small", 4), ("same", 4), ("large", 8) })
+        {
+            machines[name].Machine = $"memory {memory * 1_000_000_000L}\n";
+            if (name != "large") machines[name].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "builder failed due to signal 9 (Killed)" }));
+        }
+        machines["large"].Builds(build => Task.FromResult(build.Succeed()));
+
+        var result = (await machines.BuildAsync(machines.Derivation("fat", system: "x86_64-linux"), on: ["small", "same", "large"]))["fat"];
+
+        Assert.Equal((NixBuildStatus.Built, "large"), (result.Status, result.Builder));
+        Assert.InRange(machines["small"].Built.Count + machines["same"].Built.Count, 0, 1);
+    }
+
+    [Fact]
+    public async Task A_build_that_is_killed_where_no_machine_has_more_memory_has_failed()
+    {
+        foreach (var name in new[] { "ruby", "kana" })
+        {
+            farm[name].Machine = "memory 4000000000\n";
+            farm[name].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "builder failed due to signal 9 (Killed)" }));
+        }
+
+        var result = (await farm.BuildAsync(farm.Derivation("fat"), on: ["ruby", "kana"]))["fat"];
+
+        Assert.Equal(NixBuildStatus.Failed, result.Status);
+        Assert.Contains("memory of 4 GB ran out", result.Error);
+        Assert.Single(farm["ruby"].Built.Concat(farm["kana"].Built));
+    }
+
+    [Fact]
+    public async Task Logs_that_cannot_be_kept_cost_nothing_but_themselves()
+    {
+        var results = await farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), request => request with { LogFolder = "/dev/null/logs" }, "ruby");
+
+        Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, null), (result.Status, result.LogPath)));
+        Assert.Contains("/dev/null/logs", Assert.Single(farm.Warnings));
+    }
+
+    [Fact]
+    public async Task Without_the_local_store_the_run_ends_and_says_what_became_of_each()
+    {
+        farm["ruby"].Builds(build =>
+        {
+            farm.Local.Break();
+            return Task.FromResult(build.Succeed());
+        });
+
+        var error = await Assert.ThrowsAsync<BuilderException>(() => farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), on: "ruby"));
+
+        Assert.Equal(NixBuilder.LocalName, error.Builder);
+        Assert.Contains("start the run again", error.Recommendation);
+        Assert.Contains(farm.Results, result => result is { Name: "top", Success: false });
+    }
+
+    [Fact]
     public async Task A_machine_that_cannot_be_reached_is_told_and_done_without()
     {
         farm["ruby"].Unreachable = new BuilderException("ruby", BuilderFailure.Unreachable, "no route");

@@ -133,7 +133,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 /// <summary>A machine of a fake farm.</summary>
 internal sealed class FakeMachine(string name) : IBuilderTransport
 {
-    private readonly CancellationTokenSource broken = new();
+    private CancellationTokenSource broken = new();
 
     public FakeDaemon Daemon { get; set; } = new();
 
@@ -180,6 +180,13 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
     {
         Unreachable = new BuilderException(name, BuilderFailure.Unreachable, $"{name} is gone.");
         broken.Cancel();
+    }
+
+    /// <summary>It can be reached again.</summary>
+    public void Repair()
+    {
+        broken = new();
+        Unreachable = null;
     }
 
     /// <summary>What it says of the machine below it; nothing: it does not tell.</summary>

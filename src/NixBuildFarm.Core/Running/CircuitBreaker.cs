@@ -1,0 +1,47 @@
+namespace NixBuildFarm.Running;
+
+/// <summary>
+/// Decides when a builder that makes trouble is left alone, for how long, and how long there is hope for it: a machine that fails fast would
+/// otherwise attract job after job. It opens when the builder is lost or has failed several times in a row, each time for twice as long, and
+/// forgets that once the builder has built something.
+/// </summary>
+internal sealed class CircuitBreaker
+{
+    /// <summary>Failures in a row after which the builder is left alone.</summary>
+    public const int FailuresInARow = 3;
+
+    /// <summary>How often it may open before jobs no longer wait for the builder: by then it was tried for half a minute.</summary>
+    public const int OpeningsWithHope = 5;
+
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
+    private int failures;
+
+    /// <summary>How often it has opened since the builder last built something.</summary>
+    public int Openings { get; private set; }
+
+    /// <summary>Whether a job that only this builder could take should wait for it.</summary>
+    public bool HasHope => Openings <= OpeningsWithHope;
+
+    /// <summary>How long the builder is left alone this time.</summary>
+    public TimeSpan Pause => TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, FirstPause.TotalSeconds * Math.Pow(2, Math.Min(Openings, 30) - 1)));
+
+    /// <summary>The builder has failed. True: leave it alone now.</summary>
+    public bool Fail()
+    {
+        // One that was left alone before has a single try.
+        if (++failures < FailuresInARow && Openings == 0) return false;
+        Open();
+        return true;
+    }
+
+    /// <summary>The builder is gone.</summary>
+    public void Open()
+    {
+        failures = 0;
+        Openings++;
+    }
+
+    /// <summary>The builder has built something.</summary>
+    public void Close() => failures = Openings = 0;
+}

@@ -1,0 +1,206 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Running;
+
+// Who takes part: builders that join late, are lost, come back, or are left alone for a while.
+internal sealed partial class RunLoop
+{
+    private readonly Dictionary<string, CircuitBreaker> breakers = [];
+    private readonly HashSet<RunJob> withoutBuilder = [];
+    private int buildersToCome;
+
+    /// <summary>Announces a builder that still connects: until it joins or fails, no job is given up for want of a builder.</summary>
+    public void Expect(Task<Connected> connecting)
+    {
+        buildersToCome++;
+        RunBeside(async () =>
+        {
+            var (builder, session, error) = await connecting;
+            Post(() =>
+            {
+                if (session is not null) Join(session);
+                else MissBuilder(builder, error!);
+                BuilderCame();
+            });
+        });
+    }
+
+    /// <summary>Notes a builder that could not be reached: it may still come, but nothing waits for it.</summary>
+    public void MissBuilder(NixBuilder builder, NixBuildFarmException error)
+    {
+        if (!CanPass(error)) return;
+        var breaker = BreakerOf(builder);
+        while (breaker.HasHope) breaker.Open();
+        AwaitReturn(builder);
+    }
+
+    /// <summary>Finds the builder that an error is about, if it is about one of the farm; it need not be the one that builds: inputs come from others.</summary>
+    private BuilderSession? SuspectOf(Exception error, BuilderSession here) => error is not BuilderException e ? null
+        : e.Builder == here.Builder.Name ? here
+        : e.Builder == local.Builder.Name ? local
+        : farm.Find(session => session.Builder.Name == e.Builder);
+
+    /// <summary>
+    /// A single connection may break, or a new one be refused, while the builder is well otherwise: that costs what went over the connection.
+    /// Else the builder is lost.
+    /// </summary>
+    /// <param name="suspect">The builder.</param>
+    /// <param name="error">What was met.</param>
+    /// <param name="then">Called in the loop with whether it is lost.</param>
+    private void Examine(BuilderSession suspect, BuilderException error, Action<bool> then)
+    {
+        if (error.Failure is not (BuilderFailure.ConnectionLost or BuilderFailure.Unreachable))
+        {
+            Lose(suspect, error);
+            then(true);
+            return;
+        }
+        RunBeside(async () =>
+        {
+            var answers = await suspect.AnswersAsync(stop.Token);
+            Post(() =>
+            {
+                if (!answers) Lose(suspect, error);
+                then(!answers);
+            });
+        });
+    }
+
+    /// <summary>A builder is gone: its builds go elsewhere, and what only it had is built again where it is still needed.</summary>
+    private void Lose(BuilderSession session, BuilderException error)
+    {
+        if (session == local)
+        {
+            end ??= new BuilderException(
+                error.Builder, error.Failure, $"The local store cannot be used any more, and without it there is no going on: {error.Message}", "See that the Nix daemon runs, then start the run again: it goes on from what is done.", error);
+            stop.Cancel();
+            return;
+        }
+        var builder = farm.IndexOf(session);
+        // Several find out at once, and some when it is back.
+        if (builder < 0 || scheduler.StatusOf(builder) == BuilderStatus.Lost) return;
+        var interrupted = jobs.Select(job => CallOff(job, builder)).OfType<Attempt>().ToArray();
+        scheduler.Apply(new SchedulingEvent.BuilderLost(clock.Now, builder));
+        catalog.Forget(session);
+        RunBeside(() => connector.CloseAsync(session));
+        reporter.BuilderFailed(session.Builder, error.About(interrupted.Select(attempt => attempt.Job.Name)));
+        foreach (var attempt in interrupted)
+        {
+            NoteFailure(attempt, error.Message);
+            if (attempt.Job.Running.Count == 0 && attempt.Job.Tries >= request.MaxAttempts) GiveUpAfterTries(attempt);
+        }
+        BuildLostOutputsAgain(session);
+        BreakerOf(session.Builder).Open();
+        if (CanPass(error)) AwaitReturn(session.Builder);
+    }
+
+    private void BuildLostOutputsAgain(BuilderSession session)
+    {
+        // What waits for it comes behind a job, so from the back: what is to be built again needs its inputs again.
+        foreach (var job in jobs.Reverse().Where(job => scheduler.StateOf(job.Index) == JobState.Done && IsNeeded(job) && job.Outputs.Any(path => catalog.Find(path) is null)))
+        {
+            reporter.Decided($"{job.Name} is built again: only {session} had it.");
+            scheduler.Apply(new SchedulingEvent.OutputsLost(clock.Now, job.Index));
+        }
+    }
+
+    private bool IsNeeded(RunJob job)
+    {
+        if (job.IsRequested && !job.HasEnded) return true;
+        foreach (var dependent in scheduler.Graph.DependentsOf(job.Index))
+        {
+            if (scheduler.StateOf(dependent) is JobState.Waiting or JobState.Ready or JobState.Running) return true;
+        }
+        return false;
+    }
+
+    /// <summary>A builder that answers has failed a job for reasons of its own. When it does so again and again, it gets nothing for a while.</summary>
+    private void Distrust(BuilderSession session, string reason)
+    {
+        var builder = farm.IndexOf(session);
+        var breaker = BreakerOf(session.Builder);
+        if (builder < 0 || scheduler.StatusOf(builder) != BuilderStatus.Online || !breaker.Fail()) return;
+        scheduler.Apply(new SchedulingEvent.BuilderDrained(clock.Now, builder));
+        reporter.Degraded($"{session} fails again and again, and gets nothing for {breaker.Pause.TotalSeconds:0} s: {reason}");
+        After(breaker, () => Task.FromResult(() =>
+        {
+            if (farm.IndexOf(session) == builder && scheduler.StatusOf(builder) == BuilderStatus.Draining) scheduler.Apply(new SchedulingEvent.BuilderJoined(clock.Now, Describe(session)));
+        }));
+    }
+
+    /// <summary>Connects again, after a while.</summary>
+    private void AwaitReturn(NixBuilder builder) => After(BreakerOf(builder), async () =>
+    {
+        try
+        {
+            var session = await connector.ConnectAsync(builder, stop.Token);
+            return () => Join(session);
+        }
+        catch (NixBuildFarmException e)
+        {
+            return () => StayAway(builder, e);
+        }
+    });
+
+    private void StayAway(NixBuilder builder, NixBuildFarmException error)
+    {
+        var breaker = BreakerOf(builder);
+        breaker.Open();
+        reporter.Decided($"{builder.Name} does not come back: {error.Message}");
+        if (CanPass(error)) AwaitReturn(builder);
+        else reporter.BuilderFailed(builder, error);
+    }
+
+    /// <summary>Does something when a builder has been left alone for its time. As long as there is hope for it, no job is given up for want of a builder.</summary>
+    private void After(CircuitBreaker breaker, Func<Task<Action>> work)
+    {
+        var hoped = breaker.HasHope;
+        var pause = breaker.Pause;
+        if (hoped) buildersToCome++;
+        RunBeside(async () =>
+        {
+            await clock.DelayAsync(pause, stop.Token);
+            var then = await work();
+            Post(() =>
+            {
+                then();
+                if (hoped) BuilderCame();
+            });
+        });
+    }
+
+    /// <summary>One builder less to wait for, whether it came or not.</summary>
+    private void BuilderCame()
+    {
+        if (--buildersToCome > 0) return;
+        foreach (var job in withoutBuilder.Where(job => scheduler.StateOf(job.Index) == JobState.Ready && scheduler.WhyNot(job.Index).All(why => why is not null)).ToArray())
+        {
+            GiveUpWithoutBuilder(job);
+        }
+        withoutBuilder.Clear();
+    }
+
+    private void Join(BuilderSession session)
+    {
+        var known = farm.FindIndex(other => other.Builder.Name == session.Builder.Name);
+        if (known < 0) farm.Add(session);
+        else farm[known] = session;
+        scheduler.Apply(new SchedulingEvent.BuilderJoined(clock.Now, Describe(session)));
+        reporter.Decided(known < 0 ? $"{session} has joined." : $"{session} is back.");
+    }
+
+    private CircuitBreaker BreakerOf(NixBuilder builder)
+    {
+        if (!breakers.TryGetValue(builder.Name, out var breaker)) breakers.Add(builder.Name, breaker = new());
+        return breaker;
+    }
+
+    /// <summary>Whether trouble with a builder may pass by itself. A wrong host key, or a login that is refused, does not.</summary>
+    private static bool CanPass(NixBuildFarmException error) =>
+        error is BuilderException { Failure: BuilderFailure.ConnectionLost or BuilderFailure.Unreachable or BuilderFailure.NoNix or BuilderFailure.Incompatible };
+
+    /// <summary>A builder as the history knows it, with the cores that its machine has told.</summary>
+    private FarmBuilder Describe(BuilderSession session) =>
+        estimates.Farm.First(builder => builder.Name == session.Builder.Name) with { Cores = session.Builder.Cores ?? 0 };
+}

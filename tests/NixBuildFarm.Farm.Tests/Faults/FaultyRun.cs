@@ -1,0 +1,58 @@
+using NixBuildFarm.Farm.Tests.Builds;
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Faults;
+
+/// <summary>A session whose runs meet faults: what they may leave behind, and how to meet them at a certain moment.</summary>
+public sealed class FaultyRun(TestFarm farm) : IDisposable
+{
+    /// <summary>Longer than a silent connection takes to be noticed, and what is lost to be built again.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    public BuildSession Session { get; } = new();
+
+    /// <summary>Starts a script, makes trouble once it is so far, and waits for the end.</summary>
+    public async Task<BuildOutput> RunAsync(string script, Func<Task> soFar, Func<Task> trouble)
+    {
+        using var running = Session.Start(script);
+        await soFar();
+        await trouble();
+        return new BuildOutput(running.Wait(Limit));
+    }
+
+    /// <summary>Waits until a host's store holds so many megabytes more than are in it now.</summary>
+    public static async Task<Func<Task>> UntilGrownAsync(FarmHost host, int megabytes)
+    {
+        const string Used = "df --output=used --block-size=1M /nix | tail -n 1";
+        var before = int.Parse(await host.ExecAsync("bash", "-c", Used));
+        return () => host.ExecAsync("bash", "-c", $"for ((i = 0; i < 30000; i++)); do [ \"$({Used})\" -lt {before + megabytes} ] || exit 0; done; exit 1");
+    }
+
+    /// <summary>Waits until a build with a marker among its arguments runs on a host.</summary>
+    public static Func<Task> UntilBuilding(FarmHost host, string marker) =>
+        () => host.ExecAsync("bash", "-c", $"for ((i = 0; i < 1000; i++)); do ! grep -slz '^{marker}$' /proc/[0-9]*/cmdline > /dev/null || exit 0; sleep 0.02; done; exit 1");
+
+    /// <summary>Neither a connection to a builder nor a process of a build is left, and the next run succeeds.</summary>
+    public async Task NothingIsLeftAsync(string marker, params FarmHost[] hosts)
+    {
+        await UntilAsync(async () => await farm.Coordinator.ExecAsync("bash", "-c", "ss --no-header --tcp --numeric state established '( dport = :22 )'") == "", "A connection is left.");
+        foreach (var host in hosts)
+        {
+            await UntilAsync(async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{marker}$' /proc/[0-9]*/cmdline || true") == "", $"A build is left on {host}.");
+        }
+        Session.Write("next", """package "next" "cat $inputs > $out" (many 3 (i: package "part${toString i}" "echo $name > $out" [ ]))""");
+        Session.Run($"Get-NixBuilder {string.Join(", ", hosts.Select(host => host.Name))} | Invoke-NixDistributedBuild -Path next.nix").Succeeded();
+    }
+
+    public void Dispose() => Session.Dispose();
+
+    private static async Task UntilAsync(Func<Task<bool>> condition, string otherwise)
+    {
+        for (var i = 0; i < 100; i++)
+        {
+            if (await condition()) return;
+            await Task.Delay(100);
+        }
+        Assert.Fail(otherwise);
+    }
+}

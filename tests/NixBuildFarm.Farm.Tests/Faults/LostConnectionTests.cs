@@ -1,0 +1,177 @@
+using NixBuildFarm.Farm.Tests.Builds;
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Faults;
+
+/// <summary>A connection that goes without a word, or a machine that does: noticed, told with all that one wants to know, and made up for.</summary>
+public sealed class LostConnectionTests(TestFarm farm) : IDisposable
+{
+    private readonly FaultyRun run = new(farm);
+
+    public void Dispose() => run.Dispose();
+
+    public static TheoryData<Fault> Silent => [Fault.Blackhole, Fault.LinkDown, Fault.Frozen];
+
+    [Theory]
+    [MemberData(nameof(Silent), DisableDiscoveryEnumeration = true)]
+    public async Task While_it_builds(Fault fault)
+    {
+        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "sleep 3.1; echo $name > $out" [ ]))""");
+        var inflicted = (IAsyncDisposable?)null;
+
+        var build = await run.RunAsync(
+            "Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested",
+            FaultyRun.UntilBuilding(farm.Ruby, "3.1"),
+            async () => inflicted = await farm.Ruby.InflictAsync(fault));
+
+        await inflicted!.DisposeAsync();
+        AllWereBuilt(build, 8);
+        Assert.Contains(build.Results, result => result.Attempts.Any(attempt => attempt.StartsWith("ruby: ", StringComparison.Ordinal)));
+        Assert.Contains("It was building leaf", build.Errors);
+        await run.NothingIsLeftAsync("3.1", farm.Ruby, farm.Kana);
+    }
+
+    [Fact]
+    public async Task While_it_is_idle()
+    {
+        run.Session.Write("two", """package "second" "cat $inputs > $out" [ (attrs { requiredSystemFeatures = [ "jade" ]; } "first" "sleep 4.1; echo $name > $out" [ ]) ]""");
+        await using var jade = await farm.AddAsync("jade", "--features", "jade", "--conf", "system-features = jade");
+        var inflicted = (IAsyncDisposable?)null;
+
+        var build = await run.RunAsync(
+            "Get-NixBuilder ruby, jade | Invoke-NixDistributedBuild -Path two.nix",
+            FaultyRun.UntilBuilding(jade, "4.1"),
+            async () => inflicted = await farm.Ruby.InflictAsync(Fault.Blackhole));
+
+        await inflicted!.DisposeAsync();
+        AllWereBuilt(build, 2);
+    }
+
+    [Fact]
+    public async Task While_inputs_are_on_their_way()
+    {
+        // Ruby is so much faster that it gets the build, and with it the input.
+        run.Session.Write("big", """rec { big = package "big" "head -c 900000000 /dev/zero > $out" [ ]; top = package "top" "head -c 5 $inputs > $out" [ big ]; }""");
+        run.Session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path big.nix -Attribute big").Succeeded();
+        await using var opal = await farm.AddAsync("opal", "--speed", "50");
+        var inflicted = (IAsyncDisposable?)null;
+
+        var build = await run.RunAsync(
+            "Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path big.nix -Attribute top",
+            await FaultyRun.UntilGrownAsync(opal, 20),
+            async () => inflicted = await opal.InflictAsync(Fault.Blackhole));
+
+        await inflicted!.DisposeAsync();
+        AllWereBuilt(build, 1);
+        Assert.Equal("kana", build["top"].Builder);
+        Assert.Contains("opal", build.Errors);
+    }
+
+    [Fact]
+    public async Task While_an_output_comes_home()
+    {
+        run.Session.Write("big", """attrs { requiredSystemFeatures = [ "gem" ]; } "big" "head -c 900000000 /dev/zero > $out" [ ]""");
+        await using var opal = await farm.AddAsync("opal", "--speed", "50", "--features", "gem", "--conf", "system-features = gem");
+        await using var jade = await farm.AddAsync("jade", "--features", "gem", "--conf", "system-features = gem");
+        var inflicted = (IAsyncDisposable?)null;
+
+        var build = await run.RunAsync(
+            "Get-NixBuilder opal, jade | Invoke-NixDistributedBuild -Path big.nix",
+            await FaultyRun.UntilGrownAsync(farm.Coordinator, 20),
+            async () => inflicted = await opal.InflictAsync(Fault.Blackhole));
+
+        await inflicted!.DisposeAsync();
+        AllWereBuilt(build, 1);
+        Assert.Equal("jade", build["big"].Builder);
+        Assert.Equal(900_000_000, new FileInfo(build["big"].Output).Length);
+    }
+
+    [Fact]
+    public async Task The_daemon_of_a_machine_is_killed()
+    {
+        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "sleep 2.1; echo $name > $out" [ ]))""");
+        var inflicted = (IAsyncDisposable?)null;
+
+        var build = await run.RunAsync(
+            "Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix",
+            FaultyRun.UntilBuilding(farm.Ruby, "2.1"),
+            async () => inflicted = await farm.Ruby.InflictAsync(Fault.DaemonKilled));
+
+        await inflicted!.DisposeAsync();
+        AllWereBuilt(build, 8);
+        Assert.Contains("ruby", build.Errors);
+        await run.NothingIsLeftAsync("2.1", farm.Ruby, farm.Kana);
+    }
+
+    [Fact]
+    public async Task A_machine_that_comes_back_builds_on_in_the_same_run()
+    {
+        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 6 (i: package "leaf${toString i}" "sleep 1.1; echo $name > $out" [ ]))""");
+
+        var build = await run.RunAsync(
+            "Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path wide.nix",
+            FaultyRun.UntilBuilding(farm.Ruby, "1.1"),
+            async () =>
+            {
+                await using var killed = await farm.Ruby.InflictAsync(Fault.SshdKilled);
+                await Task.Delay(2500);
+            });
+
+        AllWereBuilt(build, 7);
+        Assert.Equal(["ruby"], build.BuildersUsed);
+        await run.NothingIsLeftAsync("1.1", farm.Ruby);
+    }
+
+    [Fact]
+    public async Task When_every_machine_is_gone_for_good_each_derivation_is_told_with_the_cause()
+    {
+        run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "sleep 2.1; echo > $out" [ ]) ]""");
+        await using var opal = await farm.AddAsync("opal");
+
+        var build = await run.RunAsync(
+            "Get-NixBuilder opal | Invoke-NixDistributedBuild -Path two.nix",
+            FaultyRun.UntilBuilding(opal, "2.1"),
+            opal.RemoveAsync);
+
+        Assert.Equal(("Failed", "DependencyFailed"), (build["bottom"].Status, build["top"].Status));
+        Assert.Contains("opal", build["bottom"].Error);
+        Assert.Contains("No builder is left", build["bottom"].Error);
+    }
+
+    [Fact]
+    public async Task A_machine_whose_host_key_changes_between_two_connections_of_a_run_is_not_used_any_more()
+    {
+        run.Session.Write("chain", """package "third" "cat $inputs > $out" [ (package "second" "cat $inputs > $out" [ (attrs { requiredSystemFeatures = [ "gem" ]; } "first" "sleep 3.1; echo > $out" [ ]) ]) ]""");
+        await using var opal = await farm.AddAsync("opal", "--slots", "2", "--sshd", "MaxSessions 1", "--features", "gem", "--conf", "system-features = gem");
+        var inflicted = (IAsyncDisposable?)null;
+
+        var build = await run.RunAsync(
+            "Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path chain.nix",
+            FaultyRun.UntilBuilding(opal, "3.1"),
+            async () => inflicted = await opal.InflictAsync(Fault.HostKeyChanged));
+
+        await inflicted!.DisposeAsync();
+        Assert.Contains("HostKeyMismatch", build.Errors);
+        Assert.DoesNotContain(build.Results, result => result.Status is "Cancelled");
+    }
+
+    [Theory]
+    [InlineData("MaxSessions 1")]
+    [InlineData("MaxStartups 1")]
+    public async Task A_server_that_allows_few_connections_slows_a_run_down_and_no_more(string limit)
+    {
+        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 8 (i: package "leaf${toString i}" "sleep 0.3; echo $name > $out" [ ]))""");
+        await using var opal = await farm.AddAsync("opal", "--slots", "4", "--sshd", limit);
+
+        var build = run.Session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path wide.nix").Succeeded();
+
+        Assert.Equal(9, build.Results.Count);
+        Assert.Equal(["opal"], build.BuildersUsed);
+    }
+
+    private static void AllWereBuilt(BuildOutput build, int count)
+    {
+        Assert.All(build.Results, result => Assert.True(result.Success, result + "\n" + string.Join('\n', result.Attempts)));
+        Assert.Equal(count, build.Results.Count);
+    }
+}

@@ -1,0 +1,104 @@
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Faults;
+
+/// <summary>Machines that answer and cannot build: their jobs go elsewhere, and they do not attract more.</summary>
+public sealed class SickBuilderTests(TestFarm farm) : IDisposable
+{
+    private readonly FaultyRun run = new(farm);
+
+    public void Dispose() => run.Dispose();
+
+    [Fact]
+    public async Task A_store_that_is_full_takes_no_inputs()
+    {
+        run.Session.Write("big", """rec { big = package "big" "head -c 100000000 /dev/zero > $out" [ ]; top = package "top" "head -c 5 $inputs > $out" [ big ]; }""");
+        run.Session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path big.nix -Attribute big").Succeeded();
+        await using var opal = await farm.AddAsync("opal", "--size", "64m", "--speed", "50");
+
+        var build = run.Session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path big.nix -Attribute top").Succeeded();
+
+        Assert.Equal("kana", build["top"].Builder);
+        Assert.Contains("No space left on device", Assert.Single(build["top"].Attempts));
+        await run.NothingIsLeftAsync("none", opal, farm.Kana);
+    }
+
+    [Fact]
+    public async Task A_store_that_fills_up_in_a_build_costs_that_build_a_second_try_elsewhere()
+    {
+        run.Session.Write("big", """package "big" "head -c 100000000 /dev/zero > $out" [ ]""");
+        await using var opal = await farm.AddAsync("opal", "--size", "64m", "--speed", "50");
+
+        var build = run.Session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path big.nix").Succeeded();
+
+        Assert.Equal("kana", build["big"].Builder);
+        Assert.StartsWith("opal: ", Assert.Single(build["big"].Attempts));
+        await run.NothingIsLeftAsync("none", opal, farm.Kana);
+    }
+
+    [Fact]
+    public async Task A_machine_that_fails_fast_does_not_attract_job_after_job()
+    {
+        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 30 (i: package "leaf${toString i}" "head -c 2000000 /dev/zero > $out" [ ]))""");
+        await using var opal = await farm.AddAsync("opal", "--speed", "50", "--size", "64m");
+        await using var full = await opal.InflictAsync(Fault.StoreFull);
+
+        var build = run.Session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested").Succeeded();
+
+        Assert.InRange(build.Results.Sum(result => result.Attempts.Count), 1, 8);
+        Assert.Contains(build.Script.Warnings, warning => warning.Contains("opal fails again and again", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_build_that_is_killed_is_not_repeated_where_memory_is_no_larger()
+    {
+        // All machines of this farm have the same memory.
+        run.Session.Write("fat", """package "fat" "kill -9 $$" [ ]""");
+
+        var build = run.Session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path fat.nix");
+
+        Assert.Equal("Failed", build["fat"].Status);
+        Assert.Contains("memory", build.Errors);
+        Assert.Single(build["fat"].Attempts);
+    }
+
+    [Fact]
+    public void A_build_that_fails_by_itself_is_not_repeated_although_another_machine_might_do()
+    {
+        run.Session.Write("moody", """package "moody" "[ $host = kana ] && echo > $out" [ ]""");
+
+        var build = run.Session.Run("Set-NixBuilderPolicy ruby -SpeedFactor 50; Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path moody.nix");
+
+        Assert.Equal(("Failed", "ruby"), (build["moody"].Status, build["moody"].Builder));
+        Assert.Empty(build["moody"].Attempts);
+    }
+
+    [Fact]
+    public void An_output_with_the_wrong_hash_is_refused_and_not_built_again()
+    {
+        run.Session.Write("wrong", """attrs { outputHash = "0000000000000000000000000000000000000000000000000000"; outputHashAlgo = "sha256"; outputHashMode = "flat"; } "wrong" "echo other > $out" [ ]""");
+
+        var build = run.Session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wrong.nix");
+
+        Assert.Equal("Failed", build["wrong"].Status);
+        Assert.Contains("hash mismatch", build.Errors);
+        Assert.Empty(build["wrong"].Attempts);
+    }
+
+    [Fact]
+    public async Task A_garbage_collector_that_runs_on_the_machine_all_the_time_takes_nothing_that_is_needed()
+    {
+        run.Session.Write("chain", """
+            let chain = n: package "link${toString n}" "sleep 0.2; cat $inputs > $out; echo $name >> $out" (if n == 0 then [ ] else [ (chain (n - 1)) ]); in chain 8
+            """);
+        await using var opal = await farm.AddAsync("opal", "--slots", "2");
+        await opal.ExecAsync("bash", "-c", "(while [ ! -e /tmp/enough ]; do nix-store --gc; sleep 0.05; done) > /tmp/collected 2>&1 < /dev/null & disown");
+
+        var build = run.Session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path chain.nix -CopyBack Requested").Succeeded();
+
+        await opal.ExecAsync("touch", "/tmp/enough");
+        Assert.Equal(9, build.Results.Count);
+        Assert.Equal(9, (await File.ReadAllLinesAsync(build["link8"].Output)).Length);
+        Assert.Contains("store paths deleted", await opal.ExecAsync("cat", "/tmp/collected"));
+    }
+}
