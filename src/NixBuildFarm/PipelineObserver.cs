@@ -72,7 +72,8 @@ internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
 
     private void ShowBuilds(IReadOnlyList<RunningBuild> running)
     {
-        var current = running.ToDictionary(build => new RunningBuildKey(build.Name, build.Builder));
+        // Two derivations may have the same name.
+        var current = running.DistinctBy(build => new RunningBuildKey(build.Name, build.Builder)).ToDictionary(build => new RunningBuildKey(build.Name, build.Builder));
         foreach (var (key, row) in rows.Where(row => !current.ContainsKey(row.Key)).ToArray())
         {
             output.Progress(new(row, key.Name, "done") { RecordType = ProgressRecordType.Completed, ParentActivityId = OverallId });

@@ -1,3 +1,4 @@
+using System.Globalization;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
@@ -78,7 +79,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         UseSubstitutes = attempt.Session.UsesSubstitutes && !attempt.Session.Builder.IsLocal,
         MaxSilentTime = request.MaxSilentTime ?? TimeSpan.Zero,
         Overrides = request.Timeout is { } limit
-            ? new Dictionary<string, string>(attempt.Session.Options.Overrides) { ["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString() }
+            ? new Dictionary<string, string>(attempt.Session.Options.Overrides) { ["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString(CultureInfo.InvariantCulture) }
             : attempt.Session.Options.Overrides,
     };
 

@@ -34,7 +34,7 @@ internal sealed class RunHistory : IAsyncDisposable
     }
 
     /// <summary>Begins to read at once, so that the history is open when the run needs it.</summary>
-    public static RunHistory Open(IRunHistory store, IBuildObserver observer, TimeProvider time) => new(store, observer, time);
+    public static RunHistory Open(IRunHistory store, IBuildObserver observer, TimeProvider time, string? logs = null) => new(store, observer, time) { Logs = logs };
 
     /// <summary>What is believed of these jobs and builders at the beginning of the run.</summary>
     public async Task<RunEstimates> EstimateAsync(JobGraph graph, IEnumerable<NixBuilder> builders)
@@ -58,6 +58,9 @@ internal sealed class RunHistory : IAsyncDisposable
 
     /// <summary>Keeps the run itself; it has ended.</summary>
     public void Note(RunRecord run) => record = run;
+
+    /// <summary>The folder of all runs' logs; those of runs that are forgotten go. Null: they are none of our business.</summary>
+    public string? Logs { get; init; }
 
     /// <summary>Writes what is left.</summary>
     public async ValueTask DisposeAsync()
@@ -95,7 +98,7 @@ internal sealed class RunHistory : IAsyncDisposable
         try
         {
             store.Add(newBuilds, newTransfers);
-            if (isLast && record is not null) store.Add(record);
+            if (isLast && record is not null) Keep(record);
         }
         catch (HistoryException e) when (e.Failure == HistoryFailure.Unavailable && !isLast)
         {
@@ -110,6 +113,14 @@ internal sealed class RunHistory : IAsyncDisposable
         {
             Fail(e);
         }
+    }
+
+    private void Keep(RunRecord run)
+    {
+        store.Add(run);
+        if (Logs is null) return;
+        var known = store.Runs(new RunFilter()).Select(other => other.Id).ToHashSet();
+        if (known.Contains(run.Id)) LogFolders.Prune(Logs, known, time.GetUtcNow());
     }
 
     private T TryRead<T>(Func<T> read, T otherwise)

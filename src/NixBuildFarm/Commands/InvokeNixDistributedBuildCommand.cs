@@ -51,10 +51,12 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 
     /// <summary>Ends a build that prints nothing for this long.</summary>
     [Parameter]
+    [ValidateLimit]
     public TimeSpan? MaxSilentTime { get; set; }
 
     /// <summary>Ends a build that takes longer.</summary>
     [Parameter]
+    [ValidateLimit]
     public TimeSpan? Timeout { get; set; }
 
     /// <summary>Cores for each build; 0: all of its machine. Without it, the cores of a machine are shared out.</summary>

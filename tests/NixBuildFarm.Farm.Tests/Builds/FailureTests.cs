@@ -64,6 +64,19 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Theory]
+    [InlineData("-MaxSilentTime", "0")]
+    [InlineData("-MaxSilentTime", "-00:00:05")]
+    [InlineData("-Timeout", "00:00:00.5")]
+    [InlineData("-Timeout", "1000000.00:00:00")]
+    public void A_limit_that_is_none_is_refused(string parameter, string value)
+    {
+        var build = session.Run($"Invoke-NixDistributedBuild -Path missing.nix {parameter} {value}");
+
+        Assert.Contains("ParameterArgumentValidationError", build.Errors);
+        Assert.Contains("between one second and 365 days", build.Errors);
+    }
+
+    [Theory]
     [InlineData("Invoke-NixDistributedBuild -Path missing.nix", "NixFailed", "missing.nix")]
     [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute typo", "NixFailed", "oops")]
     [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute absent", "NixFailed", "absent")]
