@@ -10,6 +10,8 @@ namespace NixBuildFarm;
 /// </summary>
 public abstract class AsyncCommand : PSCmdlet, IDisposable
 {
+    private const int PendingInformation = 1000;
+
     private readonly CancellationTokenSource stop = new();
 
     /// <inheritdoc/>
@@ -26,11 +28,12 @@ public abstract class AsyncCommand : PSCmdlet, IDisposable
     protected void Await(Func<CommandOutput, CancellationToken, Task> body)
     {
         using var queue = new BlockingCollection<Action<Cmdlet>>();
+        using var room = new SemaphoreSlim(PendingInformation);
         var running = Task.Run(async () =>
         {
             try
             {
-                await body(new CommandOutput(queue.Add), stop.Token);
+                await body(new CommandOutput(queue.Add, room, stop.Token), stop.Token);
             }
             finally
             {

@@ -6,8 +6,19 @@ namespace NixBuildFarm;
 public sealed class CommandOutput
 {
     private readonly Action<Action<Cmdlet>> post;
+    private readonly SemaphoreSlim room;
+    private readonly CancellationToken stopped;
 
-    internal CommandOutput(Action<Action<Cmdlet>> post) => this.post = post;
+    /// <summary>Makes the streams.</summary>
+    /// <param name="post">Has the pipeline's thread do something.</param>
+    /// <param name="room">For how many pieces of information there is room.</param>
+    /// <param name="stopped">Nobody listens any more.</param>
+    internal CommandOutput(Action<Action<Cmdlet>> post, SemaphoreSlim room, CancellationToken stopped)
+    {
+        this.post = post;
+        this.room = room;
+        this.stopped = stopped;
+    }
 
     /// <summary>Writes an object to the pipeline.</summary>
     public void Object(object value) => post(c => c.WriteObject(value));
@@ -27,8 +38,26 @@ public sealed class CommandOutput
     /// <summary>Says what passes over the wire.</summary>
     public void Debug(string message) => post(c => c.WriteDebug(message));
 
-    /// <summary>Writes to the information stream.</summary>
-    public void Information(object message, params string[] tags) => post(c => c.WriteInformation(message, tags));
+    /// <summary>
+    /// Writes to the information stream. There may be very much of this: who writes faster than the pipeline takes it has to wait, so that
+    /// what is pending never fills the memory.
+    /// </summary>
+    public void Information(object message, params string[] tags)
+    {
+        try
+        {
+            room.Wait(stopped);
+        }
+        catch (OperationCanceledException)
+        {
+            return; // Nobody listens any more.
+        }
+        post(c =>
+        {
+            room.Release();
+            c.WriteInformation(message, tags);
+        });
+    }
 
     /// <summary>Shows progress.</summary>
     public void Progress(ProgressRecord record) => post(c => c.WriteProgress(record));
