@@ -17,6 +17,7 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
     private readonly SemaphoreSlim choosing = new(1);
     private readonly CancellationTokenSource closing = new();
     private IBuilderTransport? chosen;
+    private SourceSshFiles? sourceFiles;
 
     /// <inheritdoc/>
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
@@ -31,6 +32,7 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
         await closing.CancelAsync();
         await choosing.WaitAsync();
         if (chosen is not null) await chosen.DisposeAsync();
+        sourceFiles?.Dispose();
         choosing.Release();
     }
 
@@ -42,8 +44,10 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
         try
         {
             if (chosen is not null) return chosen;
-            var config = await SshConfigReader.ReadAsync(builder, environment, stop.Token);
-            return chosen = await BlockingTaskScheduler.Run(() => Choose(config, stop.Token));
+            if (builder.Ssh is { } settings) sourceFiles ??= new(settings, environment);
+            var own = sourceFiles?.In(environment) ?? environment;
+            var config = await SshConfigReader.ReadAsync(builder, own, stop.Token);
+            return chosen = await BlockingTaskScheduler.Run(() => Choose(config, own, stop.Token));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && !closing.IsCancellationRequested)
         {
@@ -59,7 +63,7 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
         }
     }
 
-    private IBuilderTransport Choose(SshConfig config, CancellationToken cancellation)
+    private IBuilderTransport Choose(SshConfig config, SshEnvironment own, CancellationToken cancellation)
     {
         Action<string> verbose = text => options.Verbose?.Invoke($"{builder.Name}: {text}");
         verbose($"ssh_config resolves {builder.HostName} to {config.User}@{config.HostName} port {config.Port}");
@@ -67,13 +71,13 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
         if ((config.NeedsSshProgram ?? identities.NeedsSshProgram(cancellation)) is { } reason)
         {
             verbose($"uses the ssh program: {reason}");
-            return new SshProgramTransport(builder, config, environment, options);
+            return new SshProgramTransport(builder, config, own, options);
         }
-        var hostKeys = new HostKeyVerifier(builder, config, KnownHostsFiles.Read(config, verbose));
+        var hostKeys = new HostKeyVerifier(builder, config, KnownHostsFiles.Read(config, sourceFiles, verbose));
         var sshNet = new SshNetTransport(new SshTarget(builder, config, hostKeys, identities, options));
         // A passphrase that was given to us cannot be given to the ssh program.
         return options.KeyPassphrase is not null || ProgramPath.Find("ssh") is null
             ? sshNet
-            : new BulkTransport(new SshProgramTransport(builder, config, environment, options), sshNet, verbose);
+            : new BulkTransport(new SshProgramTransport(builder, config, own, options), sshNet, verbose);
     }
 }

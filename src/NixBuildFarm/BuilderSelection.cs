@@ -15,7 +15,7 @@ internal static class BuilderSelection
     /// </summary>
     public static async Task<IReadOnlyList<NixBuilder>> FromAsync(IReadOnlyList<object> given, CommandOutput output, CancellationToken cancellation)
     {
-        var configured = new Lazy<Task<IReadOnlyList<NixBuilder>>>(() => ConfiguredBuilders.ReadAsync(listFile: null, output, cancellation));
+        var configured = new Lazy<Task<IReadOnlyList<NixBuilder>>>(() => ConfiguredBuilders.ReadAsync(output, cancellation));
         var selected = new List<NixBuilder>();
         foreach (var item in given)
         {

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Toml;
 
 namespace NixBuildFarm;
 
@@ -8,15 +9,31 @@ internal static class ConfiguredBuilders
 {
     /// <summary>The builders as they will be used, policy applied. What is wrong with the list goes to the cmdlet's streams.</summary>
     /// <exception cref="NixBuildFarmException">Nix's settings, the list or the user's policies cannot be read.</exception>
-    public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(string? listFile, CommandOutput output, CancellationToken cancellation)
+    public static Task<IReadOnlyList<NixBuilder>> ReadAsync(CommandOutput output, CancellationToken cancellation) =>
+        ReadAsync(BuilderSource.Configured, output, cancellation);
+
+    /// <summary>The builders of a source as they will be used, policy applied. What is wrong with it goes to the cmdlet's streams.</summary>
+    /// <exception cref="NixBuildFarmException">Nix's settings, the source or the user's policies cannot be read.</exception>
+    public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(BuilderSource source, CommandOutput output, CancellationToken cancellation)
     {
-        var inventory = await BuilderInventory.ReadAsync(listFile, cancellation);
-        foreach (var problem in inventory.Problems)
+        var inventory = await ReadInventoryAsync(source, cancellation);
+        output.Problems(inventory.Problems);
+        return PolicyStore.Default.ApplyTo(inventory.Builders);
+    }
+
+    /// <summary>What a source says, without policy.</summary>
+    /// <exception cref="NixBuildFarmException">Nix's settings or the source cannot be read.</exception>
+    public static Task<BuilderInventory> ReadInventoryAsync(BuilderSource source, CancellationToken cancellation) =>
+        BuilderInventory.ReadAsync(source, TomlMachineList.Read, cancellation);
+
+    /// <summary>Tells what is wrong with a source: what is not used as an error, the rest as a warning.</summary>
+    public static void Problems(this CommandOutput output, IEnumerable<BuilderProblem> problems)
+    {
+        foreach (var problem in problems)
         {
             if (problem.Severity == ProblemSeverity.Error) output.Error(problem.ToErrorRecord());
             else output.Warning(problem.Recommendation is { } recommendation ? $"{problem}. {recommendation}" : problem.ToString());
         }
-        return PolicyStore.Default.ApplyTo(inventory.Builders);
     }
 
     /// <summary>

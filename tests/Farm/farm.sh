@@ -15,6 +15,8 @@
 #       --conf LINE                  a further line of its nix.conf; may be repeated
 #       --sshd LINE                  a further line of its sshd_config; may be repeated
 #       --sandbox                    builds run in Nix's sandbox
+#       --address N                  its address is 10.77.0.N (default: the next that is free)
+#       --host-key FILE              its host key (default: a new one)
 #   farm remove NAME                 ends it at once, as if its plug was pulled
 #   farm list                        name, address and process 1 of each
 #   farm exec NAME COMMAND…          runs a command on it as root; NAME may be coordinator
@@ -82,7 +84,7 @@ rewrite() {
 
 add() {
   local name=${1:?farm add NAME} slots=1 speed=1 systems=x86_64-linux features=- mandatory=- user=root key=- scheme=ssh-ng
-  local size=2g sandbox=false listed=true conf=() sshd=()
+  local size=2g sandbox=false listed=true wanted='' host_key='' conf=() sshd=()
   shift
   [[ $name =~ ^[a-z][a-z0-9-]{0,40}$ ]] || die "not a host name: $name"
   while [ $# -gt 0 ]; do
@@ -103,24 +105,32 @@ add() {
       --size) size=$2 ;;
       --conf) conf+=("$2") ;;
       --sshd) sshd+=("$2") ;;
+      --address) wanted=$2 ;;
+      --host-key) host_key=$2 ;;
       *) die "unknown option $1" ;;
     esac
     shift 2
   done
 
-  local state number=11 pid word
+  local state number=${wanted:-11} pid word
   state=$(state "$name")
   locked
   [ ! -e "$state" ] || die "there is a host named $name already"
   while grep -qsx "$number" "$FARM"/hosts/*/number; do number=$((number + 1)); done
   [ "$number" -le 254 ] || die "no address is left"
+  [ -z "$wanted" ] || [ "$number" = "$wanted" ] || die "10.77.0.$wanted is taken"
   mkdir "$state"
   echo "$number" > "$state/number"
   flock -u 9
 
   printf '%s\n' "${conf[@]}" > "$state/nix.conf"
   printf '%s\n' "${sshd[@]}" > "$state/sshd_config"
-  ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$state/ssh_host_ed25519_key"
+  if [ -n "$host_key" ]; then
+    install -m 600 "$host_key" "$state/ssh_host_ed25519_key"
+    ssh-keygen -y -f "$state/ssh_host_ed25519_key" > "$state/ssh_host_ed25519_key.pub"
+  else
+    ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$state/ssh_host_ed25519_key"
+  fi
   # The builder says its process id, later `ready`; when it ends before that, the pipe ends.
   exec 8< <(exec setsid unshare --mount --net --pid --fork --uts --ipc --propagation private \
     bash "$here/builder.sh" "$name" "$size" "$slots" "$sandbox" 3>&1 > "$state/log" 2>&1 < /dev/null 9>&-)

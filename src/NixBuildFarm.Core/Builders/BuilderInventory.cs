@@ -1,8 +1,9 @@
 using System.Text;
+using NixBuildFarm.Builders.Nixos;
 
 namespace NixBuildFarm.Builders;
 
-/// <summary>All builders that this machine knows: itself and those of its machines list.</summary>
+/// <summary>All builders that this machine knows: itself and those of its machines list, or of another source.</summary>
 public sealed class BuilderInventory
 {
     private const string BuildersSetting = "builders setting";
@@ -27,30 +28,39 @@ public sealed class BuilderInventory
     /// <summary>What is wrong with the list.</summary>
     public IReadOnlyList<BuilderProblem> Problems { get; }
 
-    /// <summary>Reads Nix's settings and the list.</summary>
-    /// <param name="listFile">A machines list; null: the one of Nix's setting <c>builders</c>.</param>
+    /// <summary>Reads Nix's settings and the builders.</summary>
+    /// <param name="source">Where the builders are described.</param>
+    /// <param name="readToml">Reads a list in TOML, from its text and its source.</param>
     /// <param name="cancellation">Ends the reading.</param>
-    /// <exception cref="NixBuildFarmException">Nix is missing or refuses, or <paramref name="listFile"/> cannot be read.</exception>
-    public static async Task<BuilderInventory> ReadAsync(string? listFile, CancellationToken cancellation)
+    /// <exception cref="NixBuildFarmException">Nix is missing or refuses, or the file of <paramref name="source"/> cannot be read or evaluated.</exception>
+    public static async Task<BuilderInventory> ReadAsync(BuilderSource source, Func<string, string, MachineEntries> readToml, CancellationToken cancellation)
     {
         var configuration = await NixConfiguration.ReadAsync(cancellation);
+        if (source.NixosModule is { } module) return Read(configuration, await NixosModule.ReadAsync(Path.GetFullPath(module), cancellation));
         // A pipe can keep its reader waiting for good, and opening one cannot be cancelled: it is left behind.
-        return await Task.Run(() => Read(configuration, listFile, ReadFile), cancellation).WaitAsync(cancellation);
+        return await Task.Run(() => Read(configuration, source.List, ReadFile, readToml), cancellation).WaitAsync(cancellation);
     }
 
-    internal static BuilderInventory Read(NixConfiguration configuration, string? listFile, Func<string, string?> readFile)
+    internal static BuilderInventory Read(
+        NixConfiguration configuration, string? listFile, Func<string, string?> readFile, Func<string, string, MachineEntries>? readToml = null)
     {
         var local = LocalBuilder.From(configuration);
         if (listFile is not null)
         {
             var source = Path.GetFullPath(listFile);
-            return new BuilderInventory(configuration, MachineList.Parse(ReadList(source, readFile), source, local, readFile));
+            return new BuilderInventory(configuration, MachineList.Parse(ReadList(source, readFile), source, local, readFile, readToml));
         }
         // Where nobody has set up builders, the file of Nix's own default is missing, and that is nothing to warn of.
         var isDefault = configuration.Builders == DefaultSetting;
         return new BuilderInventory(
             configuration,
-            MachineList.Parse(configuration.Builders, BuildersSetting, local, path => readFile(path) ?? (isDefault && path == DefaultFile ? "" : null)));
+            MachineList.Parse(configuration.Builders, BuildersSetting, local, path => readFile(path) ?? (isDefault && path == DefaultFile ? "" : null), readToml));
+    }
+
+    internal static BuilderInventory Read(NixConfiguration configuration, NixosModule module)
+    {
+        var deployed = module.Settings.Over(configuration);
+        return new(deployed, MachineList.FromEntries(module.Machines, LocalBuilder.From(deployed)));
     }
 
     private static string ReadList(string path, Func<string, string?> readFile)

@@ -2,7 +2,7 @@ namespace NixBuildFarm.Builders;
 
 /// <summary>
 /// Gives each builder of a list a name of its own. A name is a description of the builder that fits no earlier one:
-/// the host, else <c>host:port</c>, <c>user@host</c>, <c>user@host:port</c>, and at last <c>host#2</c>, <c>host#3</c> …
+/// what its source calls it, else the host, <c>host:port</c>, <c>user@host</c>, <c>user@host:port</c>, and at last <c>host#2</c>, <c>host#3</c> …
 /// Letter case makes no difference, since it makes none to the user of PowerShell.
 /// </summary>
 internal sealed class BuilderNames
@@ -19,9 +19,9 @@ internal sealed class BuilderNames
     }
 
     /// <summary>A name for a builder on that host.</summary>
-    public string Choose(string host, string? user, int? port)
+    public string Choose(string? called, string host, string? user, int? port)
     {
-        var descriptions = Descriptions(host, user, port).ToList();
+        List<string> descriptions = [.. string.IsNullOrWhiteSpace(called) || called.Any(IsAwkward) ? [] : new[] { called }, .. Descriptions(host, user, port)];
         var name = descriptions.Find(d => !taken.Contains(d)) ?? Numbered(host);
         taken.UnionWith(descriptions);
         taken.Add(name);
@@ -37,6 +37,9 @@ internal sealed class BuilderNames
         if (user is not null) yield return $"{user}@{host}";
         if (user is not null && port is not null) yield return $"{user}@{host}:{port}";
     }
+
+    /// <summary>A wildcard of PowerShell, or nothing that a person could type.</summary>
+    private static bool IsAwkward(char c) => c is '*' or '?' or '[' or ']' or '`' || Printable.IsUnprintable(c);
 
     private string Numbered(string host)
     {

@@ -3,21 +3,32 @@ using System.Text;
 
 namespace NixBuildFarm.Builders;
 
-/// <summary>The host key column of a machines list: a whole line <c>TYPE BASE64 [comment]</c>, once more in base 64.</summary>
+/// <summary>A host key as builders have it: a line <c>TYPE BASE64 [comment]</c>. Machines lists have that line once more in base 64.</summary>
 internal static class HostKeyLine
 {
-    private const string Recommendation = "Write what “base64 -w0 /etc/ssh/ssh_host_ed25519_key.pub” prints on the builder.";
+    private const string EncodedRecommendation = "Write what “base64 -w0 /etc/ssh/ssh_host_ed25519_key.pub” prints on the builder.";
+    private const string PlainRecommendation = "Write the line that /etc/ssh/ssh_host_ed25519_key.pub has on the builder.";
 
-    /// <summary>The line.</summary>
+    /// <summary>The line that a column of a machines list holds.</summary>
     /// <exception cref="NixBuildFarmException">It is no base 64, or what it holds is no public key.</exception>
-    public static string Decode(string column)
+    public static string Decode(string column) => DecodeBase64(column) is { } bytes
+        ? Check(Encoding.UTF8.GetString(bytes), EncodedRecommendation)
+        : throw Invalid("it is not base 64", EncodedRecommendation);
+
+    /// <summary>The line, checked.</summary>
+    /// <exception cref="NixBuildFarmException">It is no public key.</exception>
+    public static string Read(string text) => Check(text, PlainRecommendation);
+
+    /// <summary>The column of a machines list for a line.</summary>
+    public static string Encode(string line) => Convert.ToBase64String(Encoding.UTF8.GetBytes(line));
+
+    private static string Check(string text, string recommendation)
     {
-        if (DecodeBase64(column) is not { } bytes) throw Invalid("it is not base 64");
-        var line = Encoding.UTF8.GetString(bytes).Trim();
-        if (line.Any(Printable.IsUnprintable)) throw Invalid("it holds more than one line, or is no text");
+        var line = text.Trim();
+        if (line.Any(Printable.IsUnprintable)) throw Invalid("it holds more than one line, or is no text", recommendation);
         var words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        if (words.Length < 2) throw Invalid("it does not hold a line of key type and key");
-        if (DecodeBase64(words[1]) is not { } key || KeyType(key) != words[0]) throw Invalid("it does not hold a public key");
+        if (words.Length < 2) throw Invalid("it does not hold a line of key type and key", recommendation);
+        if (DecodeBase64(words[1]) is not { } key || KeyType(key) != words[0]) throw Invalid("it does not hold a public key", recommendation);
         return line;
     }
 
@@ -37,5 +48,5 @@ internal static class HostKeyLine
         return Convert.TryFromBase64String(text + new string('=', -text.Length & 3), bytes, out var length) ? bytes[..length] : null;
     }
 
-    private static NixBuildFarmException Invalid(string reason) => new("InvalidHostKey", $"this is no host key: {reason}", Recommendation);
+    private static NixBuildFarmException Invalid(string reason, string recommendation) => new("InvalidHostKey", $"this is no host key: {reason}", recommendation);
 }

@@ -2,36 +2,35 @@ using System.Globalization;
 
 namespace NixBuildFarm.Builders;
 
-/// <summary>Makes a builder of one entry of a machines list, or tells everything that is wrong with it at once.</summary>
-internal sealed class MachineEntryReader(MachineListEntry entry, NixBuilder local, BuilderNames names, Action<BuilderProblem> report)
+/// <summary>Makes a builder of an entry, or tells everything that is wrong with it at once.</summary>
+internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, BuilderNames names, Action<BuilderProblem> report)
 {
-    private static readonly string[] FieldNames =
-        ["store URI", "systems", "SSH key", "maxJobs", "speedFactor", "supportedFeatures", "mandatoryFeatures", "host key"];
-
-    private readonly IReadOnlyList<(string Text, int Column)> columns = entry.Columns;
     private bool failed;
 
     public NixBuilder? Read()
     {
-        var uri = Column(0, null, BuilderUri.Parse);
+        var uri = Field(MachineField.Uri, null, BuilderUri.Parse);
         var isLocal = uri?.Scheme == StoreScheme.Local;
 
-        var systems = Column(1, isLocal ? local.Systems : [local.Systems[0]], ReadSystems);
-        var identityFile = Column(2, uri?.IdentityFile, text => text);
-        var maxJobs = Column(3, isLocal ? local.MaxJobs : 1, ReadMaxJobs);
-        var speedFactor = Column(4, isLocal ? local.SpeedFactor : 1, ReadSpeedFactor);
-        var supportedFeatures = Column(5, isLocal ? local.SupportedFeatures : [], ReadList);
-        var mandatoryFeatures = Column(6, isLocal ? local.MandatoryFeatures : [], ReadList);
-        var hostKey = Column(7, uri?.HostKey, HostKeyLine.Decode);
+        var systems = Field(MachineField.Systems, isLocal ? local.Systems : [local.Systems[0]], ReadSystems);
+        var identityFile = Field(MachineField.IdentityFile, uri?.IdentityFile, text => text);
+        var maxJobs = Field(MachineField.MaxJobs, isLocal ? local.MaxJobs : 1, ReadMaxJobs);
+        var speedFactor = Field(MachineField.SpeedFactor, isLocal ? local.SpeedFactor : 1, ReadSpeedFactor);
+        var supportedFeatures = Field(MachineField.SupportedFeatures, isLocal ? local.SupportedFeatures : [], ReadList);
+        var mandatoryFeatures = Field(MachineField.MandatoryFeatures, isLocal ? local.MandatoryFeatures : [], ReadList);
+        var hostKey = Field(MachineField.HostKey, uri?.HostKey, entry.IsHostKeyEncoded ? HostKeyLine.Decode : HostKeyLine.Read);
 
-        if (uri is null && !failed) Fail(0, "MissingStoreUri", "the first column, the builder's address, is missing", "Write ssh-ng://user@host:port.");
+        if (uri is null && !failed)
+        {
+            Fail(MachineField.Uri, "MissingStoreUri", "the builder's address is missing", "Write ssh-ng://user@host:port.");
+        }
         WarnOfOddities(uri, systems);
         if (uri is null || failed) return null;
 
-        var name = isLocal ? names.TakeLocal() : names.Choose(uri.Host, uri.User, uri.Port);
+        var name = isLocal ? names.TakeLocal() : names.Choose(entry.Name, uri.Host, uri.User, uri.Port);
         if (name is null)
         {
-            Fail(0, "DuplicateLocalMachine", "a second entry for this machine", "Keep one of them.");
+            Fail(MachineField.Uri, "DuplicateLocalMachine", "a second entry for this machine", "Keep one of them.");
             return null;
         }
         return new NixBuilder
@@ -54,15 +53,18 @@ internal sealed class MachineEntryReader(MachineListEntry entry, NixBuilder loca
             RemoteStore = uri.RemoteStore,
             MaxConnections = uri.MaxConnections,
             Compress = uri.Compress,
+            Enabled = entry.Enabled,
+            UsesSubstitutes = entry.UsesSubstitutes,
+            Ssh = entry.Ssh,
             Source = $"{entry.Source}:{entry.Line}",
         };
     }
 
-    /// <summary>Reads a column; a missing one, <c>-</c> and a malformed one give the default.</summary>
-    private T Column<T>(int index, T missing, Func<string, T> read)
+    /// <summary>Reads a field; a missing and a malformed one give the default.</summary>
+    private T Field<T>(MachineField field, T missing, Func<string, T> read)
     {
-        if (index >= columns.Count || columns[index].Text == "-") return missing;
-        var text = columns[index].Text;
+        if (!entry.Fields.TryGetValue(field, out var found)) return missing;
+        var text = found.Text;
         try
         {
             if (text.Any(Printable.IsUnprintable)) throw new NixBuildFarmException("ControlCharacter", $"{Printable.Quote(text)} has a control character");
@@ -70,7 +72,7 @@ internal sealed class MachineEntryReader(MachineListEntry entry, NixBuilder loca
         }
         catch (NixBuildFarmException e)
         {
-            Fail(index, e.Id, e.Message, e.Recommendation);
+            Fail(field, e.Id, e.Message, e.Recommendation);
             return missing;
         }
     }
@@ -79,30 +81,24 @@ internal sealed class MachineEntryReader(MachineListEntry entry, NixBuilder loca
     {
         foreach (var parameter in uri?.IgnoredParameters ?? [])
         {
-            Report(ProblemSeverity.Warning, 0, "UnknownParameter", $"the parameter {Printable.Quote(parameter)} has no effect", null);
+            Report(ProblemSeverity.Warning, MachineField.Uri, "UnknownParameter", $"the parameter {Printable.Quote(parameter)} has no effect", null);
         }
         foreach (var system in systems.Where(s => !s.Contains('-')))
         {
             Report(
-                ProblemSeverity.Warning, 1, "IncompleteSystem", $"{Printable.Quote(system)} is no whole system, so that no derivation fits",
+                ProblemSeverity.Warning, MachineField.Systems, "IncompleteSystem", $"{Printable.Quote(system)} is no whole system, so that no derivation fits",
                 "A system has two parts, e.g. x86_64-linux.");
         }
-        if (columns.Count > FieldNames.Length)
-        {
-            report(entry.Problem(
-                ProblemSeverity.Warning, "TooManyColumns", $"only {FieldNames.Length} columns are read; what follows is ignored",
-                "Write several systems or features with commas, without blanks.", column: columns[FieldNames.Length].Column));
-        }
     }
 
-    private void Fail(int index, string id, string message, string? recommendation)
+    private void Fail(MachineField field, string id, string message, string? recommendation)
     {
         failed = true;
-        Report(ProblemSeverity.Error, index, id, message, recommendation);
+        Report(ProblemSeverity.Error, field, id, message, recommendation);
     }
 
-    private void Report(ProblemSeverity severity, int index, string id, string message, string? recommendation) =>
-        report(entry.Problem(severity, id, message, recommendation, FieldNames[index], columns[index].Column));
+    private void Report(ProblemSeverity severity, MachineField field, string id, string message, string? recommendation) =>
+        report(entry.Problem(severity, field, id, message, recommendation));
 
     private static IReadOnlyList<string> ReadSystems(string text)
     {

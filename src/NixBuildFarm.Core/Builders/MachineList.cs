@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+
 namespace NixBuildFarm.Builders;
 
 /// <summary>
@@ -14,7 +16,7 @@ namespace NixBuildFarm.Builders;
 /// Every builder has a name of its own: the host, and for further builders of that host, whichever of
 /// <c>host:port</c>, <c>user@host</c>, <c>user@host:port</c>, <c>host#2</c> fits no earlier one.
 /// </remarks>
-public sealed class MachineList
+public sealed partial class MachineList
 {
     internal MachineList(IReadOnlyList<NixBuilder> builders, IReadOnlyList<BuilderProblem> problems)
     {
@@ -28,6 +30,13 @@ public sealed class MachineList
     /// <summary>What is wrong with the others, in the order of the list.</summary>
     public IReadOnlyList<BuilderProblem> Problems { get; }
 
+    /// <summary>Whether a text is Lix's list in TOML: it begins with a key and <c>=</c>, or with a table. No entry of Nix's own list does.</summary>
+    public static bool IsToml(string text) => TomlBeginning().IsMatch(text);
+
+    /// <summary>Makes builders of the entries of another source.</summary>
+    public static MachineList FromEntries(MachineEntries entries, NixBuilder local) =>
+        new MachineListReader(local, _ => null, readToml: null).Take(entries);
+
     /// <summary>Reads a list. Never throws for what the text contains.</summary>
     /// <param name="text">The list.</param>
     /// <param name="source">The file it comes from, or the name of the setting: for messages and relative includes.</param>
@@ -36,6 +45,12 @@ public sealed class MachineList
     /// The text of an included file; null when there is no such file. It may throw <see cref="IOException"/> or
     /// <see cref="UnauthorizedAccessException"/>, which becomes a problem of the list.
     /// </param>
-    public static MachineList Parse(string text, string source, NixBuilder local, Func<string, string?> readFile) =>
-        new MachineListReader(local, readFile).Read(text, source);
+    /// <param name="readToml">Reads text in TOML, of which it also gets the source; null: it is read as anything else.</param>
+    public static MachineList Parse(
+        string text, string source, NixBuilder local, Func<string, string?> readFile, Func<string, string, MachineEntries>? readToml = null) =>
+        new MachineListReader(local, readFile, readToml).Read(text, source);
+
+    // Comments and empty lines may come first; they look the same in both.
+    [GeneratedRegex(@"\A\uFEFF?(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:\[|[A-Za-z0-9_-]+[ \t]*=)", RegexOptions.NonBacktracking)]
+    private static partial Regex TomlBeginning();
 }

@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Builders;
 
 /// <summary>Takes a machines list apart: lines, comments, entries, includes. One instance reads one list.</summary>
-internal sealed class MachineListReader(NixBuilder local, Func<string, string?> readFile)
+internal sealed class MachineListReader(NixBuilder local, Func<string, string?> readFile, Func<string, string, MachineEntries>? readToml)
 {
     // Files that include each other twice, level by level, double with each level without ever forming a cycle.
     private const int MaxIncludes = 1000;
@@ -26,6 +26,11 @@ internal sealed class MachineListReader(NixBuilder local, Func<string, string?> 
                 ProblemSeverity.Error, "MachineListNotText", "this is not a text file"));
             return;
         }
+        if (readToml is not null && MachineList.IsToml(text))
+        {
+            Take(readToml(text, source));
+            return;
+        }
         open.Push(source);
         var lines = text.Split('\n');
         for (var i = 0; i < lines.Length; i++)
@@ -33,6 +38,14 @@ internal sealed class MachineListReader(NixBuilder local, Func<string, string?> 
             foreach (var entry in EntriesOf(lines[i], source, i + 1)) ReadEntry(entry);
         }
         open.Pop();
+    }
+
+    /// <summary>Makes builders of entries that another reader has found.</summary>
+    public MachineList Take(MachineEntries found)
+    {
+        problems.AddRange(found.Problems);
+        foreach (var entry in found.Entries) ReadEntry(entry);
+        return new MachineList(builders, problems);
     }
 
     private static IEnumerable<MachineListEntry> EntriesOf(string line, string source, int number)
@@ -54,10 +67,16 @@ internal sealed class MachineListReader(NixBuilder local, Func<string, string?> 
         {
             Include(entry);
         }
-        else if (new MachineEntryReader(entry, local, names, problems.Add).Read() is { } builder)
+        else
         {
-            builders.Add(builder);
+            ReadEntry(entry.ToEntry());
+            if (entry.Surplus is { } surplus) problems.Add(surplus);
         }
+    }
+
+    private void ReadEntry(MachineEntry entry)
+    {
+        if (new MachineEntryReader(entry, local, names, problems.Add).Read() is { } builder) builders.Add(builder);
     }
 
     private void Include(MachineListEntry entry)
@@ -104,38 +123,52 @@ internal sealed class MachineListReader(NixBuilder local, Func<string, string?> 
     }
 }
 
-/// <summary>The text of one entry, and where it stands.</summary>
+/// <summary>The text between two <c>;</c> of a list: an entry or an include, and where it stands.</summary>
 internal sealed record MachineListEntry(string Source, int Line, int Column, string Text)
 {
     /// <summary>What separates columns. A line may end in <c>\r\n</c>.</summary>
     public static readonly char[] Blanks = [' ', '\t', '\r'];
 
-    /// <summary>The columns, each with its place in the line, from 1.</summary>
-    public IReadOnlyList<(string Text, int Column)> Columns
+    /// <summary>What is wrong with an entry that has more columns than there are fields; null: it has not.</summary>
+    public BuilderProblem? Surplus => Columns().Skip(MachineEntry.ListFieldNames.Count).FirstOrDefault() is { } first
+        ? Problem(
+            ProblemSeverity.Warning, "TooManyColumns", $"only {MachineEntry.ListFieldNames.Count} columns are read; what follows is ignored",
+            "Write several systems or features with commas, without blanks.", first.Column)
+        : null;
+
+    /// <summary>The entry by its fields.</summary>
+    public MachineEntry ToEntry() => new()
     {
-        get
+        Source = Source,
+        Line = Line,
+        Column = Column,
+        FieldNames = MachineEntry.ListFieldNames,
+        IsHostKeyEncoded = true,
+        Fields = Columns()
+            .Take(MachineEntry.ListFieldNames.Count)
+            .Select((column, index) => (Field: (MachineField)index, Text: column))
+            .Where(c => c.Text.Text != "-")
+            .ToDictionary(c => c.Field, c => c.Text),
+    };
+
+    public BuilderProblem Problem(ProblemSeverity severity, string id, string message, string? recommendation = null, int? column = null) => new()
+    {
+        Severity = severity,
+        Id = id,
+        File = Source,
+        Line = Line,
+        Column = column ?? Column,
+        Message = message,
+        Recommendation = recommendation,
+    };
+
+    private IEnumerable<MachineFieldText> Columns()
+    {
+        var start = 0;
+        foreach (var part in Text.Split(Blanks))
         {
-            var columns = new List<(string, int)>();
-            var start = 0;
-            foreach (var part in Text.Split(Blanks))
-            {
-                if (part.Length > 0) columns.Add((part, Column + start));
-                start += part.Length + 1;
-            }
-            return columns;
+            if (part.Length > 0) yield return new(part, Line, Column + start);
+            start += part.Length + 1;
         }
     }
-
-    public BuilderProblem Problem(
-        ProblemSeverity severity, string id, string message, string? recommendation = null, string? field = null, int? column = null) => new()
-        {
-            Severity = severity,
-            Id = id,
-            File = Source,
-            Line = Line,
-            Column = column ?? Column,
-            Field = field,
-            Message = message,
-            Recommendation = recommendation,
-        };
 }

@@ -84,6 +84,12 @@ public sealed class NixBuilder
     /// <summary>Whether SSH compresses (URI parameter <c>compress</c>).</summary>
     public bool Compress { get; init; }
 
+    /// <summary>Whether it may fetch from its own substituters; null: what Nix's setting <c>builders-use-substitutes</c> says.</summary>
+    public bool? UsesSubstitutes { get; init; }
+
+    /// <summary>What its source adds to the configuration of SSH; null: nothing.</summary>
+    public BuilderSshSettings? Ssh { get; init; }
+
     /// <summary>Whether this is the machine that the cmdlet runs on.</summary>
     public bool IsLocal => Scheme == StoreScheme.Local;
 

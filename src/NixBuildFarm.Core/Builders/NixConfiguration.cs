@@ -7,7 +7,7 @@ namespace NixBuildFarm.Builders;
 /// The settings of Nix on this machine that a build farm needs, as Nix itself resolves them from the system's and the
 /// user's <c>nix.conf</c> and <c>NIX_CONFIG</c>.
 /// </summary>
-public sealed class NixConfiguration
+public sealed record NixConfiguration
 {
     private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(30);
     private static readonly string[] Features = ["--extra-experimental-features", "nix-command"];

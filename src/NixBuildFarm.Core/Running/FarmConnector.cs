@@ -24,7 +24,7 @@ internal sealed class FarmConnector(BuildRequest request, SessionSet sessions, T
     /// <exception cref="NixBuildFarmException">It cannot be reached or used, or what it builds could not come home.</exception>
     public async Task<BuilderSession> ConnectAsync(NixBuilder builder, CancellationToken cancellation)
     {
-        var session = await sessions.OpenAsync(builder, request.BuildersUseSubstitutes, cancellation);
+        var session = await sessions.OpenAsync(builder, builder.UsesSubstitutes ?? request.BuildersUseSubstitutes, cancellation);
         try
         {
             if (!session.Facts.Trusted) observer.Decided($"{builder.Name} does not trust the user that logs in: it gets whole derivations, and takes only inputs that are content-addressed or signed.");

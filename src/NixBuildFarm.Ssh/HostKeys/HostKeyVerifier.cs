@@ -99,10 +99,14 @@ internal sealed class HostKeyVerifier
         + (certificate is null ? "" : $" Its certificate ({certificate.Authority.Fingerprint}) is not by a known authority for this host."),
         $"Check the fingerprint with the owner of the machine, then add the key: {KeyScan(offered)} >> {userFile} — or give the builder a host key.");
 
-    private BuilderException Changed(HostKey offered, KnownHost line) => Error(
-        $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} ({line.Place}).",
-        $"If the machine was installed anew, remove the old key and add the new one after checking its fingerprint with its owner: "
-        + $"ssh-keygen -R '{host.LookupName}' -f {line.FileName}; {KeyScan(offered)} >> {line.FileName}. If not, somebody may be between this machine and the builder.");
+    private BuilderException Changed(HostKey offered, KnownHost line) => line.FileName == builder.Ssh?.Source
+        ? Error(
+            $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} (programs.ssh.knownHosts of {line.FileName}).",
+            "If the machine was installed anew, correct its key there after checking the offered fingerprint with its owner. If not, somebody may be between this machine and the builder.")
+        : Error(
+            $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} ({line.Place}).",
+            $"If the machine was installed anew, remove the old key and add the new one after checking its fingerprint with its owner: "
+            + $"ssh-keygen -R '{host.LookupName}' -f {line.FileName}; {KeyScan(offered)} >> {line.FileName}. If not, somebody may be between this machine and the builder.");
 
     private BuilderException Revoked(KnownHost line) => Error(
         $"Builder {builder.Name}: the host key of {address} is revoked: {line.Key} ({line.Place}).",

@@ -4,8 +4,8 @@ using NixBuildFarm.Completers;
 
 namespace NixBuildFarm.Commands;
 
-/// <summary>Gets the builders that this machine knows: itself and those of Nix's machines list, policy applied.</summary>
-[Cmdlet(VerbsCommon.Get, "NixBuilder")]
+/// <summary>Gets the builders that this machine knows: itself and those of Nix's machines list or of another source, policy applied.</summary>
+[Cmdlet(VerbsCommon.Get, "NixBuilder", DefaultParameterSetName = "Path")]
 [OutputType(typeof(NixBuilder))]
 public sealed class GetNixBuilderCommand : AsyncCommand
 {
@@ -19,10 +19,15 @@ public sealed class GetNixBuilderCommand : AsyncCommand
     [ArgumentCompleter(typeof(ListedBuilderNameCompleter))]
     public string[]? Name { get; set; }
 
-    /// <summary>A machines list; by default the one that Nix is configured with.</summary>
-    [Parameter]
+    /// <summary>A machines list, Nix's own or Lix's in TOML; by default the one that Nix is configured with.</summary>
+    [Parameter(ParameterSetName = "Path")]
     [ValidateNotNullOrEmpty]
     public string? Path { get; set; }
+
+    /// <summary>A NixOS module that has nix.buildMachines. Nix evaluates it, without nixpkgs.</summary>
+    [Parameter(ParameterSetName = "NixosModule", Mandatory = true)]
+    [ValidateNotNullOrEmpty]
+    public string? NixosModule { get; set; }
 
     /// <inheritdoc/>
     protected override void ProcessRecord() => names.AddRange(Name ?? []);
@@ -32,10 +37,14 @@ public sealed class GetNixBuilderCommand : AsyncCommand
     {
         // Nothing through the pipeline asks for nothing, not for everything.
         if (names.Count == 0 && MyInvocation.ExpectingInput) return;
-        var listFile = Path is null ? null : this.FileOf(Path);
+        var source = new BuilderSource
+        {
+            List = Path is null ? null : this.FileOf(Path),
+            NixosModule = NixosModule is null ? null : this.FileOf(NixosModule),
+        };
         Await(async (output, cancellation) =>
         {
-            var builders = await ConfiguredBuilders.ReadAsync(listFile, output, cancellation);
+            var builders = await ConfiguredBuilders.ReadAsync(source, output, cancellation);
             foreach (var builder in names.Count == 0 ? builders : builders.Named(names, output)) output.Object(builder);
         });
     }

@@ -149,7 +149,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     {
         var selected = givenBuilders.Count > 0
             ? await BuilderSelection.FromAsync(givenBuilders, output, cancellation)
-            : (await ConfiguredBuilders.ReadAsync(listFile: null, output, cancellation)).Where(builder => builder.Enabled);
+            : (await ConfiguredBuilders.ReadAsync(output, cancellation)).Where(builder => builder.Enabled);
         var excluded = ExcludeBuilder.Select(name => WildcardPattern.Get(name, WildcardOptions.IgnoreCase)).ToArray();
         NixBuilder[] builders = [.. selected.Where(builder => !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name)))];
         return builders.Length > 0

@@ -102,7 +102,7 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
         IReadOnlyList<NixBuilder> found = [];
         Await(async (output, cancellation) =>
         {
-            var all = await ConfiguredBuilders.ReadAsync(listFile: null, output, cancellation);
+            var all = await ConfiguredBuilders.ReadAsync(output, cancellation);
             found = names is null ? all : all.Named(names, output);
         });
         return found;

@@ -51,7 +51,7 @@ public sealed class TestNixBuilderCommand : AsyncCommand
     {
         var builders = givenBuilders.Count > 0
             ? await BuilderSelection.FromAsync(givenBuilders, output, cancellation)
-            : await ConfiguredBuilders.ReadAsync(listFile: null, output, cancellation);
+            : await ConfiguredBuilders.ReadAsync(output, cancellation);
         var transports = new BuilderTransports(new SshTransportFactory());
         var limit = TimeSpan.FromSeconds(TimeoutSec);
         var options = new TransportOptions { ConnectTimeout = limit, Verbose = output.Verbose };

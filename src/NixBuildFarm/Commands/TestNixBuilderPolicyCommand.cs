@@ -47,7 +47,7 @@ public sealed class TestNixBuilderPolicyCommand : DerivationCommand
     {
         var builders = Builder.Length > 0
             ? await BuilderSelection.FromAsync(Builder, output, cancellation)
-            : await ConfiguredBuilders.ReadAsync(listFile: null, output, cancellation);
+            : await ConfiguredBuilders.ReadAsync(output, cancellation);
         if (builders.Count == 0) return;
         var store = new StoreFolder();
         using var history = KnownHistory.Open();

@@ -19,8 +19,8 @@ public class BuilderNameCompleter : IArgumentCompleter
         try
         {
             using var limit = new CancellationTokenSource(Patience);
-            var list = ListFile(fakeBoundParameters);
-            var inventory = Task.Run(() => BuilderInventory.ReadAsync(list, limit.Token)).GetAwaiter().GetResult();
+            var source = Source(fakeBoundParameters);
+            var inventory = Task.Run(() => ConfiguredBuilders.ReadInventoryAsync(source, limit.Token)).GetAwaiter().GetResult();
             return Completion.Of(wordToComplete, PolicyStore.Default.ApplyTo(inventory.Builders).Select(b => (b.Name, ToolTip(b))));
         }
         catch (Exception e) when (e is NixBuildFarmException or RuntimeException or OperationCanceledException)
@@ -29,8 +29,8 @@ public class BuilderNameCompleter : IArgumentCompleter
         }
     }
 
-    /// <summary>The list whose builders are meant; null: the configured one.</summary>
-    private protected virtual string? ListFile(IDictionary boundParameters) => null;
+    /// <summary>Where the builders are described that are meant.</summary>
+    private protected virtual BuilderSource Source(IDictionary boundParameters) => BuilderSource.Configured;
 
     private static string ToolTip(NixBuilder builder) =>
         $"{builder.Uri}: {BuilderView.Systems(builder)}; MaxJobs {builder.MaxJobs}, SpeedFactor {builder.SpeedFactor}";

@@ -86,6 +86,29 @@ public class GetNixBuilderTests
         Assert.Equal(["pearl"], machine.Names($"$null = $ExecutionContext.SessionState.Path.SetLocation('{Path.GetDirectoryName(list)}'); Get-NixBuilder p* -Path ./other"));
     }
 
+    [Fact]
+    public void A_list_in_TOML_is_read_and_told_apart_by_its_text()
+    {
+        using var machine = new MachineSession(Farm);
+        var list = machine.WriteFile("lix", "version = 1\n[machines.pearl]\nuri = 'ssh-ng://10.0.0.1'\n[machines.bad]\njobs = 'many'\n");
+
+        var result = machine.Run($"Get-NixBuilder -Path {list}");
+
+        Assert.Equal(["local", "pearl"], result.Output.Select(b => b.ToString()));
+        Assert.StartsWith($"{list}:5:8: jobs: a whole number is expected", Assert.Single(result.Errors).ToString());
+    }
+
+    [Fact]
+    public void A_NixOS_module_is_named_with_NixosModule_and_completes()
+    {
+        using var machine = new MachineSession(Farm);
+        var module = machine.WriteFile("farm.nix", """{ nix.distributedBuilds = true; nix.buildMachines = [ { hostName = "pearl"; system = "x86_64-linux"; } ]; }""");
+
+        Assert.Equal(["local", "pearl"], machine.Names($"Get-NixBuilder -NixosModule {module}"));
+        Assert.Equal(["pearl"], machine.Complete($"Get-NixBuilder -NixosModule {module} -Name p").Select(c => c.CompletionText));
+        Assert.StartsWith("AmbiguousParameterSet", Assert.Single(machine.Run($"Get-NixBuilder -NixosModule {module} -Path x").Errors).FullyQualifiedErrorId);
+    }
+
     [Theory]
     [InlineData("/gone/machines", "MachineListNotFound")]
     [InlineData("/", "MachineListUnreadable")]

@@ -1,0 +1,14 @@
+namespace NixBuildFarm.Builders;
+
+/// <summary>Where builders are described. Without a file: in Nix's own configuration.</summary>
+public sealed record BuilderSource
+{
+    /// <summary>Nix's setting <c>builders</c>, usually the file <c>/etc/nix/machines</c>.</summary>
+    public static BuilderSource Configured { get; } = new();
+
+    /// <summary>A machines list, Nix's own or Lix's in TOML; null: none.</summary>
+    public string? List { get; init; }
+
+    /// <summary>A NixOS module; null: none.</summary>
+    public string? NixosModule { get; init; }
+}

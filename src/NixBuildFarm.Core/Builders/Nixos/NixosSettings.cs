@@ -1,0 +1,68 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace NixBuildFarm.Builders.Nixos;
+
+/// <summary>
+/// Settings of Nix that a NixOS module makes, in <c>nix.settings</c> and in the lines of <c>nix.extraOptions</c>, which come last in
+/// <c>nix.conf</c> and so win. What is null is not set.
+/// </summary>
+public sealed class NixosSettings
+{
+    private NixosSettings()
+    {
+    }
+
+    /// <summary>Whether builders fetch what they can themselves.</summary>
+    public bool? BuildersUseSubstitutes { get; private init; }
+
+    /// <summary>Local builds at a time; 0: none.</summary>
+    public int? MaxJobs { get; private init; }
+
+    /// <summary>What the local machine can do beyond plain builds.</summary>
+    public IReadOnlyList<string>? SystemFeatures { get; private init; }
+
+    /// <summary>Further systems that the local machine builds.</summary>
+    public IReadOnlyList<string>? ExtraPlatforms { get; private init; }
+
+    /// <summary>Nix's settings as they are when this has been deployed.</summary>
+    public NixConfiguration Over(NixConfiguration configuration) => configuration with
+    {
+        BuildersUseSubstitutes = BuildersUseSubstitutes ?? configuration.BuildersUseSubstitutes,
+        MaxJobs = MaxJobs ?? configuration.MaxJobs,
+        SystemFeatures = SystemFeatures ?? configuration.SystemFeatures,
+        ExtraPlatforms = ExtraPlatforms ?? configuration.ExtraPlatforms,
+    };
+
+    internal static NixosSettings From(JsonElement settings, string extraOptions)
+    {
+        var values = settings.EnumerateObject().ToDictionary(setting => setting.Name, setting => TextOf(setting.Value));
+        foreach (var line in extraOptions.Split('\n'))
+        {
+            var words = line.Split('#')[0].Split('=', 2, StringSplitOptions.TrimEntries);
+            if (words is [var name, var value]) values[name] = value;
+        }
+        return new()
+        {
+            BuildersUseSubstitutes = values.GetValueOrDefault("builders-use-substitutes") switch { "true" => true, "false" => false, _ => null },
+            MaxJobs = values.GetValueOrDefault("max-jobs") switch
+            {
+                "auto" => Environment.ProcessorCount,
+                { } text when int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var jobs) => jobs,
+                _ => null,
+            },
+            SystemFeatures = Words("system-features"),
+            ExtraPlatforms = Words("extra-platforms"),
+        };
+
+        string[]? Words(string name) => values.GetValueOrDefault(name)?.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    private static string TextOf(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Array => string.Join(' ', value.EnumerateArray().Select(TextOf)),
+        JsonValueKind.True => "true",
+        JsonValueKind.False => "false",
+        _ => value.ToString(),
+    };
+}
