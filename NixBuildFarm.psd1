@@ -11,8 +11,10 @@
     FormatsToProcess     = @('NixBuilder.Format.ps1xml', 'NixBuilderTest.Format.ps1xml', 'NixBuildResult.Format.ps1xml', 'NixBuildMeasurement.Format.ps1xml', 'NixBuildPlan.Format.ps1xml', 'NixStorePathCopy.Format.ps1xml')
     CmdletsToExport      = @(
         'Copy-NixStorePath'
+        'Export-NixBuilder'
         'Get-NixBuilder'
         'Get-NixBuilderPolicy'
+        'Import-NixBuilder'
         'Invoke-NixDistributedBuild'
         'Measure-NixBuild'
         'Reset-NixBuilderPolicy'

@@ -29,7 +29,24 @@ internal static class BuilderSelection
                     throw new NixBuildFarmException("InvalidBuilder", $"“{item}” is no builder.", "Give what Get-NixBuilder gives, or names of builders.");
             }
         }
-        return [.. selected.DistinctBy(builder => builder.Name)];
+        return selected.Distinct(output);
+    }
+
+    /// <summary>Each builder once. Another one of the same name is an error: it could not be told from the first.</summary>
+    public static IReadOnlyList<NixBuilder> Distinct(this IEnumerable<NixBuilder> builders, CommandOutput output)
+    {
+        var byName = new Dictionary<string, NixBuilder>(StringComparer.OrdinalIgnoreCase);
+        foreach (var builder in builders)
+        {
+            if (byName.TryAdd(builder.Name, builder)) continue;
+            var first = byName[builder.Name];
+            if (first.Uri == builder.Uri) continue;
+            output.Error(new NixBuildFarmException(
+                "DuplicateBuilder",
+                $"There are two builders “{builder.Name}”: {first.Uri} ({first.Source}) and {builder.Uri} ({builder.Source}). The second is not used.",
+                "Give one of them another name: in TOML each has its own."), builder);
+        }
+        return [.. byName.Values];
     }
 
     private static string? NameOf(object item) =>

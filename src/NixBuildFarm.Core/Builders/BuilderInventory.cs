@@ -15,6 +15,7 @@ public sealed class BuilderInventory
     {
         Configuration = configuration;
         Problems = list.Problems;
+        Listed = list.Builders;
         var local = list.Builders.FirstOrDefault(b => b.IsLocal) ?? LocalBuilder.From(configuration);
         Builders = [local, .. list.Builders.Where(b => !b.IsLocal)];
     }
@@ -24,6 +25,9 @@ public sealed class BuilderInventory
 
     /// <summary>The local machine, then the others in the order of the list; as configured, without policy.</summary>
     public IReadOnlyList<NixBuilder> Builders { get; }
+
+    /// <summary>What the list or the module itself has, in its order; the local machine only where it is in there.</summary>
+    public IReadOnlyList<NixBuilder> Listed { get; }
 
     /// <summary>What is wrong with the list.</summary>
     public IReadOnlyList<BuilderProblem> Problems { get; }

@@ -3,6 +3,11 @@ namespace NixBuildFarm.Builders;
 /// <summary>The machine that the cmdlets run on, as a builder like any other.</summary>
 public static class LocalBuilder
 {
+    private const string Configuration = "nix.conf";
+
+    /// <summary>Whether a builder is this machine as Nix's own settings have it, and no entry of a list.</summary>
+    public static bool IsImplicit(NixBuilder builder) => builder.IsLocal && builder.Source == Configuration;
+
     /// <summary>
     /// The builder <c>local</c>, as Nix's own settings have it: its system and <c>extra-platforms</c>, <c>max-jobs</c> builds at a
     /// time. With <c>max-jobs = 0</c> it is listed all the same, and takes no builds.
@@ -17,6 +22,6 @@ public static class LocalBuilder
         MaxJobs = configuration.MaxJobs,
         Cores = Environment.ProcessorCount,
         SupportedFeatures = configuration.SystemFeatures,
-        Source = "nix.conf",
+        Source = Configuration,
     };
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -82,7 +81,7 @@ public sealed class PolicyFile
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!, Private | UnixFileMode.UserExecute);
             using var held = Lock(cancellation);
             var changed = change(Read());
-            Write(Serialize(changed));
+            WholeFile.Replace(Path, Serialize(changed), Private);
             return changed;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -156,29 +155,6 @@ public sealed class PolicyFile
                 cancellation.WaitHandle.WaitOne(Random.Shared.Next(5, 25));
                 cancellation.ThrowIfCancellationRequested();
             }
-        }
-    }
-
-    private void Write(byte[] bytes)
-    {
-        // A link, as keepers of dot files make it, stays one: what it points to is replaced.
-        var file = new FileInfo(Path);
-        var target = file.LinkTarget is null ? Path : file.ResolveLinkTarget(returnFinalTarget: true)!.FullName;
-        var temporary = $"{target}.{RandomNumberGenerator.GetHexString(8)}";
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = Private };
-        try
-        {
-            using (var stream = new FileStream(temporary, options))
-            {
-                stream.Write(bytes);
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(temporary, target, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(temporary);
-            throw;
         }
     }
 

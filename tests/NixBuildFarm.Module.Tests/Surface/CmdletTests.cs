@@ -6,7 +6,7 @@ namespace NixBuildFarm.Module.Tests.Surface;
 /// <summary>What PowerShell's users expect of every cmdlet.</summary>
 public sealed class CmdletTests : IDisposable
 {
-    private static readonly string[] Changing = ["Clear", "Copy", "Import", "Invoke", "New", "Remove", "Reset", "Set", "Start", "Stop", "Update"];
+    private static readonly string[] Changing = ["Clear", "Copy", "Export", "Invoke", "New", "Remove", "Reset", "Set", "Start", "Stop", "Update"];
 
     private readonly ModuleSession session = new();
 
