@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Testing;
 using NixBuildFarm.Completers;
 using NixBuildFarm.Ssh;
 using NixBuildFarm.Transport;
@@ -27,7 +27,11 @@ public sealed class TestNixBuilderCommand : AsyncCommand
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
-    /// <summary>Seconds that one builder may take.</summary>
+    /// <summary>Builds something small for each system of each builder: proves that it does, and tells emulated systems from native ones.</summary>
+    [Parameter]
+    public SwitchParameter Build { get; set; }
+
+    /// <summary>Seconds that the questions to one builder may take, and then each build.</summary>
     [Parameter]
     [ValidateRange(1, 3600)]
     public int TimeoutSec { get; set; } = 10;
@@ -62,7 +66,7 @@ public sealed class TestNixBuilderCommand : AsyncCommand
             async (builder, stop) =>
             {
                 await using var transport = transports.Create(builder, options);
-                var test = await BuilderTester.TestAsync(builder, transport, limit, stop);
+                var test = await BuilderTester.TestAsync(builder, transport, limit, Build, stop);
                 if (!test.Success) Volatile.Write(ref allUsable, false);
                 if (!Quiet) output.Object(test);
             });

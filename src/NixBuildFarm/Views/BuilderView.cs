@@ -21,6 +21,9 @@ public static class BuilderView
     public static string Source(NixBuilder builder) =>
         builder.Source.Length <= SourceWidth ? builder.Source : "…" + builder.Source[^(SourceWidth - 1)..];
 
+    /// <summary>A number of bytes; nothing for none.</summary>
+    public static string Size(long? bytes) => bytes is { } count ? Display.Bytes(count) : "";
+
     /// <summary>Whom a policy is for.</summary>
     public static string For(NixBuilderPolicy policy) => policy.ToString();
 }

@@ -1,6 +1,6 @@
 using System.ComponentModel;
 using System.Management.Automation;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Testing;
 using NixBuildFarm.Running;
 
 namespace NixBuildFarm.Views;

@@ -3,26 +3,36 @@ using NixBuildFarm.Protocol;
 using NixBuildFarm.Running;
 using NixBuildFarm.Transport;
 
-namespace NixBuildFarm.Builders;
+namespace NixBuildFarm.Builders.Testing;
 
 /// <summary>Tests a builder from the connection up to what it says of itself against what is configured.</summary>
 public static class BuilderTester
 {
+    /// <summary>With less room than this, the next large package fails.</summary>
+    private const long LeastStoreFree = 1L << 30;
+
+    /// <summary>Who connects has the same limit, and can say better what it was waiting for.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(0.5);
+
     /// <summary>Tests one builder. What is wrong with it is the result, never an exception.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="transport">How to reach it; stays open.</param>
-    /// <param name="limit">The time that all of it may take.</param>
+    /// <param name="limit">The time that the questions may take, and then each of the builds.</param>
+    /// <param name="build">Whether to build something small for each of its systems.</param>
     /// <param name="cancellation">Ends the test with an <see cref="OperationCanceledException"/>.</param>
-    public static async Task<NixBuilderTest> TestAsync(NixBuilder builder, IBuilderTransport transport, TimeSpan limit, CancellationToken cancellation)
+    public static async Task<NixBuilderTest> TestAsync(NixBuilder builder, IBuilderTransport transport, TimeSpan limit, bool build, CancellationToken cancellation)
     {
         using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limited.CancelAfter(limit);
+        limited.CancelAfter(limit + Grace);
         try
         {
             await using var session = await BuilderSession.OpenAsync(builder, transport, new DaemonOptions(), limited.Token);
             var question = Stopwatch.StartNew();
             await session.AskAsync(daemon => daemon.QueryValidPathsAsync([], substitute: false, limited.Token), limited.Token);
-            return Judge(builder, session.Facts, question.Elapsed);
+            var latency = question.Elapsed;
+            if (!build || !session.Facts.Trusted) return Judge(session.Builder, session.Facts, latency, []);
+            limited.CancelAfter(Timeout.InfiniteTimeSpan);
+            return Judge(session.Builder, session.Facts, latency, await SystemProof.RunAsync(session, limit, limited.Token));
         }
         catch (BuilderException e)
         {
@@ -35,7 +45,7 @@ public static class BuilderTester
     }
 
     /// <summary>Compares what a builder says of itself with what is configured.</summary>
-    internal static NixBuilderTest Judge(NixBuilder builder, BuilderFacts facts, TimeSpan latency)
+    internal static NixBuilderTest Judge(NixBuilder builder, BuilderFacts facts, TimeSpan latency, IReadOnlyList<NixBuilderSystemTest> builds)
     {
         var findings = new List<NixBuilderFinding>();
         if (!facts.Trusted)
@@ -57,6 +67,18 @@ public static class BuilderTester
                 $"{builder.Name} is configured for {string.Join(", ", builder.Systems)}, but is a {own}.",
                 $"Correct the systems of {builder.Name} in {builder.Source}, or set extra-platforms there where it emulates them."));
         }
+        foreach (var failed in builds.Where(test => !test.Success))
+        {
+            findings.Add(new(
+                $"{builder.Name} is configured for {failed.System}, but does not build for it: {failed.Error}",
+                failed.System == facts.System
+                    ? $"Look at Nix's log on {builder.Name}."
+                    : $"Have {builder.Name} emulate it (qemu-user in binfmt_misc, and extra-platforms in its nix.conf; on NixOS boot.binfmt.emulatedSystems), or take it out of {builder.Source}."));
+        }
+        if (facts.Machine.StoreFree is < LeastStoreFree and var free)
+        {
+            findings.Add(new($"{builder.Name} has only {free >> 20} MiB free for its store.", $"Run nix-collect-garbage there, or set min-free in its nix.conf."));
+        }
         return new()
         {
             Builder = builder,
@@ -67,6 +89,11 @@ public static class BuilderTester
             Trusted = facts.Trusted,
             System = facts.System,
             Features = facts.Features ?? [],
+            Cores = facts.Machine.Cores ?? builder.Cores,
+            Memory = facts.Machine.Memory,
+            Load = facts.Machine.Load,
+            StoreFree = facts.Machine.StoreFree,
+            Builds = builds,
             Findings = findings,
         };
     }

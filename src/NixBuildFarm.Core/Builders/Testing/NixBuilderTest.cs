@@ -1,4 +1,4 @@
-namespace NixBuildFarm.Builders;
+namespace NixBuildFarm.Builders.Testing;
 
 /// <summary>The state that a test found a builder in.</summary>
 public enum NixBuilderState
@@ -69,6 +69,21 @@ public sealed class NixBuilderTest
 
     /// <summary>Its own features, as it says itself.</summary>
     public IReadOnlyList<string> Features { get; init; } = [];
+
+    /// <summary>The cores of the machine, where it tells.</summary>
+    public int? Cores { get; init; }
+
+    /// <summary>The main memory of the machine, in bytes, where it tells.</summary>
+    public long? Memory { get; init; }
+
+    /// <summary>How many processes ran or wanted to, on the average of the last minute, where the machine tells.</summary>
+    public double? Load { get; init; }
+
+    /// <summary>What is free for its store, in bytes, where it tells.</summary>
+    public long? StoreFree { get; init; }
+
+    /// <summary>What became of the builds for its systems; empty where none were asked for.</summary>
+    public IReadOnlyList<NixBuilderSystemTest> Builds { get; init; } = [];
 
     /// <summary>What is not as it should be, the gravest first.</summary>
     public IReadOnlyList<NixBuilderFinding> Findings { get; init; } = [];
