@@ -55,17 +55,14 @@ public sealed class EmulationTests(TestFarm farm) : IAsyncLifetime
     [Fact]
     public async Task A_native_machine_is_preferred_once_the_numbers_say_that_it_is_faster()
     {
-        // Another machine of the same list: what is “emulated” on garnet takes six times as long, as measured with qemu-user.
+        // The scheduler knows of no emulation, only of durations: half the time here stands for the native machine that nobody has.
         await using var opal = await farm.AddAsync("opal", "--systems", "riscv64-linux", "--conf", "extra-platforms = riscv64-linux", "--sandbox");
-        for (var round = 0; round < 3; round++)
+        foreach (var (builder, seconds) in new[] { ("opal", "6"), ("garnet", "12") })
         {
-            foreach (var (builder, seconds) in new[] { ("garnet", "3"), ("opal", "0.5") })
-            {
-                session.Write("kernel", $$"""attrs { system = "riscv64-linux"; pname = "kernel"; version = "{{round}}"; } "kernel-{{round}}" "sleep {{seconds}}; echo > $out" [ ]""");
-                session.Run($"Get-NixBuilder {builder} | Invoke-NixDistributedBuild -Path kernel.nix").Succeeded();
-            }
+            session.Write("kernel", $$"""attrs { system = "riscv64-linux"; pname = "kernel"; } "kernel-for-{{builder}}" "sleep {{seconds}}; echo > $out" [ ]""");
+            session.Run($"Get-NixBuilder {builder} | Invoke-NixDistributedBuild -Path kernel.nix").Succeeded();
         }
-        session.Write("next", """attrs { system = "riscv64-linux"; pname = "kernel"; version = "9"; } "kernel-9" "sleep 0.5; echo > $out" [ ]""");
+        session.Write("next", """attrs { system = "riscv64-linux"; pname = "kernel"; } "kernel-9" "echo > $out" [ ]""");
 
         var plan = session.Run("Get-NixBuilder garnet, opal | Invoke-NixDistributedBuild -Path next.nix -WhatIf").Script;
 
