@@ -8,10 +8,13 @@
     Description          = 'Builds Nix derivations on many machines at once: chosen at build time, the local machine among them as an equal.'
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = @('Core')
-    FormatsToProcess     = @('NixBuilder.Format.ps1xml', 'NixBuilderTest.Format.ps1xml', 'NixBuildResult.Format.ps1xml', 'NixBuildMeasurement.Format.ps1xml', 'NixBuildPlan.Format.ps1xml', 'NixStorePathCopy.Format.ps1xml')
+    FormatsToProcess     = @('NixBuilder.Format.ps1xml', 'NixBuilderTest.Format.ps1xml', 'NixBuildResult.Format.ps1xml', 'NixBuildMeasurement.Format.ps1xml', 'NixBuildPlan.Format.ps1xml', 'NixStorePathCopy.Format.ps1xml', 'NixBuildRun.Format.ps1xml')
     CmdletsToExport      = @(
+        'Clear-NixBuildHistory'
         'Copy-NixStorePath'
         'Export-NixBuilder'
+        'Get-NixBuild'
+        'Get-NixBuildLog'
         'Get-NixBuilder'
         'Get-NixBuilderPolicy'
         'Import-NixBuilder'

@@ -46,4 +46,8 @@ internal static class BuildTable
             """,
             ("@packages", JsonSerializer.Serialize(builds.Select(b => b.Package).Distinct())));
     }
+
+    /// <summary>Forgets what ended before a moment; null: everything.</summary>
+    public static void Remove(SqliteTransaction transaction, DateTimeOffset? before) => transaction.Connection!.Execute(
+        "DELETE FROM build WHERE @before IS NULL OR ended < @before", ("@before", before?.ToUnixTimeMilliseconds()));
 }

@@ -31,6 +31,13 @@ internal sealed class HistoryDatabase(string file, TimeSpan patience) : IDisposa
         return true;
     });
 
+    /// <summary>Gives back the room of what was deleted, so that it cannot be read from the file any more either.</summary>
+    public void Shrink() => Use(connection =>
+    {
+        connection.Execute("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);");
+        return true;
+    });
+
     /// <inheritdoc/>
     public void Dispose()
     {

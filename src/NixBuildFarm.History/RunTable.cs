@@ -75,6 +75,10 @@ internal static class RunTable
         ("@status", filter.Status?.ToString()),
         ("@newest", filter.Newest ?? -1));
 
+    /// <summary>Forgets runs, with all that belongs to them.</summary>
+    public static void Remove(SqliteTransaction transaction, IReadOnlyCollection<string> ids) => transaction.Connection!.Execute(
+        "DELETE FROM run WHERE id IN (SELECT value FROM json_each(@ids))", ("@ids", JsonSerializer.Serialize(ids)));
+
     private static RunRecord? Single(SqliteConnection connection, string which, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
         connection.Query($"SELECT record FROM run {which}", row => RunRecordFormat.Unpack(row.GetFieldValue<byte[]>(0)), parameters).SingleOrDefault();
 

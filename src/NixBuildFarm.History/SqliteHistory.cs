@@ -52,5 +52,23 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
     public IReadOnlyList<RunSummary> Runs(RunFilter filter) => database.Read(connection => RunTable.Read(connection, filter));
 
     /// <inheritdoc/>
+    public void RemoveRuns(IReadOnlyCollection<string> ids)
+    {
+        database.Write(transaction => RunTable.Remove(transaction, ids));
+        database.Shrink();
+    }
+
+    /// <inheritdoc/>
+    public void RemoveObservations(DateTimeOffset? before)
+    {
+        database.Write(transaction =>
+        {
+            BuildTable.Remove(transaction, before);
+            TransferTable.Remove(transaction, before);
+        });
+        database.Shrink();
+    }
+
+    /// <inheritdoc/>
     public void Dispose() => database.Dispose();
 }

@@ -33,4 +33,8 @@ internal static class TransferTable
                 WHERE age > {NewestKept})
             """);
     }
+
+    /// <summary>Forgets what ended before a moment; null: everything.</summary>
+    public static void Remove(SqliteTransaction transaction, DateTimeOffset? before) => transaction.Connection!.Execute(
+        "DELETE FROM transfer WHERE @before IS NULL OR ended < @before", ("@before", before?.ToUnixTimeMilliseconds()));
 }

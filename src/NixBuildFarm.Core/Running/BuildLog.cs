@@ -1,3 +1,4 @@
+using NixBuildFarm.Logs;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Running;
@@ -34,23 +35,49 @@ internal sealed class BuildLog : IDisposable
     /// <summary>Begins, or goes on with, the log of a derivation in the folder of a run.</summary>
     public static BuildLog Open(string folder, StorePath derivation)
     {
-        var log = new BuildLog(System.IO.Path.Combine(folder, derivation.BaseName[..^".drv".Length] + ".log"));
+        var log = new BuildLog(System.IO.Path.Combine(folder, FileNameOf(derivation)));
         log.Write(() => log.Create(StateFolder.Create(folder)));
         return log;
     }
 
-    /// <summary>Adds a line.</summary>
+    /// <summary>What the log of a derivation is called in the folder of a run.</summary>
+    public static string FileNameOf(StorePath derivation) => derivation.BaseName[..^".drv".Length] + ".log";
+
+    /// <summary>Adds a line. It can be read at once: somebody may be following.</summary>
     public void Add(string line)
     {
         Write(() =>
         {
             file?.Write(NixText.GetBytes(line));
             file?.WriteByte((byte)'\n');
+            file?.Flush();
         });
         lock (tail)
         {
             if (tail.Count == TailLines) tail.Dequeue();
             tail.Enqueue(line);
+        }
+    }
+
+    private static FileStream OpenFile(string path)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return new FileStream(path, new FileStreamOptions
+                {
+                    Mode = FileMode.Append,
+                    Access = FileAccess.Write,
+                    Share = FileShare.ReadWrite,
+                    BufferSize = BufferSize,
+                    UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                });
+            }
+            catch (IOException) when (attempt < LogLock.Attempts && File.Exists(path))
+            {
+                Thread.Sleep(LogLock.Pause);
+            }
         }
     }
 
@@ -60,14 +87,7 @@ internal sealed class BuildLog : IDisposable
     private void Create(string folder)
     {
         var path = System.IO.Path.Combine(folder, System.IO.Path.GetFileName(wanted));
-        file = new FileStream(path, new FileStreamOptions
-        {
-            Mode = FileMode.Append,
-            Access = FileAccess.Write,
-            Share = FileShare.ReadWrite,
-            BufferSize = BufferSize,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        });
+        file = OpenFile(path);
         Path = path;
     }
 

@@ -1,3 +1,4 @@
+using NixBuildFarm.Logs;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
 
@@ -52,7 +53,7 @@ public sealed class BuildRun
     /// <exception cref="OperationCanceledException">It was stopped; no build of it goes on anywhere.</exception>
     public async Task<IReadOnlyList<NixBuildResult>> RunAsync(CancellationToken cancellation)
     {
-        await using var history = RunHistory.Open(store, observer, time, request.LogFolder is null ? LogFolders.Root : null);
+        await using var history = RunHistory.Open(store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null);
         var recorder = new RunRecorder(RunId, request, clock);
         try
         {
@@ -99,7 +100,7 @@ public sealed class BuildRun
         var (early, late) = (remote.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).ToArray(), remote.Where(r => !r.IsCompletedSuccessfully).ToArray());
         var farm = early.Select(r => r.Session).OfType<BuilderSession>().ToList();
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
-        var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? Path.Combine(LogFolders.Root, RunId), clock);
+        var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock);
         using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, cancellation);
         foreach (var slow in late) loop.Expect(slow);
         foreach (var missing in early.Where(r => r.Error is not null)) loop.MissBuilder(missing.Builder, missing.Error!);

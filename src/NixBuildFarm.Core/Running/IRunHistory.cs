@@ -18,4 +18,11 @@ public interface IRunHistory : IBuildHistory
 
     /// <summary>Runs, the newest first.</summary>
     IReadOnlyList<RunSummary> Runs(RunFilter filter);
+
+    /// <summary>Forgets runs, all of them or none when it throws. What was learnt from them stays.</summary>
+    void RemoveRuns(IReadOnlyCollection<string> ids);
+
+    /// <summary>Forgets what was learnt of durations and bandwidths.</summary>
+    /// <param name="before">Only what was seen before; null: everything.</param>
+    void RemoveObservations(DateTimeOffset? before);
 }

@@ -8,9 +8,6 @@ internal static partial class LogFolders
     /// <summary>A run that is under way is not in the history yet.</summary>
     private static readonly TimeSpan Untouched = TimeSpan.FromDays(7);
 
-    /// <summary>The folder of all of them.</summary>
-    public static string Root => Path.Combine(StateFolder.Path, "logs");
-
     /// <summary>Deletes those of runs that are not known any more, and nothing else that lies there.</summary>
     /// <param name="root">The folder of all.</param>
     /// <param name="known">The ids of the runs that are known.</param>

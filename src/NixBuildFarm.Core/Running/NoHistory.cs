@@ -34,4 +34,16 @@ public sealed class NoHistory : IRunHistory
 
     /// <inheritdoc/>
     public IReadOnlyList<RunSummary> Runs(RunFilter filter) => [];
+
+    /// <inheritdoc/>
+    public void RemoveRuns(IReadOnlyCollection<string> ids)
+    {
+        // There are none.
+    }
+
+    /// <inheritdoc/>
+    public void RemoveObservations(DateTimeOffset? before)
+    {
+        // There are none.
+    }
 }

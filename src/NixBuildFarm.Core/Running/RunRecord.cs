@@ -1,3 +1,4 @@
+using NixBuildFarm.Logs;
 using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Running;
@@ -41,6 +42,27 @@ public sealed record RunRecord
 
     /// <summary>What there was to do, dependencies by index, and then what was asked for and there already.</summary>
     public IReadOnlyList<RecordedJob> Jobs { get; init; } = [];
+
+    /// <summary>What became of each derivation, as the run told it. The paths of outputs are not kept.</summary>
+    /// <param name="logLines">As many last lines of the logs of those that are not there; the logs have to be there still.</param>
+    public IEnumerable<NixBuildResult> ToResults(int logLines) => Jobs.Select(job => new NixBuildResult
+    {
+        Name = job.Job.Name,
+        DerivationPath = job.DerivationPath,
+        System = job.Job.System,
+        Status = job.Status,
+        Builder = job.Builder,
+        Started = job.Start is { } start ? Started.AddSeconds(start) : null,
+        Duration = TimeSpan.FromSeconds(job.Seconds),
+        Waited = TimeSpan.FromSeconds(job.Waited),
+        Supplied = job.SuppliedBytes,
+        Attempts = job.Attempts,
+        Error = job.Error,
+        LogPath = job.LogPath,
+        LogTail = job.Status.IsSuccess() ? [] : LogFile.TailOf(job.LogPath, logLines),
+        IsRequested = job.Job.IsRequested,
+        RunId = Id,
+    });
 }
 
 /// <summary>One derivation of a run, and what became of it.</summary>

@@ -19,6 +19,9 @@ public static class Display
         _ => $"{(int)span.TotalHours} h {span.Minutes:00} m",
     };
 
+    /// <summary>A moment in the time of this place: <c>2026-03-01 14:05</c>.</summary>
+    public static string Moment(DateTimeOffset moment) => $"{moment.LocalDateTime:yyyy-MM-dd HH:mm}";
+
     /// <summary>A number of bytes: <c>512 B</c>, <c>1.4 MiB</c>.</summary>
     public static string Bytes(long count)
     {
@@ -54,6 +57,14 @@ public static class Display
     {
         NixBuilderState.Online => own.Foreground.Green,
         NixBuilderState.Degraded => own.Foreground.Yellow,
+        _ => own.Foreground.Red,
+    });
+
+    /// <summary>How a run ended: green, red, or yellow where the user stopped it.</summary>
+    public static string RunState(NixBuildRun run, object style) => Coloured(run.State.ToString(), style, own => run.State switch
+    {
+        Running.RunState.Succeeded => own.Foreground.Green,
+        Running.RunState.Stopped => own.Foreground.Yellow,
         _ => own.Foreground.Red,
     });
 

@@ -165,6 +165,10 @@ public class RunHistoryTests
 
         IReadOnlyList<RunSummary> IRunHistory.Runs(RunFilter filter) => [];
 
+        void IRunHistory.RemoveRuns(IReadOnlyCollection<string> ids) => throw new NotSupportedException();
+
+        void IRunHistory.RemoveObservations(DateTimeOffset? before) => throw new NotSupportedException();
+
         private T Usable<T>(T result)
         {
             if (Failure is not { } failure) return result;
