@@ -127,4 +127,19 @@ public sealed class ObservationTests : IDisposable
         Assert.InRange(estimate.Seconds, 103, 105);
         Assert.InRange(estimate.Spread, 0, 0.3);
     }
+
+    [Fact]
+    public void What_was_learnt_is_forgotten_altogether_or_up_to_a_moment()
+    {
+        using var history = folder.Open();
+        history.Add([Seen.Build("gcc", minute: 1), Seen.Build("gcc", minute: 3)], [Seen.Transfer("ruby", minute: 1), Seen.Transfer("ruby", minute: 3)]);
+
+        history.RemoveObservations(Seen.Start.AddMinutes(2));
+        Assert.Equal([Seen.Start.AddMinutes(3)], history.Builds("gcc").Select(build => build.At));
+        Assert.Equal([Seen.Start.AddMinutes(3)], history.Transfers().Select(transfer => transfer.At));
+
+        history.RemoveObservations(before: null);
+        Assert.Empty(history.Builds("gcc"));
+        Assert.Empty(history.Transfers());
+    }
 }

@@ -187,6 +187,21 @@ public sealed class RunRecordTests : IDisposable
         Assert.Equal(["latest"], history.Runs(new()).Select(run => run.Id));
     }
 
+    [Fact]
+    public void A_run_that_is_removed_is_gone_from_the_file_and_the_others_stay()
+    {
+        using var history = folder.Open();
+        foreach (var id in new[] { "one", "two", "three" }) history.Add(Given.Run(id) with { Requested = [$"asked-for-{id}"] });
+
+        history.RemoveRuns(["one", "three", "gone"]);
+
+        Assert.Equal(["two"], history.Runs(new()).Select(run => run.Id));
+        Assert.Equal(4L, folder.Sql("SELECT count(*) FROM result"));
+        var bytes = System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(folder.File));
+        Assert.Contains("asked-for-two", bytes);
+        Assert.DoesNotContain("asked-for-one", bytes);
+    }
+
     [Theory]
     [InlineData("x'00'")]
     [InlineData("x''")]
