@@ -13,6 +13,7 @@
         'Clear-NixBuildHistory'
         'Copy-NixStorePath'
         'Export-NixBuilder'
+        'Export-NixBuildReport'
         'Get-NixBuild'
         'Get-NixBuildLog'
         'Get-NixBuilder'

@@ -3,7 +3,7 @@
 .SYNOPSIS
     Builds, tests and shows NixBuildFarm. `./build.sh TASK` runs this where there is no pwsh.
 .DESCRIPTION
-    Setup   installs what the farm needs (Debian, as root); says what is missing elsewhere
+    Setup   installs what the farm and the tests of the report need (Debian, as root); says what is missing elsewhere
     Build   lays out the module in out/NixBuildFarm
     Test    runs every test, those of the farm in a farm on this machine; ends with: N passed, N failed, N skipped
     Demo    shows the module at work on a farm on this machine
@@ -64,9 +64,21 @@ function Invoke-Setup {
         'ip'         = 'iproute2'
         'busybox'    = 'busybox-static'
     }
-    $missing = @($packages.Keys | Where-Object { -not (Test-Program $_) } | ForEach-Object { $packages[$_] })
+    Install-Missing $packages
+    try {
+        Install-Missing ([ordered]@{ 'node' = 'nodejs'; 'npm' = 'npm'; 'chromium' = 'chromium' }) -Optional
+    }
+    catch [Management.Automation.RuntimeException] {
+        Write-Line "The tests of the report will be left out: $_"
+    }
+}
+
+# Installs the Debian packages of programs that are not there. What is optional is left out where that cannot be done.
+function Install-Missing([System.Collections.Specialized.OrderedDictionary] $Packages, [switch] $Optional) {
+    $missing = @($Packages.Keys | Where-Object { -not (Test-Program $_) } | ForEach-Object { $Packages[$_] })
     if ($missing.Count -eq 0) { return }
     if ([Environment]::UserName -ne 'root' -or -not (Test-Program 'apt-get')) {
+        if ($Optional) { return }
         throw "Not installed: $missing. Install them (on Debian, as root: apt-get install $missing), or run this as root on Debian."
     }
 
@@ -153,6 +165,39 @@ function Invoke-PesterTests {
     $counts
 }
 
+# The tests of the report, in a browser without a window.
+function Invoke-ReportTests {
+    $counts = @{ Passed = 0; Failed = 0; Skipped = 0 }
+    $missing = @('node', 'npm', 'chromium' | Where-Object { -not (Test-Program $_) })
+    if ($missing.Count -gt 0) {
+        Write-Line "tests/Report: not run, not installed here: $missing"
+        return $counts
+    }
+
+    # npm writes beside its package file: it works on a copy.
+    $folder = "$out/report-tests"
+    $null = [IO.Directory]::CreateDirectory($folder)
+    foreach ($file in [IO.Directory]::GetFiles("$root/tests/Report")) { [IO.File]::Copy($file, "$folder/$([IO.Path]::GetFileName($file))", $true) }
+    $engine = "$out/EngineHost/NixBuildFarm.EngineHost.dll"
+    $samples = "$out/report-samples"
+    $env:PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD = '1'
+    $env:REPORT_SAMPLES = $samples
+    $env:CHROMIUM = (Get-Command chromium -CommandType Application)[0].Source
+    $report = "$out/test-results/Report.tap"
+    $code = Invoke-Program npm 'ci', '--prefix', $folder, '--no-audit', '--no-fund', '--loglevel', 'error'
+    if ($code -eq 0) { $code = Invoke-Program dotnet 'exec', $engine, "$root/tests/Report/samples.ps1", "$out/NixBuildFarm", $samples }
+    if ($code -eq 0) { $code = Invoke-Program node '--test', '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', "--test-reporter-destination=$report", "$folder/report.test.mjs" }
+    if ([IO.File]::Exists($report)) {
+        $text = [IO.File]::ReadAllText($report)
+        foreach ($pair in @(@('Passed', 'pass'), @('Failed', 'fail'), @('Skipped', 'skipped'))) {
+            $counts[$pair[0]] = [int] [regex]::Match($text, "(?m)^# $($pair[1]) (\d+)").Groups[1].Value
+        }
+    }
+    Write-Line ('tests/Report: {0} passed, {1} failed, {2} skipped' -f $counts.Passed, $counts.Failed, $counts.Skipped)
+    if ($counts.Failed -eq 0 -and ($code -ne 0 -or $counts.Passed -eq 0)) { $counts.Failed = 1 }
+    $counts
+}
+
 function Invoke-Test {
     Invoke-Setup
     Invoke-Build
@@ -161,7 +206,7 @@ function Invoke-Test {
 
     $names = [IO.Directory]::GetDirectories("$root/tests", 'NixBuildFarm.*.Tests') | ForEach-Object { [IO.Path]::GetFileName($_) }
     [Array]::Sort($names)
-    $all = @(foreach ($name in $names) { Invoke-TestProgram $name }) + @(Invoke-PesterTests)
+    $all = @(foreach ($name in $names) { Invoke-TestProgram $name }) + @(Invoke-ReportTests) + @(Invoke-PesterTests)
 
     $passed = $failed = $skipped = 0
     foreach ($counts in $all) {

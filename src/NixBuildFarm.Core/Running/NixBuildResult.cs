@@ -52,6 +52,11 @@ public sealed class NixBuildAttempt
     /// <summary>Why it came to nothing.</summary>
     public required string Reason { get; init; }
 
+    /// <summary>Whether another builder was done before: the derivation had been started twice.</summary>
+    public bool GaveWay => Reason == GaveWayReason;
+
+    internal const string GaveWayReason = "another builder was done before";
+
     /// <summary>Builder and reason.</summary>
     public override string ToString() => $"{Builder}: {Reason}";
 }

@@ -365,7 +365,7 @@ internal sealed partial class RunLoop : IDisposable
     /// <summary>Another builder has ended the job before this one.</summary>
     private void GiveWay(RunJob job, int builder)
     {
-        if (CallOff(job, builder) is { } attempt) Note(attempt, "another builder was done before");
+        if (CallOff(job, builder) is { } attempt) Note(attempt, NixBuildAttempt.GaveWayReason);
     }
 
     private void Abandon(RunJob job, RunJob cause) =>

@@ -1,0 +1,163 @@
+using NixBuildFarm.Running;
+
+namespace NixBuildFarm.Reporting;
+
+/// <summary>A past run, laid out to be drawn: every build and every try in a lane of its builder. Times are seconds since the run began.</summary>
+public sealed record RunReport
+{
+    /// <summary>The run.</summary>
+    public required string RunId { get; init; }
+
+    /// <summary>When it began.</summary>
+    public required DateTimeOffset Started { get; init; }
+
+    /// <summary>How long the run took in all, from its start to its end.</summary>
+    public required double Seconds { get; init; }
+
+    /// <summary>How it ended.</summary>
+    public required RunState State { get; init; }
+
+    /// <summary>What was asked for, as the user put it.</summary>
+    public required IReadOnlyList<string> Requested { get; init; }
+
+    /// <summary>What ended the run before its time; null when nothing did.</summary>
+    public string? Error { get; init; }
+
+    /// <summary>From the first input that was sent or build that began to the end of the last build; 0 where nothing was built.</summary>
+    public required double Makespan { get; init; }
+
+    /// <summary>What no schedule on this farm could beat, for the durations that the builds had; null where not everything was built.</summary>
+    public double? LowerBound { get; init; }
+
+    /// <summary>Bytes of NARs that were sent to builders.</summary>
+    public required long SuppliedBytes { get; init; }
+
+    /// <summary>The builders, and last the substituters where something was fetched.</summary>
+    public required IReadOnlyList<ReportBuilder> Builders { get; init; }
+
+    /// <summary>The derivations.</summary>
+    public required IReadOnlyList<ReportJob> Jobs { get; init; }
+
+    /// <summary>
+    /// Indexes of derivations: the one that ended last, before it that of its inputs which ended last, and so on to the beginning; in the
+    /// order of time. Had one of them been faster, the run might have been.
+    /// </summary>
+    public required IReadOnlyList<int> CriticalPath { get; init; }
+}
+
+/// <summary>A row of the report: a builder with as many lanes as it had builds at a time.</summary>
+public sealed record ReportBuilder
+{
+    /// <summary>The builder.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What it is: <c>builder</c>, or <c>substituters</c> for what was fetched rather than built.</summary>
+    public required string Kind { get; init; }
+
+    /// <summary>The platforms it builds.</summary>
+    public IReadOnlyList<string> Systems { get; init; } = [];
+
+    /// <summary>Builds that it may run at a time.</summary>
+    public required int Slots { get; init; }
+
+    /// <summary>Lanes that are needed to draw it.</summary>
+    public required int Lanes { get; init; }
+
+    /// <summary>Builds that it finished.</summary>
+    public required int Builds { get; init; }
+
+    /// <summary>Seconds of all of its builds, one after the other.</summary>
+    public required double BusySeconds { get; init; }
+
+    /// <summary>The part of its slots × makespan that builds filled: 0 to 1.</summary>
+    public required double Utilisation { get; init; }
+
+    /// <summary>Bytes of NARs that were sent to it.</summary>
+    public required long SuppliedBytes { get; init; }
+}
+
+/// <summary>A derivation of the report.</summary>
+public sealed record ReportJob
+{
+    /// <summary>The derivation's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its path.</summary>
+    public required string DerivationPath { get; init; }
+
+    /// <summary>The system that it builds on.</summary>
+    public required string System { get; init; }
+
+    /// <summary>How it ended.</summary>
+    public required NixBuildStatus Status { get; init; }
+
+    /// <summary>Index of its builder; null when it was on none.</summary>
+    public int? Builder { get; init; }
+
+    /// <summary>Its lane there.</summary>
+    public int? Lane { get; init; }
+
+    /// <summary>When the supply of its inputs began; null when it did not.</summary>
+    public double? SupplyStart { get; init; }
+
+    /// <summary>When the build itself began; null when it did not.</summary>
+    public double? Start { get; init; }
+
+    /// <summary>How long the build itself took.</summary>
+    public double Seconds { get; init; }
+
+    /// <summary>Seconds from the moment when its inputs were built to the moment when its build began.</summary>
+    public double Waited { get; init; }
+
+    /// <summary>How long it was expected to take; null where nobody said.</summary>
+    public double? ExpectedSeconds { get; init; }
+
+    /// <summary>The cores that it was counted with.</summary>
+    public int Cores { get; init; }
+
+    /// <summary>Bytes of NARs that were sent for it.</summary>
+    public long SuppliedBytes { get; init; }
+
+    /// <summary>Size of its outputs.</summary>
+    public long OutputBytes { get; init; }
+
+    /// <summary>Whether the user asked for it.</summary>
+    public bool IsRequested { get; init; }
+
+    /// <summary>Indexes of the derivations whose outputs it needs.</summary>
+    public IReadOnlyList<int> Dependencies { get; init; } = [];
+
+    /// <summary>Tries that came to nothing.</summary>
+    public IReadOnlyList<ReportAttempt> Attempts { get; init; } = [];
+
+    /// <summary>What went wrong; null when nothing did.</summary>
+    public string? Error { get; init; }
+
+    /// <summary>The file with its log; null when there is none.</summary>
+    public string? LogPath { get; init; }
+
+    /// <summary>The last lines of its log, of what failed only.</summary>
+    public IReadOnlyList<string> LogTail { get; init; } = [];
+}
+
+/// <summary>A try that came to nothing.</summary>
+public sealed record ReportAttempt
+{
+    /// <summary>Index of the builder; null where the run's farm does not have it.</summary>
+    public int? Builder { get; init; }
+
+    /// <summary>Its lane there.</summary>
+    public int? Lane { get; init; }
+
+    /// <summary>When it began, its supply included.</summary>
+    public required double Start { get; init; }
+
+    /// <summary>How long it took.</summary>
+    public required double Seconds { get; init; }
+
+    /// <summary>Why it came to nothing.</summary>
+    public required string Reason { get; init; }
+
+    /// <summary>Whether another builder was done before: the derivation had been started twice.</summary>
+    public bool GaveWay { get; init; }
+}

@@ -1,0 +1,165 @@
+using NixBuildFarm.Logs;
+using NixBuildFarm.Measuring;
+using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Reporting;
+
+/// <summary>Makes the report of a run from its record.</summary>
+public static class RunReportMaker
+{
+    private const string Substituters = "substituters";
+    private const int LogLines = 40;
+
+    /// <summary>Makes it. The logs of what failed are read, where they still are.</summary>
+    public static RunReport ToReport(this RunRecord run)
+    {
+        var rows = new Rows(run);
+        var jobs = new ReportJob[run.Jobs.Count];
+        for (var i = 0; i < jobs.Length; i++) jobs[i] = Describe(run, run.Jobs[i], rows);
+        rows.Assign(jobs);
+
+        var built = run.Jobs.Where(IsBuilt).ToArray();
+        var makespan = built.Length == 0 ? 0 : built.Max(End) - built.Min(job => job.SupplyStart ?? job.Start ?? 0);
+        return new()
+        {
+            RunId = run.Id,
+            Started = run.Started,
+            Seconds = (run.Ended - run.Started).TotalSeconds,
+            State = run.State,
+            Requested = run.Requested,
+            Error = run.Error,
+            Makespan = makespan,
+            LowerBound = built.Length > 0 && run.State == RunState.Succeeded ? BoundOf(run) : null,
+            SuppliedBytes = run.Jobs.Sum(job => job.SuppliedBytes),
+            Builders = [.. rows.Names.Select((name, row) => DescribeBuilder(run, name, row, jobs, rows, makespan))],
+            Jobs = jobs,
+            CriticalPath = CriticalPathOf(run.Jobs),
+        };
+    }
+
+    private static ReportJob Describe(RunRecord run, RecordedJob job, Rows rows) => new()
+    {
+        Name = job.Job.Name,
+        DerivationPath = job.DerivationPath,
+        System = job.Job.System,
+        Status = job.Status,
+        Builder = job.Start is null && job.SupplyStart is null ? null : rows.IndexOf(job.IsSubstitution ? Substituters : job.Builder),
+        SupplyStart = job.SupplyStart,
+        Start = job.Start,
+        Seconds = job.Seconds,
+        Waited = job.Waited,
+        ExpectedSeconds = job.ExpectedSeconds,
+        Cores = job.Cores,
+        SuppliedBytes = job.SuppliedBytes,
+        OutputBytes = job.OutputBytes,
+        IsRequested = job.Job.IsRequested,
+        Dependencies = job.Job.Dependencies,
+        Attempts = [.. job.Attempts.Select(attempt => new ReportAttempt
+        {
+            Builder = rows.IndexOf(attempt.Builder),
+            Start = (attempt.Started - run.Started).TotalSeconds,
+            Seconds = attempt.Duration.TotalSeconds,
+            Reason = attempt.Reason,
+            GaveWay = attempt.GaveWay,
+        })],
+        Error = job.Error,
+        LogPath = job.LogPath,
+        LogTail = job.Status is NixBuildStatus.Failed or NixBuildStatus.TimedOut ? LogFile.TailOf(job.LogPath, LogLines) : [],
+    };
+
+    private static ReportBuilder DescribeBuilder(RunRecord run, string name, int row, ReportJob[] jobs, Rows rows, double makespan)
+    {
+        var own = jobs.Where(job => job.Builder == row).ToArray();
+        var known = run.Farm.FirstOrDefault(builder => builder.Name == name);
+        // A builder may be lost before it is described.
+        var slots = known is { MaxJobs: > 0 } ? known.MaxJobs : Math.Max(1, rows.LanesOf(row));
+        var busy = own.Sum(job => job.Seconds);
+        return new()
+        {
+            Name = name,
+            Kind = name == Substituters && known is null ? Substituters : "builder",
+            Systems = known is null ? [] : [.. known.Systems.Select(system => system.System)],
+            Slots = slots,
+            Lanes = Math.Max(1, rows.LanesOf(row)),
+            Builds = own.Count(job => job.Status == NixBuildStatus.Built),
+            BusySeconds = busy,
+            Utilisation = makespan > 0 ? Math.Min(1, busy / (slots * makespan)) : 0,
+            SuppliedBytes = own.Sum(job => job.SuppliedBytes),
+        };
+    }
+
+    private static double BoundOf(RunRecord run)
+    {
+        var scenario = RunReplay.Of(run).Scenario;
+        return LowerBound.Of(scenario.Graph, scenario.Farm, scenario.Durations.Seconds, moldable: true).Seconds;
+    }
+
+    private static List<int> CriticalPathOf(IReadOnlyList<RecordedJob> jobs)
+    {
+        var path = new List<int>();
+        var seen = new HashSet<int>();
+        var last = LastOf(jobs, Enumerable.Range(0, jobs.Count));
+        for (; last is { } job && seen.Add(job); last = LastOf(jobs, jobs[job].Job.Dependencies)) path.Add(job);
+        path.Reverse();
+        return path;
+    }
+
+    private static int? LastOf(IReadOnlyList<RecordedJob> jobs, IEnumerable<int> among) => among
+        .Where(job => job >= 0 && job < jobs.Count && jobs[job].Start is not null && jobs[job].Status.IsSuccess())
+        .OrderByDescending(job => End(jobs[job])).Select(job => (int?)job).FirstOrDefault();
+
+    private static bool IsBuilt(RecordedJob job) => job is { Status: NixBuildStatus.Built, Start: not null };
+
+    private static double End(RecordedJob job) => (job.Start ?? 0) + job.Seconds;
+
+    /// <summary>The rows of the drawing by name, in the order of the farm; names that only the jobs have come after.</summary>
+    private sealed class Rows
+    {
+        private readonly Dictionary<string, int> indexOf = [];
+        private readonly List<Lanes> lanes = [];
+
+        public Rows(RunRecord run)
+        {
+            foreach (var builder in run.Farm) Add(builder.Name);
+            foreach (var job in run.Jobs.Where(job => !job.IsSubstitution && job.SupplyStart is not null && job.Builder is not null)) Add(job.Builder!);
+            foreach (var attempt in run.Jobs.SelectMany(job => job.Attempts)) Add(attempt.Builder);
+            if (run.Jobs.Any(job => job.IsSubstitution && job.Start is not null)) Add(Substituters);
+        }
+
+        public IEnumerable<string> Names => indexOf.OrderBy(row => row.Value).Select(row => row.Key);
+
+        public int? IndexOf(string? name) => name is not null && indexOf.TryGetValue(name, out var row) ? row : null;
+
+        public int LanesOf(int row) => lanes[row].Count;
+
+        public void Assign(ReportJob[] jobs)
+        {
+            for (var i = 0; i < jobs.Length; i++)
+            {
+                var index = i;
+                if (jobs[i] is { Builder: { } row } job && (job.SupplyStart ?? job.Start) is { } start)
+                {
+                    lanes[row].Add(start, (job.Start ?? start) + job.Seconds, lane => jobs[index] = jobs[index] with { Lane = lane });
+                }
+                for (var a = 0; a < jobs[i].Attempts.Count; a++)
+                {
+                    var (attempt, number) = (jobs[i].Attempts[a], a);
+                    if (attempt.Builder is not { } where) continue;
+                    lanes[where].Add(attempt.Start, attempt.Start + attempt.Seconds, lane =>
+                    {
+                        ReportAttempt[] attempts = [.. jobs[index].Attempts];
+                        attempts[number] = attempts[number] with { Lane = lane };
+                        jobs[index] = jobs[index] with { Attempts = attempts };
+                    });
+                }
+            }
+            foreach (var own in lanes) own.Assign();
+        }
+
+        private void Add(string name)
+        {
+            if (indexOf.TryAdd(name, indexOf.Count)) lanes.Add(new());
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using System.Text.Json;
+using NixBuildFarm.Farm.Tests.Builds;
+
+namespace NixBuildFarm.Farm.Tests.History;
+
+/// <summary>The report of a run that was; how the page looks is tested in tests/Report.</summary>
+public sealed class ReportTests : IDisposable
+{
+    private readonly BuildSession session = new();
+
+    public void Dispose() => session.Dispose();
+
+    [Fact]
+    public void The_latest_run_is_written_as_what_the_name_of_the_file_says()
+    {
+        session.Write("some", """package "top" "sleep 0.3; cat $inputs > $out" [ (package "bottom" (sleep 0.3) [ ]) ]""");
+        session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path some.nix").Succeeded();
+
+        var written = session.Run("'a.html', 'a.json', 'a.trace', 'a.trace.json' | ForEach-Object { Export-NixBuildReport $_ -PassThru }");
+
+        Assert.Empty(written.Errors);
+        Assert.Equal(["a.html", "a.json", "a.trace", "a.trace.json"], written.Script.OutputAs<FileInfo>().Select(file => file.Name));
+        Assert.StartsWith("<!doctype html>", Text("a.html"));
+        var report = JsonDocument.Parse(Text("a.json")).RootElement;
+        Assert.Equal(["bottom", "top"], report.GetProperty("criticalPath").EnumerateArray().Select(index => report.GetProperty("jobs")[index.GetInt32()].GetProperty("name").GetString()));
+        Assert.InRange(report.GetProperty("lowerBound").GetDouble(), 0.5, report.GetProperty("makespan").GetDouble());
+        Assert.Contains("traceEvents", Text("a.trace"));
+        Assert.Equal(Text("a.trace"), Text("a.trace.json"));
+        Assert.Empty(Directory.GetFiles(session.Folder, "*.tmp"));
+    }
+
+    [Fact]
+    public void A_run_that_failed_shows_the_end_of_its_log()
+    {
+        session.Write("bad", """package "bad" "echo '<the reason>'; exit 3" [ ]""");
+        session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path bad.nix");
+
+        session.Run("Get-NixBuild -Last 1 -Result | Export-NixBuildReport bad.json -NoClobber");
+
+        var job = Assert.Single(JsonDocument.Parse(Text("bad.json")).RootElement.GetProperty("jobs").EnumerateArray());
+        Assert.Equal("<the reason>", Assert.Single(job.GetProperty("logTail").EnumerateArray()).GetString());
+        Assert.Contains("FileExists,", session.Run("Export-NixBuildReport bad.json -NoClobber").Errors);
+        Assert.Contains("ReportNotWritten,", session.Run("Export-NixBuildReport nowhere/bad.json").Errors);
+        session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path bad.nix");
+        Assert.Contains("SeveralRuns,", session.Run("Get-NixBuild | Export-NixBuildReport both.html").Errors);
+        Assert.Contains("NotAFile,", session.Run("Export-NixBuildReport env:both").Errors);
+    }
+
+    private string Text(string file) => File.ReadAllText(Path.Combine(session.Folder, file));
+}
