@@ -33,7 +33,7 @@ public abstract class AsyncCommand : PSCmdlet, IDisposable
         {
             try
             {
-                await body(new CommandOutput(queue.Add, room, stop.Token), stop.Token);
+                await body(new CmdletOutput(queue.Add, room, stop.Token), stop.Token);
             }
             finally
             {

@@ -2,47 +2,58 @@ using System.Management.Automation;
 
 namespace NixBuildFarm;
 
-/// <summary>The streams of a cmdlet, for use from any thread, in the order of the calls.</summary>
-public sealed class CommandOutput
+/// <summary>The streams that a command writes to, for use from any thread, in the order of the calls: those of a cmdlet or of a job.</summary>
+public abstract class CommandOutput
 {
-    private readonly Action<Action<Cmdlet>> post;
-    private readonly SemaphoreSlim room;
-    private readonly CancellationToken stopped;
-
-    /// <summary>Makes the streams.</summary>
-    /// <param name="post">Has the pipeline's thread do something.</param>
-    /// <param name="room">For how many pieces of information there is room.</param>
-    /// <param name="stopped">Nobody listens any more.</param>
-    internal CommandOutput(Action<Action<Cmdlet>> post, SemaphoreSlim room, CancellationToken stopped)
-    {
-        this.post = post;
-        this.room = room;
-        this.stopped = stopped;
-    }
+    // What Write-Host says of its text: the host shows it, whatever the user wants to see of the information stream.
+    private const string HostTag = "PSHOST";
 
     /// <summary>Writes an object to the pipeline.</summary>
-    public void Object(object value) => post(c => c.WriteObject(value));
+    public abstract void Object(object value);
 
     /// <summary>Writes a non-terminating error.</summary>
-    public void Error(ErrorRecord error) => post(c => c.WriteError(error));
+    public abstract void Error(ErrorRecord error);
 
     /// <summary>Writes a non-terminating error about <paramref name="target"/>.</summary>
     public void Error(NixBuildFarmException error, object? target = null) => Error(error.ToErrorRecord(target));
 
     /// <summary>Says what is not as it should be.</summary>
-    public void Warning(string message) => post(c => c.WriteWarning(message));
+    public abstract void Warning(string message);
 
     /// <summary>Says which decision was taken.</summary>
-    public void Verbose(string message) => post(c => c.WriteVerbose(message));
+    public abstract void Verbose(string message);
 
     /// <summary>Says what passes over the wire.</summary>
-    public void Debug(string message) => post(c => c.WriteDebug(message));
+    public abstract void Debug(string message);
 
-    /// <summary>
-    /// Writes to the information stream. There may be very much of this: who writes faster than the pipeline takes it has to wait, so that
-    /// what is pending never fills the memory.
-    /// </summary>
-    public void Information(object message, params string[] tags)
+    /// <summary>Writes to the information stream. There may be very much of this.</summary>
+    public abstract void Information(object message, params string[] tags);
+
+    /// <summary>Shows progress.</summary>
+    public abstract void Progress(ProgressRecord record);
+
+    /// <summary>Writes text for the person who waits to the information stream: it is shown, and no part of the output.</summary>
+    public void Text(string text, string tag) => Information(new HostInformationMessage { Message = text }, HostTag, tag);
+}
+
+/// <summary>The streams of a cmdlet: what is written is queued, and reaches them on the thread of the pipeline.</summary>
+/// <param name="post">Has the pipeline's thread do something.</param>
+/// <param name="room">For how many pieces of information there is room.</param>
+/// <param name="stopped">Nobody listens any more.</param>
+internal sealed class CmdletOutput(Action<Action<Cmdlet>> post, SemaphoreSlim room, CancellationToken stopped) : CommandOutput
+{
+    public override void Object(object value) => post(c => c.WriteObject(value));
+
+    public override void Error(ErrorRecord error) => post(c => c.WriteError(error));
+
+    public override void Warning(string message) => post(c => c.WriteWarning(message));
+
+    public override void Verbose(string message) => post(c => c.WriteVerbose(message));
+
+    public override void Debug(string message) => post(c => c.WriteDebug(message));
+
+    // Who writes faster than the pipeline takes it has to wait, so that what is pending never fills the memory.
+    public override void Information(object message, params string[] tags)
     {
         try
         {
@@ -59,6 +70,5 @@ public sealed class CommandOutput
         });
     }
 
-    /// <summary>Shows progress.</summary>
-    public void Progress(ProgressRecord record) => post(c => c.WriteProgress(record));
+    public override void Progress(ProgressRecord record) => post(c => c.WriteProgress(record));
 }

@@ -45,14 +45,22 @@ public abstract class DerivationCommand : AsyncCommand
 
     /// <summary>Asks Nix for the derivations.</summary>
     /// <exception cref="NixBuildFarmException">It does not evaluate, or is no derivation.</exception>
-    private protected Task<IReadOnlyList<RequestedDerivation>> ResolveAsync(CancellationToken cancellation) => ParameterSetName switch
+    private protected Task<IReadOnlyList<RequestedDerivation>> ResolveAsync(CancellationToken cancellation) => Resolver()(cancellation);
+
+    /// <summary>What asks Nix for them, in the session's present location: a job goes on when the session is elsewhere.</summary>
+    private protected Func<CancellationToken, Task<IReadOnlyList<RequestedDerivation>>> Resolver()
     {
-        PathSet => InstallableResolver.ResolveFileAsync(
-            GetUnresolvedProviderPathFromPSPath(Path),
-            Attribute,
-            Argument.Cast<DictionaryEntry>().ToDictionary(e => e.Key.ToString()!, e => NixExpression.From(e.Value)),
-            cancellation),
-        DerivationSet => Task.FromResult(InstallableResolver.ResolveDerivations(DerivationPath)),
-        _ => InstallableResolver.ResolveAsync(Installable, SessionState.Path.CurrentFileSystemLocation.ProviderPath, cancellation),
-    };
+        switch (ParameterSetName)
+        {
+            case PathSet:
+                var file = GetUnresolvedProviderPathFromPSPath(Path);
+                return cancellation => InstallableResolver.ResolveFileAsync(
+                    file, Attribute, Argument.Cast<DictionaryEntry>().ToDictionary(e => e.Key.ToString()!, e => NixExpression.From(e.Value)), cancellation);
+            case DerivationSet:
+                return _ => Task.FromResult(InstallableResolver.ResolveDerivations(DerivationPath));
+            default:
+                var folder = SessionState.Path.CurrentFileSystemLocation.ProviderPath;
+                return cancellation => InstallableResolver.ResolveAsync(Installable, folder, cancellation);
+        }
+    }
 }

@@ -18,7 +18,7 @@ internal static class SupplyBench
     {
         if (!Directory.Exists("/run/farm/hosts")) throw new InvalidOperationException("This needs the farm: ./build.sh bench supply");
         Directory.CreateDirectory(Folder);
-        var farm = (await BuilderInventory.ReadAsync(null, CancellationToken.None)).Builders.Where(b => !b.IsLocal).ToArray();
+        var farm = (await BuilderInventory.ReadAsync(new BuilderSource(), (_, source) => throw new NotSupportedException(source), CancellationToken.None)).Builders.Where(b => !b.IsLocal).ToArray();
         var ruby = farm.Single(b => b.Name == Host);
         if (only is null or "large") await LargeAsync(ruby, isQuick);
         if (only is null or "layers") await TransferLayers.PrintAsync(ruby, await AddAsync("layers", isQuick ? 128 << 20 : 1 << 30), $"{Folder}/layers");

@@ -54,7 +54,11 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
     public CancellationToken Stopping => stop.Token;
 
     /// <summary>As others see it.</summary>
-    public RunningBuild ToRunningBuild() => new(Job.Name, Session.Builder.Name, BuildBegun ?? Begun, Phase);
+    public RunningBuild ToRunningBuild() => new(Job.Name, Session.Builder.Name, BuildBegun ?? Begun, Phase)
+    {
+        DerivationPath = Job.Path.ToString(),
+        Expected = ExpectedSeconds > 0 ? TimeSpan.FromSeconds(Math.Min(ExpectedSeconds, TimeSpan.MaxValue.TotalSeconds / 2)) : null,
+    };
 
     /// <summary>Calls it off: the connection is closed, and the builder's daemon ends the build.</summary>
     public void Cancel() => stop.Cancel();

@@ -47,6 +47,9 @@ public sealed class BuildRun
     /// <summary>Names this run among all.</summary>
     public string RunId { get; }
 
+    /// <summary>The run as it is kept; null until it has ended, however it does.</summary>
+    public RunRecord? Record { get; private set; }
+
     /// <summary>Runs to the end. What becomes of each derivation is told to the observer.</summary>
     /// <returns>The results, in the order in which they came.</returns>
     /// <exception cref="NixBuildFarmException">The run could not begin: no local store, unreadable derivations, nothing may come home.</exception>
@@ -58,12 +61,14 @@ public sealed class BuildRun
         try
         {
             var results = await RunAsync(history, recorder, cancellation);
-            history.Note(recorder.Ended());
+            Record = recorder.Ended();
+            history.Note(Record);
             return results;
         }
         catch (Exception e)
         {
-            history.Note(recorder.Broken(e));
+            Record = recorder.Broken(e);
+            history.Note(Record);
             throw;
         }
     }

@@ -31,7 +31,7 @@ public enum NixBuildStatus
 }
 
 /// <summary>Says what the ways of ending have in common.</summary>
-internal static class NixBuildStatuses
+public static class NixBuildStatuses
 {
     /// <summary>Whether the outputs are there.</summary>
     public static bool IsSuccess(this NixBuildStatus status) => status is NixBuildStatus.Built or NixBuildStatus.Substituted or NixBuildStatus.AlreadyValid;

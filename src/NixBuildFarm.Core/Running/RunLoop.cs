@@ -144,7 +144,7 @@ internal sealed partial class RunLoop : IDisposable
                 default: throw new InvalidOperationException($"The scheduler decided {decision}, which the run does not know.");
             }
         }
-        reporter.Progress(running);
+        reporter.Progress(running, () => Forecast.Of(scheduler, running, clock.UtcNow));
     }
 
     private void Start(RunJob job, int builder, int cores, string reason)

@@ -5,10 +5,15 @@ namespace NixBuildFarm.Running;
 /// <summary>Tells the observer of a run what happens, and keeps count. Results are told once per derivation.</summary>
 internal sealed class RunReporter(IBuildObserver observer, string runId, int total, RunClock clock)
 {
+    private const double ForecastSeconds = 1;
+
     private readonly object gate = new();
     private readonly List<NixBuildResult> results = [];
     private int done;
     private int failed;
+    private long supplied;
+    private TimeSpan? remaining;
+    private double forecastAt = double.NegativeInfinity;
 
     /// <summary>What has ended so far.</summary>
     public IReadOnlyList<NixBuildResult> Results
@@ -73,9 +78,19 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     }
 
     /// <summary>Where the run stands.</summary>
-    public void Progress(IEnumerable<Attempt> running)
+    /// <param name="running">What is under way.</param>
+    /// <param name="forecast">Says how long it will take still; asked once a second, for it looks at every job.</param>
+    public void Progress(IEnumerable<Attempt> running, Func<TimeSpan?> forecast)
     {
-        lock (gate) observer.Progressed(new(total, done, failed, [.. running.Select(attempt => attempt.ToRunningBuild())]));
+        if (clock.Now - forecastAt >= ForecastSeconds)
+        {
+            forecastAt = clock.Now;
+            remaining = forecast();
+        }
+        lock (gate)
+        {
+            observer.Progressed(new(total, done, failed, [.. running.Select(attempt => attempt.ToRunningBuild())]) { Remaining = remaining, Supplied = supplied });
+        }
     }
 
     /// <summary>A build has printed a line.</summary>
@@ -96,6 +111,7 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
         lock (gate)
         {
             results.Add(result);
+            supplied += result.Supplied;
             if (result.Success) done++;
             else failed++;
         }

@@ -3,6 +3,7 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Completers;
 using NixBuildFarm.History;
 using NixBuildFarm.Planning;
+using NixBuildFarm.Reporting;
 using NixBuildFarm.Running;
 using NixBuildFarm.Ssh;
 using NixBuildFarm.Transport;
@@ -13,10 +14,13 @@ namespace NixBuildFarm.Commands;
 /// <para type="synopsis">Builds Nix derivations on the builders that are given, the local machine among them as an equal.</para>
 /// </summary>
 [Cmdlet(VerbsLifecycle.Invoke, "NixDistributedBuild", DefaultParameterSetName = InstallableSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
-[OutputType(typeof(NixBuildResult), typeof(NixBuildPlan))]
+[OutputType(typeof(NixBuildResult), typeof(NixBuildPlan), typeof(Job))]
 public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 {
     private readonly List<object> givenBuilders = [];
+    private string? jsonLogFile;
+
+    private delegate Task<BuildRequest> RequestMaker(CommandOutput output, CancellationToken cancellation);
 
     /// <summary>The builders of this build: objects or names. None: all that are enabled.</summary>
     [Parameter(ValueFromPipeline = true)]
@@ -82,6 +86,15 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ValidateNotNullOrEmpty]
     public string? LogPath { get; set; }
 
+    /// <summary>A file for the run as lines of Nix's internal-json, which nom and other tools read. A file that is there is replaced.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? JsonLog { get; set; }
+
+    /// <summary>Goes on in the background, and writes a job.</summary>
+    [Parameter]
+    public SwitchParameter AsJob { get; set; }
+
     /// <inheritdoc/>
     protected override void ProcessRecord() => givenBuilders.AddRange(Builder);
 
@@ -96,52 +109,90 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         }
 
         var question = $"Performing the operation \"Build\" on target \"{string.Join(", ", Named)}\".";
-        if (ShouldProcess(question, $"Are you sure you want to perform this action?\n{question}", "Confirm", out var refusal)) Await(BuildAsync);
-        else if (refusal == ShouldProcessReason.WhatIf) Await(PlanAsync);
+        var request = Requester();
+        if (ShouldProcess(question, $"Are you sure you want to perform this action?\n{question}", "Confirm", out var refusal))
+        {
+            if (AsJob) StartJob(request);
+            else Await((output, cancellation) => BuildAsync(request, output, cancellation));
+        }
+        else if (refusal == ShouldProcessReason.WhatIf)
+        {
+            Await((output, cancellation) => PlanAsync(request, output, cancellation));
+        }
     }
 
-    private async Task BuildAsync(CommandOutput output, CancellationToken cancellation)
+    private void StartJob(RequestMaker request)
     {
-        var request = await RequestAsync(output, cancellation);
-        var observer = new PipelineObserver(output);
+        var job = new NixBuildJob(MyInvocation.Line, (output, cancellation) => BuildAsync(request, output, cancellation));
+        JobRepository.Add(job);
+        job.Start();
+        WriteObject(job);
+    }
+
+    private async Task BuildAsync(RequestMaker make, CommandOutput output, CancellationToken cancellation)
+    {
+        var request = await make(output, cancellation);
+        using var jsonLog = jsonLogFile is null ? null : OpenJsonLog(jsonLogFile);
+        using var display = ContinuousIntegration.IsHere ? null : new RunProgressDisplay(output, request.Named, TimeProvider.System);
+        IBuildObserver[] others = [.. jsonLog is null ? Array.Empty<IBuildObserver>() : [jsonLog], .. display is null ? [new ContinuousIntegration(output, TimeProvider.System)] : Array.Empty<IBuildObserver>()];
         using var history = new SqliteHistory(SqliteHistory.DefaultFile);
-        try
+        var run = new BuildRun(request, new BuilderTransports(new SshTransportFactory()), history, new CombinedObserver([new PipelineObserver(output, display), .. others]));
+        await run.RunAsync(cancellation);
+        display?.Dispose();
+        if (run.Record is { } record)
         {
-            await new BuildRun(request, new BuilderTransports(new SshTransportFactory()), history, observer).RunAsync(cancellation);
-        }
-        finally
-        {
-            observer.Complete();
+            foreach (var line in RunSummaryText.Of(record)) output.Text(line, RunSummaryText.Tag);
         }
     }
 
-    private async Task PlanAsync(CommandOutput output, CancellationToken cancellation)
+    private static async Task PlanAsync(RequestMaker make, CommandOutput output, CancellationToken cancellation)
     {
-        var request = await RequestAsync(output, cancellation);
+        var request = await make(output, cancellation);
         using var history = KnownHistory.Open();
         var plan = await new BuildPlanner(request, new BuilderTransports(new SshTransportFactory()), history.Store, new PipelineObserver(output)).PlanAsync(cancellation);
         foreach (var step in plan) output.Object(step);
     }
 
-    private async Task<BuildRequest> RequestAsync(CommandOutput output, CancellationToken cancellation)
+    private static InternalJsonLog OpenJsonLog(string file)
     {
-        var settings = NixConfiguration.ReadAsync(cancellation);
-        return new()
+        try
         {
-            Builders = await SelectAsync(output, cancellation),
-            Requested = await ResolveAsync(cancellation),
-            Named = [.. Named],
-            KeepGoing = KeepGoing,
-            MaxAttempts = Retry,
-            MaxSilentTime = MaxSilentTime,
-            Timeout = Timeout,
-            Cores = Cores,
-            Hedge = Hedge,
-            CopyBack = CopyBack,
-            MaxUpload = MaxUpload,
-            OutLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink),
-            LogFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath),
-            BuildersUseSubstitutes = (await settings).BuildersUseSubstitutes,
+            return new(new FileStream(file, FileMode.Create, FileAccess.Write, FileShare.ReadWrite));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NixBuildFarmException("JsonLogNotWritten", $"-JsonLog {file} cannot be written: {e.Message}", "Name a file in a folder that is there and yours.", e);
+        }
+    }
+
+    /// <summary>What makes the request. All that the session has to be asked for is asked here: a job goes on without it.</summary>
+    private RequestMaker Requester()
+    {
+        var resolve = Resolver();
+        var outLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink);
+        var logFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath);
+        jsonLogFile = JsonLog is null ? null : this.FileOf(JsonLog);
+        string[] named = [.. Named];
+        return async (output, cancellation) =>
+        {
+            var settings = NixConfiguration.ReadAsync(cancellation);
+            return new()
+            {
+                Builders = await SelectAsync(output, cancellation),
+                Requested = await resolve(cancellation),
+                Named = named,
+                KeepGoing = KeepGoing,
+                MaxAttempts = Retry,
+                MaxSilentTime = MaxSilentTime,
+                Timeout = Timeout,
+                Cores = Cores,
+                Hedge = Hedge,
+                CopyBack = CopyBack,
+                MaxUpload = MaxUpload,
+                OutLink = outLink,
+                LogFolder = logFolder,
+                BuildersUseSubstitutes = (await settings).BuildersUseSubstitutes,
+            };
         };
     }
 

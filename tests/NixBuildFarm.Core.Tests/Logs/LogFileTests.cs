@@ -55,7 +55,7 @@ public sealed class LogFileTests : IDisposable
     {
         var build = BuildLog.Open(folder, Derivation);
         build.Add("first");
-        var log = new LogFile(build.Path, "hello-2.12", "run");
+        var log = new LogFile(build.Path!, "hello-2.12", "run");
         await using var lines = log.FollowAsync(null, TimeProvider.System, CancellationToken.None).GetAsyncEnumerator();
 
         Assert.True(await lines.MoveNextAsync());

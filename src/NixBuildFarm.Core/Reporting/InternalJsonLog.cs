@@ -1,0 +1,178 @@
+using System.Text.Json;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Running;
+
+namespace NixBuildFarm.Reporting;
+
+/// <summary>
+/// Writes a run as the lines of Nix's <c>--log-format internal-json</c>, which nix-output-monitor and others read. Numbers of activities and
+/// results are those of Nix's <c>logging.hh</c>.
+/// </summary>
+public sealed class InternalJsonLog : IBuildObserver, IDisposable
+{
+    private const int Builds = 104, Build = 105;
+    private const int LogLine = 101, SetPhase = 104, Progress = 105;
+    private const int Error = 0, Warning = 1, Info = 3;
+
+    private readonly object gate = new();
+    private readonly Stream output;
+    private readonly Dictionary<(string Derivation, string Builder), (long Id, string Phase)> running = [];
+    private long lastId;
+    private long overall;
+    private bool closed;
+
+    /// <summary>Writes to a stream, which it closes at its end.</summary>
+    public InternalJsonLog(Stream output)
+    {
+        this.output = output;
+        overall = Start(Builds, "", []);
+    }
+
+    /// <inheritdoc/>
+    public void Ended(NixBuildResult result)
+    {
+        lock (gate)
+        {
+            foreach (var build in running.Where(build => build.Key.Derivation == result.DerivationPath).ToArray()) Stop(build.Key);
+            if (!result.Success && result.Error is not null) Message(Error, $"error: {result.Name}: {result.Error}");
+        }
+    }
+
+    /// <inheritdoc/>
+    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => Say(Error, $"error: {error.Message}");
+
+    /// <inheritdoc/>
+    public void HistoryFailed(HistoryException error) => Say(Warning, $"warning: {error.Message}");
+
+    /// <inheritdoc/>
+    public void Decided(string message)
+    {
+        // What goes on inside is no news to a reader of builds.
+    }
+
+    /// <inheritdoc/>
+    public void Degraded(string message) => Say(Warning, $"warning: {message}");
+
+    /// <inheritdoc/>
+    public void Printed(RunningBuild build, string line)
+    {
+        lock (gate)
+        {
+            var id = running.TryGetValue((build.DerivationPath, build.Builder), out var known) ? known.Id : Begin(build);
+            Result(id, LogLine, [line]);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Progressed(RunProgress progress)
+    {
+        lock (gate)
+        {
+            // The supply of inputs comes before the build, and Nix has no word for it.
+            var current = progress.Running.Where(build => build.Phase != "supplying").ToDictionary(build => (build.DerivationPath, build.Builder));
+            foreach (var gone in running.Keys.Where(key => !current.ContainsKey(key)).ToArray()) Stop(gone);
+            foreach (var (key, build) in current)
+            {
+                if (!running.TryGetValue(key, out var known)) known = (Begin(build), "");
+                if (known.Phase == build.Phase || build.Phase == "building") continue;
+                running[key] = known with { Phase = build.Phase };
+                Result(known.Id, SetPhase, [build.Phase]);
+            }
+            Result(overall, Progress, [progress.Done, progress.Total, running.Count, progress.Failed]);
+            output.Flush();
+        }
+    }
+
+    /// <summary>Ends what has begun, and closes the stream.</summary>
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            if (closed) return;
+            foreach (var key in running.Keys.ToArray()) Stop(key);
+            Line(json => WriteStop(json, overall));
+            closed = true;
+            output.Dispose();
+        }
+    }
+
+    private long Begin(RunningBuild build)
+    {
+        // An empty machine is this one.
+        var machine = build.Builder == NixBuilder.LocalName ? "" : build.Builder;
+        var id = Start(Build, $"building '{build.DerivationPath}'{(machine == "" ? "" : $" on '{machine}'")}", [build.DerivationPath, machine, 1, 1]);
+        running[(build.DerivationPath, build.Builder)] = (id, "");
+        return id;
+    }
+
+    private long Start(int type, string text, object[] fields)
+    {
+        var id = ++lastId;
+        Line(json =>
+        {
+            json.WriteString("action", "start");
+            json.WriteNumber("id", id);
+            json.WriteNumber("level", Info);
+            json.WriteNumber("parent", type == Builds ? 0 : overall);
+            json.WriteString("text", text);
+            json.WriteNumber("type", type);
+            WriteFields(json, fields);
+        });
+        return id;
+    }
+
+    private void Stop((string, string) key)
+    {
+        if (running.Remove(key, out var build)) Line(json => WriteStop(json, build.Id));
+    }
+
+    private void Result(long id, int type, object[] fields) => Line(json =>
+    {
+        json.WriteString("action", "result");
+        json.WriteNumber("id", id);
+        json.WriteNumber("type", type);
+        WriteFields(json, fields);
+    });
+
+    private void Say(int level, string text)
+    {
+        lock (gate) Message(level, text);
+    }
+
+    private void Message(int level, string text) => Line(json =>
+    {
+        json.WriteString("action", "msg");
+        json.WriteNumber("level", level);
+        json.WriteString("msg", text);
+    });
+
+    private static void WriteStop(Utf8JsonWriter json, long id)
+    {
+        json.WriteString("action", "stop");
+        json.WriteNumber("id", id);
+    }
+
+    private static void WriteFields(Utf8JsonWriter json, object[] fields)
+    {
+        json.WriteStartArray("fields");
+        foreach (var field in fields)
+        {
+            if (field is string text) json.WriteStringValue(text);
+            else json.WriteNumberValue(Convert.ToInt64(field));
+        }
+        json.WriteEndArray();
+    }
+
+    private void Line(Action<Utf8JsonWriter> write)
+    {
+        if (closed) return;
+        output.Write("@nix "u8);
+        using (var json = new Utf8JsonWriter(output))
+        {
+            json.WriteStartObject();
+            write(json);
+            json.WriteEndObject();
+        }
+        output.WriteByte((byte)'\n');
+    }
+}

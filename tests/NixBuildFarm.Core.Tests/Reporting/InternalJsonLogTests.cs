@@ -1,0 +1,90 @@
+using System.Text;
+using System.Text.Json;
+using NixBuildFarm.Reporting;
+using NixBuildFarm.Running;
+
+namespace NixBuildFarm.Core.Tests.Reporting;
+
+/// <summary>A run in the words of Nix's internal-json.</summary>
+public sealed class InternalJsonLogTests : IDisposable
+{
+    private const string Drv = "/nix/store/00000000000000000000000000000000-hello-2.12.drv";
+    private readonly MemoryStream written = new();
+
+    public void Dispose() => written.Dispose();
+
+    [Fact]
+    public void A_build_starts_names_its_phases_prints_and_stops()
+    {
+        using (var log = new InternalJsonLog(written))
+        {
+            log.Progressed(new(2, 0, 0, [Build("supplying")]));
+            log.Progressed(new(2, 0, 0, [Build("building")]));
+            log.Printed(Build("building"), "gcc -c \"x\"\tä\e[0m");
+            log.Progressed(new(2, 0, 0, [Build("installPhase")]));
+            log.Progressed(new(2, 1, 0, []));
+        }
+
+        var lines = Lines().Where(line => line.GetProperty("action").GetString() != "result" || Type(line) != 105).ToArray();
+        Assert.Equal(["start 104", "start 105", "result 101", "result 104", "stop", "stop"], lines.Select(line => $"{line.GetProperty("action").GetString()}{(Type(line) is { } type ? $" {type}" : "")}"));
+        Assert.Equal([Drv, "ruby", "1", "1"], Fields(lines[1]));
+        Assert.Equal(["gcc -c \"x\"\tä\e[0m"], Fields(lines[2]));
+        Assert.Equal(["installPhase"], Fields(lines[3]));
+        Assert.Equal(lines[1].GetProperty("id").GetInt64(), lines[4].GetProperty("id").GetInt64());
+    }
+
+    [Fact]
+    public void Counts_are_done_expected_running_failed()
+    {
+        using var log = new InternalJsonLog(written);
+
+        log.Progressed(new(9, 3, 2, [Build("building")]));
+
+        Assert.Equal(["3", "9", "1", "2"], Fields(Lines()[^1]));
+    }
+
+    [Fact]
+    public void This_machine_has_no_name()
+    {
+        using var log = new InternalJsonLog(written);
+
+        log.Progressed(new(1, 0, 0, [Build("building", "local")]));
+
+        Assert.Equal("", Fields(Lines().Single(line => Type(line) == 105 && line.GetProperty("action").GetString() == "start"))[1]);
+    }
+
+    [Fact]
+    public void A_failure_ends_its_build_and_is_a_message()
+    {
+        using var log = new InternalJsonLog(written);
+        log.Progressed(new(1, 0, 0, [Build("building")]));
+
+        log.Ended(new() { Name = "hello-2.12", DerivationPath = Drv, System = "x86_64-linux", Status = NixBuildStatus.Failed, Error = "exit code 3\nsee the log", RunId = "r" });
+
+        var lines = Lines();
+        Assert.Equal("stop", lines[^2].GetProperty("action").GetString());
+        Assert.Equal(("msg", 0, "error: hello-2.12: exit code 3\nsee the log"), (lines[^1].GetProperty("action").GetString(), lines[^1].GetProperty("level").GetInt32(), lines[^1].GetProperty("msg").GetString()));
+    }
+
+    [Fact]
+    public void A_derivation_that_is_built_twice_at_once_is_two_activities()
+    {
+        using var log = new InternalJsonLog(written);
+
+        log.Progressed(new(1, 0, 0, [Build("building"), Build("building", "kana")]));
+
+        Assert.Equal(["kana", "ruby"], Lines().Where(line => Type(line) == 105 && line.GetProperty("action").GetString() == "start").Select(line => Fields(line)[1]).Order());
+    }
+
+    private static RunningBuild Build(string phase, string builder = "ruby") => new("hello-2.12", builder, DateTimeOffset.UnixEpoch, phase) { DerivationPath = Drv };
+
+    private JsonElement[] Lines() => [.. Encoding.UTF8.GetString(written.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line =>
+    {
+        Assert.StartsWith("@nix {", line);
+        return JsonDocument.Parse(line["@nix ".Length..]).RootElement;
+    })];
+
+    private static int? Type(JsonElement line) => line.TryGetProperty("type", out var type) ? type.GetInt32() : null;
+
+    private static string[] Fields(JsonElement line) => [.. line.GetProperty("fields").EnumerateArray().Select(field => field.ToString())];
+}

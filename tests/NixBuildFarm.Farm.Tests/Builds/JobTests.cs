@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Builds;
+
+/// <summary>A build in the background, with PowerShell's own job cmdlets.</summary>
+public sealed class JobTests(TestFarm farm) : IDisposable
+{
+    private const string Marker = "27182";
+    private readonly BuildSession session = new();
+
+    public void Dispose() => session.Dispose();
+
+    [Fact]
+    public void A_job_gives_its_results_to_Receive_Job_and_ends_as_completed()
+    {
+        session.Write("some", """package "top" "cat $inputs > $out" [ (package "bottom" (sleep 0.3) [ ]) ]""");
+
+        var build = session.Run("$job = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -AsJob; $null = Wait-Job $job; Receive-Job $job");
+
+        Assert.Equal(["bottom Built", "top Built"], build.Results.Select(result => $"{result.Name} {result.Status}"));
+        Assert.Equal(["Completed", "NixBuildJob", "False"], session.Run("$job.State; $job.PSJobTypeName; $job.HasMoreData").Script.Output.Select(o => o.ToString()));
+        Assert.Contains(build.Script.Information, record => record.Tags.Contains("NixBuildSummary"));
+        Assert.Contains(build.Script.Progress, record => record.Activity.StartsWith("Building", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_job_goes_on_when_the_session_is_elsewhere_and_the_prompt_is_back_at_once()
+    {
+        session.Write("some", """package "top" (sleep 1) [ ]""");
+        session.Run("Get-NixBuilder ruby");
+        var clock = Stopwatch.StartNew();
+
+        session.Run("$job = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -OutLink result -AsJob; Set-Location /");
+
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(1), $"The prompt was back after {clock.Elapsed}.");
+        session.Run("Receive-Job $job -Wait").Succeeded();
+        Assert.True(Path.Exists(Path.Combine(session.Folder, "result")));
+    }
+
+    [Fact]
+    public async Task Stop_Job_ends_the_builds_on_the_builders()
+    {
+        session.Write("long", $$"""[ (package "a" "sleep {{Marker}}" [ ]) (package "b" "sleep {{Marker}}" [ ]) ]""");
+        session.Run("$job = Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path long.nix -AsJob");
+        await UntilAsync(async () => await SleepersAsync() == 2);
+
+        session.Run("Stop-Job $job");
+
+        Assert.Equal("Stopped", session.Run("$job.State").Script.Output.Single().ToString());
+        await UntilAsync(async () => await SleepersAsync() == 0);
+        session.Run("Remove-Job $job");
+        Assert.Empty(session.Run("Get-Job").Script.Output);
+    }
+
+    [Fact]
+    public void A_job_that_cannot_begin_has_failed_and_says_why()
+    {
+        var build = session.Run("$job = Invoke-NixDistributedBuild -Path missing.nix -AsJob; $null = Wait-Job $job; Receive-Job $job");
+
+        Assert.Contains("NixFailed", build.Errors);
+        Assert.Equal("Failed", session.Run("$job.State").Script.Output.Single().ToString());
+    }
+
+    [Fact]
+    public void Several_jobs_run_at_once()
+    {
+        session.Write("one", """package "one" (sleep 0.5) [ ]""");
+        session.Write("two", """package "two" (sleep 0.5) [ ]""");
+
+        var build = session.Run("$jobs = 'one', 'two' | ForEach-Object { Invoke-NixDistributedBuild -Path \"$_.nix\" -Builder ruby -AsJob }; $null = Wait-Job $jobs; Receive-Job $jobs").Succeeded();
+
+        Assert.Equal(["one", "two"], build.Results.Select(result => result.Name).Order());
+    }
+
+    private async Task<int> SleepersAsync()
+    {
+        var count = 0;
+        foreach (var host in farm.Builders) count += int.Parse(await host.ExecAsync("bash", "-c", $"grep -slz '^{Marker}$' /proc/[0-9]*/cmdline | wc -l"));
+        return count;
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        for (var i = 0; i < 100; i++)
+        {
+            if (await condition()) return;
+            await Task.Delay(100);
+        }
+        Assert.Fail("It did not come to pass within ten seconds.");
+    }
+}

@@ -1,0 +1,111 @@
+using System.Management.Automation;
+using System.Text.Json;
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Builds;
+
+/// <summary>What a run says while it goes on and when it has ended, and to whom.</summary>
+public sealed class SayingTests(TestFarm farm) : IDisposable
+{
+    private readonly BuildSession session = new();
+
+    public void Dispose() => session.Dispose();
+
+    [Fact]
+    public void Progress_has_a_line_for_the_run_and_one_for_each_builder_at_work_and_all_end()
+    {
+        session.Write("wide", """package "root" "echo > $out" (many 6 (i: package "leaf${toString i}" (sleep 0.6) [ ]))""");
+
+        var build = session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix").Succeeded();
+
+        var records = build.Script.Progress;
+        var overall = records.Where(record => record.ParentActivityId < 0).ToArray();
+        Assert.All(overall, record => Assert.Equal("Building wide.nix", record.Activity));
+        Assert.Contains(overall, record => record.StatusDescription.Contains(" of 7 built, ", StringComparison.Ordinal) && record.PercentComplete is >= 0 and <= 100);
+        Assert.Equal(["kana", "ruby"], records.Where(record => record.ParentActivityId == overall[0].ActivityId).Select(record => record.Activity).Distinct().Order());
+        Assert.Contains(records, record => record.Activity == "ruby" && record.StatusDescription.Contains("leaf", StringComparison.Ordinal));
+        Assert.All(records.GroupBy(record => record.ActivityId), line => Assert.Equal(ProgressRecordType.Completed, line.Last().RecordType));
+    }
+
+    [Fact]
+    public void At_the_end_a_summary_is_shown_that_is_no_part_of_the_output()
+    {
+        session.Write("some", """package "top" "cat $inputs > $out" [ (package "bottom" (sleep 1) [ ]) ]""");
+
+        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix").Succeeded();
+
+        var lines = build.Script.Information.Where(record => record.Tags.Contains("NixBuildSummary")).Select(record => record.MessageData.ToString()!).ToArray();
+        Assert.Matches(@"^2 of 2 done in [\d.]+ s, [\d.]+ × the lower bound of [\d.]+ s; .* sent\.$", lines[0]);
+        Assert.Matches(@"^  ruby +2 built +\d+ % busy +[\d.]+ \w+ received$", lines[1]);
+        Assert.Equal(2, build.Script.Output.Count);
+        session.Write("some", """package "top" (sleep 0.2) [ ]""");
+        Assert.StartsWith("1 of 1 done in ", session.Show("$null = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix"));
+    }
+
+    [Fact]
+    public void A_failure_s_summary_has_the_command_that_shows_its_log()
+    {
+        session.Write("bad", """package "bad" "echo the reason; exit 3" [ ]""");
+
+        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path bad.nix");
+
+        var line = Assert.Single(build.Script.Information, record => record.MessageData.ToString()!.Contains("Get-NixBuildLog", StringComparison.Ordinal)).MessageData.ToString()!;
+        Assert.Equal(["the reason"], session.Run(line[line.IndexOf("Get-NixBuildLog", StringComparison.Ordinal)..]).Script.OutputAs<string>());
+    }
+
+    [Fact]
+    public void What_is_there_already_needs_no_summary()
+    {
+        session.Write("twice", """package "top" (sleep 0) [ ]""");
+        session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path twice.nix").Succeeded();
+
+        Assert.Empty(session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path twice.nix").Succeeded().Script.Information);
+    }
+
+    [Fact]
+    public void Log_lines_come_on_request_with_their_derivation_and_builder_as_tags()
+    {
+        session.Write("some", """package "top" "echo hello; echo > $out" [ ]""");
+
+        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -InformationAction SilentlyContinue");
+
+        var record = Assert.Single(build.Script.Information, record => record.Tags.Contains("NixBuildLog"));
+        Assert.Equal("top (ruby)> hello", record.MessageData);
+        Assert.Equal(["NixBuildLog", "top", "ruby"], record.Tags);
+    }
+
+    [Fact]
+    public void A_run_can_be_read_by_what_reads_Nix_s_own()
+    {
+        session.Write("some", """package "top" "echo hello; cat $inputs > $out" [ (package "bottom" (sleep 0.3) [ ]) ]""");
+
+        session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -JsonLog run.json").Succeeded();
+
+        var lines = File.ReadLines(Path.Combine(session.Folder, "run.json")).Select(line => JsonDocument.Parse(line["@nix ".Length..]).RootElement).ToArray();
+        var started = lines.Where(line => line.GetProperty("action").GetString() == "start").Select(line => line.GetProperty("id").GetInt64()).ToArray();
+        Assert.Equal(3, started.Length);
+        Assert.Equal(started.Order(), lines.Where(line => line.GetProperty("action").GetString() == "stop").Select(line => line.GetProperty("id").GetInt64()).Order());
+        Assert.Contains(lines, line => line.ToString().Contains("\"hello\"", StringComparison.Ordinal));
+        Assert.Contains("JsonLogNotWritten,", session.Run("Invoke-NixDistributedBuild -Path some.nix -JsonLog nowhere/run.json").Errors);
+    }
+
+    [Theory]
+    [InlineData("GITHUB_ACTIONS", "::group::The end of the log of bad", "::endgroup::")]
+    [InlineData("GITLAB_CI", "section_start:", "section_end:")]
+    [InlineData("OTHER_CI", "The end of the log of bad:", "")]
+    public async Task In_a_CI_system_there_are_plain_lines_and_a_group_for_each_failure(string system, string begin, string end)
+    {
+        session.Write("ci", """[ (package "bad" "echo '::error::not a command'; exit 3" [ ]) (package "good" (sleep 0.2) [ ]) ]""");
+        File.Copy(Path.Combine(session.Folder, "ci.nix"), "/home/alice/ci.nix", overwrite: true);
+
+        var run = await farm.PowerShellAsync("alice", $"$env:CI = 'true'; $env:{system} = 'true'; $null = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path ci.nix -KeepGoing -ErrorAction SilentlyContinue");
+
+        Assert.Matches(@"\[\d/2\] Built good on ruby in [\d.]+ s", run.Output);
+        Assert.Matches(@"\[\d/2\] Failed bad on ruby", run.Output);
+        Assert.Contains(begin, run.Output);
+        Assert.Contains(end, run.Output);
+        // A line of a build is never the beginning of a line.
+        Assert.Contains("  > ::error::not a command", run.Output);
+        Assert.DoesNotContain("\n::error::", run.Output);
+    }
+}
