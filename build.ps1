@@ -7,7 +7,9 @@
     Build   lays out the module in out/NixBuildFarm
     Test    runs every test, those of the farm in a farm on this machine; ends with: N passed, N failed, N skipped
     Demo    shows the module at work on a farm on this machine
-    Bench   measures; `Bench scheduler [--graphs DIR]` and `Bench supply` print the tables of docs/benchmarks.md
+    Bench   measures, and prints a table of docs/benchmarks.md: `Bench scheduler [--graphs DIR]` of the scheduler in simulation,
+            `Bench supply` of transfers and `Bench farm [--runs N] [--case WORDS] [--json FILE]` of whole builds beside stock Nix,
+            on a farm on this machine
     Clean   deletes out/
 
     Uses the language, .NET and the engine's own commands only.
@@ -227,15 +229,18 @@ function Invoke-Demo {
 }
 
 function Invoke-Bench {
-    $run = @('exec', "$out/build/bin/NixBuildFarm.Bench/release/NixBuildFarm.Bench.dll") + $Rest
-    if ($Rest.Count -eq 0 -or $Rest[0] -ne 'supply') {
-        Invoke-Build
-        exit (Invoke-Program dotnet $run)
-    }
+    $run = 'exec', "$out/build/bin/NixBuildFarm.Bench/release/NixBuildFarm.Bench.dll"
+    $kind = if ($Rest.Count -gt 0) { $Rest[0] }
     # Side by side with stock Nix, on real hosts.
-    Invoke-Setup
+    $farm = switch ($kind) {
+        'supply' { '--size', '6g', '--' }
+        'farm' { '--builders', 'aquamarine=2,ruby=2,kana=2', '--slots', '4', '--' }
+    }
+    if ($farm) { Invoke-Setup }
     Invoke-Build
-    exit (Invoke-Program $withFarm (@('--size', '6g', '--', 'dotnet') + $run))
+    if (-not $farm) { exit (Invoke-Program dotnet ($run + $Rest)) }
+    $module = if ($kind -eq 'farm') { '--module', '/opt/NixBuildFarm/NixBuildFarm.psd1' }
+    exit (Invoke-Program $withFarm (@($farm) + 'dotnet' + $run + $Rest + @($module)))
 }
 
 function Invoke-Clean {

@@ -1,7 +1,8 @@
 using NixBuildFarm.Bench;
+using NixBuildFarm.Bench.Farm;
 using NixBuildFarm.Bench.Supplying;
 
-// scheduler [--graphs DIR] [--farm NAME] [--quick], supply [--quick]: the tables of docs/benchmarks.md, as Markdown.
+// scheduler [--graphs DIR] [--farm NAME] [--quick], supply [--quick], farm [--runs N]: the tables of docs/benchmarks.md, as Markdown.
 switch (args)
 {
     case ["scheduler", ..]:
@@ -14,10 +15,14 @@ switch (args)
     case ["supply", ..]:
         await SupplyBench.PrintAsync(isQuick: args.Contains("--quick"), Value("--only"));
         return 0;
+    case ["farm", ..] when Value("--module") is { } module:
+        await FarmBench.RunAsync(module, int.Parse(Value("--runs") ?? "3"), Value("--case"), Value("--json"));
+        return 0;
     default:
         Console.Error.WriteLine("""
             usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick]
                    NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--quick]     in a farm: tests/Farm/with-farm.sh
+                   NixBuildFarm.Bench farm --module FILE [--runs N] [--case WORDS] [--json FILE]                 there too
             """);
         return 1;
 }
