@@ -6,9 +6,13 @@ namespace NixBuildFarm.Protocol;
 // Questions to the store, and settings.
 public sealed partial class DaemonConnection
 {
-    /// <summary>Gives the daemon settings for the rest of this connection.</summary>
-    public Task SetOptionsAsync(DaemonOptions settings, CancellationToken cancellation) =>
-        RequestAsync(new SetOptionsRequest(settings), sink: null, cancellation);
+    /// <summary>Gives the daemon settings for the rest of this connection. Those that it has already are not sent again.</summary>
+    public async Task SetOptionsAsync(DaemonOptions settings, CancellationToken cancellation)
+    {
+        if (settings == given) return;
+        await RequestAsync(new SetOptionsRequest(settings), sink: null, cancellation);
+        given = settings;
+    }
 
     /// <summary>Whether a path is valid.</summary>
     public Task<bool> IsValidPathAsync(StorePath path, CancellationToken cancellation) =>

@@ -21,6 +21,7 @@ public sealed partial class DaemonConnection : IAsyncDisposable
     private readonly WireReader reader;
     private readonly WireWriter writer = new();
     private readonly CancellationTokenSource closing = new();
+    private DaemonOptions? given;
     private Exception? failure;
     private Task closed = Task.CompletedTask;
     private int isBusy;

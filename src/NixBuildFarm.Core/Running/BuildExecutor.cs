@@ -20,13 +20,8 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         var (job, session, cancellation) = (attempt.Job, attempt.Session, attempt.Stopping);
         attempt.Supplied = await SupplyAsync(attempt, cancellation);
         var outputs = job.Outputs;
-        await session.AskAsync(
-            async daemon =>
-            {
-                await daemon.AddTempRootsAsync(outputs, cancellation);
-                return true;
-            },
-            cancellation);
+        // The build keeps its outputs as long as it runs, so nobody needs to wait for these roots before it has ended.
+        var rooting = session.AskAsync(daemon => daemon.AddTempRootsAsync(outputs, cancellation), cancellation);
 
         using var log = BuildLog.Open(logFolder, job.Path);
         attempt.LogPath = log.Path;
@@ -37,7 +32,9 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
             {
                 await daemon.SetOptionsAsync(OptionsOf(attempt), cancellation);
                 begun();
-                return await BuildAsync(daemon, attempt, message => Listen(message, log, said), cancellation);
+                var built = await BuildAsync(daemon, attempt, message => Listen(message, log, said), cancellation);
+                await rooting;
+                return built;
             },
             cancellation);
         attempt.BuildEnded = clock.UtcNow;

@@ -33,6 +33,8 @@ internal sealed partial class RunLoop : IDisposable
     private readonly HashSet<Attempt> running = [];
     private readonly SemaphoreSlim substitutionTurn = new(SubstitutionsAtATime);
     private readonly SemaphoreSlim copyTurn = new(CopiesHomeAtATime);
+    private readonly Homecoming<BuilderSession> requestedOutputs;
+    private readonly Homecoming<BuilderSession> otherOutputs;
     private readonly CancellationTokenSource stop;
 
     private int copiesToCome;
@@ -68,6 +70,9 @@ internal sealed partial class RunLoop : IDisposable
         this.clock = clock;
         scheduler = new(jobs.Graph, [.. farm.Select(Describe)], estimates.Current, request.Scheduling);
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        // What was asked for does not queue behind what was not.
+        requestedOutputs = new(paths => supply.EnsureAsync(local, paths, new(TransferPurpose.Needed), stop.Token), atATime: 2);
+        otherOutputs = new(CopyBackAsync, atATime: 1);
     }
 
     /// <summary>The builders as the scheduler knows them.</summary>
@@ -451,22 +456,29 @@ internal sealed partial class RunLoop : IDisposable
     {
         var job = attempt.Job;
         Exception? trouble = null;
-        // What was asked for does not queue behind what was not.
-        if (!job.IsRequested) await copyTurn.WaitAsync(stop.Token);
         try
         {
-            await supply.EnsureAsync(local, outputs, new(job.IsRequested ? TransferPurpose.Needed : TransferPurpose.CopyBack), stop.Token);
+            await (job.IsRequested ? requestedOutputs : otherOutputs).BringAsync(attempt.Session, outputs);
             if (job.IsWholeGoal && !job.Derivation.IsImpure) await RegisterAsync(outcome.Result.Realisations);
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException or KeyNotFoundException)
         {
             trouble = e;
         }
+        Post(() => EndHomecoming(attempt, builder, outputs, status, outcome, trouble));
+    }
+
+    private async Task CopyBackAsync(IReadOnlyCollection<StorePath> paths)
+    {
+        await copyTurn.WaitAsync(stop.Token);
+        try
+        {
+            await supply.EnsureAsync(local, paths, new(TransferPurpose.CopyBack), stop.Token);
+        }
         finally
         {
-            if (!job.IsRequested) copyTurn.Release();
+            copyTurn.Release();
         }
-        Post(() => EndHomecoming(attempt, builder, outputs, status, outcome, trouble));
     }
 
     private void EndHomecoming(Attempt attempt, int builder, IReadOnlyList<StorePath> outputs, NixBuildStatus status, BuildOutcome outcome, Exception? trouble)

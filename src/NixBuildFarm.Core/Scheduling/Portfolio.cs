@@ -22,6 +22,12 @@ internal sealed class Portfolio(Scheduler scheduler)
     /// <summary>Jobs played in a run beyond the first plan, for a graph of any size.</summary>
     private const int JobsForNewPlans = 900_000;
 
+    /// <summary>
+    /// Jobs played for each job of the graph, and for each second of the run, at most: planning stays a small part of the time that building
+    /// takes, also where builds are over in no time. A job played takes some ten microseconds.
+    /// </summary>
+    private const int JobsForEachJob = 100, JobsForEachSecond = 500;
+
     /// <summary>Worlds that each variant is played in where estimates are vague.</summary>
     private const int MaxWorlds = 4;
 
@@ -48,7 +54,7 @@ internal sealed class Portfolio(Scheduler scheduler)
     ];
 
     private double surprise = double.PositiveInfinity;
-    private int budget = JobsForNewPlans + JobsPerPlan;
+    private int played;
 
     /// <summary>Something was otherwise than thought, by so many seconds.</summary>
     public void Surprise(double seconds) => surprise += seconds;
@@ -59,9 +65,10 @@ internal sealed class Portfolio(Scheduler scheduler)
         if (scheduler.Remaining == 0) return;
         var left = scheduler.State.RemainingWork.Sum();
         if (surprise < WorthPlanning * left) return;
-        surprise = 0;
-        var plays = Math.Min(MaxPlays, Math.Min(JobsPerPlan, budget) / scheduler.Remaining);
+        var budget = Math.Min(JobsPerPlan + JobsForNewPlans, (double)JobsForEachJob * scheduler.Graph.Count + JobsForEachSecond * now) - played;
+        var plays = (int)Math.Min(MaxPlays, Math.Min(JobsPerPlan, budget) / scheduler.Remaining);
         if (plays < LeastPlays) return;
+        surprise = 0;
         // Other ways to go come first: a second world is worth it once every basic heuristic has been played in one.
         var worlds = Worlds(Math.Min(MaxWorlds, plays / Basic.Length));
         scheduler.Follow(Best(now, plays / worlds.Length, worlds));
@@ -99,7 +106,7 @@ internal sealed class Portfolio(Scheduler scheduler)
             var total = 0.0;
             for (var world = 0; world < worlds.Length && total < least; world++)
             {
-                budget -= scheduler.Remaining;
+                played += scheduler.Remaining;
                 total += new FarmSimulator(scheduler.Fork(candidate), now, worlds[world]).Play(limit: now + least - total) - now;
             }
             if (total < least) (best, least) = (candidate, total);

@@ -12,6 +12,8 @@ namespace NixBuildFarm.Transport;
 public sealed class LocalTransport : IBuilderTransport
 {
     private const string DefaultSocket = "/nix/var/nix/daemon-socket/socket";
+    private const int ConnectAttempts = 20;
+    private static readonly TimeSpan ConnectPause = TimeSpan.FromMilliseconds(20);
 
     /// <summary>The daemon's socket: <c>NIX_DAEMON_SOCKET_PATH</c>, a <c>unix://</c> of <c>NIX_REMOTE</c>, or Nix's default.</summary>
     public static string SocketPath =>
@@ -33,7 +35,7 @@ public sealed class LocalTransport : IBuilderTransport
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(SocketPath), cancellation);
+            await ConnectAsync(socket, cancellation);
             return new SocketChannel(new NetworkStream(socket, ownsSocket: true));
         }
         catch (SocketException e)
@@ -45,6 +47,23 @@ public sealed class LocalTransport : IBuilderTransport
         {
             socket.Dispose();
             throw;
+        }
+    }
+
+    private static async Task ConnectAsync(Socket socket, CancellationToken cancellation)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(SocketPath), cancellation);
+                return;
+            }
+            // The daemon is busy taking in others: for a Unix socket that is an error at once, not a wait (unix(7), EAGAIN).
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.WouldBlock && attempt < ConnectAttempts)
+            {
+                await Task.Delay(ConnectPause * attempt, cancellation);
+            }
         }
     }
 

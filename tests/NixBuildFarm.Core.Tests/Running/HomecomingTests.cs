@@ -1,0 +1,82 @@
+using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Running;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Core.Tests.Running;
+
+public class HomecomingTests
+{
+    private readonly List<string> lots = [];
+    private readonly TaskCompletionSource first = new();
+
+    [Fact]
+    public async Task What_is_made_while_the_last_outputs_are_on_their_way_comes_together()
+    {
+        var homecoming = new Homecoming<string>(BringAsync, atATime: 1);
+
+        var a = homecoming.BringAsync("ruby", [Output("a")]);
+        await UntilAsync(1);
+        var b = homecoming.BringAsync("ruby", [Output("b")]);
+        var c = homecoming.BringAsync("ruby", [Output("c")]);
+        first.SetResult();
+        await Task.WhenAll(a, b, c).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+
+        Assert.Equal(["a", "b c"], lots);
+    }
+
+    [Fact]
+    public async Task Builders_do_not_wait_for_each_other()
+    {
+        var homecoming = new Homecoming<string>(BringAsync, atATime: 1);
+
+        var a = homecoming.BringAsync("ruby", [Output("a")]);
+        await UntilAsync(1);
+        await homecoming.BringAsync("kana", [Output("b")]).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+
+        Assert.False(a.IsCompleted);
+        first.SetResult();
+        await a;
+    }
+
+    [Fact]
+    public async Task One_that_cannot_come_keeps_none_of_the_others_away()
+    {
+        var homecoming = new Homecoming<string>(BringAsync, atATime: 1);
+
+        var a = homecoming.BringAsync("ruby", [Output("a")]);
+        await UntilAsync(1);
+        var good = homecoming.BringAsync("ruby", [Output("good")]);
+        var bad = homecoming.BringAsync("ruby", [Output("bad")]);
+        first.SetResult();
+
+        await Task.WhenAll(a, good).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        await Assert.ThrowsAsync<NixBuildFarmException>(() => bad);
+    }
+
+    private static StorePath Output(string name) => FakeStore.PathOf(name);
+
+    private async Task BringAsync(IReadOnlyCollection<StorePath> paths)
+    {
+        var lot = string.Join(' ', paths.Select(path => path.Name));
+        bool isFirst;
+        lock (lots)
+        {
+            isFirst = lots.Count == 0;
+            lots.Add(lot);
+        }
+        if (isFirst) await first.Task;
+        if (lot.Contains("bad", StringComparison.Ordinal)) throw new NixBuildFarmException("Bad", "It cannot come.");
+    }
+
+    private async Task UntilAsync(int count)
+    {
+        while (true)
+        {
+            lock (lots)
+            {
+                if (lots.Count >= count) return;
+            }
+            await Task.Delay(1, TestContext.Current.CancellationToken);
+        }
+    }
+}
