@@ -28,6 +28,20 @@ public class BulkTransportTests
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task NARs_are_compressed_where_the_link_was_measured_to_be_slow(bool isSlow)
+    {
+        await using var server = await SshServer.StartAsync("LogLevel DEBUG1");
+        await using var transport = server.Transport(options: new() { HasSlowLink = builder => isSlow && builder == "ruby" });
+
+        await using var bulk = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
+        await EchoAsync(bulk);
+
+        Assert.Contains($"compression: {(isSlow ? "zlib@openssh.com" : "none")}", server.Log);
+    }
+
+    [Theory]
     [InlineData(BuilderFailure.AuthenticationFailed, true)]
     [InlineData(BuilderFailure.HostKeyMismatch, true)]
     [InlineData(BuilderFailure.Unreachable, false)]

@@ -31,7 +31,7 @@ internal static class SupplyBench
         var size = isQuick ? 128 << 20 : 1 << 30;
         var path = await AddAsync("large", size);
         Console.WriteLine($"\n#### One path of {size >> 20} MiB to a builder and back\n");
-        await CompareAsync(ruby, [path], isQuick ? 2 : 5, withCat: true);
+        await CompareAsync(ruby, [path], isQuick ? 2 : 3, withCat: true);
     }
 
     private static async Task SmallAsync(NixBuilder ruby, bool isQuick)
@@ -44,7 +44,7 @@ internal static class SupplyBench
             paths.AddRange((await Shell.RunAsync("nix-store", ["--add", .. chunk.Select(i => $"{Folder}/small-{i}")])).Split('\n'));
         }
         Console.WriteLine($"\n#### {count} paths of 4 KB to a builder and back\n");
-        await CompareAsync(ruby, paths, isQuick ? 2 : 5, withCat: false);
+        await CompareAsync(ruby, paths, isQuick ? 2 : 3, withCat: false);
     }
 
     private static async Task CompareAsync(NixBuilder ruby, List<string> paths, int rounds, bool withCat)

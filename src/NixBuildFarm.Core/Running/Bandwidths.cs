@@ -3,25 +3,56 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.Running;
 
 /// <summary>
-/// What the link of each builder can carry, by the transfers of earlier runs: the median of the newest, so that one that was disturbed does
-/// no harm.
+/// What the link of each builder can carry, by the transfers of earlier runs and of this one: the median of the newest, so that one that
+/// was disturbed does no harm. Safe for concurrent use.
 /// </summary>
-internal sealed class Bandwidths(IEnumerable<TransferObservation> transfers)
+internal sealed class Bandwidths
 {
     /// <summary>Older ones may have gone over another network.</summary>
     private const int Newest = 9;
 
-    private readonly Dictionary<(string Builder, bool ToBuilder), double> bytesPerSecond = transfers
-        .Where(t => t is { Bytes: > 0, Seconds: > 0 })
-        .GroupBy(t => (t.Builder, t.ToBuilder))
-        .ToDictionary(link => link.Key, link => Median([.. link.TakeLast(Newest).Select(t => t.Bytes / t.Seconds)]));
+    /// <summary>
+    /// Bytes per second below which SSH's compression pays: it packs some 25 MB of programs a second into a third. On faster links it is
+    /// what holds the transfer up.
+    /// </summary>
+    private const double Slow = 8e6;
+
+    private readonly object gate = new();
+    private readonly Dictionary<(string Builder, bool ToBuilder), Queue<double>> newest = [];
+
+    /// <summary>Learns from the transfers of earlier runs, the oldest first.</summary>
+    public Bandwidths(IEnumerable<TransferObservation> transfers)
+    {
+        foreach (var transfer in transfers) Learn(transfer);
+    }
+
+    /// <summary>Learns from a transfer.</summary>
+    public void Learn(TransferObservation transfer)
+    {
+        if (transfer is not { Bytes: > 0, Seconds: > 0 }) return;
+        lock (gate)
+        {
+            var link = (transfer.Builder, transfer.ToBuilder);
+            if (!newest.TryGetValue(link, out var speeds)) newest.Add(link, speeds = new());
+            if (speeds.Count == Newest) speeds.Dequeue();
+            speeds.Enqueue(transfer.Bytes / transfer.Seconds);
+        }
+    }
 
     /// <summary>A builder with the bandwidths that are known; the local one sends nothing to itself.</summary>
     public FarmBuilder ApplyTo(FarmBuilder builder) => builder.IsLocal ? builder : builder with
     {
-        DownloadBandwidth = bytesPerSecond.GetValueOrDefault((builder.Name, true), builder.DownloadBandwidth),
-        UploadBandwidth = bytesPerSecond.GetValueOrDefault((builder.Name, false), builder.UploadBandwidth),
+        DownloadBandwidth = Find(builder.Name, toBuilder: true) ?? builder.DownloadBandwidth,
+        UploadBandwidth = Find(builder.Name, toBuilder: false) ?? builder.UploadBandwidth,
     };
+
+    /// <summary>Whether compressing what goes to a builder, or comes from it, pays.</summary>
+    public bool IsSlow(string builder) => Find(builder, toBuilder: true) < Slow || Find(builder, toBuilder: false) < Slow;
+
+    private double? Find(string builder, bool toBuilder)
+    {
+        lock (gate) return newest.TryGetValue((builder, toBuilder), out var speeds) ? Median([.. speeds]) : null;
+    }
 
     private static double Median(double[] values)
     {

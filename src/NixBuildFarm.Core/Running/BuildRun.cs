@@ -75,7 +75,7 @@ public sealed class BuildRun
 
     private async Task<IReadOnlyList<NixBuildResult>> RunAsync(RunHistory history, RunRecorder recorder, CancellationToken cancellation)
     {
-        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
+        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink });
         var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
         var connector = new FarmConnector(request, sessions, localOpening, observer);
         var remote = request.Builders.Where(builder => !builder.IsLocal).Select(builder => connector.TryConnectAsync(builder, cancellation)).ToArray();
@@ -94,7 +94,8 @@ public sealed class BuildRun
 
     private async Task BuildAsync(RunJobs jobs, BuilderSession local, FarmConnector connector, Task<Connected>[] remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
     {
-        var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), new LinkMeter(clock, history.Note), observer.Degraded);
+        var meter = new LinkMeter(clock, history.Note);
+        var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded);
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
         await supply.LearnAsync(local, jobs.LocalInputs, cancellation);
         var connected = Task.WhenAll(remote);
@@ -107,6 +108,7 @@ public sealed class BuildRun
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
         var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock);
         using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, cancellation);
+        meter.Measured += loop.Learn;
         foreach (var slow in late) loop.Expect(slow);
         foreach (var missing in early.Where(r => r.Error is not null)) loop.MissBuilder(missing.Builder, missing.Error!);
         try

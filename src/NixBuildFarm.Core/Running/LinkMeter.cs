@@ -6,13 +6,24 @@ namespace NixBuildFarm.Running;
 /// Measures what the link of each builder carries. Transfers at the same time share the link, so they are measured together: from the
 /// beginning of the first to the end of the last. Safe for concurrent use.
 /// </summary>
-internal sealed class LinkMeter(RunClock clock, Action<TransferObservation> measured)
+internal sealed class LinkMeter
 {
     /// <summary>Less than this tells of delays, not of bandwidth.</summary>
     public const long LeastBytes = 4_000_000;
 
+    private readonly RunClock clock;
     private readonly object gate = new();
     private readonly Dictionary<(string Builder, bool ToBuilder), Busy> links = [];
+
+    /// <summary>Makes a meter that has measured nothing.</summary>
+    public LinkMeter(RunClock clock, Action<TransferObservation> measured)
+    {
+        this.clock = clock;
+        Measured = measured;
+    }
+
+    /// <summary>Is told what was measured, one after the other.</summary>
+    public Action<TransferObservation> Measured { get; set; }
 
     /// <summary>A transfer begins.</summary>
     public Measurement Begin(string builder, bool toBuilder)
@@ -38,7 +49,7 @@ internal sealed class LinkMeter(RunClock clock, Action<TransferObservation> meas
             if (busy.IsDisturbed || busy.Bytes < LeastBytes) return;
             seen = new() { Builder = builder, ToBuilder = toBuilder, Bytes = busy.Bytes, Seconds = Math.Max(0.001, clock.Now - busy.Since), At = clock.UtcNow };
         }
-        measured(seen);
+        Measured(seen);
     }
 
     /// <summary>A transfer that is under way. One that is disposed of before it is complete has failed, and spoils the measurement.</summary>

@@ -17,7 +17,7 @@ internal sealed class RunHistory : IAsyncDisposable
     private readonly TimeProvider time;
     private readonly object gate = new();
     private readonly CancellationTokenSource end = new();
-    private readonly Task<IReadOnlyList<TransferObservation>> reading;
+    private readonly Task<Bandwidths> reading;
     private readonly Task writing;
     private List<BuildObservation> builds = [];
     private List<TransferObservation> transfers = [];
@@ -29,7 +29,7 @@ internal sealed class RunHistory : IAsyncDisposable
         this.store = store;
         this.observer = observer;
         this.time = time;
-        reading = Task.Run(() => TryRead(store.Transfers, []));
+        reading = Task.Run(() => new Bandwidths(TryRead(store.Transfers, [])));
         writing = WriteAsync();
     }
 
@@ -39,7 +39,7 @@ internal sealed class RunHistory : IAsyncDisposable
     /// <summary>What is believed of these jobs and builders at the beginning of the run.</summary>
     public async Task<RunEstimates> EstimateAsync(JobGraph graph, IEnumerable<NixBuilder> builders)
     {
-        var bandwidths = new Bandwidths(await reading);
+        var bandwidths = await reading;
         var estimator = await Task.Run(() => TryRead(() => Estimator.FromHistory(store, graph), new Estimator()));
         return new(graph, [.. builders.DistinctBy(builder => builder.Name).Select(builder => bandwidths.ApplyTo(builder.ToFarmBuilder()))], estimator);
     }
@@ -50,11 +50,22 @@ internal sealed class RunHistory : IAsyncDisposable
         lock (gate) builds.Add(build);
     }
 
-    /// <summary>Keeps a transfer for later runs.</summary>
+    /// <summary>
+    /// Keeps a transfer for this run and for later ones. Not one that is compressed because the link is slow: it would seem faster than it is,
+    /// and the next would not be compressed.
+    /// </summary>
     public void Note(TransferObservation transfer)
     {
+        if (HasSlowLink(transfer.Builder)) return;
+        if (reading.IsCompletedSuccessfully) reading.Result.Learn(transfer);
         lock (gate) transfers.Add(transfer);
     }
+
+    /// <summary>Whether the link to a builder is known to be so slow that compressing pays.</summary>
+    public bool HasSlowLink(string builder) => reading.IsCompletedSuccessfully && reading.Result.IsSlow(builder);
+
+    /// <summary>A builder with what is known by now of its link.</summary>
+    public FarmBuilder WithBandwidth(FarmBuilder builder) => reading.IsCompletedSuccessfully ? reading.Result.ApplyTo(builder) : builder;
 
     /// <summary>Keeps the run itself; it has ended.</summary>
     public void Note(RunRecord run) => record = run;

@@ -78,6 +78,22 @@ internal sealed partial class RunLoop : IDisposable
     /// <summary>The builders as the scheduler knows them.</summary>
     public IReadOnlyList<FarmBuilder> Farm => scheduler.Builders;
 
+    /// <summary>A transfer has shown what a link carries.</summary>
+    public void Learn(TransferObservation transfer) => Post(() =>
+    {
+        var builder = farm.FindIndex(session => session.Builder.Name == transfer.Builder);
+        if (builder < 0 || scheduler.StatusOf(builder) != BuilderStatus.Online) return;
+        var before = scheduler.DescriptionOf(builder);
+        var now = history.WithBandwidth(before);
+        if (Differs(before.DownloadBandwidth, now.DownloadBandwidth) || Differs(before.UploadBandwidth, now.UploadBandwidth))
+        {
+            scheduler.Apply(new SchedulingEvent.BuilderChanged(clock.Now, builder, now));
+        }
+
+        // Smaller changes are not worth a new plan.
+        static bool Differs(double a, double b) => !a.Equals(b) && !(Math.Abs(a - b) < 0.25 * Math.Max(a, b));
+    });
+
     /// <inheritdoc/>
     public void Dispose()
     {

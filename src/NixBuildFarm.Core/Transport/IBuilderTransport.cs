@@ -66,6 +66,12 @@ public sealed record TransportOptions
     /// <summary>The passphrase of encrypted key files; null: none is given, and the key agent must hold such keys.</summary>
     public SecureString? KeyPassphrase { get; init; }
 
+    /// <summary>
+    /// Says of a builder, by name, whether its link was measured to be so slow that compressing NARs pays. Asked whenever a connection for
+    /// NARs is made, from any thread; null: only what is configured counts.
+    /// </summary>
+    public Func<string, bool>? HasSlowLink { get; init; }
+
     /// <summary>Says which decisions were taken, for the Verbose stream; called from any thread.</summary>
     public Action<string>? Verbose { get; init; }
 }

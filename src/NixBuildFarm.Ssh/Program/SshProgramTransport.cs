@@ -51,7 +51,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
             {
                 try
                 {
-                    return Keep(await SshProgramChannel.OpenAsync(Arguments(commandLine), commandLine, errors, deadline.Token));
+                    return Keep(await SshProgramChannel.OpenAsync(Arguments(commandLine, Compresses(use)), commandLine, errors, deadline.Token));
                 }
                 catch (SshProgramChannel.NoGreetingException e)
                 {
@@ -91,7 +91,15 @@ internal sealed class SshProgramTransport : IBuilderTransport
         return channel;
     }
 
-    private List<string> Arguments(string commandLine)
+    private bool Compresses(ChannelUse use)
+    {
+        if (builder.Compress) return true;
+        if (use != ChannelUse.Bulk || options.HasSlowLink?.Invoke(builder.Name) != true) return false;
+        options.Verbose?.Invoke($"{builder.Name}: its link is slow, so NARs are compressed");
+        return true;
+    }
+
+    private List<string> Arguments(string commandLine, bool compress)
     {
         var alive = Math.Max(1, (int)(options.SilenceTimeout.TotalSeconds / 3));
         List<string> arguments =
@@ -120,7 +128,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
             ]);
         }
         if (builder.IdentityFile is { } identity) arguments.AddRange(["-i", identity]);
-        if (builder.Compress) arguments.Add("-C");
+        if (compress) arguments.Add("-C");
         if (ciphers.Count > 0) arguments.Add($"-oCiphers={string.Join(',', ciphers)}");
         return [.. SshConfigReader.Arguments(builder, arguments, environment), commandLine];
     }

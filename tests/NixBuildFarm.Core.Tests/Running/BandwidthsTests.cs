@@ -55,6 +55,29 @@ public class BandwidthsTests
     }
 
     [Fact]
+    public void What_this_run_measures_counts_at_once()
+    {
+        var bandwidths = new Bandwidths([]);
+
+        bandwidths.Learn(Transfer("ruby", toBuilder: true, 10));
+
+        Assert.Equal(10e6, bandwidths.ApplyTo(Ruby).DownloadBandwidth);
+    }
+
+    [Theory]
+    [InlineData(1, 1, true)]
+    [InlineData(100, 1, true)]
+    [InlineData(100, 100, false)]
+    [InlineData(10, 10, false)]
+    public void Compressing_pays_where_either_direction_is_slow(double there, double back, bool isSlow)
+    {
+        var bandwidths = new Bandwidths([Transfer("ruby", toBuilder: true, there), Transfer("ruby", toBuilder: false, back)]);
+
+        Assert.Equal(isSlow, bandwidths.IsSlow("ruby"));
+        Assert.False(bandwidths.IsSlow("kana"));
+    }
+
+    [Fact]
     public void The_local_machine_has_no_link_to_itself() =>
         Assert.Equal(double.PositiveInfinity, new Bandwidths([Transfer("ruby", toBuilder: true, 10)]).ApplyTo(Ruby with { IsLocal = true }).DownloadBandwidth);
 

@@ -29,6 +29,22 @@ public class RunHistoryTests
     }
 
     [Fact]
+    public async Task A_slow_link_is_known_and_what_is_compressed_does_not_make_it_seem_fast()
+    {
+        store.Transfers.Add(new() { Builder = "ruby", ToBuilder = true, Bytes = 8_000_000, Seconds = 4 });
+        await using (var history = Open())
+        {
+            await history.EstimateAsync(Graph, [Ruby]);
+            Assert.True(history.HasSlowLink("ruby"));
+
+            for (var i = 0; i < 20; i++) history.Note(new TransferObservation { Builder = "ruby", ToBuilder = true, Bytes = 80_000_000, Seconds = 4 });
+
+            Assert.True(history.HasSlowLink("ruby"));
+        }
+        Assert.Single(store.Transfers);
+    }
+
+    [Fact]
     public async Task A_builder_that_is_given_twice_is_one()
     {
         await using var history = Open();
