@@ -17,6 +17,9 @@ internal sealed class Bandwidths
     /// </summary>
     private const double Slow = 8e6;
 
+    /// <summary>Bytes per second that a link is taken for that nothing is known of: a gigabit network.</summary>
+    private const double Assumed = 100e6;
+
     private readonly object gate = new();
     private readonly Dictionary<(string Builder, bool ToBuilder), Queue<double>> newest = [];
 
@@ -39,11 +42,14 @@ internal sealed class Bandwidths
         }
     }
 
-    /// <summary>A builder with the bandwidths that are known; the local one sends nothing to itself.</summary>
+    /// <summary>
+    /// A builder with the bandwidths that are known or assumed: were moving free, the scheduler would not care where inputs are. The local
+    /// one sends nothing to itself.
+    /// </summary>
     public FarmBuilder ApplyTo(FarmBuilder builder) => builder.IsLocal ? builder : builder with
     {
-        DownloadBandwidth = Find(builder.Name, toBuilder: true) ?? builder.DownloadBandwidth,
-        UploadBandwidth = Find(builder.Name, toBuilder: false) ?? builder.UploadBandwidth,
+        DownloadBandwidth = Find(builder.Name, toBuilder: true) ?? Math.Min(Assumed, builder.DownloadBandwidth),
+        UploadBandwidth = Find(builder.Name, toBuilder: false) ?? Math.Min(Assumed, builder.UploadBandwidth),
     };
 
     /// <summary>Whether compressing what goes to a builder, or comes from it, pays.</summary>

@@ -18,6 +18,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
 {
     private readonly object gate = new();
     private readonly Dictionary<(BuilderSession To, StorePath Path), Delivery> underWay = [];
+    private readonly Dictionary<StorePath, Delivery> comingHome = [];
 
     /// <summary>
     /// Makes the paths and all that they refer to valid at a builder, protected there from its garbage collector for as
@@ -60,7 +61,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
             }
             finally
             {
-                foreach (var info in mine) Release(to, info);
+                foreach (var info in mine) Release(to, info, transfer);
             }
         }
 
@@ -118,18 +119,35 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
                 else
                 {
                     mine.Add(info);
-                    underWay.Add((to, info.Path), new(transfer));
+                    var delivery = new Delivery(transfer);
+                    underWay.Add((to, info.Path), delivery);
+                    if (to.Builder.IsLocal) comingHome[info.Path] = delivery;
                 }
             }
         }
         return (mine, others);
     }
 
-    private void Release(BuilderSession to, PathInfo info)
+    private void Release(BuilderSession to, PathInfo info, Transfer transfer)
     {
         Delivery? delivery;
-        lock (gate) underWay.Remove((to, info.Path), out delivery);
-        delivery?.Ended.SetResult();
+        lock (gate)
+        {
+            if (!underWay.TryGetValue((to, info.Path), out delivery) || delivery.Transfer != transfer) return;
+            underWay.Remove((to, info.Path));
+            if (to.Builder.IsLocal) comingHome.Remove(info.Path);
+        }
+        delivery.Ended.SetResult();
+    }
+
+    /// <summary>Waits for what is on its way to the local store, and has it from there: no link carries it twice.</summary>
+    private async Task AwaitComingHomeAsync(BuilderSession to, IEnumerable<PathInfo> paths, Transfer transfer, CancellationToken cancellation)
+    {
+        if (to.Builder.IsLocal) return;
+        Delivery[] deliveries;
+        lock (gate) deliveries = [.. paths.Select(info => comingHome.GetValueOrDefault(info.Path)).OfType<Delivery>()];
+        foreach (var delivery in deliveries) delivery.Transfer.Raise(transfer.Urgency);
+        await Task.WhenAll(deliveries.Select(delivery => delivery.Ended.Task)).WaitAsync(cancellation);
     }
 
     /// <summary>Sends all of it. A holder that fails at it is passed over where another one has the path as well.</summary>
@@ -141,6 +159,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         while (left.Count > 0)
         {
             RefuseWhatIsNotTaken(to, left);
+            await AwaitComingHomeAsync(to, left, transfer, cancellation);
             try
             {
                 await StreamAsync(to, [.. left.Select(info => (info, HolderOf(info)))], transfer, arrived, sent, cancellation);
@@ -215,7 +234,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         {
             catalog.Add(info, to);
             arrived(info, sources[info.Path]);
-            Release(to, info);
+            Release(to, info, transfer);
         }
     }
 

@@ -8,11 +8,11 @@ public class BandwidthsTests
     private static readonly FarmBuilder Ruby = new() { Name = "ruby", Systems = [new("x86_64-linux", 1)] };
 
     [Fact]
-    public void A_builder_that_nothing_was_moved_to_or_from_has_no_limit()
+    public void A_builder_that_nothing_was_moved_to_or_from_is_taken_to_have_a_gigabit_network()
     {
         var ruby = new Bandwidths([Transfer("kana", toBuilder: true, 10)]).ApplyTo(Ruby);
 
-        Assert.Equal((double.PositiveInfinity, double.PositiveInfinity), (ruby.DownloadBandwidth, ruby.UploadBandwidth));
+        Assert.Equal((100e6, 100e6), (ruby.DownloadBandwidth, ruby.UploadBandwidth));
     }
 
     [Fact]
@@ -51,7 +51,7 @@ public class BandwidthsTests
             Transfer("ruby", toBuilder: true, 10) with { Bytes = -5 },
         ];
 
-        Assert.Equal(double.PositiveInfinity, new Bandwidths(odd).ApplyTo(Ruby).DownloadBandwidth);
+        Assert.Equal(100e6, new Bandwidths(odd).ApplyTo(Ruby).DownloadBandwidth);
     }
 
     [Fact]

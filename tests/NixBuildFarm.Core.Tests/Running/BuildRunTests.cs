@@ -44,6 +44,28 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
+    public async Task The_inputs_of_the_next_build_are_under_way_while_others_run()
+    {
+        // So slow that it has to begin long before it is its turn.
+        using var slow = new FakeFarm("ruby", "kana") { History = new KnownLink("ruby", bytesPerSecond: 1) };
+        Dictionary<string, string> Only(string machine) => new() { ["requiredSystemFeatures"] = machine };
+        slow["ruby"].Features = ["ruby"];
+        slow["kana"].Features = ["kana"];
+        slow["ruby"].Builds(async build =>
+        {
+            // They take both slots of ruby, and end only when what the next one needs has come.
+            while (build.Path.Name.StartsWith("running", StringComparison.Ordinal) && !slow["ruby"].Has("input")) await Task.Delay(10, TestContext.Current.CancellationToken);
+            return build.Succeed();
+        });
+        var running = Enumerable.Range(0, 2).Select(i => slow.Derivation($"running{i}", environment: Only("ruby"))).ToArray();
+        var next = slow.Derivation("next", [slow.Derivation("input", environment: Only("kana"))], Only("ruby"));
+
+        var results = await slow.BuildAsync(slow.Derivation("top", [.. running, next], Only("ruby")), on: ["ruby", "kana"]);
+
+        Assert.All(results.Values, result => Assert.Equal(NixBuildStatus.Built, result.Status));
+    }
+
+    [Fact]
     public async Task What_is_valid_is_neither_built_nor_looked_into()
     {
         var top = farm.Derivation("top", [farm.Derivation("bottom")]);

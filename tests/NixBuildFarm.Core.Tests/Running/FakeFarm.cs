@@ -27,6 +27,9 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     public FakeMachine this[string name] => machines[name];
 
+    /// <summary>What earlier runs have taught.</summary>
+    public IRunHistory History { get; init; } = NoHistory.Instance;
+
     public ConcurrentQueue<NixBuildResult> Results { get; } = new();
 
     public ConcurrentQueue<(string Builder, NixBuildFarmException Error)> LostBuilders { get; } = new();
@@ -83,7 +86,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     public async Task<IReadOnlyDictionary<string, NixBuildResult>> BuildAsync(StorePath requested, Func<BuildRequest, BuildRequest>? with = null, params string[] on)
     {
         var request = Request(requested, on);
-        var run = new BuildRun(with?.Invoke(request) ?? request, this, NoHistory.Instance, this, this);
+        var run = new BuildRun(with?.Invoke(request) ?? request, this, History, this, this);
         await run.RunAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(30));
         await Task.WhenAll(machines.Values.Select(machine => machine.Daemon.AllClosedAsync())).WaitAsync(TimeSpan.FromSeconds(10));
         return Results.ToDictionary(result => result.Name);

@@ -50,6 +50,35 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_a_builder_is_known_to_have_is_not_asked_for_again()
+    {
+        var path = farm.Local.Daemon.Store.AddFile("path");
+        farm["ruby"].Daemon.Store.AddFile("path");
+        var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]));
+        await supply.LearnAsync(local, [path], Cancellation);
+        await supply.EnsureAsync(ruby, [path], Needed, Cancellation);
+        farm["ruby"].Daemon.Requests.Clear();
+
+        var sent = await supply.EnsureAsync(ruby, [path], Needed, Cancellation);
+
+        Assert.Equal(0, sent);
+        Assert.Empty(farm["ruby"].Daemon.Requests);
+    }
+
+    [Fact]
+    public async Task Substituters_of_a_builder_give_first_what_they_have()
+    {
+        var path = farm.Local.Daemon.Store.AddFile("path");
+        farm["ruby"].Daemon.Store.Substitutable[path] = (farm.Local.Daemon.Store.Find(path)!, farm.Local.Daemon.Store.FindNar(path)!);
+        var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"], substitutes: true));
+        await supply.LearnAsync(local, [path], Cancellation);
+
+        Assert.Equal(0, await supply.EnsureAsync(ruby, [path], Needed, Cancellation));
+
+        Assert.True(farm["ruby"].Has("path"));
+    }
+
+    [Fact]
     public async Task Supplies_at_the_same_time_send_each_path_once()
     {
         var shared = Enumerable.Range(0, 20).Select(i => farm.Local.Daemon.Store.AddFile($"shared{i}")).ToArray();
@@ -80,6 +109,22 @@ public sealed class SupplyTests : IAsyncDisposable
 
         Assert.True(farm["ruby"].Has("built") && farm["ruby"].Has("source"));
         Assert.False(farm.Local.Has("built"));
+    }
+
+    [Fact]
+    public async Task What_is_on_its_way_home_is_not_fetched_a_second_time_for_another_builder()
+    {
+        var built = farm["kana"].Daemon.Store.AddFile("built", new string('x', 3_000_000));
+        var (local, ruby, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]), await OpenAsync(farm["kana"]));
+        await supply.LearnAsync(kana, [built], Cancellation);
+
+        var home = supply.EnsureAsync(local, [built], new(TransferPurpose.CopyBack), Cancellation);
+        while (!farm["kana"].Daemon.Requests.Contains(WorkerOperation.NarFromPath)) await Task.Delay(1, Cancellation);
+        await supply.EnsureAsync(ruby, [built], Needed, Cancellation);
+        await home;
+
+        Assert.True(farm.Local.Has("built") && farm["ruby"].Has("built"));
+        Assert.Single(farm["kana"].Daemon.Requests, request => request == WorkerOperation.NarFromPath);
     }
 
     [Fact]
@@ -221,12 +266,12 @@ public sealed class SupplyTests : IAsyncDisposable
         return (learnt - begun, home - learnt, trips.Count - home);
     }
 
-    private async Task<BuilderSession> OpenAsync(FakeMachine machine, RoundTrips? trips = null)
+    private async Task<BuilderSession> OpenAsync(FakeMachine machine, RoundTrips? trips = null, bool substitutes = false)
     {
         var session = await BuilderSession.OpenAsync(
             machine.Builder,
             trips is null ? machine : new DistantTransport(machine, TimeSpan.FromMilliseconds(50), trips),
-            new DaemonOptions { UseSubstitutes = false },
+            new DaemonOptions { UseSubstitutes = substitutes },
             Cancellation);
         sessions.Add(session);
         return session;

@@ -1,0 +1,29 @@
+using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Core.Tests.Running;
+
+/// <summary>A history that knows how fast one link is, and nothing else.</summary>
+internal sealed class KnownLink(string builder, double bytesPerSecond) : IRunHistory
+{
+    public IReadOnlyList<BuildObservation> Builds(IReadOnlySet<string> packages) => [];
+
+    public IReadOnlyList<TransferObservation> Transfers() =>
+        [.. new[] { true, false }.Select(toBuilder => new TransferObservation { Builder = builder, ToBuilder = toBuilder, Bytes = 1000, Seconds = 1000 / bytesPerSecond })];
+
+    public void Add(IReadOnlyCollection<BuildObservation> builds, IReadOnlyCollection<TransferObservation> transfers)
+    {
+        // Nobody will ask.
+    }
+
+    public void Add(RunRecord run)
+    {
+        // Nobody will ask.
+    }
+
+    public RunRecord? Run(string id) => null;
+
+    public RunRecord? LatestRun() => null;
+
+    public IReadOnlyList<RunSummary> Runs(RunFilter filter) => [];
+}
