@@ -95,7 +95,7 @@ public sealed class BuildRun
     private async Task BuildAsync(RunJobs jobs, BuilderSession local, FarmConnector connector, Task<Connected>[] remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
     {
         var meter = new LinkMeter(clock, history.Note);
-        var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded);
+        var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded, request.CopyBack == CopyBack.All ? local : null);
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
         await supply.LearnAsync(local, jobs.LocalInputs, cancellation);
         var connected = Task.WhenAll(remote);

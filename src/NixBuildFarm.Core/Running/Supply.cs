@@ -14,11 +14,11 @@ namespace NixBuildFarm.Running;
 /// <param name="transfers">Decides which of the transfers under way goes first.</param>
 /// <param name="meter">Learns what the links carry.</param>
 /// <param name="warn">Is told of holders that could not give what they have.</param>
-internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, LinkMeter meter, Action<string> warn)
+/// <param name="home">The local store, if all that is built comes there anyway; null: what one builder needs of another goes there directly.</param>
+internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, LinkMeter meter, Action<string> warn, BuilderSession? home = null)
 {
     private readonly object gate = new();
     private readonly Dictionary<(BuilderSession To, StorePath Path), Delivery> underWay = [];
-    private readonly Dictionary<StorePath, Delivery> comingHome = [];
 
     /// <summary>
     /// Makes the paths and all that they refer to valid at a builder, protected there from its garbage collector for as
@@ -119,9 +119,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
                 else
                 {
                     mine.Add(info);
-                    var delivery = new Delivery(transfer);
-                    underWay.Add((to, info.Path), delivery);
-                    if (to.Builder.IsLocal) comingHome[info.Path] = delivery;
+                    underWay.Add((to, info.Path), new(transfer));
                 }
             }
         }
@@ -135,19 +133,24 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         {
             if (!underWay.TryGetValue((to, info.Path), out delivery) || delivery.Transfer != transfer) return;
             underWay.Remove((to, info.Path));
-            if (to.Builder.IsLocal) comingHome.Remove(info.Path);
         }
         delivery.Ended.SetResult();
     }
 
-    /// <summary>Waits for what is on its way to the local store, and has it from there: no link carries it twice.</summary>
-    private async Task AwaitComingHomeAsync(BuilderSession to, IEnumerable<PathInfo> paths, Transfer transfer, CancellationToken cancellation)
+    /// <summary>What comes home anyway comes first, and goes on from there: the link of who has it carries it once.</summary>
+    private async Task BringHomeAsync(BuilderSession to, IEnumerable<PathInfo> paths, Urgency urgency, CancellationToken cancellation)
     {
-        if (to.Builder.IsLocal) return;
-        Delivery[] deliveries;
-        lock (gate) deliveries = [.. paths.Select(info => comingHome.GetValueOrDefault(info.Path)).OfType<Delivery>()];
-        foreach (var delivery in deliveries) delivery.Transfer.Raise(transfer.Urgency);
-        await Task.WhenAll(deliveries.Select(delivery => delivery.Ended.Task)).WaitAsync(cancellation);
+        if (home is null || to == home) return;
+        StorePath[] elsewhere = [.. paths.Select(info => info.Path).Where(path => !catalog.Has(home, path))];
+        if (elsewhere.Length == 0) return;
+        try
+        {
+            await EnsureAsync(home, elsewhere, urgency, cancellation);
+        }
+        catch (NixBuildFarmException e)
+        {
+            warn($"What {to} needs goes there directly, since it could not be brought home first: {e.Message}");
+        }
     }
 
     /// <summary>Sends all of it. A holder that fails at it is passed over where another one has the path as well.</summary>
@@ -159,7 +162,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         while (left.Count > 0)
         {
             RefuseWhatIsNotTaken(to, left);
-            await AwaitComingHomeAsync(to, left, transfer, cancellation);
+            await BringHomeAsync(to, left, transfer.Urgency, cancellation);
             try
             {
                 await StreamAsync(to, [.. left.Select(info => (info, HolderOf(info)))], transfer, arrived, sent, cancellation);

@@ -112,19 +112,21 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_is_on_its_way_home_is_not_fetched_a_second_time_for_another_builder()
+    public async Task What_comes_home_anyway_is_not_fetched_a_second_time_for_another_builder()
     {
-        var built = farm["kana"].Daemon.Store.AddFile("built", new string('x', 3_000_000));
+        var bottom = farm["ruby"].Daemon.Store.AddFile("bottom");
+        farm["kana"].Daemon.Store.AddFile("bottom");
+        var built = farm["kana"].Daemon.Store.AddFile("built", new string('x', 100_000), bottom);
         var (local, ruby, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]), await OpenAsync(farm["kana"]));
-        await supply.LearnAsync(kana, [built], Cancellation);
+        var homely = new Supply(catalog, new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), warnings.Add, home: local);
+        await homely.LearnAsync(kana, [built], Cancellation);
+        await homely.LearnAsync(ruby, [bottom], Cancellation);
 
-        var home = supply.EnsureAsync(local, [built], new(TransferPurpose.CopyBack), Cancellation);
-        while (!farm["kana"].Daemon.Requests.Contains(WorkerOperation.NarFromPath)) await Task.Delay(1, Cancellation);
-        await supply.EnsureAsync(ruby, [built], Needed, Cancellation);
-        await home;
+        await Task.WhenAll(homely.EnsureAsync(ruby, [built], Needed, Cancellation), homely.EnsureAsync(local, [built], new(TransferPurpose.CopyBack), Cancellation));
 
         Assert.True(farm.Local.Has("built") && farm["ruby"].Has("built"));
-        Assert.Single(farm["kana"].Daemon.Requests, request => request == WorkerOperation.NarFromPath);
+        Assert.Empty(warnings);
+        Assert.Equal(2, farm["kana"].Daemon.Requests.Concat(farm["ruby"].Daemon.Requests).Count(request => request == WorkerOperation.NarFromPath));
     }
 
     [Fact]

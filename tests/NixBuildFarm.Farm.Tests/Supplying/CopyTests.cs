@@ -74,10 +74,10 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
 
         var copy = session.Run($"Copy-NixStorePath {top} -To opal");
 
-        Assert.Contains("PathRefused,", copy.Errors);
-        Assert.Contains("opal does not take what local has", copy.Errors);
+        Assert.Contains("UnsignedPath,", copy.Errors);
+        Assert.Contains("opal does not trust the user that logs in", copy.Errors);
         Assert.Contains("trusted-users in /etc/nix/nix.conf of opal", copy.Errors);
-        Assert.Contains("sign the paths", copy.Errors);
+        Assert.Contains("secret-key-files", copy.Errors);
     }
 
     [Fact]
