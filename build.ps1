@@ -6,6 +6,7 @@
     Setup   installs what the farm and the tests of the report need (Debian, as root); says what is missing elsewhere
     Build   lays out the module in out/NixBuildFarm
     Test    runs every test, those of the farm in a farm on this machine; ends with: N passed, N failed, N skipped
+    Fuzz    feeds broken input to every parser of foreign bytes; `Fuzz --seconds N` for each (60), `--seed N` (a random one)
     Demo    shows the module at work on a farm on this machine
     Bench   measures, and prints a table of docs/benchmarks.md: `Bench scheduler [--graphs DIR]` of the scheduler in simulation,
             `Bench supply` of transfers and `Bench farm [--runs N] [--case WORDS] [--json FILE]` of whole builds beside stock Nix,
@@ -25,7 +26,7 @@ $ErrorActionPreference = 'Stop'
 $root = $PSScriptRoot
 $out = "$root/out"
 $withFarm = "$root/tests/Farm/with-farm.sh"
-$tasks = 'Setup', 'Build', 'Test', 'Demo', 'Bench', 'Clean'
+$tasks = 'Setup', 'Build', 'Test', 'Fuzz', 'Demo', 'Bench', 'Clean'
 
 # No process is to stay behind.
 $env:MSBUILDDISABLENODEREUSE = '1'
@@ -218,6 +219,23 @@ function Invoke-Test {
     }
     Write-Line "$passed passed, $failed failed, $skipped skipped"
     if ($failed -gt 0) { exit 1 }
+}
+
+# Value of an option among the rest of the command line.
+function Get-Option([string] $Name, [string] $Default) {
+    $at = [Array]::IndexOf($Rest, $Name)
+    if ($at -lt 0) { return $Default }
+    $value = if ($at + 1 -lt $Rest.Count) { $Rest[$at + 1] }
+    if ($value -notmatch '^[0-9]{1,9}$') { throw "$Name needs a number." }
+    $value
+}
+
+function Invoke-Fuzz {
+    $env:NIXBUILDFARM_FUZZ_SECONDS = Get-Option '--seconds' '60'
+    $env:NIXBUILDFARM_FUZZ_SEED = Get-Option '--seed' ([Random]::new().Next(1, 1000000))
+    Invoke-Build
+    Write-Line "Seed $env:NIXBUILDFARM_FUZZ_SEED, $env:NIXBUILDFARM_FUZZ_SECONDS s for each parser"
+    exit (Invoke-Program dotnet 'exec', "$out/build/bin/NixBuildFarm.Fuzz.Tests/release/NixBuildFarm.Fuzz.Tests.dll", '-noLogo', '-noColor')
 }
 
 function Invoke-Demo {

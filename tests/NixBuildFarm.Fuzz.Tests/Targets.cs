@@ -1,0 +1,231 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+using System.Text;
+using System.Text.Json;
+using NixBuildFarm.Builders;
+using NixBuildFarm.History;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Running;
+using NixBuildFarm.Ssh.Configuration;
+using NixBuildFarm.Ssh.HostKeys;
+using NixBuildFarm.Ssh.Identities;
+using NixBuildFarm.Store;
+using NixBuildFarm.Toml;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Fuzz.Tests;
+
+/// <summary>Every parser that reads what others have written.</summary>
+internal static class Targets
+{
+    private const string Path = "/nix/store/iylhv1jiapks1396jz2fv8wq85q68y6y-a";
+    private const string Hash = "0000000000000000000000000000000000000000000000000000000000000000";
+    private const ulong Last = 0x616c7473;
+
+    private const string HostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEzG3g9Tb0yYx1oI1t8cC5kUqD0aQ2mUo3rX0N9rJm1w root@ruby";
+
+    private static readonly NixBuilder Local = new()
+    {
+        Name = "local", HostName = "localhost", Uri = "auto", Scheme = StoreScheme.Local, Systems = ["x86_64-linux"], MaxJobs = 2, Source = "nix.conf",
+    };
+
+    private static readonly SshEnvironment Environment = new() { User = "me", Home = "/home/me", Variable = _ => null };
+
+    public static IReadOnlyList<Target> All { get; } =
+    [
+        new("greeting of a daemon", [Greeting], input => Converse(input, (_, _) => Task.CompletedTask), IsOurs),
+        new(
+            "messages and result of a build",
+            [
+                [.. Greeting, .. Wire(0x53545254UL, 1, 3, 105, "building", 1, 1, "x", 0, 0x52534c54UL, 1, 101, 1, 1, "a line", 0x53544f50UL, 1, Last, 0, "", 1, 0, 0, 0, 0, 0, 0)],
+            ],
+            input => Converse(input, (daemon, stop) => daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(StorePath.Parse(Path + ".drv"))], BuildMode.Normal, _ => { }, stop)),
+            IsOurs),
+        new(
+            "a refusal",
+            [[.. Greeting, .. Wire(0x63787470UL, "Error", 0, "Error", "no", 0, 1, 0, "trace")]],
+            input => Converse(input, async (daemon, stop) =>
+            {
+                try
+                {
+                    await daemon.EnsurePathAsync(StorePath.Parse(Path), stop);
+                }
+                catch (DaemonException)
+                {
+                    // That is what it is about.
+                }
+            }),
+            IsOurs),
+        new(
+            "path infos",
+            [[.. Greeting, .. Wire(Last, 1, "", Hash, 1, Path, 0, 96, 0, 1, "key-1:AAAA", "text:sha256:x")]],
+            input => Converse(input, (daemon, stop) => daemon.QueryPathInfoAsync(StorePath.Parse(Path), stop)),
+            IsOurs),
+        new(
+            "what is missing, and outputs",
+            [[.. Greeting, .. Wire(Last, 1, Path, 1, Path, 0, 10, 10, Last, 1, "out", Path)]],
+            input => Converse(input, async (daemon, stop) =>
+            {
+                await daemon.QueryMissingAsync([], stop);
+                await daemon.QueryDerivationOutputMapAsync(StorePath.Parse(Path), stop);
+            }),
+            IsOurs),
+        new("NAR", [Nar], input => NarReader.CopyAsync(new MemoryStream(input), Stream.Null, CancellationToken.None).GetAwaiter().GetResult(), e => e is NarException),
+        new("NAR to files", [Nar], Extract, e => e is NarException or IOException or NixBuildFarmException),
+        new(
+            "derivation",
+            [.. Texts(
+                $$"""Derive([("out","{{Path}}","","")],[("{{Path}}.drv",["dev","out"])],["{{Path}}"],"x86_64-linux","/bin/sh",["-c","a \"b\"\n"],[("name","a"),("out","{{Path}}")])""",
+                """Derive([("out","","r:sha256","")],[],[],"x86_64-linux","/bin/sh",[],[("__json","{\"name\":\"a\",\"requiredSystemFeatures\":[\"kvm\"]}")])""")],
+            ReadDerivation,
+            e => e is FormatException),
+        new(
+            "machines list",
+            [.. Texts(
+                $"ssh-ng://root@ruby:22?compress=1 x86_64-linux,riscv64-linux /key 3 2.5 kvm,big-parallel - {Convert.ToBase64String(Encoding.UTF8.GetBytes(HostKey))}\n# a comment\nkana - - 2; @/more\n",
+                "version = 1\n[machines.ruby]\nuri = \"ssh-ng://ruby\"\nsystem-types = [\"x86_64-linux\"]\njobs = 2\nspeed-factor = 1.5\nenable = true\n")],
+            ReadMachines,
+            _ => false),
+        new("store URI", [.. Texts("ssh-ng://me@[::1]:2222?ssh-key=/k&max-connections=3", "ruby", "ssh://ruby?base64-ssh-public-host-key=" + Convert.ToBase64String(Encoding.UTF8.GetBytes(HostKey)))], ReadUri, IsOurs),
+        new(
+            "policy",
+            [.. Texts("""{"version":1,"builders":{"ruby":{"maxJobs":3,"enabled":false}}}""")],
+            ReadPolicy,
+            IsOurs),
+        new("settings of Nix", [.. Texts("""{"system":{"value":"x86_64-linux"},"max-jobs":{"value":"auto"},"builders":{"value":"@/etc/nix/machines"},"cores":{"value":0}}""")], input => NixConfiguration.Parse(Text(input), 4), IsOurs),
+        new("a machine's answer", [.. Texts("cores 8\nload 0.5 0.4 0.3 1/200 99\nmemory MemTotal: 8000000 kB\nstore Filesystem 1024-blocks Used Available Capacity Mounted on /dev/sda 100 50 50 50% /nix\n")], input => BuilderMachine.Parse(Text(input)), _ => false),
+        new("known_hosts", [.. Texts($"ruby,10.0.0.1 {HostKey}\n@cert-authority *.example {HostKey}\n|1|AAAAAAAAAAAAAAAAAAAAAAAAAAA=|AAAAAAAAAAAAAAAAAAAAAAAAAAA= {HostKey}\n[h]:2222 {HostKey}\n@revoked * {HostKey}\n")], input => KnownHosts.Parse([("known_hosts", Text(input))]), _ => false),
+        new("output of ssh -G", [.. Texts("host ruby\nuser root\nhostname 10.0.0.1\nport 22\nidentityfile ~/.ssh/id_ed25519\nuserknownhostsfile ~/.ssh/known_hosts /etc/k\nproxyjump none\n")], ReadSshConfig, IsOurs),
+        new("private key's header", [.. Texts("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQyNTUxOQAAACBMxt4PU29MmMdaCNbfHAuZFKg9GkNplKN619DfayZtcA==\n-----END OPENSSH PRIVATE KEY-----\n")], input => OpenSshKeyHeader.Read(Text(input)), _ => false),
+        new("a run in the history", [RunAsJson()], ReadRun, e => e is JsonException or InvalidDataException),
+        new("text for a terminal", [.. Texts("\u001b]0;title\u0007\u001b[31mred\u001b[0m plain\ttab")], ReadTerminalText, _ => false),
+        new("store path and derived path", [.. Texts(Path, Path + ".drv!out,dev", Path + ".drv!*")], ReadDerivedPath, _ => false),
+    ];
+
+    private static byte[] Greeting => Wire(0x6478696fUL, (1 << 8) | 37, "2.99", 1, Last);
+
+    private static byte[] Nar => Wire(
+        "nix-archive-1", "(", "type", "directory", "entry", "(", "name", "a", "node", "(", "type", "regular", "executable", "", "contents", "text of a file", ")", ")",
+        "entry", "(", "name", "b", "node", "(", "type", "symlink", "target", "../elsewhere", ")", ")", ")");
+
+    private static bool IsOurs(Exception e) => e is NixBuildFarmException;
+
+    private static string Text(byte[] input) => Encoding.UTF8.GetString(input);
+
+    private static IEnumerable<byte[]> Texts(params string[] texts) => texts.Select(Encoding.UTF8.GetBytes);
+
+    /// <summary>Words of the protocol: numbers, and texts with their lengths and padding.</summary>
+    private static byte[] Wire(params object[] words)
+    {
+        var bytes = new List<byte>();
+        foreach (var word in words)
+        {
+            var number = new byte[8];
+            var text = word is string s ? Encoding.UTF8.GetBytes(s) : [];
+            BinaryPrimitives.WriteUInt64LittleEndian(number, word is string ? (ulong)text.Length : Convert.ToUInt64(word, null));
+            bytes.AddRange(number);
+            bytes.AddRange(text);
+            bytes.AddRange(new byte[(8 - (text.Length % 8)) % 8]);
+        }
+        return [.. bytes];
+    }
+
+    /// <summary>Talks with a daemon that says these bytes, whatever it is asked.</summary>
+    private static void Converse(byte[] said, Func<DaemonConnection, CancellationToken, Task> talk)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        TalkAsync().GetAwaiter().GetResult();
+
+        async Task TalkAsync()
+        {
+            await using var daemon = await DaemonConnection.OpenAsync(new DuplexStream(new MemoryStream(said), Stream.Null), new() { Builder = "ruby" }, limit.Token);
+            await talk(daemon, limit.Token);
+        }
+    }
+
+    /// <summary>Nothing may come to be beside the place that was named.</summary>
+    private static void Extract(byte[] input)
+    {
+        var folder = Directory.CreateTempSubdirectory("nixbuildfarm-fuzz-").FullName;
+        try
+        {
+            NarReader.ExtractAsync(new MemoryStream(input), System.IO.Path.Combine(folder, "here"), CancellationToken.None).GetAwaiter().GetResult();
+        }
+        finally
+        {
+            var made = Directory.GetFileSystemEntries(folder);
+            Directory.Delete(folder, recursive: true);
+            Assert.True(made.All(name => System.IO.Path.GetFileName(name) == "here"), string.Join(", ", made));
+        }
+    }
+
+    /// <summary>What is taken is what Nix would have written: the same bytes come out again.</summary>
+    private static void ReadDerivation(byte[] input) => Assert.Equal(input, Derivation.Parse(input).ToATerm());
+
+    /// <summary>No name of a machine, a user or a file may be taken for an option by what it is handed to.</summary>
+    private static void ReadMachines(byte[] input)
+    {
+        foreach (var builder in MachineList.Parse(Text(input), "/etc/nix/machines", Local, _ => null, TomlMachineList.Read).Builders) AssertHarmless(builder.HostName, builder.User);
+    }
+
+    private static void ReadUri(byte[] input)
+    {
+        var uri = BuilderUri.Parse(Text(input));
+        AssertHarmless(uri.Host, uri.User);
+    }
+
+    private static void AssertHarmless(params string?[] words)
+    {
+        foreach (var word in words.OfType<string>())
+        {
+            Assert.False(word.StartsWith('-'), word);
+            Assert.DoesNotContain(word, letter => char.IsWhiteSpace(letter) || char.IsControl(letter));
+        }
+    }
+
+    private static void ReadDerivedPath(byte[] input)
+    {
+        if (DerivedPath.TryParse(Text(input), out var path)) Assert.Equal(Text(input), path.ToString());
+    }
+
+    private static void ReadPolicy(byte[] input)
+    {
+        var file = System.IO.Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(file, input);
+            new PolicyFile(file).Read();
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    private static void ReadSshConfig(byte[] input)
+    {
+        var config = SshConfig.Parse(Text(input), "ruby", Environment);
+        _ = (config.HostName, config.Port, config.User, config.NeedsSshProgram);
+    }
+
+    private static byte[] RunAsJson()
+    {
+        var run = new RunRecord
+        {
+            Id = "20250101-000000-00aa", Started = DateTimeOffset.UnixEpoch, Ended = DateTimeOffset.UnixEpoch, State = RunState.Succeeded, Requested = ["a"], Farm = [], Jobs = [],
+        };
+        using var json = new MemoryStream();
+        using (var gzip = new GZipStream(new MemoryStream(RunRecordFormat.Pack(run)), CompressionMode.Decompress)) gzip.CopyTo(json);
+        return json.ToArray();
+    }
+
+    private static void ReadRun(byte[] input)
+    {
+        using var packed = new MemoryStream();
+        using (var gzip = new GZipStream(packed, CompressionLevel.Fastest)) gzip.Write(input);
+        RunRecordFormat.Unpack(packed.ToArray());
+    }
+
+    private static void ReadTerminalText(byte[] input) =>
+        Assert.DoesNotContain(TerminalText.Strip(Text(input)), letter => char.IsControl(letter) && letter is not ('\t' or '\n'));
+}
