@@ -40,7 +40,8 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         attempt.BuildEnded = clock.UtcNow;
         log.Dispose();
         attempt.LogProblem = log.Problem;
-        if (result.IsSuccess) await supply.LearnAsync(session, [.. outputs.Union(result.BuiltOutputs.Values)], cancellation);
+        if (result.IsSuccess && job.IsWholeGoal) await supply.LearnAsync(session, [.. outputs.Union(result.BuiltOutputs.Values)], cancellation);
+        else if (result.IsSuccess) await supply.LearnOutputsAsync(session, job, cancellation);
         return new(result, log.Path, log.Tail);
     }
 

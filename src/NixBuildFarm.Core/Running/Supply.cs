@@ -85,6 +85,28 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     }
 
     /// <summary>
+    /// Learns what a builder has made of a job. It may lie: an output refers to nothing but the job's inputs and its other outputs, so what
+    /// else it names never gets here, nor to another builder. Where the content is known beforehand, every store that takes it checks it.
+    /// </summary>
+    /// <exception cref="BuilderException">The builder does not have the outputs, or describes what cannot be.</exception>
+    public async Task LearnOutputsAsync(BuilderSession at, RunJob job, CancellationToken cancellation)
+    {
+        var outputs = job.NamedOutputs.ToDictionary(output => output.Value, output => output.Key);
+        var infos = await at.AskAsync(daemon => daemon.QueryPathInfosAsync(outputs.Keys, cancellation), cancellation);
+        if (outputs.Keys.FirstOrDefault(path => !infos.ContainsKey(path)) is { } missing) throw Lie(at, $"says that it built {job.Name}, but does not have {missing}");
+        var allowed = catalog.ClosureOf(job.Inputs).Select(info => info.Path).Concat(outputs.Keys).ToHashSet();
+        foreach (var info in infos.Values)
+        {
+            if (info.References.FirstOrDefault(path => !allowed.Contains(path)) is { } stranger) throw Lie(at, $"says that {info.Path} refers to {stranger}, which is no input of {job.Name}");
+        }
+        foreach (var info in infos.Values) catalog.Add(info with { ContentAddress = job.Derivation.Outputs[outputs[info.Path]].ContentAddress ?? info.ContentAddress }, at);
+        await LearnAsync(at, [.. infos.Values.SelectMany(info => info.References)], cancellation);
+    }
+
+    private static BuilderException Lie(BuilderSession builder, string what) =>
+        new(builder.Builder.Name, BuilderFailure.Incompatible, $"{builder} {what}.", $"Do not trust {builder} before you know why.");
+
+    /// <summary>
     /// Asks which of the paths a builder has, for the catalog. Takes temp roots before it asks, so that nothing can be collected
     /// in between.
     /// </summary>

@@ -25,6 +25,19 @@ public enum DerivationOutputKind
 /// <param name="Hash">Hex digits; <c>impure</c> for impure outputs; empty where there is none.</param>
 public sealed record DerivationOutput(StorePath? Path, string HashAlgorithm, string Hash)
 {
+    /// <summary>The content address of an output whose content is known before the build, as stores write it; null for others.</summary>
+    public string? ContentAddress
+    {
+        get
+        {
+            if (Kind != DerivationOutputKind.Fixed) return null;
+            var (recursive, algorithm) = HashAlgorithm.StartsWith("r:", StringComparison.Ordinal) ? ("r:", HashAlgorithm[2..]) : ("", HashAlgorithm);
+            return Hash.Length % 2 == 0 && Hash.All(char.IsAsciiHexDigit) && !algorithm.Contains(':', StringComparison.Ordinal)
+                ? $"fixed:{recursive}{algorithm}:{NixBase32.Encode(Convert.FromHexString(Hash))}"
+                : null;
+        }
+    }
+
     /// <summary>How the output gets its path, which Nix tells from the fields that are empty.</summary>
     public DerivationOutputKind Kind => (Path, HashAlgorithm, Hash) switch
     {

@@ -353,6 +353,41 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_machine_smuggles_in_as_a_reference_goes_nowhere()
+    {
+        farm["ruby"].Features = ["first"];
+        farm["kana"].Features = ["second"];
+        farm["ruby"].Builds(build =>
+        {
+            var result = build.Succeed();
+            var stranger = build.Store.AddFile("stranger", "of ruby's own");
+            var honest = build.Store.Find(FakeFarm.OutputOf("bottom"))!;
+            build.Store.Add(honest with { References = [stranger] }, build.Store.FindNar(honest.Path)!);
+            return Task.FromResult(result);
+        });
+        var bottom = farm.Derivation("bottom", environment: new Dictionary<string, string> { ["requiredSystemFeatures"] = "first" });
+
+        var results = await farm.BuildAsync(farm.Derivation("top", [bottom], new Dictionary<string, string> { ["requiredSystemFeatures"] = "second" }), request => request with { MaxAttempts = 1 }, "ruby", "kana");
+
+        Assert.Equal((NixBuildStatus.Failed, NixBuildStatus.DependencyFailed), (results["bottom"].Status, results["top"].Status));
+        Assert.False(farm.Local.Has("stranger"));
+        Assert.False(farm["kana"].Has("stranger"));
+        Assert.Contains("which is no input of bottom", results["bottom"].Error);
+        Assert.Equal("ruby", farm.LostBuilders.First().Builder);
+    }
+
+    [Fact]
+    public async Task A_machine_that_has_not_what_it_says_to_have_built_is_found_out()
+    {
+        farm["ruby"].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.Built }));
+
+        var result = (await farm.BuildAsync(farm.Derivation("top"), request => request with { MaxAttempts = 1 }, "ruby"))["top"];
+
+        Assert.Equal(NixBuildStatus.Failed, result.Status);
+        Assert.Contains("but does not have", result.Error);
+    }
+
+    [Fact]
     public async Task Every_path_that_a_run_relies_on_is_protected_from_the_garbage_collector()
     {
         var bottom = farm.Derivation("bottom");

@@ -245,4 +245,12 @@ public class DerivationTests
         Arguments = [],
         Environment = environment,
     };
+
+    [Theory]
+    [InlineData("r:sha256", "0000000000000000000000000000000000000000000000000000000000000000", "fixed:r:sha256:0000000000000000000000000000000000000000000000000000")]
+    [InlineData("sha1", "0000000000000000000000000000000000000000", "fixed:sha1:00000000000000000000000000000000")]
+    [InlineData("r:sha256", "impure", null)]
+    [InlineData("", "", null)]
+    public void The_content_address_of_a_fixed_output_is_as_stores_write_it(string algorithm, string hash, string? address) =>
+        Assert.Equal(address, new DerivationOutput(StorePath.Parse("/nix/store/iylhv1jiapks1396jz2fv8wq85q68y6y-a"), algorithm, hash).ContentAddress);
 }

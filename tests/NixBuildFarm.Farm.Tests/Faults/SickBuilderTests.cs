@@ -101,4 +101,18 @@ public sealed class SickBuilderTests(TestFarm farm) : IDisposable
         Assert.Equal(9, (await File.ReadAllLinesAsync(build["link8"].Output)).Length);
         Assert.Contains("store paths deleted", await opal.ExecAsync("cat", "/tmp/collected"));
     }
+
+    [Theory]
+    [InlineData("flat", "nix-hash --type sha256 --flat /tmp/sound", "fixed:sha256:")]
+    [InlineData("recursive", "nix-hash --type sha256 /tmp/sound", "fixed:r:sha256:")]
+    public async Task What_was_asked_for_by_its_content_comes_home_under_that_content_for_the_local_store_to_check(string mode, string hash, string address)
+    {
+        await farm.Coordinator.ExecAsync("bash", "-c", "echo sound > /tmp/sound");
+        var content = (await farm.Coordinator.ExecAsync("bash", "-c", hash)).Trim();
+        run.Session.Write("fixed", $$"""attrs { outputHash = "{{content}}"; outputHashAlgo = "sha256"; outputHashMode = "{{mode}}"; } "fixed" "echo sound > $out" [ ]""");
+
+        var build = run.Session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path fixed.nix").Succeeded();
+
+        Assert.Contains(address, await farm.Coordinator.ExecAsync("nix", "path-info", "--json", build["fixed"].Output));
+    }
 }
