@@ -48,7 +48,8 @@ internal static class ConfiguredBuilders
             var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
             var matches = builders.Where(b => pattern.IsMatch(b.Name)).ToList();
             if (matches.Count == 0 && !WildcardPattern.ContainsWildcardCharacters(name)) output.Error(NotFound(name, builders), name);
-            chosen.AddRange(matches.Except(chosen));
+            var isName = !WildcardPattern.ContainsWildcardCharacters(name);
+            chosen.AddRange(matches.Where(match => !chosen.Exists(c => c.Name == match.Name)).Select(match => isName ? match.Named() : match));
         }
         return chosen;
     }

@@ -22,6 +22,8 @@ public sealed class NixBuilder
     private readonly int maxJobs = 1;
     private readonly double speedFactor = 1;
     private readonly bool enabled = true;
+    private readonly IReadOnlyList<string> systems = [];
+    private readonly IReadOnlyList<string> supportedFeatures = [];
     private int? cores;
 
     /// <summary>
@@ -39,8 +41,12 @@ public sealed class NixBuilder
     /// <summary>What the URI's scheme says.</summary>
     public StoreScheme Scheme { get; init; } = StoreScheme.SshNg;
 
-    /// <summary>Platforms it builds, native first, e.g. <c>x86_64-linux, riscv64-linux</c>.</summary>
-    public required IReadOnlyList<string> Systems { get; init; }
+    /// <summary>Platforms it builds, native first, e.g. <c>x86_64-linux, riscv64-linux</c>. The policy's, else as configured.</summary>
+    public required IReadOnlyList<string> Systems
+    {
+        get => Policy.ExcludeSystem is { } excluded ? [.. (Policy.System ?? systems).Except(excluded)] : Policy.System ?? systems;
+        init => systems = value;
+    }
 
     /// <summary>The processor part of each system, native first: what <c>Where-Object Arch -eq riscv64</c> compares with.</summary>
     public string[] Arch => Systems.Select(s => s.Split('-')[0]).Distinct().ToArray();
@@ -48,14 +54,17 @@ public sealed class NixBuilder
     /// <summary>Builds at a time; 0: none. The policy's, else as configured.</summary>
     public int MaxJobs { get => Policy.MaxJobs ?? maxJobs; init => maxJobs = value; }
 
-    /// <summary>Cores of the machine, where known (the local one, or after a test).</summary>
-    public int? Cores { get => cores; init => cores = value; }
+    /// <summary>Cores of the machine, where known (the local one, or after a test); the policy's, where it says how many builds may use.</summary>
+    public int? Cores { get => Policy.Cores ?? cores; init => cores = value; }
+
+    /// <summary>Cores that builds may use: without those that the policy reserves; null where they are not known.</summary>
+    public int? BuildCores => Cores is { } all ? Math.Max(1, all - (Policy.Reserve ?? 0)) : null;
 
     /// <summary>Speed relative to the other builders: the policy's, else as configured; learnt speeds replace it.</summary>
     public double SpeedFactor { get => Policy.SpeedFactor ?? speedFactor; init => speedFactor = value; }
 
-    /// <summary>What it can do beyond plain builds, e.g. <c>kvm</c>, <c>big-parallel</c>.</summary>
-    public IReadOnlyList<string> SupportedFeatures { get; init; } = [];
+    /// <summary>What it can do beyond plain builds, e.g. <c>kvm</c>, <c>big-parallel</c>. The policy's, else as configured.</summary>
+    public IReadOnlyList<string> SupportedFeatures { get => Policy.Feature ?? supportedFeatures; init => supportedFeatures = value; }
 
     /// <summary>It takes only derivations that require all of these.</summary>
     public IReadOnlyList<string> MandatoryFeatures { get; init; } = [];
@@ -96,6 +105,9 @@ public sealed class NixBuilder
     /// <summary>Whether runs use it when they are not told otherwise. The policy's, else as configured.</summary>
     public bool Enabled { get => Policy.Enabled ?? enabled; init => enabled = value; }
 
+    /// <summary>Whether it was asked for by its very name: then runs use it even where it is disabled.</summary>
+    public bool IsNamed { get; private set; }
+
     /// <summary>What the user has set for it, over what is configured; empty where nothing is.</summary>
     public BuilderPolicy Policy { get; private set; } = BuilderPolicy.Empty;
 
@@ -110,6 +122,14 @@ public sealed class NixBuilder
     {
         var builder = (NixBuilder)MemberwiseClone();
         builder.Policy = policy;
+        return builder;
+    }
+
+    /// <summary>The same builder, asked for by its very name.</summary>
+    public NixBuilder Named()
+    {
+        var builder = (NixBuilder)MemberwiseClone();
+        builder.IsNamed = true;
         return builder;
     }
 

@@ -1,3 +1,5 @@
+using NixBuildFarm.Running;
+
 namespace NixBuildFarm.Builders;
 
 /// <summary>One policy as it was set: for whom, how long, what.</summary>
@@ -24,6 +26,36 @@ public sealed class NixBuilderPolicy
 
     /// <summary>Whether runs use the builder when they are not told otherwise; null: not set.</summary>
     public bool? Enabled => Settings.Enabled;
+
+    /// <summary>Cores that builds may use in all; null: not set.</summary>
+    public int? Cores => Settings.Cores;
+
+    /// <summary>Cores that are kept free for the person at the machine; null: not set.</summary>
+    public int? Reserve => Settings.Reserve;
+
+    /// <summary>Whether it takes no builds, even where it is named; null: not set.</summary>
+    public bool? Drain => Settings.Drain;
+
+    /// <summary>The systems that it builds for; null: not set.</summary>
+    public IReadOnlyList<string>? System => Settings.System;
+
+    /// <summary>Systems that it does not build for; null: not set.</summary>
+    public IReadOnlyList<string>? ExcludeSystem => Settings.ExcludeSystem;
+
+    /// <summary>The features that it supports; null: not set.</summary>
+    public IReadOnlyList<string>? Feature => Settings.Feature;
+
+    /// <summary>Wildcards of the names of derivations that it takes; null: not set.</summary>
+    public IReadOnlyList<string>? Match => Settings.Match;
+
+    /// <summary>Wildcards of the names of derivations that it does not take; null: not set.</summary>
+    public IReadOnlyList<string>? Exclude => Settings.Exclude;
+
+    /// <summary>Which of its outputs come home; null: not set.</summary>
+    public CopyBack? CopyBack => Settings.CopyBack;
+
+    /// <summary>Bytes per second that are sent to it at most; null: not set.</summary>
+    public long? MaxUpload => Settings.MaxUpload;
 
     /// <summary>All that is set.</summary>
     public BuilderPolicy Settings { get; }

@@ -21,6 +21,7 @@ public sealed class PolicyFile
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        Converters = { new JsonStringEnumConverter() },
         WriteIndented = true,
         ReadCommentHandling = JsonCommentHandling.Disallow,
     };

@@ -33,7 +33,7 @@ public sealed class PolicyTester
         var graph = new JobGraph([job]);
         await using var known = RunHistory.Open(history, observer, TimeProvider.System);
         var estimates = await known.EstimateAsync(graph, builders);
-        FarmBuilder[] farm = [.. estimates.Farm.Zip(builders, (described, builder) => described with { Enabled = builder.Enabled })];
+        FarmBuilder[] farm = [.. estimates.Farm.Zip(builders, (described, builder) => described with { Enabled = described.Enabled && builder.Enabled })];
         var chosen = Play(farm);
         return [.. Eligibility.OnFarm(job, farm).Select((eligibility, b) =>
         {

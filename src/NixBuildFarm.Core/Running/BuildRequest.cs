@@ -49,6 +49,9 @@ public sealed record BuildRequest
     /// <summary>Which outputs come home.</summary>
     public CopyBack CopyBack { get; init; } = CopyBack.All;
 
+    /// <summary>Whether the user has said so for this run: then no policy of a builder changes it.</summary>
+    public bool IsCopyBackGiven { get; init; }
+
     /// <summary>Bytes per second that may leave this machine for all builders together; null: no limit.</summary>
     public long? MaxUpload { get; init; }
 
@@ -60,6 +63,9 @@ public sealed record BuildRequest
 
     /// <summary>Whether builders fetch from their own substituters what these have (<c>builders-use-substitutes</c>).</summary>
     public bool BuildersUseSubstitutes { get; init; }
+
+    /// <summary>Which of the outputs of a builder come home.</summary>
+    internal CopyBack CopyBackOf(NixBuilder builder) => IsCopyBackGiven ? CopyBack : builder.Policy.CopyBack ?? CopyBack;
 
     /// <summary>How the scheduler works in this run, and in the plan of it.</summary>
     internal SchedulerOptions Scheduling => new() { Moldable = true, Hedge = Hedge };

@@ -12,9 +12,14 @@ public static class FarmDescription
         Name = builder.Name,
         IsLocal = builder.IsLocal,
         Systems = [.. builder.Systems.Select(system => new SystemSpeed(system, builder.SpeedFactor))],
-        MaxJobs = builder.MaxJobs,
-        Cores = builder.Cores ?? 0,
+        // Who keeps cores free does not want more builds than the other cores.
+        MaxJobs = builder.Policy.Reserve > 0 && builder.BuildCores is { } cores ? Math.Min(builder.MaxJobs, cores) : builder.MaxJobs,
+        Cores = builder.BuildCores ?? 0,
         SupportedFeatures = builder.SupportedFeatures,
         MandatoryFeatures = builder.MandatoryFeatures,
+        DownloadBandwidth = builder.Policy.MaxUpload ?? double.PositiveInfinity,
+        Enabled = builder.Policy.Drain != true,
+        Match = builder.Policy.Match ?? [],
+        Exclude = builder.Policy.Exclude ?? [],
     };
 }

@@ -202,5 +202,5 @@ internal sealed partial class RunLoop
 
     /// <summary>A builder as the history knows it, with the cores that its machine has told.</summary>
     private FarmBuilder Describe(BuilderSession session) =>
-        estimates.Farm.First(builder => builder.Name == session.Builder.Name) with { Cores = session.Builder.Cores ?? 0 };
+        estimates.Farm.First(builder => builder.Name == session.Builder.Name) with { Cores = session.Builder.BuildCores ?? 0 };
 }

@@ -244,8 +244,8 @@ internal sealed partial class RunLoop : IDisposable
             BuildStatus.Substituted => NixBuildStatus.Substituted,
             _ => NixBuildStatus.AlreadyValid,
         };
-        var comesHome = !attempt.Session.Builder.IsLocal
-            && (request.CopyBack == CopyBack.All || (request.CopyBack == CopyBack.Requested && job.IsRequested));
+        var wanted = request.CopyBackOf(attempt.Session.Builder);
+        var comesHome = !attempt.Session.Builder.IsLocal && (wanted == CopyBack.All || (wanted == CopyBack.Requested && job.IsRequested));
         if (!comesHome)
         {
             reporter.End(job, status, attempt, outcome);

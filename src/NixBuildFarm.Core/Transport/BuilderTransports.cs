@@ -7,5 +7,7 @@ public sealed class BuilderTransports(IBuilderTransportFactory remote) : IBuilde
 {
     /// <inheritdoc/>
     public IBuilderTransport Create(NixBuilder builder, TransportOptions options) =>
-        builder.IsLocal ? new LocalTransport() : remote.Create(builder, options);
+        builder.IsLocal ? new LocalTransport()
+        : builder.Policy.MaxUpload is { } limit ? new UploadLimit(remote.Create(builder, options), limit, TimeProvider.System)
+        : remote.Create(builder, options);
 }

@@ -173,6 +173,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         var logFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath);
         jsonLogFile = JsonLog is null ? null : this.FileOf(JsonLog);
         string[] named = [.. Named];
+        var isCopyBackGiven = MyInvocation.BoundParameters.ContainsKey(nameof(CopyBack));
         return async (output, cancellation) =>
         {
             var settings = NixConfiguration.ReadAsync(cancellation);
@@ -188,6 +189,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
                 Cores = Cores,
                 Hedge = Hedge,
                 CopyBack = CopyBack,
+                IsCopyBackGiven = isCopyBackGiven,
                 MaxUpload = MaxUpload,
                 OutLink = outLink,
                 LogFolder = logFolder,
@@ -200,11 +202,15 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     {
         var selected = givenBuilders.Count > 0
             ? await BuilderSelection.FromAsync(givenBuilders, output, cancellation)
-            : (await ConfiguredBuilders.ReadAsync(output, cancellation)).Where(builder => builder.Enabled);
+            : await ConfiguredBuilders.ReadAsync(output, cancellation);
+        foreach (var builder in selected.Where(builder => !IsUsed(builder))) output.Verbose($"{builder.Name} is disabled and takes no part; name it to use it: -Builder {builder.Name}");
         var excluded = ExcludeBuilder.Select(name => WildcardPattern.Get(name, WildcardOptions.IgnoreCase)).ToArray();
-        NixBuilder[] builders = [.. selected.Where(builder => !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name)))];
+        NixBuilder[] builders = [.. selected.Where(builder => IsUsed(builder) && !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name)))];
         return builders.Length > 0
             ? builders
-            : throw new NixBuildFarmException("NoBuilder", "No builder is left for this build.", "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal.");
+            : throw new NixBuildFarmException("NoBuilder", "No builder is left for this build.", "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal. One that is disabled has to be named: Get-NixBuilder ruby.");
     }
+
+    /// <summary>A builder that is disabled is used where somebody has named it, and not where it is one of many.</summary>
+    private static bool IsUsed(NixBuilder builder) => builder.Enabled || builder.IsNamed;
 }

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Completers;
+using NixBuildFarm.Running;
 
 namespace NixBuildFarm.Commands;
 
@@ -33,6 +34,16 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [ValidateRange(0, int.MaxValue)]
     public int? MaxJobs { get; set; }
 
+    /// <summary>Cores that builds may use in all.</summary>
+    [Parameter]
+    [ValidateRange(1, int.MaxValue)]
+    public int? Cores { get; set; }
+
+    /// <summary>Cores that are kept free for the person at the machine.</summary>
+    [Parameter]
+    [ValidateRange(0, int.MaxValue)]
+    public int? Reserve { get; set; }
+
     /// <summary>Speed relative to the other builders.</summary>
     [Parameter]
     [ValidateRange(0.001, 1000.0)]
@@ -42,6 +53,46 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [Parameter]
     public bool? Enabled { get; set; }
 
+    /// <summary>Takes no builds, even where it is named; <c>-Drain:$false</c> takes some again.</summary>
+    [Parameter]
+    public SwitchParameter Drain { get; set; }
+
+    /// <summary>The systems that it builds for, in place of those that are configured.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[]? System { get; set; }
+
+    /// <summary>Systems that it does not build for, although configured.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[]? ExcludeSystem { get; set; }
+
+    /// <summary>The features that it supports, in place of those that are configured.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[]? Feature { get; set; }
+
+    /// <summary>Names of derivations, with wildcards: it takes only these.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    public string[]? Match { get; set; }
+
+    /// <summary>Names of derivations, with wildcards: it takes none of these.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    public string[]? Exclude { get; set; }
+
+    /// <summary>Which of the outputs that it builds come home, where a build is not told otherwise.</summary>
+    [Parameter]
+    public CopyBack? CopyBack { get; set; }
+
+    /// <summary>Bytes per second that are sent to it at most.</summary>
+    [Parameter]
+    [ValidateRange(1, long.MaxValue)]
+    public long? MaxUpload { get; set; }
+
     /// <summary>User (kept, the default) or Session (until this process ends; it wins).</summary>
     [Parameter]
     public PolicyScope Scope { get; set; } = PolicyScope.User;
@@ -50,14 +101,29 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    private BuilderPolicy Change => new() { MaxJobs = MaxJobs, SpeedFactor = SpeedFactor, Enabled = Enabled };
+    private BuilderPolicy Change => new()
+    {
+        MaxJobs = MaxJobs,
+        Cores = Cores,
+        Reserve = Reserve,
+        SpeedFactor = SpeedFactor,
+        Enabled = Enabled,
+        Drain = MyInvocation.BoundParameters.ContainsKey(nameof(Drain)) ? Drain.IsPresent : null,
+        System = System,
+        ExcludeSystem = ExcludeSystem,
+        Feature = Feature,
+        Match = Match,
+        Exclude = Exclude,
+        CopyBack = CopyBack,
+        MaxUpload = MaxUpload,
+    };
 
     /// <inheritdoc/>
     protected override void BeginProcessing()
     {
         if (Change.IsEmpty)
         {
-            ThrowTerminatingError(new NixBuildFarmException("NothingToSet", "No setting is given.", "Give -MaxJobs, -SpeedFactor or -Enabled.").ToErrorRecord());
+            ThrowTerminatingError(new NixBuildFarmException("NothingToSet", "No setting is given.", "Give at least one, such as -MaxJobs or -Enabled.").ToErrorRecord());
         }
     }
 

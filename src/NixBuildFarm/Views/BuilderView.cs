@@ -24,6 +24,10 @@ public static class BuilderView
     /// <summary>A number of bytes; nothing for none.</summary>
     public static string Size(long? bytes) => bytes is { } count ? Display.Bytes(count) : "";
 
+    /// <summary>What a policy sets beyond the columns of the table.</summary>
+    public static string Others(NixBuilderPolicy policy) =>
+        policy.Settings.ToString(except: [nameof(NixBuilderPolicy.MaxJobs), nameof(NixBuilderPolicy.SpeedFactor), nameof(NixBuilderPolicy.Enabled)]);
+
     /// <summary>Whom a policy is for.</summary>
     public static string For(NixBuilderPolicy policy) => policy.ToString();
 }

@@ -205,6 +205,41 @@ public class NixBuilderPolicyTests
     }
 
     [Fact]
+    public void Every_setting_is_kept_shown_and_applied()
+    {
+        using var machine = new MachineSession(Farm);
+
+        machine.Run("""
+            Set-NixBuilderPolicy ruby -Cores 6 -Reserve 2 -Drain -System a-linux, b-linux -ExcludeSystem b-linux -Feature kvm `
+                -Match 'linux-*', gcc* -Exclude *-debug -CopyBack Requested -MaxUpload 2MB
+            """);
+
+        Assert.Equal(
+            "Cores 6, Reserve 2, Drain True, System a-linux b-linux, ExcludeSystem b-linux, Feature kvm, Match linux-* gcc*, Exclude *-debug, CopyBack Requested, MaxUpload 2097152",
+            Assert.Single(machine.Run("\"$((Get-NixBuilderPolicy ruby).Settings)\"").OutputAs<string>()));
+        Assert.Equal("6 4 a-linux kvm", Assert.Single(machine.Run("$b = Get-NixBuilder ruby; \"$($b.Cores) $($b.BuildCores) $($b.Systems) $($b.SupportedFeatures)\"").OutputAs<string>()));
+        Assert.Contains("\"copyBack\": \"Requested\"", File.ReadAllText(machine.PolicyFile));
+        Assert.Matches("ruby +User +Cores 6, Reserve 2", machine.Show("Get-NixBuilderPolicy"));
+
+        machine.Run("Set-NixBuilderPolicy ruby -Drain:$false");
+        Assert.Contains("Drain False", Assert.Single(machine.Run("\"$((Get-NixBuilderPolicy ruby).Settings)\"").OutputAs<string>()));
+    }
+
+    [Theory]
+    [InlineData("-Cores 0")]
+    [InlineData("-Reserve -1")]
+    [InlineData("-MaxUpload 0")]
+    [InlineData("-System @()")]
+    [InlineData("-CopyBack Some")]
+    public void Values_that_make_no_sense_are_refused(string setting)
+    {
+        using var machine = new MachineSession(Farm);
+
+        Assert.Single(machine.Run($"Set-NixBuilderPolicy ruby {setting}").Errors);
+        Assert.Empty(machine.Run("Get-NixBuilderPolicy").Output);
+    }
+
+    [Fact]
     public void Importing_the_module_again_keeps_the_session_s_policies()
     {
         using var machine = new MachineSession(Farm);

@@ -15,10 +15,10 @@ public sealed class ViewTests : IDisposable
         """;
 
     private const string Test = $$"""
-        $finding = [NixBuildFarm.Builders.NixBuilderFinding]::new('It lacks kvm.', 'Remove kvm from its entry.')
+        $finding = [NixBuildFarm.Builders.Testing.NixBuilderFinding]::new('It lacks kvm.', 'Remove kvm from its entry.')
         [NixBuildFarm.Builders.Testing.NixBuilderTest]@{
             Builder = {{Builder}}; State = 'Degraded'; Latency = '00:00:00.0042'; NixVersion = '2.8.0'; Protocol = '1.34'; Trusted = $true
-            System = 'x86_64-linux'; Features = [string[]]'big-parallel'; Findings = [NixBuildFarm.Builders.NixBuilderFinding[]]@($finding)
+            System = 'x86_64-linux'; Features = [string[]]'big-parallel'; Findings = [NixBuildFarm.Builders.Testing.NixBuilderFinding[]]@($finding)
         }
         """;
 

@@ -1,0 +1,70 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Core.Tests.Running;
+
+/// <summary>What a policy means to the scheduler.</summary>
+public class FarmDescriptionTests
+{
+    private static readonly NixBuilder Ruby = new()
+    {
+        Name = "ruby",
+        HostName = "ruby",
+        Uri = "ssh://ruby",
+        Systems = ["x86_64-linux", "riscv64-linux"],
+        SupportedFeatures = ["kvm"],
+        MandatoryFeatures = ["benchmark"],
+        MaxJobs = 8,
+        Cores = 8,
+        Source = "test",
+    };
+
+    private static FarmBuilder Under(BuilderPolicy policy) => Ruby.WithPolicy(policy).ToFarmBuilder();
+
+    [Theory]
+    [InlineData(null, null, 8, 8)]
+    [InlineData(null, 0, 8, 8)]
+    [InlineData(null, 2, 6, 6)]
+    [InlineData(4, null, 8, 4)]
+    [InlineData(4, 1, 3, 3)]
+    [InlineData(null, 99, 1, 1)]
+    public void Cores_that_are_reserved_are_not_built_on_and_the_others_have_no_more_builds_than_cores(int? cores, int? reserve, int maxJobs, int buildCores)
+    {
+        var described = Under(new() { Cores = cores, Reserve = reserve });
+
+        Assert.Equal((maxJobs, buildCores), (described.MaxJobs, described.Cores));
+    }
+
+    [Fact]
+    public void Systems_and_features_of_the_policy_take_the_place_of_those_that_are_configured()
+    {
+        Assert.Equal(["a-linux"], Under(new() { System = ["a-linux"] }).Systems.Select(s => s.System));
+        Assert.Equal(["x86_64-linux"], Under(new() { ExcludeSystem = ["riscv64-linux"] }).Systems.Select(s => s.System));
+        Assert.Equal(["big-parallel"], Under(new() { Feature = ["big-parallel"] }).SupportedFeatures);
+        Assert.Equal(["benchmark"], Under(new() { Feature = ["big-parallel"] }).MandatoryFeatures);
+    }
+
+    [Fact]
+    public void Names_that_match_draining_and_the_pace_of_the_line_reach_the_scheduler()
+    {
+        var described = Under(new() { Match = ["linux-*"], Exclude = ["*-debug"], Drain = true, MaxUpload = 1000 });
+
+        Assert.Equal(["linux-*"], described.Match);
+        Assert.Equal(["*-debug"], described.Exclude);
+        Assert.False(described.Enabled);
+        Assert.Equal(1000, described.DownloadBandwidth);
+        Assert.True(Under(BuilderPolicy.Empty).Enabled);
+    }
+
+    [Theory]
+    [InlineData(null, false, CopyBack.All)]
+    [InlineData(CopyBack.None, false, CopyBack.None)]
+    [InlineData(CopyBack.None, true, CopyBack.All)]
+    public void What_a_run_is_told_of_copying_back_wins_over_the_policy(CopyBack? policy, bool told, CopyBack expected)
+    {
+        var request = new BuildRequest { Requested = [], Builders = [], IsCopyBackGiven = told };
+
+        Assert.Equal(expected, request.CopyBackOf(Ruby.WithPolicy(new() { CopyBack = policy })));
+    }
+}
