@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Management.Automation;
+using NixBuildFarm.Completers;
 using NixBuildFarm.Running;
 
 namespace NixBuildFarm;
@@ -14,6 +15,7 @@ public abstract class DerivationCommand : AsyncCommand
     /// <summary>What <c>nix build</c> would take: <c>nixpkgs#hello</c>, <c>.#checks.x86_64-linux.unit</c>, a <c>.drv</c> path.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = InstallableSet)]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(InstallableCompleter))]
     public string[] Installable { get; set; } = [];
 
     /// <summary>A <c>.nix</c> file.</summary>
@@ -24,6 +26,7 @@ public abstract class DerivationCommand : AsyncCommand
     /// <summary>Attributes of the file; none: what the file itself evaluates to.</summary>
     [Parameter(ParameterSetName = PathSet)]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(AttributeCompleter))]
     public string[] Attribute { get; set; } = [];
 
     /// <summary>Arguments of the file's function by name: strings, numbers, booleans, and lists and tables of these.</summary>

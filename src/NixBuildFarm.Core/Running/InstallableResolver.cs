@@ -74,7 +74,7 @@ public static class InstallableResolver
     private static async Task<IReadOnlyList<RequestedDerivation>> EvaluateAsync(string installable, string workingDirectory, CancellationToken cancellation)
     {
         // What follows -- cannot be taken for an option.
-        var printed = await NixCommand.RunAsync("nix", ["path-info", "--derivation", .. Features, "--", installable], workingDirectory, cancellation);
+        var printed = await NixCommand.RunAsync("nix", ["path-info", "--derivation", .. Features, "--", installable], workingDirectory, cancellation: cancellation);
         var requested = ParseLines(printed);
         return requested.Count > 0
             ? requested

@@ -11,13 +11,14 @@ public static class NixCommand
     /// <param name="program">E.g. <c>nix-instantiate</c>, found in PATH.</param>
     /// <param name="arguments">Its arguments, word by word.</param>
     /// <param name="workingDirectory">Where it runs; null: here.</param>
+    /// <param name="environment">Variables that it gets beside ours; null: none.</param>
     /// <param name="cancellation">Ends the program.</param>
     /// <returns>Its standard output.</returns>
     /// <exception cref="NixBuildFarmException">
     /// <c>NixNotFound</c>: no such program; <c>NixFailed</c>: it failed, and the message is Nix's own, once.
     /// </exception>
     public static async Task<string> RunAsync(
-        string program, IEnumerable<string> arguments, string? workingDirectory = null, CancellationToken cancellation = default)
+        string program, IEnumerable<string> arguments, string? workingDirectory = null, IReadOnlyDictionary<string, string>? environment = null, CancellationToken cancellation = default)
     {
         var start = new ProcessStartInfo(ProgramPath.Find(program) ?? throw NotFound(program, "it is in no folder of PATH"), arguments)
         {
@@ -26,6 +27,7 @@ public static class NixCommand
             RedirectStandardError = true,
             WorkingDirectory = workingDirectory ?? "",
         };
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
         using var process = Start(start);
         process.StandardInput.Close();
         try
