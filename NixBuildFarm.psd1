@@ -33,6 +33,7 @@
         PSData = @{
             Tags       = @('Nix', 'NixOS', 'build', 'distributed', 'scheduler', 'Linux')
             LicenseUri = 'https://opensource.org/license/mit'
+            ReleaseNotes = 'CHANGELOG.md of the project says what is new.'
         }
     }
 }

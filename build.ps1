@@ -11,6 +11,8 @@
     Bench   measures, and prints a table of docs/benchmarks.md: `Bench scheduler [--graphs DIR]` of the scheduler in simulation,
             `Bench supply` of transfers and `Bench farm [--runs N] [--case WORDS] [--json FILE]` of whole builds beside stock Nix,
             on a farm on this machine
+    Docs    brings docs/en-US up to date with the cmdlets: syntax, and the properties of parameters
+    Package makes a package in out/package that Install-PSResource takes from a folder; says how
     Clean   deletes out/
 
     Uses the language, .NET and the engine's own commands only.
@@ -26,7 +28,7 @@ $ErrorActionPreference = 'Stop'
 $root = $PSScriptRoot
 $out = "$root/out"
 $withFarm = "$root/tests/Farm/with-farm.sh"
-$tasks = 'Setup', 'Build', 'Test', 'Fuzz', 'Demo', 'Bench', 'Clean'
+$tasks = 'Setup', 'Build', 'Test', 'Fuzz', 'Demo', 'Bench', 'Docs', 'Package', 'Clean'
 
 # No process is to stay behind.
 $env:MSBUILDDISABLENODEREUSE = '1'
@@ -259,6 +261,64 @@ function Invoke-Bench {
     if (-not $farm) { exit (Invoke-Program dotnet ($run + $Rest)) }
     $module = if ($kind -eq 'farm') { '--module', '/opt/NixBuildFarm/NixBuildFarm.psd1' }
     exit (Invoke-Program $withFarm (@($farm) + 'dotnet' + $run + $Rest + @($module)))
+}
+
+function Invoke-Engine([string[]] $ArgumentList) {
+    Invoke-Checked dotnet (@('exec', "$out/EngineHost/NixBuildFarm.EngineHost.dll") + $ArgumentList)
+}
+
+function Invoke-Docs {
+    Invoke-Build
+    Invoke-Engine "$root/tools/Update-HelpPage.ps1", "$out/NixBuildFarm", "$root/docs/en-US"
+}
+
+# The newest part of the changelog, as plain text.
+function Get-ReleaseNote {
+    $match = [regex]::Match([IO.File]::ReadAllText("$root/CHANGELOG.md"), '(?ms)^## [^\n]*\n+(.*?)(?=^## |\z)')
+    if (-not $match.Success) { throw 'CHANGELOG.md has no part to make release notes of.' }
+    $match.Groups[1].Value.Trim()
+}
+
+function Invoke-Package {
+    Invoke-Build
+    $manifest = [scriptblock]::Create([IO.File]::ReadAllText("$root/NixBuildFarm.psd1")).InvokeReturnAsIs()
+    $folder = "$out/package"
+    if ([IO.Directory]::Exists($folder)) { [IO.Directory]::Delete($folder, $true) }
+    $null = [IO.Directory]::CreateDirectory($folder)
+
+    $text = { param($Value) [Security.SecurityElement]::Escape($Value) }
+    $commands = ($manifest.CmdletsToExport | ForEach-Object { "PSCmdlet_$_ PSCommand_$_" }) -join ' '
+    $nuspec = @"
+<?xml version="1.0" encoding="utf-8"?>
+<package xmlns="http://schemas.microsoft.com/packaging/2011/10/nuspec.xsd">
+  <metadata>
+    <id>NixBuildFarm</id>
+    <version>$($manifest.ModuleVersion)</version>
+    <authors>$(& $text $manifest.Author)</authors>
+    <copyright>$(& $text $manifest.Copyright)</copyright>
+    <description>$(& $text $manifest.Description)</description>
+    <releaseNotes>$(& $text (Get-ReleaseNote))</releaseNotes>
+    <license type="expression">MIT</license>
+    <tags>PSModule PSEdition_Core $commands $($manifest.PrivateData.PSData.Tags -join ' ')</tags>
+  </metadata>
+  <files>
+    <file src="**/*" />
+  </files>
+</package>
+"@
+    [IO.File]::WriteAllText("$folder/NixBuildFarm.nuspec", $nuspec)
+    Invoke-Checked dotnet 'pack', "$root/src/NixBuildFarm/NixBuildFarm.csproj", '--configuration', 'Release', '--no-build', '--nologo', '--verbosity', 'quiet',
+        '--output', $folder, "-p:NuspecFile=$folder/NixBuildFarm.nuspec", "-p:NuspecBasePath=$out/NixBuildFarm", '-p:NoWarn=NU5100%3bNU5110%3bNU5111%3bNU5128'
+    [IO.File]::Delete("$folder/NixBuildFarm.nuspec")
+
+    # What was made is what is tried: unpacked, and imported by another process.
+    $package = "$folder/NixBuildFarm.$($manifest.ModuleVersion).nupkg"
+    $trial = "$out/package-trial/NixBuildFarm"
+    if ([IO.Directory]::Exists($trial)) { [IO.Directory]::Delete($trial, $true) }
+    [IO.Compression.ZipFile]::ExtractToDirectory($package, $trial)
+    Invoke-Engine '-Command', "Import-Module '$trial/NixBuildFarm.psd1' -ErrorAction Stop; if (@(Get-Command -Module NixBuildFarm).Count -ne $($manifest.CmdletsToExport.Count)) { throw 'The package lacks cmdlets.' }; if (-not (Get-Help Get-NixBuild).Synopsis.EndsWith('.')) { throw 'The package lacks its help.' }"
+    Write-Line "$package"
+    Write-Line "Install it: Register-PSResourceRepository -Name NixBuildFarm -Uri $folder -Trusted; Install-PSResource NixBuildFarm -Repository NixBuildFarm"
 }
 
 function Invoke-Clean {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # build.sh [TASK] [ARGUMENT…]: runs build.ps1, in pwsh where it is installed, else in the engine from NuGet.
-# Tasks: setup build test fuzz demo bench clean (default: build).
+# Tasks: setup build test fuzz demo bench docs package clean (default: build).
 set -eu
 cd "$(dirname "$0")"
 
