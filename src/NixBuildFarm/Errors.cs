@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using System.Text;
+using System.Text.RegularExpressions;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Running;
@@ -7,7 +8,7 @@ using NixBuildFarm.Running;
 namespace NixBuildFarm;
 
 /// <summary>All error records of the module, made from what went wrong.</summary>
-internal static class Errors
+internal static partial class Errors
 {
     /// <summary>The record of an error that knows its id and its recommendation.</summary>
     public static ErrorRecord ToErrorRecord(this NixBuildFarmException error, object? target = null) =>
@@ -30,7 +31,7 @@ internal static class Errors
     /// <summary>The record of a derivation that was not built, with the end of what the build printed.</summary>
     public static ErrorRecord ToErrorRecord(this NixBuildResult result)
     {
-        var message = new StringBuilder($"{result.Name}: {TerminalText.Strip(result.Error ?? result.Status.ToString()).Trim()}");
+        var message = new StringBuilder($"{result.Name}: {Reason(result)}");
         if (result.LogTail.Count > 0)
         {
             message.Append($"\nThe last {result.LogTail.Count} lines that it printed on {result.Builder}:");
@@ -47,10 +48,20 @@ internal static class Errors
             result);
     }
 
+    // Nix adds the end of the log, which comes below, and a command that looks for the log on this machine only.
+    private static string Reason(NixBuildResult result)
+    {
+        var reason = TerminalText.Strip(result.Error ?? result.Status.ToString()).Trim();
+        return result.LogTail.Count > 0 && NixLogTail().Match(reason) is { Success: true } tail ? reason[..tail.Index].TrimEnd() + "." : reason;
+    }
+
+    [GeneratedRegex(@";\s+last \d+ log lines:", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex NixLogTail();
+
     private static string RecommendationFor(NixBuildResult result) => result switch
     {
         { Status: NixBuildStatus.NoEligibleBuilder } => "Give the build a builder that has what it requires: Get-NixBuilder shows what each has.",
-        { LogPath: { } log } => $"The whole log is in {log}",
+        { LogPath: { } log } => $"Get-NixBuildLog {result.Name} -Run {result.RunId} shows the whole log, which is in {log}",
         _ => "Run it again with -Verbose to see what was decided.",
     };
 

@@ -22,6 +22,9 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
         Assert.StartsWith("BuildFailed,", error.FullyQualifiedErrorId);
         Assert.Contains("the reason", error.ToString());
         Assert.Contains("exit code 3", error.ToString());
+        Assert.DoesNotContain("nix log", error.ToString());
+        Assert.Equal(2, error.ToString().Split("the reason").Length);
+        Assert.Contains("Get-NixBuildLog broken -Run ", error.ErrorDetails.RecommendedAction);
         Assert.Contains(build["broken"].LogPath!, error.ErrorDetails.RecommendedAction);
         Assert.Equal(["first", "the reason"], File.ReadLines(build["broken"].LogPath!));
         Assert.Empty(build["broken"].Attempts);

@@ -31,9 +31,10 @@ public sealed class JobTests(TestFarm farm) : IDisposable
         session.Run("Get-NixBuilder ruby");
         var clock = Stopwatch.StartNew();
 
-        session.Run("$job = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -OutLink result -AsJob; Set-Location /");
+        var start = session.Run("$job = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -OutLink result -AsJob; $null = $ExecutionContext.SessionState.Path.SetLocation('/')");
 
         Assert.True(clock.Elapsed < TimeSpan.FromSeconds(1), $"The prompt was back after {clock.Elapsed}.");
+        Assert.Empty(start.Errors);
         session.Run("Receive-Job $job -Wait").Succeeded();
         Assert.True(Path.Exists(Path.Combine(session.Folder, "result")));
     }

@@ -12,7 +12,7 @@ public sealed class ExampleTests : IDisposable
 
     public void Dispose() => session.Dispose();
 
-    public static TheoryData<string> EachDocument => [.. HelpPages.Names.Select(name => $"docs/en-US/{name}.md"), "README.md"];
+    public static TheoryData<string> EachDocument => [.. HelpPages.Names.Select(name => $"docs/en-US/{name}.md"), "README.md", "docs/migrating.md", "docs/recipes.md"];
 
     [Theory]
     [MemberData(nameof(EachDocument))]
@@ -20,7 +20,7 @@ public sealed class ExampleTests : IDisposable
     {
         var examples = CodeOf(Path.Combine(HelpPages.Repository, document)).ToArray();
 
-        Assert.NotEmpty(examples);
+        if (document != "docs/migrating.md") Assert.NotEmpty(examples);
         Assert.Empty(examples.SelectMany(Problems));
     }
 
