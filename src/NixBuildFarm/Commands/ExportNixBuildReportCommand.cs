@@ -21,7 +21,7 @@ public enum ReportFormat
 /// <summary>
 /// <para type="synopsis">Writes a report of a past run into a file: a page with its timeline, JSON, or a trace.</para>
 /// </summary>
-[Cmdlet(VerbsData.Export, "NixBuildReport")]
+[Cmdlet(VerbsData.Export, "NixBuildReport", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(FileInfo))]
 public sealed class ExportNixBuildReportCommand : AsyncCommand
 {
@@ -63,6 +63,7 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
     {
         if (MyInvocation.ExpectingInput && runs.Count == 0) return;
         var file = this.FileOf(Path);
+        if (!ShouldProcess(file, "Write the report")) return;
         Await((output, _) =>
         {
             if (runs.Count > 1)
