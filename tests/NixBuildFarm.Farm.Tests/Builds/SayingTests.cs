@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Management.Automation;
 using System.Text.Json;
 using NixBuildFarm.Farm.Tests.Hosts;
@@ -25,6 +26,18 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
         Assert.Equal(["kana", "ruby"], records.Where(record => record.ParentActivityId == overall[0].ActivityId).Select(record => record.Activity).Distinct().Order());
         Assert.Contains(records, record => record.Activity == "ruby" && record.StatusDescription.Contains("leaf", StringComparison.Ordinal));
         Assert.All(records.GroupBy(record => record.ActivityId), line => Assert.Equal(ProgressRecordType.Completed, line.Last().RecordType));
+    }
+
+    [Fact]
+    public void Progress_comes_at_most_five_times_a_second_however_much_happens()
+    {
+        session.Write("many", """package "root" "echo > $out" (many 60 (i: package "leaf${toString i}" (sleep 0) [ ]))""");
+        var clock = Stopwatch.StartNew();
+
+        var build = session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path many.nix").Succeeded();
+
+        var shown = build.Script.Progress.Count(record => record.ParentActivityId < 0 && record.RecordType == ProgressRecordType.Processing);
+        Assert.InRange(shown, 1, (int)(5 * clock.Elapsed.TotalSeconds) + 1);
     }
 
     [Fact]
