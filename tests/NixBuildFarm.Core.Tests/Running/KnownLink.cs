@@ -26,4 +26,14 @@ internal sealed class KnownLink(string builder, double bytesPerSecond) : IRunHis
     public RunRecord? LatestRun() => null;
 
     public IReadOnlyList<RunSummary> Runs(RunFilter filter) => [];
+
+    public void RemoveRuns(IReadOnlyCollection<string> ids)
+    {
+        // There are none.
+    }
+
+    public void RemoveObservations(DateTimeOffset? before)
+    {
+        // What is known stays known.
+    }
 }
