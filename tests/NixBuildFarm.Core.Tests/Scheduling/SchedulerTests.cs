@@ -135,7 +135,7 @@ public class SchedulerTests
         scheduler.Apply(new JobFailed(1, 0, 0, FailureKind.RetryElsewhere));
 
         Assert.Equal([(0, 1)], Starts(scheduler.Decide(1)));
-        Assert.Equal(["the job has failed there", null], scheduler.WhyNot(0));
+        Assert.Equal(["the job has failed there, or cannot be built there", null], scheduler.WhyNot(0));
     }
 
     [Fact]
