@@ -32,8 +32,18 @@ public abstract class CommandOutput
     /// <summary>Shows progress.</summary>
     public abstract void Progress(ProgressRecord record);
 
-    /// <summary>Writes text for the person who waits to the information stream: it is shown, and no part of the output.</summary>
+    /// <summary>Writes text to the information stream that the host shows, and that is no part of the output.</summary>
     public void Text(string text, string tag) => Information(new HostInformationMessage { Message = text }, HostTag, tag);
+
+    /// <summary>
+    /// Writes text for the person who waits. Where standard output goes into a file or another program, which would have it among the output,
+    /// it is shown on request only, as the rest of the information stream.
+    /// </summary>
+    public void Remark(string text, string tag)
+    {
+        if (Console.IsOutputRedirected) Information(text, tag);
+        else Text(text, tag);
+    }
 }
 
 /// <summary>The streams of a cmdlet: what is written is queued, and reaches them on the thread of the pipeline.</summary>

@@ -141,7 +141,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         display?.Dispose();
         if (run.Record is { } record)
         {
-            foreach (var line in RunSummaryText.Of(record)) output.Text(line, RunSummaryText.Tag);
+            foreach (var line in RunSummaryText.Of(record)) output.Remark(line, RunSummaryText.Tag);
         }
     }
 
