@@ -17,7 +17,7 @@ public sealed class NixosModuleTests(TestFarm farm) : IAsyncLifetime
     {
         workshop = await AddAsync("opal", "101");
         attic = await AddAsync("topaz", "102");
-        session.Write("two", "package \"both\" \"echo $inputs > $out\" (many 4 (i: package \"part-${toString i}\" (sleep 1) [ ]))");
+        session.Write("two", "package \"both\" \"echo $inputs > $out\" (many 15 (i: package \"part-${toString i}\" (sleep 1) [ ]))");
     }
 
     public async ValueTask DisposeAsync()
@@ -33,7 +33,7 @@ public sealed class NixosModuleTests(TestFarm farm) : IAsyncLifetime
         var build = session.Run($"Get-NixBuilder -NixosModule '{Module}' | Invoke-NixDistributedBuild -NoLocal -Path two.nix").Succeeded();
 
         Assert.Equal(["attic", "workshop"], build.BuildersUsed);
-        Assert.Equal(5, build.Results.Count);
+        Assert.Equal(16, build.Results.Count);
     }
 
     [Fact]
