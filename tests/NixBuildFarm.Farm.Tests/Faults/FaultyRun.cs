@@ -4,7 +4,7 @@ using NixBuildFarm.Farm.Tests.Hosts;
 namespace NixBuildFarm.Farm.Tests.Faults;
 
 /// <summary>A session whose runs meet faults: what they may leave behind, and how to meet them at a certain moment.</summary>
-public sealed class FaultyRun(TestFarm farm) : IDisposable
+public sealed class FaultyRun(TestFarm farm) : IAsyncDisposable
 {
     /// <summary>Longer than a silent connection takes to be noticed, and what is lost to be built again.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
@@ -44,7 +44,12 @@ public sealed class FaultyRun(TestFarm farm) : IDisposable
         Session.Run($"Get-NixBuilder {string.Join(", ", hosts.Select(host => host.Name))} | Invoke-NixDistributedBuild -Path next.nix").Succeeded();
     }
 
-    public void Dispose() => Session.Dispose();
+    /// <summary>Collects what the test has left in the stores: they are in memory, and some of it is large.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Session.Dispose();
+        foreach (var host in farm.Builders.Append(farm.Coordinator)) await host.ExecAsync("nix-store", "--gc");
+    }
 
     private static async Task UntilAsync(Func<Task<bool>> condition, string otherwise)
     {

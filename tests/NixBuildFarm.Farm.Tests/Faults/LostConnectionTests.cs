@@ -4,11 +4,11 @@ using NixBuildFarm.Farm.Tests.Hosts;
 namespace NixBuildFarm.Farm.Tests.Faults;
 
 /// <summary>A connection that goes without a word, or a machine that does: noticed, told with all that one wants to know, and made up for.</summary>
-public sealed class LostConnectionTests(TestFarm farm) : IDisposable
+public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
 {
     private readonly FaultyRun run = new(farm);
 
-    public void Dispose() => run.Dispose();
+    public ValueTask DisposeAsync() => run.DisposeAsync();
 
     public static TheoryData<Fault> Silent => [Fault.Blackhole, Fault.LinkDown, Fault.Frozen];
 
@@ -51,7 +51,7 @@ public sealed class LostConnectionTests(TestFarm farm) : IDisposable
     public async Task While_inputs_are_on_their_way()
     {
         // Ruby is so much faster that it gets the build, and with it the input.
-        run.Session.Write("big", """rec { big = package "big" "head -c 900000000 /dev/zero > $out" [ ]; top = package "top" "head -c 5 $inputs > $out" [ big ]; }""");
+        run.Session.Write("big", """rec { big = package "big" "head -c 600000000 /dev/zero > $out" [ ]; top = package "top" "head -c 5 $inputs > $out" [ big ]; }""");
         run.Session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path big.nix -Attribute big").Succeeded();
         await using var opal = await farm.AddAsync("opal", "--speed", "50");
         var inflicted = (IAsyncDisposable?)null;
@@ -70,7 +70,7 @@ public sealed class LostConnectionTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task While_an_output_comes_home()
     {
-        run.Session.Write("big", """attrs { requiredSystemFeatures = [ "gem" ]; } "big" "head -c 900000000 /dev/zero > $out" [ ]""");
+        run.Session.Write("big", """attrs { requiredSystemFeatures = [ "gem" ]; } "big" "head -c 600000000 /dev/zero > $out" [ ]""");
         await using var opal = await farm.AddAsync("opal", "--speed", "50", "--features", "gem", "--conf", "system-features = gem");
         await using var jade = await farm.AddAsync("jade", "--features", "gem", "--conf", "system-features = gem");
         var inflicted = (IAsyncDisposable?)null;
@@ -83,7 +83,7 @@ public sealed class LostConnectionTests(TestFarm farm) : IDisposable
         await inflicted!.DisposeAsync();
         AllWereBuilt(build, 1);
         Assert.Equal("jade", build["big"].Builder);
-        Assert.Equal(900_000_000, new FileInfo(build["big"].Output).Length);
+        Assert.Equal(600_000_000, new FileInfo(build["big"].Output).Length);
     }
 
     [Fact]

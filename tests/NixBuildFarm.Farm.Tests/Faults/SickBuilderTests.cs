@@ -3,11 +3,11 @@ using NixBuildFarm.Farm.Tests.Hosts;
 namespace NixBuildFarm.Farm.Tests.Faults;
 
 /// <summary>Machines that answer and cannot build: their jobs go elsewhere, and they do not attract more.</summary>
-public sealed class SickBuilderTests(TestFarm farm) : IDisposable
+public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
 {
     private readonly FaultyRun run = new(farm);
 
-    public void Dispose() => run.Dispose();
+    public ValueTask DisposeAsync() => run.DisposeAsync();
 
     [Fact]
     public async Task A_store_that_is_full_takes_no_inputs()

@@ -5,11 +5,11 @@ using NixBuildFarm.Farm.Tests.Hosts;
 namespace NixBuildFarm.Farm.Tests.Faults;
 
 /// <summary>A run that is stopped, killed, or loses this machine's own store: nothing of it stays, and the next one goes on from what was done.</summary>
-public sealed class StoppedRunTests(TestFarm farm) : IDisposable
+public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
 {
     private readonly FaultyRun run = new(farm);
 
-    public void Dispose() => run.Dispose();
+    public ValueTask DisposeAsync() => run.DisposeAsync();
 
     [Fact]
     public async Task Ctrl_C_while_a_machine_is_being_connected()
@@ -37,7 +37,7 @@ public sealed class StoppedRunTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task Ctrl_C_while_inputs_are_on_their_way()
     {
-        run.Session.Write("big", """rec { big = package "big" "head -c 900000000 /dev/zero > $out" [ ]; top = package "top" "head -c 5 $inputs > $out" [ big ]; }""");
+        run.Session.Write("big", """rec { big = package "big" "head -c 600000000 /dev/zero > $out" [ ]; top = package "top" "head -c 5 $inputs > $out" [ big ]; }""");
         run.Session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path big.nix -Attribute big").Succeeded();
 
         await StopAsync("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix -Attribute top", await FaultyRun.UntilGrownAsync(farm.Kana, 20));
@@ -49,7 +49,7 @@ public sealed class StoppedRunTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task Ctrl_C_while_an_output_comes_home()
     {
-        run.Session.Write("big", """package "big" "head -c 900000000 /dev/zero > $out" [ ]""");
+        run.Session.Write("big", """package "big" "head -c 600000000 /dev/zero > $out" [ ]""");
 
         await StopAsync("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix", await FaultyRun.UntilGrownAsync(farm.Coordinator, 20));
 
