@@ -118,7 +118,9 @@ public sealed class SupplyTests(TestFarm farm) : IAsyncLifetime
         var ended = await shell.WaitAsync(TestContext.Current.CancellationToken);
 
         Assert.True(ended.Succeeded && ended.Error.Length == 0, ended.ToString());
-        var (output, peak) = (ended.Output.Split('\n')[0], ended.Output.Split('\n')[1]);
+        var lines = ended.Output.Split('\n');
+        var output = Assert.Single(lines, line => line.StartsWith("/nix/store/", StringComparison.Ordinal));
+        var peak = Assert.Single(lines, line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
         var kilobytes = long.Parse(peak.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1]);
         Assert.Equal(1 << 30, new FileInfo(output).Length);
         Assert.InRange(kilobytes, 0, 200_000);
