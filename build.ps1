@@ -71,6 +71,12 @@ function Invoke-Setup {
     }
     Install-Missing $packages
     try {
+        Install-Missing ([ordered]@{ 'qemu-aarch64-static' = 'qemu-user-static' }) -Optional
+    }
+    catch [Management.Automation.RuntimeException] {
+        Write-Line "The tests of emulated systems will be left out: $_"
+    }
+    try {
         Install-Missing ([ordered]@{ 'node' = 'nodejs'; 'npm' = 'npm'; 'chromium' = 'chromium' }) -Optional
     }
     catch [Management.Automation.RuntimeException] {
