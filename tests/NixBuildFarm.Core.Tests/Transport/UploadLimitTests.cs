@@ -5,7 +5,7 @@ namespace NixBuildFarm.Core.Tests.Transport;
 
 public sealed class UploadLimitTests : IAsyncDisposable
 {
-    private readonly FakeTimeProvider time = new();
+    private readonly WaitCountingTime time = new();
     private readonly MemoryTransport transport = new();
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -21,7 +21,7 @@ public sealed class UploadLimitTests : IAsyncDisposable
         var writing = channel.Stream.WriteAsync(bytes, Cancellation).AsTask();
 
         // A quarter of a second's worth at once, so that after S seconds 100 × S and one such piece are sent.
-        foreach (var (seconds, sent) in new[] { (0.0, 25), (1.0, 125), (3.0, 425), (5.75, 1000) }) SentAfter(seconds, sent);
+        foreach (var (seconds, sent) in new[] { (0.0, 25), (1.0, 125), (3.0, 425), (5.75, 1000) }) SentAfter(seconds, sent, 1000, 1);
         await writing;
         Assert.Equal(bytes, transport.Sent);
     }
@@ -35,8 +35,8 @@ public sealed class UploadLimitTests : IAsyncDisposable
 
         var writing = Task.WhenAll(one.Stream.WriteAsync(new byte[100], Cancellation).AsTask(), other.Stream.WriteAsync(new byte[100], Cancellation).AsTask());
 
-        SentAfter(1, 125);
-        SentAfter(0.75, 200);
+        SentAfter(1, 125, 200, 2);
+        SentAfter(0.75, 200, 200, 2);
         await writing;
     }
 
@@ -64,16 +64,35 @@ public sealed class UploadLimitTests : IAsyncDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
     }
 
-    /// <summary>Lets time pass in the steps in which pieces are sent, and waits until each has been: they are sent on the pool.</summary>
-    private void SentAfter(double seconds, int bytes)
+    /// <summary>
+    /// Lets time pass in the steps in which pieces are sent. Before each step it waits until all that is due has been sent and every
+    /// channel that has more to send waits for its turn: both happen on the pool, and a channel that asked later would get a later turn.
+    /// </summary>
+    private void SentAfter(double seconds, int bytes, int allBytes, int channels)
     {
         for (var step = seconds * 4; step >= 0; step--)
         {
-            var expected = bytes - (int)(step * 25);
-            SpinWait.SpinUntil(() => transport.Sent.Length >= expected, TimeSpan.FromSeconds(10));
+            var sent = bytes - (int)(step * 25);
+            var pieces = sent / 25;
+            var waiting = Math.Min(channels, (allBytes - sent) / 25);
+            Assert.True(SpinWait.SpinUntil(() => transport.Sent.Length == sent && time.Waits == pieces - 1 + waiting, TimeSpan.FromMinutes(1)), $"{transport.Sent.Length} bytes were sent instead of {sent}");
             if (step > 0) time.Advance(TimeSpan.FromSeconds(0.25));
         }
-        Assert.Equal(bytes, transport.Sent.Length);
+    }
+
+    /// <summary>Counts the waits that were begun: every piece but the first waits once.</summary>
+    private sealed class WaitCountingTime : FakeTimeProvider
+    {
+        private int waits;
+
+        public int Waits => Volatile.Read(ref waits);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            var timer = base.CreateTimer(callback, state, dueTime, period);
+            Interlocked.Increment(ref waits);
+            return timer;
+        }
     }
 
     private sealed class MemoryTransport : IBuilderTransport, IBuilderChannel
