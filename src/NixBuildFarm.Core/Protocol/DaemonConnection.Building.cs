@@ -23,6 +23,63 @@ public sealed partial class DaemonConnection
         StorePath path, BasicDerivation derivation, BuildMode mode, Action<DaemonMessage>? sink, CancellationToken cancellation) =>
         RequestAsync(new BuildDerivationRequest(path, derivation, mode), sink, cancellation);
 
+    /// <summary>
+    /// The same with settings before it and questions after it, in one round trip: over a distant connection each further one would keep a
+    /// slot of the builder idle.
+    /// </summary>
+    /// <param name="path">The derivation's path.</param>
+    /// <param name="derivation">The derivation, its inputs given as plain paths.</param>
+    /// <param name="settings">For the rest of this connection, as for <see cref="SetOptionsAsync"/>.</param>
+    /// <param name="outputs">Paths to be described after the build.</param>
+    /// <param name="sink">Takes log lines, phases and activities as they come.</param>
+    /// <param name="cancellation">Ends the build and closes the connection.</param>
+    /// <returns>What became of it, and of those paths those that are valid then.</returns>
+    /// <exception cref="DaemonException">The daemon refuses, e.g. because it does not trust us.</exception>
+    public Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo> Outputs)> BuildDerivationAsync(
+        StorePath path,
+        BasicDerivation derivation,
+        DaemonOptions settings,
+        IReadOnlyCollection<StorePath> outputs,
+        Action<DaemonMessage>? sink,
+        CancellationToken cancellation) =>
+        ExclusiveAsync(
+            async token =>
+            {
+                var setting = settings == given ? null : new SetOptionsRequest(settings);
+                var build = new BuildDerivationRequest(path, derivation, BuildMode.Normal);
+                QueryPathInfoRequest[] questions = [.. outputs.Select(output => new QueryPathInfoRequest(output))];
+                if (setting is not null) Put(setting);
+                Put(build);
+                foreach (var question in questions) Put(question);
+                await FlushAsync(token);
+
+                // All replies are read even where one is a refusal: the next request must not take them for its own.
+                DaemonException? refusal = null;
+                if (setting is not null) await ReadAsync(setting, sink: null);
+                if (refusal is null) given = settings;
+                var result = await ReadAsync(build, sink);
+                var infos = new Dictionary<StorePath, PathInfo>();
+                foreach (var question in questions)
+                {
+                    if (await ReadAsync(question, sink: null) is { } info) infos.Add(info.Path, info);
+                }
+                return refusal is null ? (result!, (IReadOnlyDictionary<StorePath, PathInfo>)infos) : throw refusal;
+
+                async Task<TReply?> ReadAsync<TReply>(IRequest<TReply> request, Action<DaemonMessage>? sink)
+                {
+                    try
+                    {
+                        return await ReceiveAsync(request, sink, token);
+                    }
+                    catch (DaemonException e) when (e.Connection == this)
+                    {
+                        refusal ??= e;
+                        return default;
+                    }
+                }
+            },
+            cancellation);
+
     /// <summary>Brings paths into being: builds derivations that are in the store, with all that they need, or substitutes.</summary>
     /// <param name="paths">What is wanted.</param>
     /// <param name="mode">What to do about outputs that are valid.</param>

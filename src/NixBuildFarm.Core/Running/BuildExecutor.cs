@@ -26,11 +26,10 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         using var log = BuildLog.Open(logFolder, job.Path);
         attempt.LogPath = log.Path;
         attempt.LogProblem = log.Problem;
-        var result = await session.UseAsync(
+        var (result, infos) = await session.UseAsync(
             ChannelUse.Build,
             async daemon =>
             {
-                await daemon.SetOptionsAsync(OptionsOf(attempt), cancellation);
                 begun();
                 var built = await BuildAsync(daemon, attempt, message => Listen(message, log, said), cancellation);
                 await rooting;
@@ -41,7 +40,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         log.Dispose();
         attempt.LogProblem = log.Problem;
         if (result.IsSuccess && job.IsWholeGoal) await supply.LearnAsync(session, [.. outputs.Union(result.BuiltOutputs.Values)], cancellation);
-        else if (result.IsSuccess) await supply.LearnOutputsAsync(session, job, cancellation);
+        else if (result.IsSuccess) await supply.LearnOutputsAsync(session, job, infos, cancellation);
         return new(result, log.Path, log.Tail);
     }
 
@@ -59,15 +58,19 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         return await supply.EnsureAsync(session, [job.Path, .. job.Inputs], attempt.Urgency, cancellation);
     }
 
-    private static async Task<BuildResult> BuildAsync(DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, CancellationToken cancellation)
+    /// <summary>Builds. Where that takes no further round trip, the outputs are described as well.</summary>
+    private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildAsync(
+        DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, CancellationToken cancellation)
     {
         var job = attempt.Job;
         if (!attempt.Session.Builder.IsLocal && !GoesAsDerivation(attempt))
         {
-            return await daemon.BuildDerivationAsync(job.Path, BasicDerivation.From(job.Derivation, job.Inputs), BuildMode.Normal, said, cancellation);
+            return await daemon.BuildDerivationAsync(
+                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), OptionsOf(attempt), [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation);
         }
+        await daemon.SetOptionsAsync(OptionsOf(attempt), cancellation);
         var results = await daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(job.Path)], BuildMode.Normal, said, cancellation);
-        return results[0].Result;
+        return (results[0].Result, null);
     }
 
     private DaemonOptions OptionsOf(Attempt attempt) => attempt.Session.Options with

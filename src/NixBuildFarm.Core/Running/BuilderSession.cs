@@ -11,6 +11,8 @@ namespace NixBuildFarm.Running;
 /// </summary>
 internal sealed class BuilderSession : IAsyncDisposable
 {
+    private const long FewBytes = 1 << 20;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     private readonly IBuilderTransport transport;
@@ -97,6 +99,16 @@ internal sealed class BuilderSession : IAsyncDisposable
 
     /// <summary>The same for what has no result.</summary>
     public Task UseAsync(ChannelUse use, Func<DaemonConnection, Task> work, CancellationToken cancellation) => UseAsync(use, Answerless(work), cancellation);
+
+    /// <summary>
+    /// Sends or fetches NARs over a connection that is nobody else's meanwhile. A few small ones go over a connection for builds, of which some
+    /// are warm as a rule: logging in once more for them would take longer than they do.
+    /// </summary>
+    /// <param name="bytes">The size of all of them.</param>
+    /// <param name="work">Does it.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public Task UseForNarsAsync(long bytes, Func<DaemonConnection, Task> work, CancellationToken cancellation) =>
+        UseAsync(bytes <= FewBytes ? ChannelUse.Build : ChannelUse.Bulk, work, cancellation);
 
     private static Func<DaemonConnection, Task<bool>> Answerless(Func<DaemonConnection, Task> work) => async daemon =>
     {

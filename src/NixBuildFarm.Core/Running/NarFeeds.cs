@@ -1,6 +1,5 @@
 using System.Threading.Channels;
 using NixBuildFarm.Store;
-using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Running;
 
@@ -17,7 +16,7 @@ internal sealed class NarFeeds : IAsyncDisposable
     {
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         feeds = items.GroupBy(item => item.From).ToDictionary(
-            group => group.Key, group => new NarFeed(group.Key, [.. group.Select(item => item.Info.Path)], stop.Token));
+            group => group.Key, group => new NarFeed(group.Key, [.. group.Select(item => item.Info)], stop.Token));
     }
 
     /// <summary>What a builder gives.</summary>
@@ -42,9 +41,11 @@ internal sealed class NarFeed
     private readonly Task reading;
 
     /// <summary>Asks for the NARs.</summary>
-    public NarFeed(BuilderSession from, IReadOnlyList<StorePath> paths, CancellationToken cancellation) =>
-        reading = from.UseAsync(
-            ChannelUse.Bulk, daemon => daemon.CopyNarsAsync(paths, (_, copyTo) => GiveAsync(copyTo, cancellation), cancellation), cancellation);
+    public NarFeed(BuilderSession from, IReadOnlyList<PathInfo> paths, CancellationToken cancellation) =>
+        reading = from.UseForNarsAsync(
+            paths.Sum(info => info.NarSize),
+            daemon => daemon.CopyNarsAsync([.. paths.Select(info => info.Path)], (_, copyTo) => GiveAsync(copyTo, cancellation), cancellation),
+            cancellation);
 
     /// <summary>Copies the next NAR.</summary>
     /// <exception cref="NixBuildFarmException">The builder cannot give it.</exception>

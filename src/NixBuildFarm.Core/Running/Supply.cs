@@ -88,11 +88,15 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     /// Learns what a builder has made of a job. It may lie: an output refers to nothing but the job's inputs and its other outputs, so what
     /// else it names never gets here, nor to another builder. Where the content is known beforehand, every store that takes it checks it.
     /// </summary>
+    /// <param name="at">The builder.</param>
+    /// <param name="job">The job, its outputs known by name.</param>
+    /// <param name="said">What the builder has said of the outputs; null: it is asked.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <exception cref="BuilderException">The builder does not have the outputs, or describes what cannot be.</exception>
-    public async Task LearnOutputsAsync(BuilderSession at, RunJob job, CancellationToken cancellation)
+    public async Task LearnOutputsAsync(BuilderSession at, RunJob job, IReadOnlyDictionary<StorePath, PathInfo>? said, CancellationToken cancellation)
     {
         var outputs = job.NamedOutputs.ToDictionary(output => output.Value, output => output.Key);
-        var infos = await at.AskAsync(daemon => daemon.QueryPathInfosAsync(outputs.Keys, cancellation), cancellation);
+        var infos = said ?? await at.AskAsync(daemon => daemon.QueryPathInfosAsync(outputs.Keys, cancellation), cancellation);
         if (outputs.Keys.FirstOrDefault(path => !infos.ContainsKey(path)) is { } missing) throw Lie(at, $"says that it built {job.Name}, but does not have {missing}");
         var allowed = catalog.ClosureOf(job.Inputs).Select(info => info.Path).Concat(outputs.Keys).ToHashSet();
         foreach (var info in infos.Values)
@@ -221,8 +225,8 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     {
         var sources = items.ToDictionary(item => item.Info.Path, item => item.From);
         await using var feeds = new NarFeeds(items, cancellation);
-        await to.UseAsync(
-            ChannelUse.Bulk,
+        await to.UseForNarsAsync(
+            items.Sum(item => item.Info.NarSize),
             async daemon =>
             {
                 using var measurement = Measure(to, sources.Values);

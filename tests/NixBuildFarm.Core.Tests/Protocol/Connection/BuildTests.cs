@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Core.Tests.Protocol.Connection;
@@ -68,6 +69,51 @@ public class BuildTests
         Assert.False(result.IsSuccess);
         Assert.Equal("builder failed with exit code 1", result.ErrorMessage);
         Assert.False(connection.IsBroken);
+    }
+
+    [Fact]
+    public async Task Settings_a_build_and_questions_about_its_outputs_take_one_round_trip()
+    {
+        var missing = FakeStore.PathOf("hello-doc");
+        var daemon = new FakeDaemon { Faults = new() { HoldRepliesUntil = 4 } };
+        await using var connection = await daemon.OpenAsync();
+
+        var (result, outputs) = await connection.BuildDerivationAsync(Drv, Hello, new DaemonOptions { BuildCores = 3 }, [Out, missing], sink: null, Cancellation);
+
+        Assert.True(result.IsSuccess);
+        Assert.Equal([Out], outputs.Keys);
+        Assert.Equal([WorkerOperation.SetOptions, WorkerOperation.BuildDerivation, WorkerOperation.QueryPathInfo, WorkerOperation.QueryPathInfo], daemon.Requests);
+        Assert.Equal(3, daemon.Options!.BuildCores);
+    }
+
+    [Fact]
+    public async Task Settings_that_the_daemon_has_are_not_sent_before_the_next_build()
+    {
+        var daemon = new FakeDaemon();
+        var settings = new DaemonOptions { BuildCores = 3 };
+        await using var connection = await daemon.OpenAsync();
+
+        await connection.BuildDerivationAsync(Drv, Hello, settings, [], sink: null, Cancellation);
+        await connection.BuildDerivationAsync(Drv, Hello, settings, [], sink: null, Cancellation);
+
+        Assert.Equal([WorkerOperation.SetOptions, WorkerOperation.BuildDerivation, WorkerOperation.BuildDerivation], daemon.Requests);
+    }
+
+    [Fact]
+    public async Task After_a_build_that_is_refused_the_answers_to_what_was_asked_with_it_are_read_too()
+    {
+        var daemon = new FakeDaemon
+        {
+            Faults = new() { Refusals = new Dictionary<WorkerOperation, string> { [WorkerOperation.BuildDerivation] = "you are not privileged to build" } },
+        };
+        await using var connection = await daemon.OpenAsync();
+
+        var refusal = await Assert.ThrowsAsync<DaemonException>(
+            () => connection.BuildDerivationAsync(Drv, Hello, new DaemonOptions(), [Out], sink: null, Cancellation));
+
+        Assert.EndsWith("you are not privileged to build", refusal.Text, StringComparison.Ordinal);
+        Assert.False(connection.IsBroken);
+        Assert.False(await connection.IsValidPathAsync(Out, Cancellation));
     }
 
     [Fact]
