@@ -15,7 +15,7 @@ internal sealed class OurBuild : IBuildObserver
     public static async Task RunAsync(string derivation, IReadOnlyList<NixBuilder> builders, CopyBack copyBack)
     {
         var observer = new OurBuild();
-        var request = new BuildRequest { Requested = [new(StorePath.Parse(derivation), [])], Builders = builders, CopyBack = copyBack };
+        var request = new BuildRequest { Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([new(StorePath.Parse(derivation), [])]), Builders = builders, CopyBack = copyBack };
         await new BuildRun(request, new BuilderTransports(new SshTransportFactory()), NoHistory.Instance, observer).RunAsync(CancellationToken.None);
         if (observer.problems.Count > 0) throw new InvalidOperationException(string.Join('\n', observer.problems));
     }

@@ -41,7 +41,7 @@ public sealed class BuildPlanner
     public async Task<IReadOnlyList<NixBuildPlan>> PlanAsync(CancellationToken cancellation)
     {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
-        var jobs = await RunJobs.FindAsync(request.Requested, derivations, sessions.OpenLocalAsync(request.Builders, cancellation), cancellation);
+        var jobs = await RunJobs.FindAsync(await request.Evaluate(cancellation), derivations, sessions.OpenLocalAsync(request.Builders, cancellation), cancellation);
         await using var known = RunHistory.Open(history, observer, TimeProvider.System);
         // The run's order of builders, which decides between equals.
         NixBuilder[] farm = [.. request.Builders.DistinctBy(builder => builder.Name).OrderBy(builder => !builder.IsLocal)];

@@ -19,8 +19,8 @@ public enum CopyBack
 /// <summary>What one run shall build, with which builders, and how.</summary>
 public sealed record BuildRequest
 {
-    /// <summary>What is asked for.</summary>
-    public required IReadOnlyList<RequestedDerivation> Requested { get; init; }
+    /// <summary>Finds what is asked for, which may take Nix a while: builders are connected meanwhile.</summary>
+    public required Func<CancellationToken, Task<IReadOnlyList<RequestedDerivation>>> Evaluate { get; init; }
 
     /// <summary>What was asked for as the user put it, for the history; empty: the derivations speak for themselves.</summary>
     public IReadOnlyList<string> Named { get; init; } = [];

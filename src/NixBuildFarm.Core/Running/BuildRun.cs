@@ -16,7 +16,6 @@ public sealed class BuildRun
     private readonly IBuildObserver observer;
     private readonly IDerivationSource derivations;
     private readonly TimeProvider time;
-    private readonly RunClock clock;
     private readonly PathCatalog catalog = new();
 
     /// <summary>Makes a run; nothing happens yet.</summary>
@@ -40,8 +39,7 @@ public sealed class BuildRun
         this.observer = observer;
         this.derivations = derivations ?? new StoreFolder();
         this.time = time ?? TimeProvider.System;
-        clock = new(this.time);
-        RunId = $"{clock.UtcNow:yyyyMMdd-HHmmss}-{Random.Shared.Next(0x10000):x4}";
+        RunId = $"{this.time.GetUtcNow():yyyyMMdd-HHmmss}-{Random.Shared.Next(0x10000):x4}";
     }
 
     /// <summary>Names this run among all.</summary>
@@ -52,15 +50,22 @@ public sealed class BuildRun
 
     /// <summary>Runs to the end. What becomes of each derivation is told to the observer.</summary>
     /// <returns>The results, in the order in which they came.</returns>
-    /// <exception cref="NixBuildFarmException">The run could not begin: no local store, unreadable derivations, nothing may come home.</exception>
+    /// <exception cref="NixBuildFarmException">The run could not begin: nothing that evaluates, no local store, unreadable derivations, nothing may come home.</exception>
     /// <exception cref="OperationCanceledException">It was stopped; no build of it goes on anywhere.</exception>
     public async Task<IReadOnlyList<NixBuildResult>> RunAsync(CancellationToken cancellation)
     {
         await using var history = RunHistory.Open(store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null);
-        var recorder = new RunRecorder(RunId, request, clock);
+        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink });
+        var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
+        var connector = new FarmConnector(request, sessions, localOpening, observer);
+        var remote = request.Builders.Where(builder => !builder.IsLocal).Select(builder => connector.TryConnectAsync(builder, cancellation)).ToArray();
+
+        // The run begins when it is known what it is about; what does not evaluate is none.
+        var requested = await request.Evaluate(cancellation);
+        var recorder = new RunRecorder(RunId, request.Named.Count > 0 ? request.Named : [.. requested.Select(r => r.Derivation.ToString())], new(time));
         try
         {
-            var results = await RunAsync(history, recorder, cancellation);
+            var results = await RunAsync(requested, localOpening, connector, remote, history, recorder, cancellation);
             Record = recorder.Ended();
             history.Note(Record);
             return results;
@@ -73,27 +78,31 @@ public sealed class BuildRun
         }
     }
 
-    private async Task<IReadOnlyList<NixBuildResult>> RunAsync(RunHistory history, RunRecorder recorder, CancellationToken cancellation)
+    private async Task<IReadOnlyList<NixBuildResult>> RunAsync(
+        IReadOnlyList<RequestedDerivation> requested,
+        Task<BuilderSession> localOpening,
+        FarmConnector connector,
+        Task<Connected>[] remote,
+        RunHistory history,
+        RunRecorder recorder,
+        CancellationToken cancellation)
     {
-        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink });
-        var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
-        var connector = new FarmConnector(request, sessions, localOpening, observer);
-        var remote = request.Builders.Where(builder => !builder.IsLocal).Select(builder => connector.TryConnectAsync(builder, cancellation)).ToArray();
-        var jobs = await RunJobs.FindAsync(request.Requested, derivations, localOpening, cancellation);
+        var jobs = await RunJobs.FindAsync(requested, derivations, localOpening, cancellation);
         var local = await localOpening;
         recorder.Jobs = jobs;
-        var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, clock);
+        var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, recorder.Clock);
         foreach (var valid in jobs.AlreadyValid(RunId)) reporter.AlreadyValid(valid);
         if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, connector, remote, history, recorder, reporter, cancellation);
-        if (request.OutLink is { } link) await OutLinks.MakeAsync(link, InOrderOfRequest(reporter.Results), local, cancellation);
+        if (request.OutLink is { } link) await OutLinks.MakeAsync(link, InOrder(requested, reporter.Results), local, cancellation);
         return reporter.Results;
     }
 
-    private IEnumerable<NixBuildResult> InOrderOfRequest(IReadOnlyList<NixBuildResult> results) =>
-        request.Requested.Select(r => r.Derivation.ToString()).Distinct().Join(results, path => path, result => result.DerivationPath, (_, result) => result);
+    private static IEnumerable<NixBuildResult> InOrder(IReadOnlyList<RequestedDerivation> requested, IReadOnlyList<NixBuildResult> results) =>
+        requested.Select(r => r.Derivation.ToString()).Distinct().Join(results, path => path, result => result.DerivationPath, (_, result) => result);
 
     private async Task BuildAsync(RunJobs jobs, BuilderSession local, FarmConnector connector, Task<Connected>[] remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
     {
+        var clock = recorder.Clock;
         var meter = new LinkMeter(clock, history.Note);
         var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded, request.CopyBack == CopyBack.All ? local : null);
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);

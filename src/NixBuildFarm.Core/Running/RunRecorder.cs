@@ -3,8 +3,11 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.Running;
 
 /// <summary>Makes the record of a run when it has ended, however it did.</summary>
-internal sealed class RunRecorder(string runId, BuildRequest request, RunClock clock)
+internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested, RunClock clock)
 {
+    /// <summary>The clock of the run.</summary>
+    public RunClock Clock => clock;
+
     /// <summary>What there was to do; null while that is not known.</summary>
     public RunJobs? Jobs { get; set; }
 
@@ -28,7 +31,7 @@ internal sealed class RunRecorder(string runId, BuildRequest request, RunClock c
             State = error is OperationCanceledException ? RunState.Stopped
                 : error is null && jobs.All(job => job.Status.IsSuccess()) ? RunState.Succeeded
                 : RunState.Failed,
-            Requested = request.Named.Count > 0 ? request.Named : [.. request.Requested.Select(r => r.Derivation.ToString())],
+            Requested = requested,
             Error = error is null or OperationCanceledException ? null : error.Message,
             Farm = Farm,
             Jobs = jobs,

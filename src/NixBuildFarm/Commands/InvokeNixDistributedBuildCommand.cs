@@ -180,7 +180,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
             return new()
             {
                 Builders = await SelectAsync(output, cancellation),
-                Requested = await resolve(cancellation),
+                Evaluate = resolve,
                 Named = named,
                 KeepGoing = KeepGoing,
                 MaxAttempts = Retry,

@@ -30,6 +30,34 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
+    public async Task Machines_are_connected_while_nix_evaluates()
+    {
+        var top = farm.Derivation("top");
+
+        var results = await farm.BuildAsync(top, request => request with { Evaluate = FindAsync }, "ruby");
+
+        Assert.Equal("ruby", results["top"].Builder);
+
+        async Task<IReadOnlyList<RequestedDerivation>> FindAsync(CancellationToken cancellation)
+        {
+            while (farm["ruby"].Daemon.Options is null) await Task.Delay(10, cancellation);
+            return [new(top, [])];
+        }
+    }
+
+    [Fact]
+    public async Task What_does_not_evaluate_is_said_and_leaves_no_connection()
+    {
+        var error = new NixBuildFarmException("EvaluationFailed", "attribute 'helo' missing");
+
+        var thrown = await Assert.ThrowsAsync<NixBuildFarmException>(
+            () => farm.BuildAsync(farm.Derivation("top"), request => request with { Evaluate = _ => Task.FromException<IReadOnlyList<RequestedDerivation>>(error) }));
+
+        Assert.Same(error, thrown);
+        await Task.WhenAll(new[] { farm.Local, farm["ruby"], farm["kana"] }.Select(machine => machine.Daemon.AllClosedAsync())).WaitAsync(TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
     public async Task A_path_goes_to_a_machine_once_however_many_builds_wait_for_it()
     {
         Dictionary<string, string> Only(string machine) => new() { ["requiredSystemFeatures"] = machine };

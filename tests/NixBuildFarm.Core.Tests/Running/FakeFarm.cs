@@ -101,7 +101,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     private BuildRequest Request(StorePath requested, string[] on) => new()
     {
-        Requested = [new(requested, [])],
+        Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([new(requested, [])]),
         Builders = [.. (on.Length > 0 ? on : [.. machines.Keys]).Select(name => machines[name].Builder)],
         LogFolder = logs,
     };

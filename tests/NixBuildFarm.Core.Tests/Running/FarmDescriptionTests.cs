@@ -63,7 +63,7 @@ public class FarmDescriptionTests
     [InlineData(CopyBack.None, true, CopyBack.All)]
     public void What_a_run_is_told_of_copying_back_wins_over_the_policy(CopyBack? policy, bool told, CopyBack expected)
     {
-        var request = new BuildRequest { Requested = [], Builders = [], IsCopyBackGiven = told };
+        var request = new BuildRequest { Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([]), Builders = [], IsCopyBackGiven = told };
 
         Assert.Equal(expected, request.CopyBackOf(Ruby.WithPolicy(new() { CopyBack = policy })));
     }
