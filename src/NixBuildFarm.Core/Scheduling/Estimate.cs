@@ -21,6 +21,12 @@ public readonly record struct Estimate(double Seconds, double Spread, long Outpu
     private const double SerialPart = 0.05;
 
     /// <summary>
+    /// The mean duration at speed 1.0 on <see cref="ReferenceCores"/> cores. It is above the median, the more the less is known: where a job may
+    /// turn out to be long, a faster builder is worth more than half of all cases show.
+    /// </summary>
+    public double MeanSeconds => Seconds * Math.Exp(Spread * Spread / 2);
+
+    /// <summary>
     /// The duration to expect of a job that has run for <paramref name="elapsed"/> reference seconds and has not ended: the median of the
     /// lognormal distribution above that point. A job far over its estimate is expected to need longer still, not to end at once.
     /// </summary>

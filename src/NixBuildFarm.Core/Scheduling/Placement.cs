@@ -402,7 +402,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         if (!mayWait && builder.FreeSlots == 0) return;
         var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
         var start = Math.Max(free, InputsAt(job, b, now)) + options.StartOverhead;
-        var finish = start + state.Estimates[job].Seconds / state.SpeedOf(b, job);
+        var finish = start + state.Estimates[job].MeanSeconds / state.SpeedOf(b, job);
         if (options.Moldable) finish = start + (finish - start) * CoreFactorOf(job, CoresFor(job, b));
         // Later than it should be is still best on the fastest: there the job keeps its place in the queue.
         if (finish > latest && state.SpeedOf(b, job) < NearlyBest * state.BestSpeedOf(job))

@@ -61,7 +61,7 @@ public static class GraphGenerator
                     System = systems[system],
                     PreferLocal = isSmall && random.Next(2) == 0,
                     EnableParallelBuilding = random.Next(2) == 0,
-                    RequiredFeatures = random.Next(200) == 0 ? ["big-parallel"] : [],
+                    RequiredFeatures = time > 600 && random.Next(2) == 0 ? ["big-parallel"] : [],
                     Dependencies = inputs,
                 },
                 time);

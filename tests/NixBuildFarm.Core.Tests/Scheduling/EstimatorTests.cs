@@ -39,6 +39,17 @@ public class EstimatorTests
         Assert.Equal(new Estimator().For(Job(package)).Seconds, new Estimator().For(Job(variant)).Seconds);
 
     [Fact]
+    public void What_nobody_has_heard_of_is_guessed_from_what_it_asks_for()
+    {
+        var plain = PackagePriors.For(Job("frobnicate-1.0"));
+        var parallel = PackagePriors.For(Job("frobnicate-1.0") with { EnableParallelBuilding = true });
+        var huge = PackagePriors.For(Job("frobnicate-1.0") with { RequiredFeatures = ["big-parallel"] });
+
+        Assert.True(parallel.MeanSeconds > 2 * plain.MeanSeconds);
+        Assert.True(huge.MeanSeconds > 20 * parallel.MeanSeconds);
+    }
+
+    [Fact]
     public void A_download_takes_about_a_second_whatever_its_name() =>
         Assert.Equal(1, new Estimator().For(Package("gcc") with { IsFixedOutput = true }).Seconds);
 

@@ -66,6 +66,19 @@ public class SchedulerTests
     }
 
     [Fact]
+    public void The_less_is_known_of_a_job_the_more_a_faster_builder_is_worth()
+    {
+        // At its median of 6 s it would end here before its inputs were there; by its mean of 30 s the distant builder is twice as good.
+        Job[] jobs = [Job("a") with { ExternalInputBytes = 1_000_000_000 }];
+        FarmBuilder[] farm = [Local(), Builder("fast", speed: 10) with { DownloadBandwidth = 1e8 }];
+
+        Assert.Equal([(0, 0)], Starts(Known(spread: 0).Decide(0)));
+        Assert.Equal([(0, 1)], Starts(Known(spread: 1.8).Decide(0)));
+
+        Scheduler Known(double spread) => new(new JobGraph(jobs), farm, [new Estimate(6, spread, 0)], new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish });
+    }
+
+    [Fact]
     public void A_job_waits_for_a_faster_builder_when_that_ends_earlier()
     {
         var scheduler = Scheduler([Job("first"), Job("second"), Job("third")], [Builder("fast", speed: 10), Local(speed: 0.1)], 9, 8, 0.1);

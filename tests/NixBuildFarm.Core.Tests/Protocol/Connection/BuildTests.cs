@@ -113,7 +113,7 @@ public class BuildTests
 
         Assert.EndsWith("you are not privileged to build", refusal.Text, StringComparison.Ordinal);
         Assert.False(connection.IsBroken);
-        Assert.False(await connection.IsValidPathAsync(Out, Cancellation));
+        Assert.False(await connection.IsValidPathAsync(FakeStore.PathOf("nobody-has-it"), Cancellation));
     }
 
     [Fact]
