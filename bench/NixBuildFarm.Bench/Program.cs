@@ -1,8 +1,9 @@
 using NixBuildFarm.Bench;
 using NixBuildFarm.Bench.Farm;
+using NixBuildFarm.Bench.Parts;
 using NixBuildFarm.Bench.Supplying;
 
-// scheduler [--graphs DIR] [--farm NAME] [--quick], supply [--quick], farm [--runs N]: the tables of docs/benchmarks.md, as Markdown.
+// scheduler [--graphs DIR] [--farm NAME] [--quick], parts [--derivations DIR], supply [--quick], farm [--runs N]: the tables of docs/benchmarks.md, as Markdown.
 switch (args)
 {
     case ["scheduler", ..]:
@@ -12,6 +13,8 @@ switch (args)
         SchedulerAnomalies.Print(graphs.Where(g => g.Graph.Count < 2000));
         SchedulerSpeed.Print();
         return 0;
+    case ["parts", ..]:
+        return PartsBench.Print(Value("--derivations"));
     case ["supply", ..]:
         await SupplyBench.PrintAsync(isQuick: args.Contains("--quick"), Value("--only"));
         return 0;
@@ -21,6 +24,7 @@ switch (args)
     default:
         Console.Error.WriteLine("""
             usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick]
+                   NixBuildFarm.Bench parts [--derivations DIR]
                    NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--quick]     in a farm: tests/Farm/with-farm.sh
                    NixBuildFarm.Bench farm --module FILE [--runs N] [--case WORDS] [--json FILE]                 there too
             """);
