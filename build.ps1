@@ -9,6 +9,7 @@
     Fuzz    feeds broken input to every parser of foreign bytes; `Fuzz --seconds N` for each (60), `--seed N` (a random one)
     Demo    shows the module at work on a farm on this machine
     Bench   measures, and prints a table of docs/benchmarks.md: `Bench scheduler [--graphs DIR]` of the scheduler in simulation,
+            `Bench parts [--derivations DIR]` of parsers and protocol, `Bench session [--runs N]` of what one waits for at the prompt,
             `Bench supply` of transfers and `Bench farm [--runs N] [--case WORDS] [--json FILE]` of whole builds beside stock Nix,
             on a farm on this machine
     Docs    brings docs/en-US up to date with the cmdlets: syntax, and the properties of parameters
@@ -260,12 +261,13 @@ function Invoke-Bench {
     # Side by side with stock Nix, on real hosts.
     $farm = switch ($kind) {
         'supply' { '--size', '6g', '--' }
+        'session' { '--' }
         'farm' { '--builders', 'aquamarine=2,ruby=2,kana=2', '--slots', '4', '--' }
     }
     if ($farm) { Invoke-Setup }
     Invoke-Build
     if (-not $farm) { exit (Invoke-Program dotnet ($run + $Rest)) }
-    $module = if ($kind -eq 'farm') { '--module', '/opt/NixBuildFarm/NixBuildFarm.psd1' }
+    $module = if ($kind -in 'farm', 'session') { '--module', '/opt/NixBuildFarm/NixBuildFarm.psd1' }
     exit (Invoke-Program $withFarm (@($farm) + 'dotnet' + $run + $Rest + @($module)))
 }
 

@@ -3,7 +3,7 @@ using NixBuildFarm.Bench.Farm;
 using NixBuildFarm.Bench.Parts;
 using NixBuildFarm.Bench.Supplying;
 
-// scheduler [--graphs DIR] [--farm NAME] [--quick], parts [--derivations DIR], supply [--quick], farm [--runs N]: the tables of docs/benchmarks.md, as Markdown.
+// scheduler [--graphs DIR] [--farm NAME] [--quick], parts [--derivations DIR], supply [--quick], session [--runs N], farm [--runs N]: the tables of docs/benchmarks.md, as Markdown.
 switch (args)
 {
     case ["scheduler", ..]:
@@ -18,6 +18,9 @@ switch (args)
     case ["supply", ..]:
         await SupplyBench.PrintAsync(isQuick: args.Contains("--quick"), Value("--only"));
         return 0;
+    case ["session", ..] when Value("--module") is { } module:
+        await SessionBench.PrintAsync(module, int.Parse(Value("--runs") ?? "5"));
+        return 0;
     case ["farm", ..] when Value("--module") is { } module:
         await FarmBench.RunAsync(module, int.Parse(Value("--runs") ?? "3"), Value("--case"), Value("--json"));
         return 0;
@@ -26,6 +29,7 @@ switch (args)
             usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick]
                    NixBuildFarm.Bench parts [--derivations DIR]
                    NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--quick]     in a farm: tests/Farm/with-farm.sh
+                   NixBuildFarm.Bench session --module FILE [--runs N]
                    NixBuildFarm.Bench farm --module FILE [--runs N] [--case WORDS] [--json FILE]                 there too
             """);
         return 1;
