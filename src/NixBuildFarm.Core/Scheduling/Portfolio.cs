@@ -28,6 +28,9 @@ internal sealed class Portfolio(Scheduler scheduler)
     /// </summary>
     private const int JobsForEachJob = 100, JobsForEachSecond = 500;
 
+    /// <summary>Variants played side by side; a number of its own, since the plan must not depend on the machine's processors.</summary>
+    private const int AtATime = 2;
+
     /// <summary>Worlds that each variant is played in where estimates are vague.</summary>
     private const int MaxWorlds = 4;
 
@@ -100,18 +103,33 @@ internal sealed class Portfolio(Scheduler scheduler)
         var (best, least) = (scheduler.Heuristic, double.PositiveInfinity);
         // What is followed now has the first chance: the plan changes only for something better.
         var known = Basic.Prepend(scheduler.Heuristic).Distinct().ToArray();
-        for (var i = 0; i < variants && least > goal; i++)
+        for (var i = 0; i < variants && least > goal; i += AtATime)
         {
-            var candidate = i < known.Length ? known[i] : best with { Noise = i % 2 == 0 ? 0.1 : 0.3, Seed = scheduler.Options.Seed * 1000 + i };
-            var total = 0.0;
-            for (var world = 0; world < worlds.Length && total < least; world++)
+            var candidates = Enumerable.Range(i, Math.Min(AtATime, variants - i)).Select(Candidate).ToArray();
+            var plays = new (double Seconds, int Jobs)[candidates.Length];
+            Parallel.For(0, candidates.Length, c => plays[c] = Play(candidates[c], now, worlds, least));
+            for (var c = 0; c < candidates.Length; c++)
             {
-                played += scheduler.Remaining;
-                total += new FarmSimulator(scheduler.Fork(candidate), now, worlds[world]).Play(limit: now + least - total) - now;
+                played += plays[c].Jobs;
+                if (plays[c].Seconds < least) (best, least) = (candidates[c], plays[c].Seconds);
             }
-            if (total < least) (best, least) = (candidate, total);
         }
         return best;
+
+        Heuristic Candidate(int i) => i < known.Length ? known[i] : best with { Noise = i % 2 == 0 ? 0.1 : 0.3, Seed = scheduler.Options.Seed * 1000 + i };
+    }
+
+    /// <summary>Plays a heuristic in all worlds, as long as it may still take less than the best so far.</summary>
+    /// <returns>Seconds that it takes, over all worlds, and jobs played.</returns>
+    private (double Seconds, int Jobs) Play(Heuristic candidate, double now, double[][] worlds, double least)
+    {
+        var (total, jobs) = (0.0, 0);
+        for (var world = 0; world < worlds.Length && total < least; world++)
+        {
+            jobs += scheduler.Remaining;
+            total += new FarmSimulator(scheduler.Fork(candidate), now, worlds[world]).Play(limit: now + least - total) - now;
+        }
+        return (total, jobs);
     }
 
     /// <summary>No plan can take less: the longest chain that has not begun, or the work that is left.</summary>
