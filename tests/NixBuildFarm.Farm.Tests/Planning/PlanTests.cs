@@ -81,6 +81,29 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
+    public async Task Ten_thousand_derivations_are_read_and_planned_in_little_memory()
+    {
+        session.Write("huge", """
+            let
+              layer = n: previous: many 100 (i: package "node${toString n}-${toString i}" "echo > $out" (
+                if n == 0 then [ ] else map (k: builtins.elemAt previous (mod (i * 7 + k * 13 + n))) [ 0 1 2 ]));
+              mod = i: i - 100 * (i / 100);
+            in package "root" "echo > $out" (builtins.foldl' (previous: n: layer n previous) [ ] (builtins.genList (n: n) 100))
+            """);
+        var derivation = (await farm.Coordinator.ExecAsync("nix-instantiate", Path.Combine(session.Folder, "huge.nix"))).Trim();
+
+        var shell = await farm.PowerShellAsync("alice", $$"""
+            $plan = Invoke-NixDistributedBuild -DerivationPath {{derivation}} -WhatIf
+            "$(@($plan).Count) $(@($plan | Where-Object Builder).Count) $([Diagnostics.Process]::GetCurrentProcess().PeakWorkingSet64)"
+            """);
+
+        Assert.True(shell.Succeeded, shell.ToString());
+        var numbers = shell.Output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries).TakeLast(3).Select(long.Parse).ToArray();
+        Assert.Equal((10_001, 10_001), (numbers[0], numbers[1]));
+        Assert.InRange(numbers[2], 0, 500 << 20);
+    }
+
+    [Fact]
     public void A_person_sees_when_and_where()
     {
         session.Write("one", """package "one" "echo > $out" [ ]""");
