@@ -6,7 +6,7 @@ namespace NixBuildFarm.History;
 internal static class Schema
 {
     /// <summary>Counts up with each change of the tables; a change comes with the step from the version before.</summary>
-    private const int Version = 1;
+    private const int Version = 2;
 
     /// <summary>Marks the file as ours: <c>NxBF</c>.</summary>
     private const int ApplicationId = 0x4e784246;
@@ -59,30 +59,44 @@ internal static class Schema
         ) STRICT, WITHOUT ROWID;
         """;
 
-    /// <summary>Makes the tables in an empty file; refuses a file that is not ours.</summary>
+    /// <summary>What version 2 has and version 1 has not.</summary>
+    private const string Troubles = """
+        CREATE TABLE trouble (
+            builder TEXT PRIMARY KEY,
+            openings INTEGER NOT NULL,
+            until INTEGER NOT NULL,
+            reason TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """;
+
+    /// <summary>Makes the tables in an empty file, and those that an older one lacks; refuses a file that is not ours.</summary>
     /// <exception cref="HistoryException">It is newer than this program, or something else.</exception>
     public static void Ensure(SqliteConnection connection, string file)
     {
-        if (!IsThere(connection, file))
+        if (VersionOf(connection, file) < Version)
         {
             connection.Execute("PRAGMA journal_mode = WAL");
             using var transaction = connection.BeginTransaction(deferred: false);
             // Another process may have been faster.
-            if (!IsThere(connection, file)) connection.Execute($"{Tables} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Version};");
+            var found = VersionOf(connection, file);
+            if (found < 1) connection.Execute($"{Tables} PRAGMA application_id = {ApplicationId};");
+            if (found < 2) connection.Execute(Troubles);
+            connection.Execute($"PRAGMA user_version = {Version}");
             transaction.Commit();
         }
         // After a crash of the machine the last runs may be missing; the file stays whole.
         connection.Execute("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;");
     }
 
-    private static bool IsThere(SqliteConnection connection, string file)
+    /// <summary>Of an empty file: 0.</summary>
+    private static long VersionOf(SqliteConnection connection, string file)
     {
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT (SELECT user_version FROM pragma_user_version), (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)";
         using var row = command.ExecuteReader();
         row.Read();
         var (version, application, objects) = (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2));
-        if (version == 0 && application == 0 && objects == 0) return false;
+        if (version == 0 && application == 0 && objects == 0) return 0;
         if (application != ApplicationId) throw HistoryErrors.Corrupt(file, "It is the database of another program.");
         if (version > Version)
         {
@@ -91,6 +105,6 @@ internal static class Schema
                 $"The history in {file} was made by a newer NixBuildFarm (version {version} of its tables; this one knows {Version}).",
                 "Update NixBuildFarm, or move the file away to begin a new history.");
         }
-        return version == Version ? true : throw HistoryErrors.Corrupt(file, $"Version {version} of its tables never existed.");
+        return version >= 1 ? version : throw HistoryErrors.Corrupt(file, $"Version {version} of its tables never existed.");
     }
 }

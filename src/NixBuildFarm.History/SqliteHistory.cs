@@ -40,6 +40,12 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
     }
 
     /// <inheritdoc/>
+    public IReadOnlyList<BuilderTrouble> Troubles() => database.Read(TroubleTable.Read);
+
+    /// <inheritdoc/>
+    public void Add(IReadOnlyCollection<BuilderTrouble> troubles) => database.Write(transaction => TroubleTable.Add(transaction, troubles));
+
+    /// <inheritdoc/>
     public void Add(RunRecord run) => database.Write(transaction => RunTable.Add(transaction, run));
 
     /// <inheritdoc/>
@@ -65,6 +71,7 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
         {
             BuildTable.Remove(transaction, before);
             TransferTable.Remove(transaction, before);
+            TroubleTable.Remove(transaction, before);
         });
         database.Shrink();
     }

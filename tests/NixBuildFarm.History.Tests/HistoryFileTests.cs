@@ -94,6 +94,19 @@ public sealed class HistoryFileTests : IDisposable
     }
 
     [Fact]
+    public void One_of_the_version_before_gets_what_it_lacks_and_keeps_what_it_has()
+    {
+        using (var first = folder.Open()) first.Add(Seen.Build("gcc"));
+        folder.Sql("DROP TABLE trouble; PRAGMA user_version = 1");
+        using var history = folder.Open();
+
+        history.Add([Seen.Trouble("ruby")]);
+
+        Assert.Single(history.Builds("gcc"));
+        Assert.Single(history.Troubles());
+    }
+
+    [Fact]
     public void The_database_of_another_program_is_refused_and_stays_as_it_is()
     {
         folder.Sql("CREATE TABLE bookmarks (url TEXT)");
@@ -109,7 +122,7 @@ public sealed class HistoryFileTests : IDisposable
     public void One_whose_tables_are_gone_is_an_error_that_names_it()
     {
         using (var first = folder.Open()) first.Add(Seen.Build("gcc"));
-        folder.Sql("DROP TABLE build; DROP TABLE transfer");
+        folder.Sql("DROP TABLE build; DROP TABLE transfer; DROP TABLE trouble");
         using var history = folder.Open();
 
         foreach (var use in Uses(history)) Refused(use, HistoryFailure.Corrupt);
@@ -171,6 +184,7 @@ public sealed class HistoryFileTests : IDisposable
     [
         () => history.Builds("gcc"),
         () => history.Transfers(),
+        () => history.Troubles(),
         () => history.Add([Seen.Build("gcc")], [Seen.Transfer("ruby")]),
     ];
 

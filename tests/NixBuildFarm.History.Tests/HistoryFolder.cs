@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.History.Tests;
@@ -65,6 +66,9 @@ internal static class Seen
 
     public static TransferObservation Transfer(string builder, bool toBuilder = true, long bytes = 50_000_000, int minute = 0) =>
         new() { Builder = builder, ToBuilder = toBuilder, Bytes = bytes, Seconds = 2.5, At = Start.AddMinutes(minute) };
+
+    public static BuilderTrouble Trouble(string builder, int openings = 3, int minute = 0) =>
+        new() { Builder = builder, Openings = openings, Until = Start.AddMinutes(minute), Reason = "It is gone." };
 
     public static void Add(this SqliteHistory history, params BuildObservation[] builds) => history.Add(builds, []);
 

@@ -129,6 +129,24 @@ public sealed class ObservationTests : IDisposable
     }
 
     [Fact]
+    public void The_last_that_is_known_of_a_builder_counts_until_it_is_well_or_a_day_has_passed()
+    {
+        using var history = folder.Open();
+        history.Add([Seen.Trouble("kana", 1), Seen.Trouble("opal", 1)]);
+        history.Add([Seen.Trouble("ruby", 1, minute: 1), Seen.Trouble("kana", 2, minute: 2)]);
+        Assert.Equal([Seen.Trouble("kana", 2, minute: 2), Seen.Trouble("opal", 1), Seen.Trouble("ruby", 1, minute: 1)], history.Troubles());
+
+        history.Add([Seen.Trouble("kana", 0)]);
+        Assert.Equal(["opal", "ruby"], history.Troubles().Select(trouble => trouble.Builder));
+
+        history.Add([Seen.Trouble("jade", minute: 24 * 60)]);
+        Assert.Equal(["jade", "opal", "ruby"], history.Troubles().Select(trouble => trouble.Builder));
+
+        history.Add([Seen.Trouble("jade", minute: (24 * 60) + 1)]);
+        Assert.Equal(["jade", "ruby"], history.Troubles().Select(trouble => trouble.Builder));
+    }
+
+    [Fact]
     public void What_was_learnt_is_forgotten_altogether_or_up_to_a_moment()
     {
         using var history = folder.Open();
@@ -137,9 +155,11 @@ public sealed class ObservationTests : IDisposable
         history.RemoveObservations(Seen.Start.AddMinutes(2));
         Assert.Equal([Seen.Start.AddMinutes(3)], history.Builds("gcc").Select(build => build.At));
         Assert.Equal([Seen.Start.AddMinutes(3)], history.Transfers().Select(transfer => transfer.At));
+        history.Add([Seen.Trouble("ruby", minute: 3)]);
 
         history.RemoveObservations(before: null);
         Assert.Empty(history.Builds("gcc"));
         Assert.Empty(history.Transfers());
+        Assert.Empty(history.Troubles());
     }
 }

@@ -45,6 +45,10 @@ public sealed class BuildPlanner
         await using var known = RunHistory.Open(history, observer, TimeProvider.System);
         // The run's order of builders, which decides between equals.
         NixBuilder[] farm = [.. request.Builders.DistinctBy(builder => builder.Name).OrderBy(builder => !builder.IsLocal)];
+        foreach (var trouble in (await known.TroublesAsync()).Where(trouble => farm.Any(builder => builder.Name == trouble.Builder) && trouble.PauseAt(DateTimeOffset.UtcNow) > TimeSpan.Zero))
+        {
+            observer.Decided($"{trouble.Builder} is part of the plan, but made trouble in an earlier run, and is left alone for another {Math.Ceiling(trouble.PauseAt(DateTimeOffset.UtcNow).TotalSeconds)} s: {trouble.Reason}");
+        }
         var estimates = await known.EstimateAsync(jobs.Graph, farm);
         return await Task.Run(() => Plan(jobs, farm, estimates, cancellation), cancellation).WaitAsync(cancellation);
     }

@@ -1,3 +1,4 @@
+using NixBuildFarm.Builders;
 using NixBuildFarm.Logs;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
@@ -58,10 +59,11 @@ public sealed class BuildRun
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink });
         var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
         var connector = new FarmConnector(request, sessions, localOpening, observer);
-        var remote = request.Builders.Where(builder => !builder.IsLocal).Select(builder => connector.TryConnectAsync(builder, cancellation)).ToArray();
+        var evaluating = request.Evaluate(cancellation);
+        var remote = Connect(connector, await history.TroublesAsync(), cancellation);
 
         // The run begins when it is known what it is about; what does not evaluate is none.
-        var requested = await request.Evaluate(cancellation);
+        var requested = await evaluating;
         var recorder = new RunRecorder(RunId, request.Named.Count > 0 ? request.Named : [.. requested.Select(r => r.Derivation.ToString())], new(time));
         try
         {
@@ -78,11 +80,21 @@ public sealed class BuildRun
         }
     }
 
+    /// <summary>Begins to connect the builders, but for those that made trouble not long ago.</summary>
+    private Remote Connect(FarmConnector connector, IReadOnlyList<BuilderTrouble> known, CancellationToken cancellation)
+    {
+        var now = time.GetUtcNow();
+        var troubles = known.ToDictionary(trouble => trouble.Builder);
+        var resting = request.Builders.Where(builder => !builder.IsLocal && troubles.GetValueOrDefault(builder.Name)?.PauseAt(now) > TimeSpan.Zero).ToArray();
+        var rest = request.Builders.Where(builder => !builder.IsLocal).Except(resting);
+        return new([.. rest.Select(builder => connector.TryConnectAsync(builder, cancellation))], resting, troubles);
+    }
+
     private async Task<IReadOnlyList<NixBuildResult>> RunAsync(
         IReadOnlyList<RequestedDerivation> requested,
         Task<BuilderSession> localOpening,
         FarmConnector connector,
-        Task<Connected>[] remote,
+        Remote remote,
         RunHistory history,
         RunRecorder recorder,
         CancellationToken cancellation)
@@ -100,25 +112,26 @@ public sealed class BuildRun
     private static IEnumerable<NixBuildResult> InOrder(IReadOnlyList<RequestedDerivation> requested, IReadOnlyList<NixBuildResult> results) =>
         requested.Select(r => r.Derivation.ToString()).Distinct().Join(results, path => path, result => result.DerivationPath, (_, result) => result);
 
-    private async Task BuildAsync(RunJobs jobs, BuilderSession local, FarmConnector connector, Task<Connected>[] remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
+    private async Task BuildAsync(RunJobs jobs, BuilderSession local, FarmConnector connector, Remote remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
     {
         var clock = recorder.Clock;
         var meter = new LinkMeter(clock, history.Note);
         var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded, request.CopyBack == CopyBack.All ? local : null);
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
         await supply.LearnAsync(local, jobs.LocalInputs, cancellation);
-        var connected = Task.WhenAll(remote);
+        var connected = Task.WhenAll(remote.Connecting);
         if (local.Facts.Trusted) await Task.WhenAny(connected, Task.Delay(Gathering, time, cancellation));
         else await RefuseIfNothingMayComeHomeAsync(connected);
         cancellation.ThrowIfCancellationRequested();
 
-        var (early, late) = (remote.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).ToArray(), remote.Where(r => !r.IsCompletedSuccessfully).ToArray());
+        var (early, late) = (remote.Connecting.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).ToArray(), remote.Connecting.Where(r => !r.IsCompletedSuccessfully).ToArray());
         var farm = early.Select(r => r.Session).OfType<BuilderSession>().ToList();
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
         var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock);
-        using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, cancellation);
+        using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, remote.Troubles.Values, cancellation);
         meter.Measured += loop.Learn;
         foreach (var slow in late) loop.Expect(slow);
+        foreach (var builder in remote.Resting) loop.LeaveAlone(builder, remote.Troubles[builder.Name]);
         foreach (var missing in early.Where(r => r.Error is not null)) loop.MissBuilder(missing.Builder, missing.Error!);
         try
         {
@@ -139,4 +152,10 @@ public sealed class BuildRun
             "The local Nix daemon does not trust this user, and no builder signs with a key that it trusts: nothing that is built elsewhere could come home. Nothing was built.",
             LocalTrust.Recommendation);
     }
+
+    /// <summary>The builders beside the local one.</summary>
+    /// <param name="Connecting">What comes of connecting them.</param>
+    /// <param name="Resting">Those that are not connected yet.</param>
+    /// <param name="Troubles">What trouble any of them made.</param>
+    private sealed record Remote(IReadOnlyList<Task<Connected>> Connecting, IReadOnlyList<NixBuilder> Resting, IReadOnlyDictionary<string, BuilderTrouble> Troubles);
 }

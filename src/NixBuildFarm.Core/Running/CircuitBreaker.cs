@@ -5,7 +5,8 @@ namespace NixBuildFarm.Running;
 /// otherwise attract job after job. It opens when the builder is lost or has failed several times in a row, each time for twice as long, and
 /// forgets that once the builder has built something.
 /// </summary>
-internal sealed class CircuitBreaker
+/// <param name="before">How often it had opened in earlier runs, and the builder has built nothing since.</param>
+internal sealed class CircuitBreaker(int before = 0)
 {
     /// <summary>Failures in a row after which the builder is left alone.</summary>
     public const int FailuresInARow = 3;
@@ -13,15 +14,18 @@ internal sealed class CircuitBreaker
     /// <summary>How often it may open before jobs no longer wait for the builder: by then it was tried for half a minute.</summary>
     public const int OpeningsWithHope = 5;
 
+    /// <summary>No builder is left alone for longer.</summary>
+    public static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
+
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
+    private int before = before;
     private int failures;
 
     /// <summary>How often it has opened since the builder last built something.</summary>
-    public int Openings { get; private set; }
+    public int Openings { get; private set; } = before;
 
-    /// <summary>Whether a job that only this builder could take should wait for it.</summary>
-    public bool HasHope => Openings <= OpeningsWithHope;
+    /// <summary>Whether a job that only this builder could take should wait for it. What happened in earlier runs does not matter for that.</summary>
+    public bool HasHope => Openings - before <= OpeningsWithHope;
 
     /// <summary>How long the builder is left alone this time.</summary>
     public TimeSpan Pause => TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, FirstPause.TotalSeconds * Math.Pow(2, Math.Min(Openings, 30) - 1)));
@@ -43,5 +47,5 @@ internal sealed class CircuitBreaker
     }
 
     /// <summary>The builder has built something.</summary>
-    public void Close() => failures = Openings = 0;
+    public void Close() => before = failures = Openings = 0;
 }

@@ -6,6 +6,12 @@ namespace NixBuildFarm.Running;
 /// <remarks>All of it throws <see cref="HistoryException"/> where the history cannot be used.</remarks>
 public interface IRunHistory : IBuildHistory
 {
+    /// <summary>The builders that made trouble not long ago.</summary>
+    IReadOnlyList<BuilderTrouble> Troubles();
+
+    /// <summary>Keeps what trouble builders make, in place of what was known of them; one that is well again is forgotten.</summary>
+    void Add(IReadOnlyCollection<BuilderTrouble> troubles);
+
     /// <summary>Keeps a run, in place of one with the same id; forgets what is too old.</summary>
     void Add(RunRecord run);
 
@@ -22,7 +28,7 @@ public interface IRunHistory : IBuildHistory
     /// <summary>Forgets runs, all of them or none when it throws. What was learnt from them stays.</summary>
     void RemoveRuns(IReadOnlyCollection<string> ids);
 
-    /// <summary>Forgets what was learnt of durations and bandwidths.</summary>
+    /// <summary>Forgets what was learnt of durations, bandwidths and troubles.</summary>
     /// <param name="before">Only what was seen before; null: everything.</param>
     void RemoveObservations(DateTimeOffset? before);
 }

@@ -21,6 +21,15 @@ public sealed class NoHistory : IRunHistory
     }
 
     /// <inheritdoc/>
+    public IReadOnlyList<BuilderTrouble> Troubles() => [];
+
+    /// <inheritdoc/>
+    public void Add(IReadOnlyCollection<BuilderTrouble> troubles)
+    {
+        // Nobody will ask.
+    }
+
+    /// <inheritdoc/>
     public void Add(RunRecord run)
     {
         // Nobody will ask.

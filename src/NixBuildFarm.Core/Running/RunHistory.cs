@@ -17,10 +17,12 @@ internal sealed class RunHistory : IAsyncDisposable
     private readonly TimeProvider time;
     private readonly object gate = new();
     private readonly CancellationTokenSource end = new();
+    private readonly Task<IReadOnlyList<BuilderTrouble>> readingTroubles;
     private readonly Task<Bandwidths> reading;
     private readonly Task writing;
     private List<BuildObservation> builds = [];
     private List<TransferObservation> transfers = [];
+    private Dictionary<string, BuilderTrouble> troubles = [];
     private volatile bool failed;
     private RunRecord? record;
 
@@ -29,7 +31,8 @@ internal sealed class RunHistory : IAsyncDisposable
         this.store = store;
         this.observer = observer;
         this.time = time;
-        reading = Task.Run(() => new Bandwidths(TryRead(store.Transfers, [])));
+        readingTroubles = Task.Run(() => TryRead(store.Troubles, []));
+        reading = readingTroubles.ContinueWith(_ => new Bandwidths(TryRead(store.Transfers, [])), TaskScheduler.Default);
         writing = WriteAsync();
     }
 
@@ -42,6 +45,15 @@ internal sealed class RunHistory : IAsyncDisposable
         var bandwidths = await reading;
         var estimator = await Task.Run(() => TryRead(() => Estimator.FromHistory(store, graph), new Estimator()));
         return new(graph, [.. builders.DistinctBy(builder => builder.Name).Select(builder => bandwidths.ApplyTo(builder.ToFarmBuilder()))], estimator);
+    }
+
+    /// <summary>The builders of the run that made trouble not long ago.</summary>
+    public Task<IReadOnlyList<BuilderTrouble>> TroublesAsync() => readingTroubles;
+
+    /// <summary>Keeps for later runs what trouble a builder makes, or that it makes none any more.</summary>
+    public void Note(BuilderTrouble trouble)
+    {
+        lock (gate) troubles[trouble.Builder] = trouble;
     }
 
     /// <summary>Keeps a build for later runs.</summary>
@@ -101,13 +113,16 @@ internal sealed class RunHistory : IAsyncDisposable
         if (failed) return;
         List<BuildObservation> newBuilds;
         List<TransferObservation> newTransfers;
+        Dictionary<string, BuilderTrouble> newTroubles;
         lock (gate)
         {
-            (newBuilds, newTransfers) = (builds, transfers);
-            (builds, transfers) = ([], []);
+            (newBuilds, newTransfers, newTroubles) = (builds, transfers, troubles);
+            (builds, transfers, troubles) = ([], [], []);
         }
         try
         {
+            // These first: should the rest fail, they may be written again.
+            if (newTroubles.Count > 0) store.Add(newTroubles.Values);
             store.Add(newBuilds, newTransfers);
             if (isLast && record is not null) Keep(record);
         }
@@ -118,6 +133,7 @@ internal sealed class RunHistory : IAsyncDisposable
             {
                 builds.InsertRange(0, newBuilds);
                 transfers.InsertRange(0, newTransfers);
+                foreach (var trouble in newTroubles.Values) troubles.TryAdd(trouble.Builder, trouble);
             }
         }
         catch (HistoryException e)

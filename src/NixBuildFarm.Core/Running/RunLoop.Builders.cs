@@ -6,24 +6,51 @@ namespace NixBuildFarm.Running;
 // Who takes part: builders that join late, are lost, come back, or are left alone for a while.
 internal sealed partial class RunLoop
 {
-    private readonly Dictionary<string, CircuitBreaker> breakers = [];
+    private readonly Dictionary<string, CircuitBreaker> breakers;
+    private readonly TaskCompletionSource needed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly HashSet<RunJob> withoutBuilder = [];
     private int buildersToCome;
+    private int connecting;
 
     /// <summary>Announces a builder that still connects: until it joins or fails, no job is given up for want of a builder.</summary>
-    public void Expect(Task<Connected> connecting)
+    public void Expect(Task<Connected> connection)
+    {
+        connecting++;
+        Expect(connection, () => connecting--);
+    }
+
+    private void Expect(Task<Connected> connection, Action came)
     {
         buildersToCome++;
         RunBeside(async () =>
         {
-            var (builder, session, error) = await connecting;
+            var (builder, session, error) = await connection;
             Post(() =>
             {
+                came();
                 if (session is not null) Join(session);
                 else MissBuilder(builder, error!);
                 BuilderCame();
             });
         });
+    }
+
+    /// <summary>
+    /// Leaves a builder alone that made trouble in an earlier run, until its time has come, or there is a job that nobody else may build. Then it
+    /// is tried again.
+    /// </summary>
+    public void LeaveAlone(NixBuilder builder, BuilderTrouble trouble)
+    {
+        var pause = trouble.PauseAt(clock.UtcNow);
+        reporter.Degraded($"{builder.Name} made trouble in an earlier run, and is left alone for another {Math.Ceiling(pause.TotalSeconds)} s, unless nobody else may build something: {trouble.Reason}");
+        Expect(ConnectAfterAsync(), came: static () => { });
+
+        async Task<Connected> ConnectAfterAsync()
+        {
+            await Task.WhenAny(clock.DelayAsync(pause, stop.Token), needed.Task);
+            stop.Token.ThrowIfCancellationRequested();
+            return await connector.TryConnectAsync(builder, stop.Token);
+        }
     }
 
     /// <summary>Notes a builder that could not be reached: it may still come, but nothing waits for it.</summary>
@@ -32,6 +59,7 @@ internal sealed partial class RunLoop
         if (!CanPass(error)) return;
         var breaker = BreakerOf(builder);
         while (breaker.HasHope) breaker.Open();
+        Remember(builder, error.Message);
         AwaitReturn(builder);
     }
 
@@ -92,7 +120,9 @@ internal sealed partial class RunLoop
         }
         BuildLostOutputsAgain(session);
         BreakerOf(session.Builder).Open();
-        if (CanPass(error)) AwaitReturn(session.Builder);
+        if (!CanPass(error)) return;
+        Remember(session.Builder, error.Message);
+        AwaitReturn(session.Builder);
     }
 
     private void BuildLostOutputsAgain(BuilderSession session)
@@ -122,6 +152,7 @@ internal sealed partial class RunLoop
         var breaker = BreakerOf(session.Builder);
         if (builder < 0 || scheduler.StatusOf(builder) != BuilderStatus.Online || !breaker.Fail()) return;
         scheduler.Apply(new SchedulingEvent.BuilderDrained(clock.Now, builder));
+        Remember(session.Builder, reason);
         reporter.Degraded($"{session} fails again and again, and gets nothing for {breaker.Pause.TotalSeconds:0} s: {reason}");
         After(breaker, () => Task.FromResult(() =>
         {
@@ -148,8 +179,15 @@ internal sealed partial class RunLoop
         var breaker = BreakerOf(builder);
         breaker.Open();
         reporter.Decided($"{builder.Name} does not come back: {error.Message}");
-        if (CanPass(error)) AwaitReturn(builder);
-        else reporter.BuilderFailed(builder, error);
+        if (CanPass(error))
+        {
+            Remember(builder, error.Message);
+            AwaitReturn(builder);
+        }
+        else
+        {
+            reporter.BuilderFailed(builder, error);
+        }
     }
 
     /// <summary>Does something when a builder has been left alone for its time. As long as there is hope for it, no job is given up for want of a builder.</summary>
@@ -170,9 +208,16 @@ internal sealed partial class RunLoop
         });
     }
 
+    /// <summary>A job has no builder: those that connect may take it, else those that are left alone.</summary>
+    private void TryThoseLeftAlone()
+    {
+        if (withoutBuilder.Count > 0 && connecting == 0) needed.TrySetResult();
+    }
+
     /// <summary>One builder less to wait for, whether it came or not.</summary>
     private void BuilderCame()
     {
+        TryThoseLeftAlone();
         if (--buildersToCome > 0) return;
         foreach (var job in withoutBuilder.Where(job => scheduler.StateOf(job.Index) == JobState.Ready && scheduler.WhyNot(job.Index).All(why => why is not null)).ToArray())
         {
@@ -194,6 +239,21 @@ internal sealed partial class RunLoop
     {
         if (!breakers.TryGetValue(builder.Name, out var breaker)) breakers.Add(builder.Name, breaker = new());
         return breaker;
+    }
+
+    /// <summary>Later runs leave the builder alone, too, as long as this one does. The local machine is always there.</summary>
+    private void Remember(NixBuilder builder, string reason)
+    {
+        var breaker = BreakerOf(builder);
+        if (!builder.IsLocal) history.Note(new BuilderTrouble { Builder = builder.Name, Openings = breaker.Openings, Until = clock.UtcNow + breaker.Pause, Reason = reason });
+    }
+
+    /// <summary>The builder has built something.</summary>
+    private void NoteWell(NixBuilder builder)
+    {
+        var breaker = BreakerOf(builder);
+        if (breaker.Openings > 0 && !builder.IsLocal) history.Note(new BuilderTrouble { Builder = builder.Name, Openings = 0, Until = clock.UtcNow, Reason = "" });
+        breaker.Close();
     }
 
     /// <summary>Whether trouble with a builder may pass by itself. A wrong host key, or a login that is refused, does not.</summary>

@@ -54,6 +54,7 @@ internal sealed partial class RunLoop : IDisposable
         FarmConnector connector,
         RunReporter reporter,
         RunClock clock,
+        IEnumerable<BuilderTrouble> troubles,
         CancellationToken cancellation)
     {
         this.request = request;
@@ -68,6 +69,7 @@ internal sealed partial class RunLoop : IDisposable
         this.connector = connector;
         this.reporter = reporter;
         this.clock = clock;
+        breakers = troubles.ToDictionary(trouble => trouble.Builder, trouble => new CircuitBreaker(trouble.Openings));
         scheduler = new(jobs.Graph, [.. farm.Select(Describe)], estimates.Current, request.Scheduling);
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         // What was asked for does not queue behind what was not.
@@ -228,7 +230,7 @@ internal sealed partial class RunLoop : IDisposable
             EndFailed(attempt, builder, outcome);
             return;
         }
-        BreakerOf(attempt.Session.Builder).Close();
+        NoteWell(attempt.Session.Builder);
         if (job.IsWholeGoal) job.Realised = outcome.Result.BuiltOutputs;
         var outputs = job.Outputs;
         attempt.OutputBytes = outputs.Sum(path => catalog.Find(path)?.NarSize ?? 0);
@@ -399,6 +401,7 @@ internal sealed partial class RunLoop : IDisposable
         if (buildersToCome > 0)
         {
             withoutBuilder.Add(job);
+            TryThoseLeftAlone();
             return;
         }
         var why = ReasonText.Refusals(scheduler.WhyNot(job.Index), scheduler.Builders);

@@ -16,6 +16,13 @@ internal sealed class KnownLink(string builder, double bytesPerSecond) : IRunHis
         // Nobody will ask.
     }
 
+    public IReadOnlyList<BuilderTrouble> Troubles() => [];
+
+    public void Add(IReadOnlyCollection<BuilderTrouble> troubles)
+    {
+        // Nobody will ask.
+    }
+
     public void Add(RunRecord run)
     {
         // Nobody will ask.

@@ -169,6 +169,16 @@ public class RunHistoryTests
             Transfers.AddRange(transfers);
         }
 
+        public List<BuilderTrouble> Troubles { get; } = [];
+
+        IReadOnlyList<BuilderTrouble> IRunHistory.Troubles() => Usable<BuilderTrouble[]>([.. Troubles]);
+
+        public void Add(IReadOnlyCollection<BuilderTrouble> troubles)
+        {
+            Usable(0);
+            Troubles.AddRange(troubles);
+        }
+
         public void Add(RunRecord run)
         {
             Usable(0);
