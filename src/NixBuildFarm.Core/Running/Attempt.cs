@@ -44,6 +44,9 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
     /// <summary>Why the log is not whole, or not there; null: it is.</summary>
     public string? LogProblem { get; set; }
 
+    /// <summary>What it came to; null while that is not known.</summary>
+    public BuildOutcome? Outcome { get; set; }
+
     /// <summary>How often bringing its outputs home has failed.</summary>
     public int Homecomings { get; set; }
 
@@ -58,6 +61,21 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
     {
         DerivationPath = Job.Path.ToString(),
         Expected = ExpectedSeconds > 0 ? TimeSpan.FromSeconds(Math.Min(ExpectedSeconds, TimeSpan.MaxValue.TotalSeconds / 2)) : null,
+    };
+
+    /// <summary>The same, when its builder was lost and is back.</summary>
+    public Attempt Over(BuilderSession session, CancellationToken run) => new(Job, session, Cores, Begun, run)
+    {
+        CountedCores = CountedCores,
+        ExpectedSeconds = ExpectedSeconds,
+        Urgency = Urgency,
+        BuildBegun = BuildBegun,
+        BuildEnded = BuildEnded,
+        Supplied = Supplied,
+        OutputBytes = OutputBytes,
+        LogPath = LogPath,
+        LogProblem = LogProblem,
+        Outcome = Outcome,
     };
 
     /// <summary>Calls it off: the connection is closed, and the builder's daemon ends the build.</summary>

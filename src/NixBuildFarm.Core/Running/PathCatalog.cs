@@ -17,7 +17,21 @@ internal sealed class PathCatalog
         lock (gate)
         {
             if (!entries.TryGetValue(info.Path, out var entry)) entries.Add(info.Path, entry = new(info));
+            // Nobody has the former ones any more.
+            if (entry.Holders.Count == 0) entry.Info = info;
             entry.Holders.Add(holder);
+        }
+    }
+
+    /// <summary>
+    /// Notes that a builder has made a path. Not every build gives the same bytes each time: who has others than those that are known already
+    /// is not asked for them.
+    /// </summary>
+    public void AddMade(PathInfo info, BuilderSession holder)
+    {
+        lock (gate)
+        {
+            if (Find(info.Path) is not { } known || known.NarHash == info.NarHash) Add(info, holder);
         }
     }
 
@@ -100,7 +114,7 @@ internal sealed class PathCatalog
 
     private sealed class Entry(PathInfo info)
     {
-        public PathInfo Info { get; } = info;
+        public PathInfo Info { get; set; } = info;
 
         public HashSet<BuilderSession> Holders { get; } = [];
     }

@@ -109,6 +109,7 @@ internal sealed partial class RunLoop
         // Several find out at once, and some when it is back.
         if (builder < 0 || scheduler.StatusOf(builder) == BuilderStatus.Lost) return;
         var interrupted = jobs.Select(job => CallOff(job, builder)).OfType<Attempt>().ToArray();
+        var had = jobs.Where(job => scheduler.StateOf(job.Index) == JobState.Done && job.Outputs is { Count: > 0 } outputs && outputs.All(path => catalog.Has(session, path))).ToArray();
         scheduler.Apply(new SchedulingEvent.BuilderLost(clock.Now, builder));
         catalog.Forget(session);
         RunBeside(() => connector.CloseAsync(session));
@@ -122,7 +123,7 @@ internal sealed partial class RunLoop
         BreakerOf(session.Builder).Open();
         if (!CanPass(error)) return;
         Remember(session.Builder, error.Message);
-        AwaitReturn(session.Builder);
+        AwaitReturn(session.Builder, had);
     }
 
     private void BuildLostOutputsAgain(BuilderSession session)
@@ -161,20 +162,32 @@ internal sealed partial class RunLoop
     }
 
     /// <summary>Connects again, after a while.</summary>
-    private void AwaitReturn(NixBuilder builder) => After(BreakerOf(builder), async () =>
+    /// <param name="builder">The builder.</param>
+    /// <param name="had">The jobs whose outputs it had when it was lost.</param>
+    private void AwaitReturn(NixBuilder builder, IReadOnlyList<RunJob>? had = null) => After(BreakerOf(builder), async () =>
     {
         try
         {
             var session = await connector.ConnectAsync(builder, stop.Token);
-            return () => Join(session);
+            try
+            {
+                var kept = await supply.FindKeptAsync(session, had ?? [], stop.Token);
+                return () => Join(session, kept);
+            }
+            catch
+            {
+                catalog.Forget(session);
+                await connector.CloseAsync(session);
+                throw;
+            }
         }
         catch (NixBuildFarmException e)
         {
-            return () => StayAway(builder, e);
+            return () => StayAway(builder, e, had);
         }
     });
 
-    private void StayAway(NixBuilder builder, NixBuildFarmException error)
+    private void StayAway(NixBuilder builder, NixBuildFarmException error, IReadOnlyList<RunJob>? had)
     {
         var breaker = BreakerOf(builder);
         breaker.Open();
@@ -182,7 +195,7 @@ internal sealed partial class RunLoop
         if (CanPass(error))
         {
             Remember(builder, error.Message);
-            AwaitReturn(builder);
+            AwaitReturn(builder, had);
         }
         else
         {
@@ -224,6 +237,35 @@ internal sealed partial class RunLoop
             GiveUpWithoutBuilder(job);
         }
         withoutBuilder.Clear();
+    }
+
+    private void Join(BuilderSession session, IReadOnlyList<RunJob> kept)
+    {
+        Join(session);
+        var builder = farm.IndexOf(session);
+        foreach (var job in kept) UseAgain(job, session, builder);
+    }
+
+    /// <summary>A builder that was lost, and is back, still has the outputs of a job: they need not be built again, and may come home.</summary>
+    private void UseAgain(RunJob job, BuilderSession session, int builder)
+    {
+        switch (scheduler.StateOf(job.Index))
+        {
+            case JobState.Done:
+                scheduler.Apply(new SchedulingEvent.OutputsArrived(clock.Now, job.Index, builder));
+                break;
+            case JobState.Waiting or JobState.Ready:
+                scheduler.Apply(new SchedulingEvent.JobResolved(clock.Now, job.Index, ExternalOutcome.Available, builder));
+                reporter.Decided($"{job.Name} is not built again: {session} still has it.");
+                NoteDone(job);
+                break;
+            default:
+                // Another builder is at it.
+                return;
+        }
+        if (job.Last is not { Outcome: { } outcome } last || last.Session.Builder.Name != session.Builder.Name || job.Outputs.All(path => catalog.Has(local, path))) return;
+        job.Last = last.Over(session, stop.Token);
+        BringHome(job.Last, builder, outcome);
     }
 
     private void Join(BuilderSession session)

@@ -233,13 +233,20 @@ internal sealed partial class RunLoop : IDisposable
         NoteWell(attempt.Session.Builder);
         if (job.IsWholeGoal) job.Realised = outcome.Result.BuiltOutputs;
         var outputs = job.Outputs;
+        attempt.Outcome = outcome;
         attempt.OutputBytes = outputs.Sum(path => catalog.Find(path)?.NarSize ?? 0);
         job.Last = attempt;
         var finished = new SchedulingEvent.JobFinished(clock.Now, job.Index, builder, attempt.OutputBytes);
         scheduler.Apply(finished);
         if (outcome.Result.Status == BuildStatus.Built) Learn(attempt, finished);
         NoteDone(job);
+        BringHome(attempt, builder, outcome);
+    }
 
+    /// <summary>What was built comes home, if it is to; what was asked for has ended then.</summary>
+    private void BringHome(Attempt attempt, int builder, BuildOutcome outcome)
+    {
+        var job = attempt.Job;
         var status = outcome.Result.Status switch
         {
             BuildStatus.Built => NixBuildStatus.Built,
@@ -256,7 +263,7 @@ internal sealed partial class RunLoop : IDisposable
         // What was asked for has ended when it is here; the rest has when it is built.
         if (!job.IsRequested) reporter.End(job, status, attempt, outcome);
         copiesToCome++;
-        RunBeside(() => BringHomeAsync(attempt, builder, outputs, status, outcome));
+        RunBeside(() => BringHomeAsync(attempt, builder, job.Outputs, status, outcome));
     }
 
     /// <summary>A build has shown what it takes: that may change what is believed of others, in this run and in later ones.</summary>
@@ -324,9 +331,11 @@ internal sealed partial class RunLoop : IDisposable
     {
         if (!Close(attempt, builder)) return;
         // It may be tried here again when this builder is not the one to blame.
-        var isOthersFault = isLost || error is PathLostException or BuilderException { Failure: BuilderFailure.ConnectionLost };
+        var isOthersFault = isLost || error is PathLostException or DamagedPathException or BuilderException { Failure: BuilderFailure.ConnectionLost };
         if (error is UnsignedPathException) TryElsewhere(attempt, builder, error.Message);
-        else Retry(attempt, builder, isOthersFault ? FailureKind.Retry : FailureKind.RetryElsewhere, error.Message);
+        else Retry(attempt, builder, isOthersFault ? FailureKind.Retry : FailureKind.RetryElsewhere, InWords(error));
+        if (UselessPathOf(error) is { } path) BuildAgain(path, InWords(error));
+        else if (!isLost && attempt.Job.Tries > 1 && SuspectOf(error, attempt.Session) is { } giver && giver != attempt.Session) Disown(giver, attempt.Job, error.Message);
     }
 
     /// <summary>A builder that does not take an input has not been tried.</summary>
@@ -513,9 +522,14 @@ internal sealed partial class RunLoop : IDisposable
         {
             Examine(suspect, (BuilderException)trouble, isLost =>
             {
-                if (isLost || ++attempt.Homecomings >= request.MaxAttempts) GiveUpHomecoming(attempt, builder, outcome, trouble);
+                if (isLost) LoseOnTheWayHome(attempt, builder, outcome, trouble);
+                else if (++attempt.Homecomings >= request.MaxAttempts) BuildElsewhere(attempt, builder, outcome, trouble);
                 else RunBeside(() => BringHomeAsync(attempt, builder, outputs, status, outcome));
             });
+        }
+        else if (UselessPathOf(trouble) is not null)
+        {
+            BuildElsewhere(attempt, builder, outcome, trouble);
         }
         else
         {

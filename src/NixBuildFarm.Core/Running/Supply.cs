@@ -103,8 +103,25 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         {
             if (info.References.FirstOrDefault(path => !allowed.Contains(path)) is { } stranger) throw Lie(at, $"says that {info.Path} refers to {stranger}, which is no input of {job.Name}");
         }
-        foreach (var info in infos.Values) catalog.Add(info with { ContentAddress = job.Derivation.Outputs[outputs[info.Path]].ContentAddress ?? info.ContentAddress }, at);
+        foreach (var info in infos.Values) catalog.AddMade(info with { ContentAddress = job.Derivation.Outputs[outputs[info.Path]].ContentAddress ?? info.ContentAddress }, at);
         await LearnAsync(at, [.. infos.Values.SelectMany(info => info.References)], cancellation);
+    }
+
+    /// <summary>Which of some jobs a builder, which was lost, still has the outputs of; they are learnt, and protected there from now on.</summary>
+    public async Task<IReadOnlyList<RunJob>> FindKeptAsync(BuilderSession at, IReadOnlyList<RunJob> jobs, CancellationToken cancellation)
+    {
+        if (jobs.Count == 0) return [];
+        StorePath[] paths = [.. jobs.SelectMany(job => job.Outputs)];
+        await at.AskAsync(daemon => daemon.AddTempRootsAsync(paths, cancellation), cancellation);
+        var valid = await at.AskAsync(daemon => daemon.QueryValidPathsAsync(paths, substitute: false, cancellation), cancellation);
+        RunJob[] kept = [.. jobs.Where(job => job.Outputs.All(valid.Contains))];
+        foreach (var job in kept)
+        {
+            if (job.IsWholeGoal) await LearnAsync(at, job.Outputs, cancellation);
+            else await LearnOutputsAsync(at, job, null, cancellation);
+        }
+        // Where others have built it meanwhile and got other bytes, theirs count.
+        return [.. kept.Where(job => job.Outputs.All(path => catalog.Has(at, path)))];
     }
 
     private static BuilderException Lie(BuilderSession builder, string what) =>
@@ -255,7 +272,8 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
                 }
                 catch (NixBuildFarmException e) when (!outlet.HasFailed)
                 {
-                    throw new NarSourceException(item.Info.Path, item.From, e);
+                    var isDamaged = e.InnerException is NarException { Id: NarException.Malformed };
+                    throw new NarSourceException(item.Info.Path, item.From, isDamaged ? new DamagedPathException(item.From.Builder.Name, item.Info.Path, e) : e);
                 }
             });
 
@@ -311,11 +329,22 @@ internal sealed class UnsignedPathException(BuilderSession to, StorePath path)
 
 /// <summary>Nobody has a path any more that is needed: it has to be built again.</summary>
 internal sealed class PathLostException(StorePath path)
-    : NixBuildFarmException("PathLost", $"No builder of this run has {path} any more.", "Start the run again: what is missing is built again.");
+    : NixBuildFarmException("PathLost", $"No builder of this run has {path} any more.", "Start the run again: what is missing is built again.")
+{
+    /// <summary>The path.</summary>
+    public StorePath Path { get; } = path;
+}
 
 /// <summary>What a builder has of a path is not what it has registered.</summary>
 internal sealed class DamagedPathException(string builder, StorePath path, Exception cause) : NixBuildFarmException(
     "DamagedPath",
     $"What {builder} has of {path} is damaged, and was refused: {cause.Message}",
     $"Mend or delete it on {builder}: nix-store --repair-path {path}, or nix-store --delete {path}",
-    cause);
+    cause)
+{
+    /// <summary>Who has it.</summary>
+    public string Builder { get; } = builder;
+
+    /// <summary>The path.</summary>
+    public StorePath Path { get; } = path;
+}

@@ -285,7 +285,7 @@ public sealed class Scheduler
         }
         foreach (var (builder, index) in state.Builders.Select((b, i) => (b, i)))
         {
-            if (builder.Description.IsLocal) state.Locations.Add(e.Job, index);
+            if (e.Builder is { } holder ? index == holder : builder.Description.IsLocal) state.Locations.Add(e.Job, index);
         }
         state.SetDone(e.Job);
     }

@@ -46,8 +46,12 @@ public abstract record SchedulingEvent(double At)
     /// <summary>A finished job must be done again: its outputs are nowhere any more.</summary>
     public sealed record OutputsLost(double At, int Job) : SchedulingEvent(At);
 
-    /// <summary>A job that is not running was settled outside of the farm.</summary>
-    public sealed record JobResolved(double At, int Job, ExternalOutcome Outcome) : SchedulingEvent(At);
+    /// <summary>A job that is not running was settled without a build.</summary>
+    /// <param name="At">When.</param>
+    /// <param name="Job">Which job.</param>
+    /// <param name="Outcome">How.</param>
+    /// <param name="Builder">Who has its outputs; null: the local machine.</param>
+    public sealed record JobResolved(double At, int Job, ExternalOutcome Outcome, int? Builder = null) : SchedulingEvent(At);
 
     /// <summary>The outputs of a finished job have come to one more builder, usually the local one.</summary>
     public sealed record OutputsArrived(double At, int Job, int Builder) : SchedulingEvent(At);

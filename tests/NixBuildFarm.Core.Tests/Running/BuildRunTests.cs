@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Protocol;
@@ -201,6 +202,92 @@ public sealed class BuildRunTests : IDisposable
         Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, "ruby"), (result.Status, result.Builder)));
         Assert.Contains("It was building bottom", farm.LostBuilders.Single().Error.Message);
         Assert.Equal("ruby", Assert.Single(results["bottom"].Attempts).Builder);
+    }
+
+    [Fact]
+    public async Task What_a_machine_still_has_when_it_comes_back_is_not_built_again()
+    {
+        farm["ruby"].Builds(build =>
+        {
+            if (build.Path.Name != "middle.drv" || farm["ruby"].Built.Count(name => name == "middle.drv") > 1) return Task.FromResult(build.Succeed());
+            farm["ruby"].Break();
+            farm["ruby"].Repair();
+            return Task.Delay(Timeout.Infinite, build.Cancelled).ContinueWith(_ => build.Succeed(), TaskScheduler.Default);
+        });
+
+        var results = await farm.BuildAsync(
+            farm.Derivation("top", [farm.Derivation("middle", [farm.Derivation("bottom")])]), request => request with { CopyBack = CopyBack.Requested }, "ruby");
+
+        Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, "ruby"), (result.Status, result.Builder)));
+        Assert.Equal(["bottom.drv", "middle.drv", "middle.drv", "top.drv"], farm["ruby"].Built);
+    }
+
+    [Fact]
+    public async Task What_is_damaged_where_it_was_built_is_built_again_elsewhere_and_told()
+    {
+        var (first, second) = DamageFirst(times: 1, "top");
+
+        var result = (await farm.BuildAsync(farm.Derivation("top"), on: ["ruby", "kana"]))["top"];
+
+        Assert.Equal((NixBuildStatus.Built, second()), (result.Status, result.Builder));
+        var attempt = Assert.Single(result.Attempts);
+        Assert.Equal(first(), attempt.Builder);
+        Assert.Contains($"What {first()} has of {FakeFarm.OutputOf("top")} is damaged", attempt.Reason);
+        Assert.Contains("nix-store --repair-path", attempt.Reason);
+        Assert.True(farm.Local.Has("top"));
+    }
+
+    [Theory]
+    [InlineData(CopyBack.All)]
+    [InlineData(CopyBack.Requested)]
+    public async Task An_input_that_is_damaged_where_it_was_built_is_built_again_elsewhere(CopyBack copyBack)
+    {
+        var (first, second) = DamageFirst(times: 1, "bottom");
+        farm.Local.Builds(build => Task.FromResult(build.Succeed()));
+        farm["ruby"].Features = farm["kana"].Features = ["gem"];
+        var bottom = farm.Derivation("bottom", environment: new Dictionary<string, string> { ["requiredSystemFeatures"] = "gem" });
+        var top = farm.Derivation("top", [bottom], new Dictionary<string, string> { ["preferLocalBuild"] = "1" });
+
+        var results = await farm.BuildAsync(top, request => request with { CopyBack = copyBack });
+
+        Assert.All(results.Values, result => Assert.True(result.Success, $"{result.Name}: {result.Error}"));
+        Assert.Equal("local", results["top"].Builder);
+        Assert.NotEqual(first(), second());
+        Assert.Contains(farm.Warnings, warning => warning.Contains($"What {first()} has of {FakeFarm.OutputOf("bottom")} is damaged", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_is_damaged_wherever_it_is_built_is_given_up_with_all_reasons()
+    {
+        DamageFirst(times: 9, "top");
+
+        var result = (await farm.BuildAsync(farm.Derivation("top"), on: ["ruby", "kana"]))["top"];
+
+        Assert.Equal(NixBuildStatus.Failed, result.Status);
+        Assert.Contains("What ruby has of", result.Error);
+        Assert.Contains("What kana has of", result.Error);
+        Assert.False(farm.Local.Has("top"));
+    }
+
+    /// <summary>The first so many builds of something leave in the store what is not what was registered.</summary>
+    private (Func<string> First, Func<string> Second) DamageFirst(int times, string name)
+    {
+        var builders = new ConcurrentQueue<string>();
+        foreach (var machine in new[] { "ruby", "kana" })
+        {
+            farm[machine].Builds(build =>
+            {
+                var result = build.Succeed();
+                if (build.Path.Name != name + ".drv") return Task.FromResult(result);
+                builders.Enqueue(machine);
+                var path = FakeFarm.OutputOf(name);
+                var nar = (byte[])build.Store.FindNar(path)!.Clone();
+                nar[nar.Length / 2] ^= 1;
+                if (builders.Count <= times) build.Store.Add(build.Store.Find(path)!, nar);
+                return Task.FromResult(result);
+            });
+        }
+        return (() => builders.First(), () => builders.Skip(1).First());
     }
 
     [Fact]
