@@ -157,7 +157,14 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     {
         try
         {
-            return new(new FileStream(file, FileMode.Create, FileAccess.Write, FileShare.ReadWrite));
+            // It has all that the builds print, as their logs have, which are for the user's eyes only.
+            return new(new FileStream(file, new FileStreamOptions
+            {
+                Mode = FileMode.Create,
+                Access = FileAccess.Write,
+                Share = FileShare.ReadWrite,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            }));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
