@@ -32,6 +32,13 @@ public sealed class FaultyRun(TestFarm farm) : IAsyncDisposable
     public static Func<Task> UntilBuilding(FarmHost host, string marker) =>
         () => host.ExecAsync("bash", "-c", $"for ((i = 0; i < 1000; i++)); do ! grep -slz '^{marker}$' /proc/[0-9]*/cmdline > /dev/null || exit 0; sleep 0.02; done; exit 1");
 
+    /// <summary>Soon neither a build with a marker among its arguments nor a daemon of a connection runs on a host.</summary>
+    public static async Task NothingRunsAsync(string marker, FarmHost host)
+    {
+        await UntilAsync(async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{marker}$' /proc/[0-9]*/cmdline || true") == "", $"A build is left on {host}.");
+        await UntilAsync(async () => await host.ExecAsync("bash", "-c", "grep -slzx -e --stdio /proc/[0-9]*/cmdline || true") == "", $"A daemon is left on {host}.");
+    }
+
     /// <summary>Neither a connection to a builder nor a process of a build is left, and the next run succeeds.</summary>
     public async Task NothingIsLeftAsync(string marker, params FarmHost[] hosts)
     {
@@ -53,7 +60,7 @@ public sealed class FaultyRun(TestFarm farm) : IAsyncDisposable
 
     private static async Task UntilAsync(Func<Task<bool>> condition, string otherwise)
     {
-        for (var i = 0; i < 100; i++)
+        for (var i = 0; i < 300; i++)
         {
             if (await condition()) return;
             await Task.Delay(100);
