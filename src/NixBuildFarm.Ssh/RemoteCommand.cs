@@ -10,18 +10,37 @@ namespace NixBuildFarm.Ssh;
 /// </summary>
 internal static class RemoteCommand
 {
+    private const string DaemonProgram = "nix-daemon";
+
     /// <summary>What a channel of some use runs.</summary>
     /// <exception cref="BuilderException">A word cannot be passed through a shell.</exception>
-    public static string For(NixBuilder builder, ChannelUse use) =>
-        use == ChannelUse.Machine ? $"sh -c {Quote(BuilderMachine.Question)}" : Daemon(builder);
-
-    /// <summary>
-    /// <c>nix-daemon --stdio</c>, or what the builder's <c>remote-program</c> and <c>remote-store</c> make of it, as Nix does.
-    /// </summary>
-    /// <exception cref="BuilderException">A word cannot be passed through a shell.</exception>
-    private static string Daemon(NixBuilder builder)
+    public static string For(NixBuilder builder, ChannelUse use) => use switch
     {
-        List<string> words = [.. builder.RemoteProgram.Count > 0 ? builder.RemoteProgram : ["nix-daemon"], "--stdio"];
+        ChannelUse.Machine => $"sh -c {Quote(BuilderMachine.Question)}",
+        ChannelUse.Closure => Nix(builder, Store(builder), "--serve"),
+        _ => Nix(builder, Daemon(builder), "--stdio"),
+    };
+
+    private static IReadOnlyList<string> Daemon(NixBuilder builder) => builder.RemoteProgram.Count > 0 ? builder.RemoteProgram : [DaemonProgram];
+
+    /// <summary><c>nix-store</c> from the folder where the builder's <c>nix-daemon</c> is.</summary>
+    /// <exception cref="BuilderException">The builder runs something else in place of <c>nix-daemon</c>, and nobody knows where its <c>nix-store</c> is.</exception>
+    private static IReadOnlyList<string> Store(NixBuilder builder)
+    {
+        var daemon = Daemon(builder);
+        var program = daemon[^1];
+        if (program != DaemonProgram && !program.EndsWith("/" + DaemonProgram, StringComparison.Ordinal))
+        {
+            throw new BuilderException(builder.Name, BuilderFailure.Incompatible, $"Builder {builder.Name}: there is no knowing which nix-store goes with “{TerminalText.Strip(program)}”.");
+        }
+        return [.. daemon.SkipLast(1), program[..^DaemonProgram.Length] + "nix-store"];
+    }
+
+    /// <summary>A program of Nix, with what the builder's <c>remote-store</c> adds to it, as Nix does.</summary>
+    /// <exception cref="BuilderException">A word cannot be passed through a shell.</exception>
+    private static string Nix(NixBuilder builder, IReadOnlyList<string> program, string option)
+    {
+        List<string> words = [.. program, option];
         if (builder.RemoteStore is { } store) words.AddRange(["--store", store]);
         if (words.Find(word => word.Any(char.IsControl)) is { } bad)
         {

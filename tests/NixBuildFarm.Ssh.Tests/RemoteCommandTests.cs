@@ -45,6 +45,19 @@ public class RemoteCommandTests
             RemoteCommand.For(Builder(["sudo", "/run/current-system/sw/bin/nix-daemon"], "/mnt/a b"), ChannelUse.Build));
 
     [Fact]
+    public void Closures_are_asked_of_the_nix_store_that_is_beside_the_daemon()
+    {
+        Assert.Equal("nix-store --serve", RemoteCommand.For(Builder([], store: null), ChannelUse.Closure));
+        Assert.Equal(
+            "sudo /run/current-system/sw/bin/nix-store --serve --store /mnt",
+            RemoteCommand.For(Builder(["sudo", "/run/current-system/sw/bin/nix-daemon"], "/mnt"), ChannelUse.Closure));
+    }
+
+    [Fact]
+    public void Where_something_else_stands_for_the_daemon_no_nix_store_is_guessed() =>
+        Assert.Throws<BuilderException>(() => RemoteCommand.For(Builder(["/opt/my-nix-daemon"], store: null), ChannelUse.Closure));
+
+    [Fact]
     public void The_question_after_the_machine_is_understood_by_a_shell()
     {
         var answer = SshServer.Run("sh", "-c", RemoteCommand.For(Builder([], store: null), ChannelUse.Machine));

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Running;
@@ -14,12 +16,14 @@ internal sealed class BuilderSession : IAsyncDisposable
     private const long FewBytes = 1 << 20;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ClosurePatience = TimeSpan.FromSeconds(10);
 
     private readonly IBuilderTransport transport;
     private readonly ConcurrentDictionary<ChannelUse, ConcurrentBag<Connection>> idle = new();
     private readonly SemaphoreSlim controlTurn = new(1, 1);
     private readonly Connection control;
     private volatile bool isClosed;
+    private volatile bool tellsNoClosures;
 
     private BuilderSession(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, Connection control, BuilderFacts facts)
     {
@@ -115,6 +119,28 @@ internal sealed class BuilderSession : IAsyncDisposable
         await work(daemon);
         return true;
     };
+
+    /// <summary>
+    /// What a builder says that valid paths refer to, directly or not, in one round trip however deep that is. A hint: it is empty where the
+    /// builder cannot tell, e.g. since its login may run nothing but the daemon, and nobody has checked it.
+    /// </summary>
+    public async Task<IReadOnlySet<StorePath>> GuessClosureAsync(IReadOnlyCollection<StorePath> roots, CancellationToken cancellation)
+    {
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limited.CancelAfter(ClosurePatience);
+        if (isClosed || tellsNoClosures || Builder.IsLocal) return new HashSet<StorePath>();
+        try
+        {
+            await using var channel = await transport.OpenAsync(ChannelUse.Closure, limited.Token);
+            return await ClosureQuestion.AskAsync(channel.Stream, roots, limited.Token).WaitAsync(limited.Token);
+        }
+        catch (Exception e) when (e is BuilderException or IOException or WireException or ObjectDisposedException
+            || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            tellsNoClosures = true;
+            return new HashSet<StorePath>();
+        }
+    }
 
     /// <summary>Whether the builder answers a small question soon. One that is busy with another of ours is not disturbed, and counts as well.</summary>
     public async Task<bool> AnswersAsync(CancellationToken cancellation)

@@ -17,6 +17,9 @@ namespace NixBuildFarm.Running;
 /// <param name="home">The local store, if all that is built comes there anyway; null: what one builder needs of another goes there directly.</param>
 internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, LinkMeter meter, Action<string> warn, BuilderSession? home = null)
 {
+    /// <summary>So many questions cost less than opening a channel for one that answers them all.</summary>
+    private const int LevelsOneByOne = 4;
+
     private readonly object gate = new();
     private readonly Dictionary<(BuilderSession To, StorePath Path), Delivery> underWay = [];
 
@@ -73,15 +76,28 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     }
 
     /// <summary>Learns what a builder knows of paths that are valid there, and of all that they refer to.</summary>
+    /// <remarks>
+    /// The daemon tells one level of references in a round trip. Where there are more than a few the builder is asked for the whole closure,
+    /// and then for all of it at once; of what it says only that counts which the paths refer to indeed.
+    /// </remarks>
     public async Task LearnAsync(BuilderSession at, IReadOnlyCollection<StorePath> paths, CancellationToken cancellation)
     {
-        var level = paths.Where(path => !catalog.Has(at, path)).Distinct().ToArray();
-        while (level.Length > 0)
+        var told = new Dictionary<StorePath, PathInfo>();
+        var questions = 0;
+        for (var level = Unknown(paths); level.Length > 0;)
         {
-            var infos = await at.AskAsync(daemon => daemon.QueryPathInfosAsync(level, cancellation), cancellation);
-            foreach (var info in infos.Values) catalog.Add(info, at);
-            level = infos.Values.SelectMany(info => info.References).Where(path => !catalog.Has(at, path)).Distinct().ToArray();
+            var asked = level.Where(path => !told.ContainsKey(path)).ToHashSet();
+            if (asked.Count > 0)
+            {
+                if (++questions == LevelsOneByOne) asked.UnionWith(Unknown(await at.GuessClosureAsync(asked, cancellation)));
+                foreach (var info in (await at.AskAsync(daemon => daemon.QueryPathInfosAsync(asked, cancellation), cancellation)).Values) told[info.Path] = info;
+            }
+            var infos = level.Select(told.GetValueOrDefault).OfType<PathInfo>().ToArray();
+            foreach (var info in infos) catalog.Add(info, at);
+            level = Unknown(infos.SelectMany(info => info.References));
         }
+
+        StorePath[] Unknown(IEnumerable<StorePath> some) => [.. some.Where(path => !catalog.Has(at, path)).Distinct()];
     }
 
     /// <summary>

@@ -28,6 +28,11 @@ public enum ChannelUse
     /// The machine below Nix: no daemon, but the answer to <see cref="BuilderMachine.Question"/>, and then the end of the stream.
     /// </summary>
     Machine,
+
+    /// <summary>
+    /// <c>nix-store --serve</c> in place of the daemon: it tells a whole closure at once, which the daemon cannot. Not every builder has it.
+    /// </summary>
+    Closure,
 }
 
 /// <summary>One duplex byte stream to a daemon.</summary>

@@ -24,6 +24,7 @@ public sealed class LocalTransport : IBuilderTransport
     /// <inheritdoc/>
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
         use == ChannelUse.Machine ? SpawnShell()
+        : use == ChannelUse.Closure ? throw new NotSupportedException("The local daemon is near enough to be asked path by path.")
         : File.Exists(SocketPath) ? await ConnectAsync(cancellation)
         : SpawnDaemon();
 

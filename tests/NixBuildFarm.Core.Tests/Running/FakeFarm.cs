@@ -195,22 +195,38 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
     /// <summary>What it says of the machine below it; nothing: it does not tell.</summary>
     public string Machine { get; set; } = "";
 
+    /// <summary>Whether its login may run nix-store too.</summary>
+    public bool TellsClosures { get; set; } = true;
+
+    /// <summary>What it says more of a closure than is true.</summary>
+    public IReadOnlyCollection<StorePath> Invented { get; set; } = [];
+
     public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
     {
         if (Unreachable is { } problem) throw problem;
         if (use == ChannelUse.Machine) return Task.FromResult<IBuilderChannel>(new Channel(new MemoryStream(Encoding.UTF8.GetBytes(Machine))));
+        if (use == ChannelUse.Closure)
+        {
+            var channel = new MemoryChannel(Daemon.Capacity);
+            var serving = TellsClosures ? FakeServe.RunAsync(Daemon.Store, Invented, channel) : channel.Server.DisposeAsync().AsTask();
+            return Task.FromResult<IBuilderChannel>(new Channel(channel.Client, serving));
+        }
         return Task.FromResult<IBuilderChannel>(new Channel(new BreakableStream(Daemon.Connect(), broken.Token)));
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    private sealed class Channel(Stream stream) : IBuilderChannel
+    private sealed class Channel(Stream stream, Task? serving = null) : IBuilderChannel
     {
         public Stream Stream => stream;
 
         public string ErrorOutput => "";
 
-        public ValueTask DisposeAsync() => stream.DisposeAsync();
+        public async ValueTask DisposeAsync()
+        {
+            await stream.DisposeAsync();
+            if (serving is not null) await serving;
+        }
     }
 
     /// <summary>A stream that fails from some moment on, as that of a connection which breaks.</summary>

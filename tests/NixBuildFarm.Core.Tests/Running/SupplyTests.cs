@@ -242,6 +242,43 @@ public sealed class SupplyTests : IAsyncDisposable
         Assert.InRange(many.Closure + many.Back + many.There, 1, few.Closure + few.Back + few.There + 6);
     }
 
+    [Fact]
+    public async Task Round_trips_do_not_grow_with_the_depth_of_references()
+    {
+        var (closure, back, there) = await TripsAsync("deep", levels: 200, width: 10);
+
+        Assert.All([closure, back, there], trips => Assert.InRange(trips, 1, 19));
+    }
+
+    [Fact]
+    public async Task Where_a_login_may_run_nothing_but_the_daemon_closures_are_asked_level_by_level()
+    {
+        farm["kana"].TellsClosures = false;
+        var path = Chain(farm["kana"].Daemon.Store, 20);
+        var (local, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]));
+
+        await supply.LearnAsync(kana, [path], Cancellation);
+        await supply.EnsureAsync(local, [path], Needed, Cancellation);
+
+        Assert.True(farm.Local.Daemon.Store.IsValid(path));
+    }
+
+    [Fact]
+    public async Task What_a_builder_adds_to_a_closure_is_not_learnt_of_it()
+    {
+        farm["kana"].Invented = [farm["kana"].Daemon.Store.AddFile("stranger"), FakeStore.PathOf("nowhere")];
+        var path = Chain(farm["kana"].Daemon.Store, 20);
+        var kana = await OpenAsync(farm["kana"]);
+
+        await supply.LearnAsync(kana, [path], Cancellation);
+
+        Assert.Equal(20, catalog.ClosureOf([path]).Count);
+        Assert.All(farm["kana"].Invented, stranger => Assert.Null(catalog.Find(stranger)));
+    }
+
+    private static StorePath Chain(FakeStore store, int length) =>
+        Enumerable.Range(1, length - 1).Aggregate(store.AddFile("chain0"), (below, i) => store.AddFile($"chain{i}", "", below));
+
     /// <summary>Round trips of asking a distant machine for a closure, bringing it home, and supplying another distant machine with it.</summary>
     private async Task<(int Closure, int Back, int There)> TripsAsync(string name, int levels, int width)
     {
