@@ -119,6 +119,7 @@ public sealed class BuildRun
         var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded, request.CopyBack == CopyBack.All ? local : null);
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
         await supply.LearnAsync(local, jobs.LocalInputs, cancellation);
+        jobs.Weigh(catalog);
         var connected = Task.WhenAll(remote.Connecting);
         if (local.Facts.Trusted) await Task.WhenAny(connected, Task.Delay(Gathering, time, cancellation));
         else await RefuseIfNothingMayComeHomeAsync(connected);

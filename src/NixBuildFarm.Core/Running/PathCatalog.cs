@@ -112,6 +112,40 @@ internal sealed class PathCatalog
         }
     }
 
+    /// <summary>
+    /// For each of some jobs the size of what it alone needs, directly or not, of the paths that are known. What several need is sent to a
+    /// builder once, and so is no part of what one of them costs there.
+    /// </summary>
+    /// <param name="inputs">What each job needs directly.</param>
+    public long[] OwnBytes(IReadOnlyList<IReadOnlyList<StorePath>> inputs)
+    {
+        const int Shared = -1;
+        lock (gate)
+        {
+            // A path goes from nobody to one job and from there to all: so each is passed twice at most, however many jobs need it.
+            var owners = new Dictionary<StorePath, int>();
+            var open = new Stack<StorePath>();
+            for (var job = 0; job < inputs.Count; job++)
+            {
+                foreach (var input in inputs[job]) open.Push(input);
+                while (open.TryPop(out var path))
+                {
+                    if (!entries.TryGetValue(path, out var entry)) continue;
+                    if (!owners.TryGetValue(path, out var owner)) owners.Add(path, job);
+                    else if (owner == job || owner == Shared) continue;
+                    else owners[path] = Shared;
+                    foreach (var reference in entry.Info.References) open.Push(reference);
+                }
+            }
+            var bytes = new long[inputs.Count];
+            foreach (var (path, owner) in owners)
+            {
+                if (owner != Shared) bytes[owner] += entries[path].Info.NarSize;
+            }
+            return bytes;
+        }
+    }
+
     private sealed class Entry(PathInfo info)
     {
         public PathInfo Info { get; set; } = info;

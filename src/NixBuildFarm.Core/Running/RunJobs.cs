@@ -29,7 +29,7 @@ internal sealed class RunJobs
     public IReadOnlyList<RunJob> Jobs { get; }
 
     /// <summary>The same for the scheduler.</summary>
-    public JobGraph Graph { get; }
+    public JobGraph Graph { get; private set; }
 
     /// <summary>Inputs of the builds that no job makes: they are valid in the local store.</summary>
     public IReadOnlyCollection<StorePath> LocalInputs { get; }
@@ -43,6 +43,13 @@ internal sealed class RunJobs
         var local = await localOpening;
         var all = await loading;
         return From(all, await RequiredWork.FindAsync(all, requested, local, cancellation), requested);
+    }
+
+    /// <summary>Tells the scheduler how large the inputs are that no job makes; the catalog knows them by now.</summary>
+    public void Weigh(PathCatalog catalog)
+    {
+        var bytes = catalog.OwnBytes([.. Jobs.Select(job => job.Inputs)]);
+        Graph = new([.. Jobs.Select(job => Graph[job.Index] with { ExternalInputBytes = bytes[job.Index] })]);
     }
 
     /// <summary>Makes jobs of what has to be done.</summary>

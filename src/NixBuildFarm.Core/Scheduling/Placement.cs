@@ -28,7 +28,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
     /// <summary>A builder is one of the fastest for a job from this part of the best speed on.</summary>
     private const double NearlyBest = 0.97;
 
-    /// <summary>A late job is looked at again after so many seconds at the earliest.</summary>
+    /// <summary>A late job, or one whose inputs are to be moved ahead later, is looked at again after so many seconds at the earliest.</summary>
     private const double LeastDelay = 0.2;
 
     private readonly List<(int Builder, int Slot, double FreeAt)> reserved = [];
@@ -226,7 +226,12 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         {
             if (state.Queues[c].Count == 0) continue;
             var job = state.Queues[c].First;
-            if (state.PreparedOn[job] >= 0 || (lookedAhead[c].Job == job && now < lookedAhead[c].Again)) continue;
+            if (state.PreparedOn[job] >= 0) continue;
+            if (lookedAhead[c].Job == job && now < lookedAhead[c].Again)
+            {
+                WakeUpAt(lookedAhead[c].Again);
+                continue;
+            }
             lookedAhead[c] = (job, double.PositiveInfinity);
             var place = Best(job, now, mayWait: true);
             if (place.Builder < 0) continue;
@@ -237,7 +242,8 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
             var soon = free - PrepareAhead * (1 + inputsAt - now);
             if (soon > now)
             {
-                lookedAhead[c].Again = soon;
+                lookedAhead[c].Again = Math.Max(soon, now + LeastDelay);
+                WakeUpAt(lookedAhead[c].Again);
                 continue;
             }
             NoteTransfer(job, place.Builder, now);
@@ -439,6 +445,11 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
             if (!double.IsInfinity(slower)) seconds += state.OutputBytes[dependency] / slower;
         }
         return seconds == 0 ? now : Math.Max(now, state.Builders[b].DownlinkFree) + seconds;
+    }
+
+    private void WakeUpAt(double time)
+    {
+        if (time < double.PositiveInfinity && !(NextWakeup <= time)) NextWakeup = time;
     }
 
     private void NoteTransfer(int job, int b, double now)

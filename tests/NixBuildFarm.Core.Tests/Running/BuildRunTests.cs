@@ -95,6 +95,20 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
+    public async Task A_build_that_alone_needs_much_over_a_slow_link_is_placed_where_that_is()
+    {
+        // More than run at a time there: the others wait, though ruby is idle.
+        using var slow = new FakeFarm("ruby") { History = new KnownLink("ruby", bytesPerSecond: 1000) };
+        var sources = Enumerable.Range(0, 6).Select(i => slow.Local.Daemon.Store.AddFile($"source{i}", new string('x', 10_000_000))).ToArray();
+        var leaves = sources.Select((source, i) => slow.Derivation($"leaf{i}", sources: [source])).ToArray();
+
+        var results = await slow.BuildAsync(slow.Derivation("top", leaves), on: ["local", "ruby"]);
+
+        Assert.All(leaves, leaf => Assert.Equal("local", results[leaf.Name[..^".drv".Length]].Builder));
+        Assert.Empty(slow["ruby"].Built);
+    }
+
+    [Fact]
     public async Task What_is_valid_is_neither_built_nor_looked_into()
     {
         var top = farm.Derivation("top", [farm.Derivation("bottom")]);

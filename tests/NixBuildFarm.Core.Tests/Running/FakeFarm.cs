@@ -37,20 +37,20 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     public ConcurrentQueue<string> Warnings { get; } = new();
 
     /// <summary>A derivation with one output.</summary>
-    public StorePath Derivation(string name, IEnumerable<StorePath>? inputs = null, IReadOnlyDictionary<string, string>? environment = null, string system = "x86_64-linux")
+    public StorePath Derivation(string name, IEnumerable<StorePath>? inputs = null, IReadOnlyDictionary<string, string>? environment = null, string system = "x86_64-linux", IReadOnlyList<StorePath>? sources = null)
     {
         var path = FakeStore.PathOf(name + ".drv");
         derivations.Add(path, new()
         {
             Outputs = new Dictionary<string, DerivationOutput> { ["out"] = new(OutputOf(name), "", "") },
             InputDerivations = (inputs ?? []).ToDictionary(input => input, _ => (IReadOnlyList<string>)["out"]),
-            InputSources = [],
+            InputSources = sources ?? [],
             System = system,
             Builder = "/bin/sh",
             Arguments = [],
             Environment = environment ?? new Dictionary<string, string>(),
         });
-        Register(path, [.. inputs ?? []], OutputOf(name));
+        Register(path, [.. inputs ?? [], .. sources ?? []], OutputOf(name));
         return path;
     }
 

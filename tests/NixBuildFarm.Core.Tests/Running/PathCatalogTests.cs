@@ -1,0 +1,49 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Running;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Core.Tests.Running;
+
+public sealed class PathCatalogTests : IAsyncLifetime
+{
+    private readonly PathCatalog catalog = new();
+    private readonly FakeMachine machine = new(NixBuilder.LocalName);
+    private BuilderSession local = null!;
+
+    public async ValueTask InitializeAsync() =>
+        local = await BuilderSession.OpenAsync(machine.Builder, machine, new DaemonOptions(), TestContext.Current.CancellationToken);
+
+    public ValueTask DisposeAsync() => local.DisposeAsync();
+
+    [Fact]
+    public void What_several_jobs_need_is_no_part_of_what_each_needs_alone()
+    {
+        var libc = Add("libc", 1_000);
+        var library = Add("library", 100, libc);
+        var (source, other) = (Add("source", 10), Add("other", 1, library));
+
+        // The first comes to the library by itself, the second by way of another path, the third not at all.
+        Assert.Equal([10, 1, 0, 0], catalog.OwnBytes([[source, library], [other], [libc], []]));
+    }
+
+    [Fact]
+    public void What_one_job_reaches_on_several_ways_counts_once()
+    {
+        var bottom = Add("bottom", 1_000);
+        var (left, right) = (Add("left", 100, bottom), Add("right", 10, bottom));
+
+        Assert.Equal([1_110], catalog.OwnBytes([[left, right, bottom]]));
+    }
+
+    [Fact]
+    public void What_is_still_to_be_made_weighs_nothing() => Assert.Equal([0], catalog.OwnBytes([[FakeStore.PathOf("nowhere")]]));
+
+    private StorePath Add(string name, long size, params StorePath[] references)
+    {
+        var info = FakeStore.FileOf(name, [], references).Info with { NarSize = size };
+        catalog.Add(info, local);
+        return info.Path;
+    }
+}
