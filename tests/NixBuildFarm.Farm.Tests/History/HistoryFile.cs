@@ -18,6 +18,14 @@ internal static class HistoryFile
 
     public static List<string> Texts(string file, string sql) => Query(file, sql, row => row.GetString(0));
 
+    public static void Change(string file, string sql)
+    {
+        using var connection = Connect(file);
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
     public static SqliteConnection Connect(string file)
     {
         var connection = new SqliteConnection($"Data Source={file};Pooling=False;Mode=ReadWrite");
