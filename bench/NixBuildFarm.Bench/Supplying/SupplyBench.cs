@@ -74,9 +74,9 @@ internal static class SupplyBench
                 await DeleteAsync(Host, paths);
                 Memory.ResetPeak();
                 var processor = Environment.CpuUsage.TotalTime;
-                way.There.Add(await SecondsAsync(way.SendAsync));
+                way.There.Add(await SecondsAsync(way.SendAsync, way.Use));
                 await DeleteAsync("coordinator", paths);
-                way.Back.Add(await SecondsAsync(way.FetchAsync));
+                way.Back.Add(await SecondsAsync(way.FetchAsync, way.Use));
                 way.Peak = Math.Max(way.Peak, Memory.PeakMegabytes);
                 way.Processor.Add((Environment.CpuUsage.TotalTime - processor).TotalSeconds);
                 if (way.Name.Contains("cat", StringComparison.Ordinal))
@@ -92,6 +92,13 @@ internal static class SupplyBench
         foreach (var way in ways)
         {
             Console.WriteLine($"| {way.Name} | {Show(way.There)} | {Show(way.Back)} | {(way.Name == "ours" ? $"{Median(way.Processor):0.0}; {way.Peak:0}" : "")} |");
+        }
+
+        string[] programs = [.. ways.SelectMany(way => way.Use).GroupBy(use => use.Key).Where(use => use.Sum(u => u.Value) >= 0.1).Select(use => use.Key).Order()];
+        Console.WriteLine($"\nProcessor, s, there and back together (mean):\n\n| | all | {string.Join(" | ", programs)} |\n|---|---|{string.Concat(programs.Select(_ => "---|"))}");
+        foreach (var way in ways)
+        {
+            Console.WriteLine($"| {way.Name} | {way.Use.Values.Sum() / rounds:0.0} | {string.Join(" | ", programs.Select(program => $"{way.Use.GetValueOrDefault(program) / rounds:0.0}"))} |");
         }
 
         Way Stock(string scheme) => new(
@@ -185,11 +192,15 @@ internal static class SupplyBench
         foreach (var chunk in paths.Chunk(500)) await Shell.OnAsync(host, ["nix-store", "--quiet", "--delete", .. chunk]);
     }
 
-    private static async Task<double> SecondsAsync(Func<Task> work)
+    private static async Task<double> SecondsAsync(Func<Task> work, Dictionary<string, double>? use = null)
     {
+        await using var processor = use is null ? null : new ProcessorUse();
         var clock = Stopwatch.StartNew();
         await work();
-        return clock.Elapsed.TotalSeconds;
+        var seconds = clock.Elapsed.TotalSeconds;
+        if (processor is null) return seconds;
+        foreach (var (program, spent) in await processor.StopAsync()) use![program] = use.GetValueOrDefault(program) + spent;
+        return seconds;
     }
 
     private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
@@ -210,6 +221,9 @@ internal static class SupplyBench
         public List<double> Back { get; } = [];
 
         public List<double> Processor { get; } = [];
+
+        /// <summary>Seconds on the processor of each program, all rounds together.</summary>
+        public Dictionary<string, double> Use { get; } = [];
 
         public double Peak { get; set; }
     }
