@@ -16,7 +16,7 @@ switch (args)
     case ["parts", ..]:
         return PartsBench.Print(Value("--derivations"));
     case ["supply", ..]:
-        await SupplyBench.PrintAsync(isQuick: args.Contains("--quick"), Value("--only"));
+        await SupplyBench.PrintAsync(isQuick: args.Contains("--quick"), Value("--only"), Value("--way"));
         return 0;
     case ["session", ..] when Value("--module") is { } module:
         await SessionBench.PrintAsync(module, int.Parse(Value("--runs") ?? "5"));
@@ -28,7 +28,7 @@ switch (args)
         Console.Error.WriteLine("""
             usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick]
                    NixBuildFarm.Bench parts [--derivations DIR]
-                   NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--quick]     in a farm: tests/Farm/with-farm.sh
+                   NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--way ours] [--quick]     in a farm: tests/Farm/with-farm.sh
                    NixBuildFarm.Bench session --module FILE [--runs N]
                    NixBuildFarm.Bench farm --module FILE [--runs N] [--case WORDS] [--json FILE]                 there too
             """);

@@ -14,27 +14,27 @@ internal static class SupplyBench
     private const string Folder = "/tmp/supply-bench";
 
     /// <summary>Measures and prints.</summary>
-    public static async Task PrintAsync(bool isQuick, string? only)
+    public static async Task PrintAsync(bool isQuick, string? only, string? way)
     {
         if (!Directory.Exists("/run/farm/hosts")) throw new InvalidOperationException("This needs the farm: ./build.sh bench supply");
         Directory.CreateDirectory(Folder);
         var farm = (await BuilderInventory.ReadAsync(new BuilderSource(), (_, source) => throw new NotSupportedException(source), CancellationToken.None)).Builders.Where(b => !b.IsLocal).ToArray();
         var ruby = farm.Single(b => b.Name == Host);
-        if (only is null or "large") await LargeAsync(ruby, isQuick);
+        if (only is null or "large") await LargeAsync(ruby, isQuick, way);
         if (only is null or "layers") await TransferLayers.PrintAsync(ruby, await AddAsync("layers", isQuick ? 128 << 20 : 1 << 30), $"{Folder}/layers");
-        if (only is null or "small") await SmallAsync(ruby, isQuick);
+        if (only is null or "small") await SmallAsync(ruby, isQuick, way);
         if (only is null or "graphs") await GraphsAsync(farm, isQuick);
     }
 
-    private static async Task LargeAsync(NixBuilder ruby, bool isQuick)
+    private static async Task LargeAsync(NixBuilder ruby, bool isQuick, string? way)
     {
         var size = isQuick ? 128 << 20 : 1 << 30;
         var path = await AddAsync("large", size);
         Console.WriteLine($"\n#### One path of {size >> 20} MiB to a builder and back\n");
-        await CompareAsync(ruby, [path], isQuick ? 2 : 3, withCat: true);
+        await CompareAsync(ruby, [path], isQuick ? 2 : 3, withCat: true, way);
     }
 
-    private static async Task SmallAsync(NixBuilder ruby, bool isQuick)
+    private static async Task SmallAsync(NixBuilder ruby, bool isQuick, string? way)
     {
         var count = isQuick ? 200 : 2000;
         for (var i = 0; i < count; i++) await WriteAsync($"{Folder}/small-{i}", 4096);
@@ -44,10 +44,10 @@ internal static class SupplyBench
             paths.AddRange((await Shell.RunAsync("nix-store", ["--add", .. chunk.Select(i => $"{Folder}/small-{i}")])).Split('\n'));
         }
         Console.WriteLine($"\n#### {count} paths of 4 KB to a builder and back\n");
-        await CompareAsync(ruby, paths, isQuick ? 2 : 3, withCat: false);
+        await CompareAsync(ruby, paths, isQuick ? 2 : 3, withCat: false, way);
     }
 
-    private static async Task CompareAsync(NixBuilder ruby, List<string> paths, int rounds, bool withCat)
+    private static async Task CompareAsync(NixBuilder ruby, List<string> paths, int rounds, bool withCat, string? only)
     {
         var ways = new List<Way>
         {
@@ -67,6 +67,7 @@ internal static class SupplyBench
                 () => Shell.RunAsync("bash", "-c", $"ssh -c aes128-gcm@openssh.com root@{Host} 'cat > /nix/raw' < {raw}"),
                 () => Shell.RunAsync("bash", "-c", $"ssh -c aes128-gcm@openssh.com root@{Host} 'cat /nix/raw' > /nix/raw")));
         }
+        if (only is not null) ways.RemoveAll(way => way.Name != only);
         for (var round = 0; round < rounds; round++)
         {
             foreach (var way in ways)

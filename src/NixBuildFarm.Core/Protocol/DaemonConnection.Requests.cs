@@ -57,7 +57,7 @@ public sealed partial class DaemonConnection
     private Task<IReadOnlyList<Done>> SendBodiesAsync(
         IReadOnlyCollection<RequestWithBody> requests, CancellationToken cancellation, Action<int>? accepted = null)
     {
-        var frames = new FrameStream(wire);
+        var frames = new FrameStream(wire, options.BufferSize);
         return ExclusiveAsync(
             async token =>
             {

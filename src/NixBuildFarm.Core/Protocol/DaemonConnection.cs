@@ -31,7 +31,7 @@ public sealed partial class DaemonConnection : IAsyncDisposable
         this.stream = stream;
         this.options = options;
         wire = new InterruptibleStream(stream, Lost);
-        reader = new WireReader(wire);
+        reader = new WireReader(wire, options.BufferSize);
     }
 
     /// <summary>The version that both sides speak.</summary>

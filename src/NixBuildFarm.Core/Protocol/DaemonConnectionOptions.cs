@@ -1,3 +1,5 @@
+using NixBuildFarm.Protocol.Wire;
+
 namespace NixBuildFarm.Protocol;
 
 /// <summary>What a connection to a daemon needs to know beside its stream.</summary>
@@ -17,6 +19,9 @@ public sealed record DaemonConnectionOptions
 
     /// <summary>The last lines that the remote program wrote to its standard error, asked for when the connection fails.</summary>
     public Func<string>? ErrorOutput { get; init; }
+
+    /// <summary>Bytes that are read or written at once at most. More of them cost less processor time where NARs pass, and memory elsewhere.</summary>
+    internal int BufferSize { get; init; } = WireReader.DefaultBufferSize;
 
     /// <summary>The clock of the time limit.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;

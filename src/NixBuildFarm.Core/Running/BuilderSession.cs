@@ -191,6 +191,9 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <summary>A daemon connection and the channel below it.</summary>
     private sealed class Connection : IAsyncDisposable
     {
+        /// <summary>More hardly helps: a socket of Nix's daemon holds 208 KiB.</summary>
+        private const int BulkBufferSize = 256 << 10;
+
         private readonly IBuilderChannel channel;
 
         private Connection(IBuilderChannel channel, DaemonConnection daemon)
@@ -208,7 +211,7 @@ internal sealed class BuilderSession : IAsyncDisposable
             try
             {
                 var daemon = await DaemonConnection.OpenAsync(
-                    opened.Stream, new DaemonConnectionOptions { Builder = builder.Name, ErrorOutput = () => opened.ErrorOutput }, cancellation);
+                    opened.Stream, Describe(builder, opened, use), cancellation);
                 await daemon.SetOptionsAsync(options, cancellation);
                 return new(opened, daemon);
             }
@@ -217,6 +220,12 @@ internal sealed class BuilderSession : IAsyncDisposable
                 await opened.DisposeAsync();
                 throw;
             }
+        }
+
+        private static DaemonConnectionOptions Describe(NixBuilder builder, IBuilderChannel channel, ChannelUse use)
+        {
+            var description = new DaemonConnectionOptions { Builder = builder.Name, ErrorOutput = () => channel.ErrorOutput };
+            return use == ChannelUse.Bulk ? description with { BufferSize = BulkBufferSize } : description;
         }
 
         public async ValueTask DisposeAsync()

@@ -33,6 +33,8 @@ internal sealed class SshProgramChannel : IBuilderChannel
         this.errors = errors;
         output = process.StandardOutput.BaseStream;
         input = process.StandardInput.BaseStream;
+        PipeSize.Enlarge(output);
+        PipeSize.Enlarge(input);
         Stream = new PipeStream(this);
         draining = DrainAsync(process.StandardError.BaseStream);
     }

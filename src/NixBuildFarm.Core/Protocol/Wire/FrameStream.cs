@@ -4,16 +4,16 @@ namespace NixBuildFarm.Protocol.Wire;
 
 /// <summary>
 /// Sends requests with bodies, one after the other. A body is in frames, each a length and so many bytes, the last of length 0. Whatever is
-/// small, be it writes, bodies or requests, is gathered to sends of 64 KiB. A body that is not ended stays without its last frame, so that
+/// small, be it writes, bodies or requests, is gathered to large sends. A body that is not ended stays without its last frame, so that
 /// no daemon takes a part for the whole.
 /// </summary>
-internal sealed class FrameStream(Stream destination) : AsyncStream
+internal sealed class FrameStream(Stream destination, int bufferSize = FrameStream.DefaultBufferSize) : AsyncStream
 {
-    private const int BufferSize = 64 << 10;
+    private const int DefaultBufferSize = 64 << 10;
     private const int HeaderSize = sizeof(ulong);
     private const int None = -1;
 
-    private readonly byte[] buffer = new byte[BufferSize];
+    private readonly byte[] buffer = new byte[bufferSize];
     private int filled;
     private int frame = None; // Where the header of the frame is that is being filled.
 
@@ -25,8 +25,8 @@ internal sealed class FrameStream(Stream destination) : AsyncStream
     /// <summary>Begins a request; what is written from now on is its body.</summary>
     public async ValueTask BeginAsync(ReadOnlyMemory<byte> request, CancellationToken cancellation)
     {
-        if (request.Length > BufferSize - filled) await SendAsync(cancellation);
-        if (request.Length > BufferSize)
+        if (request.Length > buffer.Length - filled) await SendAsync(cancellation);
+        if (request.Length > buffer.Length)
         {
             await destination.WriteAsync(request, cancellation);
             return;
@@ -41,22 +41,22 @@ internal sealed class FrameStream(Stream destination) : AsyncStream
         {
             if (frame == None)
             {
-                if (BufferSize - filled <= HeaderSize) await SendAsync(cancellationToken);
+                if (buffer.Length - filled <= HeaderSize) await SendAsync(cancellationToken);
                 frame = filled;
                 filled += HeaderSize;
             }
-            var count = Math.Min(data.Length, BufferSize - filled);
+            var count = Math.Min(data.Length, buffer.Length - filled);
             data.Span[..count].CopyTo(buffer.AsSpan(filled));
             filled += count;
             data = data[count..];
-            if (filled == BufferSize) await SendAsync(cancellationToken);
+            if (filled == buffer.Length) await SendAsync(cancellationToken);
         }
     }
 
     /// <summary>Ends the body. Nothing need be sent by that.</summary>
     public async ValueTask EndAsync(CancellationToken cancellation)
     {
-        if (BufferSize - filled < HeaderSize) await SendAsync(cancellation);
+        if (buffer.Length - filled < HeaderSize) await SendAsync(cancellation);
         CloseFrame();
         buffer.AsSpan(filled, HeaderSize).Clear();
         filled += HeaderSize;

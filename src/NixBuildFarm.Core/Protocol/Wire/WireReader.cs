@@ -8,11 +8,12 @@ namespace NixBuildFarm.Protocol.Wire;
 /// Decodes the primitives of the worker protocol from the bytes of a stream, through one buffer. What the format forbids, and a stream that
 /// ends too early, is a <see cref="WireException"/>.
 /// </summary>
-internal sealed class WireReader(Stream stream)
+internal sealed class WireReader(Stream stream, int bufferSize = WireReader.DefaultBufferSize)
 {
-    private const int BufferSize = 64 << 10;
+    /// <summary>What is read at once at most.</summary>
+    public const int DefaultBufferSize = 64 << 10;
 
-    private readonly byte[] buffer = new byte[BufferSize];
+    private readonly byte[] buffer = new byte[bufferSize];
     private int start;
     private int end;
 
@@ -68,7 +69,7 @@ internal sealed class WireReader(Stream stream)
         if (announced > (ulong)limit) throw new WireException($"A text of {announced} bytes is too long: {limit} are allowed here.");
         var length = (int)announced;
         var padded = WireFormat.Padded(length);
-        if (padded > BufferSize) return await ReadLongStringAsync(length, cancellation);
+        if (padded > buffer.Length) return await ReadLongStringAsync(length, cancellation);
         if (Buffered < padded) await FillAsync(padded, cancellation);
         var text = NixText.GetString(buffer.AsSpan(start, length));
         CheckPadding(buffer.AsSpan(start + length, padded - length));
@@ -148,10 +149,10 @@ internal sealed class WireReader(Stream stream)
 
     private async ValueTask<string> ReadLongStringAsync(int length, CancellationToken cancellation)
     {
-        var bytes = new ArrayBufferWriter<byte>(BufferSize);
+        var bytes = new ArrayBufferWriter<byte>(DefaultBufferSize);
         while (bytes.WrittenCount < length)
         {
-            var wanted = Math.Min(length - bytes.WrittenCount, BufferSize);
+            var wanted = Math.Min(length - bytes.WrittenCount, DefaultBufferSize);
             var count = await ReadRawAsync(bytes.GetMemory(wanted)[..wanted], cancellation);
             if (count == 0) throw WireException.Ended();
             bytes.Advance(count);
