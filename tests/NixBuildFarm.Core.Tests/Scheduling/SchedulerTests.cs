@@ -103,6 +103,23 @@ public class SchedulerTests
     }
 
     [Fact]
+    public void Inputs_are_moved_ahead_in_time_although_nothing_else_happens()
+    {
+        var ruby = Builder("ruby") with { DownloadBandwidth = 1e8 };
+        var scheduler = Scheduler([Job("running"), Job("next") with { ExternalInputBytes = 100_000_000 }], [ruby], 100, 1);
+        Assert.Equal([(0, 0)], Starts(scheduler.Decide(0)));
+        scheduler.Apply(new JobStarted(0, 0, 0));
+        Assert.Empty(scheduler.Decide(0));
+
+        // The transfer takes a second; it begins some seconds before the slot is free.
+        var wakeup = Assert.NotNull(scheduler.NextWakeup);
+        Assert.InRange(wakeup, 80, 99);
+        Assert.Empty(scheduler.Decide(wakeup / 2));
+        Assert.Equal(wakeup, scheduler.NextWakeup);
+        Assert.Equal([new SchedulingDecision.Prepare(1, 0)], scheduler.Decide(wakeup));
+    }
+
+    [Fact]
     public void An_event_that_is_applied_twice_is_refused_and_changes_nothing()
     {
         var scheduler = Scheduler([Job("a"), Job("b", 0)], [Local()]);
