@@ -1,5 +1,5 @@
 using NixBuildFarm.Builders;
-using NixBuildFarm.Protocol;
+using NixBuildFarm.Reporting;
 using NixBuildFarm.Running;
 
 namespace NixBuildFarm;
@@ -9,6 +9,9 @@ internal sealed class PipelineObserver(CommandOutput output, RunProgressDisplay?
 {
     /// <summary>The tag of build log lines in the information stream.</summary>
     public const string LogTag = "NixBuildLog";
+
+    /// <summary>Whether lines of logs go to the information stream.</summary>
+    public bool IsLogSeen { get; init; }
 
     public void Ended(NixBuildResult result)
     {
@@ -29,8 +32,10 @@ internal sealed class PipelineObserver(CommandOutput output, RunProgressDisplay?
 
     public void Degraded(string message) => output.Warning(message);
 
-    public void Printed(RunningBuild build, string line) =>
-        output.Information($"{build.Name} ({build.Builder})> {TerminalText.Strip(line)}", LogTag, build.Name, build.Builder);
+    public void Printed(RunningBuild build, string line)
+    {
+        if (IsLogSeen) output.Information(LineLog.Tagged(build, line), LogTag, build.Name, build.Builder);
+    }
 
     public void Progressed(RunProgress progress) => display?.Show(progress);
 }

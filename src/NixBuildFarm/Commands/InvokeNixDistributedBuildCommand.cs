@@ -19,6 +19,8 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 {
     private readonly List<object> givenBuilders = [];
     private string? jsonLogFile;
+    private string? lineLogFile;
+    private bool isLogSeen;
 
     private delegate Task<BuildRequest> RequestMaker(CommandOutput output, CancellationToken cancellation);
 
@@ -86,6 +88,11 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ValidateNotNullOrEmpty]
     public string? LogPath { get; set; }
 
+    /// <summary>A file for what all builds print, each line as it comes, with its derivation and builder before it. A file that is there is replaced.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? LogTo { get; set; }
+
     /// <summary>A file for the run as lines of Nix's internal-json, which nom and other tools read. A file that is there is replaced.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -133,10 +140,11 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     {
         var request = await make(output, cancellation);
         using var jsonLog = jsonLogFile is null ? null : OpenJsonLog(jsonLogFile);
+        using var lineLog = lineLogFile is null ? null : OpenLineLog(lineLogFile, output);
         using var display = ContinuousIntegration.IsHere ? null : new RunProgressDisplay(output, request.Named, TimeProvider.System);
-        IBuildObserver[] others = [.. jsonLog is null ? Array.Empty<IBuildObserver>() : [jsonLog], .. display is null ? [new ContinuousIntegration(output, TimeProvider.System)] : Array.Empty<IBuildObserver>()];
+        IBuildObserver?[] others = [jsonLog, lineLog, display is null ? new ContinuousIntegration(output, TimeProvider.System) : null];
         using var history = new SqliteHistory(SqliteHistory.DefaultFile);
-        var run = new BuildRun(request, new BuilderTransports(new SshTransportFactory()), history, new CombinedObserver([new PipelineObserver(output, display), .. others]));
+        var run = new BuildRun(request, new BuilderTransports(new SshTransportFactory()), history, new CombinedObserver([new PipelineObserver(output, display) { IsLogSeen = isLogSeen }, .. others.OfType<IBuildObserver>()]));
         await run.RunAsync(cancellation);
         display?.Dispose();
         if (run.Record is { } record)
@@ -153,23 +161,39 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         foreach (var step in plan) output.Object(step);
     }
 
-    private static InternalJsonLog OpenJsonLog(string file)
+    private static InternalJsonLog OpenJsonLog(string file) => new(Open(file, nameof(JsonLog)));
+
+    private static LineLog OpenLineLog(string file, CommandOutput output) =>
+        new(Open(file, nameof(LogTo)), error => output.Warning($"-LogTo {file} cannot be written any more: {error.Message} The build goes on without it; Get-NixBuildLog has the logs."));
+
+    /// <summary>Begins a file that the user has named. A new one is for the user's eyes only: logs may have secrets.</summary>
+    private static FileStream Open(string file, string parameter)
     {
         try
         {
-            // It has all that the builds print, as their logs have, which are for the user's eyes only.
-            return new(new FileStream(file, new FileStreamOptions
+            return new(file, new FileStreamOptions
             {
                 Mode = FileMode.Create,
                 Access = FileAccess.Write,
                 Share = FileShare.ReadWrite,
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            }));
+            });
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NixBuildFarmException("JsonLogNotWritten", $"-JsonLog {file} cannot be written: {e.Message}", "Name a file in a folder that is there and yours.", e);
+            throw new NixBuildFarmException($"{parameter}NotWritten", $"-{parameter} {file} cannot be written: {e.Message}", "Name a file in a folder that is there and yours.", e);
         }
+    }
+
+    /// <summary>
+    /// Whether anybody sees the lines of logs in the information stream. The engine keeps a record of each line for hosts and jobs, also of
+    /// those that nobody asked to see, and logs may be larger than the memory.
+    /// </summary>
+    private bool IsLogSeen()
+    {
+        if (MyInvocation.BoundParameters.ContainsKey("InformationVariable")) return true;
+        var preference = MyInvocation.BoundParameters.TryGetValue("InformationAction", out var given) ? given : GetVariableValue("InformationPreference");
+        return LanguagePrimitives.TryConvertTo<ActionPreference>(preference, out var action) && action is not (ActionPreference.SilentlyContinue or ActionPreference.Ignore);
     }
 
     /// <summary>What makes the request. All that the session has to be asked for is asked here: a job goes on without it.</summary>
@@ -179,6 +203,8 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         var outLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink);
         var logFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath);
         jsonLogFile = JsonLog is null ? null : this.FileOf(JsonLog);
+        lineLogFile = LogTo is null ? null : this.FileOf(LogTo);
+        isLogSeen = IsLogSeen();
         string[] named = [.. Named];
         var isCopyBackGiven = MyInvocation.BoundParameters.ContainsKey(nameof(CopyBack));
         return async (output, cancellation) =>

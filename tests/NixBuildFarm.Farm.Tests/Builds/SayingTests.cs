@@ -81,11 +81,46 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
     {
         session.Write("some", """package "top" "echo hello; echo > $out" [ ]""");
 
-        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -InformationAction SilentlyContinue");
+        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -InformationAction Continue");
 
         var record = Assert.Single(build.Script.Information, record => record.Tags.Contains("NixBuildLog"));
         Assert.Equal("top (ruby)> hello", record.MessageData);
         Assert.Equal(["NixBuildLog", "top", "ruby"], record.Tags);
+    }
+
+    [Fact]
+    public void Log_lines_that_nobody_asked_for_are_not_kept()
+    {
+        session.Write("some", """package "top" "echo hello; echo > $out" [ ]""");
+
+        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix").Succeeded();
+
+        Assert.DoesNotContain(build.Script.Information, record => record.Tags.Contains("NixBuildLog"));
+    }
+
+    [Theory]
+    [InlineData("-InformationVariable said")]
+    [InlineData("-InformationAction Continue -AsJob | Wait-Job | Receive-Job -InformationVariable said")]
+    public void A_variable_and_a_job_have_log_lines_on_request(string how)
+    {
+        session.Write("some", """package "top" "echo hello; echo > $out" [ ]""");
+
+        var build = session.Run($"$null = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix {how}; $said | Where-Object {{ $_.Tags -contains 'NixBuildLog' }} | ForEach-Object {{ \"$_\" }}");
+
+        Assert.Equal(["top (ruby)> hello"], build.Script.OutputAs<string>());
+    }
+
+    [Fact]
+    public void Log_lines_of_all_builds_go_to_one_private_file_on_request()
+    {
+        session.Write("some", """package "top" "printf 'hello\\033[2J\\n'; cat $inputs > $out" [ (package "bottom" "echo before; echo > $out" [ ]) ]""");
+        var file = Path.Combine(session.Folder, "build.log");
+
+        session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -LogTo build.log").Succeeded();
+
+        Assert.Equal(["bottom (ruby)> before", "top (ruby)> hello"], File.ReadLines(file));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        Assert.Contains("LogToNotWritten,", session.Run("Invoke-NixDistributedBuild -Path some.nix -LogTo nowhere/build.log").Errors);
     }
 
     [Fact]
