@@ -69,8 +69,8 @@ test('names, errors and logs are text, whatever is in them', async () => {
 test('everything that a run can have is drawn, each in its colour', async () => {
   const { page } = await open('mixed');
   const drawn = await pixels(page);
-  for (const kind of ['built', 'critical', 'failed', 'supply', 'retry', 'hedge', 'fetched']) assert.ok(drawn.includes(await rgb(page, kind)), kind);
-  assert.equal(await page.locator('#legend li').count(), 7);
+  for (const kind of ['built', 'critical', 'failed', 'supply', 'retry', 'hedge', 'fetched', 'home']) assert.ok(drawn.includes(await rgb(page, kind)), kind);
+  assert.equal(await page.locator('#legend li').count(), 8);
   await page.close();
 });
 
@@ -97,6 +97,23 @@ test('pointing at a build says what it is, a click shows all', async () => {
   await page.mouse.click(retried.x, retried.y);
   assert.match(await text(page, '#detail'), /Tried\s+kana: kana does not answer any more\./);
   await page.close();
+});
+
+test('what came home together is one bar, below the builders, that says whose outputs it is', async () => {
+  const { page } = await open('mixed');
+  const place = await page.evaluate(() => nixBuildReport.placeOfCopy(0));
+  assert.ok(place.y > (await page.evaluate(() => nixBuildReport.placeOf(0))).y);
+  await page.mouse.move(place.x, place.y);
+  assert.match(await text(page, '#tip'), /libc-2\.40\s+home from ruby in 6\.5 s, 29\.6 MiB/);
+  await page.mouse.click(place.x, place.y);
+  assert.match(await text(page, '#detail'), /A copy home[^]*ruby[^]*from 37 s to 44 s[^]*libc-2\.40/);
+  await page.close();
+
+  const crowd = await open('thousand');
+  const copies = await crowd.page.evaluate(() => nixBuildReport.run.copies);
+  assert.ok(copies.some(copy => copy.jobs.length > 1));
+  assert.equal(new Set(copies.flatMap(copy => copy.jobs)).size, copies.reduce((sum, copy) => sum + copy.jobs.length, 0));
+  await crowd.page.close();
 });
 
 test('the timeline zooms and moves by buttons, wheel, mouse and keys, and comes back', async () => {
@@ -214,7 +231,8 @@ test('the JSON is what the page has, and the trace has a span for each of its ba
   const trace = JSON.parse(readFileSync(`${samples}/mixed.trace`, 'utf8')).traceEvents;
   const bars = trace.filter(event => event.ph === 'X');
   assert.deepEqual(bars.filter(bar => bar.cat === 'hedge' || bar.cat === 'retry').map(bar => `${bar.cat} ${bar.name}`), ['retry zlib-1.3.1', 'hedge openssl-3.4']);
-  assert.deepEqual(trace.filter(event => event.name === 'process_name').map(event => event.args.name), ['local', 'ruby', 'kana', 'substituters']);
+  assert.deepEqual(trace.filter(event => event.name === 'process_name').map(event => event.args.name), ['local', 'ruby', 'kana', 'substituters', 'copies home']);
+  assert.deepEqual(bars.filter(bar => bar.cat === 'home').map(bar => [bar.name, bar.ts, bar.dur]), [['libc-2.40', 37_200_000, 6_500_000], ['openssl-3.4', 87_000_000, 2_000_000]]);
   assert.equal(bars.find(bar => bar.name === 'libc-2.40' && bar.cat === 'Built').ts, 6_100_000);
   await page.close();
 });

@@ -59,6 +59,7 @@ function New-Crowd([int] $Count, [int] $Machines) {
         $jobs.Add((New-Job "package-$i-1.$($i % 9)" @{ Dependencies = $dependencies; IsRequested = $i -eq $Count - 1 } @{
             Builder = $farm[[Math]::Floor($slot / 4)].Name; SupplyStart = $supply; Start = $start; Seconds = $seconds; Waited = [Math]::Max(0, $start - $ready)
             ExpectedSeconds = $seconds * (0.7 + $random.NextDouble()); Cores = 2; SuppliedBytes = $random.Next(5000000); OutputBytes = $random.Next(90000000)
+            HomeStart = if ($slot -ge 4) { [Math]::Ceiling($ends[$i]) }; HomeSeconds = 0.8
         }))
     }
     $last = 0.0
@@ -81,9 +82,9 @@ Write-Report 'mixed' @{
     Farm = [NixBuildFarm.Scheduling.FarmBuilder[]] @((New-Builder 'local' 2), (New-Builder 'ruby' 2 @('x86_64-linux', 'riscv64-linux')), (New-Builder 'kana' 2))
     Jobs = [NixBuildFarm.Running.RecordedJob[]] @(
         (New-Job 'source-2.1' @{} @{ Status = 'Substituted'; IsSubstitution = $true; Builder = 'local'; Start = 0.2; Seconds = 4.1 })
-        (New-Job 'libc-2.40' @{ Dependencies = [int[]] 0 } @{ Builder = 'ruby'; SupplyStart = 4.4; Start = 6.1; Seconds = 31; ExpectedSeconds = 28; Waited = 1.8; Cores = 4; SuppliedBytes = 61000000; OutputBytes = 31000000 })
+        (New-Job 'libc-2.40' @{ Dependencies = [int[]] 0 } @{ Builder = 'ruby'; SupplyStart = 4.4; Start = 6.1; Seconds = 31; ExpectedSeconds = 28; Waited = 1.8; Cores = 4; SuppliedBytes = 61000000; OutputBytes = 31000000; HomeStart = 37.2; HomeSeconds = 6.5 })
         (New-Job 'zlib-1.3.1' @{ Dependencies = [int[]] 1 } @{ Builder = 'local'; SupplyStart = 38; Start = 38.2; Seconds = 7; Waited = 1.1; Cores = 2; Attempts = & $attempts 'kana' 37.5 9.5 'kana does not answer any more.' })
-        (New-Job 'openssl-3.4' @{ Dependencies = [int[]] @(1, 2) } @{ Builder = 'ruby'; SupplyStart = 46; Start = 46.8; Seconds = 40; ExpectedSeconds = 22; Cores = 4; Attempts = & $attempts 'local' 70 17 'another builder was done before' })
+        (New-Job 'openssl-3.4' @{ Dependencies = [int[]] @(1, 2) } @{ Builder = 'ruby'; SupplyStart = 46; Start = 46.8; Seconds = 40; ExpectedSeconds = 22; Cores = 4; OutputBytes = 5000000; HomeStart = 87; HomeSeconds = 2; Attempts = & $attempts 'local' 70 17 'another builder was done before' })
         (New-Job 'bad-1.0' @{ Dependencies = [int[]] 1 } @{ Status = 'Failed'; Builder = 'kana'; SupplyStart = 50; Start = 51; Seconds = 12; Error = 'builder failed with exit code 2'; LogPath = "$Folder/bad.log" })
         (New-Job 'app-7.2' @{ Dependencies = [int[]] @(3, 4); IsRequested = $true } @{ Status = 'DependencyFailed'; Error = 'It needs bad-1.0, which was not built.' })
         (New-Job 'busybox-1.36' @{} @{ Builder = 'local'; SupplyStart = 0.2; Start = 0.2; Seconds = 22; Cores = 2 })

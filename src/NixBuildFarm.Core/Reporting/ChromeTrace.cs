@@ -4,7 +4,7 @@ namespace NixBuildFarm.Reporting;
 
 /// <summary>
 /// The report in the Trace Event Format, which Perfetto and chrome://tracing show: a process for each builder, a thread for each of its lanes,
-/// times in microseconds.
+/// and a process for what comes home. Times are in microseconds.
 /// </summary>
 public static class ChromeTrace
 {
@@ -21,16 +21,28 @@ public static class ChromeTrace
         json.WriteString("started", report.Started);
         json.WriteEndObject();
         json.WriteStartArray("traceEvents");
-        for (var row = 0; row < report.Builders.Count; row++) WriteNames(json, report.Builders[row], row);
+        for (var row = 0; row < report.Builders.Count; row++) WriteNames(json, report.Builders[row].Name, report.Builders[row].Lanes, "slot", row);
         foreach (var job in report.Jobs) WriteJob(json, job);
+        if (report.Copies.Count > 0) WriteCopies(json, report);
         json.WriteEndArray();
         json.WriteEndObject();
     }
 
-    private static void WriteNames(Utf8JsonWriter json, ReportBuilder builder, int row)
+    private static void WriteNames(Utf8JsonWriter json, string name, int lanes, string laneName, int row)
     {
-        WriteName(json, "process_name", row, lane: 0, builder.Name);
-        for (var lane = 0; lane < builder.Lanes; lane++) WriteName(json, "thread_name", row, lane, $"slot {lane + 1}");
+        WriteName(json, "process_name", row, lane: 0, name);
+        for (var lane = 0; lane < lanes; lane++) WriteName(json, "thread_name", row, lane, $"{laneName} {lane + 1}");
+    }
+
+    private static void WriteCopies(Utf8JsonWriter json, RunReport report)
+    {
+        var row = report.Builders.Count;
+        WriteNames(json, "copies home", report.CopyLanes, "copy", row);
+        foreach (var copy in report.Copies)
+        {
+            var detail = $"{copy.Jobs.Count} from {report.Builders[copy.Builder].Name}, {copy.Bytes} bytes";
+            WriteSpan(json, report.Jobs[copy.Jobs[0]], "home", row, copy.Lane, copy.Start, copy.Seconds, detail);
+        }
     }
 
     private static void WriteName(Utf8JsonWriter json, string what, int row, int lane, string name)

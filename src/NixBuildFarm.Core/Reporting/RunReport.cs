@@ -38,6 +38,12 @@ public sealed record RunReport
     /// <summary>The derivations.</summary>
     public required IReadOnlyList<ReportJob> Jobs { get; init; }
 
+    /// <summary>What came home from builders, in the order of time.</summary>
+    public IReadOnlyList<ReportCopy> Copies { get; init; } = [];
+
+    /// <summary>Lanes that are needed to draw them.</summary>
+    public int CopyLanes { get; init; }
+
     /// <summary>
     /// Indexes of derivations: the one that ended last, before it that of its inputs which ended last, and so on to the beginning; in the
     /// order of time. Had one of them been faster, the run might have been.
@@ -138,6 +144,28 @@ public sealed record ReportJob
 
     /// <summary>The last lines of its log, of what failed only.</summary>
     public IReadOnlyList<string> LogTail { get; init; } = [];
+}
+
+/// <summary>Outputs that came home together from one builder.</summary>
+public sealed record ReportCopy
+{
+    /// <summary>Index of the builder that they came from.</summary>
+    public required int Builder { get; init; }
+
+    /// <summary>Its lane among the copies.</summary>
+    public required int Lane { get; init; }
+
+    /// <summary>When they set out.</summary>
+    public required double Start { get; init; }
+
+    /// <summary>How long they were on their way.</summary>
+    public required double Seconds { get; init; }
+
+    /// <summary>Size of the outputs.</summary>
+    public required long Bytes { get; init; }
+
+    /// <summary>Indexes of the derivations whose outputs they are.</summary>
+    public required IReadOnlyList<int> Jobs { get; init; }
 }
 
 /// <summary>A try that came to nothing.</summary>

@@ -18,6 +18,7 @@ public static class RunReportMaker
         var jobs = new ReportJob[run.Jobs.Count];
         for (var i = 0; i < jobs.Length; i++) jobs[i] = Describe(run, run.Jobs[i], rows);
         rows.Assign(jobs);
+        var (copies, copyLanes) = CopiesOf(run, rows);
 
         var built = run.Jobs.Where(IsBuilt).ToArray();
         var makespan = built.Length == 0 ? 0 : built.Max(End) - built.Min(job => job.SupplyStart ?? job.Start ?? 0);
@@ -34,6 +35,8 @@ public static class RunReportMaker
             SuppliedBytes = run.Jobs.Sum(job => job.SuppliedBytes),
             Builders = [.. rows.Names.Select((name, row) => DescribeBuilder(run, name, row, jobs, rows, makespan))],
             Jobs = jobs,
+            Copies = copies,
+            CopyLanes = copyLanes,
             CriticalPath = CriticalPathOf(run.Jobs),
         };
     }
@@ -87,6 +90,32 @@ public static class RunReportMaker
             Utilisation = makespan > 0 ? Math.Min(1, busy / (slots * makespan)) : 0,
             SuppliedBytes = own.Sum(job => job.SuppliedBytes),
         };
+    }
+
+    /// <summary>What set out from one builder at one moment came together.</summary>
+    private static (ReportCopy[] Copies, int Lanes) CopiesOf(RunRecord run, Rows rows)
+    {
+        var lanes = new Lanes();
+        ReportCopy[] copies = [.. run.Jobs.Select((job, index) => (Job: job, Index: index, From: rows.IndexOf(job.Builder)))
+            .Where(job => job is { Job.HomeStart: not null, From: not null })
+            .GroupBy(job => (From: job.From!.Value, Start: job.Job.HomeStart!.Value))
+            .OrderBy(lot => lot.Key.Start)
+            .Select(lot => new ReportCopy
+            {
+                Builder = lot.Key.From,
+                Lane = 0,
+                Start = lot.Key.Start,
+                Seconds = lot.Max(job => job.Job.HomeSeconds),
+                Bytes = lot.Sum(job => job.Job.OutputBytes),
+                Jobs = [.. lot.Select(job => job.Index)],
+            })];
+        for (var i = 0; i < copies.Length; i++)
+        {
+            var index = i;
+            lanes.Add(copies[i].Start, copies[i].Start + copies[i].Seconds, lane => copies[index] = copies[index] with { Lane = lane });
+        }
+        lanes.Assign();
+        return (copies, lanes.Count);
     }
 
     private static double BoundOf(RunRecord run)

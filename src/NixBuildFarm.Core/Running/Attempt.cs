@@ -50,6 +50,12 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
     /// <summary>How often bringing its outputs home has failed.</summary>
     public int Homecomings { get; set; }
 
+    /// <summary>When its outputs set out for home; null: they have not come.</summary>
+    public DateTimeOffset? HomeBegun { get; set; }
+
+    /// <summary>When they were here; null: they have not come.</summary>
+    public DateTimeOffset? HomeEnded { get; set; }
+
     /// <summary>What the build is doing.</summary>
     public string Phase { get; set; } = "supplying";
 

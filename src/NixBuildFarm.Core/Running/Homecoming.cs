@@ -6,18 +6,18 @@ namespace NixBuildFarm.Running;
 /// Brings outputs home. What a builder has made while its last outputs were on their way comes together: many small ones cost few
 /// connections and round trips.
 /// </summary>
-/// <param name="bringAsync">Brings paths home; fails when one of them cannot come.</param>
+/// <param name="bringAsync">Brings paths home, and says when they set out; fails when one of them cannot come.</param>
 /// <typeparam name="TFrom">What tells builders apart.</typeparam>
 /// <param name="atATime">How many such lots are on their way from one builder: a large output does not hold up small ones.</param>
-internal sealed class Homecoming<TFrom>(Func<IReadOnlyCollection<StorePath>, Task> bringAsync, int atATime)
+internal sealed class Homecoming<TFrom>(Func<IReadOnlyCollection<StorePath>, Task<DateTimeOffset>> bringAsync, int atATime)
     where TFrom : notnull
 {
     private readonly object gate = new();
     private readonly Dictionary<TFrom, Lane> lanes = [];
 
-    /// <summary>Brings outputs of one derivation home; returns when they are here.</summary>
+    /// <summary>Brings outputs of one derivation home; returns when they are here, and says when they set out.</summary>
     /// <exception cref="NixBuildFarmException">They cannot come.</exception>
-    public async Task BringAsync(TFrom from, IReadOnlyCollection<StorePath> outputs)
+    public async Task<DateTimeOffset> BringAsync(TFrom from, IReadOnlyCollection<StorePath> outputs)
     {
         Lot lot;
         lock (gate)
@@ -29,16 +29,16 @@ internal sealed class Homecoming<TFrom>(Func<IReadOnlyCollection<StorePath>, Tas
         }
         try
         {
-            await lot.Coming;
+            return await lot.Coming;
         }
         catch (Exception e) when (lot.Derivations > 1 && e is NixBuildFarmException or IOException or KeyNotFoundException)
         {
             // Which of the lot could not come nobody knows: each says so for itself.
-            await bringAsync(outputs);
+            return await bringAsync(outputs);
         }
     }
 
-    private async Task BringNextAsync(Lane lane)
+    private async Task<DateTimeOffset> BringNextAsync(Lane lane)
     {
         await Task.Yield(); // the caller holds the gate
         await lane.Turn.WaitAsync();
@@ -46,7 +46,7 @@ internal sealed class Homecoming<TFrom>(Func<IReadOnlyCollection<StorePath>, Tas
         {
             Lot lot;
             lock (gate) (lot, lane.Next) = (lane.Next!, null);
-            await bringAsync(lot.Paths);
+            return await bringAsync(lot.Paths);
         }
         finally
         {
@@ -62,9 +62,9 @@ internal sealed class Homecoming<TFrom>(Func<IReadOnlyCollection<StorePath>, Tas
         public Lot? Next { get; set; }
     }
 
-    private sealed class Lot(Task coming)
+    private sealed class Lot(Task<DateTimeOffset> coming)
     {
-        public Task Coming { get; } = coming;
+        public Task<DateTimeOffset> Coming { get; } = coming;
 
         public List<StorePath> Paths { get; } = [];
 

@@ -73,7 +73,7 @@ internal sealed partial class RunLoop : IDisposable
         scheduler = new(jobs.Graph, [.. farm.Select(Describe)], estimates.Current, request.Scheduling);
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         // What was asked for does not queue behind what was not.
-        requestedOutputs = new(paths => supply.EnsureAsync(local, paths, new(TransferPurpose.Needed), stop.Token), atATime: 2);
+        requestedOutputs = new(paths => BringAsync(paths, TransferPurpose.Needed), atATime: 2);
         otherOutputs = new(CopyBackAsync, atATime: 1);
     }
 
@@ -484,24 +484,37 @@ internal sealed partial class RunLoop : IDisposable
     {
         var job = attempt.Job;
         Exception? trouble = null;
+        DateTimeOffset? begun = null, ended = null;
         try
         {
-            await (job.IsRequested ? requestedOutputs : otherOutputs).BringAsync(attempt.Session, outputs);
+            begun = await (job.IsRequested ? requestedOutputs : otherOutputs).BringAsync(attempt.Session, outputs);
+            ended = clock.UtcNow;
             if (job.IsWholeGoal && !job.Derivation.IsImpure) await RegisterAsync(outcome.Result.Realisations);
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException or KeyNotFoundException)
         {
             trouble = e;
         }
-        Post(() => EndHomecoming(attempt, builder, outputs, status, outcome, trouble));
+        Post(() =>
+        {
+            (attempt.HomeBegun, attempt.HomeEnded) = (begun, ended);
+            EndHomecoming(attempt, builder, outputs, status, outcome, trouble);
+        });
     }
 
-    private async Task CopyBackAsync(IReadOnlyCollection<StorePath> paths)
+    private async Task<DateTimeOffset> BringAsync(IReadOnlyCollection<StorePath> paths, TransferPurpose purpose)
+    {
+        var begun = clock.UtcNow;
+        await supply.EnsureAsync(local, paths, new(purpose), stop.Token);
+        return begun;
+    }
+
+    private async Task<DateTimeOffset> CopyBackAsync(IReadOnlyCollection<StorePath> paths)
     {
         await copyTurn.WaitAsync(stop.Token);
         try
         {
-            await supply.EnsureAsync(local, paths, new(TransferPurpose.CopyBack), stop.Token);
+            return await BringAsync(paths, TransferPurpose.CopyBack);
         }
         finally
         {

@@ -107,6 +107,12 @@ public sealed record RecordedJob
     /// <summary>Size of its outputs; 0 when there are none.</summary>
     public long OutputBytes { get; init; }
 
+    /// <summary>When its outputs set out for home, in seconds since the run's beginning; null when they did not come. They may have come with others.</summary>
+    public double? HomeStart { get; init; }
+
+    /// <summary>How long they were on their way.</summary>
+    public double HomeSeconds { get; init; }
+
     /// <summary>The tries that came to nothing, in order.</summary>
     public IReadOnlyList<NixBuildAttempt> Attempts { get; init; } = [];
 

@@ -63,6 +63,27 @@ public sealed class RunReportTests
     }
 
     [Fact]
+    public void What_set_out_for_home_together_is_one_copy_and_copies_that_overlap_have_lanes()
+    {
+        RecordedJob[] jobs =
+        [
+            Job("a", 0, 5) with { HomeStart = 6, HomeSeconds = 3, OutputBytes = 10 },
+            Job("b", 0, 5) with { HomeStart = 6, HomeSeconds = 3.1, OutputBytes = 20 },
+            Job("c", 5, 2) with { HomeStart = 8, HomeSeconds = 2, OutputBytes = 5 },
+            Job("stays", 7, 2),
+            Job("d", 9, 1) with { HomeStart = 10, HomeSeconds = 1, OutputBytes = 1 },
+        ];
+
+        var report = Run(jobs).ToReport();
+
+        Assert.Equal(
+            [("0 1", 0, 6d, 3.1, 30L), ("2", 1, 8d, 2d, 5L), ("4", 0, 10d, 1d, 1L)],
+            report.Copies.Select(copy => (string.Join(' ', copy.Jobs), copy.Lane, copy.Start, copy.Seconds, copy.Bytes)));
+        Assert.All(report.Copies, copy => Assert.Equal("ruby", report.Builders[copy.Builder].Name));
+        Assert.Equal(2, report.CopyLanes);
+    }
+
+    [Fact]
     public void What_was_fetched_lies_apart_from_what_was_built()
     {
         var report = Run(Job("source", 0, 5) with { IsSubstitution = true, Status = NixBuildStatus.Substituted }, Job("a", 0, 5)).ToReport();

@@ -22,6 +22,8 @@ public class HomecomingTests
         await Task.WhenAll(a, b, c).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
 
         Assert.Equal(["a", "b c"], lots);
+        Assert.Equal(await b, await c);
+        Assert.NotEqual(await a, await b);
     }
 
     [Fact]
@@ -55,7 +57,7 @@ public class HomecomingTests
 
     private static StorePath Output(string name) => FakeStore.PathOf(name);
 
-    private async Task BringAsync(IReadOnlyCollection<StorePath> paths)
+    private async Task<DateTimeOffset> BringAsync(IReadOnlyCollection<StorePath> paths)
     {
         var lot = string.Join(' ', paths.Select(path => path.Name));
         bool isFirst;
@@ -66,6 +68,7 @@ public class HomecomingTests
         }
         if (isFirst) await first.Task;
         if (lot.Contains("bad", StringComparison.Ordinal)) throw new NixBuildFarmException("Bad", "It cannot come.");
+        return DateTimeOffset.UnixEpoch.AddSeconds(lot.Length);
     }
 
     private async Task UntilAsync(int count)

@@ -24,6 +24,9 @@ public sealed class ReportTests : IDisposable
         var report = JsonDocument.Parse(Text("a.json")).RootElement;
         Assert.Equal(["bottom", "top"], report.GetProperty("criticalPath").EnumerateArray().Select(index => report.GetProperty("jobs")[index.GetInt32()].GetProperty("name").GetString()));
         Assert.InRange(report.GetProperty("lowerBound").GetDouble(), 0.5, report.GetProperty("makespan").GetDouble());
+        var copies = report.GetProperty("copies").EnumerateArray().ToArray();
+        Assert.Equal([0, 1], copies.SelectMany(copy => copy.GetProperty("jobs").EnumerateArray().Select(index => index.GetInt32())).Order());
+        Assert.All(copies, copy => Assert.InRange(copy.GetProperty("start").GetDouble(), 0.3, report.GetProperty("seconds").GetDouble()));
         Assert.Contains("traceEvents", Text("a.trace"));
         Assert.Equal(Text("a.trace"), Text("a.trace.json"));
         Assert.Empty(Directory.GetFiles(session.Folder, "*.tmp"));

@@ -77,6 +77,9 @@
 
   // ---- Timeline: what there is to draw ----
   const lanes = run.builders.map(builder => Array.from({ length: builder.lanes }, () => []));
+  // What comes home has a row of its own, below those of the builders.
+  const bands = run.copies.length > 0 ? [...run.builders, { name: 'Copies home', kind: 'home', lanes: run.copyLanes }] : run.builders;
+  if (bands.length > run.builders.length) lanes.push(Array.from({ length: run.copyLanes }, () => []));
   const itemOf = new Array(run.jobs.length);
   run.jobs.forEach((job, index) => {
     if (job.builder !== undefined && job.lane !== undefined) {
@@ -90,6 +93,10 @@
       lanes[attempt.builder][attempt.lane].push({ index, attempt, from: attempt.start, start: attempt.start, end: attempt.start + attempt.seconds, row: attempt.builder, lane: attempt.lane, kind: attempt.gaveWay ? 'hedge' : 'retry' });
     }
   });
+  for (const copy of run.copies) {
+    lanes[run.builders.length][copy.lane].push({ copy, index: copy.jobs[0], from: copy.start, start: copy.start, end: copy.start + copy.seconds, row: run.builders.length, lane: copy.lane, kind: 'home' });
+  }
+  const copyText = copy => copy.jobs.length === 1 ? run.jobs[copy.jobs[0]].name : `${number(copy.jobs.length)} outputs`;
   for (const lane of lanes.flat()) lane.sort((a, b) => a.from - b.from);
   const items = lanes.flat(2);
   function kindOf(job, index) {
@@ -98,7 +105,7 @@
     return critical.has(index) ? 'critical' : 'built';
   }
 
-  const legend = { built: 'Build', critical: 'Build on the critical path', supply: 'Inputs on their way', retry: 'Try that came to nothing', hedge: 'Second start that gave way', fetched: 'Fetched', failed: 'Failed' };
+  const legend = { built: 'Build', critical: 'Build on the critical path', supply: 'Inputs on their way', retry: 'Try that came to nothing', hedge: 'Second start that gave way', fetched: 'Fetched', home: 'Copy home', failed: 'Failed' };
   for (const [kind, text] of Object.entries(legend)) {
     const there = kind === 'supply' ? items.some(item => item.start > item.from) : items.some(item => item.kind === kind);
     if (there) byId('legend').append(element('li', {}, element('i', { style: `background: var(--${kind})` }), text));
@@ -110,11 +117,11 @@
   const load = byId('load');
   const AxisHeight = 26;
   const HeadHeight = 24;
-  const laneCount = run.builders.reduce((sum, builder) => sum + builder.lanes, 0);
+  const laneCount = bands.reduce((sum, builder) => sum + builder.lanes, 0);
   const LaneHeight = laneCount <= 48 ? 20 : laneCount <= 200 ? 12 : 7;
   const rowTop = [];
   let contentHeight = AxisHeight;
-  for (const builder of run.builders) {
+  for (const builder of bands) {
     rowTop.push(contentHeight);
     contentHeight += HeadHeight + builder.lanes * LaneHeight + 6;
   }
@@ -173,7 +180,7 @@
     const style = getComputedStyle(root);
     const colour = name => style.getPropertyValue(`--${name}`).trim();
     const colours = {};
-    for (const name of ['built', 'critical', 'failed', 'supply', 'retry', 'hedge', 'fetched', 'text', 'dim', 'line', 'card', 'accent', 'built-text', 'critical-text', 'failed-text', 'plain-text']) colours[name] = colour(name);
+    for (const name of ['built', 'critical', 'failed', 'supply', 'retry', 'hedge', 'fetched', 'home', 'text', 'dim', 'line', 'card', 'accent', 'built-text', 'critical-text', 'failed-text', 'plain-text']) colours[name] = colour(name);
     drawTimeline(size(canvas, width, height), colours);
     drawLoad(colours);
   }
@@ -204,7 +211,7 @@
 
     const dim = byId('critical').getAttribute('aria-pressed') === 'true';
     const waits = byId('waits').getAttribute('aria-pressed') === 'true';
-    run.builders.forEach((builder, row) => {
+    bands.forEach((builder, row) => {
       const y = rowTop[row] - top;
       if (y > height || y + HeadHeight + builder.lanes * LaneHeight < AxisHeight) return;
       lanes[row].forEach((lane, number) => {
@@ -217,7 +224,7 @@
       const nameWidth = pen.measureText(builder.name).width;
       pen.font = '12px system-ui, "DejaVu Sans", sans-serif';
       pen.fillStyle = colours.dim;
-      const facts = builder.kind === 'substituters' ? 'fetched from' : `${number(builder.builds)} ${builder.builds === 1 ? 'build' : 'builds'}, ${percent(builder.utilisation)} busy`;
+      const facts = builder.kind === 'substituters' ? 'fetched from' : builder.kind === 'home' ? `${bytes(run.copies.reduce((sum, copy) => sum + copy.bytes, 0))} from builders to this machine` : `${number(builder.builds)} ${builder.builds === 1 ? 'build' : 'builds'}, ${percent(builder.utilisation)} busy`;
       pen.fillText(facts, 8 + nameWidth + 10, y + HeadHeight / 2 + 1);
     });
     if (waits) drawWaits(pen, colours, top);
@@ -260,7 +267,7 @@
     for (let i = firstAfter(lane, view.from); i < lane.length && lane[i].from <= view.to; i++) {
       const item = lane[i];
       const [from, start, end] = [toX(item.from), toX(item.start), toX(item.end)];
-      const important = item.kind !== 'built' && item.kind !== 'fetched';
+      const important = !['built', 'fetched', 'home'].includes(item.kind);
       // Thousands of builds may share a pixel: one stands for them.
       if (!important && end < drawnTo + 0.5) continue;
       drawnTo = Math.max(end, from + 1);
@@ -278,7 +285,7 @@
         pen.font = `${LaneHeight >= 18 ? 11.5 : 9.5}px system-ui, "DejaVu Sans", sans-serif`;
         pen.fillStyle = colours[`${item.kind}-text`] ?? colours['plain-text'];
         const left = Math.max(start, 0) + 5;
-        label(pen, run.jobs[item.index].name, left, y + tall / 2 + 0.5, Math.min(end, width) - left - 4);
+        label(pen, item.copy ? copyText(item.copy) : run.jobs[item.index].name, left, y + tall / 2 + 0.5, Math.min(end, width) - left - 4);
       }
     }
     pen.globalAlpha = 1;
@@ -337,7 +344,7 @@
   // ---- Builds at work over time ----
   const changes = [];
   for (const item of items) {
-    if (item.attempt || run.builders[item.row].kind === 'substituters' || item.end <= item.start) continue;
+    if (item.attempt || item.copy || run.builders[item.row].kind === 'substituters' || item.end <= item.start) continue;
     changes.push([item.start, 1], [item.end, -1]);
   }
   changes.sort((a, b) => a[0] - b[0]);
@@ -390,11 +397,11 @@
   function itemAt(x, y) {
     const inContent = y + gantt.scrollTop;
     if (y < AxisHeight) return null;
-    let row = run.builders.length - 1;
+    let row = bands.length - 1;
     while (row > 0 && rowTop[row] > inContent) row--;
     if (row < 0) return null;
     const lane = Math.floor((inContent - rowTop[row] - HeadHeight) / LaneHeight);
-    if (lane < 0 || lane >= run.builders[row].lanes) return null;
+    if (lane < 0 || lane >= bands[row].lanes) return null;
     const reach = (view.to - view.from) / width * 2;
     const time = toTime(x);
     const items = lanes[row][lane];
@@ -404,6 +411,7 @@
 
   function describe(item) {
     const job = run.jobs[item.index];
+    if (item.copy) return [copyText(item.copy), `home from ${run.builders[item.copy.builder].name} in ${span(item.copy.seconds)}, ${bytes(item.copy.bytes)}`];
     const lines = item.attempt
       ? [`${item.attempt.gaveWay ? 'Second start that gave way' : 'Try that came to nothing'} after ${span(item.attempt.seconds)}`, item.attempt.reason]
       : [`${job.status} on ${builderOf(job)} in ${span(job.seconds)}${job.expectedSeconds ? `, expected ${span(job.expectedSeconds)}` : ''}`,
@@ -428,6 +436,15 @@
     const detail = byId('detail');
     if (!item) {
       detail.replaceChildren(element('p', { class: 'dim' }, 'Choose a build to see all about it.'));
+    } else if (item.copy) {
+      const list = element('dl');
+      const fact = (title, value) => list.append(element('dt', {}, title), element('dd', {}, value));
+      fact('From', run.builders[item.copy.builder].name);
+      fact('Came', `from ${span(item.from)} to ${span(item.end)}, in ${span(item.copy.seconds)}`);
+      fact('Size', bytes(item.copy.bytes));
+      fact('Outputs of', item.copy.jobs.slice(0, 12).map(index => run.jobs[index].name).join(', ') + (item.copy.jobs.length > 12 ? ` and ${item.copy.jobs.length - 12} more` : ''));
+      detail.replaceChildren(element('h3', {}, 'A copy home'), list);
+      if (reveal) bringIntoView(item);
     } else {
       const job = run.jobs[item.index];
       const list = element('dl');
@@ -666,9 +683,11 @@
   globalThis.nixBuildReport = {
     run,
     view: () => ({ ...view }),
-    placeOf: index => {
-      const [item, box] = [itemOf[index], canvas.getBoundingClientRect()];
-      return item && { x: box.left + toX((item.start + item.end) / 2), y: box.top + laneTop(item.row, item.lane) - gantt.scrollTop + LaneHeight / 2 };
-    },
+    placeOf: index => placeOf(itemOf[index]),
+    placeOfCopy: number => placeOf(items.find(item => item.copy === run.copies[number])),
   };
+  function placeOf(item) {
+    const box = canvas.getBoundingClientRect();
+    return item && { x: box.left + toX((item.start + item.end) / 2), y: box.top + laneTop(item.row, item.lane) - gantt.scrollTop + LaneHeight / 2 };
+  }
 })();
