@@ -100,6 +100,28 @@ Describe 'Invoke-NixDistributedBuild' {
         "$problem" | Should -Match '/etc/passwd'
         Remove-Job $job
     }
+
+    It 'completes its parameters, and says what a wrong one is near to' {
+        (TabExpansion2 'Invoke-NixDistributedBuild -Log' 31).CompletionMatches.CompletionText | Should -Be '-LogPath', '-LogTo'
+        { Invoke-NixDistributedBuild nixpkgs#hello -CopyBack Some } | Should -Throw -ErrorId 'CannotConvertArgumentNoMessage,*'
+    }
+}
+
+Describe 'A session with another SSH.NET' {
+    It 'keeps its own, and so does the module' {
+        $other = New-Item -ItemType Directory "$TestDrive/other"
+        Copy-Item "$PSScriptRoot/../../out/NixBuildFarm/deps/Renci.SshNet.dll" $other
+        Set-Content "$TestDrive/closed" 'ssh-ng://127.0.0.1:1 x86_64-linux'
+        $script = @"
+            `$null = [Reflection.Assembly]::LoadFrom('$other/Renci.SshNet.dll')
+            Import-Module '$PSScriptRoot/../../out/NixBuildFarm'
+            (Get-NixBuilder -Path '$TestDrive/closed' | Where-Object IsLocal -EQ `$false | Test-NixBuilder -TimeoutSec 30).State
+            [AppDomain]::CurrentDomain.GetAssemblies() | Where-Object { `$_.GetName().Name -eq 'Renci.SshNet' } | ForEach-Object Location
+"@
+        $lines = pwsh -NoProfile -Command $script
+        $lines[0] | Should -Be 'Unreachable'
+        $lines[1..2] | Should -Be "$other/Renci.SshNet.dll", (Resolve-Path "$PSScriptRoot/../../out/NixBuildFarm/deps/Renci.SshNet.dll").Path
+    }
 }
 
 Describe 'The history' {
