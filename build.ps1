@@ -310,21 +310,29 @@ function Invoke-Package {
     <tags>PSModule PSEdition_Core $commands $($manifest.PrivateData.PSData.Tags -join ' ')</tags>
   </metadata>
   <files>
-    <file src="**/*" />
+    <file src="**/*" exclude="NixBuildFarm.psd1" />
+    <file src="$folder/NixBuildFarm.psd1" target="" />
   </files>
 </package>
 "@
     [IO.File]::WriteAllText("$folder/NixBuildFarm.nuspec", $nuspec)
+    # Get-InstalledPSResource shows what the manifest says.
+    $notes = [regex]::new("(?m)^( *ReleaseNotes += )'.*'$")
+    $manifestText = [IO.File]::ReadAllText("$root/NixBuildFarm.psd1")
+    if ($notes.Matches($manifestText).Count -ne 1) { throw 'NixBuildFarm.psd1 has no line for the release notes.' }
+    $quoted = "'" + (Get-ReleaseNote).Replace("'", "''") + "'"
+    [IO.File]::WriteAllText("$folder/NixBuildFarm.psd1", $notes.Replace($manifestText, { $args[0].Groups[1].Value + $quoted }))
     Invoke-Checked dotnet 'pack', "$root/src/NixBuildFarm/NixBuildFarm.csproj", '--configuration', 'Release', '--no-build', '--nologo', '--verbosity', 'quiet',
         '--output', $folder, "-p:NuspecFile=$folder/NixBuildFarm.nuspec", "-p:NuspecBasePath=$out/NixBuildFarm", '-p:NoWarn=NU5100%3bNU5110%3bNU5111%3bNU5128'
     [IO.File]::Delete("$folder/NixBuildFarm.nuspec")
+    [IO.File]::Delete("$folder/NixBuildFarm.psd1")
 
     # What was made is what is tried: unpacked, and imported by another process.
     $package = "$folder/NixBuildFarm.$($manifest.ModuleVersion).nupkg"
     $trial = "$out/package-trial/NixBuildFarm"
     if ([IO.Directory]::Exists($trial)) { [IO.Directory]::Delete($trial, $true) }
     [IO.Compression.ZipFile]::ExtractToDirectory($package, $trial)
-    Invoke-Engine '-Command', "Import-Module '$trial/NixBuildFarm.psd1' -ErrorAction Stop; if (@(Get-Command -Module NixBuildFarm).Count -ne $($manifest.CmdletsToExport.Count)) { throw 'The package lacks cmdlets.' }; if (-not (Get-Help Get-NixBuild).Synopsis.EndsWith('.')) { throw 'The package lacks its help.' }"
+    Invoke-Engine '-Command', "Import-Module '$trial/NixBuildFarm.psd1' -ErrorAction Stop; if (@(Get-Command -Module NixBuildFarm).Count -ne $($manifest.CmdletsToExport.Count)) { throw 'The package lacks cmdlets.' }; if ((Get-Module NixBuildFarm).ReleaseNotes.Length -lt 200) { throw 'The package lacks its release notes.' }; if (-not (Get-Help Get-NixBuild).Synopsis.EndsWith('.')) { throw 'The package lacks its help.' }"
     Write-Line "$package"
     Write-Line "Install it: Register-PSResourceRepository -Name NixBuildFarm -Uri $folder -Trusted; Install-PSResource NixBuildFarm -Repository NixBuildFarm"
 }
