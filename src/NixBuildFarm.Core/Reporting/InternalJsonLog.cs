@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Running;
@@ -6,7 +7,7 @@ namespace NixBuildFarm.Reporting;
 
 /// <summary>
 /// Writes a run as the lines of Nix's <c>--log-format internal-json</c>, which nix-output-monitor and others read. Numbers of activities and
-/// results are those of Nix's <c>logging.hh</c>.
+/// results are those of Nix's <c>logging.hh</c>. Where they cannot be written any more the run goes on without them.
 /// </summary>
 public sealed class InternalJsonLog : IBuildObserver, IDisposable
 {
@@ -15,16 +16,21 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
     private const int Error = 0, Warning = 1, Info = 3;
 
     private readonly object gate = new();
+    private readonly ArrayBufferWriter<byte> line = new();
     private readonly Stream output;
+    private readonly Action<IOException> onFailure;
     private readonly Dictionary<(string Derivation, string Builder), (long Id, string Phase)> running = [];
     private long lastId;
     private long overall;
     private bool closed;
 
     /// <summary>Writes to a stream, which it closes at its end.</summary>
-    public InternalJsonLog(Stream output)
+    /// <param name="output">Where lines go.</param>
+    /// <param name="onFailure">Is told once when no more can be written.</param>
+    public InternalJsonLog(Stream output, Action<IOException> onFailure)
     {
         this.output = output;
+        this.onFailure = onFailure;
         overall = Start(Builds, "", []);
     }
 
@@ -79,7 +85,7 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
                 Result(known.Id, SetPhase, [build.Phase]);
             }
             Result(overall, Progress, [progress.Done, progress.Total, running.Count, progress.Failed]);
-            output.Flush();
+            if (!closed) Try(output.Flush);
         }
     }
 
@@ -91,8 +97,9 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
             if (closed) return;
             foreach (var key in running.Keys.ToArray()) Stop(key);
             Line(json => WriteStop(json, overall));
+            if (closed) return;
+            Try(output.Dispose);
             closed = true;
-            output.Dispose();
         }
     }
 
@@ -166,13 +173,42 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
     private void Line(Action<Utf8JsonWriter> write)
     {
         if (closed) return;
-        output.Write("@nix "u8);
-        using (var json = new Utf8JsonWriter(output))
+        line.ResetWrittenCount();
+        line.Write("@nix "u8);
+        using (var json = new Utf8JsonWriter(line))
         {
             json.WriteStartObject();
             write(json);
             json.WriteEndObject();
         }
-        output.WriteByte((byte)'\n');
+        line.Write("\n"u8);
+        Try(() => output.Write(line.WrittenSpan));
+    }
+
+    private void Try(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (IOException e)
+        {
+            closed = true;
+            onFailure(e);
+            Abandon();
+        }
+    }
+
+    // What is buffered cannot be written either, and closing tries to.
+    private void Abandon()
+    {
+        try
+        {
+            output.Dispose();
+        }
+        catch (IOException)
+        {
+            // It was told before.
+        }
     }
 }

@@ -139,7 +139,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     private async Task BuildAsync(RequestMaker make, CommandOutput output, CancellationToken cancellation)
     {
         var request = await make(output, cancellation);
-        using var jsonLog = jsonLogFile is null ? null : OpenJsonLog(jsonLogFile);
+        using var jsonLog = jsonLogFile is null ? null : OpenJsonLog(jsonLogFile, output);
         using var lineLog = lineLogFile is null ? null : OpenLineLog(lineLogFile, output);
         using var display = ContinuousIntegration.IsHere ? null : new RunProgressDisplay(output, request.Named, TimeProvider.System);
         IBuildObserver?[] others = [jsonLog, lineLog, display is null ? new ContinuousIntegration(output, TimeProvider.System) : null];
@@ -161,7 +161,8 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         foreach (var step in plan) output.Object(step);
     }
 
-    private static InternalJsonLog OpenJsonLog(string file) => new(Open(file, nameof(JsonLog)));
+    private static InternalJsonLog OpenJsonLog(string file, CommandOutput output) =>
+        new(Open(file, nameof(JsonLog)), error => output.Warning($"-JsonLog {file} cannot be written any more: {error.Message} The build goes on without it."));
 
     private static LineLog OpenLineLog(string file, CommandOutput output) =>
         new(Open(file, nameof(LogTo)), error => output.Warning($"-LogTo {file} cannot be written any more: {error.Message} The build goes on without it; Get-NixBuildLog has the logs."));

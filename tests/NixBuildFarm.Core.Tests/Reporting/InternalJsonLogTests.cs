@@ -10,13 +10,14 @@ public sealed class InternalJsonLogTests : IDisposable
 {
     private const string Drv = "/nix/store/00000000000000000000000000000000-hello-2.12.drv";
     private readonly MemoryStream written = new();
+    private readonly List<IOException> failures = [];
 
     public void Dispose() => written.Dispose();
 
     [Fact]
     public void A_build_starts_names_its_phases_prints_and_stops()
     {
-        using (var log = new InternalJsonLog(written))
+        using (var log = new InternalJsonLog(written, failures.Add))
         {
             log.Progressed(new(2, 0, 0, [Build("supplying")]));
             log.Progressed(new(2, 0, 0, [Build("building")]));
@@ -36,7 +37,7 @@ public sealed class InternalJsonLogTests : IDisposable
     [Fact]
     public void Counts_are_done_expected_running_failed()
     {
-        using var log = new InternalJsonLog(written);
+        using var log = new InternalJsonLog(written, failures.Add);
 
         log.Progressed(new(9, 3, 2, [Build("building")]));
 
@@ -46,7 +47,7 @@ public sealed class InternalJsonLogTests : IDisposable
     [Fact]
     public void This_machine_has_no_name()
     {
-        using var log = new InternalJsonLog(written);
+        using var log = new InternalJsonLog(written, failures.Add);
 
         log.Progressed(new(1, 0, 0, [Build("building", "local")]));
 
@@ -56,7 +57,7 @@ public sealed class InternalJsonLogTests : IDisposable
     [Fact]
     public void A_failure_ends_its_build_and_is_a_message()
     {
-        using var log = new InternalJsonLog(written);
+        using var log = new InternalJsonLog(written, failures.Add);
         log.Progressed(new(1, 0, 0, [Build("building")]));
 
         log.Ended(new() { Name = "hello-2.12", DerivationPath = Drv, System = "x86_64-linux", Status = NixBuildStatus.Failed, Error = "exit code 3\nsee the log", RunId = "r" });
@@ -67,9 +68,21 @@ public sealed class InternalJsonLogTests : IDisposable
     }
 
     [Fact]
+    public void When_no_more_can_be_written_that_is_told_once()
+    {
+        using (var log = new InternalJsonLog(new FullStream(), failures.Add))
+        {
+            log.Progressed(new(1, 0, 0, [Build("building")]));
+            log.Printed(Build("building"), "one");
+        }
+
+        Assert.Equal("No space left", Assert.Single(failures).Message);
+    }
+
+    [Fact]
     public void A_derivation_that_is_built_twice_at_once_is_two_activities()
     {
-        using var log = new InternalJsonLog(written);
+        using var log = new InternalJsonLog(written, failures.Add);
 
         log.Progressed(new(1, 0, 0, [Build("building"), Build("building", "kana")]));
 

@@ -63,21 +63,4 @@ public sealed class LineLogTests : IDisposable
     private string Text => Encoding.UTF8.GetString(written.ToArray());
 
     private static RunningBuild Build(string name, string builder) => new(name, builder, DateTimeOffset.UnixEpoch, "building");
-
-    private sealed class FullStream : MemoryStream
-    {
-        public int Writes { get; private set; }
-
-        public override void Write(byte[] buffer, int offset, int count)
-        {
-            Writes++;
-            throw new IOException("No space left");
-        }
-
-        public override void Write(ReadOnlySpan<byte> buffer)
-        {
-            Writes++;
-            throw new IOException("No space left");
-        }
-    }
 }
