@@ -281,10 +281,15 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
             item.Info,
             async (nar, stop) =>
             {
-                await using var outlet = new TransferStream(nar, transfer, sent);
+                using var watch = new StallWatch(transfers.Time, stop);
+                await using var outlet = new TransferStream(nar, transfer, watch, sent);
                 try
                 {
-                    await feeds[item.From].TakeAsync(outlet).WaitAsync(stop);
+                    await feeds[item.From].TakeAsync(outlet).WaitAsync(watch.Token);
+                }
+                catch (OperationCanceledException) when (watch.HasStalled && !stop.IsCancellationRequested)
+                {
+                    throw new NarSourceException(item.Info.Path, item.From, Stalled(item.From, item.Info.Path));
                 }
                 catch (NixBuildFarmException e) when (!outlet.HasFailed)
                 {
@@ -300,6 +305,12 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
             Release(to, info, transfer);
         }
     }
+
+    private static BuilderException Stalled(BuilderSession from, StorePath path) => new(
+        from.Builder.Name,
+        BuilderFailure.ConnectionLost,
+        $"{from} has sent nothing of {path} for {StallWatch.Limit.TotalMinutes} minutes, although its connection lives.",
+        $"See whether the disk of {from} answers, and what its nix-daemon does.");
 
     /// <summary>From somebody whom it does not trust, a daemon takes what is content-addressed or signed: whether by a key that it knows, it says itself.</summary>
     private static void RefuseWhatIsNotTaken(BuilderSession to, List<PathInfo> paths)

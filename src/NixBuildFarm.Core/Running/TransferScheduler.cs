@@ -42,6 +42,9 @@ internal sealed class TransferScheduler(TimeProvider time, long? maxUpload)
     /// <summary>An unused limit is saved up for this long.</summary>
     public static readonly TimeSpan Burst = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>The clock.</summary>
+    public TimeProvider Time => time;
+
     private readonly object gate = new();
     private readonly List<Transfer> underWay = [];
     private readonly long beginning = time.GetTimestamp();

@@ -3,7 +3,11 @@ using NixBuildFarm.Protocol.Wire;
 namespace NixBuildFarm.Running;
 
 /// <summary>Passes on what a transfer sends, piece by piece, when it is its turn.</summary>
-internal sealed class TransferStream(Stream destination, Transfer transfer, Action<int>? sent) : AsyncStream
+/// <param name="destination">Where it goes.</param>
+/// <param name="transfer">Knows when it is its turn.</param>
+/// <param name="watch">Waits for the next piece.</param>
+/// <param name="sent">Is called with the size of each piece that was sent.</param>
+internal sealed class TransferStream(Stream destination, Transfer transfer, StallWatch watch, Action<int>? sent) : AsyncStream
 {
     /// <summary>Whether it was the destination that failed.</summary>
     public bool HasFailed { get; private set; }
@@ -12,6 +16,7 @@ internal sealed class TransferStream(Stream destination, Transfer transfer, Acti
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        watch.Hold();
         try
         {
             await transfer.SendAsync(destination, buffer, cancellationToken);
@@ -22,5 +27,6 @@ internal sealed class TransferStream(Stream destination, Transfer transfer, Acti
             throw;
         }
         sent?.Invoke(buffer.Length);
+        watch.Resume();
     }
 }

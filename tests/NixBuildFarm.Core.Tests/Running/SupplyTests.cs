@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Protocol;
@@ -127,6 +128,31 @@ public sealed class SupplyTests : IAsyncDisposable
         Assert.True(farm.Local.Has("built") && farm["ruby"].Has("built"));
         Assert.Empty(warnings);
         Assert.Equal(2, farm["kana"].Daemon.Requests.Concat(farm["ruby"].Daemon.Requests).Count(request => request == WorkerOperation.NarFromPath));
+    }
+
+    [Fact]
+    public async Task A_holder_that_falls_silent_on_a_living_connection_is_passed_over()
+    {
+        var time = new FakeTimeProvider();
+        var patient = new Supply(catalog, new(time, maxUpload: null), new(new(time), _ => { }), warnings.Add);
+        farm["kana"].Daemon = new() { Store = farm["kana"].Daemon.Store, Faults = new() { SilentAt = WorkerOperation.NarFromPath } };
+        var path = farm["kana"].Daemon.Store.AddFile("built");
+        farm["ruby"].Daemon.Store.AddFile("built");
+        var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
+        await patient.LearnAsync(kana, [path], Cancellation);
+        await patient.LearnAsync(ruby, [path], Cancellation);
+
+        var bringing = patient.EnsureAsync(local, [path], Needed, Cancellation);
+        // In small steps, so that the other holder is not taken for silent as well.
+        while (!bringing.IsCompleted && warnings.Count == 0)
+        {
+            time.Advance(StallWatch.Limit / 8);
+            await Task.Delay(20, Cancellation);
+        }
+        await bringing;
+
+        Assert.True(farm.Local.Has("built"));
+        Assert.Contains("kana has sent nothing of", Assert.Single(warnings), StringComparison.Ordinal);
     }
 
     [Fact]
