@@ -205,7 +205,7 @@ internal sealed partial class RunLoop : IDisposable
 
     private void Begin(Attempt attempt, int builder)
     {
-        if (!IsCurrent(attempt, builder)) return;
+        if (!Counts(attempt, builder)) return;
         attempt.BuildBegun = clock.UtcNow;
         attempt.Phase = "building";
         scheduler.Apply(new SchedulingEvent.JobStarted(clock.Now, attempt.Job.Index, builder));
@@ -222,7 +222,7 @@ internal sealed partial class RunLoop : IDisposable
 
     private void End(Attempt attempt, int builder, BuildOutcome outcome)
     {
-        if (!Close(attempt, builder)) return;
+        if (!Counts(attempt, builder) || !Close(attempt, builder)) return;
         var job = attempt.Job;
         TellOfLogs(attempt);
         if (!outcome.Result.IsSuccess)
@@ -322,14 +322,14 @@ internal sealed partial class RunLoop : IDisposable
 
     private void Fail(Attempt attempt, int builder, Exception error)
     {
-        if (!IsCurrent(attempt, builder)) return;
+        if (!Counts(attempt, builder)) return;
         if (SuspectOf(error, attempt.Session) is { } suspect) Examine(suspect, (BuilderException)error, isLost => FailAfter(attempt, builder, error, isLost));
         else FailAfter(attempt, builder, error, isLost: false);
     }
 
     private void FailAfter(Attempt attempt, int builder, Exception error, bool isLost)
     {
-        if (!Close(attempt, builder)) return;
+        if (!Counts(attempt, builder) || !Close(attempt, builder)) return;
         // It may be tried here again when this builder is not the one to blame.
         var isOthersFault = isLost || error is PathLostException or DamagedPathException or BuilderException { Failure: BuilderFailure.ConnectionLost };
         if (error is UnsignedPathException) TryElsewhere(attempt, builder, error.Message);
@@ -594,6 +594,9 @@ internal sealed partial class RunLoop : IDisposable
         running.Remove(attempt);
         return true;
     }
+
+    /// <summary>Whether what an attempt has come to matters: another one may have ended the job, and this one not been called off yet.</summary>
+    private bool Counts(Attempt attempt, int builder) => IsCurrent(attempt, builder) && scheduler.Runs(attempt.Job.Index, builder);
 
     private static bool IsCurrent(Attempt attempt, int builder) => attempt.Job.Running.TryGetValue(builder, out var current) && current == attempt;
 

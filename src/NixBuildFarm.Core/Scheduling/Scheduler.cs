@@ -105,6 +105,9 @@ public sealed class Scheduler
     /// <summary>The speed of a builder for a job.</summary>
     public double SpeedOf(int builder, int job) => state.SpeedOf(builder, job);
 
+    /// <summary>Whether a try of a job counts: not any more from the moment on at which another one has ended it, before anybody is told to call it off.</summary>
+    public bool Runs(int job, int builder) => state.Builders[builder].IndexOf(job) >= 0;
+
     /// <summary>Where a job stands.</summary>
     public JobState StateOf(int job) => state.StateOf(job);
 

@@ -227,7 +227,7 @@ public sealed class FarmSimulator
     }
 
     private bool IsCurrent(Happening happening) =>
-        attempts.TryGetValue((happening.Job, happening.Builder), out var current) && ReferenceEquals(current, happening.Attempt);
+        attempts.TryGetValue((happening.Job, happening.Builder), out var current) && ReferenceEquals(current, happening.Attempt) && scheduler.Runs(happening.Job, happening.Builder);
 
     private double TrueSeconds(int job, int builder, int cores)
     {

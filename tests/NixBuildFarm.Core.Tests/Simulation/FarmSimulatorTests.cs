@@ -59,6 +59,19 @@ public class FarmSimulatorTests
     }
 
     [Fact]
+    public void Of_two_tries_that_end_at_one_moment_the_first_counts()
+    {
+        var graph = new JobGraph([Job("late")]);
+        FarmBuilder[] farm = [Builder("slow"), Builder("fast", speed: 2)];
+        var scheduler = new Scheduler(graph, [farm[0]], [new Estimate(150, 0.1, 0)], new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish, Hedge = true, StartOverhead = 0 });
+
+        var result = new FarmSimulator(scheduler, new GraphDurations([100], [0]), new SimulationOptions { Disturbances = [new SchedulingEvent.BuilderJoined(50, farm[1])] }).Run();
+
+        Assert.Equal((0, 100), (result.Schedule.Single().Builder, result.Makespan));
+        Assert.Equal(0, result.NotDone);
+    }
+
+    [Fact]
     public void Without_hedging_the_straggler_runs_to_its_end()
     {
         var result = Play([Job("late")], [Builder("slow", speed: 0.1)], [100], events: new SimulationOptions

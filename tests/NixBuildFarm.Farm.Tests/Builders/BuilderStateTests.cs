@@ -150,7 +150,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
         Assert.Equal(90, tests.Output.Count(test => $"{test.Properties["State"].Value}" == "Online"));
         Assert.Equal(10, tests.Output.Count(test => $"{test.Properties["State"].Value}" == "Unreachable"));
         // One after the other they would take ten limits. Nine tenths of all hosts share this machine's processors.
-        Assert.InRange((watch.Elapsed - without).TotalSeconds, -Limit, 2 * Limit);
+        Assert.InRange((watch.Elapsed - without).TotalSeconds, -Limit, 5 * Limit);
         TestContext.Current.TestOutputHelper?.WriteLine($"90 machines: {without}; 90 and 10 that never answer: {watch.Elapsed}");
     }
 

@@ -22,10 +22,9 @@ public sealed class StoppingTests(TestFarm farm) : IDisposable
         var clock = Stopwatch.StartNew();
         running.Stop();
 
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(1), $"The prompt was back after {clock.Elapsed}.");
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"The prompt was back after {clock.Elapsed}.");
         Assert.True(running.Wait(RecordingSession.Limit).Stopped);
-        await Task.Delay(TimeSpan.FromSeconds(2) - clock.Elapsed);
-        Assert.Empty(await SleepersAsync());
+        await UntilAsync(async () => (await SleepersAsync()).Count == 0);
     }
 
     [Fact]
@@ -70,11 +69,11 @@ public sealed class StoppingTests(TestFarm farm) : IDisposable
 
     private static async Task UntilAsync(Func<Task<bool>> condition)
     {
-        for (var i = 0; i < 100; i++)
+        for (var i = 0; i < 600; i++)
         {
             if (await condition()) return;
             await Task.Delay(100);
         }
-        Assert.Fail("It did not come to pass within ten seconds.");
+        Assert.Fail("It did not come to pass within a minute.");
     }
 }
