@@ -21,6 +21,9 @@ public enum EstimateKind
 /// <summary>Makes the estimates of a simulation.</summary>
 public static class SimulatedEstimates
 {
+    /// <summary>How far a table of packages is off, as a deviation of the logarithm: it has a figure for each job, so none is as vague as a guess from attributes.</summary>
+    private const double TableSpread = 0.4;
+
     /// <summary>The estimates that a run begins with; all but exact ones improve as builds of the same package end.</summary>
     /// <param name="kind">What is known.</param>
     /// <param name="graph">The jobs.</param>
@@ -37,7 +40,7 @@ public static class SimulatedEstimates
             var guess = kind switch
             {
                 EstimateKind.Exact => new Estimate(truth.Seconds[job], 0, truth.OutputBytes[job]),
-                EstimateKind.Table when truth.TableSeconds is { } table => PackagePriors.For(graph[job]) with { Seconds = table[job] },
+                EstimateKind.Table when truth.TableSeconds is { } table => PackagePriors.For(graph[job]) with { Seconds = table[job], Spread = TableSpread },
                 EstimateKind.None => PackagePriors.WithoutNames(graph[job]),
                 _ => PackagePriors.For(graph[job]),
             };
