@@ -12,7 +12,7 @@ namespace NixBuildFarm.Ssh;
 /// Reaches one builder. When the first channel is asked for, ssh_config is resolved, and it decides who connects: SSH.NET,
 /// or the ssh program for what SSH.NET cannot do.
 /// </summary>
-internal sealed class SshTransport(NixBuilder builder, TransportOptions options, SshEnvironment environment) : IBuilderTransport
+internal sealed class SshTransport(NixBuilder builder, TransportOptions options, SshEnvironment environment, KeptConnections? kept = null) : IBuilderTransport
 {
     private readonly SemaphoreSlim choosing = new(1);
     private readonly CancellationTokenSource closing = new();
@@ -74,7 +74,9 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
             return new SshProgramTransport(builder, config, own, options);
         }
         var hostKeys = new HostKeyVerifier(builder, config, KnownHostsFiles.Read(config, sourceFiles, verbose));
-        var sshNet = new SshNetTransport(new SshTarget(builder, config, hostKeys, identities, options));
+        // Who gives a passphrase wants it to be asked for.
+        var sshNet = new SshNetTransport(
+            new SshTarget(builder, config, hostKeys, identities, options), options.KeyPassphrase is null ? kept : null);
         // A passphrase that was given to us cannot be given to the ssh program.
         return options.KeyPassphrase is not null || ProgramPath.Find("ssh") is null
             ? sshNet

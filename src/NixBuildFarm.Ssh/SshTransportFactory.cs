@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Ssh.Configuration;
+using NixBuildFarm.Ssh.Connection;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh;
@@ -10,11 +11,25 @@ namespace NixBuildFarm.Ssh;
 /// </summary>
 public sealed class SshTransportFactory : IBuilderTransportFactory
 {
+    private readonly KeptConnections? kept;
+
+    /// <summary>Makes a factory whose transports close all that they open.</summary>
+    public SshTransportFactory()
+    {
+    }
+
+    /// <summary>Makes a factory whose transports leave idle connections to those that come after them.</summary>
+    /// <param name="keepFor">How long a connection stays open that nobody uses.</param>
+    public SshTransportFactory(TimeSpan keepFor) => kept = new(keepFor, TimeProvider.System);
+
     /// <inheritdoc/>
     public IBuilderTransport Create(NixBuilder builder, TransportOptions options)
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(options);
-        return new SshTransport(builder, options, SshEnvironment.OfProcess());
+        return new SshTransport(builder, options, SshEnvironment.OfProcess(), kept);
     }
+
+    /// <summary>Closes the connections that nobody uses at the moment.</summary>
+    public void CloseIdle() => kept?.Clear();
 }

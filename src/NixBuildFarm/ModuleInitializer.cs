@@ -8,7 +8,7 @@ namespace NixBuildFarm;
 /// Loads what lies in <c>deps/</c> into a load context of its own, so that a session which has loaded another version
 /// of one of our packages keeps working, and so do we.
 /// </summary>
-public sealed class ModuleInitializer : IModuleAssemblyInitializer
+public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssemblyCleanup
 {
     private static readonly string DependencyFolder =
         Path.Combine(Path.GetDirectoryName(typeof(ModuleInitializer).Assembly.Location)!, "deps");
@@ -23,6 +23,9 @@ public sealed class ModuleInitializer : IModuleAssemblyInitializer
         AssemblyLoadContext.Default.Resolving -= ResolveOwn;
         AssemblyLoadContext.Default.Resolving += ResolveOwn;
     }
+
+    /// <inheritdoc/>
+    public void OnRemove(PSModuleInfo psModuleInfo) => SessionTransports.CloseIdle();
 
     // Only our own assemblies are found for the session: packages stay private to them.
     private static Assembly? ResolveOwn(AssemblyLoadContext context, AssemblyName name) =>

@@ -82,6 +82,11 @@ internal sealed class SshConfig
         _ => AddressFamily.Unspecified,
     };
 
+    /// <summary>All that is resolved but the files of known hosts: host keys are verified by what is in them now.</summary>
+    public IEnumerable<string> ConnectionLines => values
+        .Where(word => !word.Key.EndsWith("knownhostsfile", StringComparison.OrdinalIgnoreCase))
+        .SelectMany(word => word.Select(value => $"{word.Key} {value}"));
+
     /// <summary>
     /// The first setting that only the ssh program itself can follow, e.g. <c>ProxyJump bastion</c>; null: there is none.
     /// </summary>

@@ -8,7 +8,11 @@ namespace NixBuildFarm.Ssh.Connection;
 /// </summary>
 internal sealed class ConnectionPool : IAsyncDisposable
 {
+    /// <summary>Opening a channel takes two round trips. A kept connection that needs longer for its first may be dead: a new one is as fast.</summary>
+    private static readonly TimeSpan KeptLimit = TimeSpan.FromSeconds(2);
+
     private readonly SshTarget target;
+    private readonly KeptConnections? kept;
     private readonly object sync = new();
     private readonly List<Member> members = [];
     private int channelsPerConnection;
@@ -17,8 +21,10 @@ internal sealed class ConnectionPool : IAsyncDisposable
     /// <summary>Makes an empty pool.</summary>
     /// <param name="target">The builder.</param>
     /// <param name="channelsPerConnection">The most channels that share a connection; fewer where the server allows fewer.</param>
-    public ConnectionPool(SshTarget target, int channelsPerConnection)
+    /// <param name="kept">Where connections come from before new ones are made, and where they go in the end; null: neither.</param>
+    public ConnectionPool(SshTarget target, int channelsPerConnection, KeptConnections? kept = null)
     {
+        this.kept = kept;
         this.target = target;
         this.channelsPerConnection = channelsPerConnection;
     }
@@ -33,16 +39,19 @@ internal sealed class ConnectionPool : IAsyncDisposable
             try
             {
                 var connection = await member.Connecting.WaitAsync(cancellation);
-                if (await connection.OpenAsync(commandLine, cancellation) is { } channel)
+                var limit = member.IsUntried && KeptLimit < target.ConnectTimeout ? KeptLimit : target.ConnectTimeout;
+                var channel = await connection.OpenAsync(commandLine, limit, cancellation);
+                member.IsUntried = false;
+                if (channel is not null)
                 {
-                    channel.Closed = hasEnded => Release(member, keep: hasEnded || channelsPerConnection > 1);
+                    channel.Closed = hasEnded => Close(member, hasEnded);
                     return channel;
                 }
                 if (isNew && connection.ChannelCount == 0) throw target.Errors.NoSession();
                 LearnLimit(connection.ChannelCount);
                 Release(member, keep: connection.ChannelCount > 0);
             }
-            catch (BuilderException e) when (e.Failure == BuilderFailure.ConnectionLost && !isNew)
+            catch (BuilderException e) when (member.IsUntried || (e.Failure == BuilderFailure.ConnectionLost && !isNew))
             {
                 // It broke while it was idle: nothing of this channel is lost, so a new connection may have it.
                 Release(member, keep: false);
@@ -55,7 +64,7 @@ internal sealed class ConnectionPool : IAsyncDisposable
         }
     }
 
-    /// <summary>Closes all connections.</summary>
+    /// <summary>Closes all connections, but for those that are kept for later.</summary>
     public async ValueTask DisposeAsync()
     {
         List<Member> all;
@@ -64,6 +73,14 @@ internal sealed class ConnectionPool : IAsyncDisposable
             isDisposed = true;
             all = [.. members];
             members.Clear();
+        }
+        if (kept is not null)
+        {
+            foreach (var whole in all.Where(member => member.IsWhole).ToList())
+            {
+                all.Remove(whole);
+                kept.Keep(whole.Connecting.Result);
+            }
         }
         await Task.WhenAll(all.Select(m => m.DisposeAsync().AsTask()));
     }
@@ -76,10 +93,21 @@ internal sealed class ConnectionPool : IAsyncDisposable
             foreach (var broken in members.Where(m => m.IsBroken).ToList()) Drop(broken);
             var member = members.Find(m => m.Reserved < channelsPerConnection);
             isNew = member is null;
-            if (member is null) members.Add(member = new Member(target));
+            if (member is null)
+            {
+                var old = kept?.Take(target);
+                isNew = old is null;
+                members.Add(member = old is null ? new Member(target) : new Member(old));
+            }
             member.Reserved++;
             return member;
         }
+    }
+
+    private void Close(Member member, bool hasEnded)
+    {
+        if (!hasEnded) member.HasRemains = true;
+        Release(member, keep: hasEnded || channelsPerConnection > 1);
     }
 
     private void Release(Member member, bool keep)
@@ -115,9 +143,24 @@ internal sealed class ConnectionPool : IAsyncDisposable
 
         public Member(SshTarget target) => Connecting = SshLogin.ConnectAsync(target, cancellation.Token);
 
+        public Member(SshConnection kept)
+        {
+            Connecting = Task.FromResult(kept);
+            IsUntried = true;
+        }
+
         public Task<SshConnection> Connecting { get; }
 
         public int Reserved { get; set; }
+
+        /// <summary>Kept from before, and no channel has been opened on it since.</summary>
+        public volatile bool IsUntried;
+
+        /// <summary>Whether a program was left behind that had not ended when its channel was closed.</summary>
+        public volatile bool HasRemains;
+
+        /// <summary>Idle, and as good as a new one.</summary>
+        public bool IsWhole => Reserved == 0 && !HasRemains && Connecting.IsCompletedSuccessfully && Connecting.Result is { IsUsable: true, ChannelCount: 0 };
 
         public bool IsBroken => Connecting.IsCompleted && !(Connecting.IsCompletedSuccessfully && Connecting.Result.IsUsable);
 

@@ -11,19 +11,21 @@ internal sealed class SshConnection : IAsyncDisposable
 {
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);
 
-    private readonly SshTarget target;
+    private readonly ServerKey serverKey;
     private readonly SshWire wire;
     private readonly SshClient client;
     private readonly CancellationTokenSource stop = new();
     private readonly Task watching;
     private readonly object sync = new();
     private readonly List<SshChannel> channels = [];
+    private volatile SshTarget target;
     private BuilderException? failure;
 
     /// <summary>Takes over what has been connected and logged in.</summary>
-    public SshConnection(SshTarget target, SshWire wire, SshClient client)
+    public SshConnection(SshTarget target, ServerKey serverKey, SshWire wire, SshClient client)
     {
         this.target = target;
+        this.serverKey = serverKey;
         this.wire = wire;
         this.client = client;
         watching = WatchAsync(SshNetInternals.SessionOf(client));
@@ -38,6 +40,9 @@ internal sealed class SshConnection : IAsyncDisposable
         }
     }
 
+    /// <summary>Where and as whom it is logged in.</summary>
+    public string Login => target.Login;
+
     /// <summary>Open channels.</summary>
     public int ChannelCount
     {
@@ -49,18 +54,18 @@ internal sealed class SshConnection : IAsyncDisposable
 
     /// <summary>Runs a command in a channel of its own; null: the server refuses another session on this connection.</summary>
     /// <exception cref="BuilderException">The connection is gone, or the server does not answer in time.</exception>
-    public async Task<SshChannel?> OpenAsync(string commandLine, CancellationToken cancellation)
+    public async Task<SshChannel?> OpenAsync(string commandLine, TimeSpan limit, CancellationToken cancellation)
     {
         var opening = BlockingTaskScheduler.Run(() => Open(commandLine));
         try
         {
-            return await opening.WaitAsync(target.ConnectTimeout, cancellation);
+            return await opening.WaitAsync(limit, cancellation);
         }
         catch (TimeoutException)
         {
             // The others on this connection may be fine; whether the server is still there is the watchdog's question.
             _ = CloseLaterAsync(opening);
-            throw target.Errors.TimedOut(target.ConnectTimeout, "opening a session");
+            throw target.Errors.TimedOut(limit, "opening a session");
         }
         catch (OperationCanceledException)
         {
@@ -73,6 +78,18 @@ internal sealed class SshConnection : IAsyncDisposable
     public BuilderException Lost(Exception? cause)
     {
         lock (sync) return failure ?? target.Errors.Lost(wire.Failure?.Message ?? cause?.Message ?? "it was closed", cause);
+    }
+
+    /// <summary>Forgets whose connection it was: those are told nothing any more.</summary>
+    public void Rest() => target = target with { Options = target.Options with { Verbose = null, HasSlowLink = null } };
+
+    /// <summary>Goes on as a connection of another target with the same login; false: it is broken, or its server is not the target's.</summary>
+    public bool TryHandTo(SshTarget next)
+    {
+        if (!IsUsable || serverKey.Judge(next, out var decidedBy) is not null) return false;
+        target = next;
+        next.Say($"goes on with the connection of a moment ago; its host key {serverKey.Key} is the expected one: {decidedBy}");
+        return true;
     }
 
     /// <summary>Forgets a channel that has been closed.</summary>

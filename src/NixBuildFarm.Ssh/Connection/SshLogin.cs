@@ -81,19 +81,20 @@ internal static class SshLogin
         Algorithms.Choose(info, target.Config, target.HostKeys, target.Builder.Compress || target.Config.Compression);
         var client = new SshClient(info);
         BuilderException? wrongHost = null;
+        ServerKey? serverKey = null;
         var hasGreeted = false;
         client.ServerIdentificationReceived += (_, _) => hasGreeted = true;
         client.HostKeyReceived += (_, e) =>
         {
             e.CanTrust = false; // SSH.NET's default is true
-            wrongHost = Judge(target, e);
+            wrongHost = Judge(target, e, out serverKey);
             e.CanTrust = wrongHost is null;
         };
         try
         {
             using (cancellation.Register(wire.Cut)) await BlockingTaskScheduler.Run(client.Connect);
             cancellation.ThrowIfCancellationRequested();
-            return new SshConnection(target, wire, client);
+            return new SshConnection(target, serverKey!, wire, client);
         }
         catch (Exception e)
         {
@@ -118,8 +119,9 @@ internal static class SshLogin
     }
 
     // Null: the server is the builder.
-    private static BuilderException? Judge(SshTarget target, HostKeyEventArgs e)
+    private static BuilderException? Judge(SshTarget target, HostKeyEventArgs e, out ServerKey? serverKey)
     {
+        serverKey = null;
         if (!HostKey.TryRead(e.HostKey, out var key)) return target.HostKeys.Unproven();
         HostCertificate? certificate = null;
         if (e.Certificate is { } c && HostKey.TryRead(c.CertificateAuthorityKey, out var authority))
@@ -127,7 +129,8 @@ internal static class SshLogin
             var isForHost = c.Type == Certificate.CertificateType.Host;
             certificate = new HostCertificate(authority, isForHost, c.ValidPrincipals.AsReadOnly(), c.CriticalOptions.Keys.ToList());
         }
-        var error = target.HostKeys.Verify(key, certificate, out var decidedBy);
+        serverKey = new(key, certificate);
+        var error = serverKey.Judge(target, out var decidedBy);
         if (error is null) target.Say($"host key {key} is the expected one: {decidedBy}");
         return error;
     }

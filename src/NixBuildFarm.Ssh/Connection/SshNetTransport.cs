@@ -11,10 +11,12 @@ internal sealed class SshNetTransport : IBuilderTransport
     private readonly ConnectionPool bulk;
 
     /// <summary>Makes the transport; nothing is connected yet.</summary>
-    public SshNetTransport(SshTarget target)
+    /// <param name="target">The builder.</param>
+    /// <param name="kept">Idle connections of earlier transports, and where ours go in the end; null: neither.</param>
+    public SshNetTransport(SshTarget target, KeptConnections? kept)
     {
         builder = target.Builder;
-        builds = new ConnectionPool(target, target.Options.ChannelsPerConnection);
+        builds = new ConnectionPool(target, target.Options.ChannelsPerConnection, kept);
         bulk = new ConnectionPool(target, channelsPerConnection: 1);
     }
 

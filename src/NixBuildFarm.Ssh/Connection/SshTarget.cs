@@ -18,6 +18,10 @@ internal sealed record SshTarget(
     /// <summary>The errors of this builder.</summary>
     public SshErrors Errors { get; } = new(Builder, Config.HostName, Config.Port, Config.User);
 
+    /// <summary>What decides where a connection leads, as whom it logs in and how: two targets that say the same can share connections.</summary>
+    public string Login { get; } = string.Join(
+        '\n', [Builder.IdentityFile, Builder.Compress, Config.AgentSocket, Options.SilenceTimeout, .. Config.ConnectionLines]);
+
     /// <summary>The limit for connecting: ours, or the user's own where that is shorter.</summary>
     public TimeSpan ConnectTimeout => Config.ConnectTimeout is { } own && own < Options.ConnectTimeout ? own : Options.ConnectTimeout;
 

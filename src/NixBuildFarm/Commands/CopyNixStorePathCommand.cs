@@ -2,9 +2,7 @@ using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Completers;
 using NixBuildFarm.Copying;
-using NixBuildFarm.Ssh;
 using NixBuildFarm.Store;
-using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Commands;
 
@@ -85,7 +83,7 @@ public sealed class CopyNixStorePathCommand : AsyncCommand
         var observer = new CopyObserver(output);
         try
         {
-            await new PathCopier(request, new BuilderTransports(new SshTransportFactory()), observer).CopyAsync(cancellation);
+            await new PathCopier(request, SessionTransports.Factory, observer).CopyAsync(cancellation);
         }
         finally
         {

@@ -5,8 +5,6 @@ using NixBuildFarm.History;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Reporting;
 using NixBuildFarm.Running;
-using NixBuildFarm.Ssh;
-using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Commands;
 
@@ -144,7 +142,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         using var display = ContinuousIntegration.IsHere ? null : new RunProgressDisplay(output, request.Named, TimeProvider.System);
         IBuildObserver?[] others = [jsonLog, lineLog, display is null ? new ContinuousIntegration(output, TimeProvider.System) : null];
         using var history = new SqliteHistory(SqliteHistory.DefaultFile);
-        var run = new BuildRun(request, new BuilderTransports(new SshTransportFactory()), history, new CombinedObserver([new PipelineObserver(output, display) { IsLogSeen = isLogSeen }, .. others.OfType<IBuildObserver>()]));
+        var run = new BuildRun(request, SessionTransports.Factory, history, new CombinedObserver([new PipelineObserver(output, display) { IsLogSeen = isLogSeen }, .. others.OfType<IBuildObserver>()]));
         await run.RunAsync(cancellation);
         display?.Dispose();
         if (run.Record is { } record)
@@ -157,7 +155,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     {
         var request = await make(output, cancellation);
         using var history = KnownHistory.Open();
-        var plan = await new BuildPlanner(request, new BuilderTransports(new SshTransportFactory()), history.Store, new PipelineObserver(output)).PlanAsync(cancellation);
+        var plan = await new BuildPlanner(request, SessionTransports.Factory, history.Store, new PipelineObserver(output)).PlanAsync(cancellation);
         foreach (var step in plan) output.Object(step);
     }
 

@@ -1,0 +1,76 @@
+namespace NixBuildFarm.Ssh.Connection;
+
+/// <summary>
+/// Connections that a transport has left whole, logged in and idle, for the next one to the same builder. Each is closed when
+/// nobody has taken it for a while. Safe for concurrent use.
+/// </summary>
+/// <param name="duration">How long a connection is kept.</param>
+/// <param name="time">The clock.</param>
+internal sealed class KeptConnections(TimeSpan duration, TimeProvider time)
+{
+    private readonly object sync = new();
+    private readonly List<Kept> all = [];
+
+    /// <summary>
+    /// A connection that logs in where this target would, as whom it would; null: there is none. The server's host key is verified
+    /// again, as the target knows it now.
+    /// </summary>
+    public SshConnection? Take(SshTarget target)
+    {
+        while (RemoveOneOf(target.Login) is { } connection)
+        {
+            if (connection.TryHandTo(target)) return connection;
+            _ = connection.DisposeAsync().AsTask();
+        }
+        return null;
+    }
+
+    /// <summary>Keeps a connection without channels; it is not its owner's any more.</summary>
+    public void Keep(SshConnection connection)
+    {
+        connection.Rest();
+        var kept = new Kept(connection);
+        lock (sync) all.Add(kept);
+        kept.Timer = time.CreateTimer(_ => Close(kept), null, duration, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Closes all of them.</summary>
+    public void Clear()
+    {
+        Kept[] kept;
+        lock (sync) kept = [.. all];
+        foreach (var one in kept) Close(one);
+    }
+
+    private SshConnection? RemoveOneOf(string login)
+    {
+        lock (sync)
+        {
+            if (all.Find(kept => kept.Connection.Login == login) is not { } found) return null;
+            Remove(found);
+            return found.Connection;
+        }
+    }
+
+    private void Close(Kept kept)
+    {
+        lock (sync)
+        {
+            if (!Remove(kept)) return;
+        }
+        _ = kept.Connection.DisposeAsync().AsTask();
+    }
+
+    private bool Remove(Kept kept)
+    {
+        kept.Timer?.Dispose();
+        return all.Remove(kept);
+    }
+
+    private sealed class Kept(SshConnection connection)
+    {
+        public SshConnection Connection { get; } = connection;
+
+        public ITimer? Timer { get; set; }
+    }
+}
