@@ -47,7 +47,7 @@ public sealed class PathCopier
     /// <summary>What is to be copied, references first. It is kept from the source's garbage collector.</summary>
     private async Task<IReadOnlyList<PathInfo>> FindAsync(BuilderSession from, CancellationToken cancellation)
     {
-        await from.AskAsync(daemon => daemon.AddTempRootsAsync(request.Paths, cancellation), cancellation);
+        await from.ProtectAsync(request.Paths, cancellation);
         await supply.LearnAsync(from, request.Paths, cancellation);
         foreach (var absent in request.Paths.Where(path => !catalog.Has(from, path)))
         {

@@ -69,11 +69,16 @@ public sealed partial class DaemonConnection
         if (Version >= WithFeatures) writer.WriteStrings([]);
         writer.WriteUInt64(0); // Processor affinity: no daemon reads it any more.
         writer.WriteUInt64(0); // Reserve space: no daemon reads it any more.
+        var setting = options.Settings is null ? null : new SetOptionsRequest(options.Settings);
+        if (setting is not null) Put(setting);
         await FlushAsync(cancellation);
         if (Version >= WithFeatures) await reader.ReadStringsAsync(WireLimits.Name, cancellation);
         if (Version >= WithNixVersion) NixVersion = await reader.ReadStringAsync(WireLimits.Name, cancellation);
         if (Version >= WithTrust) Trust = await ReadTrustAsync(cancellation);
         await ReadStderrAsync(options.Sink, cancellation);
+        if (setting is null) return;
+        await ReceiveAsync(setting, options.Sink, cancellation);
+        given = options.Settings;
     }
 
     private async Task<DaemonTrust> ReadTrustAsync(CancellationToken cancellation) => await reader.ReadUInt64Async(cancellation) switch

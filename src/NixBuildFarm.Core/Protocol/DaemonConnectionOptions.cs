@@ -11,6 +11,9 @@ public sealed record DaemonConnectionOptions
     /// <summary>How long the greeting may take in all, start of the daemon's process included.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(15);
 
+    /// <summary>Settings for the whole connection, sent along with the greeting, in no round trip of their own; null: the daemon's own.</summary>
+    public DaemonOptions? Settings { get; init; }
+
     /// <summary>The newest version of the protocol to offer.</summary>
     public ProtocolVersion NewestVersion { get; init; } = ProtocolVersion.Newest;
 

@@ -18,24 +18,22 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
     public async Task<BuildOutcome> CarryOutAsync(Attempt attempt, Action begun, Action<DaemonMessage> said)
     {
         var (job, session, cancellation) = (attempt.Job, attempt.Session, attempt.Stopping);
+        await using var connection = session.Reserve(ChannelUse.Build, cancellation);
         attempt.Supplied = await SupplyAsync(attempt, cancellation);
         var outputs = job.Outputs;
         // The build keeps its outputs as long as it runs, so nobody needs to wait for these roots before it has ended.
-        var rooting = session.AskAsync(daemon => daemon.AddTempRootsAsync(outputs, cancellation), cancellation);
+        var rooting = session.ProtectAsync(outputs, cancellation);
 
         using var log = BuildLog.Open(logFolder, job.Path);
         attempt.LogPath = log.Path;
         attempt.LogProblem = log.Problem;
-        var (result, infos) = await session.UseAsync(
-            ChannelUse.Build,
-            async daemon =>
-            {
-                begun();
-                var built = await BuildAsync(daemon, attempt, message => Listen(message, log, said), cancellation);
-                await rooting;
-                return built;
-            },
-            cancellation);
+        var (result, infos) = await connection.UseAsync(async daemon =>
+        {
+            begun();
+            var built = await BuildAsync(daemon, attempt, message => Listen(message, log, said), cancellation);
+            await rooting;
+            return built;
+        });
         attempt.BuildEnded = clock.UtcNow;
         log.Dispose();
         attempt.LogProblem = log.Problem;

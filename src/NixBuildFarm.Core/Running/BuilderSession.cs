@@ -22,6 +22,8 @@ internal sealed class BuilderSession : IAsyncDisposable
     private readonly ConcurrentDictionary<ChannelUse, ConcurrentBag<Connection>> idle = new();
     private readonly SemaphoreSlim controlTurn = new(1, 1);
     private readonly Connection control;
+    private readonly object rootGate = new();
+    private RootRequest? nextRoots;
     private volatile bool isClosed;
     private volatile bool tellsNoClosures;
 
@@ -50,36 +52,82 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <exception cref="BuilderException">It cannot be reached or used.</exception>
     public static async Task<BuilderSession> OpenAsync(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, CancellationToken cancellation)
     {
-        var first = await Connection.OpenAsync(builder, transport, ChannelUse.Build, options, cancellation);
+        using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        // Both at once: a distant builder answers them in the time of one.
+        var machine = BuilderMachine.AskAsync(transport, giveUp.Token);
+        Connection? first = null;
         try
         {
-            var machine = BuilderMachine.AskAsync(transport, cancellation);
+            first = await Connection.OpenAsync(builder, transport, ChannelUse.Build, options, cancellation);
             var facts = await BuilderProbe.AskAsync(first.Daemon, cancellation);
             return new(builder, transport, options, first, facts with { Machine = await machine });
         }
         catch
         {
-            await first.DisposeAsync();
+            await giveUp.CancelAsync();
+            await ((Task)machine).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (first is not null) await first.DisposeAsync();
             throw;
         }
     }
 
-    /// <summary>Asks something over the control connection, one question at a time.</summary>
-    public async Task<T> AskAsync<T>(Func<DaemonConnection, Task<T>> question, CancellationToken cancellation)
+    /// <summary>
+    /// Asks something over the control connection, one question at a time. Who calls a question off does not wait for the answer any more; the
+    /// question is left to its end, since the connection holds the roots of others.
+    /// </summary>
+    public async Task<T> AskAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation)
     {
         await controlTurn.WaitAsync(cancellation);
-        try
+        return await AskInTurnAsync().WaitAsync(cancellation);
+
+        async Task<T> AskInTurnAsync()
         {
-            return await question(control.Daemon);
-        }
-        finally
-        {
-            controlTurn.Release();
+            try
+            {
+                return await question(control.Daemon, CancellationToken.None);
+            }
+            finally
+            {
+                controlTurn.Release();
+            }
         }
     }
 
     /// <summary>The same for what has no answer.</summary>
-    public Task AskAsync(Func<DaemonConnection, Task> request, CancellationToken cancellation) => AskAsync(Answerless(request), cancellation);
+    public Task AskAsync(Func<DaemonConnection, CancellationToken, Task> request, CancellationToken cancellation) => AskAsync(
+        async (daemon, token) =>
+        {
+            await request(daemon, token);
+            return true;
+        },
+        cancellation);
+
+    /// <summary>
+    /// Protects paths, valid or not, from the builder's garbage collector for as long as the session lives. What is asked for while an
+    /// earlier request is under way goes together, so that many builds at a time do not wait for a round trip each.
+    /// </summary>
+    public Task ProtectAsync(IEnumerable<StorePath> paths, CancellationToken cancellation)
+    {
+        lock (rootGate)
+        {
+            nextRoots ??= new(ProtectNextAsync());
+            nextRoots.Paths.AddRange(paths);
+            return nextRoots.Ended.WaitAsync(cancellation);
+        }
+    }
+
+    private async Task ProtectNextAsync()
+    {
+        await Task.Yield(); // the caller holds the gate
+        await AskAsync(
+            (daemon, token) =>
+            {
+                RootRequest request;
+                lock (rootGate) (request, nextRoots) = (nextRoots!, null);
+                return daemon.AddTempRootsAsync(request.Paths, token);
+            },
+            CancellationToken.None);
+    }
 
     /// <summary>
     /// Does something over a connection that is nobody else's meanwhile. A connection that comes back whole is kept warm;
@@ -87,22 +135,20 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// </summary>
     public async Task<T> UseAsync<T>(ChannelUse use, Func<DaemonConnection, Task<T>> work, CancellationToken cancellation)
     {
-        if (isClosed) throw Gone();
-        var pool = idle.GetOrAdd(use, _ => []);
-        if (!pool.TryTake(out var connection)) connection = await OpenAsync(use, cancellation);
-        try
-        {
-            return await work(connection.Daemon);
-        }
-        finally
-        {
-            if (isClosed || connection.Daemon.IsBroken) await connection.DisposeAsync();
-            else pool.Add(connection);
-        }
+        await using var reserved = Reserve(use, cancellation);
+        return await reserved.UseAsync(work);
     }
 
     /// <summary>The same for what has no result.</summary>
     public Task UseAsync(ChannelUse use, Func<DaemonConnection, Task> work, CancellationToken cancellation) => UseAsync(use, Answerless(work), cancellation);
+
+    /// <summary>Sets a connection aside for later use. Where none is idle, one is opened while its user still does something else.</summary>
+    public Reservation Reserve(ChannelUse use, CancellationToken cancellation)
+    {
+        if (isClosed) throw Gone();
+        var pool = idle.GetOrAdd(use, _ => []);
+        return new(this, pool, pool.TryTake(out var connection) ? Task.FromResult(connection) : OpenAsync(use, cancellation));
+    }
 
     /// <summary>
     /// Sends or fetches NARs over a connection that is nobody else's meanwhile. A few small ones go over a connection for builds, of which some
@@ -188,8 +234,51 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <summary>The builder's name.</summary>
     public override string ToString() => Builder.Name;
 
+    /// <summary>Paths that are to be protected by the next request, and when they are.</summary>
+    private sealed class RootRequest(Task ended)
+    {
+        public Task Ended { get; } = ended;
+
+        public List<StorePath> Paths { get; } = [];
+    }
+
+    /// <summary>A connection that is nobody else's until this is disposed of.</summary>
+    public sealed class Reservation : IAsyncDisposable
+    {
+        private readonly BuilderSession session;
+        private readonly ConcurrentBag<Connection> pool;
+        private readonly Task<Connection> opening;
+
+        internal Reservation(BuilderSession session, ConcurrentBag<Connection> pool, Task<Connection> opening)
+        {
+            this.session = session;
+            this.pool = pool;
+            this.opening = opening;
+        }
+
+        /// <summary>Does something over the connection.</summary>
+        /// <exception cref="BuilderException">The connection could not be opened.</exception>
+        public async Task<T> UseAsync<T>(Func<DaemonConnection, Task<T>> work) => await work((await opening).Daemon);
+
+        /// <summary>Gives it back, as soon as it is open.</summary>
+        public async ValueTask DisposeAsync()
+        {
+            var givingBack = GiveBackAsync();
+            if (opening.IsCompleted) await givingBack;
+        }
+
+        private async Task GiveBackAsync()
+        {
+            await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!opening.IsCompletedSuccessfully) return;
+            var connection = opening.Result;
+            if (session.isClosed || connection.Daemon.IsBroken) await connection.DisposeAsync();
+            else pool.Add(connection);
+        }
+    }
+
     /// <summary>A daemon connection and the channel below it.</summary>
-    private sealed class Connection : IAsyncDisposable
+    internal sealed class Connection : IAsyncDisposable
     {
         /// <summary>More hardly helps: a socket of Nix's daemon holds 208 KiB.</summary>
         private const int BulkBufferSize = 256 << 10;
@@ -210,10 +299,7 @@ internal sealed class BuilderSession : IAsyncDisposable
             var opened = await transport.OpenAsync(use, cancellation);
             try
             {
-                var daemon = await DaemonConnection.OpenAsync(
-                    opened.Stream, Describe(builder, opened, use), cancellation);
-                await daemon.SetOptionsAsync(options, cancellation);
-                return new(opened, daemon);
+                return new(opened, await DaemonConnection.OpenAsync(opened.Stream, Describe(builder, opened, use) with { Settings = options }, cancellation));
             }
             catch
             {

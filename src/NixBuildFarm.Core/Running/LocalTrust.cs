@@ -29,7 +29,7 @@ internal static class LocalTrust
             daemon => daemon.BuildDerivationAsync(RandomPath(ProbeName + ".drv"), Probe(output), BuildMode.Normal, sink: null, cancellation),
             cancellation);
         if (!built.IsSuccess) return $"{builder} cannot build at all: {built.ErrorMessage}";
-        var info = await builder.AskAsync(daemon => daemon.QueryPathInfoAsync(output, cancellation), cancellation);
+        var info = await builder.AskAsync((daemon, token) => daemon.QueryPathInfoAsync(output, token), cancellation);
         if (info is null || info.Signatures.Count == 0) return $"{builder} does not sign what it builds.";
         try
         {

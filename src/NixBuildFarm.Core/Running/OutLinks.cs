@@ -21,13 +21,7 @@ internal static class OutLinks
             {
                 var name = link + (number > 1 ? $"-{number}" : "") + (output == "out" ? "" : $"-{output}");
                 Replace(Path.GetFullPath(name), path);
-                await local.AskAsync(
-                    async daemon =>
-                    {
-                        await daemon.AddIndirectRootAsync(Path.GetFullPath(name), cancellation);
-                        return true;
-                    },
-                    cancellation);
+                await local.AskAsync((daemon, token) => daemon.AddIndirectRootAsync(Path.GetFullPath(name), token), cancellation);
             }
         }
     }

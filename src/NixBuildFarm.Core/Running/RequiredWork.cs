@@ -44,17 +44,17 @@ internal sealed class RequiredWork
     {
         var derivations = graph.Nodes.Select(node => node.Path);
         return await local.AskAsync(
-            async daemon =>
+            async (daemon, token) =>
             {
-                var realised = await FindRealisedAsync(graph, requested, daemon, cancellation);
+                var realised = await FindRealisedAsync(graph, requested, daemon, token);
                 StorePath[] outputs =
                 [
                     .. graph.Nodes.SelectMany(node => node.Derivation.Outputs.Values).Select(output => output.Path).OfType<StorePath>(),
                     .. realised.Values.SelectMany(known => known.Values),
                 ];
-                await daemon.AddTempRootsAsync([.. derivations, .. outputs], cancellation);
-                var valid = await daemon.QueryValidPathsAsync(outputs, substitute: false, cancellation);
-                var missing = await daemon.QueryMissingAsync([.. requested.Select(r => r.ToDerivedPath())], cancellation);
+                await daemon.AddTempRootsAsync([.. derivations, .. outputs], token);
+                var valid = await daemon.QueryValidPathsAsync(outputs, substitute: false, token);
+                var missing = await daemon.QueryMissingAsync([.. requested.Select(r => r.ToDerivedPath())], token);
                 return Find(graph, requested, valid, missing.WillSubstitute, realised);
             },
             cancellation);

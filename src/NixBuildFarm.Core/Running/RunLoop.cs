@@ -568,12 +568,7 @@ internal sealed partial class RunLoop : IDisposable
 
     /// <summary>Else the local store would have the outputs, and not know that they are those of the derivation.</summary>
     private async Task RegisterAsync(IReadOnlyList<Realisation> realisations) => await local.AskAsync(
-        async daemon =>
-        {
-            await daemon.RegisterRealisationsAsync(realisations, stop.Token);
-            return true;
-        },
-        stop.Token);
+        (daemon, token) => daemon.RegisterRealisationsAsync(realisations, token), stop.Token);
 
     /// <summary>A job is done: notes for what waits for it whether it could be built from now on.</summary>
     private void NoteDone(RunJob job)

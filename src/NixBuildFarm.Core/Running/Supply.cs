@@ -90,7 +90,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
             if (asked.Count > 0)
             {
                 if (++questions == LevelsOneByOne) asked.UnionWith(Unknown(await at.GuessClosureAsync(asked, cancellation)));
-                foreach (var info in (await at.AskAsync(daemon => daemon.QueryPathInfosAsync(asked, cancellation), cancellation)).Values) told[info.Path] = info;
+                foreach (var info in (await at.AskAsync((daemon, token) => daemon.QueryPathInfosAsync(asked, token), cancellation)).Values) told[info.Path] = info;
             }
             var infos = level.Select(told.GetValueOrDefault).OfType<PathInfo>().ToArray();
             foreach (var info in infos) catalog.Add(info, at);
@@ -112,7 +112,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     public async Task LearnOutputsAsync(BuilderSession at, RunJob job, IReadOnlyDictionary<StorePath, PathInfo>? said, CancellationToken cancellation)
     {
         var outputs = job.NamedOutputs.ToDictionary(output => output.Value, output => output.Key);
-        var infos = said ?? await at.AskAsync(daemon => daemon.QueryPathInfosAsync(outputs.Keys, cancellation), cancellation);
+        var infos = said ?? await at.AskAsync((daemon, token) => daemon.QueryPathInfosAsync(outputs.Keys, token), cancellation);
         if (outputs.Keys.FirstOrDefault(path => !infos.ContainsKey(path)) is { } missing) throw Lie(at, $"says that it built {job.Name}, but does not have {missing}");
         var allowed = catalog.ClosureOf(job.Inputs).Select(info => info.Path).Concat(outputs.Keys).ToHashSet();
         foreach (var info in infos.Values)
@@ -128,8 +128,8 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     {
         if (jobs.Count == 0) return [];
         StorePath[] paths = [.. jobs.SelectMany(job => job.Outputs)];
-        await at.AskAsync(daemon => daemon.AddTempRootsAsync(paths, cancellation), cancellation);
-        var valid = await at.AskAsync(daemon => daemon.QueryValidPathsAsync(paths, substitute: false, cancellation), cancellation);
+        await at.ProtectAsync(paths, cancellation);
+        var valid = await at.AskAsync((daemon, token) => daemon.QueryValidPathsAsync(paths, substitute: false, token), cancellation);
         RunJob[] kept = [.. jobs.Where(job => job.Outputs.All(valid.Contains))];
         foreach (var job in kept)
         {
@@ -152,12 +152,12 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         var unknown = wanted.Where(info => !catalog.Has(to, info.Path)).ToArray();
         if (unknown.Length == 0) return;
         var paths = unknown.Select(info => info.Path).ToArray();
-        await to.AskAsync(daemon => daemon.AddTempRootsAsync(paths, cancellation), cancellation);
+        await to.ProtectAsync(paths, cancellation);
         // The local store's substituters have been asked when the run began. Those of a builder may take their time to
         // send what they have, and nobody else's question is to wait for that.
         var valid = to.UsesSubstitutes && !to.Builder.IsLocal
             ? await to.UseAsync(ChannelUse.Build, daemon => daemon.QueryValidPathsAsync(paths, substitute: true, cancellation), cancellation)
-            : await to.AskAsync(daemon => daemon.QueryValidPathsAsync(paths, substitute: false, cancellation), cancellation);
+            : await to.AskAsync((daemon, token) => daemon.QueryValidPathsAsync(paths, substitute: false, token), cancellation);
         foreach (var info in unknown.Where(info => valid.Contains(info.Path))) catalog.Add(info, to);
     }
 

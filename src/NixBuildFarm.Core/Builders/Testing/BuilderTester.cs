@@ -28,7 +28,7 @@ public static class BuilderTester
         {
             await using var session = await BuilderSession.OpenAsync(builder, transport, new DaemonOptions(), limited.Token);
             var question = Stopwatch.StartNew();
-            await session.AskAsync(daemon => daemon.QueryValidPathsAsync([], substitute: false, limited.Token), limited.Token);
+            await session.AskAsync((daemon, token) => daemon.QueryValidPathsAsync([], substitute: false, token), limited.Token);
             var latency = question.Elapsed;
             if (!build || !session.Facts.Trusted) return Judge(session.Builder, session.Facts, latency, []);
             limited.CancelAfter(Timeout.InfiniteTimeSpan);
