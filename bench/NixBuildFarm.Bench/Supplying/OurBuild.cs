@@ -1,8 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Running;
-using NixBuildFarm.Ssh;
 using NixBuildFarm.Store;
-using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Bench.Supplying;
 
@@ -16,7 +14,7 @@ internal sealed class OurBuild : IBuildObserver
     {
         var observer = new OurBuild();
         var request = new BuildRequest { Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([new(StorePath.Parse(derivation), [])]), Builders = builders, CopyBack = copyBack };
-        await new BuildRun(request, new BuilderTransports(new SshTransportFactory()), NoHistory.Instance, observer).RunAsync(CancellationToken.None);
+        await new BuildRun(request, Session.Transports, NoHistory.Instance, observer).RunAsync(CancellationToken.None);
         if (observer.problems.Count > 0) throw new InvalidOperationException(string.Join('\n', observer.problems));
     }
 

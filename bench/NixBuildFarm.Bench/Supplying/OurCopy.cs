@@ -1,8 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Copying;
-using NixBuildFarm.Ssh;
 using NixBuildFarm.Store;
-using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Bench.Supplying;
 
@@ -18,7 +16,7 @@ internal sealed class OurCopy : ICopyObserver
         var request = new PathCopyRequest { Paths = [.. paths.Select(StorePath.Parse)] };
         if (from is not null) request = request with { From = from };
         if (to is not null) request = request with { To = [to] };
-        await new PathCopier(request, new BuilderTransports(new SshTransportFactory()), observer).CopyAsync(CancellationToken.None);
+        await new PathCopier(request, Session.Transports, observer).CopyAsync(CancellationToken.None);
         if (observer.problems.Count > 0) throw new InvalidOperationException(string.Join('\n', observer.problems));
     }
 

@@ -38,8 +38,9 @@ public sealed class PathCopier
     public async Task CopyAsync(CancellationToken cancellation)
     {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
-        var from = await sessions.OpenAsync(request.From, useSubstitutes: false, cancellation);
-        var openings = request.To.Select(to => (Builder: to, Session: sessions.OpenAsync(to, useSubstitutes: false, cancellation))).ToArray();
+        var opening = sessions.OpenAsync(request.From, useSubstitutes: false, cancellation, forNars: true);
+        var openings = request.To.Select(to => (Builder: to, Session: sessions.OpenAsync(to, useSubstitutes: false, cancellation, forNars: true))).ToArray();
+        var from = await opening;
         var paths = await FindAsync(from, cancellation);
         await Task.WhenAll(openings.Select(opening => CopyAsync(paths, from, opening.Builder, opening.Session, cancellation)));
     }

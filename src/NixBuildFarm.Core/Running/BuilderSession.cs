@@ -19,16 +19,19 @@ internal sealed class BuilderSession : IAsyncDisposable
     private static readonly TimeSpan ClosurePatience = TimeSpan.FromSeconds(10);
 
     private readonly IBuilderTransport transport;
-    private readonly ConcurrentDictionary<ChannelUse, ConcurrentBag<Connection>> idle = new();
+    private readonly ConcurrentDictionary<ChannelUse, ConcurrentBag<Task<Connection>>> idle = new();
     private readonly SemaphoreSlim controlTurn = new(1, 1);
     private readonly Connection control;
+    private readonly CancellationTokenSource closing;
     private readonly object rootGate = new();
     private RootRequest? nextRoots;
     private volatile bool isClosed;
     private volatile bool tellsNoClosures;
 
-    private BuilderSession(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, Connection control, BuilderFacts facts)
+    private BuilderSession(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, Connection control, BuilderFacts facts, Task<Connection>? bulk, CancellationTokenSource closing)
     {
+        this.closing = closing;
+        if (bulk is not null) idle[ChannelUse.Bulk] = [bulk];
         Builder = builder.On(facts.Machine);
         this.transport = transport;
         Options = options;
@@ -49,24 +52,32 @@ internal sealed class BuilderSession : IAsyncDisposable
     public BuilderFacts Facts { get; }
 
     /// <summary>Connects, and asks whether the builder trusts us and what machine it is.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="transport">Reaches it.</param>
+    /// <param name="options">The settings of each connection.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <param name="forNars">Whether many NARs are to follow: their connection is then opened at the same time.</param>
     /// <exception cref="BuilderException">It cannot be reached or used.</exception>
-    public static async Task<BuilderSession> OpenAsync(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, CancellationToken cancellation)
+    public static async Task<BuilderSession> OpenAsync(
+        NixBuilder builder, IBuilderTransport transport, DaemonOptions options, CancellationToken cancellation, bool forNars = false)
     {
-        using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var untilClosed = new CancellationTokenSource();
         // Both at once: a distant builder answers them in the time of one.
-        var machine = BuilderMachine.AskAsync(transport, giveUp.Token);
+        var machine = BuilderMachine.AskAsync(transport, untilClosed.Token);
+        var bulk = forNars ? Connection.OpenAsync(builder, transport, ChannelUse.Bulk, options, untilClosed.Token) : null;
         Connection? first = null;
         try
         {
             first = await Connection.OpenAsync(builder, transport, ChannelUse.Build, options, cancellation);
             var facts = await BuilderProbe.AskAsync(first.Daemon, cancellation);
-            return new(builder, transport, options, first, facts with { Machine = await machine });
+            return new(builder, transport, options, first, facts with { Machine = await machine.WaitAsync(cancellation) }, bulk, untilClosed);
         }
         catch
         {
-            await giveUp.CancelAsync();
+            await untilClosed.CancelAsync();
             await ((Task)machine).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (first is not null) await first.DisposeAsync();
+            if (bulk is not null) await CloseAsync(bulk);
             throw;
         }
     }
@@ -147,7 +158,7 @@ internal sealed class BuilderSession : IAsyncDisposable
     {
         if (isClosed) throw Gone();
         var pool = idle.GetOrAdd(use, _ => []);
-        return new(this, pool, pool.TryTake(out var connection) ? Task.FromResult(connection) : OpenAsync(use, cancellation));
+        return new(this, pool, pool.TryTake(out var connection) ? connection : OpenAsync(use, cancellation));
     }
 
     /// <summary>
@@ -214,7 +225,14 @@ internal sealed class BuilderSession : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         isClosed = true;
-        await Task.WhenAll(idle.Values.SelectMany(pool => pool).Append(control).Select(c => c.DisposeAsync().AsTask()));
+        await closing.CancelAsync();
+        await Task.WhenAll(idle.Values.SelectMany(pool => pool).Select(CloseAsync).Append(control.DisposeAsync().AsTask()));
+    }
+
+    private static async Task CloseAsync(Task<Connection> opening)
+    {
+        await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (opening.IsCompletedSuccessfully) await opening.Result.DisposeAsync();
     }
 
     private async Task<Connection> OpenAsync(ChannelUse use, CancellationToken cancellation)
@@ -246,10 +264,10 @@ internal sealed class BuilderSession : IAsyncDisposable
     public sealed class Reservation : IAsyncDisposable
     {
         private readonly BuilderSession session;
-        private readonly ConcurrentBag<Connection> pool;
+        private readonly ConcurrentBag<Task<Connection>> pool;
         private readonly Task<Connection> opening;
 
-        internal Reservation(BuilderSession session, ConcurrentBag<Connection> pool, Task<Connection> opening)
+        internal Reservation(BuilderSession session, ConcurrentBag<Task<Connection>> pool, Task<Connection> opening)
         {
             this.session = session;
             this.pool = pool;
@@ -271,9 +289,8 @@ internal sealed class BuilderSession : IAsyncDisposable
         {
             await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!opening.IsCompletedSuccessfully) return;
-            var connection = opening.Result;
-            if (session.isClosed || connection.Daemon.IsBroken) await connection.DisposeAsync();
-            else pool.Add(connection);
+            if (session.isClosed || opening.Result.Daemon.IsBroken) await opening.Result.DisposeAsync();
+            else pool.Add(opening);
         }
     }
 

@@ -17,12 +17,16 @@ internal sealed class SessionSet(IBuilderTransportFactory transports, TransportO
         OpenAsync(farm.FirstOrDefault(builder => builder.IsLocal) ?? NixBuilder.LocalStore, useSubstitutes: true, cancellation);
 
     /// <summary>Opens a session.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="useSubstitutes">Whether it may fetch from its substituters.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <param name="forNars">Whether many NARs are to follow.</param>
     /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
     /// <exception cref="OperationCanceledException">The run has ended meanwhile.</exception>
-    public Task<BuilderSession> OpenAsync(NixBuilder builder, bool useSubstitutes, CancellationToken cancellation)
+    public Task<BuilderSession> OpenAsync(NixBuilder builder, bool useSubstitutes, CancellationToken cancellation, bool forNars = false)
     {
         var transport = transports.Create(builder, options);
-        var session = OpenAsync(builder, transport, Options(useSubstitutes), cancellation);
+        var session = OpenAsync(builder, transport, Options(useSubstitutes), forNars, cancellation);
         lock (gate)
         {
             opened.Add((transport, session));
@@ -56,10 +60,11 @@ internal sealed class SessionSet(IBuilderTransportFactory transports, TransportO
         await member.Transport.DisposeAsync();
     }
 
-    private async Task<BuilderSession> OpenAsync(NixBuilder builder, IBuilderTransport transport, DaemonOptions daemonOptions, CancellationToken cancellation)
+    private async Task<BuilderSession> OpenAsync(
+        NixBuilder builder, IBuilderTransport transport, DaemonOptions daemonOptions, bool forNars, CancellationToken cancellation)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
-        return await BuilderSession.OpenAsync(builder, transport, daemonOptions, either.Token);
+        return await BuilderSession.OpenAsync(builder, transport, daemonOptions, either.Token, forNars);
     }
 
     private static async Task CloseAsync(Task<BuilderSession> opening)
