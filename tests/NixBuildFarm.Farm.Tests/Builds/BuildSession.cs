@@ -60,6 +60,8 @@ public sealed class BuildSession : IDisposable
 
     public void Dispose()
     {
+        // The next test's machines are to be reached anew, whatever it does to them.
+        session.Run("Remove-Module NixBuildFarm");
         session.Dispose();
         Directory.Delete(Folder, recursive: true);
     }

@@ -1,0 +1,72 @@
+using NixBuildFarm.Farm.Tests.Builds;
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Ssh;
+
+/// <summary>Who builds again does not log in again; a machine that was away meanwhile is reached anew.</summary>
+public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
+{
+    private readonly BuildSession session = new();
+
+    public void Dispose() => session.Dispose();
+
+    [Fact]
+    public async Task The_next_build_of_a_session_does_not_log_in_again()
+    {
+        Build("first");
+        var before = await LoginsAsync();
+
+        Build("second");
+
+        Assert.Equal(before, await LoginsAsync());
+    }
+
+    [Fact]
+    public async Task A_copy_goes_on_with_the_connections_of_a_build()
+    {
+        var output = Build("first").Output;
+        await farm.Coordinator.ExecAsync("nix-store", "--delete", output);
+        var before = await LoginsAsync();
+
+        // The NARs have a connection of their own.
+        Assert.Empty(session.Run($"Copy-NixStorePath {output} -From ruby").Errors);
+
+        Assert.InRange(await LoginsAsync() - before, 0, 1);
+    }
+
+    [Fact]
+    public async Task Removing_the_module_logs_out()
+    {
+        Build("first");
+        Assert.NotEqual(0, await SessionsAsync());
+
+        session.Run("Remove-Module NixBuildFarm");
+
+        for (var i = 0; i < 600 && await SessionsAsync() > 0; i++) await Task.Delay(50, TestContext.Current.CancellationToken);
+        Assert.Equal(0, await SessionsAsync());
+    }
+
+    [Fact]
+    public async Task A_machine_that_was_off_between_two_builds_is_logged_in_to_again()
+    {
+        Build("first");
+        await using (await farm.Ruby.InflictAsync(Fault.SshdKilled))
+        {
+            // It comes back at once.
+        }
+
+        Build("second");
+    }
+
+    private BuildLine Build(string name)
+    {
+        session.Write(name, $"""package "{name}" (sleep 0) [ ]""");
+        return session.Run($"Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path {name}.nix").Succeeded()[name];
+    }
+
+    private async Task<int> LoginsAsync() =>
+        (await farm.Ruby.ExecAsync("cat", "/run/sshd.log")).Split('\n').Count(line => line.Contains("Accepted ", StringComparison.Ordinal));
+
+    /// <summary>The processes of sshd there that serve somebody.</summary>
+    private async Task<int> SessionsAsync() => int.Parse(await farm.Ruby.ExecAsync("bash", "-c", "grep -slz '^sshd: .*@' /proc/[0-9]*/cmdline | wc -l"));
+}
