@@ -43,6 +43,7 @@ public sealed class PathCopier
         var from = await opening;
         var paths = await FindAsync(from, cancellation);
         await Task.WhenAll(openings.Select(opening => CopyAsync(paths, from, opening.Builder, opening.Session, cancellation)));
+        sessions.Complete();
     }
 
     /// <summary>What is to be copied, references first. It is kept from the source's garbage collector.</summary>

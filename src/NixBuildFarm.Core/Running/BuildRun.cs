@@ -68,6 +68,7 @@ public sealed class BuildRun
         try
         {
             var results = await RunAsync(requested, localOpening, connector, remote, history, recorder, cancellation);
+            sessions.Complete();
             Record = recorder.Ended();
             history.Note(Record);
             return results;

@@ -5,11 +5,24 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Running;
 
 /// <summary>The sessions of a run, closed together when it ends, however it ends.</summary>
-internal sealed class SessionSet(IBuilderTransportFactory transports, TransportOptions options) : IAsyncDisposable
+internal sealed class SessionSet : IAsyncDisposable
 {
+    private readonly IBuilderTransportFactory transports;
+    private readonly TransportOptions options;
     private readonly object gate = new();
     private readonly CancellationTokenSource closing = new();
     private readonly List<(IBuilderTransport Transport, Task<BuilderSession> Session)> opened = [];
+    private volatile bool isComplete;
+
+    /// <summary>Makes an empty set.</summary>
+    public SessionSet(IBuilderTransportFactory transports, TransportOptions options)
+    {
+        this.transports = transports;
+        this.options = options with { IsComplete = () => isComplete };
+    }
+
+    /// <summary>The run has come to its end by itself: its connections may serve the next one. Those of one that was stopped are closed.</summary>
+    public void Complete() => isComplete = true;
 
     /// <summary>Opens a session with the local store, which every run uses, whether or not it builds there.</summary>
     /// <exception cref="BuilderException">There is no local store that can be used.</exception>

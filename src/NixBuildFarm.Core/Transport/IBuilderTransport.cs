@@ -77,6 +77,12 @@ public sealed record TransportOptions
     /// </summary>
     public Func<string, bool>? HasSlowLink { get; init; }
 
+    /// <summary>
+    /// Says whether all that the connections were for has come to its end. Asked when a transport is disposed of: only then may it leave idle
+    /// connections to the next one. Null: it closes them.
+    /// </summary>
+    public Func<bool>? IsComplete { get; init; }
+
     /// <summary>Says which decisions were taken, for the Verbose stream; called from any thread.</summary>
     public Action<string>? Verbose { get; init; }
 }

@@ -74,7 +74,7 @@ internal sealed class ConnectionPool : IAsyncDisposable
             all = [.. members];
             members.Clear();
         }
-        if (kept is not null)
+        if (kept is not null && target.Options.IsComplete?.Invoke() == true)
         {
             foreach (var whole in all.Where(member => member.IsWhole).ToList())
             {

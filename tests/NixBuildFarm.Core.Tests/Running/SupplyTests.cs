@@ -10,6 +10,9 @@ namespace NixBuildFarm.Core.Tests.Running;
 
 public sealed class SupplyTests : IAsyncDisposable
 {
+    /// <summary>Long enough that even a busy machine has sent a long list before the first answer to it comes.</summary>
+    private static readonly TimeSpan Far = TimeSpan.FromMilliseconds(250);
+
     private static readonly Urgency Needed = new(TransferPurpose.Needed);
 
     private readonly FakeFarm farm = new("ruby", "kana");
@@ -335,7 +338,7 @@ public sealed class SupplyTests : IAsyncDisposable
     {
         var session = await BuilderSession.OpenAsync(
             machine.Builder,
-            trips is null ? machine : new DistantTransport(machine, TimeSpan.FromMilliseconds(50), trips),
+            trips is null ? machine : new DistantTransport(machine, Far, trips),
             new DaemonOptions { UseSubstitutes = substitutes },
             Cancellation);
         sessions.Add(session);

@@ -49,6 +49,9 @@ public sealed class BuildSession : IDisposable
         {{expression}}
         """);
 
+    /// <summary>Closes the connections that runs have left to each other, as removing the module does, and goes on with a module loaded anew.</summary>
+    public void LogOut() => session.Run("Remove-Module NixBuildFarm; Import-Module $args[0]", RecordingSession.ModuleManifest);
+
     /// <summary>Runs a script to its end.</summary>
     public BuildOutput Run(string script) => new(session.Run(script));
 
@@ -61,7 +64,7 @@ public sealed class BuildSession : IDisposable
     public void Dispose()
     {
         // The next test's machines are to be reached anew, whatever it does to them.
-        session.Run("Remove-Module NixBuildFarm");
+        LogOut();
         session.Dispose();
         Directory.Delete(Folder, recursive: true);
     }

@@ -51,6 +51,13 @@ public sealed class FaultyRun(TestFarm farm) : IAsyncDisposable
         Session.Run($"Get-NixBuilder {string.Join(", ", hosts.Select(host => host.Name))} | Invoke-NixDistributedBuild -Path next.nix").Succeeded();
     }
 
+    /// <summary>The same after a run that came to its end by itself: its idle connections may wait for the next one until the module goes.</summary>
+    public Task NothingButIdleConnectionsIsLeftAsync(string marker, params FarmHost[] hosts)
+    {
+        Session.LogOut();
+        return NothingIsLeftAsync(marker, hosts);
+    }
+
     /// <summary>Collects what the test has left in the stores: they are in memory, and some of it is large.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -40,7 +40,7 @@ public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
         Build("first");
         Assert.NotEqual(0, await SessionsAsync());
 
-        session.Run("Remove-Module NixBuildFarm");
+        session.LogOut();
 
         for (var i = 0; i < 600 && await SessionsAsync() > 0; i++) await Task.Delay(50, TestContext.Current.CancellationToken);
         Assert.Equal(0, await SessionsAsync());

@@ -9,6 +9,7 @@ namespace NixBuildFarm.Ssh.Tests.Connection;
 public sealed class KeptConnectionTests : IDisposable
 {
     private readonly KeptConnections kept = new(TimeSpan.FromHours(1), TimeProvider.System);
+    private bool isComplete = true;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -105,9 +106,20 @@ public sealed class KeptConnectionTests : IDisposable
     public async Task Nothing_is_kept_for_those_who_give_a_passphrase()
     {
         await using var server = await SshServer.StartAsync();
-        var options = new TransportOptions { KeyPassphrase = new SecureString() };
+        var options = new TransportOptions { IsComplete = () => true, KeyPassphrase = new SecureString() };
 
         await using (var transport = new SshTransport(server.Builder(hostKey: server.HostKeyLine), options, server.Environment, kept)) await UseAsync(transport);
+
+        await TestStreams.UntilAsync(() => server.Descendants().Count == 0, "the server's processes end");
+    }
+
+    [Fact]
+    public async Task Nothing_is_kept_of_what_was_stopped()
+    {
+        await using var server = await SshServer.StartAsync();
+        isComplete = false;
+
+        await UseAsync(server, server.Builder(hostKey: server.HostKeyLine));
 
         await TestStreams.UntilAsync(() => server.Descendants().Count == 0, "the server's processes end");
     }
@@ -151,7 +163,7 @@ public sealed class KeptConnectionTests : IDisposable
     private static int Logins(SshServer server) => server.Log.Split("Accepted publickey").Length - 1;
 
     private SshTransport Transport(SshServer server, NixBuilder builder, KeptConnections? where = null) =>
-        new(builder, new TransportOptions { Verbose = text => TestContext.Current.TestOutputHelper?.WriteLine(text) }, server.Environment, where ?? kept);
+        new(builder, new TransportOptions { IsComplete = () => isComplete, Verbose = text => TestContext.Current.TestOutputHelper?.WriteLine(text) }, server.Environment, where ?? kept);
 
     private async Task UseAsync(SshServer server, NixBuilder builder, KeptConnections? where = null)
     {
