@@ -78,7 +78,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
             var place = Best(next, now, mayWait: patienceLeft > 0);
             if (place.Builder >= 0 && state.Builders[place.Builder].FreeSlots > 0)
             {
-                decisions.Add(Start(next, place, now));
+                decisions.Add(FollowFamily(next, place, now, mayWait: patienceLeft > 0));
             }
             else if (place.Builder >= 0)
             {
@@ -172,6 +172,9 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
 
     public void EndHedge(int job) => hedged.Remove(job);
 
+    /// <summary>Whether equal choices are made so that less needs to be sent. The rules of others know nothing of that.</summary>
+    private bool SparesLinks => heuristic is { Rule: PlacementRule.EarliestFinish, IsFifo: false };
+
     private bool IsPossible(int job)
     {
         if (!state.ExcludedBuilders.ContainsKey(job)) return state.Kinds.KindsOf(state.Classes[job]).Length > 0;
@@ -208,6 +211,16 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         return best;
     }
 
+    /// <summary>Starts a job, or in its place an equal one whose output is needed together with what is built there.</summary>
+    private SchedulingDecision.Start FollowFamily(int job, Place place, double now, bool mayWait)
+    {
+        if (!SparesLinks) return Start(job, place, now);
+        var sibling = state.Families.Instead(job, place.Builder);
+        if (sibling >= 0 && Best(sibling, now, mayWait) is var other && other.Builder == place.Builder) (job, place) = (sibling, other);
+        state.Families.Settle(job, place.Builder);
+        return Start(job, place, now);
+    }
+
     private SchedulingDecision.Start Start(int job, Place place, double now)
     {
         var cores = CoresFor(job, place.Builder);
@@ -238,7 +251,7 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
             var inputsAt = InputsAt(job, place.Builder, now);
             var free = Math.Max(now, state.Builders[place.Builder].Key);
             // Sooner than this the transfer would be in the way of more urgent ones.
-            if (inputsAt <= now) continue;
+            if (inputsAt <= now || (SparesLinks && MayStayWithInputs(job, place, now))) continue;
             var soon = free - PrepareAhead * (1 + inputsAt - now);
             if (soon > now)
             {
@@ -249,6 +262,37 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
             NoteTransfer(job, place.Builder, now);
             decisions.Add(new SchedulingDecision.Prepare(job, place.Builder));
         }
+    }
+
+    /// <summary>
+    /// Whether the job would be placed on a builder that has made some of its inputs, were that free as early as it may well be. What was sent
+    /// ahead would then have been sent for nothing.
+    /// </summary>
+    private bool MayStayWithInputs(int job, Place place, double now)
+    {
+        foreach (var dependency in state.Graph.DependenciesOf(job))
+        {
+            var maker = state.MadeOn[dependency];
+            if (maker < 0 || maker == place.Builder || !state.MayTake(maker, job) || !state.Kinds.Scarce.IsOpen(maker, state.Classes[job])) continue;
+            var best = new Place(-1, 0, place.Finish);
+            ConsiderFrom(job, maker, EarlyFree(maker, now), now, double.PositiveInfinity, ref best);
+            if (best.Builder >= 0) return true;
+        }
+        return false;
+    }
+
+    /// <summary>When a slot of the builder may well be free, its jobs being shorter than thought.</summary>
+    private double EarlyFree(int b, double now)
+    {
+        var builder = state.Builders[b];
+        if (builder.FreeSlots > 0) return now;
+        var earliest = double.PositiveInfinity;
+        foreach (var slot in builder.Slots)
+        {
+            if (slot.Job < 0) continue;
+            earliest = Math.Min(earliest, slot.StartedAt + (slot.FreeAt - slot.StartedAt) * Math.Exp(-2 * state.Estimates[slot.Job].Spread));
+        }
+        return Math.Max(now, earliest);
     }
 
     /// <summary>
@@ -347,6 +391,8 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
             }
             return best;
         }
+        // Ties go to where its output is needed.
+        if (SparesLinks && state.Families.HomeOf(job) is var home and >= 0 && state.MayTake(home, job)) Consider(job, home, now, mayWait, latest, ref best);
         foreach (var kind in state.Kinds.KindsOf(state.Classes[job])) Consider(job, FirstOf(kind, now), now, mayWait, latest, ref best);
         // Where its inputs were made is worth a look as well: nothing needs to move.
         foreach (var dependency in state.Graph.DependenciesOf(job))
@@ -406,7 +452,11 @@ internal sealed class Placement(SchedulingState state, SchedulerOptions options,
         if (!state.Kinds.Scarce.IsOpen(b, state.Classes[job])) return;
         if (heuristic.Guards && IsGuarded(job, b, now)) return;
         if (!mayWait && builder.FreeSlots == 0) return;
-        var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
+        ConsiderFrom(job, b, builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key), now, latest, ref best);
+    }
+
+    private void ConsiderFrom(int job, int b, double free, double now, double latest, ref Place best)
+    {
         var start = Math.Max(free, InputsAt(job, b, now)) + options.StartOverhead;
         var finish = start + state.Estimates[job].MeanSeconds / state.SpeedOf(b, job);
         if (options.Moldable) finish = start + (finish - start) * CoreFactorOf(job, CoresFor(job, b));

@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>
-/// The ready jobs of one eligibility class, most urgent first: larger priority, larger key, more dependents, smaller index. A binary
+/// The ready jobs of one eligibility class, most urgent first: larger priority, larger key, more dependents, no home, smaller index. A binary
 /// heap that knows where each job lies, so that any job can be taken out or moved when its key changes.
 /// </summary>
 internal sealed class ReadyQueue(JobOrder order)
@@ -97,13 +97,21 @@ internal sealed class JobOrder(JobGraph graph)
     /// <summary>Where each ready job lies in its queue; −1 elsewhere.</summary>
     public int[] Position { get; private init; } = Enumerable.Repeat(-1, graph.Count).ToArray();
 
+    /// <summary>Jobs that one builder of several is the right one for: among equals, the others are placed first.</summary>
+    public bool[] HasHome { get; private init; } = new bool[graph.Count];
+
     public bool IsBefore(int a, int b)
     {
         if (graph[a].Priority != graph[b].Priority) return graph[a].Priority > graph[b].Priority;
         if (Key[a] != Key[b]) return Key[a] > Key[b];
         var dependents = graph.DependentsOf(a).Length - graph.DependentsOf(b).Length;
-        return dependents != 0 ? dependents > 0 : a < b;
+        if (dependents != 0) return dependents > 0;
+        return HasHome[a] != HasHome[b] ? HasHome[b] : a < b;
     }
 
-    public JobOrder Clone() => new(graph) { Key = (double[])Key.Clone(), Position = (int[])Position.Clone() };
+    /// <summary>Whether nothing but homes and indexes puts one before the other.</summary>
+    public bool IsEqual(int a, int b) =>
+        graph[a].Priority == graph[b].Priority && Key[a] == Key[b] && graph.DependentsOf(a).Length == graph.DependentsOf(b).Length;
+
+    public JobOrder Clone() => new(graph) { Key = (double[])Key.Clone(), Position = (int[])Position.Clone(), HasHome = (bool[])HasHome.Clone() };
 }

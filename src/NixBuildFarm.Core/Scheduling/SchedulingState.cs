@@ -28,6 +28,7 @@ internal sealed class SchedulingState
         InputsAt = new double[graph.Count];
         MadeOn = Enumerable.Repeat(-1, graph.Count).ToArray();
         Order = new JobOrder(graph);
+        Families = new Families(this);
         states = new JobState[graph.Count];
         unmet = new int[graph.Count];
         Unsettled = graph.Count;
@@ -54,6 +55,7 @@ internal sealed class SchedulingState
         InputsAt = (double[])other.InputsAt.Clone();
         MadeOn = (int[])other.MadeOn.Clone();
         Order = other.Order.Clone();
+        Families = other.Families.Clone(this);
         states = (JobState[])other.states.Clone();
         unmet = (int[])other.unmet.Clone();
         (Unsettled, ReadyCount, RunningCount) = (other.Unsettled, other.ReadyCount, other.RunningCount);
@@ -89,6 +91,9 @@ internal sealed class SchedulingState
     public int[] MadeOn { get; }
 
     public JobOrder Order { get; }
+
+    /// <summary>Where outputs are to come together.</summary>
+    public Families Families { get; }
 
     /// <summary>Builders on which a job has failed by the fault of the builder.</summary>
     public Dictionary<int, HashSet<int>> ExcludedBuilders { get; } = [];

@@ -95,6 +95,39 @@ public class FarmSimulatorTests
     }
 
     [Fact]
+    public void A_wide_graph_sends_builders_at_most_half_of_the_bytes_of_stock_Nix()
+    {
+        // Each of 4 in the middle needs 4 of the 16 below it.
+        Job[] jobs =
+        [
+            .. Enumerable.Range(0, 16).Select(i => Job($"leaf{i}")),
+            .. Enumerable.Range(0, 4).Select(m => Job($"middle{m}", m, m + 4, m + 8, m + 12)),
+            Job("top", 16, 17, 18, 19),
+        ];
+        var graph = new JobGraph(jobs);
+        FarmBuilder[] farm =
+        [
+            Local(slots: 0),
+            .. new[] { Builder("aquamarine", 3), Builder("kana", 2), Builder("ruby", 2) }.Select(b => b with { DownloadBandwidth = 1e8, UploadBandwidth = 1e8 }),
+        ];
+        // No two take equally long, and all less than a guess says.
+        var truth = new GraphDurations([.. jobs.Select((_, i) => 0.8 + i * 7 % 10 * 0.02)], [.. jobs.Select(_ => 50_000_000L)]);
+
+        var (ours, stock) = (Play(SchedulingPolicy.Portfolio), Play(SchedulingPolicy.StockNix));
+
+        // The simulator brings every output home in any case.
+        Assert.InRange(ours.BytesMoved - truth.OutputBytes.Sum(), 0, (stock.BytesMoved - truth.OutputBytes.Sum()) / 2);
+        Assert.InRange(ours.Makespan, 0, stock.Makespan);
+
+        SimulationResult Play(SchedulingPolicy policy)
+        {
+            var estimates = SimulatedEstimates.Make(EstimateKind.Priors, graph, farm, truth);
+            var scheduler = new Scheduler(graph, estimates.Farm, estimates.Current, new SchedulerOptions { Policy = policy });
+            return new FarmSimulator(scheduler, truth, new SimulationOptions { Estimates = estimates }).Run();
+        }
+    }
+
+    [Fact]
     public void A_lost_builder_costs_what_was_only_there()
     {
         var result = Play(
