@@ -207,6 +207,12 @@ internal sealed class SshServer : IAsyncDisposable
         foreach (var pid in Descendants()) Kill(signal, pid);
     }
 
+    /// <summary>Greets nobody any more; who connects has to wait.</summary>
+    public void Pause() => Kill("STOP", Pid);
+
+    /// <summary>Greets those who wait.</summary>
+    public void Continue() => Kill("CONT", Pid);
+
     /// <summary>Ends sshd and all that it has started.</summary>
     public async Task StopAsync()
     {

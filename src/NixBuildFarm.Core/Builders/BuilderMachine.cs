@@ -8,7 +8,9 @@ namespace NixBuildFarm.Builders;
 public sealed record BuilderMachine
 {
     private const int LongestAnswer = 16 * 1024;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+
+    /// <summary>How long an answer may take once the builder has answered something else.</summary>
+    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
     /// <summary>
     /// The script for a POSIX shell, always the same and without single quotes or backslashes, so that every login shell passes
@@ -34,18 +36,18 @@ public sealed record BuilderMachine
     /// <summary>What is free for the store, in bytes.</summary>
     public long? StoreFree { get; init; }
 
-    /// <summary>Asks a builder. One that will not answer, such as one whose login may run nothing but Nix, leaves all of it unknown.</summary>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    internal static async Task<BuilderMachine> AskAsync(IBuilderTransport transport, CancellationToken cancellation)
+    /// <summary>
+    /// Asks a builder. One that will not answer, such as one whose login may run nothing but Nix, or has not before the question is called
+    /// off, leaves all of it unknown.
+    /// </summary>
+    internal static async Task<BuilderMachine> AskAsync(IBuilderTransport transport, CancellationToken calledOff)
     {
-        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limited.CancelAfter(Patience);
         try
         {
-            await using var channel = await transport.OpenAsync(ChannelUse.Machine, limited.Token);
-            return Parse(await ReadAsync(channel.Stream, limited.Token));
+            await using var channel = await transport.OpenAsync(ChannelUse.Machine, calledOff);
+            return Parse(await ReadAsync(channel.Stream, calledOff));
         }
-        catch (Exception e) when (e is BuilderException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        catch (Exception e) when (e is BuilderException or IOException or OperationCanceledException)
         {
             return new();
         }

@@ -62,18 +62,21 @@ internal sealed class BuilderSession : IAsyncDisposable
         NixBuilder builder, IBuilderTransport transport, DaemonOptions options, CancellationToken cancellation, bool forNars = false)
     {
         var untilClosed = new CancellationTokenSource();
+        using var patience = new CancellationTokenSource();
         // Both at once: a distant builder answers them in the time of one.
-        var machine = BuilderMachine.AskAsync(transport, untilClosed.Token);
+        var machine = BuilderMachine.AskAsync(transport, patience.Token);
         var bulk = forNars ? Connection.OpenAsync(builder, transport, ChannelUse.Bulk, options, untilClosed.Token) : null;
         Connection? first = null;
         try
         {
             first = await Connection.OpenAsync(builder, transport, ChannelUse.Build, options, cancellation);
             var facts = await BuilderProbe.AskAsync(first.Daemon, cancellation);
+            patience.CancelAfter(BuilderMachine.Patience);
             return new(builder, transport, options, first, facts with { Machine = await machine.WaitAsync(cancellation) }, bulk, untilClosed);
         }
         catch
         {
+            await patience.CancelAsync();
             await untilClosed.CancelAsync();
             await ((Task)machine).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (first is not null) await first.DisposeAsync();

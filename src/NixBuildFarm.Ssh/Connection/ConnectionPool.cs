@@ -58,7 +58,8 @@ internal sealed class ConnectionPool : IAsyncDisposable
             }
             catch
             {
-                Release(member, keep: member.Connecting.IsCompletedSuccessfully);
+                // Others may wait for a connection that is still being made.
+                Release(member, keep: !member.Connecting.IsCompleted || member.Connecting.IsCompletedSuccessfully);
                 throw;
             }
         }

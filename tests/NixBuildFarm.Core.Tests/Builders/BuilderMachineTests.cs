@@ -1,5 +1,7 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Running;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Running;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Core.Tests.Builders;
@@ -54,6 +56,29 @@ public class BuilderMachineTests
 
         Assert.Equal(Environment.ProcessorCount, machine.Cores);
         Assert.True(machine.Memory > 0);
+    }
+
+    [Fact]
+    public async Task A_login_that_takes_longer_than_an_answer_may_changes_nothing()
+    {
+        using var farm = new FakeFarm("ruby");
+        farm["ruby"].Machine = Linux;
+        farm["ruby"].Login = Task.Delay(BuilderMachine.Patience + TimeSpan.FromSeconds(0.5), TestContext.Current.CancellationToken);
+
+        await using var session = await BuilderSession.OpenAsync(farm["ruby"].Builder, farm["ruby"], new DaemonOptions(), TestContext.Current.CancellationToken);
+
+        Assert.Equal(8, session.Facts.Machine.Cores);
+    }
+
+    [Fact]
+    public async Task A_machine_that_does_not_answer_is_unknown()
+    {
+        using var farm = new FakeFarm("ruby");
+        farm["ruby"].Machine = null;
+
+        await using var session = await BuilderSession.OpenAsync(farm["ruby"].Builder, farm["ruby"], new DaemonOptions(), TestContext.Current.CancellationToken);
+
+        Assert.Equal(new BuilderMachine(), session.Facts.Machine);
     }
 
     [Fact]

@@ -192,8 +192,11 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
         Unreachable = null;
     }
 
-    /// <summary>What it says of the machine below it; nothing: it does not tell.</summary>
-    public string Machine { get; set; } = "";
+    /// <summary>What it says of the machine below it; nothing: it does not tell; null: it does not answer.</summary>
+    public string? Machine { get; set; } = "";
+
+    /// <summary>Ends when who connects is logged in.</summary>
+    public Task Login { get; set; } = Task.CompletedTask;
 
     /// <summary>Whether its login may run nix-store too.</summary>
     public bool TellsClosures { get; set; } = true;
@@ -201,17 +204,22 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
     /// <summary>What it says more of a closure than is true.</summary>
     public IReadOnlyCollection<StorePath> Invented { get; set; } = [];
 
-    public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
+    public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
     {
         if (Unreachable is { } problem) throw problem;
-        if (use == ChannelUse.Machine) return Task.FromResult<IBuilderChannel>(new Channel(new MemoryStream(Encoding.UTF8.GetBytes(Machine))));
-        if (use == ChannelUse.Closure)
+        await Login.WaitAsync(cancellation);
+        switch (use)
         {
-            var channel = new MemoryChannel(Daemon.Capacity);
-            var serving = TellsClosures ? FakeServe.RunAsync(Daemon.Store, Invented, channel) : channel.Server.DisposeAsync().AsTask();
-            return Task.FromResult<IBuilderChannel>(new Channel(channel.Client, serving));
+            case ChannelUse.Machine when Machine is { } answer:
+                return new Channel(new MemoryStream(Encoding.UTF8.GetBytes(answer)));
+            case ChannelUse.Machine:
+                return new Channel(new MemoryChannel(Daemon.Capacity).Client);
+            case ChannelUse.Closure:
+                var channel = new MemoryChannel(Daemon.Capacity);
+                return new Channel(channel.Client, TellsClosures ? FakeServe.RunAsync(Daemon.Store, Invented, channel) : channel.Server.DisposeAsync().AsTask());
+            default:
+                return new Channel(new BreakableStream(Daemon.Connect(), broken.Token));
         }
-        return Task.FromResult<IBuilderChannel>(new Channel(new BreakableStream(Daemon.Connect(), broken.Token)));
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

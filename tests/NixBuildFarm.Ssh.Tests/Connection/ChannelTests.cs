@@ -332,6 +332,26 @@ public class ChannelTests
     }
 
     [Fact]
+    public async Task A_channel_that_is_called_off_leaves_the_connection_that_is_being_made_to_others()
+    {
+        await using var server = await SshServer.StartAsync();
+        await using var transport = server.SshNetTransport();
+        using var impatience = new CancellationTokenSource();
+        server.Pause();
+        var calledOff = transport.OpenAsync(ChannelUse.Build, impatience.Token);
+        var waiting = transport.OpenAsync(ChannelUse.Build, Cancellation);
+        await Task.Delay(300, Cancellation);
+
+        await impatience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => calledOff);
+        server.Continue();
+
+        await using var channel = await waiting;
+        await EchoAsync([channel]);
+        Assert.Equal(1, Logins(server));
+    }
+
+    [Fact]
     public async Task A_free_connection_is_used_again()
     {
         await using var server = await SshServer.StartAsync();
