@@ -1,3 +1,4 @@
+using NixBuildFarm.Farm.Tests.Faults;
 using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Builds;
@@ -134,9 +135,9 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task A_machine_that_is_lost_in_the_middle_costs_its_running_builds_only()
     {
-        session.Write("wide", """package "root" "echo > $out" (many 12 (i: package "leaf${toString i}" (sleep 1) [ ]))""");
+        session.Write("wide", """package "root" "echo > $out" (many 12 (i: package "leaf${toString i}" "sleep 1.3; echo $name > $out" [ ]))""");
         using var running = session.Start("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested");
-        await Task.Delay(1500);
+        await FaultyRun.UntilBuilding(farm.Ruby, "1.3")();
 
         await using var killed = await farm.Ruby.InflictAsync(Fault.SshdKilled);
 
