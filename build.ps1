@@ -11,7 +11,7 @@
     Bench   measures, and prints a table of docs/benchmarks.md: `Bench scheduler [--graphs DIR]` of the scheduler in simulation,
             `Bench parts [--derivations DIR]` of parsers and protocol, `Bench session [--runs N]` of what one waits for at the prompt,
             `Bench supply` of transfers and `Bench farm [--runs N] [--case WORDS] [--json FILE]` of whole builds beside stock Nix,
-            on a farm on this machine
+            on a farm on this machine; without --case the last one replaces its table in that file
     Docs    brings docs/en-US up to date with the cmdlets: syntax, and the properties of parameters
     Package makes a package in out/package that Install-PSResource takes from a folder; says how
     Clean   deletes out/
@@ -268,7 +268,9 @@ function Invoke-Bench {
     Invoke-Build
     if (-not $farm) { exit (Invoke-Program dotnet ($run + $Rest)) }
     $module = if ($kind -in 'farm', 'session') { '--module', '/opt/NixBuildFarm/NixBuildFarm.psd1' }
-    exit (Invoke-Program $withFarm (@($farm) + 'dotnet' + $run + $Rest + @($module)))
+    # All cases make the table; some of them would leave half of one.
+    $document = if ($kind -eq 'farm' -and $Rest -notcontains '--case') { '--into', "$root/docs/benchmarks.md" }
+    exit (Invoke-Program $withFarm (@($farm) + 'dotnet' + $run + $Rest + @($module) + @($document)))
 }
 
 function Invoke-Engine([string[]] $ArgumentList) {

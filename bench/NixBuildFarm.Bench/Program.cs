@@ -22,7 +22,7 @@ switch (args)
         await SessionBench.PrintAsync(module, int.Parse(Value("--runs") ?? "5"));
         return 0;
     case ["farm", ..] when Value("--module") is { } module:
-        await FarmBench.RunAsync(module, int.Parse(Value("--runs") ?? "3"), Value("--case"), Value("--json"));
+        await FarmBench.RunAsync(module, int.Parse(Value("--runs") ?? "3"), Value("--case"), Value("--json"), Value("--into"));
         return 0;
     default:
         Console.Error.WriteLine("""
@@ -30,7 +30,7 @@ switch (args)
                    NixBuildFarm.Bench parts [--derivations DIR]
                    NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--way ours] [--quick]     in a farm: tests/Farm/with-farm.sh
                    NixBuildFarm.Bench session --module FILE [--runs N]
-                   NixBuildFarm.Bench farm --module FILE [--runs N] [--case WORDS] [--json FILE]                 there too
+                   NixBuildFarm.Bench farm --module FILE [--runs N] [--case WORDS] [--json FILE] [--into DOCUMENT]   there too
             """);
         return 1;
 }

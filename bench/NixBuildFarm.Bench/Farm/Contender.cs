@@ -12,6 +12,9 @@ internal abstract class Contender(string name)
     /// <summary>Whether the case is for it.</summary>
     public virtual bool Takes(FarmCase chosen) => true;
 
+    /// <summary>The file that appears when the clock starts, which is not when the process does.</summary>
+    public static string MarkOf(string expression) => expression + ".begun";
+
     /// <summary>Builds an expression of a case.</summary>
     public abstract Task<FarmRun> RunAsync(FarmCase chosen, string expression);
 
@@ -47,6 +50,7 @@ internal sealed class StockNix(string name, bool isTuned) : Contender(name)
             environment["NIX_SSHOPTS"] = $"-oControlPath={Masters}/%n";
             arguments.AddRange(["--option", "build-poll-interval", "0"]);
         }
+        await File.WriteAllTextAsync(MarkOf(expression), "");
         var watch = Stopwatch.StartNew();
         var (succeeded, _) = await FarmSetting.RunAsync("nix-build", arguments, environment);
         var run = new FarmRun { Succeeded = succeeded, Seconds = watch.Elapsed.TotalSeconds };
@@ -72,7 +76,7 @@ internal sealed class Ours(string name, string module, string work, bool forgets
         var warmUp = Path.Combine(work, "warm-up.nix");
         await File.WriteAllTextAsync(warmUp, new FarmCase { Name = "warm-up", Work = [.. Enumerable.Range(0, 12).Select(i => new Work($"warm{i}", 0))] }.Expression(Guid.NewGuid().ToString()));
         var script = Path.Combine(AppContext.BaseDirectory, "Farm", "ours.ps1");
-        var (_, output) = await FarmSetting.RunAsync("engine-host", [script, module, warmUp, expression, chosen.LocalSlots > 0 ? "with" : "without"], environment);
+        var (_, output) = await FarmSetting.RunAsync("engine-host", [script, module, warmUp, expression, MarkOf(expression), chosen.LocalSlots > 0 ? "with" : "without"], environment);
         var lines = output.Split('\n').Select(line => line.TrimEnd().Split(' ')).ToArray();
         var run = lines.FirstOrDefault(words => words is ["RUN", _, _, _]) ?? throw new InvalidOperationException($"The build told nothing:\n{output}");
         var builds = lines.Where(words => words is ["BUILD", "True", _, _, _]).Select(words => new Build(words[2], Number(words[3]), Number(words[4]))).ToArray();

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 
 namespace NixBuildFarm.Bench.Farm;
@@ -7,21 +8,26 @@ namespace NixBuildFarm.Bench.Farm;
 internal static class FarmBench
 {
     private const string Config = "/root/.ssh/config";
+    private const string Begin = "<!-- from here on written by: bench farm -->\n";
+    private const string End = "<!-- up to here -->";
 
     /// <summary>Runs.</summary>
     /// <param name="module">The module's manifest.</param>
     /// <param name="runs">How often each contender builds each case.</param>
     /// <param name="only">Cases whose names contain this; null: all.</param>
     /// <param name="json">A file for every single run; null: none.</param>
-    public static async Task RunAsync(string module, int runs, string? only, string? json)
+    /// <param name="into">A document that has a place for the table, where it replaces the one before; null: none.</param>
+    public static async Task RunAsync(string module, int runs, string? only, string? json, string? into)
     {
         var work = Directory.CreateTempSubdirectory("nixbuildfarm-bench-").FullName;
         var contenders = Contender.All(module, work);
         var all = new List<Measured>();
         using var relays = new Relays();
-        Console.WriteLine($"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, {RuntimeInformation.OSDescription}, {(await FarmSetting.RunAsync("nix-build", ["--version"])).Output.Trim()}, .NET {Environment.Version}\n");
-        Console.WriteLine("| case (bound) | " + string.Join(" | ", contenders.Select(contender => contender.Name)) + " | ours ÷ tuned | idle slot | processor | memory | logins |");
-        Console.WriteLine("|---|" + string.Concat(Enumerable.Repeat("---|", contenders.Count + 5)));
+        var table = new StringBuilder();
+        Print($"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, {RuntimeInformation.OSDescription}, {(await FarmSetting.RunAsync("nix-build", ["--version"])).Output.Trim()}, .NET {Environment.Version}.");
+        Print($"Runs of each: {runs}; medians, and the range of all.\n");
+        Print("| case (bound) | " + string.Join(" | ", contenders.Select(contender => contender.Name)) + " | ours ÷ stock | ours ÷ tuned | idle slot | processor | memory | logins |");
+        Print("|---|" + string.Concat(Enumerable.Repeat("---|", contenders.Count + 6)));
         foreach (var chosen in FarmCase.All.Where(one => only is null || one.Name.Contains(only, StringComparison.OrdinalIgnoreCase)))
         {
             await File.WriteAllTextAsync("/etc/nix/machines", FarmSetting.Machines(chosen));
@@ -34,11 +40,26 @@ internal static class FarmBench
                     await Console.Error.WriteLineAsync($"{chosen.Name}: {contender.Name}: {measured[^1].Run.Seconds:0.00} s{(measured[^1].Run.Succeeded ? "" : ", failed")}");
                 }
             }
-            Console.WriteLine(Row(chosen, contenders, measured));
+            Print(Row(chosen, contenders, measured));
             all.AddRange(measured);
         }
         if (json is not null) await File.WriteAllTextAsync(json, JsonSerializer.Serialize(all));
+        if (into is not null) await ReplaceAsync(into, table.ToString());
         Directory.Delete(work, recursive: true);
+
+        void Print(string line)
+        {
+            Console.WriteLine(line);
+            table.Append(line).Append('\n');
+        }
+    }
+
+    private static async Task ReplaceAsync(string document, string table)
+    {
+        var text = await File.ReadAllTextAsync(document);
+        var (begin, end) = (text.IndexOf(Begin, StringComparison.Ordinal), text.IndexOf(End, StringComparison.Ordinal));
+        if (begin < 0 || end < begin) throw new InvalidOperationException($"{document} has no place for the table: {Begin}{End}");
+        await File.WriteAllTextAsync(document, text[..(begin + Begin.Length)] + table + text[end..]);
     }
 
     private static async Task<FarmRun> MeasureAsync(Contender contender, FarmCase chosen, string work)
@@ -46,9 +67,11 @@ internal static class FarmBench
         var file = Path.Combine(work, "case.nix");
         await File.WriteAllTextAsync(file, chosen.Expression(Guid.NewGuid().ToString()));
         var logins = await FarmSetting.LoginsAsync();
+        File.Delete(Contender.MarkOf(file));
         var running = contender.RunAsync(chosen, file);
         if (chosen.LossAt is { } loss)
         {
+            while (!running.IsCompleted && !File.Exists(Contender.MarkOf(file))) await Task.Delay(10);
             await Task.WhenAny(running, Task.Delay(TimeSpan.FromSeconds(loss)));
             await FarmSetting.RunAsync("farm", ["sshd-kill", FarmSetting.Lost]);
         }
@@ -61,16 +84,22 @@ internal static class FarmBench
     {
         var cells = contenders.Select(contender => Cell(chosen, [.. measured.Where(one => one.Contender == contender.Name).Select(one => one.Run)]));
         FarmRun[] ours = [.. measured.Where(one => one.Contender.StartsWith("ours", StringComparison.Ordinal)).Select(one => one.Run)];
-        FarmRun[] tuned = [.. measured.Where(one => one.Contender == "stock, tuned" && one.Run.Succeeded).Select(one => one.Run)];
         string[] figures =
         [
-            tuned.Length == 0 ? "–" : $"{Median(ours.Select(run => run.Seconds)) / Median(tuned.Select(run => run.Seconds)):0.00}",
+            Beside("stock"),
+            Beside("stock, tuned"),
             ours.Any(run => run.Idle is not null) ? $"{Median(ours.Select(run => run.Idle ?? 0)) * 1000:0} ms" : "–",
             $"{Median(ours.Select(run => run.Processor!.Value)) / chosen.Work.Count * 1000:0.0} ms",
             $"{ours.Max(run => run.Memory!.Value) / 1e6:0} MB",
             $"{Median(ours.Select(run => (double)run.Logins)):0}",
         ];
         return $"| {chosen.Name}{(chosen.Bound > 0 ? $" ({chosen.Bound:0.0} s)" : "")} | {string.Join(" | ", cells.Concat(figures))} |";
+
+        string Beside(string other)
+        {
+            FarmRun[] theirs = [.. measured.Where(one => one.Contender == other && one.Run.Succeeded).Select(one => one.Run)];
+            return theirs.Length == 0 ? "–" : $"{Median(ours.Select(run => run.Seconds)) / Median(theirs.Select(run => run.Seconds)):0.00}";
+        }
     }
 
     private static string Cell(FarmCase chosen, FarmRun[] runs)

@@ -1,6 +1,6 @@
 # Builds with NixBuildFarm what Contender.cs asks for, and tells how it went. A session that has
 # built before: what .NET compiles at first use is not of the build.
-param([string] $Module, [string] $WarmUp, [string] $Expression, [ValidateSet('with', 'without')] [string] $Local)
+param([string] $Module, [string] $WarmUp, [string] $Expression, [string] $Mark, [ValidateSet('with', 'without')] [string] $Local)
 $ErrorActionPreference = 'Stop'
 Import-Module $Module
 $builders = foreach ($builder in Get-NixBuilder) { if ($Local -eq 'with' -or -not $builder.IsLocal) { $builder } }
@@ -8,6 +8,7 @@ $null = $builders | Invoke-NixDistributedBuild -Path $WarmUp
 
 $process = [Diagnostics.Process]::GetCurrentProcess()
 $processor = $process.TotalProcessorTime
+[IO.File]::WriteAllText($Mark, '')
 $watch = [Diagnostics.Stopwatch]::StartNew()
 $results = $builders | Invoke-NixDistributedBuild -Path $Expression -ErrorAction Continue
 $seconds = $watch.Elapsed.TotalSeconds
