@@ -69,7 +69,7 @@ internal static partial class Errors
     {
         BuilderException { Failure: BuilderFailure.Unreachable or BuilderFailure.ConnectionLost } => ErrorCategory.ConnectionError,
         BuilderException { Failure: BuilderFailure.AuthenticationFailed } => ErrorCategory.AuthenticationError,
-        BuilderException { Failure: BuilderFailure.HostKeyMismatch } => ErrorCategory.SecurityError,
+        BuilderException { Failure: BuilderFailure.HostKeyMismatch or BuilderFailure.FalseResult } => ErrorCategory.SecurityError,
         BuilderException { Failure: BuilderFailure.NoNix } => ErrorCategory.NotInstalled,
         BuilderException { Failure: BuilderFailure.Incompatible } => ErrorCategory.ProtocolError,
         BuilderException => ErrorCategory.InvalidData,

@@ -21,6 +21,9 @@ public enum BuilderFailure
     /// <summary>It does not trust the login, or the local store does not trust what it builds.</summary>
     Untrusted,
 
+    /// <summary>It says of what it built what cannot be true.</summary>
+    FalseResult,
+
     /// <summary>A connection that worked has broken or fallen silent.</summary>
     ConnectionLost,
 

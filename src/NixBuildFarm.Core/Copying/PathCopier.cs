@@ -50,7 +50,7 @@ public sealed class PathCopier
     private async Task<IReadOnlyList<PathInfo>> FindAsync(BuilderSession from, CancellationToken cancellation)
     {
         await from.ProtectAsync(request.Paths, cancellation);
-        await supply.LearnAsync(from, request.Paths, cancellation);
+        await supply.LearnAsync(from, request.Paths, cancellation, believe: !request.CheckSignatures);
         foreach (var absent in request.Paths.Where(path => !catalog.Has(from, path)))
         {
             observer.PathFailed(
@@ -71,7 +71,7 @@ public sealed class PathCopier
         }
         catch (DaemonException e) when (e.Builder == builder.Name)
         {
-            observer.BuilderFailed(builder, new NixBuildFarmException("PathRefused", $"{builder.Name} does not take what {from} has: {e.Text}", await WhyRefusedAsync(opening), e));
+            observer.BuilderFailed(builder, new NixBuildFarmException("PathRefused", $"{builder.Name} does not take what {from} has: {e.Text}", await WhyRefusedAsync(e, from, opening), e));
         }
         catch (NixBuildFarmException e)
         {
@@ -110,11 +110,17 @@ public sealed class PathCopier
         });
     }
 
-    private async Task<string?> WhyRefusedAsync(Task<BuilderSession> opening)
+    private async Task<string?> WhyRefusedAsync(DaemonException refusal, BuilderSession from, Task<BuilderSession> opening)
     {
-        if (!request.Closure) return "Without what a path refers to it can be copied only where all of that is: leave out -NoClosure.";
+        var isUnsigned = refusal.Text.Contains("signature", StringComparison.Ordinal);
+        if (!request.Closure && !isUnsigned) return "Without what a path refers to it can be copied only where all of that is: leave out -NoClosure.";
         var to = await opening;
-        if (to.Facts.Trusted) return null;
+        if (to.Facts.Trusted)
+        {
+            return isUnsigned
+                ? $"Sign it on {from} (nix store sign --recursive) with a key that is in the trusted-public-keys of {to}. Or, if you would let {from} put anything into the store of {to}, copy with -NoCheckSignature."
+                : null;
+        }
         var (whom, file) = to.Builder.IsLocal ? ("this user", "the local /etc/nix/nix.conf") : ("the login", $"/etc/nix/nix.conf of {to}");
         return $"{to} does not trust {whom}, so it takes only what is signed with a key that it trusts. "
             + $"Either add {whom} to trusted-users in {file}; or sign the paths (nix store sign) with a key that is in its trusted-public-keys.";

@@ -18,6 +18,12 @@ public sealed record PathCopyRequest
     /// <summary>Whether all that they refer to is copied as well. Without it, a store refuses a path whose references it lacks.</summary>
     public bool Closure { get; init; } = true;
 
+    /// <summary>
+    /// Whether who gets a path from a builder checks that it is content-addressed, or signed with a key that it trusts. What the local store
+    /// has is taken without by whoever trusts the login.
+    /// </summary>
+    public bool CheckSignatures { get; init; } = true;
+
     /// <summary>Bytes per second that may leave this machine for all builders together; null: no limit.</summary>
     public long? MaxUpload { get; init; }
 }

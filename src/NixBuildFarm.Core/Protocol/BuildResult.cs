@@ -78,11 +78,11 @@ public sealed record BuildResult
     /// <summary>Processor time in the kernel; null: the daemon does not say.</summary>
     public TimeSpan? CpuSystem { get; init; }
 
-    /// <summary>The outputs by name, as far as the daemon says: Nix leaves it empty where the paths were known before.</summary>
+    /// <summary>
+    /// The outputs by name, as far as the daemon says: Nix leaves it empty where the paths were known before. It may be false, as all that
+    /// a daemon says.
+    /// </summary>
     public IReadOnlyDictionary<string, StorePath> BuiltOutputs { get; init; } = new Dictionary<string, StorePath>();
-
-    /// <summary>The same with the names by which stores look them up, for paths that were known only after the build.</summary>
-    public IReadOnlyList<Realisation> Realisations { get; init; } = [];
 
     /// <summary>Whether the outputs are there.</summary>
     public bool IsSuccess =>

@@ -74,4 +74,13 @@ public sealed partial class DaemonConnection
     public Task<IReadOnlyDictionary<string, StorePath?>> QueryDerivationOutputMapAsync(
         StorePath derivation, CancellationToken cancellation) =>
         RequestAsync(new QueryDerivationOutputMapRequest(derivation), sink: null, cancellation);
+
+    /// <summary>The same for several derivations, in one round trip.</summary>
+    /// <exception cref="DaemonException">A derivation is not in the store.</exception>
+    public async Task<IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath?>>> QueryDerivationOutputMapsAsync(
+        IReadOnlyCollection<StorePath> derivations, CancellationToken cancellation)
+    {
+        var maps = await PipelineAsync([.. derivations.Select(derivation => new QueryDerivationOutputMapRequest(derivation))], cancellation);
+        return derivations.Zip(maps).ToDictionary(pair => pair.First, pair => pair.Second);
+    }
 }

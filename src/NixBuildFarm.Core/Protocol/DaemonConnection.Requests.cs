@@ -54,15 +54,16 @@ public sealed partial class DaemonConnection
     /// <param name="requests">The requests.</param>
     /// <param name="cancellation">Closes the connection.</param>
     /// <param name="accepted">Is called with the index of each request when the daemon has carried it out.</param>
+    /// <param name="refused">Is called with the index of each request that it refuses, and what it says.</param>
     private Task<IReadOnlyList<Done>> SendBodiesAsync(
-        IReadOnlyCollection<RequestWithBody> requests, CancellationToken cancellation, Action<int>? accepted = null)
+        IReadOnlyCollection<RequestWithBody> requests, CancellationToken cancellation, Action<int>? accepted = null, Action<int, DaemonException>? refused = null)
     {
         var frames = new FrameStream(wire, options.BufferSize);
         return ExclusiveAsync(
             async token =>
             {
                 using var bodies = CancellationTokenSource.CreateLinkedTokenSource(token);
-                var receiving = ReceiveAllAsync([.. requests.Select(r => r.Request)], isSent: index => index < frames.EndedBodies, token, accepted);
+                var receiving = ReceiveAllAsync([.. requests.Select(r => r.Request)], isSent: index => index < frames.EndedBodies, token, accepted, refused);
                 return await BothAsync(SendAsync(bodies.Token), receiving, stopSending: () => StopBefore(requests.Count, bodies));
             },
             cancellation);
@@ -89,7 +90,7 @@ public sealed partial class DaemonConnection
     }
 
     private async Task<IReadOnlyList<TReply>> ReceiveAllAsync<TReply>(
-        IReadOnlyCollection<IRequest<TReply>> requests, Func<int, bool> isSent, CancellationToken token, Action<int>? received = null)
+        IReadOnlyCollection<IRequest<TReply>> requests, Func<int, bool> isSent, CancellationToken token, Action<int>? received = null, Action<int, DaemonException>? refused = null)
     {
         var replies = new List<TReply>(requests.Count);
         DaemonException? refusal = null;
@@ -102,6 +103,7 @@ public sealed partial class DaemonConnection
             }
             catch (DaemonException e) when (e.Connection == this)
             {
+                refused?.Invoke(index, e);
                 if (!isSent(index)) throw;
                 refusal ??= e;
             }

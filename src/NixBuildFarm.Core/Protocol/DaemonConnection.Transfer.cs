@@ -73,7 +73,7 @@ public sealed partial class DaemonConnection
     /// The NAR is not the one that was announced. The daemon does not see its end, and the connection is closed.
     /// </exception>
     public Task AddToStoreNarAsync(NarSource source, bool repair, bool dontCheckSignatures, CancellationToken cancellation) =>
-        AddMultipleToStoreAsync([source], repair, dontCheckSignatures, cancellation);
+        AddMultipleToStoreAsync([source], repair, _ => dontCheckSignatures, cancellation);
 
     /// <summary>Adds paths to the store, one NAR after the other without waiting between them, in bounded memory.</summary>
     /// <remarks>
@@ -82,7 +82,7 @@ public sealed partial class DaemonConnection
     /// </remarks>
     /// <param name="sources">The paths and their NARs. A path must come after those that it refers to, unless the store has them.</param>
     /// <param name="repair">Whether they replace paths that are valid; needs trust.</param>
-    /// <param name="dontCheckSignatures">Whether they need no signature; without trust the daemon ignores this.</param>
+    /// <param name="dontCheckSignatures">Whether a path needs no signature; without trust the daemon ignores this.</param>
     /// <param name="cancellation">Closes the connection.</param>
     /// <param name="added">Is called with each path as soon as the daemon says that it has it.</param>
     /// <exception cref="DaemonException">The daemon refuses a path: the first such error. The others have been added.</exception>
@@ -91,15 +91,16 @@ public sealed partial class DaemonConnection
     /// those before it may have been added.
     /// </exception>
     public Task AddMultipleToStoreAsync(
-        IReadOnlyList<NarSource> sources, bool repair, bool dontCheckSignatures, CancellationToken cancellation, Action<PathInfo>? added = null)
+        IReadOnlyList<NarSource> sources, bool repair, Func<PathInfo, bool> dontCheckSignatures, CancellationToken cancellation, Action<PathInfo>? added = null)
     {
         foreach (var source in sources) RequireSize(source);
         return SendBodiesAsync(
             [.. sources.Select(source => new RequestWithBody(
-                new AddToStoreNarRequest(source.Info, repair, dontCheckSignatures),
+                new AddToStoreNarRequest(source.Info, repair, dontCheckSignatures(source.Info)),
                 (body, token) => WriteNarAsync(source, body, token)))],
             cancellation,
-            accepted: index => added?.Invoke(sources[index].Info));
+            accepted: index => added?.Invoke(sources[index].Info),
+            refused: (index, refusal) => refusal.Refused = sources[index].Info.Path);
     }
 
     /// <summary>Tells the store where outputs are whose paths were known only after the build. The paths must be valid there.</summary>

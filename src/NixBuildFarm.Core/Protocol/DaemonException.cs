@@ -1,3 +1,5 @@
+using NixBuildFarm.Store;
+
 namespace NixBuildFarm.Protocol;
 
 /// <summary>
@@ -31,6 +33,16 @@ public sealed class DaemonException : NixBuildFarmException
 
     /// <summary>What it was doing, innermost first.</summary>
     public IReadOnlyList<string> Traces { get; }
+
+    /// <summary>The path that it did not take; null where that is not what it refused.</summary>
+    public StorePath? Refused { get; internal set; }
+
+    /// <summary>
+    /// Whether it did not take a path since its content is not what was announced, rather than for reasons of its own. [LocalStore::addToStore in
+    /// src/libstore/local-store.cc of NixOS/nix]
+    /// </summary>
+    public bool RefusesContent => Refused is not null
+        && (Text.Contains("hash mismatch importing path", StringComparison.Ordinal) || Text.Contains("claims to be content-addressed but isn't", StringComparison.Ordinal));
 
     /// <summary>The connection on which it was said, for that connection to tell its own daemon's errors from those of another.</summary>
     internal DaemonConnection? Connection { get; init; }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
@@ -37,16 +38,15 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         attempt.BuildEnded = clock.UtcNow;
         log.Dispose();
         attempt.LogProblem = log.Problem;
-        if (result.IsSuccess && job.IsWholeGoal) await supply.LearnAsync(session, [.. outputs.Union(result.BuiltOutputs.Values)], cancellation);
-        else if (result.IsSuccess) await supply.LearnOutputsAsync(session, job, infos, cancellation);
-        return new(result, log.Path, log.Tail);
+        var realised = result.IsSuccess ? await supply.LearnOutputsAsync(session, job, result.BuiltOutputs, infos, cancellation) : ImmutableDictionary<string, StorePath>.Empty;
+        return new(result, realised, log.Path, log.Tail);
     }
 
     /// <summary>
     /// A builder that trusts us is told what to build, and needs its inputs only. To another one, and where paths are not known before, goes
     /// the derivation itself, with all that it refers to: every daemon builds what is in its store.
     /// </summary>
-    private static bool GoesAsDerivation(Attempt attempt) => attempt.Job.IsWholeGoal || !attempt.Session.Facts.Trusted;
+    private static bool GoesAsDerivation(Attempt attempt) => attempt.Job.Goal is not null || !attempt.Session.Facts.Trusted;
 
     private async Task<long> SupplyAsync(Attempt attempt, CancellationToken cancellation)
     {
@@ -91,6 +91,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
 
 /// <summary>What an attempt came to.</summary>
 /// <param name="Result">What the builder's daemon said.</param>
+/// <param name="Outputs">Where the outputs are, by name, as far as they are what was asked for.</param>
 /// <param name="LogPath">The file with the log; null where none could be made.</param>
 /// <param name="LogTail">The log's last lines.</param>
-internal sealed record BuildOutcome(BuildResult Result, string? LogPath, IReadOnlyList<string> LogTail);
+internal sealed record BuildOutcome(BuildResult Result, IReadOnlyDictionary<string, StorePath> Outputs, string? LogPath, IReadOnlyList<string> LogTail);

@@ -11,28 +11,44 @@ internal sealed class PathCatalog
     private readonly object gate = new();
     private readonly Dictionary<StorePath, Entry> entries = [];
 
-    /// <summary>Notes that a builder has a path.</summary>
-    public void Add(PathInfo info, BuilderSession holder)
+    /// <summary>
+    /// Notes what a builder says of a path that it has. Not every build gives the same bytes each time: who has others than those that are
+    /// known already is not asked for them.
+    /// </summary>
+    /// <param name="info">What it says.</param>
+    /// <param name="holder">The builder.</param>
+    /// <param name="isVouchedFor">
+    /// Whether that is to be believed; else who takes the path has to check its content address or signatures. What is not gives way to what is.
+    /// </param>
+    public void Add(PathInfo info, BuilderSession holder, bool isVouchedFor)
     {
         lock (gate)
         {
-            if (!entries.TryGetValue(info.Path, out var entry)) entries.Add(info.Path, entry = new(info));
-            // Nobody has the former ones any more.
-            if (entry.Holders.Count == 0) entry.Info = info;
+            if (!entries.TryGetValue(info.Path, out var entry)) entries.Add(info.Path, entry = new(info, isVouchedFor));
+            var isSame = entry.Info.NarHash == info.NarHash;
+            if (entry.Holders.Count == 0 || (isVouchedFor && !entry.IsVouchedFor))
+            {
+                if (!isSame) entry.Holders.Clear();
+                (entry.Info, entry.IsVouchedFor) = (info, isVouchedFor);
+            }
+            else if (!isSame)
+            {
+                return;
+            }
             entry.Holders.Add(holder);
         }
     }
 
-    /// <summary>
-    /// Notes that a builder has made a path. Not every build gives the same bytes each time: who has others than those that are known already
-    /// is not asked for them.
-    /// </summary>
-    public void AddMade(PathInfo info, BuilderSession holder)
+    /// <summary>Notes that a builder has a path of which all else is known.</summary>
+    public void AddHolder(StorePath path, BuilderSession holder)
     {
-        lock (gate)
-        {
-            if (Find(info.Path) is not { } known || known.NarHash == info.NarHash) Add(info, holder);
-        }
+        lock (gate) entries[path].Holders.Add(holder);
+    }
+
+    /// <summary>Whether who takes a path need not check its content address or signatures.</summary>
+    public bool IsVouchedFor(StorePath path)
+    {
+        lock (gate) return entries.TryGetValue(path, out var entry) && entry.IsVouchedFor;
     }
 
     /// <summary>Notes that what a builder has of a path is of no use.</summary>
@@ -146,9 +162,11 @@ internal sealed class PathCatalog
         }
     }
 
-    private sealed class Entry(PathInfo info)
+    private sealed class Entry(PathInfo info, bool isVouchedFor)
     {
         public PathInfo Info { get; set; } = info;
+
+        public bool IsVouchedFor { get; set; } = isVouchedFor;
 
         public HashSet<BuilderSession> Holders { get; } = [];
     }

@@ -19,10 +19,10 @@ internal sealed class RunJob
     public required bool IsRequested { get; init; }
 
     /// <summary>
-    /// Whether paths of its outputs, or of its inputs, are known only after the build (content-addressed, deferred, impure). Its builder then
-    /// gets the derivation with all that this refers to, and builds what else it takes.
+    /// What is built with it where paths of its outputs, or of its inputs, are known only after the build (content-addressed, deferred, impure).
+    /// Its builder then gets the derivation with all that this refers to, and builds what else it takes. Null: all paths are known.
     /// </summary>
-    public required bool IsWholeGoal { get; init; }
+    public required WholeGoal? Goal { get; init; }
 
     /// <summary>The store paths that it needs directly: sources, and the outputs it uses of other derivations.</summary>
     public required IReadOnlyList<StorePath> Inputs { get; init; }

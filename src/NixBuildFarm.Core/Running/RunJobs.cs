@@ -8,12 +8,14 @@ namespace NixBuildFarm.Running;
 internal sealed class RunJobs
 {
     private readonly DerivationGraph graph;
+    private readonly DerivationHashes hashes;
     private readonly RequiredWork work;
     private readonly HashSet<StorePath> requested;
 
     private RunJobs(DerivationGraph graph, RequiredWork work, HashSet<StorePath> requested)
     {
         this.graph = graph;
+        hashes = new(graph);
         this.work = work;
         this.requested = requested;
         int[] nodes = [.. work.Substitutions, .. work.Builds];
@@ -82,7 +84,7 @@ internal sealed class RunJobs
         Node = node,
         IsSubstitution = index < work.Substitutions.Count,
         IsRequested = requested.Contains(node.Path),
-        IsWholeGoal = !node.Derivation.AreOutputPathsKnown || node.Inputs.Any(input => !graph.Nodes[input.Index].Derivation.AreOutputPathsKnown),
+        Goal = node.Derivation.AreOutputPathsKnown && node.Inputs.All(input => graph.Nodes[input.Index].Derivation.AreOutputPathsKnown) ? null : new(graph, hashes, node),
         Inputs = [.. node.Derivation.InputSources.Concat(KnownInputs(node).SelectMany(PathsOf)).Distinct()],
         Wanted = [.. work.Wanted[node.Index].Select(name => node.Derivation.Outputs[name].Path).OfType<StorePath>()],
     };

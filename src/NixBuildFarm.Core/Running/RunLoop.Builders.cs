@@ -121,6 +121,7 @@ internal sealed partial class RunLoop
         }
         BuildLostOutputsAgain(session);
         BreakerOf(session.Builder).Open();
+        if (error.Failure == BuilderFailure.FalseResult) Remember(session.Builder, error.Message);
         if (!CanPass(error)) return;
         Remember(session.Builder, error.Message);
         AwaitReturn(session.Builder, had);

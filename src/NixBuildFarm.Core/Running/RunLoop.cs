@@ -231,7 +231,7 @@ internal sealed partial class RunLoop : IDisposable
             return;
         }
         NoteWell(attempt.Session.Builder);
-        if (job.IsWholeGoal) job.Realised = outcome.Result.BuiltOutputs;
+        if (job.Goal is not null) job.Realised = outcome.Outputs;
         var outputs = job.Outputs;
         attempt.Outcome = outcome;
         attempt.OutputBytes = outputs.Sum(path => catalog.Find(path)?.NarSize ?? 0);
@@ -489,7 +489,7 @@ internal sealed partial class RunLoop : IDisposable
         {
             begun = await (job.IsRequested ? requestedOutputs : otherOutputs).BringAsync(attempt.Session, outputs);
             ended = clock.UtcNow;
-            if (job.IsWholeGoal && !job.Derivation.IsImpure) await RegisterAsync(outcome.Result.Realisations);
+            if (job.Goal is { } goal) await RegisterAsync(goal.RealisationsOf(outcome.Outputs));
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException or KeyNotFoundException)
         {
@@ -567,8 +567,10 @@ internal sealed partial class RunLoop : IDisposable
     }
 
     /// <summary>Else the local store would have the outputs, and not know that they are those of the derivation.</summary>
-    private async Task RegisterAsync(IReadOnlyList<Realisation> realisations) => await local.AskAsync(
-        (daemon, token) => daemon.RegisterRealisationsAsync(realisations, token), stop.Token);
+    private async Task RegisterAsync(IReadOnlyList<Realisation> realisations)
+    {
+        if (realisations.Count > 0) await local.AskAsync((daemon, token) => daemon.RegisterRealisationsAsync(realisations, token), stop.Token);
+    }
 
     /// <summary>A job is done: notes for what waits for it whether it could be built from now on.</summary>
     private void NoteDone(RunJob job)

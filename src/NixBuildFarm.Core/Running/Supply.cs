@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
@@ -17,9 +18,6 @@ namespace NixBuildFarm.Running;
 /// <param name="home">The local store, if all that is built comes there anyway; null: what one builder needs of another goes there directly.</param>
 internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, LinkMeter meter, Action<string> warn, BuilderSession? home = null)
 {
-    /// <summary>So many questions cost less than opening a channel for one that answers them all.</summary>
-    private const int LevelsOneByOne = 4;
-
     private readonly object gate = new();
     private readonly Dictionary<(BuilderSession To, StorePath Path), Delivery> underWay = [];
 
@@ -75,52 +73,81 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         }
     }
 
-    /// <summary>Learns what a builder knows of paths that are valid there, and of all that they refer to.</summary>
-    /// <remarks>
-    /// The daemon tells one level of references in a round trip. Where there are more than a few the builder is asked for the whole closure,
-    /// and then for all of it at once; of what it says only that counts which the paths refer to indeed.
-    /// </remarks>
-    public async Task LearnAsync(BuilderSession at, IReadOnlyCollection<StorePath> paths, CancellationToken cancellation)
+    /// <summary>Learns what a store knows of paths that are valid there, and of all that they refer to.</summary>
+    /// <param name="at">The store.</param>
+    /// <param name="paths">The paths; those that are not valid there are left out.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <param name="believe">Whether to believe what it says, beside the local store; else whoever takes a path from it checks it.</param>
+    /// <exception cref="BuilderException">A path refers to what is not there, which cannot be.</exception>
+    public async Task LearnAsync(BuilderSession at, IReadOnlyCollection<StorePath> paths, CancellationToken cancellation, bool believe = false)
     {
-        var told = new Dictionary<StorePath, PathInfo>();
-        var questions = 0;
-        for (var level = Unknown(paths); level.Length > 0;)
+        var question = new ClosureReader(at);
+        var seen = new HashSet<StorePath>();
+        var roots = Unknown(paths);
+        for (var level = roots; level.Length > 0;)
         {
-            var asked = level.Where(path => !told.ContainsKey(path)).ToHashSet();
-            if (asked.Count > 0)
-            {
-                if (++questions == LevelsOneByOne) asked.UnionWith(Unknown(await at.GuessClosureAsync(asked, cancellation)));
-                foreach (var info in (await at.AskAsync((daemon, token) => daemon.QueryPathInfosAsync(asked, token), cancellation)).Values) told[info.Path] = info;
-            }
-            var infos = level.Select(told.GetValueOrDefault).OfType<PathInfo>().ToArray();
-            foreach (var info in infos) catalog.Add(info, at);
-            level = Unknown(infos.SelectMany(info => info.References));
+            var infos = await question.ReadAsync(level, path => !catalog.Has(at, path), cancellation);
+            if (level != roots && level.FirstOrDefault(path => !infos.ContainsKey(path)) is { } absent) throw Incomplete(at, absent);
+            foreach (var info in infos.Values) catalog.Add(info, at, believe || at.Builder.IsLocal);
+            level = Unknown(infos.Values.SelectMany(info => info.References));
         }
 
-        StorePath[] Unknown(IEnumerable<StorePath> some) => [.. some.Where(path => !catalog.Has(at, path)).Distinct()];
+        StorePath[] Unknown(IEnumerable<StorePath> some) => [.. some.Where(path => !catalog.Has(at, path) && seen.Add(path))];
     }
 
-    /// <summary>
-    /// Learns what a builder has made of a job. It may lie: an output refers to nothing but the job's inputs and its other outputs, so what
-    /// else it names never gets here, nor to another builder. Where the content is known beforehand, every store that takes it checks it.
-    /// </summary>
+    /// <summary>Learns what a builder has made of a job, as far as it can be: <see cref="ResultRule"/>.</summary>
     /// <param name="at">The builder.</param>
-    /// <param name="job">The job, its outputs known by name.</param>
-    /// <param name="said">What the builder has said of the outputs; null: it is asked.</param>
+    /// <param name="job">The job.</param>
+    /// <param name="named">Where the builder says that outputs are whose paths were not known before, by name.</param>
+    /// <param name="said">What it has said of the outputs; null: it is asked.</param>
     /// <param name="cancellation">Gives up.</param>
-    /// <exception cref="BuilderException">The builder does not have the outputs, or describes what cannot be.</exception>
-    public async Task LearnOutputsAsync(BuilderSession at, RunJob job, IReadOnlyDictionary<StorePath, PathInfo>? said, CancellationToken cancellation)
+    /// <returns>The outputs by name.</returns>
+    /// <exception cref="BuilderException">The builder does not have the outputs, or says what cannot be.</exception>
+    public async Task<IReadOnlyDictionary<string, StorePath>> LearnOutputsAsync(
+        BuilderSession at, RunJob job, IReadOnlyDictionary<string, StorePath> named, IReadOnlyDictionary<StorePath, PathInfo>? said, CancellationToken cancellation)
     {
-        var outputs = job.NamedOutputs.ToDictionary(output => output.Value, output => output.Key);
-        var infos = said ?? await at.AskAsync((daemon, token) => daemon.QueryPathInfosAsync(outputs.Keys, token), cancellation);
-        if (outputs.Keys.FirstOrDefault(path => !infos.ContainsKey(path)) is { } missing) throw Lie(at, $"says that it built {job.Name}, but does not have {missing}");
-        var allowed = catalog.ClosureOf(job.Inputs).Select(info => info.Path).Concat(outputs.Keys).ToHashSet();
-        foreach (var info in infos.Values)
+        if (!job.Derivation.Outputs.All(output => output.Value.Path is not null || named.ContainsKey(output.Key)))
         {
-            if (info.References.FirstOrDefault(path => !allowed.Contains(path)) is { } stranger) throw Lie(at, $"says that {info.Path} refers to {stranger}, which is no input of {job.Name}");
+            // Some versions of Nix do not say it with the result.
+            var map = await at.AskAsync((daemon, token) => daemon.QueryDerivationOutputMapAsync(job.Path, token), cancellation);
+            named = map.Where(output => output.Value is not null).ToDictionary(output => output.Key, output => output.Value!);
         }
-        foreach (var info in infos.Values) catalog.AddMade(info with { ContentAddress = job.Derivation.Outputs[outputs[info.Path]].ContentAddress ?? info.ContentAddress }, at);
-        await LearnAsync(at, [.. infos.Values.SelectMany(info => info.References)], cancellation);
+        var outputs = ResultRule.Name(at.Builder.Name, job, named);
+        if (at.Builder.IsLocal)
+        {
+            await LearnAsync(at, [.. outputs.Values], cancellation);
+            return outputs.Values.FirstOrDefault(path => !catalog.Has(at, path) && catalog.Find(path) is null) is { } missing ? throw Missing(at, job, missing) : outputs;
+        }
+
+        var others = job.Goal is { HasDeferredOutputs: true } goal
+            ? await at.AskAsync((daemon, token) => daemon.QueryDerivationOutputMapsAsync([.. goal.Members.Select(member => member.Path)], token), cancellation)
+            : ImmutableDictionary<StorePath, IReadOnlyDictionary<string, StorePath?>>.Empty;
+        var inputs = catalog.ClosureOf(job.Inputs);
+        var rule = new ResultRule(at.Builder.Name, job, outputs, others, inputs.Select(info => info.Path).ToHashSet());
+        var taken = await ReadAsync(at, job, rule, said, cancellation);
+        var read = taken.SelectMany(path => path.Info.References).ToHashSet();
+        await FindMissingAsync(at, inputs.Where(info => read.Contains(info.Path)), cancellation, substitute: false);
+        foreach (var (info, isVouchedFor) in taken) catalog.Add(info, at, isVouchedFor);
+        return outputs;
+    }
+
+    /// <summary>What the rule takes of what a builder says of outputs, and of what they refer to beside inputs.</summary>
+    private static async Task<IReadOnlyList<TakenPath>> ReadAsync(
+        BuilderSession at, RunJob job, ResultRule rule, IReadOnlyDictionary<StorePath, PathInfo>? said, CancellationToken cancellation)
+    {
+        var question = new ClosureReader(at);
+        var taken = new List<TakenPath>();
+        var seen = new HashSet<StorePath>();
+        StorePath[] level = [.. rule.ToDescribe.Where(seen.Add)];
+        while (level.Length > 0)
+        {
+            var infos = said ?? await question.ReadAsync(level, path => !rule.IsInput(path), cancellation);
+            said = null;
+            if (level.FirstOrDefault(path => !infos.ContainsKey(path)) is { } missing) throw Missing(at, job, missing);
+            taken.AddRange(level.Select(path => rule.Take(infos[path])));
+            level = [.. level.SelectMany(path => infos[path].References).Where(path => !rule.IsInput(path) && seen.Add(path))];
+        }
+        return taken;
     }
 
     /// <summary>Which of some jobs a builder, which was lost, still has the outputs of; they are learnt, and protected there from now on.</summary>
@@ -131,23 +158,26 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         await at.ProtectAsync(paths, cancellation);
         var valid = await at.AskAsync((daemon, token) => daemon.QueryValidPathsAsync(paths, substitute: false, token), cancellation);
         RunJob[] kept = [.. jobs.Where(job => job.Outputs.All(valid.Contains))];
-        foreach (var job in kept)
-        {
-            if (job.IsWholeGoal) await LearnAsync(at, job.Outputs, cancellation);
-            else await LearnOutputsAsync(at, job, null, cancellation);
-        }
+        foreach (var job in kept) await LearnOutputsAsync(at, job, job.Realised, null, cancellation);
         // Where others have built it meanwhile and got other bytes, theirs count.
         return [.. kept.Where(job => job.Outputs.All(path => catalog.Has(at, path)))];
     }
 
-    private static BuilderException Lie(BuilderSession builder, string what) =>
-        new(builder.Builder.Name, BuilderFailure.Incompatible, $"{builder} {what}.", $"Do not trust {builder} before you know why.");
+    private static BuilderException Incomplete(BuilderSession at, StorePath path) => new(
+        at.Builder.Name, BuilderFailure.FalseResult, $"{at} says that a path refers to {path}, which it does not have.", $"See whether the store of {at} is damaged: nix-store --verify");
+
+    private static BuilderException Missing(BuilderSession at, RunJob job, StorePath path) =>
+        ResultRule.Broken(at.Builder.Name, $"says that it built {job.Name}, but does not have {path}");
 
     /// <summary>
     /// Asks which of the paths a builder has, for the catalog. Takes temp roots before it asks, so that nothing can be collected
     /// in between.
     /// </summary>
-    public async Task FindMissingAsync(BuilderSession to, IEnumerable<PathInfo> wanted, CancellationToken cancellation)
+    /// <param name="to">The builder.</param>
+    /// <param name="wanted">The paths.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <param name="substitute">Whether the builder first fetches from its substituters what it can, where it may.</param>
+    public async Task FindMissingAsync(BuilderSession to, IEnumerable<PathInfo> wanted, CancellationToken cancellation, bool substitute = true)
     {
         var unknown = wanted.Where(info => !catalog.Has(to, info.Path)).ToArray();
         if (unknown.Length == 0) return;
@@ -155,10 +185,10 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         await to.ProtectAsync(paths, cancellation);
         // The local store's substituters have been asked when the run began. Those of a builder may take their time to
         // send what they have, and nobody else's question is to wait for that.
-        var valid = to.UsesSubstitutes && !to.Builder.IsLocal
+        var valid = substitute && to.UsesSubstitutes && !to.Builder.IsLocal
             ? await to.UseAsync(ChannelUse.Build, daemon => daemon.QueryValidPathsAsync(paths, substitute: true, cancellation), cancellation)
             : await to.AskAsync((daemon, token) => daemon.QueryValidPathsAsync(paths, substitute: false, token), cancellation);
-        foreach (var info in unknown.Where(info => valid.Contains(info.Path))) catalog.Add(info, to);
+        foreach (var info in unknown.Where(info => valid.Contains(info.Path))) catalog.AddHolder(info.Path, to);
     }
 
     /// <summary>Takes on what nobody sends yet; the rest, which others are sending, is to be awaited.</summary>
@@ -206,7 +236,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         {
             await EnsureAsync(home, elsewhere, urgency, cancellation);
         }
-        catch (NixBuildFarmException e)
+        catch (NixBuildFarmException e) when (e is not BuilderException { Failure: BuilderFailure.FalseResult })
         {
             warn($"What {to} needs goes there directly, since it could not be brought home first: {e.Message}");
         }
@@ -265,7 +295,11 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
                 using var measurement = Measure(to, sources.Values);
                 try
                 {
-                    await daemon.AddMultipleToStoreAsync([.. items.Select(Source)], repair: false, dontCheckSignatures: to.Facts.Trusted, cancellation, Added);
+                    await daemon.AddMultipleToStoreAsync([.. items.Select(Source)], repair: false, MayGoUnchecked, cancellation, Added);
+                }
+                catch (DaemonException e) when (e.RefusesContent && e.Refused is { } refused && sources[refused] is { Builder.IsLocal: false } from)
+                {
+                    throw new NarSourceException(refused, from, ResultRule.Broken(from.Builder.Name, $"gave for {refused} what is not its content, as {to} found: {e.Text.TrimEnd('.')}", e));
                 }
                 catch (NarMismatchException e)
                 {
@@ -277,8 +311,11 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
             },
             cancellation);
 
+        bool MayGoUnchecked(PathInfo info) => to.Facts.Trusted && catalog.IsVouchedFor(info.Path);
+
+        // As with nix copy: the store that takes a path has not built it.
         NarSource Source((PathInfo Info, BuilderSession From) item) => new(
-            item.Info,
+            item.Info with { Ultimate = false },
             async (nar, stop) =>
             {
                 using var watch = new StallWatch(transfers.Time, stop);
@@ -300,7 +337,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
 
         void Added(PathInfo info)
         {
-            catalog.Add(info, to);
+            catalog.AddHolder(info.Path, to);
             arrived(info, sources[info.Path]);
             Release(to, info, transfer);
         }

@@ -20,7 +20,7 @@ public sealed class DerivationNode
     public StorePath Path { get; }
 
     /// <summary>Its name: that of the file without <c>.drv</c>.</summary>
-    public string Name => Path.Name[..^".drv".Length];
+    public string Name => NameOf(Path);
 
     /// <summary>What it says.</summary>
     public Derivation Derivation { get; }
@@ -33,6 +33,14 @@ public sealed class DerivationNode
 
     /// <inheritdoc/>
     public override string ToString() => $"{Index}: {Name}";
+
+    /// <summary>The name of the path of one of its outputs.</summary>
+    internal string NameOf(string output) => NameOf(Path, output);
+
+    /// <summary>The name of the path of an output of a derivation.</summary>
+    internal static string NameOf(StorePath derivation, string output) => output == "out" ? NameOf(derivation) : $"{NameOf(derivation)}-{output}";
+
+    private static string NameOf(StorePath derivation) => derivation.Name[..^".drv".Length];
 
     internal void AddDependent(int index) => dependents.Add(index);
 }

@@ -31,10 +31,10 @@ public sealed record DerivationOutput(StorePath? Path, string HashAlgorithm, str
         get
         {
             if (Kind != DerivationOutputKind.Fixed) return null;
-            var (recursive, algorithm) = HashAlgorithm.StartsWith("r:", StringComparison.Ordinal) ? ("r:", HashAlgorithm[2..]) : ("", HashAlgorithm);
-            return Hash.Length % 2 == 0 && Hash.All(char.IsAsciiHexDigit) && !algorithm.Contains(':', StringComparison.Ordinal)
-                ? $"fixed:{recursive}{algorithm}:{NixBase32.Encode(Convert.FromHexString(Hash))}"
-                : null;
+            if (Hash.Length % 2 != 0 || !Hash.All(char.IsAsciiHexDigit)) return null;
+            var address = $"{HashAlgorithm}:{NixBase32.Encode(Convert.FromHexString(Hash))}";
+            if (!HashAlgorithm.StartsWith("text:", StringComparison.Ordinal)) address = $"fixed:{address}";
+            return Store.ContentAddress.TryParse(address, out _) ? address : null;
         }
     }
 

@@ -11,13 +11,20 @@ internal sealed class DerivationWriter
 
     private DerivationWriter() { }
 
-    public static byte[] Write(Derivation derivation)
+    public static byte[] Write(Derivation derivation) =>
+        Write(derivation, maskOutputs: false, derivation.InputDerivations.Select(input => KeyValuePair.Create(input.Key.ToString(), input.Value.AsEnumerable())));
+
+    /// <summary>Writes what a derivation is hashed as.</summary>
+    /// <param name="derivation">The derivation.</param>
+    /// <param name="maskOutputs">Whether its own output paths, which may follow from that hash, are left out.</param>
+    /// <param name="inputs">What stands in place of its input derivations, each with the outputs that it uses.</param>
+    public static byte[] Write(Derivation derivation, bool maskOutputs, IEnumerable<KeyValuePair<string, IEnumerable<string>>> inputs)
     {
         var writer = new DerivationWriter();
         writer.Put("Derive("u8);
-        writer.PutList(derivation.Outputs.OrderBy(output => output.Key, NixText.Order), writer.PutOutput);
+        writer.PutList(derivation.Outputs.OrderBy(output => output.Key, NixText.Order), output => writer.PutOutput(output, maskOutputs));
         writer.Put(","u8);
-        writer.PutList(derivation.InputDerivations.OrderBy(input => input.Key), writer.PutInput);
+        writer.PutList(inputs.OrderBy(input => input.Key, NixText.Order), writer.PutInput);
         writer.Put(","u8);
         writer.PutList(derivation.InputSources.Order(), source => writer.PutText(source.ToString()));
         writer.Put(","u8);
@@ -27,21 +34,23 @@ internal sealed class DerivationWriter
         writer.Put(","u8);
         writer.PutList(derivation.Arguments, writer.PutText);
         writer.Put(","u8);
-        writer.PutList(derivation.Environment.OrderBy(variable => variable.Key, NixText.Order), variable => writer.PutTuple(variable.Key, variable.Value));
+        writer.PutList(
+            derivation.Environment.OrderBy(variable => variable.Key, NixText.Order),
+            variable => writer.PutTuple(variable.Key, maskOutputs && derivation.Outputs.ContainsKey(variable.Key) ? "" : variable.Value));
         writer.Put(")"u8);
         return writer.aterm.WrittenSpan.ToArray();
     }
 
-    private void PutOutput(KeyValuePair<string, DerivationOutput> output)
+    private void PutOutput(KeyValuePair<string, DerivationOutput> output, bool isMasked)
     {
         var (path, algorithm, hash) = output.Value;
-        PutTuple(output.Key, path?.ToString() ?? "", algorithm, hash);
+        PutTuple(output.Key, isMasked ? "" : path?.ToString() ?? "", algorithm, hash);
     }
 
-    private void PutInput(KeyValuePair<StorePath, IReadOnlyList<string>> input)
+    private void PutInput(KeyValuePair<string, IEnumerable<string>> input)
     {
         Put("("u8);
-        PutText(input.Key.ToString());
+        PutText(input.Key);
         Put(","u8);
         PutList(input.Value.Order(NixText.Order), PutText);
         Put(")"u8);

@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace NixBuildFarm.Store;
 
@@ -17,6 +19,7 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
     /// <summary>The longest name that Nix accepts, in characters.</summary>
     public const int MaxNameLength = 211;
 
+    private const int HashBytes = 20;
     private const string Prefix = StoreFolder + "/";
     private readonly string path;
 
@@ -44,6 +47,19 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
     {
         result = text is null || Check(text) is not null ? null : new StorePath(text);
         return result is not null;
+    }
+
+    /// <summary>The path that follows from what it is for and a hash. [makeStorePath in src/libstore/store-api.cc of NixOS/nix]</summary>
+    /// <param name="kind">What it is for, with the references where they count, e.g. <c>output:out</c>, <c>text:/nix/store/…</c>.</param>
+    /// <param name="hash">Of the content, or of what it is made from.</param>
+    /// <param name="name">The path's name.</param>
+    internal static StorePath Of(string kind, Sha256Hash hash, string name)
+    {
+        var digest = SHA256.HashData(Encoding.UTF8.GetBytes($"{kind}:{hash}:{StoreFolder}:{name}"));
+        Span<byte> folded = stackalloc byte[HashBytes];
+        folded.Clear();
+        for (var i = 0; i < digest.Length; i++) folded[i % HashBytes] ^= digest[i];
+        return Parse($"{Prefix}{NixBase32.Encode(folded)}-{name}");
     }
 
     /// <inheritdoc/>

@@ -37,6 +37,10 @@ public sealed class CopyNixStorePathCommand : AsyncCommand
     [Parameter]
     public SwitchParameter NoClosure { get; set; }
 
+    /// <summary>Takes from a builder what is neither content-addressed nor signed with a trusted key, too.</summary>
+    [Parameter]
+    public SwitchParameter NoCheckSignature { get; set; }
+
     /// <summary>Bytes per second that may leave this machine, for all builders together.</summary>
     [Parameter]
     [ValidateRange(1, long.MaxValue)]
@@ -77,7 +81,7 @@ public sealed class CopyNixStorePathCommand : AsyncCommand
 
     private async Task CopyAsync(IReadOnlyList<StorePath> wanted, CommandOutput output, CancellationToken cancellation)
     {
-        var request = new PathCopyRequest { Paths = wanted, Closure = !NoClosure, MaxUpload = MaxUpload };
+        var request = new PathCopyRequest { Paths = wanted, Closure = !NoClosure, CheckSignatures = !NoCheckSignature, MaxUpload = MaxUpload };
         if (To.Length > 0) request = request with { To = await BuilderSelection.FromAsync(To, output, cancellation) };
         if (From is not null) request = request with { From = await BuilderSelection.FromAsync([From], output, cancellation) is [var only] ? only : throw NotOneSource(From) };
         var observer = new CopyObserver(output);

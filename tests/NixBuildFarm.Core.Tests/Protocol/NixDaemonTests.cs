@@ -65,7 +65,7 @@ public sealed class NixDaemonTests : IDisposable
         await using var connection = await OpenAsync();
 
         await connection.AddTempRootsAsync(paths, Cancellation);
-        await connection.AddMultipleToStoreAsync([.. sources.Select(s => Source(s.Info, s.Nar))], repair: false, dontCheckSignatures: true, Cancellation);
+        await connection.AddMultipleToStoreAsync([.. sources.Select(s => Source(s.Info, s.Nar))], repair: false, dontCheckSignatures: _ => true, Cancellation);
 
         Assert.Equal(1000, (await connection.QueryValidPathsAsync(paths, substitute: false, Cancellation)).Count);
         var infos = await connection.QueryPathInfosAsync([.. paths, FakeStore.PathOf("absent")], Cancellation);
@@ -82,7 +82,7 @@ public sealed class NixDaemonTests : IDisposable
         await connection.AddToStoreNarAsync(Source(a.Info, a.Nar), false, true, Cancellation);
 
         await connection.AddToStoreNarAsync(Source(a.Info, a.Nar), false, true, Cancellation);
-        await connection.AddMultipleToStoreAsync([Source(a.Info, a.Nar), Source(b.Info, b.Nar)], false, true, Cancellation);
+        await connection.AddMultipleToStoreAsync([Source(a.Info, a.Nar), Source(b.Info, b.Nar)], false, _ => true, Cancellation);
 
         Assert.Equal(2, (await connection.QueryValidPathsAsync([a.Info.Path, b.Info.Path], false, Cancellation)).Count);
     }
@@ -111,7 +111,7 @@ public sealed class NixDaemonTests : IDisposable
             await Assert.ThrowsAsync<DaemonException>(() => connection.QueryDerivationOutputMapAsync(FakeStore.PathOf("absent.drv"), Cancellation));
             var e = await Assert.ThrowsAsync<DaemonException>(() => connection.AddToStoreNarAsync(Source(info, nar), false, true, Cancellation));
             Assert.Contains("is not valid", e.Message);
-            await Assert.ThrowsAsync<DaemonException>(() => connection.AddMultipleToStoreAsync([Source(info, nar)], false, true, Cancellation));
+            await Assert.ThrowsAsync<DaemonException>(() => connection.AddMultipleToStoreAsync([Source(info, nar)], false, _ => true, Cancellation));
             Assert.False(connection.IsBroken);
             Assert.False(await connection.IsValidPathAsync(info.Path, Cancellation));
         }
@@ -148,10 +148,10 @@ public sealed class NixDaemonTests : IDisposable
         await using var connection = await OpenAsync();
         await connection.SetOptionsAsync(new() { KeepGoing = true, Overrides = new Dictionary<string, string> { ["builders"] = "" } }, Cancellation);
         await connection.AddTempRootsAsync([kept.Info.Path], Cancellation);
-        await connection.AddMultipleToStoreAsync([Source(kept.Info, kept.Nar)], false, true, Cancellation);
+        await connection.AddMultipleToStoreAsync([Source(kept.Info, kept.Nar)], false, _ => true, Cancellation);
         await using (var other = await OpenAsync())
         {
-            await other.AddMultipleToStoreAsync([Source(lost.Info, lost.Nar)], false, true, Cancellation);
+            await other.AddMultipleToStoreAsync([Source(lost.Info, lost.Nar)], false, _ => true, Cancellation);
         }
 
         var collected = await connection.CollectGarbageAsync(new() { Action = GarbageCollectionAction.DeleteDead }, Cancellation);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using System.Text;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
@@ -14,13 +15,16 @@ namespace NixBuildFarm.Core.Tests.Running;
 /// <summary>A farm in this process: each machine a fake daemon with a store of its own, and derivations that are nowhere but here.</summary>
 internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IBuildObserver, IDisposable
 {
+    /// <summary>The name of a machine that gets a job before others do.</summary>
+    public const string Fastest = "evil";
+
     private readonly Dictionary<string, FakeMachine> machines = [];
     private readonly Dictionary<StorePath, Derivation> derivations = [];
     private readonly string logs = Directory.CreateTempSubdirectory("nixbuildfarm-run-").FullName;
 
     public FakeFarm(params IEnumerable<string> names)
     {
-        foreach (var name in names.Prepend(NixBuilder.LocalName)) machines.Add(name, new FakeMachine(name));
+        foreach (var name in names.Prepend(NixBuilder.LocalName)) machines.Add(name, new FakeMachine(name) { SpeedFactor = name == Fastest ? 50 : 1 });
     }
 
     public FakeMachine Local => machines[NixBuilder.LocalName];
@@ -54,13 +58,26 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
         return path;
     }
 
-    /// <summary>A derivation whose output path is known only after the build.</summary>
-    public StorePath Floating(string name)
+    /// <summary>A derivation whose output path is known only after the build, since it follows from the content.</summary>
+    public StorePath Floating(string name, params IEnumerable<StorePath> inputs) => Derivation(name, new DerivationOutput(null, "r:sha256", ""), inputs);
+
+    /// <summary>One whose output path is known once it is known where its inputs are.</summary>
+    public StorePath Deferred(string name, params IEnumerable<StorePath> inputs) => Derivation(name, new DerivationOutput(null, "", ""), inputs);
+
+    /// <summary>One whose content is known before the build: a file.</summary>
+    public StorePath Fixed(string name, string contents)
     {
-        var path = Derivation(name);
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(contents));
+        var path = StorePath.Of("output:out", new(SHA256.HashData(Encoding.UTF8.GetBytes($"fixed:out:sha256:{Convert.ToHexString(hash).ToLowerInvariant()}:"))), name);
+        return Derivation(name, new DerivationOutput(path, "sha256", Convert.ToHexString(hash).ToLowerInvariant()), []);
+    }
+
+    private StorePath Derivation(string name, DerivationOutput output, IEnumerable<StorePath> inputs)
+    {
+        var path = Derivation(name, inputs);
         derivations[path] = new()
         {
-            Outputs = new Dictionary<string, DerivationOutput> { ["out"] = new(null, "r:sha256", "") },
+            Outputs = new Dictionary<string, DerivationOutput> { ["out"] = output },
             InputDerivations = derivations[path].InputDerivations,
             InputSources = [],
             System = derivations[path].System,
@@ -68,9 +85,12 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
             Arguments = [],
             Environment = derivations[path].Environment,
         };
-        Register(path, [], output: null);
+        Register(path, [.. inputs], output.Path);
         return path;
     }
+
+    /// <summary>The derivation at a path.</summary>
+    public Derivation this[StorePath path] => derivations[path];
 
     /// <summary>As an evaluation leaves it: the derivation is in the local store. What comes of it, every machine knows once it has it.</summary>
     private void Register(StorePath path, StorePath[] references, StorePath? output)
@@ -144,6 +164,8 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
 
     public IReadOnlyList<string> Features { get; set; } = [];
 
+    public double SpeedFactor { get; init; } = 1;
+
     /// <summary>Why it cannot be reached; null: it can.</summary>
     public BuilderException? Unreachable { get; set; }
 
@@ -162,13 +184,15 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
         Systems = ["x86_64-linux"],
         SupportedFeatures = Features,
         MaxJobs = MaxJobs,
+        SpeedFactor = SpeedFactor,
         Source = "a test",
     };
 
     /// <summary>Has its daemon build so, beside noting what it was asked for.</summary>
-    public void Builds(Func<FakeBuild, Task<BuildResult>> build, DaemonTrust trust = DaemonTrust.Trusted) => Daemon = new FakeDaemon
+    public void Builds(Func<FakeBuild, Task<BuildResult>> build, DaemonTrust trust = DaemonTrust.Trusted, FakeFaults? faults = null) => Daemon = new FakeDaemon
     {
         Trust = trust,
+        Faults = faults ?? new(),
         Store = Daemon.Store,
         Build = asked =>
         {

@@ -43,7 +43,7 @@ public sealed class PathCatalogTests : IAsyncLifetime
     private StorePath Add(string name, long size, params StorePath[] references)
     {
         var info = FakeStore.FileOf(name, [], references).Info with { NarSize = size };
-        catalog.Add(info, local);
+        catalog.Add(info, local, isVouchedFor: true);
         return info.Path;
     }
 }

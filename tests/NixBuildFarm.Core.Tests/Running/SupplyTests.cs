@@ -107,7 +107,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var built = farm["kana"].Daemon.Store.AddFile("built", new string('x', 500_000), source);
         var (local, ruby, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]), await OpenAsync(farm["kana"]));
         await supply.LearnAsync(local, [source], Cancellation);
-        await supply.LearnAsync(kana, [built], Cancellation);
+        await supply.LearnAsync(kana, [built], Cancellation, believe: true);
 
         await supply.EnsureAsync(ruby, [built], Needed, Cancellation);
 
@@ -123,8 +123,8 @@ public sealed class SupplyTests : IAsyncDisposable
         var built = farm["kana"].Daemon.Store.AddFile("built", new string('x', 100_000), bottom);
         var (local, ruby, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]), await OpenAsync(farm["kana"]));
         var homely = new Supply(catalog, new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), warnings.Add, home: local);
-        await homely.LearnAsync(kana, [built], Cancellation);
-        await homely.LearnAsync(ruby, [bottom], Cancellation);
+        await homely.LearnAsync(kana, [built], Cancellation, believe: true);
+        await homely.LearnAsync(ruby, [bottom], Cancellation, believe: true);
 
         await Task.WhenAll(homely.EnsureAsync(ruby, [built], Needed, Cancellation), homely.EnsureAsync(local, [built], new(TransferPurpose.CopyBack), Cancellation));
 
@@ -142,8 +142,8 @@ public sealed class SupplyTests : IAsyncDisposable
         var path = farm["kana"].Daemon.Store.AddFile("built");
         farm["ruby"].Daemon.Store.AddFile("built");
         var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
-        await patient.LearnAsync(kana, [path], Cancellation);
-        await patient.LearnAsync(ruby, [path], Cancellation);
+        await patient.LearnAsync(kana, [path], Cancellation, believe: true);
+        await patient.LearnAsync(ruby, [path], Cancellation, believe: true);
 
         var bringing = patient.EnsureAsync(local, [path], Needed, Cancellation);
         // In small steps, so that the other holder is not taken for silent as well.
@@ -166,8 +166,8 @@ public sealed class SupplyTests : IAsyncDisposable
         farm["kana"].Daemon.Store.Add(info, Damaged(nar));
         farm["ruby"].Daemon.Store.Add(info, nar);
         var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
-        await supply.LearnAsync(kana, [.. others, info.Path], Cancellation);
-        await supply.LearnAsync(ruby, [info.Path], Cancellation);
+        await supply.LearnAsync(kana, [.. others, info.Path], Cancellation, believe: true);
+        await supply.LearnAsync(ruby, [info.Path], Cancellation, believe: true);
 
         await supply.EnsureAsync(local, [.. others, info.Path], Needed, Cancellation);
 
@@ -193,7 +193,7 @@ public sealed class SupplyTests : IAsyncDisposable
             _ => FakeStore.FileOf("built", new byte[110_000]).Nar,
         });
         var (local, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]));
-        await supply.LearnAsync(kana, [info.Path], Cancellation);
+        await supply.LearnAsync(kana, [info.Path], Cancellation, believe: true);
 
         var e = await Assert.ThrowsAsync<DamagedPathException>(() => supply.EnsureAsync(local, [info.Path], Needed, Cancellation));
 
@@ -208,8 +208,8 @@ public sealed class SupplyTests : IAsyncDisposable
         var path = farm["kana"].Daemon.Store.AddFile("built");
         farm["ruby"].Daemon.Store.AddFile("built");
         var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
-        await supply.LearnAsync(kana, [path], Cancellation);
-        await supply.LearnAsync(ruby, [path], Cancellation);
+        await supply.LearnAsync(kana, [path], Cancellation, believe: true);
+        await supply.LearnAsync(ruby, [path], Cancellation, believe: true);
         farm["kana"].Daemon.Store.Remove(path);
 
         await supply.EnsureAsync(local, [path], Needed, Cancellation);
@@ -223,8 +223,8 @@ public sealed class SupplyTests : IAsyncDisposable
         var paths = Enumerable.Range(0, 50).Select(i => farm["kana"].Daemon.Store.AddFile($"p{i}")).ToArray();
         foreach (var path in paths) farm["ruby"].Daemon.Store.AddFile(path.Name);
         var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
-        await supply.LearnAsync(kana, paths, Cancellation);
-        await supply.LearnAsync(ruby, paths, Cancellation);
+        await supply.LearnAsync(kana, paths, Cancellation, believe: true);
+        await supply.LearnAsync(ruby, paths, Cancellation, believe: true);
         farm["kana"].Break();
 
         await supply.EnsureAsync(local, paths, Needed, Cancellation);
@@ -238,7 +238,7 @@ public sealed class SupplyTests : IAsyncDisposable
     {
         var path = farm["kana"].Daemon.Store.AddFile("built");
         var (local, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]));
-        await supply.LearnAsync(kana, [path], Cancellation);
+        await supply.LearnAsync(kana, [path], Cancellation, believe: true);
         farm["kana"].Break();
 
         var e = await Assert.ThrowsAsync<BuilderException>(() => supply.EnsureAsync(local, [path], Needed, Cancellation));
@@ -286,7 +286,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var path = Chain(farm["kana"].Daemon.Store, 20);
         var (local, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]));
 
-        await supply.LearnAsync(kana, [path], Cancellation);
+        await supply.LearnAsync(kana, [path], Cancellation, believe: true);
         await supply.EnsureAsync(local, [path], Needed, Cancellation);
 
         Assert.True(farm.Local.Daemon.Store.IsValid(path));
@@ -299,7 +299,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var path = Chain(farm["kana"].Daemon.Store, 20);
         var kana = await OpenAsync(farm["kana"]);
 
-        await supply.LearnAsync(kana, [path], Cancellation);
+        await supply.LearnAsync(kana, [path], Cancellation, believe: true);
 
         Assert.Equal(20, catalog.ClosureOf([path]).Count);
         Assert.All(farm["kana"].Invented, stranger => Assert.Null(catalog.Find(stranger)));
@@ -324,7 +324,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"], trips), await OpenAsync(farm["ruby"], trips));
 
         var begun = trips.Count;
-        await supply.LearnAsync(kana, [top], Cancellation);
+        await supply.LearnAsync(kana, [top], Cancellation, believe: true);
         var learnt = trips.Count;
         await supply.EnsureAsync(local, [top], Needed, Cancellation);
         var home = trips.Count;

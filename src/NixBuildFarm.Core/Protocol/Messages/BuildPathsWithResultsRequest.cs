@@ -27,6 +27,9 @@ internal sealed record BuildPathsWithResultsRequest(IReadOnlyCollection<DerivedP
             var path = await DerivedPathLayout.ReadAsync(reader, cancellation);
             results.Add(new(path, await BuildResultLayout.ReadAsync(reader, version, cancellation)));
         }
-        return results;
+        // Each answers a question: who asks relies on that.
+        return results.Count == Paths.Count && Paths.All(path => results.Any(result => result.Path.Path == path.Path))
+            ? results
+            : throw new WireException($"The results of {results.Count} builds answer a question for {Paths.Count}.");
     }
 }

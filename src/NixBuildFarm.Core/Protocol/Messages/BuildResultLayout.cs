@@ -12,8 +12,7 @@ internal static class BuildResultLayout
     public static async ValueTask<BuildResult> ReadAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation)
     {
         var result = await ReadFieldsAsync(reader, version, cancellation);
-        var realisations = await ReadRealisationsAsync(reader, cancellation);
-        return result with { Realisations = realisations, BuiltOutputs = realisations.ToDictionary(output => output.OutputName, output => output.Path) };
+        return result with { BuiltOutputs = await ReadOutputsAsync(reader, cancellation) };
     }
 
     private static async ValueTask<BuildResult> ReadFieldsAsync(
@@ -45,18 +44,20 @@ internal static class BuildResultLayout
             ? new(count * TimeSpan.TicksPerMicrosecond)
             : throw new WireException($"{count} µs is no processor time.");
 
-    /// <summary>A map from <c>sha256:HASH!OUTPUT</c> to a realisation in JSON, of which only the path matters here.</summary>
-    private static async ValueTask<IReadOnlyList<Realisation>> ReadRealisationsAsync(WireReader reader, CancellationToken cancellation)
+    /// <summary>
+    /// A map from <c>sha256:HASH!OUTPUT</c> to a realisation in JSON. Only the output's name and the path matter: of which derivation they
+    /// are is known to who asked.
+    /// </summary>
+    private static async ValueTask<IReadOnlyDictionary<string, StorePath>> ReadOutputsAsync(WireReader reader, CancellationToken cancellation)
     {
         var count = await reader.ReadCountAsync(cancellation);
-        var outputs = new Dictionary<string, Realisation>();
+        var outputs = new Dictionary<string, StorePath>();
         for (var i = 0; i < count; i++)
         {
             var id = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-            var realisation = new Realisation(id, OutputPath(await reader.ReadStringAsync(WireLimits.Text, cancellation)));
-            outputs[realisation.OutputName] = realisation;
+            outputs[id[(id.IndexOf('!', StringComparison.Ordinal) + 1)..]] = OutputPath(await reader.ReadStringAsync(WireLimits.Text, cancellation));
         }
-        return [.. outputs.Values];
+        return outputs;
     }
 
     private static StorePath OutputPath(string realisation)

@@ -29,9 +29,11 @@ internal sealed class FakeBuild(FakeStore store, StorePath path, BasicDerivation
         var realised = new Dictionary<string, StorePath>();
         foreach (var (name, known) in derivation?.Outputs.Select(o => KeyValuePair.Create(o.Key, o.Value.Path)) ?? store.Outputs.GetValueOrDefault(path) ?? new Dictionary<string, StorePath?>())
         {
-            var outputPath = known ?? (realised[name] = FakeStore.PathOf($"realised-{path.Name}-{name}"));
-            var (info, nar) = FakeStore.FileOf("output", System.Text.Encoding.UTF8.GetBytes(outputPath.ToString()));
-            store.Add(info with { Path = outputPath, Deriver = path, Ultimate = true }, nar);
+            var pathName = path.Name[..^".drv".Length] + (name == "out" ? "" : $"-{name}");
+            var contents = System.Text.Encoding.UTF8.GetBytes(known?.ToString() ?? pathName);
+            var (info, nar) = known is null ? FakeStore.ContentAddressed(pathName, contents) : FakeStore.FileOf("output", contents);
+            if (known is null) realised[name] = info.Path;
+            store.Add(info with { Path = known ?? info.Path, Deriver = path, Ultimate = true }, nar);
         }
         return new BuildResult { Status = BuildStatus.Built, TimesBuilt = 1, BuiltOutputs = realised };
     }

@@ -278,14 +278,14 @@ internal sealed class FakeDaemonSession
         var path = await reader.ReadStorePathAsync(gone);
         var info = await PathInfoLayout.ReadAsync(reader, path, gone);
         await reader.ReadBoolAsync(gone);
-        await reader.ReadBoolAsync(gone);
-        await ReadBodyAsync(WorkerOperation.AddToStoreNar, body => AddAsync(info, body));
+        var checks = !await reader.ReadBoolAsync(gone) || daemon.Trust == DaemonTrust.NotTrusted;
+        await ReadBodyAsync(WorkerOperation.AddToStoreNar, body => AddAsync(info, checks, body));
     }
 
-    private async Task AddAsync(PathInfo info, Stream body)
+    private async Task AddAsync(PathInfo info, bool checks, Stream body)
     {
         if (Store.IsValid(info.Path)) return;
-        if (daemon.Trust == DaemonTrust.NotTrusted && info.ContentAddress is null && info.Signatures.Count == 0)
+        if (checks && info.ContentAddress is null && !info.Signatures.Any(signature => signature.StartsWith(FakeStore.TrustedKey, StringComparison.Ordinal)))
         {
             throw new RefusedException($"cannot add path '{info.Path}' because it lacks a signature by a trusted key");
         }
@@ -296,6 +296,11 @@ internal sealed class FakeDaemonSession
         using var nar = new MemoryStream();
         var digest = await NarReader.CopyAsync(body, nar, gone);
         if (digest.Hash != info.NarHash) throw new RefusedException($"hash mismatch importing path '{info.Path}'");
+        if (!FakeStore.HasContentAddress(info, nar.ToArray())) throw new RefusedException($"ca hash mismatch importing path '{info.Path}'");
+        if (info.ContentAddress is not null && !info.Path.IsDerivation && !ContentAddress.Gives(info))
+        {
+            throw new RefusedException($"cannot add path '{info.Path}' to the Nix store because it claims to be content-addressed but isn't");
+        }
         Store.Add(info, nar.ToArray());
     }
 
@@ -420,6 +425,7 @@ internal sealed class FakeDaemonSession
         var results = new List<(DerivedPath, BuildResult)>();
         foreach (var path in paths) results.Add((path, await RealiseAsync(path)));
         if (!Begin(WorkerOperation.BuildPathsWithResults)) return;
+        if (Faults.ForgetsResults) results.Clear();
         writer.WriteInt64(results.Count);
         foreach (var (path, result) in results)
         {

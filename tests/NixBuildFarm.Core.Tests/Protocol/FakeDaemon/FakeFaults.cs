@@ -26,6 +26,9 @@ internal sealed record FakeFaults
     /// <summary>Lines that it logs for each frame of a body.</summary>
     public int LogLinesPerFrame { get; init; }
 
+    /// <summary>Whether it answers with an empty list of results, whatever it was asked to build.</summary>
+    public bool ForgetsResults { get; init; }
+
     /// <summary>It answers no request before so many have come, as only a client can satisfy that does not wait for replies.</summary>
     public int HoldRepliesUntil { get; init; }
 }

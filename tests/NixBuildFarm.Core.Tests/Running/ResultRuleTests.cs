@@ -1,0 +1,267 @@
+using System.Text;
+using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Running;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Core.Tests.Running;
+
+/// <summary>A builder that lies about what it has built gets nothing into the local store but what it was asked for, and another one builds.</summary>
+public sealed class ResultRuleTests : IDisposable
+{
+    private readonly FakeFarm farm = new(Evil, "ruby");
+
+    private const string Evil = FakeFarm.Fastest;
+
+    public void Dispose() => farm.Dispose();
+
+    [Fact]
+    public async Task A_content_addressed_result_under_the_path_of_another_derivation_is_not_taken()
+    {
+        var victim = Planted(FakeFarm.OutputOf("glibc"));
+        EvilSays(victim.Path);
+
+        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "another name");
+        Assert.False(farm.Local.Daemon.Store.IsValid(victim.Path));
+    }
+
+    [Fact]
+    public async Task Nor_is_it_where_the_name_is_right()
+    {
+        var victim = Planted(FakeStore.PathOf("mine"));
+        EvilSays(victim.Path);
+
+        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "content-addressed in another way");
+        Assert.False(farm.Local.Daemon.Store.IsValid(victim.Path));
+    }
+
+    [Fact]
+    public async Task Nor_where_it_claims_a_content_address_that_gives_another_path()
+    {
+        var (honest, _) = FakeStore.ContentAddressed("mine", [1]);
+        var victim = Planted(FakeStore.PathOf("mine"), info => info with { ContentAddress = honest.ContentAddress });
+        EvilSays(victim.Path);
+
+        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "give another path");
+        Assert.False(farm.Local.Daemon.Store.IsValid(victim.Path));
+    }
+
+    [Fact]
+    public async Task Nor_where_the_content_is_not_that_of_the_address()
+    {
+        // As another build of it would be: name, address and path are right.
+        var (honest, _) = FakeStore.ContentAddressed("mine", [1]);
+        Planted(honest.Path, info => info with { ContentAddress = honest.ContentAddress });
+        EvilSays(honest.Path);
+
+        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "what cannot be");
+        Assert.False(farm.Local.Daemon.Store.IsValid(honest.Path));
+    }
+
+    [Theory]
+    [InlineData("fixed:sha256:")]
+    [InlineData("text:sha256:")]
+    public async Task Nor_where_it_is_hashed_in_another_way_than_was_asked(string kind)
+    {
+        var (info, nar) = FakeStore.ContentAddressed("mine", [1]);
+        var other = info with { ContentAddress = kind + info.NarHash.ToBase32() };
+        farm[Evil].Daemon.Store.Add(other, nar);
+        EvilSays(other.Path);
+
+        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "content-addressed in another way");
+    }
+
+    [Fact]
+    public async Task What_is_neither_an_input_nor_proves_itself_is_not_taken_as_a_reference_of_a_content_addressed_result()
+    {
+        var victim = Planted(FakeFarm.OutputOf("glibc"));
+        var (info, nar) = FakeStore.ContentAddressed("mine", [1], victim.Path);
+        farm[Evil].Daemon.Store.Add(info, nar);
+        EvilSays(info.Path);
+
+        await AssertBuiltElsewhereAsync(farm.Floating("mine"), $"refers to {victim.Path}, which is neither an input of it nor content-addressed nor signed");
+        Assert.False(farm.Local.Daemon.Store.IsValid(victim.Path));
+    }
+
+    [Fact]
+    public async Task What_is_said_to_be_signed_is_for_the_store_that_takes_it_to_decide()
+    {
+        var victim = Planted(FakeFarm.OutputOf("glibc"), info => info with { Signatures = ["made-up-1:AAAA"] });
+        var (info, nar) = FakeStore.ContentAddressed("mine", [1], victim.Path);
+        farm[Evil].Daemon.Store.Add(info, nar);
+        EvilSays(info.Path);
+
+        var results = await farm.BuildAsync(farm.Floating("mine"), on: [Evil]);
+
+        Assert.Equal(NixBuildStatus.Failed, results["mine"].Status);
+        Assert.Contains("lacks a signature by a trusted key", results["mine"].Error);
+        Assert.False(farm.Local.Daemon.Store.IsValid(victim.Path));
+        Assert.False(farm.Local.Daemon.Store.IsValid(info.Path));
+    }
+
+    [Fact]
+    public async Task What_is_content_addressed_or_signed_comes_with_the_result()
+    {
+        var signed = Planted(FakeStore.PathOf("signed"), info => info with { Signatures = [FakeStore.TrustedKey + "AAAA"] });
+        var (below, belowNar) = FakeStore.ContentAddressed("below", [2], signed.Path);
+        var (info, nar) = FakeStore.ContentAddressed("mine", [1], below.Path);
+        farm[Evil].Daemon.Store.Add(below, belowNar);
+        farm[Evil].Daemon.Store.Add(info, nar);
+        EvilSays(info.Path);
+
+        var results = await farm.BuildAsync(farm.Floating("mine"), on: [Evil]);
+
+        Assert.Equal(NixBuildStatus.Built, results["mine"].Status);
+        Assert.All([signed.Path, below.Path, info.Path], path => Assert.True(farm.Local.Daemon.Store.IsValid(path)));
+    }
+
+    [Fact]
+    public async Task A_result_without_an_output_is_none()
+    {
+        farm[Evil].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.Built }));
+
+        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "but not where the output out is");
+    }
+
+    [Fact]
+    public async Task A_builder_that_forgets_the_results_ends_nothing()
+    {
+        farm[Evil].Builds(build => Task.FromResult(build.Succeed()), faults: new() { ForgetsResults = true });
+
+        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "The results of 0 builds answer a question for 1");
+    }
+
+    [Fact]
+    public async Task The_realisation_that_is_registered_is_that_of_the_derivation_whatever_the_builder_calls_it()
+    {
+        var derivation = farm.Floating("mine");
+
+        // The fake says that it is that of a derivation with the hash 0.
+        var results = await farm.BuildAsync(derivation, on: "ruby");
+
+        var graph = await DerivationGraph.LoadAsync(farm, [derivation], TestContext.Current.CancellationToken);
+        var registered = Assert.Single(farm.Local.Daemon.Store.Realisations);
+        Assert.Contains($"\"id\":\"{new DerivationHashes(graph).RealisationId(graph.Find(derivation)!, "out")}\"", registered);
+        Assert.Contains(StorePath.Parse(results["mine"].Outputs["out"]).BaseName, registered);
+    }
+
+    [Theory]
+    [InlineData(DaemonTrust.Trusted)]
+    [InlineData(DaemonTrust.NotTrusted)]
+    public async Task An_ordinary_output_is_not_content_addressed(DaemonTrust trust)
+    {
+        farm[Evil].Builds(
+            build =>
+            {
+                var path = FakeFarm.OutputOf("mine");
+                var (info, nar) = FakeStore.FileOf("mine", [1]);
+                build.Store.Add(info with { Path = path, ContentAddress = $"fixed:r:sha256:{info.NarHash.ToBase32()}" }, nar);
+                return Task.FromResult(new BuildResult { Status = BuildStatus.Built });
+            },
+            trust);
+
+        await AssertBuiltElsewhereAsync(farm.Derivation("mine"), "is content-addressed, which it is not");
+    }
+
+    [Theory]
+    [InlineData(CopyBack.All)]
+    [InlineData(CopyBack.Requested)]
+    public async Task A_download_with_other_content_is_refused_and_made_elsewhere(CopyBack copyBack)
+    {
+        var download = farm.Fixed("download", "what it is");
+        farm[Evil].Builds(build =>
+        {
+            if (build.Path != download) return Task.FromResult(build.Succeed());
+            var (info, nar) = FakeStore.FileOf("download", Encoding.UTF8.GetBytes("what it is not"));
+            build.Store.Add(info with { Path = build.Derivation!.Outputs["out"].Path! }, nar);
+            return Task.FromResult(new BuildResult { Status = BuildStatus.Built });
+        });
+        farm["ruby"].Builds(build =>
+        {
+            if (build.Path != download) return Task.FromResult(build.Succeed());
+            var (info, nar) = FakeStore.FileOf("download", Encoding.UTF8.GetBytes("what it is"));
+            build.Store.Add(info with { Path = build.Derivation!.Outputs["out"].Path! }, nar);
+            return Task.FromResult(new BuildResult { Status = BuildStatus.Built });
+        });
+
+        var results = await farm.BuildAsync(download, request => request with { CopyBack = copyBack }, Evil, "ruby");
+
+        Assert.Equal((NixBuildStatus.Built, "ruby"), (results["download"].Status, results["download"].Builder));
+        Assert.Contains("what it is", Encoding.UTF8.GetString(farm.Local.Daemon.Store.FindNar(farm[download].Outputs["out"].Path!)!));
+        Assert.DoesNotContain("is not", Encoding.UTF8.GetString(farm.Local.Daemon.Store.FindNar(farm[download].Outputs["out"].Path!)!));
+        Assert.Contains(farm.LostBuilders, lost => lost.Builder == Evil && lost.Error.Message.Contains("what is not its content"));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_depends_on_a_content_addressed_output_is_where_it_must_be_then(bool isHonest)
+    {
+        var floating = farm.Floating("floating");
+        var deferred = farm.Deferred("deferred", floating);
+        var (below, belowNar) = FakeStore.ContentAddressed("floating", [1]);
+        var graph = await DerivationGraph.LoadAsync(farm, [deferred], TestContext.Current.CancellationToken);
+        var right = DeferredOutputs.PathsOf(graph.Find(deferred)!, [(floating, "out", below.Path)])["out"];
+        var path = isHonest ? right : FakeStore.PathOf("deferred");
+        farm[Evil].Daemon.Store.Add(below, belowNar);
+        farm[Evil].Daemon.Store.Outputs[floating] = new Dictionary<string, StorePath?> { ["out"] = below.Path };
+        Planted(path, info => info with { References = [below.Path] });
+        EvilSays(path);
+
+        var results = await farm.BuildAsync(deferred, on: [Evil]);
+
+        Assert.Equal(isHonest ? NixBuildStatus.Built : NixBuildStatus.Failed, results["deferred"].Status);
+        Assert.Equal(isHonest, farm.Local.Daemon.Store.IsValid(path));
+        if (!isHonest) Assert.Contains($"but it can only be {right}", results["deferred"].Error);
+    }
+
+    [Fact]
+    public async Task Where_nobody_can_tell_where_an_output_must_be_it_is_built_elsewhere()
+    {
+        var floating = farm.Floating("floating");
+        var path = FakeStore.PathOf("deferred");
+        Planted(path);
+        EvilSays(path);
+
+        var results = await farm.BuildAsync(farm.Deferred("deferred", floating), on: [Evil]);
+
+        Assert.Equal(NixBuildStatus.Failed, results["deferred"].Status);
+        Assert.Contains("does not know any more what it was built from", results["deferred"].Error);
+        Assert.False(farm.Local.Daemon.Store.IsValid(path));
+    }
+
+    [Fact]
+    public async Task What_comes_home_was_not_built_here()
+    {
+        await farm.BuildAsync(farm.Derivation("mine"), on: "ruby");
+
+        Assert.True(farm["ruby"].Daemon.Store.Find(FakeFarm.OutputOf("mine"))!.Ultimate);
+        Assert.False(farm.Local.Daemon.Store.Find(FakeFarm.OutputOf("mine"))!.Ultimate);
+    }
+
+    /// <summary>A path with content of evil's own in evil's store.</summary>
+    private PathInfo Planted(StorePath path, Func<PathInfo, PathInfo>? with = null)
+    {
+        var (info, nar) = FakeStore.FileOf("planted", Encoding.UTF8.GetBytes("of evil's own"));
+        info = info with { Path = path };
+        info = with?.Invoke(info) ?? info;
+        farm[Evil].Daemon.Store.Add(info, nar);
+        return info;
+    }
+
+    /// <summary>Whatever evil is asked for, it says that it has built it, and that it is there.</summary>
+    private void EvilSays(StorePath output) => farm[Evil].Builds(_ => Task.FromResult(new BuildResult
+    {
+        Status = BuildStatus.Built,
+        BuiltOutputs = new Dictionary<string, StorePath> { ["out"] = output },
+    }));
+
+    private async Task AssertBuiltElsewhereAsync(StorePath derivation, string complaint)
+    {
+        var results = await farm.BuildAsync(derivation, on: [Evil, "ruby"]);
+
+        Assert.Equal((NixBuildStatus.Built, "ruby"), (results["mine"].Status, results["mine"].Builder));
+        Assert.True(farm.Local.Daemon.Store.IsValid(StorePath.Parse(results["mine"].Outputs["out"])));
+        Assert.Contains(complaint, Assert.Single(farm.LostBuilders, lost => lost.Builder == Evil).Error.Message);
+    }
+}
