@@ -42,6 +42,26 @@ public sealed class ContentAddressedTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Several_outputs_that_refer_to_themselves_and_each_other_come_home_and_Nix_finds_them()
+    {
+        session.Write("floating", $$"""
+            let
+              plain = attrs { outputs = [ "out" "dev" ]; } "plain" "echo plain > $out; echo $out > $dev" [ ];
+              floating = attrs ({{Floating}} // { outputs = [ "out" "lib" ]; }) "floating" "echo $lib ${plain.dev} > $out; mkdir $lib; echo $lib > $lib/self" [ plain.dev ];
+              flat = attrs { __contentAddressed = true; outputHashMode = "flat"; outputHashAlgo = "sha1"; } "flat" "echo flat > $out" [ ];
+              deferred = attrs { outputs = [ "out" "doc" ]; } "deferred" "echo $inputs $doc > $out; echo doc > $doc" [ floating.lib floating plain flat ];
+            in attrs {{Floating}} "top" "cat $inputs > $out; echo $inputs >> $out" [ deferred floating.out ]
+            """);
+
+        var build = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path floating.nix").Succeeded();
+
+        var closure = (await farm.Coordinator.ExecAsync("nix-store", "--query", "--requisites", build["top"].Output)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(["deferred", "deferred-doc", "flat", "floating", "floating-lib", "plain", "plain-dev", "top"], closure.Select(path => path[44..]).Order(StringComparer.Ordinal));
+        await farm.Coordinator.ExecAsync(["nix-store", "--verify-path", .. closure]);
+        Assert.Equal(build["top"].Output, (await farm.Coordinator.ExecAsync("nix-build", "--no-out-link", "--max-jobs", "0", Path.Combine(session.Folder, "floating.nix"))).Trim());
+    }
+
+    [Fact]
     public async Task An_impure_derivation_is_built_each_time()
     {
         session.Write("impure", """attrs { __impure = true; } "impure" "cat /proc/sys/kernel/random/uuid > $out" [ ]""");

@@ -20,12 +20,12 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
         Assert.Equal([$"Copied {bottom} local ruby False", $"Copied {top} local ruby True"], there);
         await farm.Ruby.ExecAsync("nix-store", "--verify-path", top, bottom);
 
-        Assert.Equal([$"Copied {bottom} ruby kana False", $"Copied {top} ruby kana True"], Copies($"Copy-NixStorePath {top} -From ruby -To kana"));
+        Assert.Equal([$"Copied {bottom} ruby kana False", $"Copied {top} ruby kana True"], Copies($"Copy-NixStorePath {top} -From ruby -To kana -NoCheckSignature"));
         File.Delete(Path.Combine(session.Folder, "result"));
         await farm.Coordinator.ExecAsync("nix-store", "--delete", top);
         await farm.Coordinator.ExecAsync("nix-store", "--delete", bottom);
 
-        Assert.Equal([$"Copied {bottom} kana local False", $"Copied {top} kana local True"], Copies($"'{top}' | Copy-NixStorePath -From kana"));
+        Assert.Equal([$"Copied {bottom} kana local False", $"Copied {top} kana local True"], Copies($"'{top}' | Copy-NixStorePath -From kana -NoCheckSignature"));
         await farm.Coordinator.ExecAsync("nix-store", "--verify-path", top, bottom);
     }
 
@@ -59,7 +59,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
         await farm.Coordinator.ExecAsync("nix-store", "--delete", top);
         await farm.Coordinator.ExecAsync("nix-store", "--delete", bottom);
 
-        var copy = session.Run($"Copy-NixStorePath {top} -From ruby");
+        var copy = session.Run($"Copy-NixStorePath {top} -From ruby -NoCheckSignature");
 
         Assert.Contains($"DamagedPath,NixBuildFarm.Commands.CopyNixStorePathCommand: What ruby has of {bottom} is damaged", copy.Errors);
         Assert.Contains($"nix-store --repair-path {bottom}", copy.Errors);
@@ -78,6 +78,27 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
         Assert.Contains("opal does not trust the user that logs in", copy.Errors);
         Assert.Contains("trusted-users in /etc/nix/nix.conf of opal", copy.Errors);
         Assert.Contains("secret-key-files", copy.Errors);
+    }
+
+    [Fact]
+    public async Task What_comes_from_a_builder_has_to_be_signed_with_a_key_that_is_trusted()
+    {
+        var (top, bottom) = Built();
+        Copies($"Copy-NixStorePath {top} -To ruby");
+        File.Delete(Path.Combine(session.Folder, "result"));
+        await farm.Coordinator.ExecAsync("nix-store", "--delete", top);
+        await farm.Coordinator.ExecAsync("nix-store", "--delete", bottom);
+        await farm.Ruby.ExecAsync("bash", "-c", "nix-store --generate-binary-cache-key ruby-1 /root/ruby-key /root/ruby-key.pub && nix store sign --recursive --key-file /root/ruby-key \"$1\"", "-", top);
+        var key = (await farm.Ruby.ExecAsync("cat", "/root/ruby-key.pub")).Trim();
+
+        var refused = session.Run($"Copy-NixStorePath {top} -From ruby");
+        Assert.Contains("PathRefused,", refused.Errors);
+        Assert.Contains("nix store sign", refused.Errors);
+        Assert.False(Path.Exists(top) || Path.Exists(bottom));
+
+        await using var trust = await NixSetting.AddAsync(farm, $"trusted-public-keys = {key}");
+        session.LogOut();
+        Assert.Equal([$"Copied {bottom} ruby local False", $"Copied {top} ruby local True"], Copies($"Copy-NixStorePath {top} -From ruby"));
     }
 
     [Fact]
