@@ -99,7 +99,7 @@ internal sealed class ResultRule
                 var isOfKind = ContentAddress.TryParse(info.ContentAddress, out var address) && address.Method == output.HashAlgorithm && info.Path.Name == made.Node.NameOf(made.Name);
                 return isOfKind
                     ? new(Proven(info), IsVouchedFor: false)
-                    : throw Broken(builder, $"says that {info.Path} is the output {made.Name} of {made.Node.Name}, which is content-addressed in another way");
+                    : throw Broken(builder, $"says that {info.Path} is the output {made.Name} of {made.Node.Name}, but it is not content-addressed as the derivation asks");
         }
     }
 

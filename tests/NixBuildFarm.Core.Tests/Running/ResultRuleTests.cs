@@ -1,4 +1,5 @@
 using System.Text;
+using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Running;
@@ -31,7 +32,7 @@ public sealed class ResultRuleTests : IDisposable
         var victim = Planted(FakeStore.PathOf("mine"));
         EvilSays(victim.Path);
 
-        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "content-addressed in another way");
+        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "not content-addressed as the derivation asks");
         Assert.False(farm.Local.Daemon.Store.IsValid(victim.Path));
     }
 
@@ -68,7 +69,7 @@ public sealed class ResultRuleTests : IDisposable
         farm[Evil].Daemon.Store.Add(other, nar);
         EvilSays(other.Path);
 
-        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "content-addressed in another way");
+        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "not content-addressed as the derivation asks");
     }
 
     [Fact]
@@ -228,6 +229,27 @@ public sealed class ResultRuleTests : IDisposable
         Assert.Equal(NixBuildStatus.Failed, results["deferred"].Status);
         Assert.Contains("does not know any more what it was built from", results["deferred"].Error);
         Assert.False(farm.Local.Daemon.Store.IsValid(path));
+    }
+
+    [Fact]
+    public async Task What_a_builder_still_has_when_it_comes_back_is_judged_as_well()
+    {
+        var stranger = FakeStore.PathOf("stranger");
+        farm[Evil].Builds(build =>
+        {
+            if (build.Path.Name != "middle.drv") return Task.FromResult(build.Succeed());
+            farm[Evil].Break();
+            Planted(stranger);
+            Planted(FakeFarm.OutputOf("bottom"), info => info with { References = [stranger] });
+            farm[Evil].Repair();
+            return Task.Delay(Timeout.Infinite, build.Cancelled).ContinueWith(_ => build.Succeed(), TaskScheduler.Default);
+        });
+
+        var results = await farm.BuildAsync(farm.Derivation("middle", [farm.Derivation("bottom")]), request => request with { CopyBack = CopyBack.Requested }, Evil);
+
+        Assert.False(results["middle"].Success);
+        Assert.Contains(farm.LostBuilders, lost => lost.Error is BuilderException { Failure: BuilderFailure.FalseResult } && lost.Error.Message.Contains($"refers to {stranger}"));
+        Assert.Empty(new[] { stranger, FakeFarm.OutputOf("bottom") }.Where(farm.Local.Daemon.Store.IsValid));
     }
 
     [Fact]
