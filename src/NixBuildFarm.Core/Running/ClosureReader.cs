@@ -1,4 +1,3 @@
-using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Running;

@@ -10,54 +10,29 @@ namespace NixBuildFarm.Core.Tests.Running;
 /// <summary>A builder that lies about what it has built gets nothing into the local store but what it was asked for, and another one builds.</summary>
 public sealed class ResultRuleTests : IDisposable
 {
-    private readonly FakeFarm farm = new(Evil, "ruby");
-
     private const string Evil = FakeFarm.Fastest;
+
+    private static readonly PathInfo Honest = FakeStore.ContentAddressed("mine", [1]).Info;
+
+    private readonly FakeFarm farm = new(Evil, "ruby");
 
     public void Dispose() => farm.Dispose();
 
     [Fact]
-    public async Task A_content_addressed_result_under_the_path_of_another_derivation_is_not_taken()
-    {
-        var victim = Planted(FakeFarm.OutputOf("glibc"));
-        EvilSays(victim.Path);
-
-        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "another name");
-        Assert.False(farm.Local.Daemon.Store.IsValid(victim.Path));
-    }
+    public Task A_content_addressed_result_under_the_path_of_another_derivation_is_not_taken() =>
+        AssertNotTakenAsync(Planted(FakeFarm.OutputOf("glibc")), "another name");
 
     [Fact]
-    public async Task Nor_is_it_where_the_name_is_right()
-    {
-        var victim = Planted(FakeStore.PathOf("mine"));
-        EvilSays(victim.Path);
-
-        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "not content-addressed as the derivation asks");
-        Assert.False(farm.Local.Daemon.Store.IsValid(victim.Path));
-    }
+    public Task Nor_is_it_where_the_name_is_right() => AssertNotTakenAsync(Planted(FakeStore.PathOf("mine")), "not content-addressed as the derivation asks");
 
     [Fact]
-    public async Task Nor_where_it_claims_a_content_address_that_gives_another_path()
-    {
-        var (honest, _) = FakeStore.ContentAddressed("mine", [1]);
-        var victim = Planted(FakeStore.PathOf("mine"), info => info with { ContentAddress = honest.ContentAddress });
-        EvilSays(victim.Path);
+    public Task Nor_where_it_claims_a_content_address_that_gives_another_path() =>
+        AssertNotTakenAsync(Planted(FakeStore.PathOf("mine"), info => info with { ContentAddress = Honest.ContentAddress }), "give another path");
 
-        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "give another path");
-        Assert.False(farm.Local.Daemon.Store.IsValid(victim.Path));
-    }
-
+    // As another build of it would be: name, address and path are right.
     [Fact]
-    public async Task Nor_where_the_content_is_not_that_of_the_address()
-    {
-        // As another build of it would be: name, address and path are right.
-        var (honest, _) = FakeStore.ContentAddressed("mine", [1]);
-        Planted(honest.Path, info => info with { ContentAddress = honest.ContentAddress });
-        EvilSays(honest.Path);
-
-        await AssertBuiltElsewhereAsync(farm.Floating("mine"), "what cannot be");
-        Assert.False(farm.Local.Daemon.Store.IsValid(honest.Path));
-    }
+    public Task Nor_where_the_content_is_not_that_of_the_address() =>
+        AssertNotTakenAsync(Planted(Honest.Path, info => info with { ContentAddress = Honest.ContentAddress }), "what cannot be");
 
     [Theory]
     [InlineData("fixed:sha256:")]
@@ -249,7 +224,8 @@ public sealed class ResultRuleTests : IDisposable
 
         Assert.False(results["middle"].Success);
         Assert.Contains(farm.LostBuilders, lost => lost.Error is BuilderException { Failure: BuilderFailure.FalseResult } && lost.Error.Message.Contains($"refers to {stranger}"));
-        Assert.Empty(new[] { stranger, FakeFarm.OutputOf("bottom") }.Where(farm.Local.Daemon.Store.IsValid));
+        Assert.False(farm.Local.Daemon.Store.IsValid(stranger));
+        Assert.False(farm.Local.Has("bottom"));
     }
 
     [Fact]
@@ -277,6 +253,14 @@ public sealed class ResultRuleTests : IDisposable
         Status = BuildStatus.Built,
         BuiltOutputs = new Dictionary<string, StorePath> { ["out"] = output },
     }));
+
+    /// <summary>Something of evil's own is not taken for the output of a derivation whose path follows from its content.</summary>
+    private async Task AssertNotTakenAsync(PathInfo planted, string complaint)
+    {
+        EvilSays(planted.Path);
+        await AssertBuiltElsewhereAsync(farm.Floating("mine"), complaint);
+        Assert.False(farm.Local.Daemon.Store.IsValid(planted.Path));
+    }
 
     private async Task AssertBuiltElsewhereAsync(StorePath derivation, string complaint)
     {

@@ -134,14 +134,14 @@ public sealed class LyingBuilderTests(TestFarm farm) : IAsyncLifetime
         (await jade.ExecAsync("bash", "-c", "nix realisation info --json \"$1\" | sed 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/'", "-", derivation)).Trim();
 
     /// <summary>Has evil's store believe that a path is valid there.</summary>
-    private Task PlantAsync(string path, string content, params string[] references)
+    private async Task PlantAsync(string path, string content, params string[] references)
     {
         const string Script = """
             path=$1 content=$2; shift 2
             printf %s "$content" > "$path"
             { printf '%s\n\n%d\n' "$path" $#; for reference; do printf '%s\n' "$reference"; done; } | nix-store --register-validity
             """;
-        return evil.ExecAsync(["bash", "-c", Script, "-", path, content, .. references]);
+        await evil.ExecAsync(["bash", "-c", Script, "-", path, content, .. references]);
     }
 
     /// <summary>Has evil's store believe that a path is the output of a derivation whose path follows from its content.</summary>
