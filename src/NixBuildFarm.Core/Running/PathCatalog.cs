@@ -45,10 +45,17 @@ internal sealed class PathCatalog
         lock (gate) entries[path].Holders.Add(holder);
     }
 
-    /// <summary>Whether who takes a path need not check its content address or signatures.</summary>
-    public bool IsVouchedFor(StorePath path)
+    /// <summary>
+    /// Whether who takes a path, described so, need not check its content address or signatures. What somebody else has said of the same path,
+    /// and is still on its way, is not vouched for by that.
+    /// </summary>
+    public bool IsVouchedFor(PathInfo info)
     {
-        lock (gate) return entries.TryGetValue(path, out var entry) && entry.IsVouchedFor;
+        lock (gate)
+        {
+            return entries.TryGetValue(info.Path, out var entry) && entry.IsVouchedFor
+                && entry.Info.NarHash == info.NarHash && entry.Info.ContentAddress == info.ContentAddress && entry.Info.References.SequenceEqual(info.References);
+        }
     }
 
     /// <summary>Notes that what a builder has of a path is of no use.</summary>

@@ -311,7 +311,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
             },
             cancellation);
 
-        bool MayGoUnchecked(PathInfo info) => to.Facts.Trusted && catalog.IsVouchedFor(info.Path);
+        bool MayGoUnchecked(PathInfo info) => to.Facts.Trusted && catalog.IsVouchedFor(info);
 
         // As with nix copy: the store that takes a path has not built it.
         NarSource Source((PathInfo Info, BuilderSession From) item) => new(

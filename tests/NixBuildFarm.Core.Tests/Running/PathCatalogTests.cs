@@ -40,6 +40,28 @@ public sealed class PathCatalogTests : IAsyncLifetime
     [Fact]
     public void What_is_still_to_be_made_weighs_nothing() => Assert.Equal([0], catalog.OwnBytes([[FakeStore.PathOf("nowhere")]]));
 
+    [Fact]
+    public async Task What_nobody_vouches_for_gives_way_to_what_somebody_does()
+    {
+        var other = new FakeMachine("ruby");
+        await using var ruby = await BuilderSession.OpenAsync(other.Builder, other, new DaemonOptions(), TestContext.Current.CancellationToken);
+        var (said, right) = (FakeStore.FileOf("path", [1]).Info, FakeStore.FileOf("path", [2]).Info);
+
+        catalog.Add(said, ruby, isVouchedFor: false);
+        Assert.False(catalog.IsVouchedFor(said));
+
+        catalog.Add(right, local, isVouchedFor: true);
+        Assert.Equal((right, false, true), (catalog.Find(right.Path), catalog.Has(ruby, right.Path), catalog.Has(local, right.Path)));
+        Assert.True(catalog.IsVouchedFor(right));
+        // It may be on its way already.
+        Assert.False(catalog.IsVouchedFor(said));
+        Assert.False(catalog.IsVouchedFor(right with { References = [said.Path] }));
+
+        catalog.Add(said, ruby, isVouchedFor: false);
+        Assert.False(catalog.Has(ruby, right.Path));
+        Assert.True(catalog.IsVouchedFor(right));
+    }
+
     private StorePath Add(string name, long size, params StorePath[] references)
     {
         var info = FakeStore.FileOf(name, [], references).Info with { NarSize = size };
