@@ -57,7 +57,8 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
     /// <param name="offered">The keys that the server has refused.</param>
     /// <param name="unused">Key files that could not be used, the one that the builder names first.</param>
     /// <param name="cause">What SSH.NET says.</param>
-    public BuilderException AuthenticationFailed(IReadOnlyCollection<string> offered, IReadOnlyList<KeyProblem> unused, Exception cause) => Error(
+    public BuilderException AuthenticationFailed(
+        IReadOnlyCollection<string> offered, IReadOnlyList<KeyProblem> unused, Exception cause) => Error(
         BuilderFailure.AuthenticationFailed,
         $"{Host} refuses to let {user} log in: {cause.Message.TrimEnd('.')}; "
         + (offered.Count == 0 ? "there was no key to offer" : $"offered: {string.Join(", ", offered)}")
@@ -87,7 +88,8 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
     public BuilderException HostKeyRefused(string errorOutput) => Error(
         BuilderFailure.HostKeyMismatch,
         $"ssh does not accept the host key of {Host}: {errorOutput.TrimEnd('.')}",
-        $"Compare the host key with its owner's, then correct known_hosts or the builder's own host key ({builder.Source}).{config.UnfollowedHostKeyCheck}");
+        $"Compare the host key with its owner's, then correct known_hosts or the builder's own host key ({builder.Source})."
+        + config.UnfollowedHostKeyCheck);
 
     /// <summary>The ssh program is needed and not there.</summary>
     public BuilderException NoSshProgram(string reason) => Error(

@@ -130,7 +130,8 @@ internal static class SshLogin
         {
             var isForHost = c.Type == Certificate.CertificateType.Host;
             var signedWith = new SshDataStream(c.Signature).ReadString(Encoding.ASCII);
-            certificate = new HostCertificate(authority, isForHost, c.ValidPrincipals.AsReadOnly(), c.CriticalOptions.Keys.ToList(), signedWith);
+            certificate = new HostCertificate(
+                authority, isForHost, c.ValidPrincipals.AsReadOnly(), c.CriticalOptions.Keys.ToList(), signedWith);
         }
         serverKey = new(key, certificate);
         var error = serverKey.Judge(target, out var decidedBy);

@@ -80,8 +80,7 @@ internal sealed class HostKeyVerifier
         }
         if (pinned is not null) return pinned.Equals(key) ? null : NotPinned(key, pinned);
 
-        var isUsable = certificate is not null && (config.CaSignatureAlgorithms.Count == 0 || config.CaSignatureAlgorithms.Contains(certificate.SignatureAlgorithm));
-        var verdict = isUsable ? known.Check(host, key, certificate!) : null;
+        var verdict = certificate is not null && IsSignedAsAllowed(certificate) ? known.Check(host, key, certificate) : null;
         if (verdict is null || verdict.Status == HostKeyStatus.Unknown) verdict = known.Check(host, key);
         decidedBy = verdict.Line?.Place ?? "";
         return verdict.Status switch
@@ -112,7 +111,9 @@ internal sealed class HostKeyVerifier
         $"Builder {builder.Name}: the host key of {address} is not known. Offered: {offered}; {userFile} has no line for {host.LookupName}."
         + (certificate is null ? "" : $" Its certificate ({certificate.Authority.Fingerprint}) is not by a known authority for this host."),
         $"Check the fingerprint with the owner of the machine, then add the key: {KeyScan(offered)} >> {KeepingFile}"
-        + (KeepingFile == userFile ? "" : $" (and let ssh_config say UserKnownHostsFile {KeepingFile} for this host: {userFile} keeps nothing)")
+        + (KeepingFile == userFile
+            ? ""
+            : $" (and let ssh_config say UserKnownHostsFile {KeepingFile} for this host: {userFile} keeps nothing)")
         + $" — or give the builder a host key.{config.UnfollowedHostKeyCheck}");
 
     private BuilderException Changed(HostKey offered, KnownHost line) => line.FileName == builder.Ssh?.Source
@@ -122,13 +123,18 @@ internal sealed class HostKeyVerifier
         : Error(
             $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} ({line.Place}).",
             $"If the machine was installed anew, remove the old key and add the new one after checking its fingerprint with its owner: "
-            + $"ssh-keygen -R '{host.LookupName}' -f {line.FileName}; {KeyScan(offered)} >> {line.FileName}. If not, somebody may be between this machine and the builder.{config.UnfollowedHostKeyCheck}");
+            + $"ssh-keygen -R '{host.LookupName}' -f {line.FileName}; {KeyScan(offered)} >> {line.FileName}. "
+            + $"If not, somebody may be between this machine and the builder.{config.UnfollowedHostKeyCheck}");
+
+    private bool IsSignedAsAllowed(HostCertificate certificate) =>
+        config.CaSignatureAlgorithms.Count == 0 || config.CaSignatureAlgorithms.Contains(certificate.SignatureAlgorithm);
 
     // Where a key is kept that the user accepts.
     private string KeepingFile => userFile == Nowhere ? "~/.ssh/known_hosts" : userFile;
 
     private BuilderException TooShort(HostKey offered) => Error(
-        $"Builder {builder.Name}: the RSA host key of {address} has {offered.RsaBits} bits; ssh_config asks for {config.RequiredRsaSize} (RequiredRSASize). Offered: {offered}.",
+        $"Builder {builder.Name}: the RSA host key of {address} has {offered.RsaBits} bits; ssh_config asks for {config.RequiredRsaSize} "
+        + $"(RequiredRSASize). Offered: {offered}.",
         "Give the machine a new host key, such as one by ssh-keygen -t ed25519.");
 
     private BuilderException Revoked(KnownHost line) => Error(

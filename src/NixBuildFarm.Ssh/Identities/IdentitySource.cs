@@ -73,7 +73,8 @@ internal sealed class IdentitySource
             ? new Identity(held.Description, [key.With(certificate), key])
             : held;
 
-    private KeyCertificate? CertificateOf(byte[] publicKey) => certificates.Value.FirstOrDefault(c => c.PublicKey.AsSpan().SequenceEqual(publicKey));
+    private KeyCertificate? CertificateOf(byte[] publicKey) =>
+        certificates.Value.FirstOrDefault(c => c.PublicKey.AsSpan().SequenceEqual(publicKey));
 
     private IEnumerable<string> Paths() => (OwnFile is { } own ? config.IdentityFiles.Prepend(own) : config.IdentityFiles).Distinct();
 
@@ -83,7 +84,8 @@ internal sealed class IdentitySource
     private KeyCertificate? ReadCertificate(string path) => ReadText(path) is { } text ? KeyCertificate.Read(path, text) : null;
 
     // What ssh_config names by default need not be there.
-    private List<KeyFile> ReadFiles() => Paths().Where(path => path == OwnFile || File.Exists(path) || File.Exists(path + ".pub")).Select(Read).ToList();
+    private List<KeyFile> ReadFiles() =>
+        Paths().Where(path => path == OwnFile || File.Exists(path) || File.Exists(path + ".pub")).Select(Read).ToList();
 
     private KeyFile Read(string path)
     {
@@ -103,7 +105,9 @@ internal sealed class IdentitySource
         if (HostKey.TryParse(text, out var shared))
         {
             return new(path, shared.Bytes.ToArray(), Problem(
-                path, "is a public key, and no key agent holds its private half", $"Add the private key to your key agent (ssh-add), or name its file instead.{UseYourOwn}"));
+                path,
+                "is a public key, and no key agent holds its private half",
+                $"Add the private key to your key agent (ssh-add), or name its file instead.{UseYourOwn}"));
         }
         WarnOfPermissions(path);
         var header = OpenSshKeyHeader.Read(text);
@@ -114,7 +118,10 @@ internal sealed class IdentitySource
         }
         catch (SshPassPhraseNullOrEmptyException)
         {
-            var problem = Problem(path, "is encrypted, and there is no passphrase for it", $"Add it to your key agent: ssh-add {path}; or give its passphrase: -Credential.");
+            var problem = Problem(
+                path,
+                "is encrypted, and there is no passphrase for it",
+                $"Add it to your key agent: ssh-add {path}; or give its passphrase: -Credential.");
             return new(path, publicKey, problem) { IsInToken = header?.IsInToken == true };
         }
         catch (Exception e) when (e is SshException or NotSupportedException or FormatException or ArgumentException or IOException
@@ -123,7 +130,9 @@ internal sealed class IdentitySource
             var wrongPassphrase = passphrase is not null && header is not { IsEncrypted: false };
             var problem = Problem(
                 path,
-                wrongPassphrase ? "cannot be decrypted with the passphrase that was given" : $"is not a private key that can be used: {e.Message.TrimEnd('.')}",
+                wrongPassphrase
+                    ? "cannot be decrypted with the passphrase that was given"
+                    : $"is not a private key that can be used: {e.Message.TrimEnd('.')}",
                 wrongPassphrase ? "Give the right passphrase, or add the key to your key agent." : "Use a key made by ssh-keygen -t ed25519.");
             return new(path, publicKey, problem) { IsInToken = header?.IsInToken == true };
         }
@@ -161,7 +170,8 @@ internal sealed class IdentitySource
     }
 
     private string UseYourOwn =>
-        $" To log in with a key of your own: Set-NixBuilderPolicy {builder.Name} -IdentityFile ~/.ssh/id_ed25519, and its public half in authorized_keys there.";
+        $" To log in with a key of your own: Set-NixBuilderPolicy {builder.Name} -IdentityFile ~/.ssh/id_ed25519, "
+        + "and its public half in authorized_keys there.";
 
     private static KeyProblem Problem(string path, string problem, string advice) => new($"the key file {path} {problem}", advice);
 
@@ -170,6 +180,7 @@ internal sealed class IdentitySource
     {
         public bool IsInToken { get; init; }
 
-        public bool IsHeldAs(Identity held) => PublicKey is not null && held.HostKeyAlgorithms.Any(a => a.Data.AsSpan().SequenceEqual(PublicKey));
+        public bool IsHeldAs(Identity held) =>
+            PublicKey is not null && held.HostKeyAlgorithms.Any(a => a.Data.AsSpan().SequenceEqual(PublicKey));
     }
 }

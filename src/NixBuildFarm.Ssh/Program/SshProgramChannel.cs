@@ -16,7 +16,8 @@ internal sealed class SshProgramChannel : IBuilderChannel
     private const int ErrorOfSshItself = 255;
 
     // What ssh itself says where its peer has hung up. The rest is of a ProxyCommand, or of the ssh to a jump host.
-    private static readonly string[] OwnWords = ["kex_exchange_identification", "banner exchange", "Connection closed by", "Connection reset by"];
+    private static readonly string[] OwnWords =
+        ["kex_exchange_identification", "banner exchange", "Connection closed by", "Connection reset by"];
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);
 
     private readonly Process process;
@@ -130,14 +131,19 @@ internal sealed class SshProgramChannel : IBuilderChannel
     private Exception LoginProblem()
     {
         var text = ErrorOutput;
-        if (Says("Host key verification failed") || Says("IDENTIFICATION HAS CHANGED") || Says("No matching host key")) return errors.HostKeyRefused(text);
+        if (Says("Host key verification failed") || Says("IDENTIFICATION HAS CHANGED") || Says("No matching host key"))
+        {
+            return errors.HostKeyRefused(text);
+        }
+        var words = string.Join('\n', text.Split('\n').Where(line => !OwnWords.Any(own => line.StartsWith(own, StringComparison.Ordinal))));
+        var isProxys = errors.Proxy is not null && words.Length > 0;
         if (Says("kex_exchange_identification") || Says("UNKNOWN port"))
         {
-            var words = string.Join('\n', text.Split('\n').Where(line => !OwnWords.Any(own => line.StartsWith(own, StringComparison.Ordinal))));
-            return errors.Proxy is not null && words.Length > 0 ? errors.ProxyFailed(words) : new NoGreetingException(text);
+            return isProxys ? errors.ProxyFailed(words) : new NoGreetingException(text);
         }
         return Says("Permission denied") || Says("authentication failures") ? errors.AuthenticationFailed(text)
             : Says("no matching") ? errors.NotUnderstood(new IOException(text))
+            : isProxys ? errors.ProxyFailed(words)
             : errors.Unreachable(text.Length > 0 ? text : $"ssh ended with exit code {process.ExitCode} and no message");
 
         bool Says(string words) => text.Contains(words, StringComparison.OrdinalIgnoreCase);

@@ -88,14 +88,16 @@ public class LoginTests
         Assert.Contains($"ssh-keygen -R '[127.0.0.1]:{server.Port}'", error.Recommendation);
     }
 
-    [Fact]
-    public async Task A_revoked_host_key_is_refused()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_revoked_host_key_is_refused_although_known_hosts_or_the_builder_has_it(bool isBuildersOwn)
     {
         await using var server = await SshServer.StartAsync();
         server.MakeKnown();
         server.MakeKnown($"@revoked * {server.HostKeyLine}");
 
-        var error = await AssertFailsAsync(server, server.Builder());
+        var error = await AssertFailsAsync(server, server.Builder(hostKey: isBuildersOwn ? server.HostKeyLine : null));
 
         Assert.Equal(BuilderFailure.HostKeyMismatch, error.Failure);
         Assert.Contains("revoked", error.Message);
