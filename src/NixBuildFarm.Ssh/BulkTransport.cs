@@ -6,21 +6,29 @@ namespace NixBuildFarm.Ssh;
 /// <summary>
 /// Sends NARs through the ssh program, which needs a fraction of SSH.NET's processor time for each byte (docs/benchmarks.md), and all
 /// else through SSH.NET, which needs no process for each channel. Where ssh cannot log in although SSH.NET can, SSH.NET does it all.
+/// Where ssh refuses the host key, nothing more goes to that machine: what OpenSSH refuses, we refuse.
 /// </summary>
 internal sealed class BulkTransport(IBuilderTransport program, IBuilderTransport sshNet, Action<string> verbose) : IBuilderTransport
 {
     private volatile bool programIsRefused;
+    private volatile BuilderException? wrongHost;
 
     /// <inheritdoc/>
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
     {
+        if (wrongHost is { } refusal) throw refusal;
         if (use != ChannelUse.Bulk || programIsRefused) return await sshNet.OpenAsync(use, cancellation);
         try
         {
             return await program.OpenAsync(use, cancellation);
         }
+        catch (BuilderException e) when (e.Failure == BuilderFailure.HostKeyMismatch)
+        {
+            wrongHost = e;
+            throw;
+        }
         // Not where the builder cannot be reached at all: trying twice would take twice as long.
-        catch (BuilderException e) when (e.Failure is BuilderFailure.AuthenticationFailed or BuilderFailure.HostKeyMismatch or BuilderFailure.Configuration)
+        catch (BuilderException e) when (e.Failure is BuilderFailure.AuthenticationFailed or BuilderFailure.Configuration)
         {
             var channel = await sshNet.OpenAsync(use, cancellation);
             programIsRefused = true;

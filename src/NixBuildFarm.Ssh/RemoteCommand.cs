@@ -11,6 +11,7 @@ namespace NixBuildFarm.Ssh;
 internal static class RemoteCommand
 {
     private const string DaemonProgram = "nix-daemon";
+    private const string StoreProgram = "nix-store";
 
     /// <summary>What a channel of some use runs.</summary>
     /// <exception cref="BuilderException">A word cannot be passed through a shell.</exception>
@@ -21,7 +22,16 @@ internal static class RemoteCommand
         _ => Nix(builder, Daemon(builder), "--stdio"),
     };
 
-    private static IReadOnlyList<string> Daemon(NixBuilder builder) => builder.RemoteProgram.Count > 0 ? builder.RemoteProgram : [DaemonProgram];
+    // What Nix runs for ssh:// is a nix-store; the daemon lies beside it.
+    private static IReadOnlyList<string> Daemon(NixBuilder builder)
+    {
+        var given = builder.RemoteProgram;
+        return given.Count == 0 ? [DaemonProgram]
+            : Is(given[^1], StoreProgram) ? [.. given.SkipLast(1), given[^1][..^StoreProgram.Length] + DaemonProgram]
+            : given;
+    }
+
+    private static bool Is(string program, string name) => program == name || program.EndsWith("/" + name, StringComparison.Ordinal);
 
     /// <summary><c>nix-store</c> from the folder where the builder's <c>nix-daemon</c> is.</summary>
     /// <exception cref="BuilderException">The builder runs something else in place of <c>nix-daemon</c>, and nobody knows where its <c>nix-store</c> is.</exception>
@@ -29,11 +39,11 @@ internal static class RemoteCommand
     {
         var daemon = Daemon(builder);
         var program = daemon[^1];
-        if (program != DaemonProgram && !program.EndsWith("/" + DaemonProgram, StringComparison.Ordinal))
+        if (!Is(program, DaemonProgram))
         {
             throw new BuilderException(builder.Name, BuilderFailure.Incompatible, $"Builder {builder.Name}: there is no knowing which nix-store goes with “{TerminalText.Strip(program)}”.");
         }
-        return [.. daemon.SkipLast(1), program[..^DaemonProgram.Length] + "nix-store"];
+        return [.. daemon.SkipLast(1), program[..^DaemonProgram.Length] + StoreProgram];
     }
 
     /// <summary>A program of Nix, with what the builder's <c>remote-store</c> adds to it, as Nix does.</summary>

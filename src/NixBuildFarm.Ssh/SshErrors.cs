@@ -1,15 +1,22 @@
 using System.Net.Sockets;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Ssh.Configuration;
+using NixBuildFarm.Ssh.Identities;
 
 namespace NixBuildFarm.Ssh;
 
 /// <summary>The errors of reaching one builder over SSH, in one place: what happened, and what to do.</summary>
 /// <param name="builder">The builder.</param>
-/// <param name="address">Where it is, as ssh_config resolves it.</param>
-/// <param name="port">Its port.</param>
-/// <param name="user">The login name.</param>
-internal sealed class SshErrors(NixBuilder builder, string address, int port, string user)
+/// <param name="config">Where it is, as ssh_config resolves it.</param>
+internal sealed class SshErrors(NixBuilder builder, SshConfig config)
 {
+    private readonly string address = config.HostName;
+    private readonly int port = config.Port;
+    private readonly string user = config.User;
+
+    /// <summary>The setting of ssh_config that lets another program connect; null: none does.</summary>
+    public string? Proxy => config.Proxy;
+
     private string Host => port == 22 ? address : $"{address} port {port}";
 
     private string SshCommand => port == 22 ? $"ssh {user}@{address}" : $"ssh -p {port} {user}@{address}";
@@ -47,11 +54,18 @@ internal sealed class SshErrors(NixBuilder builder, string address, int port, st
         Error(BuilderFailure.Incompatible, $"{Host} and this machine cannot agree on how to speak: {cause.Message}", $"Try: {SshCommand} -v", cause);
 
     /// <summary>The login was refused.</summary>
-    public BuilderException AuthenticationFailed(IReadOnlyCollection<string> offered, Exception cause) => Error(
+    /// <param name="offered">The keys that the server has refused.</param>
+    /// <param name="unused">Key files that could not be used, the one that the builder names first.</param>
+    /// <param name="cause">What SSH.NET says.</param>
+    public BuilderException AuthenticationFailed(
+        IReadOnlyCollection<string> offered, IReadOnlyList<KeyProblem> unused, Exception cause) => Error(
         BuilderFailure.AuthenticationFailed,
         $"{Host} refuses to let {user} log in: {cause.Message.TrimEnd('.')}; "
-        + (offered.Count == 0 ? "there was no key to offer" : $"offered: {string.Join(", ", offered)}"),
-        $"Add the public key to ~/.ssh/authorized_keys of {user} there, or name another key or user. Try: {SshCommand}",
+        + (offered.Count == 0 ? "there was no key to offer" : $"offered: {string.Join(", ", offered)}")
+        + string.Concat(unused.Select(problem => $"; {problem.Message}")),
+        unused is [var first, ..]
+            ? $"{first.Advice} Try: {SshCommand}"
+            : $"Add the public key to ~/.ssh/authorized_keys of {user} there, or name another key or user. Try: {SshCommand}",
         cause);
 
     /// <summary>The login was refused, as the ssh program tells it.</summary>
@@ -64,11 +78,18 @@ internal sealed class SshErrors(NixBuilder builder, string address, int port, st
     public BuilderException Unreachable(string errorOutput) =>
         Error(BuilderFailure.Unreachable, $"{Host} cannot be reached: {errorOutput.TrimEnd('.')}", $"{IsItUp} Try: {SshCommand}");
 
+    /// <summary>What connects in ssh's place has ended, with these words.</summary>
+    public BuilderException ProxyFailed(string words) => Error(
+        BuilderFailure.Unreachable,
+        $"{Host} cannot be reached: {words.TrimEnd('.')}",
+        $"That is what “{Proxy}” of ssh_config ends with. Do what it asks for. Try: {SshCommand}");
+
     /// <summary>The ssh program does not accept the server's host key.</summary>
     public BuilderException HostKeyRefused(string errorOutput) => Error(
         BuilderFailure.HostKeyMismatch,
         $"ssh does not accept the host key of {Host}: {errorOutput.TrimEnd('.')}",
-        $"Compare the host key with its owner's, then correct known_hosts or the builder's own host key ({builder.Source}).");
+        $"Compare the host key with its owner's, then correct known_hosts or the builder's own host key ({builder.Source})."
+        + config.UnfollowedHostKeyCheck);
 
     /// <summary>The ssh program is needed and not there.</summary>
     public BuilderException NoSshProgram(string reason) => Error(
@@ -90,8 +111,36 @@ internal sealed class SshErrors(NixBuilder builder, string address, int port, st
     /// <summary>The server says nothing any more, although it was asked.</summary>
     public BuilderException Silent(TimeSpan limit) => Lost($"no answer for {limit.TotalSeconds:0.#} s");
 
-    /// <summary>The remote command does not exist.</summary>
-    public BuilderException NoNix(string command, int exitCode, string errorOutput) => Error(
+    /// <summary>Why a remote program has ended without doing its work; null: it has ended as it should, or has said why itself.</summary>
+    /// <param name="command">Its command line.</param>
+    /// <param name="exitCode">Its exit code.</param>
+    /// <param name="errorOutput">What it has written to its standard error.</param>
+    /// <param name="isUntouched">Whether nothing has come from it.</param>
+    public BuilderException? Ended(string command, int exitCode, string errorOutput, bool isUntouched)
+    {
+        if (exitCode == 0) return null;
+        // Not every shell says 127.
+        if (exitCode is 126 or 127 || (isUntouched && Says("not found"))) return NoNix(command, exitCode, errorOutput);
+        if (!isUntouched) return null;
+        return Says("protocol mismatch") ? OldProtocolOnly(command)
+            : Says("daemon-socket") || Says("connect to the Nix daemon") ? DaemonStopped(errorOutput)
+            : null;
+
+        bool Says(string words) => errorOutput.Contains(words, StringComparison.OrdinalIgnoreCase);
+    }
+
+    private BuilderException DaemonStopped(string errorOutput) => Error(
+        BuilderFailure.Unreachable,
+        $"the Nix daemon of {address} does not run: {errorOutput.TrimEnd('.')}",
+        "Start it there: systemctl start nix-daemon.socket, on macOS: launchctl kickstart -k system/org.nixos.nix-daemon (as root).");
+
+    private BuilderException OldProtocolOnly(string command) => Error(
+        BuilderFailure.Incompatible,
+        $"{address} runs “nix-store --serve” in place of “{command}”, and that protocol is too old to build with",
+        $"The login of {user} has a forced command there. NixOS: nix.sshServe.protocol = \"ssh-ng\" and nix.sshServe.write = true; "
+        + "else let ForceCommand of its sshd_config, or command= of its authorized_keys, run “nix-daemon --stdio”.");
+
+    private BuilderException NoNix(string command, int exitCode, string errorOutput) => Error(
         BuilderFailure.NoNix,
         $"“{command}” does not run on {address} (exit code {exitCode}{(errorOutput.Length == 0 ? "" : ": " + errorOutput)})",
         $"Install Nix there, see that the PATH of a non-interactive login has nix-daemon ({SshCommand} nix-daemon --version), "

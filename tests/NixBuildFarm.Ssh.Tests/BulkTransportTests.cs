@@ -43,7 +43,7 @@ public class BulkTransportTests
 
     [Theory]
     [InlineData(BuilderFailure.AuthenticationFailed, true)]
-    [InlineData(BuilderFailure.HostKeyMismatch, true)]
+    [InlineData(BuilderFailure.HostKeyMismatch, false)]
     [InlineData(BuilderFailure.Unreachable, false)]
     public async Task Where_ssh_cannot_log_in_SSH_NET_does_it_all_and_an_unreachable_builder_is_not_tried_twice(BuilderFailure failure, bool isTakenOver)
     {
@@ -57,7 +57,20 @@ public class BulkTransportTests
             else await Assert.ThrowsAsync<BuilderException>(() => transport.OpenAsync(ChannelUse.Bulk, Cancellation));
         }
 
-        Assert.Equal(isTakenOver ? (1, 2, 1) : (2, 0, 0), (program.Asked, sshNet.Asked, said.Count));
+        Assert.Equal(isTakenOver ? (1, 2, 1) : (failure == BuilderFailure.HostKeyMismatch ? 1 : 2, 0, 0), (program.Asked, sshNet.Asked, said.Count));
+    }
+
+    [Fact]
+    public async Task A_host_key_that_ssh_has_refused_once_is_refused_for_everything()
+    {
+        var refusal = new BuilderException("ruby", BuilderFailure.HostKeyMismatch, "ssh does not accept the host key.");
+        await using var transport = new BulkTransport(new FakeTransport(refusal), new FakeTransport(), _ => { });
+        await Assert.ThrowsAsync<BuilderException>(() => transport.OpenAsync(ChannelUse.Bulk, Cancellation));
+
+        foreach (var use in Enum.GetValues<ChannelUse>())
+        {
+            Assert.Same(refusal, await Assert.ThrowsAsync<BuilderException>(() => transport.OpenAsync(use, Cancellation)));
+        }
     }
 
     private static async Task EchoAsync(IBuilderChannel channel)

@@ -44,6 +44,13 @@ public class RemoteCommandTests
             "sudo /run/current-system/sw/bin/nix-daemon --stdio --store '/mnt/a b'",
             RemoteCommand.For(Builder(["sudo", "/run/current-system/sw/bin/nix-daemon"], "/mnt/a b"), ChannelUse.Build));
 
+    [Theory]
+    [InlineData("nix-store", "nix-daemon --stdio")]
+    [InlineData("/run/current-system/sw/bin/nix-store", "/run/current-system/sw/bin/nix-daemon --stdio")]
+    [InlineData("/opt/my-nix-store", "/opt/my-nix-store --stdio")]
+    public void A_remote_program_that_is_a_nix_store_stands_for_the_daemon_beside_it(string program, string command) =>
+        Assert.Equal(command, RemoteCommand.For(Builder([program], store: null), ChannelUse.Build));
+
     [Fact]
     public void Closures_are_asked_of_the_nix_store_that_is_beside_the_daemon()
     {

@@ -108,6 +108,13 @@ internal sealed class SshServer : IAsyncDisposable
     public void Authorize(string key) => File.AppendAllText(
         Path.Combine(Folder, "authorized_keys"), $"environment=\"HOME={Folder}\" {File.ReadAllText(key + ".pub").Trim()}\n");
 
+    /// <summary>Lets these keys log in, and no others.</summary>
+    public void AuthorizeOnly(params string[] keys)
+    {
+        File.WriteAllText(Path.Combine(Folder, "authorized_keys"), "");
+        foreach (var key in keys) Authorize(key);
+    }
+
     /// <summary>Writes the user's ssh_config: what every test needs, and more.</summary>
     public void Configure(params string[] lines) => File.WriteAllLines(
         Path.Combine(Folder, "ssh_config"),

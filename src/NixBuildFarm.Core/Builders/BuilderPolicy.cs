@@ -79,6 +79,9 @@ public sealed class BuilderPolicy
     /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
     public long? MaxUpload { get => maxUpload; init => maxUpload = AtLeast(1, value); }
 
+    /// <summary>The private key file to log in with, in place of the one that is configured.</summary>
+    public string? IdentityFile { get; init; }
+
     /// <summary>Whether nothing is set.</summary>
     [JsonIgnore]
     public bool IsEmpty => Settings.All(setting => setting.GetValue(this) is null);

@@ -24,6 +24,7 @@ public sealed class NixBuilder
     private readonly bool enabled = true;
     private readonly IReadOnlyList<string> systems = [];
     private readonly IReadOnlyList<string> supportedFeatures = [];
+    private readonly string? identityFile;
     private int? cores;
 
     /// <summary>
@@ -75,8 +76,8 @@ public sealed class NixBuilder
     /// <summary>The port; null: what ssh_config says, else 22.</summary>
     public int? Port { get; init; }
 
-    /// <summary>The private key file; null: what ssh_config says.</summary>
-    public string? IdentityFile { get; init; }
+    /// <summary>The private key file: the policy's, else as configured; null: what ssh_config says.</summary>
+    public string? IdentityFile { get => Policy.IdentityFile ?? identityFile; init => identityFile = value; }
 
     /// <summary>The expected host key as a line <c>TYPE BASE64 [comment]</c>; null: known_hosts decides.</summary>
     public string? HostKey { get; init; }

@@ -57,6 +57,9 @@ public sealed class NixBuilderPolicy
     /// <summary>Bytes per second that are sent to it at most; null: not set.</summary>
     public long? MaxUpload => Settings.MaxUpload;
 
+    /// <summary>The private key file to log in with; null: not set.</summary>
+    public string? IdentityFile => Settings.IdentityFile;
+
     /// <summary>All that is set.</summary>
     public BuilderPolicy Settings { get; }
 

@@ -38,6 +38,9 @@ internal sealed class SshConfig
     /// <summary>Private key files in the order in which they are tried; they need not exist.</summary>
     public IReadOnlyList<string> IdentityFiles => Files(values["identityfile"]);
 
+    /// <summary>Certificates of identities, besides those that lie at <c>FILE-cert.pub</c>; they need not exist.</summary>
+    public IReadOnlyList<string> CertificateFiles => Files(values["certificatefile"]);
+
     /// <summary>Whether only the identity files are offered, of the agent's keys too.</summary>
     public bool IdentitiesOnly => IsOn("identitiesonly");
 
@@ -74,6 +77,25 @@ internal sealed class SshConfig
     /// <summary>Allowed host key algorithms; empty: whatever both sides can.</summary>
     public IReadOnlyList<string> HostKeyAlgorithms => Names("hostkeyalgorithms");
 
+    /// <summary>How an authority may sign host certificates; empty: whatever both sides can.</summary>
+    public IReadOnlyList<string> CaSignatureAlgorithms => Names("casignaturealgorithms");
+
+    /// <summary>The least bits of an RSA host key.</summary>
+    public int RequiredRsaSize => int.TryParse(One("requiredrsasize"), out var bits) ? bits : 1024;
+
+    /// <summary>
+    /// A sentence for errors of host keys, where the user has told ssh to accept keys that nobody has checked, which we do not; else empty.
+    /// </summary>
+    public string UnfollowedHostKeyCheck => One("stricthostkeychecking") switch
+    {
+        "no" or "off" or "false" => Unfollowed("no"),
+        "accept-new" => Unfollowed("accept-new"),
+        _ => "",
+    };
+
+    /// <summary>The setting that lets another program connect, e.g. <c>ProxyJump bastion</c>; null: ssh connects itself.</summary>
+    public string? Proxy => Setting("ProxyJump") ?? Setting("ProxyCommand");
+
     /// <summary>The address family to use.</summary>
     public AddressFamily AddressFamily => One("addressfamily") switch
     {
@@ -98,7 +120,7 @@ internal sealed class SshConfig
             [
                 "ProxyJump", "ProxyCommand", "PKCS11Provider", "KnownHostsCommand", "RevokedHostKeys", "BindAddress", "BindInterface",
             ];
-            return beyondUs.Where(word => One(word) is not null).Select(word => $"{word} {One(word)}").FirstOrDefault();
+            return beyondUs.Select(Setting).FirstOrDefault(setting => setting is not null);
         }
     }
 
@@ -115,7 +137,7 @@ internal sealed class SshConfig
     }
 
     /// <summary>What holds where no ssh program is installed: OpenSSH's defaults.</summary>
-    public static SshConfig Default(string alias, string? user, int? port, SshEnvironment environment)
+    public static SshConfig Default(string alias, string? user, int? port, string? identityFile, SshEnvironment environment)
     {
         var lines = new List<KeyValuePair<string, string>>
         {
@@ -124,7 +146,8 @@ internal sealed class SshConfig
         };
         if (user is not null) lines.Add(new("user", user));
         if (port is not null) lines.Add(new("port", port.Value.ToString()));
-        lines.AddRange(DefaultIdentities.Select(name => new KeyValuePair<string, string>("identityfile", "~/.ssh/" + name)));
+        IEnumerable<string> identities = identityFile is null ? DefaultIdentities.Select(name => "~/.ssh/" + name) : [identityFile];
+        lines.AddRange(identities.Select(file => new KeyValuePair<string, string>("identityfile", file)));
         return new SshConfig(lines, alias, environment);
     }
 
@@ -134,15 +157,21 @@ internal sealed class SshConfig
 
     private bool IsOn(string word) => One(word) is "yes" or "true";
 
+    private string? Setting(string word) => One(word) is { } value ? $"{word} {value}" : null;
+
+    private static string Unfollowed(string value) =>
+        $" “StrictHostKeyChecking {value}” of ssh_config is not followed: a host key that nobody has checked is never accepted.";
+
     private string[] Names(string word) => One(word)?.Split(',', StringSplitOptions.RemoveEmptyEntries) ?? [];
 
     private string[] FileList(string word) => One(word)?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
 
     private List<string> Files(IEnumerable<string> names) => names.Where(n => !IsNone(n)).Select(n => Expand(n.Trim('"'))).ToList();
 
-    // ssh -G prints the tokens of file names as they stand; ssh_config(5), TOKENS, says what they mean.
-    private string Expand(string path)
+    /// <summary>What a file name of the configuration means.</summary>
+    public string Expand(string path)
     {
+        // ssh -G prints the tokens of file names as they stand; ssh_config(5), TOKENS, says what they mean.
         if (path == "~" || path.StartsWith("~/", StringComparison.Ordinal)) path = environment.Home + path[1..];
         var result = new StringBuilder();
         for (var i = 0; i < path.Length; i++)

@@ -14,8 +14,13 @@ internal static class SshConfigReader
     public static async Task<SshConfig> ReadAsync(NixBuilder builder, SshEnvironment environment, CancellationToken cancellation)
     {
         var host = HostOf(builder);
-        var arguments = Arguments(builder, [], environment);
-        if (ProgramPath.Find("ssh") is not { } program) return SshConfig.Default(host, builder.User, builder.Port, environment);
+        // As Nix does. Without a key of its own, ssh falls back on what it tries by itself, as it does where the file is missing.
+        IEnumerable<string> identity = builder.IdentityFile is { } file ? ["-i", file] : [];
+        var arguments = Arguments(builder, identity, environment);
+        if (ProgramPath.Find("ssh") is not { } program)
+        {
+            return SshConfig.Default(host, builder.User, builder.Port, builder.IdentityFile, environment);
+        }
         var start = new ProcessStartInfo(program, ["-G", .. arguments])
         {
             RedirectStandardInput = true,

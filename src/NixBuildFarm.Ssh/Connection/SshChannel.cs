@@ -158,16 +158,9 @@ internal sealed class SshChannel : IBuilderChannel
     {
         if (!execution.IsCompletedSuccessfully) return connection.Lost(execution.Exception?.InnerException);
         if (command.ExitSignal is { } signal) return errors.Killed(command.CommandText, signal);
-        return command.ExitStatus switch
-        {
-            null => errors.Lost("the channel was closed while its program ran"),
-            0 => null,
-            126 or 127 => errors.NoNix(command.CommandText, command.ExitStatus.Value, ErrorOutput),
-            // Not every shell says 127.
-            { } code when received.IsUntouched && ErrorOutput.Contains("not found", StringComparison.OrdinalIgnoreCase) =>
-                errors.NoNix(command.CommandText, code, ErrorOutput),
-            _ => null,
-        };
+        return command.ExitStatus is { } code
+            ? errors.Ended(command.CommandText, code, ErrorOutput, received.IsUntouched)
+            : errors.Lost("the channel was closed while its program ran");
     }
 
     private static bool IsOfBrokenConnection(Exception e) =>

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Ssh.HostKeys;
 using Renci.SshNet;
@@ -54,7 +55,7 @@ internal static class SshLogin
 
     private static async Task<SshConnection> TryConnectAsync(SshTarget target, TimeSpan limit, CancellationToken cancellation)
     {
-        var identities = await BlockingTaskScheduler.Run(() => target.Identities.Load(cancellation)).WaitAsync(cancellation);
+        var (identities, unused) = await BlockingTaskScheduler.Run(() => target.Identities.Load(cancellation)).WaitAsync(cancellation);
         SshWire wire;
         try
         {
@@ -68,8 +69,8 @@ internal static class SshLogin
         target.Say($"connected to {wire.ServerEnd}, logging in as {target.Config.User}");
 
         var info = new ConnectionInfo(
-            wire.LocalEnd.Address.ToString(),
-            wire.LocalEnd.Port,
+            target.Config.HostName,
+            target.Config.Port,
             target.Config.User,
             new PrivateKeyAuthenticationMethod(target.Config.User, [.. identities]))
         {
@@ -80,6 +81,7 @@ internal static class SshLogin
         };
         Algorithms.Choose(info, target.Config, target.HostKeys, target.Builder.Compress || target.Config.Compression);
         var client = new SshClient(info);
+        SshNetInternals.ConnectOver(client, wire.LocalEnd);
         BuilderException? wrongHost = null;
         ServerKey? serverKey = null;
         var hasGreeted = false;
@@ -114,7 +116,7 @@ internal static class SshLogin
                 _ => e,
             };
 
-            BuilderException Refused() => target.Errors.AuthenticationFailed(identities.Select(i => i.Description).ToList(), e);
+            BuilderException Refused() => target.Errors.AuthenticationFailed(identities.Select(i => i.Description).ToList(), unused, e);
         }
     }
 
@@ -127,7 +129,9 @@ internal static class SshLogin
         if (e.Certificate is { } c && HostKey.TryRead(c.CertificateAuthorityKey, out var authority))
         {
             var isForHost = c.Type == Certificate.CertificateType.Host;
-            certificate = new HostCertificate(authority, isForHost, c.ValidPrincipals.AsReadOnly(), c.CriticalOptions.Keys.ToList());
+            var signedWith = new SshDataStream(c.Signature).ReadString(Encoding.ASCII);
+            certificate = new HostCertificate(
+                authority, isForHost, c.ValidPrincipals.AsReadOnly(), c.CriticalOptions.Keys.ToList(), signedWith);
         }
         serverKey = new(key, certificate);
         var error = serverKey.Judge(target, out var decidedBy);

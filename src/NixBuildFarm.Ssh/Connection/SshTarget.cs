@@ -16,7 +16,7 @@ internal sealed record SshTarget(
     NixBuilder Builder, SshConfig Config, HostKeyVerifier HostKeys, IdentitySource Identities, TransportOptions Options)
 {
     /// <summary>The errors of this builder.</summary>
-    public SshErrors Errors { get; } = new(Builder, Config.HostName, Config.Port, Config.User);
+    public SshErrors Errors { get; } = new(Builder, Config);
 
     /// <summary>What decides where a connection leads, as whom it logs in and how: two targets that say the same can share connections.</summary>
     public string Login { get; } = string.Join(

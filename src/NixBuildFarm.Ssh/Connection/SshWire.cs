@@ -6,33 +6,29 @@ namespace NixBuildFarm.Ssh.Connection;
 
 /// <summary>
 /// The TCP connection to an SSH server, kept in our own hands. SSH.NET lets nobody have its socket, and its key exchange
-/// and login cannot be cancelled; so it connects to a port of this wire on the loopback device, and the wire passes on
-/// what both sides say. That is how a connection is cut at any moment, and how silence is noticed. What passes is
-/// encrypted and the server's key is verified above, so it does not matter who else could connect to that port.
+/// and login cannot be cancelled; so it gets one end of a pair of connected sockets, and the wire passes on what both sides
+/// say. That is how a connection is cut at any moment, and how silence is noticed. The pair has no port: no other user of
+/// this machine can take SSH.NET's place, or the server's.
 /// </summary>
 internal sealed class SshWire : IAsyncDisposable
 {
     private const int PumpSize = 128 * 1024;
 
     private readonly Socket server;
-    private readonly Socket listener;
+    private readonly Socket client;
     private readonly Task passing;
-    private Socket? client;
     private long waitingSince;
     private volatile bool isCut;
 
     private SshWire(Socket server)
     {
         this.server = server;
-        listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        listener.Listen(1);
-        LocalEnd = (IPEndPoint)listener.LocalEndPoint!;
+        (client, LocalEnd) = SocketPair.Create();
         passing = PassAsync();
     }
 
-    /// <summary>Where SSH.NET connects to, once.</summary>
-    public IPEndPoint LocalEnd { get; }
+    /// <summary>What SSH.NET speaks into, connected to the server; whoever takes it disposes of it.</summary>
+    public Socket LocalEnd { get; }
 
     /// <summary>The server's address.</summary>
     public EndPoint ServerEnd => server.RemoteEndPoint!;
@@ -96,9 +92,8 @@ internal sealed class SshWire : IAsyncDisposable
     public void Cut()
     {
         isCut = true;
-        listener.Dispose();
         server.Dispose();
-        client?.Dispose();
+        client.Dispose();
     }
 
     /// <inheritdoc/>
@@ -110,18 +105,8 @@ internal sealed class SshWire : IAsyncDisposable
 
     private async Task PassAsync()
     {
-        await CutAfterErrorAsync(AcceptAsync());
-        if (client is null) return;
-        await Task.WhenAll(CutAfterErrorAsync(FromServerAsync(client)), CutAfterErrorAsync(ToServerAsync(client)));
+        await Task.WhenAll(CutAfterErrorAsync(FromServerAsync()), CutAfterErrorAsync(ToServerAsync()));
         Cut();
-    }
-
-    private async Task AcceptAsync()
-    {
-        client = await listener.AcceptAsync();
-        client.NoDelay = true;
-        listener.Dispose();
-        if (isCut) client.Dispose();
     }
 
     private async Task CutAfterErrorAsync(Task work)
@@ -137,7 +122,7 @@ internal sealed class SshWire : IAsyncDisposable
         }
     }
 
-    private async Task FromServerAsync(Socket to)
+    private async Task FromServerAsync()
     {
         var buffer = new byte[PumpSize];
         while (true)
@@ -146,15 +131,15 @@ internal sealed class SshWire : IAsyncDisposable
             var count = await server.ReceiveAsync(buffer);
             Interlocked.Exchange(ref waitingSince, 0);
             if (count == 0) break;
-            await SendAllAsync(to, buffer.AsMemory(0, count));
+            await SendAllAsync(client, buffer.AsMemory(0, count));
         }
-        to.Shutdown(SocketShutdown.Send);
+        client.Shutdown(SocketShutdown.Send);
     }
 
-    private async Task ToServerAsync(Socket from)
+    private async Task ToServerAsync()
     {
         var buffer = new byte[PumpSize];
-        while (await from.ReceiveAsync(buffer) is > 0 and var count) await SendAllAsync(server, buffer.AsMemory(0, count));
+        while (await client.ReceiveAsync(buffer) is > 0 and var count) await SendAllAsync(server, buffer.AsMemory(0, count));
         server.Shutdown(SocketShutdown.Send);
     }
 

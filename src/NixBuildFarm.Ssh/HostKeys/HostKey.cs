@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -18,6 +19,26 @@ internal sealed class HostKey : IEquatable<HostKey>
 
     /// <summary>E.g. <c>ssh-ed25519</c>.</summary>
     public string Type { get; }
+
+    /// <summary>The bytes of the key, its type first.</summary>
+    public ReadOnlySpan<byte> Bytes => blob;
+
+    /// <summary>The length of an RSA key's modulus in bits; null: it is of another type, or malformed.</summary>
+    public int? RsaBits
+    {
+        get
+        {
+            if (Type != "ssh-rsa") return null;
+            var rest = blob.AsSpan();
+            for (var i = 0; i < 3; i++) // type, exponent, modulus
+            {
+                if (rest.Length < 4 || BinaryPrimitives.ReadUInt32BigEndian(rest) is var length && length > rest.Length - 4) return null;
+                if (i == 2) return checked((int)new BigInteger(rest[4..(4 + (int)length)], isBigEndian: true).GetBitLength());
+                rest = rest[(4 + (int)length)..];
+            }
+            return null;
+        }
+    }
 
     /// <summary>The fingerprint as OpenSSH writes it: <c>SHA256:…</c>, base 64 without padding.</summary>
     public string Fingerprint => "SHA256:" + Convert.ToBase64String(SHA256.HashData(blob)).TrimEnd('=');

@@ -11,7 +11,10 @@ internal sealed class HostKeyVerifier
 {
     private const string CertificateSuffix = "-cert-v01@openssh.com";
 
+    private const string Nowhere = "/dev/null";
+
     private readonly NixBuilder builder;
+    private readonly SshConfig config;
     private readonly HostName host;
     private readonly string address;
     private readonly int port;
@@ -24,13 +27,18 @@ internal sealed class HostKeyVerifier
     public HostKeyVerifier(NixBuilder builder, SshConfig config, KnownHosts known)
     {
         this.builder = builder;
+        this.config = config;
         this.known = known;
         address = config.HostName;
-        host = config.HostKeyAlias is { } alias ? new HostName(alias, 22) : new HostName(config.HostName.ToLowerInvariant(), config.Port);
+        host = NameOf(config);
         port = config.Port;
         userFile = config.UserKnownHostsFiles is [var first, ..] ? first : "~/.ssh/known_hosts";
         pinned = PinnedKey(builder);
     }
+
+    /// <summary>The name under which known_hosts has a host.</summary>
+    public static HostName NameOf(SshConfig config) =>
+        config.HostKeyAlias is { } alias ? new HostName(alias, 22) : new HostName(config.HostName.ToLowerInvariant(), config.Port);
 
     /// <summary>The builder's own host key; null: it has none.</summary>
     /// <exception cref="BuilderException">It is malformed.</exception>
@@ -65,9 +73,14 @@ internal sealed class HostKeyVerifier
     public BuilderException? Verify(HostKey key, HostCertificate? certificate, out string decidedBy)
     {
         decidedBy = $"the builder's own host key ({builder.Source})";
+        if (key.RsaBits < config.RequiredRsaSize) return TooShort(key);
+        if ((known.Revocation(host, key) ?? (certificate is null ? null : known.Revocation(host, certificate.Authority))) is { } revoked)
+        {
+            return Revoked(revoked.Line!);
+        }
         if (pinned is not null) return pinned.Equals(key) ? null : NotPinned(key, pinned);
 
-        var verdict = certificate is null ? null : known.Check(host, key, certificate);
+        var verdict = certificate is not null && IsSignedAsAllowed(certificate) ? known.Check(host, key, certificate) : null;
         if (verdict is null || verdict.Status == HostKeyStatus.Unknown) verdict = known.Check(host, key);
         decidedBy = verdict.Line?.Place ?? "";
         return verdict.Status switch
@@ -97,7 +110,11 @@ internal sealed class HostKeyVerifier
     private BuilderException Unknown(HostKey offered, HostCertificate? certificate) => Error(
         $"Builder {builder.Name}: the host key of {address} is not known. Offered: {offered}; {userFile} has no line for {host.LookupName}."
         + (certificate is null ? "" : $" Its certificate ({certificate.Authority.Fingerprint}) is not by a known authority for this host."),
-        $"Check the fingerprint with the owner of the machine, then add the key: {KeyScan(offered)} >> {userFile} — or give the builder a host key.");
+        $"Check the fingerprint with the owner of the machine, then add the key: {KeyScan(offered)} >> {KeepingFile}"
+        + (KeepingFile == userFile
+            ? ""
+            : $" (and let ssh_config say UserKnownHostsFile {KeepingFile} for this host: {userFile} keeps nothing)")
+        + $" — or give the builder a host key.{config.UnfollowedHostKeyCheck}");
 
     private BuilderException Changed(HostKey offered, KnownHost line) => line.FileName == builder.Ssh?.Source
         ? Error(
@@ -106,7 +123,19 @@ internal sealed class HostKeyVerifier
         : Error(
             $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} ({line.Place}).",
             $"If the machine was installed anew, remove the old key and add the new one after checking its fingerprint with its owner: "
-            + $"ssh-keygen -R '{host.LookupName}' -f {line.FileName}; {KeyScan(offered)} >> {line.FileName}. If not, somebody may be between this machine and the builder.");
+            + $"ssh-keygen -R '{host.LookupName}' -f {line.FileName}; {KeyScan(offered)} >> {line.FileName}. "
+            + $"If not, somebody may be between this machine and the builder.{config.UnfollowedHostKeyCheck}");
+
+    private bool IsSignedAsAllowed(HostCertificate certificate) =>
+        config.CaSignatureAlgorithms.Count == 0 || config.CaSignatureAlgorithms.Contains(certificate.SignatureAlgorithm);
+
+    // Where a key is kept that the user accepts.
+    private string KeepingFile => userFile == Nowhere ? "~/.ssh/known_hosts" : userFile;
+
+    private BuilderException TooShort(HostKey offered) => Error(
+        $"Builder {builder.Name}: the RSA host key of {address} has {offered.RsaBits} bits; ssh_config asks for {config.RequiredRsaSize} "
+        + $"(RequiredRSASize). Offered: {offered}.",
+        "Give the machine a new host key, such as one by ssh-keygen -t ed25519.");
 
     private BuilderException Revoked(KnownHost line) => Error(
         $"Builder {builder.Name}: the host key of {address} is revoked: {line.Key} ({line.Place}).",

@@ -1,5 +1,3 @@
-using System.IO.Enumeration;
-
 namespace NixBuildFarm.Ssh.HostKeys;
 
 /// <summary>What known_hosts says of a key that a server offers.</summary>
@@ -26,10 +24,11 @@ internal sealed record HostKeyVerdict(HostKeyStatus Status, KnownHost? Line);
 /// <summary>A certificate that a server offers in place of its plain key.</summary>
 /// <param name="Authority">The key that has signed it; the signature and the dates have been verified.</param>
 /// <param name="IsForHost">Whether it certifies a host; else a user.</param>
-/// <param name="Principals">The host names that it is good for.</param>
+/// <param name="Principals">The host names that it is good for: whole names, as OpenSSH takes them, no wildcards.</param>
 /// <param name="CriticalOptions">Options that must be understood; none is defined for hosts.</param>
+/// <param name="SignatureAlgorithm">How its authority has signed it, e.g. <c>rsa-sha2-512</c>.</param>
 internal sealed record HostCertificate(
-    HostKey Authority, bool IsForHost, IReadOnlyList<string> Principals, IReadOnlyCollection<string> CriticalOptions);
+    HostKey Authority, bool IsForHost, IReadOnlyList<string> Principals, IReadOnlyCollection<string> CriticalOptions, string SignatureAlgorithm);
 
 /// <summary>The keys of hosts that are known here, in the order in which they are looked up.</summary>
 internal sealed class KnownHosts
@@ -80,7 +79,7 @@ internal sealed class KnownHosts
         var vouches = authority is not null
             && certificate.IsForHost
             && certificate.CriticalOptions.Count == 0
-            && certificate.Principals.Any(p => FileSystemName.MatchesSimpleExpression(p, host.Name, ignoreCase: true));
+            && certificate.Principals.Contains(host.Name);
         return vouches ? new(HostKeyStatus.Matches, authority) : new(HostKeyStatus.Unknown, authority);
     }
 
@@ -94,7 +93,12 @@ internal sealed class KnownHosts
     private List<KnownHost> LinesOf(HostName host, KnownHostMarker marker) =>
         lines.Where(l => l.Marker == marker && l.Covers(host.LookupName)).ToList();
 
-    private HostKeyVerdict? Revocation(HostName host, HostKey key) =>
+    /// <summary>The keys that are revoked for a host.</summary>
+    public IReadOnlyList<HostKey> RevokedKeys(HostName host) =>
+        lines.Where(l => l.Marker == KnownHostMarker.Revoked && (l.Covers(host.LookupName) || l.Covers(host.Name))).Select(l => l.Key).ToList();
+
+    /// <summary>The line that revokes a key; null: there is none.</summary>
+    public HostKeyVerdict? Revocation(HostName host, HostKey key) =>
         lines.FirstOrDefault(l => l.Marker == KnownHostMarker.Revoked && l.Key.Equals(key) && (l.Covers(host.LookupName) || l.Covers(host.Name)))
             is { } line
             ? new(HostKeyStatus.Revoked, line)

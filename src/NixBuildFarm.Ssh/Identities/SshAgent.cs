@@ -54,7 +54,7 @@ internal sealed class SshAgent
         {
             var publicKey = answer.ReadBinary();
             var comment = TerminalText.Strip(answer.ReadString(Encoding.UTF8));
-            identities.Add(new Identity($"agent: {comment}", [new AgentKey(this, publicKey)]));
+            identities.Add(new Identity($"agent: {comment}", [new AgentKey(this, publicKey, publicKey)]));
         }
         return identities;
     }
@@ -93,11 +93,19 @@ internal sealed class SshAgent
             : throw new IOException("it refused");
     }
 
-    // A key of the agent, as SSH.NET sees it.
-    private sealed class AgentKey(SshAgent agent, byte[] publicKey) : HostAlgorithm(AlgorithmOf(publicKey))
+    /// <summary>A key of the agent, as SSH.NET sees it.</summary>
+    /// <param name="agent">Who signs with it.</param>
+    /// <param name="publicKey">The key, as the agent knows it.</param>
+    /// <param name="shown">What the server is shown: the key, or a certificate of it.</param>
+    internal sealed class AgentKey(SshAgent agent, byte[] publicKey, byte[] shown) : HostAlgorithm(AlgorithmOf(shown))
     {
-        public override byte[] Data => publicKey;
+        /// <inheritdoc/>
+        public override byte[] Data => shown;
 
+        /// <summary>The same key behind a certificate of it.</summary>
+        public AgentKey With(KeyCertificate certificate) => new(agent, publicKey, certificate.Bytes);
+
+        /// <inheritdoc/>
         public override byte[] Sign(byte[] data)
         {
             try
@@ -111,9 +119,10 @@ internal sealed class SshAgent
             }
         }
 
+        /// <inheritdoc/>
         public override bool VerifySignature(byte[] data, byte[] signature) => throw new NotSupportedException();
 
-        private static string AlgorithmOf(byte[] publicKey) => new SshDataStream(publicKey).ReadString(Encoding.ASCII) switch
+        private static string AlgorithmOf(byte[] shown) => new SshDataStream(shown).ReadString(Encoding.ASCII) switch
         {
             "ssh-rsa" => "rsa-sha2-512",
             "ssh-rsa-cert-v01@openssh.com" => "rsa-sha2-512-cert-v01@openssh.com",

@@ -14,6 +14,10 @@ internal sealed class SshProgramChannel : IBuilderChannel
 
     private const int LongestPreamble = 64 * 1024;
     private const int ErrorOfSshItself = 255;
+
+    // What ssh itself says where its peer has hung up. The rest is of a ProxyCommand, or of the ssh to a jump host.
+    private static readonly string[] OwnWords =
+        ["kex_exchange_identification", "banner exchange", "Connection closed by", "Connection reset by"];
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);
 
     private readonly Process process;
@@ -127,10 +131,19 @@ internal sealed class SshProgramChannel : IBuilderChannel
     private Exception LoginProblem()
     {
         var text = ErrorOutput;
-        if (Says("kex_exchange_identification")) return new NoGreetingException(text);
-        return Says("Host key verification failed") || Says("IDENTIFICATION HAS CHANGED") || Says("No matching host key") ? errors.HostKeyRefused(text)
-            : Says("Permission denied") || Says("authentication failures") ? errors.AuthenticationFailed(text)
+        if (Says("Host key verification failed") || Says("IDENTIFICATION HAS CHANGED") || Says("No matching host key"))
+        {
+            return errors.HostKeyRefused(text);
+        }
+        var words = string.Join('\n', text.Split('\n').Where(line => !OwnWords.Any(own => line.StartsWith(own, StringComparison.Ordinal))));
+        var isProxys = errors.Proxy is not null && words.Length > 0;
+        if (Says("kex_exchange_identification") || Says("UNKNOWN port"))
+        {
+            return isProxys ? errors.ProxyFailed(words) : new NoGreetingException(text);
+        }
+        return Says("Permission denied") || Says("authentication failures") ? errors.AuthenticationFailed(text)
             : Says("no matching") ? errors.NotUnderstood(new IOException(text))
+            : isProxys ? errors.ProxyFailed(words)
             : errors.Unreachable(text.Length > 0 ? text : $"ssh ended with exit code {process.ExitCode} and no message");
 
         bool Says(string words) => text.Contains(words, StringComparison.OrdinalIgnoreCase);
@@ -174,15 +187,9 @@ internal sealed class SshProgramChannel : IBuilderChannel
     {
         await process.WaitForExitAsync(cancellation);
         await draining.WaitAsync(cancellation);
-        return process.ExitCode switch
-        {
-            0 => null,
-            ErrorOfSshItself => errors.Lost(ErrorOutput.Length > 0 ? ErrorOutput : "ssh ended without a message"),
-            126 or 127 => errors.NoNix(commandLine, process.ExitCode, ErrorOutput),
-            { } code when isUntouched && ErrorOutput.Contains("not found", StringComparison.OrdinalIgnoreCase) =>
-                errors.NoNix(commandLine, code, ErrorOutput),
-            _ => null,
-        };
+        return process.ExitCode == ErrorOfSshItself
+            ? errors.Lost(ErrorOutput.Length > 0 ? ErrorOutput : "ssh ended without a message")
+            : errors.Ended(commandLine, process.ExitCode, ErrorOutput, isUntouched);
     }
 
     /// <summary>The server hung up before it said “SSH-2.0-…”.</summary>

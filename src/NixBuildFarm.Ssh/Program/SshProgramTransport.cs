@@ -18,6 +18,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
 
     private readonly NixBuilder builder;
+    private readonly SshConfig config;
     private readonly TransportOptions options;
     private readonly SshEnvironment environment;
     private readonly SshErrors errors;
@@ -31,10 +32,11 @@ internal sealed class SshProgramTransport : IBuilderTransport
     public SshProgramTransport(NixBuilder builder, SshConfig config, SshEnvironment environment, TransportOptions options)
     {
         this.builder = builder;
+        this.config = config;
         this.options = options;
         this.environment = environment;
         ciphers = [.. Algorithms.FastestFirst(config.Ciphers)];
-        errors = new SshErrors(builder, config.HostName, config.Port, config.User);
+        errors = new SshErrors(builder, config);
     }
 
     /// <inheritdoc/>
@@ -143,6 +145,12 @@ internal sealed class SshProgramTransport : IBuilderTransport
             if (!OperatingSystem.IsWindows()) mode.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
             using var writer = new StreamWriter(file, mode);
             writer.Write($"{PinnedAlias} {builder.HostKey!.Trim()}\n");
+            // A key that is revoked is refused, whoever names it.
+            var known = KnownHostsFiles.Read(config, sourceFiles: null, options.Verbose ?? (_ => { }));
+            foreach (var revoked in known.RevokedKeys(HostKeyVerifier.NameOf(config)))
+            {
+                writer.Write($"@revoked {PinnedAlias} {revoked.Type} {Convert.ToBase64String(revoked.Bytes)}\n");
+            }
             return file;
         }
     }

@@ -46,6 +46,11 @@ public sealed class CopyNixStorePathCommand : AsyncCommand
     [ValidateRange(1, long.MaxValue)]
     public long? MaxUpload { get; set; }
 
+    /// <summary>Its password is the passphrase of encrypted private keys.</summary>
+    [Parameter]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
     /// <inheritdoc/>
     protected override void BeginProcessing()
     {
@@ -87,7 +92,7 @@ public sealed class CopyNixStorePathCommand : AsyncCommand
         var observer = new CopyObserver(output);
         try
         {
-            await new PathCopier(request, SessionTransports.Factory, observer).CopyAsync(cancellation);
+            await new PathCopier(request, SessionTransports.With(Credential), observer).CopyAsync(cancellation);
         }
         finally
         {

@@ -96,6 +96,11 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ValidateNotNullOrEmpty]
     public string? JsonLog { get; set; }
 
+    /// <summary>Its password is the passphrase of encrypted private keys.</summary>
+    [Parameter]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
     /// <summary>Goes on in the background, and writes a job.</summary>
     [Parameter]
     public SwitchParameter AsJob { get; set; }
@@ -142,7 +147,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         using var display = ContinuousIntegration.IsHere ? null : new RunProgressDisplay(output, request.Named, TimeProvider.System);
         IBuildObserver?[] others = [jsonLog, lineLog, display is null ? new ContinuousIntegration(output, TimeProvider.System) : null];
         using var history = new SqliteHistory(SqliteHistory.DefaultFile);
-        var run = new BuildRun(request, SessionTransports.Factory, history, new CombinedObserver([new PipelineObserver(output, display) { IsLogSeen = isLogSeen }, .. others.OfType<IBuildObserver>()]));
+        var run = new BuildRun(request, SessionTransports.With(Credential), history, new CombinedObserver([new PipelineObserver(output, display) { IsLogSeen = isLogSeen }, .. others.OfType<IBuildObserver>()]));
         await run.RunAsync(cancellation);
         display?.Dispose();
         if (run.Record is { } record)
@@ -151,11 +156,11 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         }
     }
 
-    private static async Task PlanAsync(RequestMaker make, CommandOutput output, CancellationToken cancellation)
+    private async Task PlanAsync(RequestMaker make, CommandOutput output, CancellationToken cancellation)
     {
         var request = await make(output, cancellation);
         using var history = KnownHistory.Open();
-        var plan = await new BuildPlanner(request, SessionTransports.Factory, history.Store, new PipelineObserver(output)).PlanAsync(cancellation);
+        var plan = await new BuildPlanner(request, SessionTransports.With(Credential), history.Store, new PipelineObserver(output)).PlanAsync(cancellation);
         foreach (var step in plan) output.Object(step);
     }
 

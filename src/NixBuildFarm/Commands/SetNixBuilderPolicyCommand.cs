@@ -93,6 +93,11 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [ValidateRange(1, long.MaxValue)]
     public long? MaxUpload { get; set; }
 
+    /// <summary>The private key file to log in with, in place of the one that is configured.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? IdentityFile { get; set; }
+
     /// <summary>User (kept, the default) or Session (until this process ends; it wins).</summary>
     [Parameter]
     public PolicyScope Scope { get; set; } = PolicyScope.User;
@@ -116,6 +121,7 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
         Exclude = Exclude,
         CopyBack = CopyBack,
         MaxUpload = MaxUpload,
+        IdentityFile = IdentityFile is null ? null : this.FileOf(IdentityFile),
     };
 
     /// <inheritdoc/>

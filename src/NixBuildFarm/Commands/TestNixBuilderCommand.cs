@@ -41,6 +41,11 @@ public sealed class TestNixBuilderCommand : AsyncCommand
     [ValidateRange(1, 1000)]
     public int ThrottleLimit { get; set; } = 16;
 
+    /// <summary>Its password is the passphrase of encrypted private keys.</summary>
+    [Parameter]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
     /// <inheritdoc/>
     protected override void ProcessRecord() => givenBuilders.AddRange(Builder);
 
@@ -56,7 +61,7 @@ public sealed class TestNixBuilderCommand : AsyncCommand
         var builders = givenBuilders.Count > 0
             ? await BuilderSelection.FromAsync(givenBuilders, output, cancellation)
             : await ConfiguredBuilders.ReadAsync(output, cancellation);
-        var transports = new BuilderTransports(new SshTransportFactory());
+        var transports = SessionTransports.With(Credential, new BuilderTransports(new SshTransportFactory()));
         var limit = TimeSpan.FromSeconds(TimeoutSec);
         var options = new TransportOptions { ConnectTimeout = limit, Verbose = output.Verbose };
         var allUsable = true;

@@ -211,11 +211,11 @@ public class NixBuilderPolicyTests
 
         machine.Run("""
             Set-NixBuilderPolicy ruby -Cores 6 -Reserve 2 -Drain -System a-linux, b-linux -ExcludeSystem b-linux -Feature kvm `
-                -Match 'linux-*', gcc* -Exclude *-debug -CopyBack Requested -MaxUpload 2MB
+                -Match 'linux-*', gcc* -Exclude *-debug -CopyBack Requested -MaxUpload 2MB -IdentityFile /keys/own
             """);
 
         Assert.Equal(
-            "Cores 6, Reserve 2, Drain True, System a-linux b-linux, ExcludeSystem b-linux, Feature kvm, Match linux-* gcc*, Exclude *-debug, CopyBack Requested, MaxUpload 2097152",
+            "Cores 6, Reserve 2, Drain True, System a-linux b-linux, ExcludeSystem b-linux, Feature kvm, Match linux-* gcc*, Exclude *-debug, CopyBack Requested, MaxUpload 2097152, IdentityFile /keys/own",
             Assert.Single(machine.Run("\"$((Get-NixBuilderPolicy ruby).Settings)\"").OutputAs<string>()));
         Assert.Equal("6 4 a-linux kvm", Assert.Single(machine.Run("$b = Get-NixBuilder ruby; \"$($b.Cores) $($b.BuildCores) $($b.Systems) $($b.SupportedFeatures)\"").OutputAs<string>()));
         Assert.Contains("\"copyBack\": \"Requested\"", File.ReadAllText(machine.PolicyFile));

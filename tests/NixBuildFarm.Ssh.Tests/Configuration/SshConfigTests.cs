@@ -88,7 +88,7 @@ public class SshConfigTests
     [Fact]
     public void Without_an_ssh_program_OpenSSHs_defaults_hold()
     {
-        var config = SshConfig.Default("ruby", user: null, port: null, Me);
+        var config = SshConfig.Default("ruby", user: null, port: null, identityFile: null, Me);
 
         Assert.Equal(("ruby", 22, "ann"), (config.HostName, config.Port, config.User));
         Assert.Contains("/home/ann/.ssh/id_ed25519", config.IdentityFiles);
@@ -99,7 +99,7 @@ public class SshConfigTests
     [Fact]
     public void Without_an_ssh_program_the_builders_own_user_and_port_hold()
     {
-        var config = SshConfig.Default("ruby", "nix", 2222, Me);
+        var config = SshConfig.Default("ruby", "nix", 2222, "~/key", Me);
 
         Assert.Equal((2222, "nix"), (config.Port, config.User));
     }

@@ -57,6 +57,72 @@ public class HostKeyVerifierTests
         Assert.Contains("revoked", error.Message);
     }
 
+    [Theory]
+    [InlineData("@revoked *")]
+    [InlineData("@revoked 10.0.0.7")]
+    public void A_revoked_key_is_refused_although_the_builder_has_it_as_its_own(string revocation)
+    {
+        var error = Verifier(known: $"{revocation} {Ruby}", hostKey: Ruby).Verify(Key(Ruby), certificate: null, out _)!;
+
+        Assert.Equal(BuilderFailure.HostKeyMismatch, error.Failure);
+        Assert.Contains("revoked", error.Message);
+    }
+
+    [Fact]
+    public void A_revoked_authority_is_refused_although_the_plain_key_is_known()
+    {
+        var certificate = new HostCertificate(Key(Other), IsForHost: true, ["10.0.0.7"], [], "ssh-ed25519");
+
+        Assert.Contains("revoked", Verifier(known: $"10.0.0.7 {Ruby}\n@revoked * {Other}").Verify(Key(Ruby), certificate, out _)!.Message);
+    }
+
+    [Theory]
+    [InlineData("", true)]
+    [InlineData("casignaturealgorithms ssh-ed25519", true)]
+    [InlineData("casignaturealgorithms rsa-sha2-512,rsa-sha2-256", false)]
+    public void A_certificate_is_signed_as_ssh_config_allows(string setting, bool isAccepted)
+    {
+        var certificate = new HostCertificate(Key(Other), IsForHost: true, ["10.0.0.7"], [], "ssh-ed25519");
+
+        Assert.Equal(isAccepted, Verifier(known: $"@cert-authority * {Other}", more: setting).Verify(Key(Ruby), certificate, out _) is null);
+    }
+
+    [Theory]
+    [InlineData("", 1024, true)]
+    [InlineData("requiredrsasize 2048", 1024, false)]
+    [InlineData("requiredrsasize 2048", 2048, true)]
+    [InlineData("", 768, false)]
+    public void An_RSA_key_is_as_long_as_ssh_config_asks_for(string setting, int bits, bool isAccepted)
+    {
+        var key = RsaKey(bits);
+        Assert.Equal(bits, Key(key).RsaBits);
+
+        Assert.Equal(isAccepted, Verifier(hostKey: key, more: setting).Verify(Key(key), certificate: null, out _) is null);
+    }
+
+    [Theory]
+    [InlineData("false", "StrictHostKeyChecking no")]
+    [InlineData("accept-new", "StrictHostKeyChecking accept-new")]
+    public void That_unchecked_keys_are_never_accepted_is_said_where_ssh_config_accepts_them(string setting, string said)
+    {
+        var unknown = Verifier(more: $"stricthostkeychecking {setting}").Verify(Key(Ruby), certificate: null, out _)!;
+        var changed = Verifier(known: $"10.0.0.7 {Other}", more: $"stricthostkeychecking {setting}").Verify(Key(Ruby), certificate: null, out _)!;
+
+        Assert.Contains($"“{said}” of ssh_config is not followed", unknown.Recommendation);
+        Assert.Contains($"“{said}” of ssh_config is not followed", changed.Recommendation);
+        Assert.DoesNotContain("StrictHostKeyChecking", Verifier(more: "stricthostkeychecking ask").Verify(Key(Ruby), certificate: null, out _)!.Recommendation);
+    }
+
+    [Fact]
+    public void Where_ssh_config_keeps_no_keys_the_advice_names_a_file_that_does()
+    {
+        var error = Verifier(file: "/dev/null").Verify(Key(Ruby), certificate: null, out _)!;
+
+        Assert.Contains(">> ~/.ssh/known_hosts", error.Recommendation);
+        Assert.Contains("UserKnownHostsFile ~/.ssh/known_hosts", error.Recommendation);
+        Assert.DoesNotContain(">> /dev/null", error.Recommendation);
+    }
+
     [Fact]
     public void An_alias_is_looked_up_instead_of_name_and_port()
     {
@@ -69,7 +135,7 @@ public class HostKeyVerifierTests
     [Fact]
     public void A_certificate_that_proves_nothing_leaves_the_decision_to_the_plain_key()
     {
-        var certificate = new HostCertificate(Key(Other), IsForHost: true, ["10.0.0.7"], []);
+        var certificate = new HostCertificate(Key(Other), IsForHost: true, ["10.0.0.7"], [], "ssh-ed25519");
 
         Assert.Null(Verifier(known: $"10.0.0.7 {Ruby}").Verify(Key(Ruby), certificate, out _));
         Assert.NotNull(Verifier(known: "").Verify(Key(Ruby), certificate, out _));
@@ -103,10 +169,10 @@ public class HostKeyVerifierTests
         Assert.Equal(["rsa-sha2-512", "rsa-sha2-256"], Verifier(known: $"10.0.0.7 {rsa}").Order(Algorithms).Take(2));
     }
 
-    private static HostKeyVerifier Verifier(string known = "", string? hostKey = null, int port = 22, string more = "")
+    private static HostKeyVerifier Verifier(string known = "", string? hostKey = null, int port = 22, string more = "", string file = "/home/ann/.ssh/known_hosts")
     {
         var config = SshConfig.Parse(
-            $"hostname 10.0.0.7\nport {port}\nuserknownhostsfile /home/ann/.ssh/known_hosts\n{more}",
+            $"hostname 10.0.0.7\nport {port}\nuserknownhostsfile {file}\n{more}",
             "ruby",
             new SshEnvironment { User = "ann", Home = "/home/ann" });
         var builder = new NixBuilder
@@ -119,6 +185,14 @@ public class HostKeyVerifierTests
             Source = "/etc/nix/machines line 1",
         };
         return new HostKeyVerifier(builder, config, KnownHosts.Parse([("/home/ann/.ssh/known_hosts", known)]));
+    }
+
+    // Of the right form and length; nobody has its private half.
+    private static string RsaKey(int bits)
+    {
+        byte[] type = [0, 0, 0, 7, .. "ssh-rsa"u8], exponent = [0, 0, 0, 3, 1, 0, 1], modulus = [0, .. Enumerable.Repeat((byte)0xFF, bits / 8)];
+        byte[] length = [0, 0, (byte)(modulus.Length >> 8), (byte)modulus.Length];
+        return $"ssh-rsa {Convert.ToBase64String([.. type, .. exponent, .. length, .. modulus])}";
     }
 
     private static HostKey Key(string line) => HostKey.TryParse(line, out var key) ? key : throw new FormatException(line);

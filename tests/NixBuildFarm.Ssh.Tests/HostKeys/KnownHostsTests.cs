@@ -123,8 +123,12 @@ public class KnownHostsTests
     public void A_certificate_of_a_known_authority_is_as_good_as_the_key() =>
         Assert.Equal(HostKeyStatus.Matches, CheckCertificate(["ruby", "ruby.example.org"]).Status);
 
-    [Fact]
-    public void A_certificate_may_name_its_hosts_by_pattern() => Assert.Equal(HostKeyStatus.Matches, CheckCertificate(["rub*"]).Status);
+    [Theory]
+    [InlineData("rub*")]
+    [InlineData("*")]
+    [InlineData("RUBY")]
+    public void A_certificate_names_its_hosts_whole(string principal) =>
+        Assert.Equal(HostKeyStatus.Unknown, CheckCertificate([principal]).Status);
 
     [Fact]
     public void A_certificate_for_other_hosts_proves_nothing() => Assert.Equal(HostKeyStatus.Unknown, CheckCertificate(["kana"]).Status);
@@ -170,7 +174,7 @@ public class KnownHostsTests
 
     private static HostKeyVerdict CheckCertificate(
         IReadOnlyList<string> principals, bool isForHost = true, IReadOnlyList<string>? options = null, string known = $"@cert-authority * {Other}") =>
-        Known(known).Check(Host, Key(Ruby), new HostCertificate(Key(Other), isForHost, principals, options ?? []));
+        Known(known).Check(Host, Key(Ruby), new HostCertificate(Key(Other), isForHost, principals, options ?? [], "ssh-ed25519"));
 
     private static HostKey Key(string line) => HostKey.TryParse(line, out var key) ? key : throw new FormatException(line);
 }

@@ -77,6 +77,40 @@ public class SshProgramTransportTests
     }
 
     [Fact]
+    public async Task A_revoked_host_key_is_refused_although_the_builder_has_it_as_its_own()
+    {
+        await using var server = await SshServer.StartAsync();
+        server.MakeKnown($"@revoked [127.0.0.1]:{server.Port} {server.HostKeyLine}");
+
+        var error = await FailAsync(server, server.Builder(hostKey: server.HostKeyLine));
+
+        Assert.Equal(BuilderFailure.HostKeyMismatch, error.Failure);
+        Assert.Contains("revoked", error.Message);
+    }
+
+    [Fact]
+    public async Task A_ProxyCommand_that_ends_is_told_in_its_own_words()
+    {
+        await using var server = await SshServer.StartAsync();
+        server.Configure("ProxyCommand sh -c \"echo 'Session expired, run: corp login' >&2; exit 1\"");
+
+        var error = await FailAsync(server, server.Builder(hostKey: server.HostKeyLine));
+
+        Assert.Equal(BuilderFailure.Unreachable, error.Failure);
+        Assert.Contains("cannot be reached: Session expired, run: corp login", error.Message);
+        Assert.Contains("ProxyCommand sh -c", error.Recommendation);
+    }
+
+    [Fact]
+    public async Task A_jump_host_whose_key_is_unknown_is_a_host_key_that_ssh_refuses()
+    {
+        await using var server = await SshServer.StartAsync();
+        server.Configure("Host 127.0.0.1", $"  ProxyJump root@localhost:{server.Port}");
+
+        Assert.Equal(BuilderFailure.HostKeyMismatch, (await FailAsync(server, server.Builder(hostKey: server.HostKeyLine))).Failure);
+    }
+
+    [Fact]
     public async Task An_unknown_host_key_is_refused_whatever_ssh_config_says()
     {
         await using var server = await SshServer.StartAsync();
