@@ -47,7 +47,7 @@ internal sealed class TomlMachine(string name, string source, TomlPlace start, A
             MachineField.SpeedFactor => (NumberOf(value), "a number"),
             _ => (value is StringValueSyntax { Value: { } plain } ? plain : null, "a text"),
         };
-        if (text is null) Fail(key, at, "InvalidTomlType", $"{expected} is expected", null);
+        if (text is null) Fail(key, at, "InvalidTomlType", $"{expected} is expected", Correction(key, field, value));
         else if (text.Length > 0) fields[field] = new(text, at.Line, at.Column);
     }
 
@@ -82,6 +82,15 @@ internal sealed class TomlMachine(string name, string source, TomlPlace start, A
         foreach (var item in items) array.Add(item);
         return array;
     }
+
+    /// <summary>How a text is written that should have been a list or a number.</summary>
+    private static string? Correction(string key, MachineField field, ValueSyntax value) => (field, value) switch
+    {
+        (MachineField.Systems or MachineField.SupportedFeatures or MachineField.MandatoryFeatures, StringValueSyntax { Value: { } text }) =>
+            $"Write {key} = [ {string.Join(", ", text.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries).Select(item => $"\"{item}\""))} ].",
+        (MachineField.MaxJobs or MachineField.SpeedFactor, StringValueSyntax { Value: { } text }) => $"Write {key} = {text}, without quotes.",
+        _ => null,
+    };
 
     // A comma within an element would read as two of them.
     private static string? ListOf(ValueSyntax value)

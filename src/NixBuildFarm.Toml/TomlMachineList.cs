@@ -32,7 +32,12 @@ public static class TomlMachineList
             }
             if (!part.Document.HasErrors) ReadPart(part);
         }
-        if (!hasVersion) Report(new(1, 1), VersionKey, "MissingTomlVersion", "the version is missing", $"Begin the list with version = {Version}.");
+        if (!hasVersion)
+        {
+            Report(
+                new(1, 1), VersionKey, "MissingTomlVersion", $"the version is missing; the list is read as version {Version}",
+                $"Begin the list with version = {Version}.", ProblemSeverity.Warning);
+        }
         return new([.. machines.Values.Where(machine => !machine.HasFailed).Select(machine => machine.ToEntry())], problems);
 
         void ReadPart(TomlPart part)
@@ -44,7 +49,7 @@ public static class TomlMachineList
                     case [VersionKey] when value is not null:
                         hasVersion = true;
                         if (value is IntegerValueSyntax { Value: Version }) break;
-                        Report(place, VersionKey, "UnknownTomlVersion", $"only version {Version} is known; the list is read as such", $"Write version = {Version}.");
+                        Report(place, VersionKey, "UnknownTomlVersion", $"only version {Version} is known; the list is read as such", $"Write version = {Version}.", ProblemSeverity.Warning);
                         break;
                     case [MachinesTable] when value is null:
                         break;
@@ -67,9 +72,9 @@ public static class TomlMachineList
             return machine;
         }
 
-        void Report(TomlPlace place, string? field, string id, string message, string recommendation) => problems.Add(new()
+        void Report(TomlPlace place, string? field, string id, string message, string recommendation, ProblemSeverity severity = ProblemSeverity.Error) => problems.Add(new()
         {
-            Severity = ProblemSeverity.Error,
+            Severity = severity,
             Id = id,
             File = source,
             Line = place.Line,

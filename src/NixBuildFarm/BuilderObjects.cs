@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
+using System.Text.RegularExpressions;
 using NixBuildFarm.Builders;
 
 namespace NixBuildFarm;
@@ -9,7 +10,7 @@ namespace NixBuildFarm;
 /// Makes builders of objects that describe them, such as the rows of a table (<c>Import-Csv</c>): properties are called as those of
 /// a NixBuilder.
 /// </summary>
-internal sealed class BuilderObjects(NixBuilder local)
+internal sealed partial class BuilderObjects(NixBuilder local)
 {
     private const string Source = "pipeline";
 
@@ -26,8 +27,11 @@ internal sealed class BuilderObjects(NixBuilder local)
         ["HostKey"],
     ];
 
-    private static readonly string[] OtherNames = ["Name", "HostName", "ComputerName", "User", "Port", "Scheme", "Enabled"];
+    private static readonly string[] OtherNames = ["Name", "HostName", "ComputerName", "User", "Port", "Scheme", "Enabled", "UsesSubstitutes"];
     private static readonly string[] Known = [.. FieldNames.SelectMany(names => names), .. OtherNames];
+
+    // A row that Export-Csv has made of a builder has them all.
+    private static readonly string[] OfBuilders = [.. typeof(NixBuilder).GetProperties().Select(property => property.Name)];
     private static readonly char[] Separators = [',', ';', ' ', '\t', '\n', '\r'];
 
     private readonly List<MachineEntry> entries = [];
@@ -50,22 +54,24 @@ internal sealed class BuilderObjects(NixBuilder local)
             Name = Text(description, "Name"),
             Fields = fields,
             FieldNames = [.. FieldNames.Select(names => names[0])],
-            Enabled = IsEnabled(description),
+            Enabled = Switch(description, "Enabled") ?? true,
+            UsesSubstitutes = Switch(description, "UsesSubstitutes"),
         });
     }
 
     /// <summary>The builders of all objects; names are unique among them.</summary>
     public MachineList ToBuilders() => MachineList.FromEntries(new(entries, problems), local);
 
-    private bool IsEnabled(PSObject description)
+    private bool? Switch(PSObject description, string name)
     {
-        switch (Text(description, "Enabled")?.ToUpperInvariant())
+        switch (Text(description, name)?.ToUpperInvariant())
         {
-            case null or "TRUE" or "YES" or "1": return true;
+            case null: return null;
+            case "TRUE" or "YES" or "1": return true;
             case "FALSE" or "NO" or "0": return false;
             case var other:
-                Warn("Enabled", "InvalidEnabled", $"“{other}” is neither True nor False, and is taken for True", "Write True or False.");
-                return true;
+                Warn(name, "InvalidSwitch", $"“{other}” is neither True nor False, and is passed over", "Write True or False.");
+                return null;
         }
     }
 
@@ -77,11 +83,18 @@ internal sealed class BuilderObjects(NixBuilder local)
         return string.Concat(scheme, "://", Text(description, "User") is { } user ? user + "@" : "", bracketed, Text(description, "Port") is { } port ? ":" + port : "");
     }
 
-    private static string? TextOf(PSObject description, MachineField field, string[] names)
+    private string? TextOf(PSObject description, MachineField field, string[] names)
     {
         var value = names.Select(name => description.Properties[name]?.Value).FirstOrDefault(value => value is not null);
         var isList = field is MachineField.Systems or MachineField.SupportedFeatures or MachineField.MandatoryFeatures;
+        if (isList && value is string written && ListType().IsMatch(written)) WarnOfListType(names[0], written);
         var text = isList ? string.Join(',', Items(value).SelectMany(item => item.Split(Separators, StringSplitOptions.RemoveEmptyEntries))) : Text(value);
+        // Export-Csv writes numbers as the user's culture does.
+        if (field == MachineField.SpeedFactor && !double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _)
+            && double.TryParse(text, NumberStyles.Float, CultureInfo.CurrentCulture, out var factor))
+        {
+            text = factor.ToString("R", CultureInfo.InvariantCulture);
+        }
         return string.IsNullOrWhiteSpace(text) ? null : text;
     }
 
@@ -100,12 +113,19 @@ internal sealed class BuilderObjects(NixBuilder local)
     // A table may have columns for other purposes; one that is nearly right is a mistake.
     private void WarnOfMisspelling(PSObject description)
     {
-        foreach (var name in description.Properties.Select(property => property.Name).Where(name => !Known.Contains(name, StringComparer.OrdinalIgnoreCase)))
+        foreach (var name in description.Properties.Select(property => property.Name)
+            .Where(name => !Known.Contains(name, StringComparer.OrdinalIgnoreCase) && !OfBuilders.Contains(name, StringComparer.OrdinalIgnoreCase)))
         {
             if (CloseNames.To(name, Known) is not [var close, ..] || description.Properties[close] is not null) continue;
             Warn(name, "UnknownProperty", "a builder has no such property, and it is ignored", $"Did you mean {close}?");
         }
     }
+
+    // What Export-Csv writes of an array.
+    private void WarnOfListType(string property, string written) =>
+        Warn(
+            property, "ListTypeAsText", $"“{written}” is the type of a list and not what is in it",
+            "Join the list before it is written: @{ Name = 'Systems'; Expression = { $_.Systems -join ',' } }.");
 
     private void Warn(string property, string id, string message, string recommendation) => problems.Add(new()
     {
@@ -118,4 +138,7 @@ internal sealed class BuilderObjects(NixBuilder local)
         Message = message,
         Recommendation = recommendation,
     });
+
+    [GeneratedRegex(@"\ASystem\.\w+\[\]\z", RegexOptions.NonBacktracking)]
+    private static partial Regex ListType();
 }

@@ -56,6 +56,8 @@ public class TomlMachineListTests
     [InlineData("version = 1\n[machines.ruby]\nuri = 'ssh://ruby'")]
     [InlineData("version = 1\nmachines.ruby.uri = 'ssh://ruby'")]
     [InlineData("version = 1\nmachines.ruby = { uri = 'ssh://ruby' }")]
+    [InlineData("machines.ruby = { uri = 'ssh://ruby', jobs = 1 }", "version")]
+    [InlineData("# the farm\nmachines . \"ruby\" = { uri = 'ssh://ruby' }", "version")]
     [InlineData("version = 1\nmachines = { ruby = { uri = 'ssh://ruby' } }")]
     [InlineData("version = 1\n[machines]\nruby.uri = 'ssh://ruby'")]
     [InlineData("\n# list\nversion=1\n[machines.\"ruby\"]\nuri = \"\"\"ssh://ruby\"\"\"")]
@@ -69,6 +71,13 @@ public class TomlMachineListTests
         Assert.Equal(("ruby", "ssh://ruby", 1, 1.0), (builder.Name, builder.Uri, builder.MaxJobs, builder.SpeedFactor));
         Assert.Equal(["x86_64-linux"], builder.Systems);
     }
+
+    [Theory]
+    [InlineData("system-types = 'x86_64-linux'", "Write system-types = [ \"x86_64-linux\" ].")]
+    [InlineData("supported-features = 'kvm, big-parallel'", "Write supported-features = [ \"kvm\", \"big-parallel\" ].")]
+    [InlineData("jobs = '4'", "Write jobs = 4, without quotes.")]
+    public void A_value_of_another_type_is_shown_as_it_should_be(string line, string recommendation) =>
+        Assert.Equal(recommendation, Assert.Single(Parse($"version = 1\n[machines.a]\nuri = 'ssh://a'\n{line}").Problems).Recommendation);
 
     [Fact]
     public void A_builder_can_be_switched_off() =>
@@ -102,16 +111,16 @@ public class TomlMachineListTests
     }
 
     [Theory]
-    [InlineData("version = 2\n[machines.a]\nuri = 'ssh://a'", "UnknownTomlVersion")]
-    [InlineData("[machines.a]\nuri = 'ssh://a'", "MissingTomlVersion")]
+    [InlineData("version = 2\n[machines.a]\nuri = 'ssh://a'", "UnknownTomlVersion", ProblemSeverity.Warning)]
+    [InlineData("[machines.a]\nuri = 'ssh://a'", "MissingTomlVersion", ProblemSeverity.Warning)]
     [InlineData("version = 1\n[machine.b]\nuri = 'x'\n[machines.a]\nuri = 'ssh://a'", "UnknownTomlKey")]
     [InlineData("version = 1\n[machines.a]\nuri = 'ssh://a'\n[machines.b]\njobs = 1", "MissingStoreUri")]
-    public void What_belongs_to_no_builder_is_told_too(string text, string id)
+    public void What_belongs_to_no_builder_is_told_too(string text, string id, ProblemSeverity severity = ProblemSeverity.Error)
     {
         var list = Parse(text);
 
         Assert.Equal(["a"], list.Builders.Select(b => b.Name));
-        Assert.Equal(id, list.Problems[0].Id);
+        Assert.Equal((id, severity), (list.Problems[0].Id, list.Problems[0].Severity));
     }
 
     [Theory]
@@ -139,6 +148,9 @@ public class TomlMachineListTests
     [InlineData("[::1] - - 1", true)] // no host of a list is written so: it has ssh://[::1]
     [InlineData("ssh://ruby?ssh-key=/k - - 1", false)]
     [InlineData("", false)]
+    [InlineData("machines.a = { uri = 'x' }", true)]
+    [InlineData("machines.\"a b\" = 1", true)]
+    [InlineData("build.example.org x86_64-linux", false)]
     [InlineData("\uFEFF# list\r\n\r\n version = 1", true)]
     public void The_two_formats_are_told_apart_by_how_they_begin(string text, bool isToml) => Assert.Equal(isToml, MachineList.IsToml(text));
 

@@ -70,6 +70,16 @@ Describe 'Get-NixBuilder' {
     }
 }
 
+Describe 'Import-NixBuilder' {
+    It 'makes of a table in a file the builders that were written to it' {
+        $form = 'Name', 'Uri', 'MaxJobs', 'SpeedFactor', 'Enabled', @{ n = 'Lists'; e = { "$($_.Systems) $($_.SupportedFeatures) $($_.MandatoryFeatures)" } }
+        Get-NixBuilder | Export-Csv "$TestDrive/farm.csv"
+        $read = Import-Csv "$TestDrive/farm.csv" | Import-NixBuilder -WarningVariable warnings
+        $warnings | Should -BeNullOrEmpty
+        $read | Select-Object $form | ConvertTo-Json | Should -Be (Get-NixBuilder | Select-Object $form | ConvertTo-Json)
+    }
+}
+
 Describe 'Policies' {
     AfterEach { Reset-NixBuilderPolicy -All }
 

@@ -40,7 +40,8 @@ public sealed class BuilderInventory
     public static async Task<BuilderInventory> ReadAsync(BuilderSource source, Func<string, string, MachineEntries> readToml, CancellationToken cancellation)
     {
         var configuration = await NixConfiguration.ReadAsync(cancellation);
-        if (source.NixosModule is { } module) return Read(configuration, await NixosModule.ReadAsync(Path.GetFullPath(module), cancellation));
+        if (source.NixosModule is { } file) return Read(configuration, await NixosModule.ReadAsync(Path.GetFullPath(file), source.ModuleArguments, cancellation), readToml);
+        if (source.System is { } system) return Read(configuration, await NixosModule.ReadAsync(system, cancellation), readToml);
         // A pipe can keep its reader waiting for good, and opening one cannot be cancelled: it is left behind.
         return await Task.Run(() => Read(configuration, source.List, ReadFile, readToml), cancellation).WaitAsync(cancellation);
     }
@@ -61,10 +62,11 @@ public sealed class BuilderInventory
             MachineList.Parse(configuration.Builders, BuildersSetting, local, path => readFile(path) ?? (isDefault && path == DefaultFile ? "" : null), readToml));
     }
 
-    internal static BuilderInventory Read(NixConfiguration configuration, NixosModule module)
+    internal static BuilderInventory Read(NixConfiguration configuration, NixosModule module, Func<string, string, MachineEntries>? readToml = null)
     {
         var deployed = module.Settings.Over(configuration);
-        return new(deployed, MachineList.FromEntries(module.Machines, LocalBuilder.From(deployed)));
+        // NixOS makes the file of Nix's own default of nix.buildMachines.
+        return new(deployed, MachineList.FromModule(module, LocalBuilder.From(deployed), path => path == DefaultFile ? "" : ReadFile(path), readToml));
     }
 
     private static string ReadList(string path, Func<string, string?> readFile)

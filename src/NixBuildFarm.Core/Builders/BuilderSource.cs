@@ -1,3 +1,5 @@
+using NixBuildFarm.Builders.Nixos;
+
 namespace NixBuildFarm.Builders;
 
 /// <summary>Where builders are described. Without a file: in Nix's own configuration.</summary>
@@ -11,4 +13,10 @@ public sealed record BuilderSource
 
     /// <summary>A NixOS module; null: none.</summary>
     public string? NixosModule { get; init; }
+
+    /// <summary>Arguments that the module gets beside those that NixOS gives, as a set in the language of Nix; null: none.</summary>
+    public string? ModuleArguments { get; init; }
+
+    /// <summary>A whole system of a flake; null: none.</summary>
+    public FlakeSystem? System { get; init; }
 }

@@ -13,6 +13,7 @@ internal sealed class BuilderUri
     private const string DaemonSocket = "/nix/var/nix/daemon-socket/socket";
     private const string InvalidUri = "InvalidStoreUri";
     private const int LongestName = 255;
+    private static readonly string[] Schemes = ["ssh-ng", "ssh"];
 
     private BuilderUri(string text, StoreScheme scheme, string host)
     {
@@ -47,6 +48,13 @@ internal sealed class BuilderUri
 
     public IReadOnlyList<string> SystemFeatures { get; private set; } = [];
 
+    /// <summary>A parameter in whose value another one seems to be; null: none.</summary>
+    public string? DoubtfulParameter { get; private set; }
+
+    /// <summary>The parameters that have an effect.</summary>
+    public static IReadOnlyList<string> Parameters { get; } =
+        ["ssh-key", "base64-ssh-public-host-key", "compress", "remote-store", "remote-program", "max-connections", "port", "system-features"];
+
     /// <summary>The parameters that have no effect.</summary>
     public IReadOnlyList<string> IgnoredParameters { get; private set; } = [];
 
@@ -80,8 +88,8 @@ internal sealed class BuilderUri
                 return Local(text);
             case "unix" or "local":
                 throw OtherLocalStore();
-            default:
-                throw NotABuilder($"{Printable.Quote(address[..(schemeEnd + 3)])} is no place to build");
+            case var other:
+                throw NotABuilder($"{Printable.Quote(other + "://")} is no place to build", CloseNames.To(other, Schemes) is [var close, ..] ? $"Did you mean {close}://? Schemes are written in small letters." : null);
         }
     }
 
@@ -89,6 +97,7 @@ internal sealed class BuilderUri
 
     private static BuilderUri ParseSsh(string text, StoreScheme scheme, string address)
     {
+        if (address.Contains("://", StringComparison.Ordinal)) throw Invalid("a scheme stands in it twice", $"Write {Printable.Text(address)}.");
         var slash = address.IndexOf('/');
         if (slash >= 0 && slash < address.Length - 1) throw Invalid("a path follows the host; a builder's URI has none");
         var authority = address.TrimEnd('/');
@@ -150,7 +159,8 @@ internal sealed class BuilderUri
     }
 
     private static int ReadPort(string text) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= ushort.MaxValue
+        text.Length == 0 ? throw Invalid("no port follows the “:”", "Write a number from 1 to 65535, or no “:”.")
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= ushort.MaxValue
             ? port
             : throw Invalid($"{Printable.Quote(text)} is no port", "A port is a number from 1 to 65535.");
 
@@ -164,6 +174,7 @@ internal sealed class BuilderUri
             // Only an IPv6 address has a colon, and with it perhaps a zone: fe80::1%eth0.
             if (!char.IsLetterOrDigit(c) && c is not ('.' or '-' or '_') && !(host.Contains(':') && c is (':' or '%')))
             {
+                if (c == ',') throw Invalid($"the host {Printable.Quote(host)} has the character “,”", "Each builder has an entry of its own: a line, or what stands before a “;”.");
                 throw Invalid($"the host {Printable.Quote(host)} has the character {Printable.Quote(c.ToString())}");
             }
         }
@@ -180,6 +191,7 @@ internal sealed class BuilderUri
             var (name, value) = (Unescape(pair[..equals]), Unescape(pair[(equals + 1)..]));
             if (!seen.Add(name)) throw Invalid($"the parameter {Printable.Quote(name)} is given twice");
             if (!ReadParameter(name, value)) ignored.Add(name);
+            if (value.Contains('?', StringComparison.Ordinal) && name != "remote-store") DoubtfulParameter = name;
         }
         // A local store elsewhere, e.g. local?root=/mnt, is not the one that this machine's daemon serves.
         if (Scheme == StoreScheme.Local && (ignored.Count > 0 || RemoteStore is not null)) throw OtherLocalStore();
@@ -248,9 +260,9 @@ internal sealed class BuilderUri
     private static NixBuildFarmException Invalid(string reason, string? recommendation = null) =>
         new(InvalidUri, reason, recommendation ?? "Write ssh-ng://user@host:port, where user and port may be missing.");
 
-    private static NixBuildFarmException NotABuilder(string reason) =>
-        new("UnsupportedStore", $"{reason}: builders are ssh://, ssh-ng:// and this machine", "Write ssh-ng://user@host:port, where user and port may be missing.");
+    private static NixBuildFarmException NotABuilder(string reason, string? recommendation = null) =>
+        new("UnsupportedStore", $"{reason}: builders are ssh://, ssh-ng:// and this machine", recommendation ?? "Write ssh-ng://user@host:port, where user and port may be missing.");
 
     private static NixBuildFarmException OtherLocalStore() =>
-        new("UnsupportedStore", $"this is another store of this machine: only its own, behind {DaemonSocket}, is a builder");
+        new("UnsupportedStore", $"this is another store of this machine: only its own, behind {DaemonSocket}, is a builder", "Remove the entry: this machine is the builder “local” without one.");
 }

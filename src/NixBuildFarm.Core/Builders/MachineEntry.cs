@@ -38,7 +38,7 @@ public sealed record MachineFieldText(string Text, int Line, int Column);
 /// One builder as a source describes it: texts, not yet checked, each with its place. Every source comes down to this, so
 /// that a builder means the same whichever it comes from, and is complained of in the same words.
 /// </summary>
-public sealed class MachineEntry
+public sealed record MachineEntry
 {
     /// <summary>The names that a machines list has for its fields, in the order of <see cref="MachineField"/>.</summary>
     internal static readonly IReadOnlyList<string> ListFieldNames =
@@ -61,6 +61,9 @@ public sealed class MachineEntry
 
     /// <summary>What the source calls its fields, in the order of <see cref="MachineField"/>.</summary>
     public required IReadOnlyList<string> FieldNames { get; init; }
+
+    /// <summary>Whether the fields are columns of a line, so that a blank or a missing one moves the others.</summary>
+    public bool IsColumns { get; init; }
 
     /// <summary>Whether the host key is written in base 64 once more, as a machines list has it.</summary>
     public bool IsHostKeyEncoded { get; init; }

@@ -5,6 +5,12 @@ namespace NixBuildFarm.Builders;
 /// <summary>Makes a builder of an entry, or tells everything that is wrong with it at once.</summary>
 internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, BuilderNames names, Action<BuilderProblem> report)
 {
+    private const string Order = "The columns are: URI, systems, SSH key, maxJobs, speedFactor, features, mandatory features, host key.";
+
+    // Of the others, what is misplaced is an error anyway.
+    private static readonly MachineField[] MaybeMisplaced =
+        [MachineField.Uri, MachineField.IdentityFile, MachineField.SupportedFeatures, MachineField.MandatoryFeatures];
+
     private bool failed;
 
     public NixBuilder? Read()
@@ -81,14 +87,76 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
     {
         foreach (var parameter in uri?.IgnoredParameters ?? [])
         {
-            Report(ProblemSeverity.Warning, MachineField.Uri, "UnknownParameter", $"the parameter {Printable.Quote(parameter)} has no effect", null);
+            var close = CloseNames.To(parameter, BuilderUri.Parameters);
+            Report(
+                ProblemSeverity.Warning, MachineField.Uri, "UnknownParameter", $"the parameter {Printable.Quote(parameter)} has no effect",
+                close.Count > 0 ? $"Did you mean {close[0]}?" : null);
         }
-        foreach (var system in systems.Where(s => !s.Contains('-')))
+        if (uri?.DoubtfulParameter is { } doubtful)
         {
             Report(
-                ProblemSeverity.Warning, MachineField.Systems, "IncompleteSystem", $"{Printable.Quote(system)} is no whole system, so that no derivation fits",
-                "A system has two parts, e.g. x86_64-linux.");
+                ProblemSeverity.Warning, MachineField.Uri, "DoubtfulParameter", $"the value of {Printable.Quote(doubtful)} has a “?”",
+                "Parameters begin after one “?”, and have “&” between them.");
         }
+        foreach (var system in systems)
+        {
+            if (system.Contains('-', StringComparison.Ordinal) && (local.Systems.Contains(system) || ColumnShape.MeantBy(system) is null)) continue;
+            var meant = ColumnShape.MeantBy(system);
+            var other = ColumnShape.Other(MachineField.Systems, system);
+            Report(
+                ProblemSeverity.Warning, MachineField.Systems, system.Contains('-', StringComparison.Ordinal) ? "UnknownSystem" : "IncompleteSystem",
+                $"{Printable.Quote(system)} is no system that Nix has{(other is null ? "" : $" (it looks like {other})")}, so that no derivation fits",
+                meant is null ? "A system has two parts, e.g. x86_64-linux." : $"Did you mean {meant}?");
+        }
+        // What has failed is not used, and one mistake need not be told twice.
+        if (!failed) foreach (var field in MaybeMisplaced) WarnOfPlace(field, uri);
+    }
+
+    /// <summary>Tells of a text that Nix would take for what it is not.</summary>
+    private void WarnOfPlace(MachineField field, BuilderUri? uri)
+    {
+        if (!entry.Fields.TryGetValue(field, out var found)) return;
+        var text = found.Text;
+        if (IsAfterComma(field))
+        {
+            Report(
+                ProblemSeverity.Warning, field, "BlankAfterComma", $"{Printable.Quote(text)} stands here, since a blank follows the comma before it",
+                "Write lists with commas and without blanks, e.g. x86_64-linux,aarch64-linux.");
+        }
+        // An address with a scheme or a user is meant to be one, whatever the host is called.
+        else if (ColumnShape.Other(field, text) is { } other && (field != MachineField.Uri || uri is { User: null, Scheme: not StoreScheme.Local }))
+        {
+            Report(
+                ProblemSeverity.Warning, field, "MisplacedValue", $"{Printable.Quote(text)} looks like {other}",
+                field == MachineField.Uri
+                    ? "An entry begins with the builder's address, and a “;” begins another entry: write lists with commas."
+                    : $"{Order} A column that is empty needs a “-”.");
+        }
+        else if (field is MachineField.SupportedFeatures or MachineField.MandatoryFeatures && ColumnShape.Marks(text) is { } marks)
+        {
+            Report(
+                ProblemSeverity.Warning, field, "MisplacedMark", $"{Printable.Quote(text)} has {marks}, which become part of a name",
+                $"Write {Printable.Text(ColumnShape.WithoutMarks(text))}.");
+        }
+        else if (field == MachineField.IdentityFile && !text.Contains('/', StringComparison.Ordinal))
+        {
+            Report(
+                ProblemSeverity.Warning, field, "IdentityFileWithoutFolder", $"{Printable.Quote(text)} has no folder, and is looked for where Nix happens to run",
+                "Write the whole path of the key's file.");
+        }
+    }
+
+    /// <summary>Whether the list before ends with a comma: then a blank has made two columns of it.</summary>
+    private bool IsAfterComma(MachineField field)
+    {
+        var before = field switch
+        {
+            MachineField.IdentityFile => MachineField.Systems,
+            MachineField.MandatoryFeatures => MachineField.SupportedFeatures,
+            MachineField.HostKey => MachineField.MandatoryFeatures,
+            _ => field,
+        };
+        return before != field && entry.IsColumns && entry.Fields.TryGetValue(before, out var list) && list.Text.EndsWith(',');
     }
 
     private void Fail(MachineField field, string id, string message, string? recommendation)
@@ -104,9 +172,16 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
     {
         var systems = ReadList(text);
         if (systems.Count == 0) throw InvalidSystem("no system is named");
+        if (ColumnShape.Marks(text) is { } marks)
+        {
+            throw new NixBuildFarmException("InvalidSystem", $"{Printable.Quote(text)} has {marks}", $"Write {Printable.Text(ColumnShape.WithoutMarks(text))}.");
+        }
         foreach (var system in systems)
         {
-            if (!system.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')) throw InvalidSystem($"{Printable.Quote(system)} is no system");
+            if (system.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')) continue;
+            throw ColumnShape.Other(MachineField.Systems, system) is { } other
+                ? new NixBuildFarmException("InvalidSystem", $"{Printable.Quote(system)} is no system, it looks like {other}", $"{Order} Write “-” for a column that you leave out.")
+                : InvalidSystem($"{Printable.Quote(system)} is no system");
         }
         return systems;
     }
@@ -114,11 +189,21 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
     private static IReadOnlyList<string> ReadList(string text) =>
         text.Split(',', StringSplitOptions.RemoveEmptyEntries).Distinct().ToArray();
 
-    private static int ReadMaxJobs(string text) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var jobs)
-            ? jobs
-            : throw new NixBuildFarmException(
-                "InvalidMaxJobs", $"{Printable.Quote(text)} is no number of jobs", "Write a whole number; 0 means that it builds nothing.");
+    private int ReadMaxJobs(string text)
+    {
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var jobs)) return jobs;
+        if (entry.IsColumns && text.Any(char.IsLetter) && text != "auto"
+            && entry.Fields.TryGetValue(MachineField.IdentityFile, out var key) && key.Text.Contains('/', StringComparison.Ordinal))
+        {
+            throw new NixBuildFarmException(
+                "InvalidMaxJobs", $"{Printable.Quote(text)} is no number of jobs; if it belongs to the path {Printable.Quote(key.Text)} before it, a blank has cut that",
+                "Write the key as a parameter of the address, with %20 for a blank: ssh-ng://ruby?ssh-key=/my%20keys/id. "
+                + "Or write “-” for a column that you leave out.");
+        }
+        throw new NixBuildFarmException(
+            "InvalidMaxJobs", $"{Printable.Quote(text)} is no number of jobs{LooksLike(MachineField.MaxJobs, text)}",
+            text == "auto" ? "Write a whole number: only this machine's own max-jobs may be “auto”." : "Write a whole number; 0 means that it builds nothing.");
+    }
 
     private static double ReadSpeedFactor(string text)
     {
@@ -126,10 +211,13 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
         if (!double.TryParse(text, Float, CultureInfo.InvariantCulture, out var factor) || !double.IsFinite(factor) || factor < 0)
         {
             throw new NixBuildFarmException(
-                "InvalidSpeedFactor", $"{Printable.Quote(text)} is no speed factor", "Write a number above 0, e.g. 1 or 2.5; 0 means 1.");
+                "InvalidSpeedFactor", $"{Printable.Quote(text)} is no speed factor{LooksLike(MachineField.SpeedFactor, text)}", "Write a number above 0, e.g. 1 or 2.5; 0 means 1.");
         }
         return factor == 0 ? 1 : factor;
     }
+
+    private static string LooksLike(MachineField field, string text) =>
+        ColumnShape.Other(field, text) is { } other ? $", it looks like {other}: a column before it is missing" : "";
 
     private static NixBuildFarmException InvalidSystem(string reason) =>
         new("InvalidSystem", reason, "Write systems with commas between them, e.g. x86_64-linux,aarch64-linux.");

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using NixBuildFarm.Builders.Nixos;
 
 namespace NixBuildFarm.Builders;
 
@@ -37,6 +38,15 @@ public sealed partial class MachineList
     public static MachineList FromEntries(MachineEntries entries, NixBuilder local) =>
         new MachineListReader(local, _ => null, readToml: null).Take(entries);
 
+    /// <summary>The builders of a NixOS configuration: those it describes one by one, then those of its setting <c>builders</c>.</summary>
+    internal static MachineList FromModule(
+        NixosModule module, NixBuilder local, Func<string, string?> readFile, Func<string, string, MachineEntries>? readToml)
+    {
+        var reader = new MachineListReader(local, readFile, readToml);
+        var list = reader.Take(module.Machines);
+        return module.BuildersSetting is { } text ? reader.Read(text, $"nix.settings.builders of {module.Source}") : list;
+    }
+
     /// <summary>Reads a list. Never throws for what the text contains.</summary>
     /// <param name="text">The list.</param>
     /// <param name="source">The file it comes from, or the name of the setting: for messages and relative includes.</param>
@@ -51,6 +61,6 @@ public sealed partial class MachineList
         new MachineListReader(local, readFile, readToml).Read(text, source);
 
     // Comments and empty lines may come first; they look the same in both.
-    [GeneratedRegex(@"\A\uFEFF?(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:\[|[A-Za-z0-9_-]+[ \t]*=)", RegexOptions.NonBacktracking)]
+    [GeneratedRegex("""\A\uFEFF?(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:\[|(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')(?:[ \t]*\.[ \t]*(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*'))*[ \t]*=)""", RegexOptions.NonBacktracking)]
     private static partial Regex TomlBeginning();
 }

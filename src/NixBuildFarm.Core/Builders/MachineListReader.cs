@@ -130,7 +130,9 @@ internal sealed record MachineListEntry(string Source, int Line, int Column, str
     public static readonly char[] Blanks = [' ', '\t', '\r'];
 
     /// <summary>What is wrong with an entry that has more columns than there are fields; null: it has not.</summary>
+    /// <remarks>A host key that is not encoded has blanks, and is complained of as that.</remarks>
     public BuilderProblem? Surplus => Columns().Skip(MachineEntry.ListFieldNames.Count).FirstOrDefault() is { } first
+        && !HostKeyLine.IsKeyType(Columns().ElementAt((int)MachineField.HostKey).Text)
         ? Problem(
             ProblemSeverity.Warning, "TooManyColumns", $"only {MachineEntry.ListFieldNames.Count} columns are read; what follows is ignored",
             "Write several systems or features with commas, without blanks.", first.Column)
@@ -144,6 +146,7 @@ internal sealed record MachineListEntry(string Source, int Line, int Column, str
         Column = Column,
         FieldNames = MachineEntry.ListFieldNames,
         IsHostKeyEncoded = true,
+        IsColumns = true,
         Fields = Columns()
             .Take(MachineEntry.ListFieldNames.Count)
             .Select((column, index) => (Field: (MachineField)index, Text: column))

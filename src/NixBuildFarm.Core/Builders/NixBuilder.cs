@@ -22,8 +22,9 @@ public sealed class NixBuilder
     private readonly int maxJobs = 1;
     private readonly double speedFactor = 1;
     private readonly bool enabled = true;
-    private readonly IReadOnlyList<string> systems = [];
-    private readonly IReadOnlyList<string> supportedFeatures = [];
+    private readonly NameList systems = new([]);
+    private readonly NameList supportedFeatures = new([]);
+    private readonly NameList mandatoryFeatures = new([]);
     private readonly string? identityFile;
     private int? cores;
 
@@ -45,8 +46,8 @@ public sealed class NixBuilder
     /// <summary>Platforms it builds, native first, e.g. <c>x86_64-linux, riscv64-linux</c>. The policy's, else as configured.</summary>
     public required IReadOnlyList<string> Systems
     {
-        get => Policy.ExcludeSystem is { } excluded ? [.. (Policy.System ?? systems).Except(excluded)] : Policy.System ?? systems;
-        init => systems = value;
+        get => NameList.Of(Policy.ExcludeSystem is { } excluded ? [.. (Policy.System ?? systems).Except(excluded)] : Policy.System ?? systems);
+        init => systems = NameList.Of(value);
     }
 
     /// <summary>The processor part of each system, native first: what <c>Where-Object Arch -eq riscv64</c> compares with.</summary>
@@ -65,10 +66,10 @@ public sealed class NixBuilder
     public double SpeedFactor { get => Policy.SpeedFactor ?? speedFactor; init => speedFactor = value; }
 
     /// <summary>What it can do beyond plain builds, e.g. <c>kvm</c>, <c>big-parallel</c>. The policy's, else as configured.</summary>
-    public IReadOnlyList<string> SupportedFeatures { get => Policy.Feature ?? supportedFeatures; init => supportedFeatures = value; }
+    public IReadOnlyList<string> SupportedFeatures { get => NameList.Of(Policy.Feature ?? supportedFeatures); init => supportedFeatures = NameList.Of(value); }
 
     /// <summary>It takes only derivations that require all of these.</summary>
-    public IReadOnlyList<string> MandatoryFeatures { get; init; } = [];
+    public IReadOnlyList<string> MandatoryFeatures { get => mandatoryFeatures; init => mandatoryFeatures = NameList.Of(value); }
 
     /// <summary>The login name; null: what ssh_config says, else the current user.</summary>
     public string? User { get; init; }

@@ -76,6 +76,10 @@ public sealed class ExportNixBuilderCommand : AsyncCommand
             output.Verbose($"{builder.Name} is left out: Nix's own settings describe this machine.");
             return false;
         }
+        if (format != NixBuilderFormat.NixosModule && builder.Ssh is { } ssh && ssh.Concerns(builder))
+        {
+            output.Warning($"{builder.Name}: {ssh.Source} has settings of SSH for it, and a machines list has no place for them; ssh must know the name and the host key.");
+        }
         if (format == NixBuilderFormat.Toml) return true;
         if (!builder.Enabled)
         {
@@ -88,13 +92,9 @@ public sealed class ExportNixBuilderCommand : AsyncCommand
             output.Error(new NixBuildFarmException("BuilderNotWritten", $"{builder.Name} cannot be written: {reason}.", "Write it as TOML, or change it."), builder);
             return false;
         }
-        if (format == NixBuilderFormat.MachinesList && builder.Ssh is { } ssh)
-        {
-            output.Warning($"{builder.Name}: a machines list has no place for what {ssh.Source} says of SSH; names and host keys must be known to ssh.");
-        }
         if (format == NixBuilderFormat.NixosModule && builder.SpeedFactor != Math.Truncate(builder.SpeedFactor))
         {
-            output.Warning(FormattableString.Invariant($"{builder.Name}: NixOS takes whole numbers only, and its speedFactor is {builder.SpeedFactor}."));
+            output.Warning(FormattableString.Invariant($"{builder.Name}: its speedFactor is {builder.SpeedFactor}, and older versions of NixOS take whole numbers only."));
         }
         return true;
     }

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 
@@ -19,6 +20,11 @@ public sealed class ImportNixBuilderCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public string[] Path { get; set; } = [];
 
+    /// <summary>Arguments that the NixOS modules ask for beside those of NixOS.</summary>
+    [Parameter(ParameterSetName = PathSet)]
+    [ValidateNotNull]
+    public Hashtable? Argument { get; set; }
+
     /// <summary>Objects with the properties of a builder, such as the rows that Import-Csv gives.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ObjectSet, ValueFromPipeline = true)]
     [ValidateNotNull]
@@ -38,9 +44,11 @@ public sealed class ImportNixBuilderCommand : AsyncCommand
         if (objects.Count > 0) foreach (var builder in await BuilderDescriptions.ReadAsync(objects, output, cancellation)) output.Object(builder);
     });
 
-    private static async Task ImportAsync(string file, CommandOutput output, CancellationToken cancellation)
+    private async Task ImportAsync(string file, CommandOutput output, CancellationToken cancellation)
     {
-        BuilderSource source = BuilderFormats.Of(file) == NixBuilderFormat.NixosModule ? new() { NixosModule = file } : new() { List = file };
+        BuilderSource source = BuilderFormats.Of(file) == NixBuilderFormat.NixosModule
+            ? new() { NixosModule = file, ModuleArguments = Argument is null ? null : NixExpression.From(Argument) }
+            : new() { List = file };
         try
         {
             var inventory = await ConfiguredBuilders.ReadInventoryAsync(source, cancellation);

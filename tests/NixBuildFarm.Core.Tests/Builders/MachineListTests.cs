@@ -159,6 +159,93 @@ public class MachineListTests
     }
 
     [Fact]
+    public void A_host_key_as_it_stands_in_its_pub_file_is_one_mistake() =>
+        Assert.Contains("base 64 once more", Lists.Problem($"ruby - - - - - - {Lists.HostKey}").Message);
+
+    [Fact]
+    public void A_list_cannot_pin_an_authority()
+    {
+        var problem = Lists.Problem($"ruby - - - - - - {Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes($"@cert-authority * {Lists.HostKey}"))}");
+
+        Assert.Contains("@cert-authority", problem.Message);
+        Assert.Contains("/etc/ssh/ssh_known_hosts", problem.Recommendation);
+    }
+
+    [Theory]
+    [InlineData("ruby x86_64-linux - 1 1 kvm KEY", "mandatoryFeatures", "looks like a host key", "needs a “-”")]
+    [InlineData("ruby x86_64-linux - 1 1 KEY", "supportedFeatures", "looks like a host key", "needs a “-”")]
+    [InlineData("ruby x86_64-linux KEY", "SSH key", "looks like a host key", "needs a “-”")]
+    [InlineData("ruby x86_64-linux big-parallel", "SSH key", "“big-parallel” looks like features", "needs a “-”")]
+    [InlineData("ruby x86_64-linux 4", "SSH key", "“4” looks like a number", "needs a “-”")]
+    [InlineData("ruby x86_64-linux id_builder", "SSH key", "“id_builder” has no folder", "whole path")]
+    [InlineData("ruby x86_64-linux aarch64-linux", "SSH key", "“aarch64-linux” looks like a system", "needs a “-”")]
+    [InlineData("ruby x86_64-linux, aarch64-linux", "SSH key", "a blank follows the comma", "without blanks")]
+    [InlineData("ruby x86_64-linux - 1 1 kvm, big-parallel", "mandatoryFeatures", "a blank follows the comma", "without blanks")]
+    [InlineData("ruby x86_64-linux - 1 1 x86_64-linux", "supportedFeatures", "looks like a system", "needs a “-”")]
+    [InlineData("ruby x86_64-linux - 1 1 /root/.ssh/id", "supportedFeatures", "looks like the path of a file", "needs a “-”")]
+    [InlineData("ruby x86_64-linux - 1 1 kvm 2", "mandatoryFeatures", "“2” looks like a number", "needs a “-”")]
+    [InlineData("ruby x86_64-linux - 1 1 \"kvm,big-parallel\"", "supportedFeatures", "has quotes", "Write kvm,big-parallel.")]
+    [InlineData("ruby x86_64-linux - 1 1 [kvm]", "supportedFeatures", "has brackets", "Write kvm.")]
+    [InlineData("ruby amd64-linux", "systems", "“amd64-linux” is no system that Nix has", "Did you mean x86_64-linux?")]
+    [InlineData("ruby x86-64-linux", "systems", "“x86-64-linux” is no system that Nix has", "Did you mean x86_64-linux?")]
+    [InlineData("ruby x86_46-linux", "systems", "“x86_46-linux” is no system that Nix has", "Did you mean x86_64-linux?")]
+    [InlineData("ruby x86_64_linux", "systems", "“x86_64_linux” is no system that Nix has", "Did you mean x86_64-linux?")]
+    [InlineData("ruby kvm", "systems", "it looks like features", "x86_64-linux")]
+    [InlineData("i686-linux - /k 1", "store URI", "“i686-linux” looks like a system", "“;” begins another entry")]
+    [InlineData("kvm", "store URI", "“kvm” looks like features", "“;” begins another entry")]
+    [InlineData("ssh://ruby?ssh-key=/a?compress=true", "store URI", "the value of “ssh-key” has a “?”", "“&”")]
+    [InlineData("ssh://ruby?remote_program=x", "store URI", "has no effect", "Did you mean remote-program?")]
+    public void A_value_that_looks_like_another_column_is_a_warning_and_the_builder_is_used(string entry, string field, string message, string recommendation)
+    {
+        var list = Lists.Parse(entry.Replace("KEY", Lists.HostKeyColumn));
+
+        Assert.Single(list.Builders);
+        var problem = Assert.Single(list.Problems);
+        Assert.Equal((ProblemSeverity.Warning, field), (problem.Severity, problem.Field));
+        Assert.Contains(message, problem.Message);
+        Assert.Contains(recommendation, problem.Recommendation);
+    }
+
+    [Theory]
+    [InlineData("ruby riscv32-linux,avr-none,aarch64-freebsd,my-own,x86_64-v3-linux")]
+    [InlineData("ssh-ng://i686-linux")]
+    [InlineData("nix@kvm")]
+    [InlineData("ruby - ~/.ssh/id - - gccarch-znver3,kvm,my-feature,cuda kvm")]
+    [InlineData("ruby - /srv/keys/x86_64-linux")]
+    [InlineData("ruby x86_64-linux, - 4")]
+    public void What_may_be_meant_so_is_no_warning(string entry) => Assert.Empty(Lists.Parse(entry).Problems);
+
+    [Fact]
+    public void A_semicolon_among_the_systems_is_told_where_the_second_entry_begins()
+    {
+        var problem = Lists.Parse("ruby x86_64-linux;i686-linux - 1 1").Problems[0];
+
+        Assert.Equal(("MisplacedValue", 19), (problem.Id, problem.Column));
+    }
+
+    [Theory]
+    [InlineData("ruby /root/.ssh/id 1 1 kvm -", "“/root/.ssh/id” is no system, it looks like the path of a file")]
+    [InlineData("ruby [x86_64-linux] - 1", "“[x86_64-linux]” has brackets")]
+    [InlineData("ruby \"x86_64-linux\" - 1", "“\"x86_64-linux\"” has quotes")]
+    [InlineData("ruby x86_64-linux /home/my keys/id 1", "“keys/id” is no number of jobs; if it belongs to the path “/home/my” before it, a blank has cut that")]
+    [InlineData("ruby x86_64-linux - auto", "“auto” is no number of jobs")]
+    [InlineData("ruby x86_64-linux /k kvm", "“kvm” is no number of jobs")]
+    [InlineData("ruby x86_64-linux - 1 kvm", "“kvm” is no speed factor, it looks like features: a column before it is missing")]
+    [InlineData("ssh://ssh://nix@ruby", "a scheme stands in it twice")]
+    [InlineData("SSH-NG://ruby", "“SSH-NG://” is no place to build")]
+    [InlineData("ssh://ruby,kana", "has the character “,”")]
+    [InlineData("ssh://ruby:", "no port follows the “:”")]
+    public void An_error_names_the_mistake_first_and_a_remedy(string entry, string message)
+    {
+        var list = Lists.Parse(entry);
+
+        Assert.Empty(list.Builders);
+        Assert.Contains(message, list.Problems[0].Message);
+        Assert.NotEmpty(list.Problems[0].Recommendation!);
+        Assert.All(list.Problems, problem => Assert.Equal(ProblemSeverity.Error, problem.Severity));
+    }
+
+    [Fact]
     public void A_system_without_its_second_part_is_a_warning()
     {
         var list = Lists.Parse("ruby x86_64");
@@ -172,14 +259,19 @@ public class MachineListTests
     {
         var list = Lists.Parse("ruby - - 1 1 kvm, big-parallel - - more");
 
-        var problem = Assert.Single(list.Problems, p => p.Severity == ProblemSeverity.Warning);
-        Assert.Equal(("TooManyColumns", 34), (problem.Id, problem.Column));
-        Assert.Contains("commas", problem.Recommendation);
+        Assert.Equal(["BlankAfterComma", "TooManyColumns"], list.Problems.Select(p => p.Id));
+        Assert.Equal([19, 34], list.Problems.Select(p => p.Column));
+        Assert.All(list.Problems, p => Assert.Contains("commas", p.Recommendation));
     }
 
     [Theory]
     [InlineData("@@@", "not base 64")]
-    [InlineData("ssh-ed25519", "not base 64")]
+    [InlineData("ssh-ed25519", "as in the .pub file")]
+    [InlineData("AAAAC3NzaC1lZDI1NTE5AAAAIEzG3g9Tb0yYx1oI1t8cC5kUqD0aQ2mUo3rX0N9rJm1w", "second word of the .pub file")]
+    [InlineData("cnVieSBzc2gtZWQyNTUxOSBBQUFBQzNOemFDMWxaREkxTlRFNUFBQUFJRXpHM2c5VGIweVl4MW9JMXQ4Y0M1a1VxRDBhUTJtVW8zclgwTjlySm0xdwo=", "line of known_hosts")]
+    [InlineData("MjU2IFNIQTI1NjppUE5QRit3ZEplem45ejl6dG4wMiBob3N0IChFRDI1NTE5KQo=", "fingerprint")]
+    [InlineData("c3NoLWVkMjU1MTkgQUFBQUMzTnphQzFsWkRJMU5URTVBQUFBSURuQ1FYbGxsSG9MWDVFdlUrdDZ5", "ends too early")]
+    [InlineData("c3NoLWVkMjU1MTkgQUFBQUMzTnphQzFsWkRJMU5URTVBQUFBSURuQ1FYbGw=", "ends too early")]
     [InlineData("aGVsbG8=", "line of key type and key")]
     [InlineData("c3NoLWVkMjU1MTkgQUFBQQ==", "does not hold a public key")] // ssh-ed25519 AAAA
     [InlineData("c3NoLXJzYSBBQUFBQzNOemFDMWxaREkxTlRFNUFBQUFJRXpHM2c5VGIweVl4MW9JMXQ4Y0M1a1VxRDBhUTJtVW8zclgwTjlySm0xdw==", "does not hold a public key")] // ssh-rsa before an ed25519 key
@@ -286,7 +378,9 @@ public class MachineListTests
     {
         var word = Gen.Char["abcdefghijklmnopqrstuvwxyz0123456789"].Array[1, 8].Select(c => new string(c));
         var words = word.List[1, 4].Select(w => w.Distinct().ToArray());
-        var entries = Gen.Select(word, words, Gen.Int[0, 1000], Gen.Int[1, 400], words, words)
+        // A feature of digits alone is warned of: it looks like a number.
+        var features = words.Select(all => all.Select(w => "f" + w).ToArray());
+        var entries = Gen.Select(word, words, Gen.Int[0, 1000], Gen.Int[1, 400], features, features)
             .Select((host, systems, jobs, quarters, supported, mandatory) =>
                 (Host: "h" + host, Systems: systems.Select(s => s + "-linux").ToArray(), Jobs: jobs, Speed: quarters / 4.0, Supported: supported, Mandatory: mandatory));
         var blanks = Gen.OneOf(" ", "\t", "   ", " \t ");

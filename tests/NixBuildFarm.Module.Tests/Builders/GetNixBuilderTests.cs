@@ -99,6 +99,30 @@ public class GetNixBuilderTests
     }
 
     [Fact]
+    public void A_whole_system_is_named_with_Flake_from_the_session_s_location()
+    {
+        using var machine = new MachineSession();
+        var flake = machine.WriteFile("flake.nix", """
+            { outputs = self: { nixosConfigurations.desk.config.nix = { distributedBuilds = true; buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; } ]; }; }; }
+            """);
+
+        Assert.Equal(["local", "ruby"], machine.Names($"$null = $ExecutionContext.SessionState.Path.SetLocation('{Path.GetDirectoryName(flake)}'); Get-NixBuilder -Flake .#desk"));
+        Assert.StartsWith("FlakeNotFound", Assert.Single(machine.Run("Get-NixBuilder -Flake /proc#desk").Errors).FullyQualifiedErrorId);
+    }
+
+    [Fact]
+    public void A_file_without_builders_is_one_warning()
+    {
+        using var machine = new MachineSession();
+        var module = machine.WriteFile("host.nix", "{ resources, ... }: { }");
+
+        var result = machine.Run($"Get-NixBuilder -NixosModule {module}");
+
+        Assert.Empty(result.Errors);
+        Assert.Contains("it describes no builders", Assert.Single(result.Warnings));
+    }
+
+    [Fact]
     public void A_NixOS_module_is_named_with_NixosModule_and_completes()
     {
         using var machine = new MachineSession(Farm);

@@ -71,6 +71,108 @@ public class ImportExportTests
     }
 
     [Fact]
+    public void A_table_of_text_keeps_every_builder_as_it_is()
+    {
+        using var machine = new MachineSession(Farm + "\nssh-ng://kana?max-connections=2 riscv64-linux - 2 0.5");
+        // What Export-Csv and Import-Csv make of an object: the text of each property.
+        const string Row = "ForEach-Object { $row = @{}; foreach ($p in $_.PSObject.Properties) { $row[$p.Name] = if ($null -eq $p.Value) { '' } else { $p.Value.ToString() } }; [pscustomobject] $row }";
+        var before = Describe(machine, "Get-NixBuilder -Path $args[0]", machine.Machines);
+
+        var rows = machine.Run($"Get-NixBuilder -Path $args[0] | {Row} | Import-NixBuilder", machine.Machines);
+        Assert.Empty(rows.Errors);
+        Assert.Empty(rows.Warnings);
+
+        Assert.Equal(5, before.Count);
+        Assert.Equal(before, Describe(machine, $"Get-NixBuilder -Path $args[0] | {Row} | Import-NixBuilder | {Row} | Import-NixBuilder", machine.Machines));
+    }
+
+    [Fact]
+    public void A_speed_may_be_written_as_the_user_s_culture_writes_it()
+    {
+        using var machine = new MachineSession();
+
+        var result = machine.Run("""
+            $before = [cultureinfo]::CurrentCulture
+            $comma = $before.Clone(); $comma.NumberFormat.NumberDecimalSeparator = ','
+            [cultureinfo]::CurrentCulture = $comma
+            try { '2,5', '2.5' | ForEach-Object { [pscustomobject] @{ HostName = 'ruby'; SpeedFactor = $_ } } | Import-NixBuilder } finally { [cultureinfo]::CurrentCulture = $before }
+            """);
+
+        Assert.Empty(result.Errors);
+        Assert.Equal([2.5, 2.5], result.Output.Select(b => b.Properties["SpeedFactor"].Value));
+    }
+
+    [Fact]
+    public void The_type_of_a_list_in_place_of_its_items_is_told()
+    {
+        using var machine = new MachineSession();
+
+        var result = machine.Run("[pscustomobject] @{ HostName = 'ruby'; Systems = 'System.String[]' } | Import-NixBuilder");
+
+        Assert.Contains("is the type of a list", result.Warnings[0]);
+        Assert.Single(result.Errors);
+    }
+
+    [Theory]
+    [InlineData("out")]
+    [InlineData("out.toml")]
+    [InlineData("out.nix")]
+    public void Nothing_is_warned_of_where_nothing_is_lost(string file)
+    {
+        using var machine = new MachineSession();
+        var module = machine.WriteFile("farm.nix", $$"""
+            { nix.distributedBuilds = true; nix.buildMachines = [ { hostName = "x"; system = "x86_64-linux"; publicHostKey = "{{Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(HostKey))}}"; } ];
+              programs.ssh.extraConfig = "Host other\n  Port 23\n"; programs.ssh.knownHosts.x.publicKey = "{{HostKey}}"; }
+            """);
+
+        var result = machine.Run("Import-NixBuilder $args[0] | Export-NixBuilder -Path $args[1]", module, machine.WriteFile(file, ""));
+
+        Assert.Empty(result.Errors);
+        Assert.Empty(result.Warnings);
+    }
+
+    [Theory]
+    [InlineData("out", "programs.ssh.extraConfig = \"Host x\\n  Port 23\\n\";", 1)]
+    [InlineData("out.toml", "programs.ssh.extraConfig = \"Host *\\n  Port 23\\n\";", 1)]
+    [InlineData("out", "programs.ssh.extraConfig = \"Compression yes\\nHost other\\n\";", 1)]
+    [InlineData("out", "programs.ssh.knownHosts.x.publicKey = \"ssh-ed25519 AAAA\";", 1)]
+    [InlineData("out", "programs.ssh.knownHosts.y.publicKey = \"ssh-ed25519 AAAA\";", 0)]
+    [InlineData("out", "programs.ssh.extraConfig = \"Host * !x\\n  Port 23\\n\";", 0)]
+    [InlineData("out.nix", "programs.ssh.extraConfig = \"Host x\\n  Port 23\\n\";", 0)]
+    public void Settings_of_SSH_for_a_builder_are_warned_of_where_a_list_loses_them(string file, string option, int warnings)
+    {
+        using var machine = new MachineSession();
+        var module = machine.WriteFile("farm.nix", $$"""{ nix.distributedBuilds = true; nix.buildMachines = [ { hostName = "x"; system = "x86_64-linux"; } ]; {{option}} }""");
+
+        var result = machine.Run("Import-NixBuilder $args[0] | Export-NixBuilder -Path $args[1]", module, machine.WriteFile(file, ""));
+
+        Assert.Empty(result.Errors);
+        Assert.Equal(warnings, result.Warnings.Count);
+        Assert.All(result.Warnings, warning => Assert.Contains("settings of SSH", warning));
+    }
+
+    [Fact]
+    public void A_key_whose_path_has_a_blank_is_named_when_a_list_cannot_hold_it()
+    {
+        using var machine = new MachineSession();
+
+        var result = machine.Run("[pscustomobject] @{ HostName = 'ruby'; IdentityFile = '/my keys/id' } | Export-NixBuilder $args[0]", machine.WriteFile("out", ""));
+
+        Assert.Contains("the path of its key has a blank", result.Errors[0].ToString());
+    }
+
+    [Fact]
+    public void Arguments_of_a_module_can_be_given()
+    {
+        using var machine = new MachineSession();
+        var module = machine.WriteFile("farm.nix", """{ hosts, inputs, ... }: { nix.distributedBuilds = true; nix.buildMachines = map (hostName: { inherit hostName; inherit (inputs) system; }) hosts; }""");
+        const string Argument = "@{ hosts = 'ruby', 'kana'; inputs = @{ system = 'x86_64-linux' } }";
+
+        Assert.Equal(["ruby", "kana"], machine.Names($"Import-NixBuilder {module} -Argument {Argument}"));
+        Assert.Equal(["local", "ruby", "kana"], machine.Names($"Get-NixBuilder -NixosModule {module} -Argument {Argument}"));
+    }
+
+    [Fact]
     public void A_table_becomes_a_machines_list()
     {
         using var machine = new MachineSession();

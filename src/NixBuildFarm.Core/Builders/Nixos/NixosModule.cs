@@ -1,120 +1,174 @@
-using System.Reflection;
 using System.Text.Json;
-using System.Text.RegularExpressions;
-using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>
-/// What a NixOS module says of building elsewhere: <c>nix.buildMachines</c>, <c>nix.settings</c> and <c>nix.extraOptions</c> as far as
-/// builders are concerned, <c>programs.ssh.extraConfig</c> and <c>programs.ssh.knownHosts</c>. Nix evaluates it, without nixpkgs
-/// and before it is deployed; <c>evaluate.nix</c> says what the module gets.
+/// What a NixOS module, or a whole system, says of building elsewhere: <c>nix.buildMachines</c>, <c>lix.buildMachines</c>,
+/// <c>nix.settings</c> and <c>nix.extraOptions</c> as far as builders are concerned, nix-darwin's <c>nix.linux-builder</c>, and what
+/// SSH is told of these machines. Nix evaluates it before it is deployed; <c>evaluate.nix</c> says what a module gets.
 /// </summary>
-public sealed partial class NixosModule
+public sealed class NixosModule
 {
-    private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(60);
-    private static readonly string Expression = $"({Resource("evaluate.nix")}) ({Resource("lib.nix")})";
+    private const string BuildMachines = "nix.buildMachines";
+    private const string LixMachines = "lix.buildMachines";
+    private const int MostSwitches = 3;
 
-    private NixosModule(NixosSettings settings, MachineEntries machines)
+    // The module of Lix writes its machines to the store, and sets the setting to that file, which need not be there yet.
+    private const string FileOfLix = "@/nix/store/";
+
+    private readonly JsonElement told;
+    private readonly EvaluationFailures failures;
+    private readonly List<BuilderProblem> problems = [];
+
+    private NixosModule(JsonElement told, string source, EvaluationFailures failures)
     {
-        Settings = settings;
-        Machines = machines;
+        this.told = told;
+        this.failures = failures;
+        Source = source;
+        Settings = NixosSettings.From(ReadSettings(), Text(told.GetProperty("extraOptions")));
+        Machines = ReadMachines();
     }
+
+    /// <summary>The file, or the system.</summary>
+    public string Source { get; }
 
     /// <summary>Nix's settings as the module has them.</summary>
     public NixosSettings Settings { get; }
+
+    /// <summary>The machines list of the setting <c>builders</c>; null: none but the file that is made of <see cref="Machines"/>.</summary>
+    public string? BuildersSetting =>
+        Settings.Builders is { } builders && builders.StartsWith(FileOfLix, StringComparison.Ordinal) && told.GetProperty("lixMachines").GetArrayLength() > 0 ? null : Settings.Builders;
 
     /// <summary>The builders, and what is wrong with those that are none.</summary>
     public MachineEntries Machines { get; }
 
     /// <summary>Has Nix evaluate a module.</summary>
+    /// <param name="file">The module; a folder is its <c>default.nix</c>.</param>
+    /// <param name="arguments">More arguments of modules, as a set in the language of Nix; null: none.</param>
+    /// <param name="cancellation">Ends the evaluation.</param>
     /// <exception cref="NixBuildFarmException">There is no such file, or Nix cannot evaluate it; the message is its own.</exception>
-    public static async Task<NixosModule> ReadAsync(string file, CancellationToken cancellation)
+    public static async Task<NixosModule> ReadAsync(string file, string? arguments, CancellationToken cancellation)
     {
+        if (Directory.Exists(file)) file = Path.Combine(file, "default.nix");
         if (!File.Exists(file)) throw new NixBuildFarmException("NixosModuleNotFound", $"There is no NixOS module {file}.", "Check the path.");
-        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limited.CancelAfter(TimeLimit);
-        try
-        {
-            string[] arguments = ["--eval", "--strict", "--json", "--argstr", "file", file, "--expr", Expression];
-            return Parse(await NixCommand.RunAsync("nix-instantiate", arguments, cancellation: limited.Token), file);
-        }
-        catch (NixBuildFarmException e) when (e.Id == "NixFailed")
-        {
-            throw new NixBuildFarmException("NixosModuleFailed", $"The NixOS module {file} cannot be evaluated. {e.Message}", RecommendationFor(e.Message), e);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        if (Path.GetFileName(file) == "flake.nix")
         {
             throw new NixBuildFarmException(
-                "NixTimedOut", $"Nix has not evaluated the NixOS module {file} in {TimeLimit.TotalSeconds} s.", "Evaluate it by hand to see what it waits for.");
+                "NixosModuleIsFlake", $"{file} is a flake, not a NixOS module.", $"Name one of its systems: -Flake {Path.GetDirectoryName(file)}#HOST.");
+        }
+        return await ReadAsync(NixosEvaluation.OfModule(file, arguments), file, cancellation);
+    }
+
+    /// <summary>Has Nix evaluate a whole system of a flake.</summary>
+    /// <exception cref="NixBuildFarmException">There is no such system, or Nix cannot evaluate it; the message is its own.</exception>
+    public static Task<NixosModule> ReadAsync(FlakeSystem system, CancellationToken cancellation) =>
+        ReadAsync(NixosEvaluation.OfSystem(system), system.ToString(), cancellation);
+
+    private static async Task<NixosModule> ReadAsync(NixosEvaluation evaluation, string source, CancellationToken cancellation)
+    {
+        using var document = JsonDocument.Parse(await evaluation.RunAsync(cancellation));
+        var module = new NixosModule(document.RootElement.Clone(), source, evaluation.Failures);
+        // Where there are no builders because they cannot be evaluated, that is the end, and no warning beside others.
+        return module.Machines.Entries.Count == 0 && module.BuildersSetting is null && evaluation.Failures.MessageOf(BuildMachines, LixMachines) is { } message
+            ? throw evaluation.Failed(message)
+            : module;
+    }
+
+    private MachineEntries ReadMachines()
+    {
+        var ssh = ReadSsh();
+        var entries = new List<MachineEntry>();
+        var nixMachines = told.GetProperty("buildMachines").EnumerateArray().ToList();
+        var lixMachines = told.GetProperty("lixMachines").EnumerateArray().ToList();
+        foreach (var machine in nixMachines) Add(BuildMachineReader.Read(Told(machine)));
+        foreach (var machine in lixMachines) Add(LixMachineReader.Read(Told(machine), machine.GetProperty("name").GetString()!));
+        if (nixMachines.Count + lixMachines.Count == 0 && Settings.Builders is null && failures.MessageOf(BuildMachines, LixMachines, "nix.settings") is null)
+        {
+            // What else there is to say of a file without builders helps nobody.
+            const string Empty = "it describes no builders: nix.buildMachines, lix.buildMachines and nix.settings.builders are empty";
+            return new([], [Problem(ProblemSeverity.Warning, "NoBuilders", Empty, Hint())]);
+        }
+        foreach (var list in new[] { BuildMachines, LixMachines }.Where(list => failures.ReasonOf(list) is not null))
+        {
+            problems.Add(Problem(
+                ProblemSeverity.Error, "InvalidOption", $"{list} cannot be evaluated: {failures.ReasonOf(list)}", failures.RecommendationFor(list)));
+        }
+        if (nixMachines.Count > 0 && !(Value(told.GetProperty("distributedBuilds")) is { ValueKind: JsonValueKind.True }))
+        {
+            problems.Insert(0, Problem(
+                ProblemSeverity.Warning, "DistributedBuildsOff",
+                "nix.distributedBuilds is not true: once this is deployed, Nix itself will not use these builders",
+                "NixBuildFarm uses them all the same."));
+        }
+        return new(entries, problems);
+
+        ToldMachine Told(JsonElement machine) => new(machine, Source, failures, problems.Add);
+
+        void Add(MachineEntry? entry)
+        {
+            if (entry is not null) entries.Add(entry with { Ssh = ssh, UsesSubstitutes = Settings.BuildersUseSubstitutes });
         }
     }
 
-    /// <summary>Reads what <c>evaluate.nix</c> tells of a module.</summary>
-    internal static NixosModule Parse(string json, string file)
-    {
-        using var document = JsonDocument.Parse(json);
-        var told = document.RootElement;
-        var settings = NixosSettings.From(told.GetProperty("settings"), told.GetProperty("extraOptions").GetString()!);
-        var entries = new List<MachineEntry>();
-        var problems = new List<BuilderProblem>();
-        if (!told.GetProperty("distributedBuilds").GetBoolean())
-        {
-            problems.Add(new()
-            {
-                Severity = ProblemSeverity.Warning,
-                Id = "DistributedBuildsOff",
-                File = file,
-                Line = 1,
-                Column = 1,
-                Message = "nix.distributedBuilds is not true: once this is deployed, Nix itself will not use these builders",
-                Recommendation = "NixBuildFarm uses them all the same.",
-            });
-        }
-        var ssh = Ssh(told, file);
-        foreach (var machine in told.GetProperty("buildMachines").EnumerateArray())
-        {
-            if (new BuildMachineReader(machine, file, problems.Add).Read(ssh, settings.BuildersUseSubstitutes) is { } entry) entries.Add(entry);
-        }
-        return new(settings, new(entries, problems));
-    }
+    private Dictionary<string, JsonElement> ReadSettings() => told.GetProperty("settings").EnumerateObject()
+        .Select(setting => (setting.Name, Value: Value(setting.Value)))
+        .Where(setting => setting.Value is { ValueKind: not JsonValueKind.Null })
+        .ToDictionary(setting => setting.Name, setting => setting.Value!.Value);
 
     // programs.ssh.knownHosts, as NixOS writes it to /etc/ssh/ssh_known_hosts.
-    private static BuilderSshSettings Ssh(JsonElement told, string file)
+    private BuilderSshSettings ReadSsh()
     {
-        var lines = told.GetProperty("knownHosts").EnumerateArray().Select(host => string.Concat(
+        var lines = told.GetProperty("knownHosts").EnumerateArray().Select(Value).OfType<JsonElement>().Select(host => string.Concat(
             host.GetProperty("certAuthority").GetBoolean() ? "@cert-authority " : "",
             string.Join(',', host.GetProperty("hostNames").EnumerateArray().Select(name => name.GetString())),
             " ",
             host.GetProperty("publicKey").GetString()!.Trim()));
+        var files = Value(told.GetProperty("knownHostsFiles")) is { ValueKind: JsonValueKind.Array } list
+            ? list.EnumerateArray().Select(path => path.ToString()) : [];
         return new(
-            file,
-            told.GetProperty("sshConfig").GetString()!,
+            Source,
+            string.Join('\n', told.GetProperty("sshConfig").EnumerateArray().Select(Text).Where(text => text.Length > 0)),
             [.. lines.SelectMany(line => line.Split('\n'))],
-            [.. told.GetProperty("knownHostsFiles").EnumerateArray().Select(path => path.GetString()!)]);
+            [.. files]);
     }
 
-    private static string RecommendationFor(string message) =>
-        MissingArgument().Match(message) is { Success: true } argument
-            ? $"It asks for “{argument.Groups["name"].Value}”, which only your whole configuration has. Keep the builders in a module of their own, which asks for config and lib at most."
-        : MissingAttribute().Match(message) is { Success: true } attribute
-            ? $"It uses “{attribute.Groups["name"].Value}”, which is not there without the rest of NixOS. Put nixpkgs in NIX_PATH if it is a function of lib or a package, else keep the builders in a module of their own."
-        : message.Contains("needs nixpkgs", StringComparison.Ordinal)
-            ? "Put nixpkgs in NIX_PATH, or keep the builders in a module of their own that does without."
-        : message.Contains("infinite recursion", StringComparison.Ordinal)
-            ? "An option depends on itself; NixOS would refuse it too."
-            : "Correct the module; nixos-rebuild would show the same.";
+    private string Text(JsonElement part) => Value(part) is { ValueKind: JsonValueKind.String } text ? text.GetString()! : "";
 
-    private static string Resource(string name)
+    /// <summary>The value of a part; one that cannot be evaluated is warned of.</summary>
+    private JsonElement? Value(JsonElement part)
     {
-        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(typeof(NixosModule), name)!;
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
+        if (part.TryGetProperty("value", out var value)) return value;
+        var name = part.GetProperty("part").GetString()!;
+        problems.Add(Problem(
+            ProblemSeverity.Warning, "OptionNotEvaluated", $"{name} cannot be evaluated, and is left out: {failures.ReasonOf(name)}",
+            failures.RecommendationFor(name)));
+        return null;
     }
 
-    [GeneratedRegex("called without required argument '(?<name>[^']+)'", RegexOptions.NonBacktracking)]
-    private static partial Regex MissingArgument();
+    /// <summary>Where the builders may be.</summary>
+    private string Hint()
+    {
+        var hints = told.GetProperty("hints");
+        if (Hints("flakeModules") is { Count: > 0 } modules)
+        {
+            return $"It is a part of a flake that makes modules ({string.Join(", ", modules)}): name a system that has them, e.g. -Flake .#HOST.";
+        }
+        return Hints("switches") is { Count: > 0 } switches
+            ? $"It has switches that are off ({string.Join(", ", switches.Take(MostSwitches))}{(switches.Count > MostSwitches ? " …" : "")}): name a module that imports it and sets them."
+            : "Name the module that has them, or a whole system with -Flake.";
 
-    [GeneratedRegex("attribute '(?<name>[^']+)' missing", RegexOptions.NonBacktracking)]
-    private static partial Regex MissingAttribute();
+        List<string> Hints(string name) =>
+            hints.TryGetProperty(name, out var hint) && hint.TryGetProperty("value", out var list) ? [.. list.EnumerateArray().Select(item => item.GetString()!)] : [];
+    }
+
+    private BuilderProblem Problem(ProblemSeverity severity, string id, string message, string recommendation) => new()
+    {
+        Severity = severity,
+        Id = id,
+        File = Source,
+        Line = 1,
+        Column = 1,
+        Message = message,
+        Recommendation = recommendation,
+    };
 }

@@ -68,7 +68,7 @@ public static class NixosModuleWriter
     private static string List(IEnumerable<string> items) => $"[ {string.Concat(items.Select(item => Quote(item) + " "))}]";
 
     /// <summary>A string of the Nix language. <c>${</c> would be evaluated.</summary>
-    private static string Quote(string text) => '"'
+    internal static string Quote(string text) => '"'
         + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("${", "\\${", StringComparison.Ordinal)
             .Replace("\n", "\\n", StringComparison.Ordinal).Replace("\r", "\\r", StringComparison.Ordinal).Replace("\t", "\\t", StringComparison.Ordinal)
         + '"';

@@ -9,9 +9,14 @@ namespace NixBuildFarm.Builders.Nixos;
 /// </summary>
 public sealed class NixosSettings
 {
+    private const string MachinesOfNixos = "@/etc/nix/machines";
+
     private NixosSettings()
     {
     }
+
+    /// <summary><c>builders</c>: a machines list; null: it is not set, or is the file that NixOS makes of <c>nix.buildMachines</c>.</summary>
+    public string? Builders { get; private init; }
 
     /// <summary>Whether builders fetch what they can themselves.</summary>
     public bool? BuildersUseSubstitutes { get; private init; }
@@ -34,9 +39,9 @@ public sealed class NixosSettings
         ExtraPlatforms = ExtraPlatforms ?? configuration.ExtraPlatforms,
     };
 
-    internal static NixosSettings From(JsonElement settings, string extraOptions)
+    internal static NixosSettings From(IReadOnlyDictionary<string, JsonElement> settings, string extraOptions)
     {
-        var values = settings.EnumerateObject().ToDictionary(setting => setting.Name, setting => TextOf(setting.Value));
+        var values = settings.ToDictionary(setting => setting.Key, setting => TextOf(setting.Value));
         foreach (var line in extraOptions.Split('\n'))
         {
             var words = line.Split('#')[0].Split('=', 2, StringSplitOptions.TrimEntries);
@@ -44,6 +49,7 @@ public sealed class NixosSettings
         }
         return new()
         {
+            Builders = values.GetValueOrDefault("builders")?.Trim() is { Length: > 0 } builders && builders != MachinesOfNixos ? builders : null,
             BuildersUseSubstitutes = values.GetValueOrDefault("builders-use-substitutes") switch { "true" => true, "false" => false, _ => null },
             MaxJobs = values.GetValueOrDefault("max-jobs") switch
             {

@@ -1,133 +1,145 @@
-# Evaluates a NixOS module as far as building elsewhere goes, and gives what NixosModule.cs reads. Needs nothing but Nix.
-#
-# What a module gets: `config`, with everything that it and its imports set; `lib`, that of nixpkgs where NIX_PATH has it,
-# else the functions of lib.nix; `pkgs`, where NIX_PATH has nixpkgs. Everything else of NixOS is missing, and says so.
-ownLib:
-{ file }:
-let
-  inherit (builtins)
-    all attrNames concatLists concatMap concatStringsSep deepSeq elemAt filter foldl' genericClosure genList head
-    isAttrs isFunction isList isPath isString length listToAttrs mapAttrs readFile removeAttrs sort tryEval typeOf unsafeGetAttrPos;
-
-  nixpkgs = tryEval <nixpkgs>;
-  lib = if nixpkgs.success then import (nixpkgs.value + "/lib") else ownLib;
-  missing = what: throw "${what} needs nixpkgs, which is not in NIX_PATH";
-
-  # Modules: the file, and what it and its imports import, each once. --------------------------------------------------
-  arguments = {
-    inherit config lib;
-    options = { };
-    pkgs = if nixpkgs.success then import nixpkgs.value { } else missing "“pkgs”";
-    modulesPath = if nixpkgs.success then nixpkgs.value + "/nixos/modules" else missing "“modulesPath”";
-  };
-  isFile = module: isPath module || isString module;
-  load = module:
-    let value = if isFile module then import module else module;
-    in if isFunction value then value arguments else value;
-  item = key: module: { key = if isFile module then toString module else key; content = load module; };
-  modules = map (found: found.content) (genericClosure {
-    startSet = [ (item "" (/. + file)) ];
-    operator = found:
-      let imports = found.content.imports or [ ];
-      in genList (i: item "${found.key}:${toString i}" (elemAt imports i)) (length imports);
-  });
-
-  # Values wrapped by mkIf, mkMerge, mkForce … ------------------------------------------------------------------------
-  isWrapped = type: value: isAttrs value && (value._type or null) == type;
-
-  # The value inside, without asking conditions: these may need the very option that is being put together.
-  inside = value:
-    if isWrapped "if" value || isWrapped "override" value || isWrapped "order" value then inside value.content
-    else if isWrapped "merge" value then (if value.contents == [ ] then { } else inside (head value.contents))
-    else value;
-
-  # mkIf c { a = 1; b = 2; } is { a = mkIf c 1; b = mkIf c 2; }.
-  pushDown = value:
-    let under = wrap: map (mapAttrs (name: content: wrap // { inherit content; })) (pushDown value.content);
-    in
-    if isWrapped "if" value then under { _type = "if"; inherit (value) condition; }
-    else if isWrapped "override" value then under { _type = "override"; inherit (value) priority; }
-    else if isWrapped "order" value then under { _type = "order"; inherit (value) priority; }
-    else if isWrapped "merge" value then concatMap pushDown value.contents
-    else [ value ];
-
-  # The definitions whose conditions hold, with their priority and their place in the order.
-  holding = value:
-    if isWrapped "if" value then (if value.condition then holding value.content else [ ])
-    else if isWrapped "merge" value then concatMap holding value.contents
-    else if isWrapped "override" value then map (d: d // { inherit (value) priority; }) (holding value.content)
-    else if isWrapped "order" value then map (d: d // { order = value.priority; }) (holding value.content)
-    else [ { priority = 100; order = 1000; inherit value; } ];
-
-  # The value of an option of which there are several definitions: attributes one by one, lists and lines one after another.
-  merge = definitions:
-    let
-      held = concatMap holding definitions;
-      strongest = foldl' (least: d: if d.priority < least then d.priority else least) 10000 held;
-      values = map (d: d.value) (sort (a: b: a.order < b.order) (filter (d: d.priority == strongest) held));
-    in
-    if all (d: isAttrs (inside d) && !(inside d ? outPath)) definitions then mergeSets (concatMap pushDown definitions)
-    else if values == [ ] then null
-    else if length values == 1 then head values
-    else if all isList values then concatLists values
-    else if all isString values then concatStringsSep "\n" values
-    else if all (value: value == head values) values then head values
-    else throw "an option has several values that exclude each other";
-  mergeSets = sets:
-    let names = attrNames (foldl' (seen: set: seen // set) { } sets);
-    in listToAttrs (map (name: { inherit name; value = merge (concatMap (set: if set ? ${name} then [ set.${name} ] else [ ]) sets); }) names);
-
-  # Defaults of options that a module declares itself.
-  defaults = mapAttrs (name: option:
-    if isWrapped "option" option
-    then { _type = "override"; priority = 1500; content = option.default or (throw "the option ${name} has no value"); }
-    else defaults option);
-  definitionsOf = module:
-    if module ? config || module ? options
-    then [ (defaults (module.options or { })) (module.config or { }) ]
-    else [ (removeAttrs module [ "imports" "disabledModules" "_file" "_class" "key" "meta" ]) ];
-  config = merge (concatMap definitionsOf modules);
-
-  # What is told. -----------------------------------------------------------------------------------------------------
-  orElse = default: value: if value == null then default else value;
-
-  # JSON of a path would copy the file into the store, for everybody to read: a private key, perhaps.
-  plain = value:
-    if isPath value then toString value
-    else if isList value then map plain value
-    else if isFunction value then throw "a function is no value"
-    else if isAttrs value then (if value ? outPath then "${value}" else mapAttrs (name: plain) value)
-    else value;
-  told = value:
-    let result = tryEval (deepSeq (plain value) (plain value));
-    in if result.success then { inherit (result) value; type = typeOf value; } else { type = "failure"; };
-
-  nix = config.nix or { };
-  settings = orElse { } (nix.settings or null);
-  setting = name: if settings ? ${name} then { ${name} = plain settings.${name}; } else { };
-
-  machine = entry: {
-    isSet = isAttrs entry;
-    fields =
-      if isAttrs entry
-      then mapAttrs (name: value: told (merge [ value ]) // { place = unsafeGetAttrPos name entry; }) entry
-      else { };
-  };
-
-  ssh = config.programs.ssh or { };
-  knownHost = name: host: {
-    hostNames = host.hostNames or ([ name ] ++ host.extraHostNames or [ ]);
-    publicKey = if (host.publicKey or null) != null then host.publicKey else readFile host.publicKeyFile;
-    certAuthority = host.certAuthority or false;
-  };
-  knownHosts = orElse { } (ssh.knownHosts or null);
-in
+# Evaluates a NixOS module by nixpkgs' module system where nixpkgs is at hand, else by that of modules.nix, and gives what tell.nix
+# makes of it. Whatever the module and its imports set is allowed, declared or not.
+{ functions, modules, tell }:
 {
-  distributedBuilds = orElse false (nix.distributedBuilds or null);
-  settings = foldl' (set: name: set // setting name) { } [ "builders-use-substitutes" "max-jobs" "system-features" "extra-platforms" ];
-  extraOptions = orElse "" (nix.extraOptions or null);
-  buildMachines = map machine (orElse [ ] (nix.buildMachines or null));
-  sshConfig = orElse "" (ssh.extraConfig or null);
-  knownHosts = map (name: knownHost name knownHosts.${name}) (attrNames knownHosts);
-  knownHostsFiles = map toString (orElse [ ] (ssh.knownHostsFiles or null));
-}
+  file # the module
+, hostName # of this machine, where the module will be deployed
+, arguments ? { } # more arguments of modules, such as `inputs`
+, flake ? null # the folder of the flake that the file belongs to: `inputs` and `self`
+, nixpkgsOfFlake ? null # its nixpkgs, if that is in the store
+, skip ? [ ] # the parts that cannot be evaluated
+}:
+let
+  inherit (builtins) attrNames concatMap currentSystem elemAt getFlake isAttrs listToAttrs match seq tryEval;
+
+  # nixpkgs, or what stands for it. ---------------------------------------------------------------------------------------
+  found = tryEval <nixpkgs>;
+  nixpkgs = if found.success then found.value else if nixpkgsOfFlake != null then /. + nixpkgsOfFlake else null;
+  ownLib = functions // modules ownLib // {
+    lists = ownLib; attrsets = ownLib; strings = ownLib; trivial = ownLib; options = ownLib; modules = ownLib; asserts = ownLib;
+    filesystem = ownLib; fixedPoints = ownLib; versions = ownLib;
+  };
+  itsLib = if nixpkgs == null then ownLib else import (nixpkgs + "/lib");
+  lib = if itsLib ? evalModules then itsLib else ownLib;
+
+  system = match "([^-]*)-(.*)" currentSystem;
+  platform = rec {
+    system = currentSystem;
+    isLinux = kernel == "linux"; isDarwin = kernel == "darwin"; isx86_64 = processor == "x86_64"; isAarch64 = processor == "aarch64";
+    parsed = { cpu.name = processor; kernel.name = kernel; };
+  };
+  processor = elemAt system 0;
+  kernel = elemAt system 1;
+  platforms = { hostPlatform = platform; buildPlatform = platform; targetPlatform = platform; inherit (platform) system isLinux isDarwin; };
+  pkgs =
+    if nixpkgs != null then import nixpkgs { }
+    else { inherit lib; inherit (platforms) system hostPlatform buildPlatform targetPlatform; stdenv = platforms; };
+
+  itself = getFlake flake;
+  ofFlake = if flake == null then { } else { self = itself; inputs = itself.inputs; };
+  specialArgs = {
+    modulesPath = if nixpkgs != null then nixpkgs + "/nixos/modules" else ownLib.modulesPathWithoutNixpkgs;
+  } // ofFlake // arguments;
+  # In a module of its own, so that the file can set another `pkgs`.
+  packages = { _module.args.pkgs = lib.mkDefault pkgs; };
+
+  # Undeclared options: as `anything`, but lists are put together, and nothing is evaluated that is not asked for.
+  freeform = lib.mkOptionType {
+    name = "anything";
+    merge = place: definitions:
+      if builtins.all (d: isAttrs d.value && !(d.value ? outPath)) definitions then (lib.types.lazyAttrsOf freeform).merge place definitions
+      else if builtins.all (d: builtins.isList d.value) definitions then concatMap (d: d.value) definitions
+      else lib.types.anything.merge place definitions;
+  };
+  undeclared = { _module.freeformType = freeform; };
+
+  # What a module about builders uses of other modules, unless these are there themselves. ----------------------------------
+  option = type: default: lib.mkOption { inherit type default; };
+  secret = folder: lib.types.attrsOf (lib.types.submodule ({ name, config, ... }: {
+    freeformType = freeform;
+    options.path = option lib.types.raw (folder config + "/${name}");
+  }));
+  standIns = {
+    nix.buildMachines = option (lib.types.listOf lib.types.raw) [ ];
+    nix.distributedBuilds = option lib.types.raw false;
+    nix.settings = option freeform { };
+    nix.extraOptions = option lib.types.lines "";
+    lix.buildMachines = option freeform { };
+    networking.hostName = option lib.types.str hostName;
+    networking.domain = option lib.types.raw null;
+    programs.ssh.extraConfig = option lib.types.lines "";
+    programs.ssh.knownHosts = option (lib.types.lazyAttrsOf freeform) { };
+    programs.ssh.knownHostsFiles = option (lib.types.listOf lib.types.raw) [ ];
+    sops.secrets = option (secret (secret: if secret.neededForUsers or false then "/run/secrets-for-users" else "/run/secrets")) { };
+    sops.templates = option (secret (template: "/run/secrets/rendered")) { };
+    age.secrets = option (secret (secret: "/run/agenix")) { };
+    nix.linux-builder = {
+      enable = option lib.types.raw false;
+      maxJobs = option lib.types.raw 1;
+      protocol = option lib.types.raw "ssh-ng";
+      speedFactor = option lib.types.raw 1;
+      supportedFeatures = option (lib.types.listOf lib.types.raw) [ "kvm" "benchmark" "big-parallel" ];
+      mandatoryFeatures = option (lib.types.listOf lib.types.raw) [ ];
+      systems = option (lib.types.listOf lib.types.raw) [ "${processor}-linux" ];
+    };
+  };
+  # nix-darwin's virtual machine, as it sets it up.
+  linuxBuilder = { config, ... }:
+    let machine = config.nix.linux-builder;
+    in {
+      config = lib.mkIf machine.enable {
+        nix.distributedBuilds = true;
+        nix.settings.builders-use-substitutes = true;
+        nix.buildMachines = [ {
+          hostName = "linux-builder";
+          sshUser = "builder";
+          sshKey = "/etc/nix/builder_ed25519";
+          publicHostKey = "c3NoLWVkMjU1MTkgQUFBQUMzTnphQzFsWkRJMU5URTVBQUFBSUpCV2N4Yi9CbGFxdDFhdU90RStGOFFVV3JVb3RpQzVxQkorVXVFV2RWQ2Igcm9vdEBuaXhvcwo=";
+          inherit (machine) maxJobs protocol speedFactor supportedFeatures mandatoryFeatures systems;
+        } ];
+        programs.ssh.extraConfig = "Host linux-builder\n  Hostname localhost\n  HostKeyAlias linux-builder\n  Port 31022\n";
+      };
+    };
+
+  evaluate = more: lib.evalModules { modules = [ (/. + file) packages undeclared ] ++ more; inherit specialArgs; };
+  declared = (evaluate [ ]).options;
+  missing = options: declared: listToAttrs (concatMap
+    (name:
+      let value = options.${name};
+      in
+      if !(lib.isOption value) then [ { inherit name; value = missing value (declared.${name} or { }); } ]
+      else if declared ? ${name} then [ ]
+      else [ { inherit name value; } ])
+    (attrNames options));
+  # `options.services ? x` asks whether NixOS knows x, and not whether there are services.
+  areas = lib.genAttrs
+    [
+      "boot" "environment" "hardware" "networking" "nix" "nixpkgs" "programs" "security" "services" "system" "systemd" "users" "virtualisation"
+    ]
+    (area: { });
+  configuration = evaluate ([ { options = areas; } { options = missing standIns declared; } ]
+    ++ (if declared ? nix && declared.nix ? linux-builder then [ ] else [ linuxBuilder ]));
+
+  # Switches that the module brings and that are off.
+  switches = path: options: concatMap
+    (name:
+      let value = options.${name};
+      in
+      if name == "_module" then [ ]
+      else if lib.isOption value then
+        (if name == "enable" && value.value or null == false then [ (lib.concatStringsSep "." (path ++ [ name ])) ] else [ ])
+      else if isAttrs value then switches (path ++ [ name ]) value
+      else [ ])
+    (attrNames options);
+in
+# What is wrong with the file itself comes up here, before any part is asked for.
+seq (attrNames configuration.config) (tell {
+  inherit (configuration) config;
+  inherit skip;
+  inherit (modules ownLib) mergeAny;
+  hasPlaces = true;
+  hints = {
+    switches = switches [ ] declared;
+    flakeModules = attrNames (configuration.config.flake.nixosModules or configuration.config.flake.darwinModules or { });
+  };
+})

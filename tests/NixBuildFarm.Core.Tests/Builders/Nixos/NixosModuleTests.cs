@@ -123,12 +123,12 @@ public sealed class NixosModuleTests : IDisposable
     [InlineData("""{ hostName = "bad"; systems = [ "x86_64-linux" 1 ]; }""", "3:25: systems: an element of the list is no text")]
     [InlineData("""{ hostName = "bad"; }""", "3:7: systems: no system is named")]
     [InlineData("""{ system = "x86_64-linux"; }""", "3:7: hostName: there is no host name")]
-    [InlineData("""{ hostname = "bad"; system = "x86_64-linux"; }""", "3:7: hostname: nix.buildMachines has no such option")]
+    [InlineData("""{ hostname = "bad"; system = "x86_64-linux"; }""", "3:7: hostname: a builder has no such option")]
     [InlineData("""{ hostName = "b ad"; system = "x86_64-linux"; }""", "3:7: hostName: the host “b ad” has the character “ ”")]
     [InlineData("""{ hostName = "bad"; system = "x86_64-linux"; publicHostKey = "AAAA"; }""", "3:50: publicHostKey: this is no host key")]
     [InlineData("""{ hostName = "bad"; system = "x86_64-linux"; protocol = "http"; }""", "3:7: hostName: “http://” is no place to build")]
-    [InlineData("""{ hostName = "bad"; system = "x86_64-linux"; sshKey = throw "no key"; }""", "3:50: sshKey: its value cannot be evaluated")]
-    [InlineData("\"bad\"", "1:1: an element of nix.buildMachines is no set")]
+    [InlineData("""{ hostName = throw "no name"; system = "x86_64-linux"; }""", "3:7: hostName: its value cannot be evaluated: no name")]
+    [InlineData("\"bad\"", "1:1: nix.buildMachines.1 is no set")]
     public async Task A_malformed_machine_is_told_with_line_and_option_and_the_others_work(string machine, string problem)
     {
         var module = await ReadAsync($$"""
@@ -144,11 +144,12 @@ public sealed class NixosModuleTests : IDisposable
     }
 
     [Theory]
-    [InlineData("{ inputs, ... }: { }", "It asks for “inputs”")]
+    [InlineData("{ hosts, ... }: { nix.buildMachines = hosts; }", "-Argument @{ hosts = '…' }")]
+    [InlineData("{ lib, hostname, ... }: { nix.buildMachines = lib.filter (m: m.hostName != hostname) [ { hostName = \"ruby\"; } ]; }", "-Argument @{ hostname = '…' }")]
     [InlineData("{ lib, ... }: { nix.buildMachines = lib.hydraMachines; }", "It uses “hydraMachines”")]
-    [InlineData("{ config, ... }: { nix.buildMachines = config.services.farm.machines; }", "It uses “services”")]
-    [InlineData("{ pkgs, ... }: { nix.settings.max-jobs = pkgs.cores; }", "Put nixpkgs in NIX_PATH")]
-    [InlineData("{ modulesPath, ... }: { imports = [ (modulesPath + \"/x.nix\") ]; }", "Put nixpkgs in NIX_PATH")]
+    [InlineData("{ config, ... }: { nix.buildMachines = config.services.farm.machines; }", "It uses “farm”")]
+    [InlineData("{ pkgs, ... }: { nix.buildMachines = pkgs.machines; }", "Put nixpkgs in NIX_PATH")]
+    [InlineData("{ config, ... }: { nix.buildMachines = config.nix.buildMachines; }", "An option depends on itself")]
     [InlineData("{ nix.buildMachines = [ }", "nixos-rebuild would show the same")]
     public async Task What_cannot_be_evaluated_says_why_and_what_to_do(string module, string recommendation)
     {
@@ -161,7 +162,7 @@ public sealed class NixosModuleTests : IDisposable
 
     [Fact]
     public async Task A_module_that_is_not_there_is_an_error() => Assert.Equal(
-        "NixosModuleNotFound", (await Assert.ThrowsAsync<NixBuildFarmException>(() => NixosModule.ReadAsync("/gone/module.nix", TestContext.Current.CancellationToken))).Id);
+        "NixosModuleNotFound", (await Assert.ThrowsAsync<NixBuildFarmException>(() => NixosModule.ReadAsync("/gone/module.nix", null, TestContext.Current.CancellationToken))).Id);
 
     [Fact]
     public async Task A_module_that_Nix_itself_would_not_use_is_warned_of()
@@ -182,18 +183,218 @@ public sealed class NixosModuleTests : IDisposable
         Assert.Equal(key, builder.IdentityFile);
     }
 
+    [Fact]
+    public async Task A_field_that_cannot_be_had_costs_that_field_and_is_a_warning()
+    {
+        var list = List(await ReadAsync("""
+            { config, ... }: { nix.distributedBuilds = true; nix.buildMachines = [
+              { hostName = "ruby"; system = "x86_64-linux"; sshKey = config.age.secrets.builder.path; maxJobs = config.gone; }
+              { hostName = "kana"; system = "x86_64-linux"; sshKey = throw "no key"; }
+            ]; }
+            """));
+
+        Assert.Equal(["ruby", "kana"], list.Builders.Select(b => b.Name));
+        Assert.All(list.Builders, builder => Assert.Equal((null, 1), (builder.IdentityFile, builder.MaxJobs)));
+        Assert.Equal(
+            [
+                (2, "maxJobs", "its value cannot be evaluated, and the builder is used without it: attribute 'gone' missing"),
+                (2, "sshKey", "its value cannot be evaluated, and the builder is used without it: attribute 'builder' missing"),
+                (3, "sshKey", "its value cannot be evaluated, and the builder is used without it: no key"),
+            ],
+            list.Problems.Select(p => (p.Line, p.Field!, p.Message)).Order());
+        Assert.All(list.Problems, p => Assert.Equal((ProblemSeverity.Warning, "OptionNotEvaluated"), (p.Severity, p.Id)));
+    }
+
+    [Fact]
+    public async Task A_setting_or_host_key_that_cannot_be_had_costs_no_builder()
+    {
+        var list = List(await ReadAsync("""
+            { config, ... }: { nix.distributedBuilds = true; nix.settings.max-jobs = config.cores; programs.ssh.knownHosts.ruby.publicKey = config.key;
+              nix.buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; } ]; }
+            """));
+
+        Assert.Equal(["ruby"], list.Builders.Select(b => b.Name));
+        Assert.Equal(
+            ["nix.settings.max-jobs cannot be evaluated, and is left out: attribute 'cores' missing", "programs.ssh.knownHosts.ruby cannot be evaluated, and is left out: attribute 'key' missing"],
+            list.Problems.Select(p => p.Message));
+    }
+
+    [Theory]
+    [InlineData("sops.secrets.key = { }; ", "config.sops.secrets.key.path", "/run/secrets/key")]
+    [InlineData("sops.secrets.key.neededForUsers = true; ", "config.sops.secrets.key.path", "/run/secrets-for-users/key")]
+    [InlineData("sops.secrets.key.path = \"/root/key\"; ", "config.sops.secrets.key.path", "/root/key")]
+    [InlineData("age.secrets.key.file = ./key.age; ", "config.age.secrets.key.path", "/run/agenix/key")]
+    public async Task Secrets_have_the_paths_of_sops_and_agenix(string secret, string path, string expected)
+    {
+        var builder = Assert.Single(await BuildersAsync($$"""{ config, ... }: { {{secret}}nix.buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; sshKey = {{path}}; } ]; }"""));
+
+        Assert.Equal(expected, builder.IdentityFile);
+    }
+
+    [Fact]
+    public async Task The_host_name_is_that_of_this_machine_unless_it_is_set()
+    {
+        const string Others = """nix.buildMachines = builtins.filter (m: m.hostName != config.networking.hostName) [ { hostName = "ruby"; system = "x86_64-linux"; } { hostName = "THIS"; system = "x86_64-linux"; } ];""";
+
+        Assert.Equal(["ruby"], (await BuildersAsync($$"""{ config, ... }: { {{Others.Replace("THIS", FlakeSystem.ThisMachine)}} }""")).Select(b => b.Name));
+        Assert.Equal(["ruby"], (await BuildersAsync($$"""{ config, ... }: { networking.hostName = "THIS"; {{Others}} }""")).Select(b => b.Name));
+    }
+
+    [Theory]
+    [InlineData("{ lib, resources, inputs, self, ... }: { nix.buildMachines = [ (MACHINE) ]; }")]
+    [InlineData("{ options, lib, ... }: { nix = lib.optionalAttrs (!(options.services ? farm) && options ? nix && options.nix ? buildMachines) { buildMachines = [ (MACHINE) ]; }; }")]
+    [InlineData("{ lib, ... }: { imports = [ ./empty.nix ./off.nix ]; disabledModules = [ ./off.nix ]; nix.buildMachines = [ (MACHINE) ]; }")]
+    [InlineData("{ modulesPath, ... }: { imports = [ (modulesPath + \"/installer/scan/not-detected.nix\") \"${modulesPath}/profiles/headless.nix\" ]; nix.buildMachines = [ (MACHINE) ]; }")]
+    [InlineData("{ pkgs, ... }: { environment.systemPackages = [ pkgs.hello ]; boot.kernelPackages = pkgs.linuxPackages; nix.buildMachines = [ ((MACHINE) // { systems = [ pkgs.stdenv.hostPlatform.system ]; }) ]; }")]
+    [InlineData("{ lib, ... }: { nix.buildMachines = lib.lists.forEach (lib.importJSON ./hosts.json) (h: { inherit (h) hostName systems; }); }")]
+    [InlineData("{ lib, ... }: { nix.buildMachines = lib.attrsets.mapAttrsToList (hostName: systems: { inherit hostName systems; }) (lib.strings.fromJSON (lib.fileContents ./set.json)); }")]
+    [InlineData("{ lib, config, ... }: { options.farm = lib.mkOption { default = { }; type = with lib.types; attrsOf (submodule ({ name, config, ... }: { options = { host = lib.mkOption { type = str; default = name; }; systems = lib.mkOption { type = either str (listOf str); default = [ \"x86_64-linux\" ]; }; }; })); }; config = { farm.ruby = { }; nix.buildMachines = map (m: { hostName = m.host; inherit (m) systems; }) (lib.attrValues config.farm); }; }")]
+    [InlineData("{ lib, config, ... }: { options.host = lib.mkOption { type = lib.types.nullOr lib.types.str; default = null; apply = h: if h == null then \"ruby\" else h; }; config.nix.buildMachines = [ ((MACHINE) // { hostName = config.host; }) ]; }")]
+    [InlineData("{ lib, config, ... }: { options.hosts = lib.mkOption { type = lib.types.listOf (lib.types.submodule { options.name = lib.mkOption { default = \"ruby\"; }; }); default = [ { } ]; }; config.nix.buildMachines = map (h: (MACHINE) // { hostName = h.name; }) config.hosts; }")]
+    [InlineData("{ lib, config, ... }: { _module.args.hosts = [ \"ruby\" ]; imports = [ ({ hosts, ... }: { nix.buildMachines = map (hostName: (MACHINE) // { inherit hostName; }) hosts; }) ]; }")]
+    [InlineData("{ lib, config, ... }: lib.mkMerge [ (lib.mkIf config.farm { nix.buildMachines = lib.mkDefault [ (MACHINE) ]; }) { farm = true; } ]")]
+    public async Task A_module_of_a_whole_configuration_is_read_as_far_as_builders_go(string module)
+    {
+        const string Machine = """{ hostName = "ruby"; systems = [ "x86_64-linux" ]; }""";
+
+        var builders = await BuildersAsync(
+            module.Replace("MACHINE", Machine), ("empty.nix", "{ }"), ("off.nix", """{ nix.buildMachines = [ { hostName = "off"; system = "x86_64-linux"; } ]; }"""),
+            ("hosts.json", """[ { "hostName": "ruby", "systems": [ "x86_64-linux" ] } ]"""), ("set.json", """{ "ruby": [ "x86_64-linux" ] }"""));
+
+        Assert.Equal(["ruby"], builders.Select(b => b.Name));
+        Assert.Equal(["x86_64-linux"], builders[0].Systems);
+    }
+
+    [Fact]
+    public async Task Arguments_of_the_whole_configuration_can_be_given()
+    {
+        var module = await ReadAsync(
+            """{ lib, hostname, inputs, ... }: { nix.buildMachines = lib.filter (m: m.hostName != hostname) [ { hostName = "ruby"; system = inputs.system; } { hostName = "kana"; system = "b-linux"; } ]; }""",
+            """{ hostname = "kana"; inputs = { system = "a-linux"; }; }""");
+
+        Assert.Equal(["ruby a-linux"], List(module).Builders.Select(b => $"{b.Name} {b.Systems}"));
+    }
+
+    [Fact]
+    public async Task The_setting_builders_is_a_machines_list()
+    {
+        var list = List(await ReadAsync("""{ nix.settings.builders = "ssh-ng://nix@aquamarine x86_64-linux - 4 ; ruby aarch64-linux, riscv64-linux"; }"""));
+
+        Assert.Equal(["ssh-ng://nix@aquamarine 4", "ssh://ruby 1"], list.Builders.Select(b => $"{b.Uri} {b.MaxJobs}"));
+        Assert.Equal("BlankAfterComma", Assert.Single(list.Problems).Id);
+        Assert.Equal($"nix.settings.builders of {folder["module.nix"]}:1", list.Builders[0].Source);
+    }
+
+    [Fact]
+    public async Task The_setting_builders_may_stand_in_extraOptions_and_the_file_of_NixOS_itself_is_no_other_list()
+    {
+        Assert.Equal(["ruby"], List(await ReadAsync("""{ nix.extraOptions = "builders = ssh://ruby"; }""")).Builders.Select(b => b.Name));
+        Assert.Equal(
+            ["ruby"],
+            List(await ReadAsync("""{ nix.settings.builders = "@/etc/nix/machines"; nix.buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; } ]; }""")).Builders.Select(b => b.Name));
+    }
+
+    [Fact]
+    public async Task Machines_of_Lix_are_read_with_the_keys_of_its_list()
+    {
+        var list = List(await ReadAsync($$"""
+            { lix.buildMachines.machines = {
+                workshop = { uri = "ssh-ng://nix@ruby"; system-types = [ "x86_64-linux" ]; jobs = 3; speed-factor = 1.5; supported-features = [ "kvm" ];
+                  ssh-key = "/root/id"; ssh-public-host-key = "{{Lists.HostKey}}"; mandatory-features = null; };
+                attic = { uri = "ssh-ng://kana"; enable = false; };
+                bad = { uri = "ssh://bad"; cores = 3; };
+            }; }
+            """));
+
+        Assert.Equal(["attic", "workshop"], list.Builders.Select(b => b.Name));
+        Assert.Equal([false, true], list.Builders.Select(b => b.Enabled));
+        var builder = list.Builders[1];
+        Assert.Equal(("ssh-ng://nix@ruby", 3, 1.5, "/root/id", Lists.HostKey), (builder.Uri, builder.MaxJobs, builder.SpeedFactor, builder.IdentityFile, builder.HostKey));
+        Assert.Equal(["kvm"], builder.SupportedFeatures);
+        Assert.Equal(("UnknownOption", "cores"), (list.Problems[0].Id, Assert.Single(list.Problems).Field));
+    }
+
+    [Fact]
+    public async Task The_list_that_Lix_makes_of_its_machines_is_no_other_list()
+    {
+        var list = List(await ReadAsync("""{ nix.settings.builders = "@/nix/store/0-machines.toml"; lix.buildMachines.machines.ruby.uri = "ssh://ruby"; }"""));
+
+        Assert.Equal(["ruby"], list.Builders.Select(b => b.Name));
+        Assert.Empty(list.Problems);
+    }
+
+    [Fact]
+    public async Task The_virtual_machine_of_nix_darwin_is_a_builder()
+    {
+        var builder = Assert.Single(await BuildersAsync("{ nix.linux-builder = { enable = true; maxJobs = 4; systems = [ \"aarch64-linux\" ]; }; }"));
+
+        Assert.Equal(("linux-builder", "ssh-ng://builder@linux-builder", 4, "/etc/nix/builder_ed25519", true), (builder.Name, builder.Uri, builder.MaxJobs, builder.IdentityFile, builder.UsesSubstitutes));
+        Assert.Equal(["aarch64-linux"], builder.Systems);
+        Assert.Equal(["kvm", "benchmark", "big-parallel"], builder.SupportedFeatures);
+        Assert.StartsWith("ssh-ed25519 ", builder.HostKey);
+        Assert.Contains("Port 31022", builder.Ssh!.Config);
+    }
+
+    [Fact]
+    public async Task What_home_manager_says_of_ssh_for_root_goes_with_the_builders()
+    {
+        var builder = Assert.Single(await BuildersAsync("""
+            { nix.distributedBuilds = true; nix.buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; } ];
+              home-manager.users.root.programs.ssh.matchBlocks = { ruby = { user = "nix"; port = 2222; identitiesOnly = true; identityFile = [ "~/a" "~/b" ]; extraOptions.Ciphers = "x"; }; }; }
+            """));
+
+        Assert.Equal("Host ruby\n  IdentitiesOnly yes\n  IdentityFile ~/a\n  IdentityFile ~/b\n  Port 2222\n  User nix\n  Ciphers x\n", builder.Ssh!.Config);
+    }
+
+    [Theory]
+    [InlineData("{ resources, config, ... }: { }", "Name the module that has them")]
+    [InlineData("{ nix.settings.trusted-users = [ \"me\" ]; nix.distributedBuilds = true; }", "Name the module that has them")]
+    [InlineData("{ config, lib, ... }: { options.my.farm.enable = lib.mkEnableOption \"it\"; config = lib.mkIf config.my.farm.enable { nix.buildMachines = [ { hostName = \"ruby\"; } ]; }; }", "my.farm.enable")]
+    [InlineData("{ flake.nixosModules.farm = { nix.buildMachines = [ { hostName = \"ruby\"; } ]; }; }", "-Flake .#HOST")]
+    public async Task A_file_with_no_builders_says_that_and_nothing_else(string text, string recommendation)
+    {
+        var list = List(await ReadAsync(text));
+
+        Assert.Empty(list.Builders);
+        var problem = Assert.Single(list.Problems);
+        Assert.Equal((ProblemSeverity.Warning, "NoBuilders"), (problem.Severity, problem.Id));
+        Assert.Contains(recommendation, problem.Recommendation);
+    }
+
+    [Fact]
+    public async Task A_flake_is_no_module_and_a_folder_is_its_default()
+    {
+        File.WriteAllText(folder["flake.nix"], "{ outputs = _: { }; }");
+        File.WriteAllText(folder["default.nix"], """{ nix.buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; } ]; }""");
+        var cancellation = TestContext.Current.CancellationToken;
+
+        var error = await Assert.ThrowsAsync<NixBuildFarmException>(() => NixosModule.ReadAsync(folder["flake.nix"], null, cancellation));
+
+        Assert.Equal("NixosModuleIsFlake", error.Id);
+        Assert.Contains("-Flake", error.Recommendation);
+        Assert.Equal(["ruby"], List(await NixosModule.ReadAsync(Path.GetDirectoryName(folder["flake.nix"])!, null, cancellation)).Builders.Select(b => b.Name));
+    }
+
+    [Theory]
+    [InlineData("{ lib, ... }: { options.nix.buildMachines = lib.mkOption { type = lib.types.listOf lib.types.raw; default = [ { hostName = \"ruby\"; system = \"x86_64-linux\"; } ]; }; }")]
+    [InlineData("{ lib, ... }: { options.sops.secrets = lib.mkOption { type = lib.types.attrsOf lib.types.raw; }; config.nix.buildMachines = [ { hostName = \"ruby\"; system = \"x86_64-linux\"; } ]; }")]
+    public async Task What_a_module_declares_itself_is_not_declared_a_second_time(string module) =>
+        Assert.Equal(["ruby"], (await BuildersAsync(module)).Select(b => b.Name));
+
     private async Task<IReadOnlyList<NixBuilder>> BuildersAsync(string module, params (string Name, string Text)[] files)
     {
         foreach (var (name, text) in files) File.WriteAllText(folder[name], text);
-        var list = MachineList.FromEntries((await ReadAsync(module)).Machines, Lists.Local);
+        var list = List(await ReadAsync(module));
         Assert.DoesNotContain(list.Problems, p => p.Severity == ProblemSeverity.Error);
         return list.Builders;
     }
 
-    private Task<NixosModule> ReadAsync(string module)
+    private static MachineList List(NixosModule module) => MachineList.FromModule(module, Lists.Local, _ => null, null);
+
+    private Task<NixosModule> ReadAsync(string module, string? arguments = null)
     {
         var file = folder["module.nix"];
         File.WriteAllText(file, module);
-        return NixosModule.ReadAsync(file, TestContext.Current.CancellationToken);
+        return NixosModule.ReadAsync(file, arguments, TestContext.Current.CancellationToken);
     }
 }
