@@ -7,6 +7,8 @@ namespace NixBuildFarm.Transport;
 /// <summary>Runs one of Nix's own programs on this machine, without a shell.</summary>
 public static class NixCommand
 {
+    private const string RemoteVariable = "NIX_REMOTE";
+
     /// <summary>Runs a program of Nix and returns what it printed.</summary>
     /// <param name="program">E.g. <c>nix-instantiate</c>, found in PATH.</param>
     /// <param name="arguments">Its arguments, word by word.</param>
@@ -27,6 +29,7 @@ public static class NixCommand
             RedirectStandardError = true,
             WorkingDirectory = workingDirectory ?? "",
         };
+        if (GoesThroughDaemon(Environment.GetEnvironmentVariable(RemoteVariable), LocalTransport.SocketPath)) start.Environment[RemoteVariable] = "daemon";
         foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
         using var process = Start(start);
         process.StandardInput.Close();
@@ -44,6 +47,14 @@ public static class NixCommand
             throw;
         }
     }
+
+    /// <summary>
+    /// Whether a program of Nix is told to ask the daemon. Root's would open the store itself, and where that is to be migrated wait until our
+    /// own connection to the daemon has ended, which waits for the program.
+    /// </summary>
+    /// <param name="remote">What the user says of it.</param>
+    /// <param name="socket">The daemon's socket.</param>
+    internal static bool GoesThroughDaemon(string? remote, string socket) => string.IsNullOrEmpty(remote) && File.Exists(socket);
 
     /// <summary>What Nix says of an error, without colour, warnings and the word <c>error:</c>.</summary>
     public static string MessageOf(string standardError)

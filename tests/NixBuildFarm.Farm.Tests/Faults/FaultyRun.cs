@@ -3,9 +3,20 @@ using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Faults;
 
-/// <summary>A session whose runs meet faults: what they may leave behind, and how to meet them at a certain moment.</summary>
-public sealed class FaultyRun(TestFarm farm) : IAsyncDisposable
+/// <summary>
+/// A session whose runs meet faults: what they may leave behind, and how to meet them at a certain moment. Errors end a script in it, as they do
+/// in CI systems, so that what a run recovers from must not be one.
+/// </summary>
+public sealed class FaultyRun : IAsyncDisposable
 {
+    private readonly TestFarm farm;
+
+    public FaultyRun(TestFarm farm)
+    {
+        this.farm = farm;
+        Session.Run("$ErrorActionPreference = 'Stop'");
+    }
+
     /// <summary>Longer than a silent connection takes to be noticed, and what is lost to be built again.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
