@@ -34,6 +34,7 @@ internal sealed class BuilderSession : IAsyncDisposable
     private readonly object rootGate = new();
     private readonly TimeProvider time;
     private RootRequest? nextRoots;
+    private Task leaving = Task.CompletedTask;
     private volatile bool isClosed;
     private volatile BuilderException? givenUp;
     private volatile bool tellsNoClosures;
@@ -67,6 +68,9 @@ internal sealed class BuilderSession : IAsyncDisposable
 
     /// <summary>How long a builder may send nothing of a NAR. The local disk may be busy with what comes home.</summary>
     public TimeSpan GivingLimit => Builder.IsLocal ? WorkLimit : TimeSpan.FromMinutes(1);
+
+    /// <summary>Whether the builder has failed although its connections live.</summary>
+    public bool IsGivenUp => givenUp is not null;
 
     /// <summary>What the builder said of itself.</summary>
     public BuilderFacts Facts { get; }
@@ -292,6 +296,13 @@ internal sealed class BuilderSession : IAsyncDisposable
         isClosed = true;
         await closing.CancelAsync();
         await Task.WhenAll(idle.Values.SelectMany(pool => pool).Select(CloseAsync).Append(control.DisposeAsync().AsTask()));
+        await leaving;
+    }
+
+    /// <summary>Closes a connection; whoever used it does not wait for a peer that may not listen.</summary>
+    private void Leave(Connection connection)
+    {
+        lock (rootGate) leaving = Task.WhenAll(leaving, connection.DisposeAsync().AsTask());
     }
 
     private static async Task CloseAsync(Task<Connection> opening)
@@ -354,7 +365,7 @@ internal sealed class BuilderSession : IAsyncDisposable
         {
             await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!opening.IsCompletedSuccessfully) return;
-            if (session.isClosed || opening.Result.Daemon.IsBroken) await opening.Result.DisposeAsync();
+            if (session.isClosed || opening.Result.Daemon.IsBroken) session.Leave(opening.Result);
             else pool.Add(opening);
         }
     }

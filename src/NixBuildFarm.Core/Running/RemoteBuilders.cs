@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Scheduling;
 
@@ -15,6 +16,22 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
 {
     private readonly Dictionary<string, Task<Connected>> connections = [];
 
+    /// <summary>The system of this process, in Nix's words.</summary>
+    private static string ThisSystem
+    {
+        get
+        {
+            var processor = RuntimeInformation.OSArchitecture switch
+            {
+                Architecture.X64 => "x86_64",
+                Architecture.Arm64 => "aarch64",
+                Architecture.X86 => "i686",
+                var other => other.ToString().ToLowerInvariant(),
+            };
+            return $"{processor}-{(OperatingSystem.IsMacOS() ? "darwin" : "linux")}";
+        }
+    }
+
     /// <summary>What trouble any of them made, by name.</summary>
     public IReadOnlyDictionary<string, BuilderTrouble> Troubles { get; } = known.ToDictionary(trouble => trouble.Builder);
 
@@ -25,9 +42,7 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
     /// <summary>Begins to connect what will probably be of use, before that is known.</summary>
     public void ConnectLikely(CancellationToken cancellation)
     {
-        // Where the local machine takes no part nobody says which system is meant: then the one that most builders have.
-        IReadOnlyCollection<string> systems = request.Builders.FirstOrDefault(builder => builder.IsLocal)?.Systems
-            ?? [.. request.Builders.SelectMany(builder => builder.Systems).GroupBy(system => system).OrderByDescending(same => same.Count()).Select(same => same.Key).Take(1)];
+        var systems = request.Builders.FirstOrDefault(builder => builder.IsLocal)?.Systems ?? [ThisSystem];
         foreach (var builder in Ready.Where(builder => builder.Systems.Intersect(systems).Any())) Connect(builder, cancellation);
     }
 

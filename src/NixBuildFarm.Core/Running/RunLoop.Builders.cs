@@ -7,7 +7,7 @@ namespace NixBuildFarm.Running;
 internal sealed partial class RunLoop
 {
     /// <summary>How often a builder is asked whether its daemon lives: a connection says nothing of that.</summary>
-    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
 
     private readonly Dictionary<string, CircuitBreaker> breakers;
     private readonly Dictionary<string, string> troubleOf = [];
@@ -168,7 +168,8 @@ internal sealed partial class RunLoop
         BreakerOf(session.Builder).Open();
         if (!CanPass(error)) return;
         Remember(session.Builder, error.Message);
-        AwaitReturn(session.Builder, had);
+        // What it has is of no use where it does not give it.
+        AwaitReturn(session.Builder, session.IsGivenUp ? null : had);
     }
 
     private void BuildLostOutputsAgain(BuilderSession session)

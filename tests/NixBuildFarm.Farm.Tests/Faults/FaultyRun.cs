@@ -43,6 +43,10 @@ public sealed class FaultyRun : IAsyncDisposable
     public static Func<Task> UntilBuilding(FarmHost host, string marker) =>
         () => host.ExecAsync("bash", "-c", $"for ((i = 0; i < 1000; i++)); do ! grep -slz '^{marker}$' /proc/[0-9]*/cmdline > /dev/null || exit 0; sleep 0.02; done; exit 1");
 
+    /// <summary>Sends a signal to the daemons of all connections to a host.</summary>
+    public static Task<string> SignalDaemonsAsync(FarmHost host, string signal) =>
+        host.ExecAsync("bash", "-c", $"grep -slzx -e --stdio /proc/[0-9]*/cmdline | cut -d / -f 3 | xargs --no-run-if-empty kill -{signal}");
+
     /// <summary>Soon neither a build with a marker among its arguments nor a daemon of a connection runs on a host.</summary>
     public static async Task NothingRunsAsync(string marker, FarmHost host)
     {

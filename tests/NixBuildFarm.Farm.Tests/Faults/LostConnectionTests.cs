@@ -104,6 +104,21 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
+    public async Task The_daemons_of_a_machine_answer_nothing_any_more_although_its_connections_live()
+    {
+        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 4 (i: package "leaf${toString i}" "sleep 5.1; echo $name > $out" [ ]))""");
+
+        var build = await run.RunAsync(
+            "Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix",
+            FaultyRun.UntilBuilding(farm.Ruby, "5.1"),
+            () => FaultyRun.SignalDaemonsAsync(farm.Ruby, "STOP"));
+
+        await FaultyRun.SignalDaemonsAsync(farm.Ruby, "CONT");
+        AllWereBuilt(build, 5);
+        Assert.Contains("ruby has left a question unanswered", build.Warnings);
+    }
+
+    [Fact]
     public async Task A_machine_that_comes_back_builds_on_in_the_same_run()
     {
         run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 6 (i: package "leaf${toString i}" "sleep 1.1; echo $name > $out" [ ]))""");

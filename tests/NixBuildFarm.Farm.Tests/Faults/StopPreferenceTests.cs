@@ -74,6 +74,19 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_copy_to_several_machines_reaches_the_others_before_it_says_which_is_down()
+    {
+        run.Session.Write("one", """package "one" (sleep 0) [ ]""");
+        var output = run.Session.Run("Invoke-NixDistributedBuild -Path one.nix -Builder local").Succeeded()["one"].Output;
+        await using var trouble = await farm.Ruby.InflictAsync(Fault.SshdStopped);
+
+        var copy = run.Session.Run($"Copy-NixStorePath {output} -To ruby, kana");
+
+        Assert.Contains("ruby", copy.Errors);
+        await farm.Kana.ExecAsync("nix-store", "--check-validity", output);
+    }
+
+    [Fact]
     public async Task A_machine_that_nothing_can_use_is_left_in_peace()
     {
         run.Session.Write("one", """package "one" (sleep 0) [ ]""");
