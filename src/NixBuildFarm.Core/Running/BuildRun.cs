@@ -1,4 +1,3 @@
-using NixBuildFarm.Builders;
 using NixBuildFarm.Logs;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;

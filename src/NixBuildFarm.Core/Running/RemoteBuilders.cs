@@ -43,7 +43,7 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
     public void ConnectLikely(CancellationToken cancellation)
     {
         var systems = request.Builders.FirstOrDefault(builder => builder.IsLocal)?.Systems ?? [ThisSystem];
-        foreach (var builder in Ready.Where(builder => builder.Systems.Intersect(systems).Any())) Connect(builder, cancellation);
+        foreach (var builder in Ready.Where(builder => builder.Systems.Intersect(systems).Any())) _ = Connect(builder, cancellation);
     }
 
     /// <summary>Connects what may take one of these jobs. What else is being connected is left to itself: nobody waits for it, or is told.</summary>

@@ -72,7 +72,7 @@ internal sealed class SshWire : IAsyncDisposable
             var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             using var share = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             // The last may have all that is left.
-            if (address != addresses[^1]) share.CancelAfter(limit / addresses.Length);
+            if (!ReferenceEquals(address, addresses[^1])) share.CancelAfter(limit / addresses.Length);
             try
             {
                 await socket.ConnectAsync(new IPEndPoint(address, port), share.Token);

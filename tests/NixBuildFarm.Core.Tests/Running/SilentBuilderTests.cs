@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Running;
 
