@@ -39,15 +39,13 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
     private async Task<IBuilderTransport> ChooseAsync(CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
-        stop.CancelAfter(options.ConnectTimeout);
         await choosing.WaitAsync(cancellation);
         try
         {
             if (chosen is not null) return chosen;
-            if (builder.Ssh is { } settings) sourceFiles ??= new(settings, environment);
-            var own = sourceFiles?.In(environment) ?? environment;
-            var config = await SshConfigReader.ReadAsync(builder, own, stop.Token);
-            return chosen = await BlockingTaskScheduler.Run(() => Choose(config, own, stop.Token));
+            using var turn = await LoginTurn.TakeAsync(stop.Token);
+            using var watch = new SilenceWatch(options.ConnectTimeout, TimeProvider.System, stop.Token);
+            return chosen = await ChooseInTimeAsync(watch.Token);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && !closing.IsCancellationRequested)
         {
@@ -60,6 +58,14 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
         finally
         {
             choosing.Release();
+        }
+
+        async Task<IBuilderTransport> ChooseInTimeAsync(CancellationToken inTime)
+        {
+            if (builder.Ssh is { } settings) sourceFiles ??= new(settings, environment);
+            var own = sourceFiles?.In(environment) ?? environment;
+            var config = await SshConfigReader.ReadAsync(builder, own, inTime);
+            return await BlockingTaskScheduler.Run(() => Choose(config, own, inTime));
         }
     }
 

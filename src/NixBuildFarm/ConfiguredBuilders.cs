@@ -7,10 +7,17 @@ namespace NixBuildFarm;
 /// <summary>The builders that this machine knows, for every cmdlet that needs them.</summary>
 internal static class ConfiguredBuilders
 {
-    /// <summary>The builders as they will be used, policy applied. What is wrong with the list goes to the cmdlet's streams.</summary>
+    /// <summary>
+    /// The builders as they will be used, policy applied, for a command that works with them. An entry of the list that is not used is a warning:
+    /// the others do the work, and who asks for that builder by name is told that there is none.
+    /// </summary>
     /// <exception cref="NixBuildFarmException">Nix's settings, the list or the user's policies cannot be read.</exception>
-    public static Task<IReadOnlyList<NixBuilder>> ReadAsync(CommandOutput output, CancellationToken cancellation) =>
-        ReadAsync(BuilderSource.Configured, output, cancellation);
+    public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(CommandOutput output, CancellationToken cancellation)
+    {
+        var inventory = await ReadInventoryAsync(BuilderSource.Configured, cancellation);
+        foreach (var problem in inventory.Problems) output.Warning(InWords(problem));
+        return PolicyStore.Default.ApplyTo(inventory.Builders);
+    }
 
     /// <summary>The builders of a source as they will be used, policy applied. What is wrong with it goes to the cmdlet's streams.</summary>
     /// <exception cref="NixBuildFarmException">Nix's settings, the source or the user's policies cannot be read.</exception>
@@ -32,9 +39,11 @@ internal static class ConfiguredBuilders
         foreach (var problem in problems)
         {
             if (problem.Severity == ProblemSeverity.Error) output.Error(problem.ToErrorRecord());
-            else output.Warning(problem.Recommendation is { } recommendation ? $"{problem}. {recommendation}" : problem.ToString());
+            else output.Warning(InWords(problem));
         }
     }
+
+    private static string InWords(BuilderProblem problem) => problem.Recommendation is { } recommendation ? $"{problem}. {recommendation}" : problem.ToString();
 
     /// <summary>
     /// The builders of these names, in the order of the names, each once. A name may have wildcards;

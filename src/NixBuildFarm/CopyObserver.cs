@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Copying;
@@ -5,20 +6,24 @@ using NixBuildFarm.Views;
 
 namespace NixBuildFarm;
 
-/// <summary>Shows the copying of paths in the streams of a cmdlet, a line of progress for each builder.</summary>
+/// <summary>
+/// Shows the copying of paths in the streams of a cmdlet, a line of progress for each builder. What was not copied is an error, and held back
+/// until all else is: an error may end the whole pipeline.
+/// </summary>
 internal sealed class CopyObserver(CommandOutput output) : ICopyObserver
 {
     private const int FirstId = 0x4e69;
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(200);
 
+    private readonly ConcurrentQueue<ErrorRecord> errors = new();
     private readonly object gate = new();
     private readonly Dictionary<string, Row> rows = [];
 
     public void Copied(NixStorePathCopy copy) => output.Object(copy);
 
-    public void PathFailed(string path, NixBuildFarmException error) => output.Error(error, path);
+    public void PathFailed(string path, NixBuildFarmException error) => errors.Enqueue(error.ToErrorRecord(path));
 
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => output.Error(error, builder);
+    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => errors.Enqueue(error.ToErrorRecord(builder));
 
     public void Decided(string message) => output.Verbose(message);
 
@@ -36,7 +41,7 @@ internal sealed class CopyObserver(CommandOutput output) : ICopyObserver
         }
     }
 
-    /// <summary>Takes the progress display away.</summary>
+    /// <summary>Takes the progress display away, and says what was not copied.</summary>
     public void Complete()
     {
         lock (gate)
@@ -44,6 +49,7 @@ internal sealed class CopyObserver(CommandOutput output) : ICopyObserver
             foreach (var (to, row) in rows) output.Progress(new(row.Id, $"Copying to {to}", "done") { RecordType = ProgressRecordType.Completed });
             rows.Clear();
         }
+        while (errors.TryDequeue(out var error)) output.Error(error);
     }
 
     private static ProgressRecord Show(CopyProgress progress, Row row, double seconds)

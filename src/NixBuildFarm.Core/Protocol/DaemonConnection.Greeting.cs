@@ -3,6 +3,7 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
+using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Protocol;
 
@@ -21,15 +22,14 @@ public sealed partial class DaemonConnection
 
     private async Task<Done> GreetAsync(CancellationToken cancellation)
     {
-        using var limit = new CancellationTokenSource(options.HandshakeTimeout, options.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, limit.Token);
+        using var watch = new SilenceWatch(options.HandshakeTimeout, options.Time, cancellation);
         try
         {
-            await AgreeOnVersionAsync(either.Token);
-            await IntroduceAsync(either.Token);
+            await AgreeOnVersionAsync(watch.Token);
+            await IntroduceAsync(watch.Token);
             return default;
         }
-        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        catch (OperationCanceledException) when (watch.HasRunOut && !cancellation.IsCancellationRequested)
         {
             throw Fault(
                 BuilderFailure.Unreachable,

@@ -49,6 +49,9 @@ public sealed partial class DaemonConnection : IAsyncDisposable
     /// <summary>Whether the connection is closed, or can no longer be used.</summary>
     public bool IsBroken => Volatile.Read(ref failure) is not null;
 
+    /// <summary>How many bytes have passed in both directions: as long as they do, the daemon is not silent.</summary>
+    internal long Passed => wire.Passed;
+
     /// <summary>Greets the daemon at the other end of a stream.</summary>
     /// <param name="stream">To the daemon and from it. Belongs to the connection from now on, and is closed when this fails.</param>
     /// <param name="options">Whose daemon it is, and limits.</param>

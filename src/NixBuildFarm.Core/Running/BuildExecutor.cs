@@ -9,6 +9,9 @@ namespace NixBuildFarm.Running;
 /// <summary>Carries out one attempt: brings the inputs to the builder, builds, and learns what came out.</summary>
 internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRequest request, string logFolder, RunClock clock)
 {
+    /// <summary>How much longer than its limits a build may take before its daemon, which is to end it then, is taken for dead.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
+
     /// <summary>Carries it out.</summary>
     /// <param name="attempt">What, where, and when to give up.</param>
     /// <param name="begun">Called when the inputs are there and the build begins.</param>
@@ -31,7 +34,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         var (result, infos) = await connection.UseAsync(async daemon =>
         {
             begun();
-            var built = await BuildAsync(daemon, attempt, message => Listen(message, log, said), cancellation);
+            var built = await BuildInTimeAsync(daemon, attempt, message => Listen(message, log, said), cancellation);
             await rooting;
             return built;
         });
@@ -54,6 +57,32 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         if (session.Builder.IsLocal || !GoesAsDerivation(attempt)) return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation);
         await supply.LearnAsync(local, [job.Path], cancellation);
         return await supply.EnsureAsync(session, [job.Path, .. job.Inputs], attempt.Urgency, cancellation);
+    }
+
+    /// <summary>Builds, and does not rely on the daemon alone for the limits of the build.</summary>
+    private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildInTimeAsync(
+        DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, CancellationToken cancellation)
+    {
+        // A whole goal may be several builds, each with the time to itself.
+        using var inAll = new SilenceWatch(LimitOf(attempt.Job.IsWholeGoal ? null : request.Timeout), clock.Time, cancellation);
+        using var silent = new SilenceWatch(LimitOf(request.MaxSilentTime), clock.Time, inAll.Token);
+        try
+        {
+            return await BuildAsync(daemon, attempt, Hear, silent.Token);
+        }
+        catch (OperationCanceledException) when ((inAll.HasRunOut || silent.HasRunOut) && !cancellation.IsCancellationRequested)
+        {
+            throw new NixBuildFarmException(
+                "BuildNotEnded", $"The Nix daemon of {attempt.Session} has not ended {attempt.Job.Name}, although its time was up.", $"See what nix-daemon does on {attempt.Session}.");
+        }
+
+        static TimeSpan LimitOf(TimeSpan? limit) => limit is { } given ? given + Grace : System.Threading.Timeout.InfiniteTimeSpan;
+
+        void Hear(DaemonMessage message)
+        {
+            silent.Resume();
+            said(message);
+        }
     }
 
     /// <summary>Builds. Where that takes no further round trip, the outputs are described as well.</summary>

@@ -1,4 +1,3 @@
-using NixBuildFarm.Builders;
 using NixBuildFarm.Logs;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
@@ -56,11 +55,12 @@ public sealed class BuildRun
     public async Task<IReadOnlyList<NixBuildResult>> RunAsync(CancellationToken cancellation)
     {
         await using var history = RunHistory.Open(store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null);
-        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink });
+        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink }, time);
         var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
         var connector = new FarmConnector(request, sessions, localOpening, observer);
         var evaluating = request.Evaluate(cancellation);
-        var remote = Connect(connector, await history.TroublesAsync(), cancellation);
+        var remote = new RemoteBuilders(request, connector, await history.TroublesAsync(), time.GetUtcNow());
+        remote.ConnectLikely(cancellation);
 
         // The run begins when it is known what it is about; what does not evaluate is none.
         var requested = await evaluating;
@@ -81,21 +81,11 @@ public sealed class BuildRun
         }
     }
 
-    /// <summary>Begins to connect the builders, but for those that made trouble not long ago.</summary>
-    private Remote Connect(FarmConnector connector, IReadOnlyList<BuilderTrouble> known, CancellationToken cancellation)
-    {
-        var now = time.GetUtcNow();
-        var troubles = known.ToDictionary(trouble => trouble.Builder);
-        var resting = request.Builders.Where(builder => !builder.IsLocal && troubles.GetValueOrDefault(builder.Name)?.PauseAt(now) > TimeSpan.Zero).ToArray();
-        var rest = request.Builders.Where(builder => !builder.IsLocal).Except(resting);
-        return new([.. rest.Select(builder => connector.TryConnectAsync(builder, cancellation))], resting, troubles);
-    }
-
     private async Task<IReadOnlyList<NixBuildResult>> RunAsync(
         IReadOnlyList<RequestedDerivation> requested,
         Task<BuilderSession> localOpening,
         FarmConnector connector,
-        Remote remote,
+        RemoteBuilders remote,
         RunHistory history,
         RunRecorder recorder,
         CancellationToken cancellation)
@@ -113,27 +103,28 @@ public sealed class BuildRun
     private static IEnumerable<NixBuildResult> InOrder(IReadOnlyList<RequestedDerivation> requested, IReadOnlyList<NixBuildResult> results) =>
         requested.Select(r => r.Derivation.ToString()).Distinct().Join(results, path => path, result => result.DerivationPath, (_, result) => result);
 
-    private async Task BuildAsync(RunJobs jobs, BuilderSession local, FarmConnector connector, Remote remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
+    private async Task BuildAsync(RunJobs jobs, BuilderSession local, FarmConnector connector, RemoteBuilders remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
     {
         var clock = recorder.Clock;
+        var (connecting, resting) = remote.ConnectUseful(jobs.Graph, cancellation);
         var meter = new LinkMeter(clock, history.Note);
         var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded, request.CopyBack == CopyBack.All ? local : null);
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
         await supply.LearnAsync(local, jobs.LocalInputs, cancellation);
         jobs.Weigh(catalog);
-        var connected = Task.WhenAll(remote.Connecting);
-        if (local.Facts.Trusted) await Task.WhenAny(connected, Task.Delay(Gathering, time, cancellation));
-        else await RefuseIfNothingMayComeHomeAsync(connected);
+        var connected = Task.WhenAll(connecting);
+        if (!local.Facts.Trusted) await RefuseIfNothingMayComeHomeAsync(connecting, cancellation);
+        await Task.WhenAny(connected, Task.Delay(Gathering, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
 
-        var (early, late) = (remote.Connecting.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).ToArray(), remote.Connecting.Where(r => !r.IsCompletedSuccessfully).ToArray());
+        var (early, late) = (connecting.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).ToArray(), connecting.Where(r => !r.IsCompletedSuccessfully).ToArray());
         var farm = early.Select(r => r.Session).OfType<BuilderSession>().ToList();
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
         var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock);
         using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, remote.Troubles.Values, cancellation);
         meter.Measured += loop.Learn;
         foreach (var slow in late) loop.Expect(slow);
-        foreach (var builder in remote.Resting) loop.LeaveAlone(builder, remote.Troubles[builder.Name]);
+        foreach (var builder in resting) loop.LeaveAlone(builder, remote.Troubles[builder.Name]);
         foreach (var missing in early.Where(r => r.Error is not null)) loop.MissBuilder(missing.Builder, missing.Error!);
         try
         {
@@ -145,19 +136,24 @@ public sealed class BuildRun
         }
     }
 
-    private static async Task RefuseIfNothingMayComeHomeAsync(Task<Connected[]> connected)
+    /// <summary>Waits for a builder whose outputs may come home; there is none where each has said so.</summary>
+    private async Task RefuseIfNothingMayComeHomeAsync(IReadOnlyList<Task<Connected>> connecting, CancellationToken cancellation)
     {
-        var builders = await connected;
-        if (builders.Length == 0 || builders.Any(builder => builder.Session is not null)) return;
+        if (connecting.Count == 0) return;
+        for (var left = connecting.ToList(); left.Count > 0;)
+        {
+            var first = await Task.WhenAny(left).WaitAsync(cancellation);
+            if ((await first).Session is not null) return;
+            left.Remove(first);
+        }
+        foreach (var connection in connecting)
+        {
+            var (builder, _, error) = await connection;
+            observer.BuilderFailed(builder, error!);
+        }
         throw new NixBuildFarmException(
             "UntrustedUser",
             "The local Nix daemon does not trust this user, and no builder signs with a key that it trusts: nothing that is built elsewhere could come home. Nothing was built.",
             LocalTrust.Recommendation);
     }
-
-    /// <summary>The builders beside the local one.</summary>
-    /// <param name="Connecting">What comes of connecting them.</param>
-    /// <param name="Resting">Those that are not connected yet.</param>
-    /// <param name="Troubles">What trouble any of them made.</param>
-    private sealed record Remote(IReadOnlyList<Task<Connected>> Connecting, IReadOnlyList<NixBuilder> Resting, IReadOnlyDictionary<string, BuilderTrouble> Troubles);
 }

@@ -13,9 +13,17 @@ namespace NixBuildFarm.Running;
 /// </summary>
 internal sealed class BuilderSession : IAsyncDisposable
 {
+    /// <summary>
+    /// How long a daemon may say nothing when it has work to do: it fetches something, or registers what it got. Nix gives its own downloads
+    /// as long (<c>stalled-download-timeout</c>).
+    /// </summary>
+    public static readonly TimeSpan WorkLimit = TimeSpan.FromMinutes(5);
+
     private const long FewBytes = 1 << 20;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan RemoteAnswerLimit = TimeSpan.FromSeconds(30);
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ClosurePatience = TimeSpan.FromSeconds(10);
 
     private readonly IBuilderTransport transport;
@@ -24,12 +32,16 @@ internal sealed class BuilderSession : IAsyncDisposable
     private readonly Connection control;
     private readonly CancellationTokenSource closing;
     private readonly object rootGate = new();
+    private readonly TimeProvider time;
     private RootRequest? nextRoots;
+    private Task leaving = Task.CompletedTask;
     private volatile bool isClosed;
+    private volatile BuilderException? givenUp;
     private volatile bool tellsNoClosures;
 
-    private BuilderSession(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, Connection control, BuilderFacts facts, Task<Connection>? bulk, CancellationTokenSource closing)
+    private BuilderSession(NixBuilder builder, IBuilderTransport transport, DaemonOptions options, Connection control, BuilderFacts facts, Task<Connection>? bulk, CancellationTokenSource closing, TimeProvider time)
     {
+        this.time = time;
         this.closing = closing;
         if (bulk is not null) idle[ChannelUse.Bulk] = [bulk];
         Builder = builder.On(facts.Machine);
@@ -48,6 +60,18 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <summary>Whether the builder may fetch inputs from its own substituters.</summary>
     public bool UsesSubstitutes => Options.UseSubstitutes;
 
+    /// <summary>
+    /// How long a builder may say nothing about a small question. The local daemon may have to wait for its garbage collector; without it
+    /// there is no going on, so it has longer.
+    /// </summary>
+    public TimeSpan AnswerLimit => Builder.IsLocal ? TimeSpan.FromMinutes(10) : RemoteAnswerLimit;
+
+    /// <summary>How long a builder may send nothing of a NAR. The local disk may be busy with what comes home.</summary>
+    public TimeSpan GivingLimit => Builder.IsLocal ? WorkLimit : TimeSpan.FromMinutes(1);
+
+    /// <summary>Whether the builder has failed although its connections live.</summary>
+    public bool IsGivenUp => givenUp is not null;
+
     /// <summary>What the builder said of itself.</summary>
     public BuilderFacts Facts { get; }
 
@@ -57,10 +81,13 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <param name="options">The settings of each connection.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <param name="forNars">Whether many NARs are to follow: their connection is then opened at the same time.</param>
+    /// <param name="limit">How long it may say nothing when it is asked what it is; null: as long as to any question.</param>
+    /// <param name="time">The clock; null: the machine's.</param>
     /// <exception cref="BuilderException">It cannot be reached or used.</exception>
     public static async Task<BuilderSession> OpenAsync(
-        NixBuilder builder, IBuilderTransport transport, DaemonOptions options, CancellationToken cancellation, bool forNars = false)
+        NixBuilder builder, IBuilderTransport transport, DaemonOptions options, CancellationToken cancellation, bool forNars = false, TimeSpan? limit = null, TimeProvider? time = null)
     {
+        time ??= TimeProvider.System;
         var untilClosed = new CancellationTokenSource();
         using var patience = new CancellationTokenSource();
         // Both at once: a distant builder answers them in the time of one.
@@ -69,10 +96,11 @@ internal sealed class BuilderSession : IAsyncDisposable
         Connection? first = null;
         try
         {
-            first = await Connection.OpenAsync(builder, transport, ChannelUse.Build, options, cancellation);
-            var facts = await BuilderProbe.AskAsync(first.Daemon, cancellation);
+            first = await Connection.OpenAsync(builder, transport, ChannelUse.Build, options, cancellation, limit);
+            var daemon = first.Daemon;
+            var facts = await WatchAsync(daemon, limit ?? (builder.IsLocal ? WorkLimit : RemoteAnswerLimit), time, token => BuilderProbe.AskAsync(daemon, token), what => Silent(builder.Name, what), cancellation);
             patience.CancelAfter(BuilderMachine.Patience);
-            return new(builder, transport, options, first, facts with { Machine = await machine.WaitAsync(cancellation) }, bulk, untilClosed);
+            return new(builder, transport, options, first, facts with { Machine = await machine.WaitAsync(cancellation) }, bulk, untilClosed, time);
         }
         catch
         {
@@ -87,8 +115,9 @@ internal sealed class BuilderSession : IAsyncDisposable
 
     /// <summary>
     /// Asks something over the control connection, one question at a time. Who calls a question off does not wait for the answer any more; the
-    /// question is left to its end, since the connection holds the roots of others.
+    /// question is left to its end, since the connection holds the roots of others. A builder that leaves it unanswered is lost.
     /// </summary>
+    /// <exception cref="BuilderException">The builder is lost.</exception>
     public async Task<T> AskAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation)
     {
         await controlTurn.WaitAsync(cancellation);
@@ -98,7 +127,8 @@ internal sealed class BuilderSession : IAsyncDisposable
         {
             try
             {
-                return await question(control.Daemon, CancellationToken.None);
+                if (givenUp is { } reason) throw reason;
+                return await WatchAsync(control.Daemon, AnswerLimit, time, token => question(control.Daemon, token), GiveUp, CancellationToken.None);
             }
             finally
             {
@@ -153,6 +183,11 @@ internal sealed class BuilderSession : IAsyncDisposable
         return await reserved.UseAsync(work);
     }
 
+    /// <summary>The same for a question that may be work for the daemon, such as fetching something first: others do not wait for its answer.</summary>
+    /// <exception cref="BuilderException">The builder is lost, also where it says nothing for too long.</exception>
+    public Task<T> AskBesideAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation) =>
+        UseAsync(ChannelUse.Build, daemon => WatchAsync(daemon, WorkLimit, time, token => question(daemon, token), GiveUp, cancellation), cancellation);
+
     /// <summary>The same for what has no result.</summary>
     public Task UseAsync(ChannelUse use, Func<DaemonConnection, Task> work, CancellationToken cancellation) => UseAsync(use, Answerless(work), cancellation);
 
@@ -205,17 +240,17 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <summary>Whether the builder answers a small question soon. One that is busy with another of ours is not disturbed, and counts as well.</summary>
     public async Task<bool> AnswersAsync(CancellationToken cancellation)
     {
-        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limited.CancelAfter(Patience);
-        if (isClosed) return false;
+        if (isClosed || givenUp is not null) return false;
         if (!await controlTurn.WaitAsync(Patience, cancellation)) return true;
+        using var watch = new SilenceWatch(Patience, time, cancellation);
         try
         {
-            await control.Daemon.QueryValidPathsAsync([], substitute: false, limited.Token);
+            await control.Daemon.QueryValidPathsAsync([], substitute: false, watch.Token);
             return true;
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
+            if (watch.HasRunOut) GiveUp($"has left a question unanswered for {Patience.TotalSeconds:0.#} s");
             return false;
         }
         finally
@@ -224,12 +259,50 @@ internal sealed class BuilderSession : IAsyncDisposable
         }
     }
 
+    /// <summary>Asks a small question, and waits for the answer in patience.</summary>
+    /// <exception cref="BuilderException">There is none: the builder is lost.</exception>
+    public Task PingAsync(CancellationToken cancellation) => AskAsync((daemon, token) => daemon.QueryValidPathsAsync([], substitute: false, token), cancellation);
+
+    /// <summary>The builder has failed although its connections live: from now on it counts as one that does not answer.</summary>
+    /// <param name="what">What it did not do.</param>
+    public BuilderException GiveUp(string what)
+    {
+        var reason = Silent(Builder.Name, what);
+        return Interlocked.CompareExchange(ref givenUp, reason, null) ?? reason;
+    }
+
+    /// <summary>Waits for a daemon as long as something passes between us.</summary>
+    private static async Task<T> WatchAsync<T>(
+        DaemonConnection daemon, TimeSpan limit, TimeProvider time, Func<CancellationToken, Task<T>> question, Func<string, BuilderException> silent, CancellationToken cancellation)
+    {
+        var passed = daemon.Passed;
+        using var watch = new SilenceWatch(limit, time, cancellation, () => passed != (passed = daemon.Passed));
+        try
+        {
+            return await question(watch.Token);
+        }
+        catch (OperationCanceledException) when (watch.HasRunOut && !cancellation.IsCancellationRequested)
+        {
+            throw silent($"has left a question unanswered for {limit.TotalSeconds:0.#} s");
+        }
+    }
+
+    private static BuilderException Silent(string builder, string what) => new(
+        builder, BuilderFailure.ConnectionLost, $"{builder} {what}, although its connection lives.", $"See what its nix-daemon does, and whether the disk of {builder} answers.");
+
     /// <summary>Closes every connection, and so ends every build that still runs here. The transport stays open: it is not ours.</summary>
     public async ValueTask DisposeAsync()
     {
         isClosed = true;
         await closing.CancelAsync();
         await Task.WhenAll(idle.Values.SelectMany(pool => pool).Select(CloseAsync).Append(control.DisposeAsync().AsTask()));
+        await leaving;
+    }
+
+    /// <summary>Closes a connection; whoever used it does not wait for a peer that may not listen.</summary>
+    private void Leave(Connection connection)
+    {
+        lock (rootGate) leaving = Task.WhenAll(leaving, connection.DisposeAsync().AsTask());
     }
 
     private static async Task CloseAsync(Task<Connection> opening)
@@ -292,7 +365,7 @@ internal sealed class BuilderSession : IAsyncDisposable
         {
             await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!opening.IsCompletedSuccessfully) return;
-            if (session.isClosed || opening.Result.Daemon.IsBroken) await opening.Result.DisposeAsync();
+            if (session.isClosed || opening.Result.Daemon.IsBroken) session.Leave(opening.Result);
             else pool.Add(opening);
         }
     }
@@ -314,12 +387,14 @@ internal sealed class BuilderSession : IAsyncDisposable
         public DaemonConnection Daemon { get; }
 
         public static async Task<Connection> OpenAsync(
-            NixBuilder builder, IBuilderTransport transport, ChannelUse use, DaemonOptions options, CancellationToken cancellation)
+            NixBuilder builder, IBuilderTransport transport, ChannelUse use, DaemonOptions options, CancellationToken cancellation, TimeSpan? limit = null)
         {
             var opened = await transport.OpenAsync(use, cancellation);
+            var description = Describe(builder, opened, use) with { Settings = options };
+            if (limit is { } greeting) description = description with { HandshakeTimeout = greeting };
             try
             {
-                return new(opened, await DaemonConnection.OpenAsync(opened.Stream, Describe(builder, opened, use) with { Settings = options }, cancellation));
+                return new(opened, await DaemonConnection.OpenAsync(opened.Stream, description, cancellation));
             }
             catch
             {

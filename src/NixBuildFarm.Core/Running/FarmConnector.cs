@@ -5,7 +5,7 @@ namespace NixBuildFarm.Running;
 /// <summary>Connects the builders of a run, and sees that what they build may come home.</summary>
 internal sealed class FarmConnector(BuildRequest request, SessionSet sessions, Task<BuilderSession> localOpening, IBuildObserver observer)
 {
-    /// <summary>Connects a builder. One that cannot be used is told to the observer, and is a result.</summary>
+    /// <summary>Connects a builder. That it cannot be used is a result: whether it matters is for the run to say.</summary>
     /// <exception cref="OperationCanceledException">The run has ended.</exception>
     public async Task<Connected> TryConnectAsync(NixBuilder builder, CancellationToken cancellation)
     {
@@ -15,7 +15,6 @@ internal sealed class FarmConnector(BuildRequest request, SessionSet sessions, T
         }
         catch (NixBuildFarmException e)
         {
-            observer.BuilderFailed(builder, e);
             return new(builder, null, e);
         }
     }

@@ -54,6 +54,6 @@ public sealed record RunProgress(int Total, int Done, int Failed, IReadOnlyList<
     /// <summary>Bytes of NARs that were sent for what has ended.</summary>
     public long Supplied { get; init; }
 
-    /// <summary>How many have not begun.</summary>
-    public int Waiting => Total - Done - Failed - Running.Count;
+    /// <summary>How many have not begun. What was built, and is built again since its builder was lost, is done and running.</summary>
+    public int Waiting => Math.Max(0, Total - Done - Failed - Running.Count);
 }

@@ -24,9 +24,8 @@ internal static class LocalTrust
     public static async Task<string?> WhyNotAsync(BuilderSession builder, BuilderSession local, CancellationToken cancellation)
     {
         var output = RandomPath(ProbeName);
-        var built = await builder.UseAsync(
-            ChannelUse.Build,
-            daemon => daemon.BuildDerivationAsync(RandomPath(ProbeName + ".drv"), Probe(output), BuildMode.Normal, sink: null, cancellation),
+        var built = await builder.AskBesideAsync(
+            (daemon, token) => daemon.BuildDerivationAsync(RandomPath(ProbeName + ".drv"), Probe(output), BuildMode.Normal, sink: null, token),
             cancellation);
         if (!built.IsSuccess) return $"{builder} cannot build at all: {built.ErrorMessage}";
         var info = await builder.AskAsync((daemon, token) => daemon.QueryPathInfoAsync(output, token), cancellation);

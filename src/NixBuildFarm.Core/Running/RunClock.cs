@@ -8,6 +8,9 @@ internal sealed class RunClock(TimeProvider time)
 {
     private readonly long beginning = time.GetTimestamp();
 
+    /// <summary>The clock itself.</summary>
+    public TimeProvider Time => time;
+
     /// <summary>When the run began.</summary>
     public DateTimeOffset Started { get; } = time.GetUtcNow();
 

@@ -20,6 +20,7 @@ internal sealed class RunHistory : IAsyncDisposable
     private readonly Task<IReadOnlyList<BuilderTrouble>> readingTroubles;
     private readonly Task<Bandwidths> reading;
     private readonly Task writing;
+    private readonly HashSet<string> compressed = [];
     private List<BuildObservation> builds = [];
     private List<TransferObservation> transfers = [];
     private Dictionary<string, BuilderTrouble> troubles = [];
@@ -68,13 +69,22 @@ internal sealed class RunHistory : IAsyncDisposable
     /// </summary>
     public void Note(TransferObservation transfer)
     {
-        if (HasSlowLink(transfer.Builder)) return;
+        lock (gate)
+        {
+            if (compressed.Contains(transfer.Builder)) return;
+            transfers.Add(transfer);
+        }
         if (reading.IsCompletedSuccessfully) reading.Result.Learn(transfer);
-        lock (gate) transfers.Add(transfer);
     }
 
-    /// <summary>Whether the link to a builder is known to be so slow that compressing pays.</summary>
-    public bool HasSlowLink(string builder) => reading.IsCompletedSuccessfully && reading.Result.IsSlow(builder);
+    /// <summary>Whether the link to a builder is known to be so slow that compressing pays. Who asks compresses from then on.</summary>
+    public bool HasSlowLink(string builder)
+    {
+        var isSlow = reading.IsCompletedSuccessfully && reading.Result.IsSlow(builder);
+        if (!isSlow) return false;
+        lock (gate) compressed.Add(builder);
+        return true;
+    }
 
     /// <summary>A builder with what is known by now of its link.</summary>
     public FarmBuilder WithBandwidth(FarmBuilder builder) => reading.IsCompletedSuccessfully ? reading.Result.ApplyTo(builder) : builder;

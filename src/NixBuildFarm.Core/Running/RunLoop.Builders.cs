@@ -6,7 +6,11 @@ namespace NixBuildFarm.Running;
 // Who takes part: builders that join late, are lost, come back, or are left alone for a while.
 internal sealed partial class RunLoop
 {
+    /// <summary>How often a builder is asked whether its daemon lives: a connection says nothing of that.</summary>
+    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
+
     private readonly Dictionary<string, CircuitBreaker> breakers;
+    private readonly Dictionary<string, string> troubleOf = [];
     private readonly TaskCompletionSource needed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly HashSet<RunJob> withoutBuilder = [];
     private int buildersToCome;
@@ -24,7 +28,7 @@ internal sealed partial class RunLoop
         buildersToCome++;
         RunBeside(async () =>
         {
-            var (builder, session, error) = await connection;
+            var (builder, session, error) = await connection.WaitAsync(stop.Token);
             Post(() =>
             {
                 came();
@@ -53,15 +57,56 @@ internal sealed partial class RunLoop
         }
     }
 
-    /// <summary>Notes a builder that could not be reached: it may still come, but nothing waits for it.</summary>
+    /// <summary>Tells of a builder that could not be reached: it may still come, but nothing waits for it.</summary>
     public void MissBuilder(NixBuilder builder, NixBuildFarmException error)
     {
+        TellOfFailure(builder, error);
         if (!CanPass(error)) return;
         var breaker = BreakerOf(builder);
         while (breaker.HasHope) breaker.Open();
         Remember(builder, error.Message);
         AwaitReturn(builder);
     }
+
+    private void TellOfFailure(NixBuilder builder, NixBuildFarmException error)
+    {
+        troubleOf[builder.Name] = error.Message;
+        reporter.BuilderFailed(builder, error);
+    }
+
+    /// <summary>Why no builder takes a job, those among them that are not there.</summary>
+    private string WhyNobody(RunJob job)
+    {
+        var here = scheduler.Builders;
+        var absent = estimates.Farm.Where(builder => here.All(other => other.Name != builder.Name)).ToArray();
+        var reasons = scheduler.WhyNot(job.Index).Zip(here, (why, builder) => IsLost(builder) ? TroubleWith(builder) ?? why : why);
+        return ReasonText.Refusals(
+            [.. reasons, .. absent.Select(builder => Eligibility.Of(scheduler.Graph[job.Index], builder).Problem ?? TroubleWith(builder) ?? "it has not answered")],
+            [.. here, .. absent]);
+
+        bool IsLost(FarmBuilder builder) => farm.FindIndex(session => session.Builder.Name == builder.Name) is >= 0 and var index && scheduler.StatusOf(index) == BuilderStatus.Lost;
+        string? TroubleWith(FarmBuilder builder) => troubleOf.GetValueOrDefault(builder.Name)?.TrimEnd('.');
+    }
+
+    /// <summary>Asks a builder now and then whether its daemon lives, as long as the run and the session last.</summary>
+    private void Attend(BuilderSession session) => RunBeside(async () =>
+    {
+        try
+        {
+            while (true)
+            {
+                await clock.DelayAsync(Heartbeat, stop.Token);
+                await session.PingAsync(stop.Token);
+            }
+        }
+        catch (BuilderException e)
+        {
+            Post(() =>
+            {
+                if (session == local || farm.Contains(session)) Lose(session, e);
+            });
+        }
+    });
 
     /// <summary>Finds the builder that an error is about, if it is about one of the farm; it need not be the one that builds: inputs come from others.</summary>
     private BuilderSession? SuspectOf(Exception error, BuilderSession here) => error is not BuilderException e ? null
@@ -113,7 +158,7 @@ internal sealed partial class RunLoop
         scheduler.Apply(new SchedulingEvent.BuilderLost(clock.Now, builder));
         catalog.Forget(session);
         RunBeside(() => connector.CloseAsync(session));
-        reporter.BuilderFailed(session.Builder, error.About(interrupted.Select(attempt => attempt.Job.Name)));
+        TellOfFailure(session.Builder, error.About(interrupted.Select(attempt => attempt.Job.Name)));
         foreach (var attempt in interrupted)
         {
             NoteFailure(attempt, error.Message);
@@ -124,7 +169,8 @@ internal sealed partial class RunLoop
         if (error.Failure == BuilderFailure.FalseResult) Remember(session.Builder, error.Message);
         if (!CanPass(error)) return;
         Remember(session.Builder, error.Message);
-        AwaitReturn(session.Builder, had);
+        // What it has is of no use where it does not give it.
+        AwaitReturn(session.Builder, session.IsGivenUp ? null : had);
     }
 
     private void BuildLostOutputsAgain(BuilderSession session)
@@ -200,7 +246,7 @@ internal sealed partial class RunLoop
         }
         else
         {
-            reporter.BuilderFailed(builder, error);
+            TellOfFailure(builder, error);
         }
     }
 
@@ -275,6 +321,7 @@ internal sealed partial class RunLoop
         if (known < 0) farm.Add(session);
         else farm[known] = session;
         scheduler.Apply(new SchedulingEvent.BuilderJoined(clock.Now, Describe(session)));
+        Attend(session);
         reporter.Decided(known < 0 ? $"{session} has joined." : $"{session} is back.");
     }
 

@@ -75,6 +75,7 @@ internal sealed partial class RunLoop
         GiveUpHomecoming(attempt, builder, outcome, trouble);
         if (!job.IsRequested || job.HasEnded || scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
         NoteFailure(attempt, trouble.Message);
+        if (attempt.Session.IsGivenUp && scheduler.Builders.Count > 1) Exclude(job.Index, builder);
         if (job.Tries >= request.MaxAttempts) GiveUpAfterTries(attempt);
     }
 }

@@ -113,6 +113,7 @@ internal sealed partial class RunLoop : IDisposable
         {
             foreach (var job in jobs.Where(job => job.IsSubstitution)) RunBeside(() => SubstituteAsync(job));
             foreach (var job in jobs) NoteReady(job.Index);
+            foreach (var session in farm.Append(local).Distinct()) Attend(session);
             Decide();
             while (scheduler.Remaining + copiesToCome > 0 && !stop.IsCancellationRequested)
             {
@@ -413,7 +414,7 @@ internal sealed partial class RunLoop : IDisposable
             TryThoseLeftAlone();
             return;
         }
-        var why = ReasonText.Refusals(scheduler.WhyNot(job.Index), scheduler.Builders);
+        var why = WhyNobody(job);
         scheduler.Apply(new SchedulingEvent.JobResolved(clock.Now, job.Index, ExternalOutcome.Cancelled));
         reporter.End(
             job,

@@ -7,16 +7,21 @@ namespace NixBuildFarm.Running;
 /// <summary>The sessions of a run, closed together when it ends, however it ends.</summary>
 internal sealed class SessionSet : IAsyncDisposable
 {
+    /// <summary>Longer than telling a peer that listens, shorter than a person at the prompt notices.</summary>
+    private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(500);
+
     private readonly IBuilderTransportFactory transports;
     private readonly TransportOptions options;
+    private readonly TimeProvider time;
     private readonly object gate = new();
     private readonly CancellationTokenSource closing = new();
     private readonly List<(IBuilderTransport Transport, Task<BuilderSession> Session)> opened = [];
     private volatile bool isComplete;
 
     /// <summary>Makes an empty set.</summary>
-    public SessionSet(IBuilderTransportFactory transports, TransportOptions options)
+    public SessionSet(IBuilderTransportFactory transports, TransportOptions options, TimeProvider? time = null)
     {
+        this.time = time ?? TimeProvider.System;
         this.transports = transports;
         this.options = options with { IsComplete = () => isComplete };
     }
@@ -47,15 +52,29 @@ internal sealed class SessionSet : IAsyncDisposable
         return session;
     }
 
-    /// <summary>Closes all of them at once; one that is still being opened is given up.</summary>
+    /// <summary>
+    /// Closes all of them at once; one that is still being opened is given up. Nobody waits for a peer that does not listen: what is left of
+    /// the closing goes on by itself.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
-        await closing.CancelAsync();
         (IBuilderTransport Transport, Task<BuilderSession> Session)[] all;
         lock (gate) all = [.. opened];
+        await BrieflyAsync(CloseAllAsync(all));
+    }
+
+    private async Task CloseAllAsync((IBuilderTransport Transport, Task<BuilderSession> Session)[] all)
+    {
+        await closing.CancelAsync();
         await Task.WhenAll(all.Select(member => CloseAsync(member.Session)));
         await Task.WhenAll(all.Select(member => member.Transport.DisposeAsync().AsTask()));
         closing.Dispose();
+    }
+
+    private static async Task BrieflyAsync(Task closing)
+    {
+        if (await Task.WhenAny(closing, Task.Delay(Farewell)) == closing) await closing;
+        else _ = closing.ContinueWith(static left => _ = left.Exception, TaskScheduler.Default);
     }
 
     /// <summary>Closes one before the others.</summary>
@@ -69,15 +88,20 @@ internal sealed class SessionSet : IAsyncDisposable
             member = opened[index];
             opened.RemoveAt(index);
         }
-        await session.DisposeAsync();
-        await member.Transport.DisposeAsync();
+        await BrieflyAsync(CloseAsync());
+
+        async Task CloseAsync()
+        {
+            await session.DisposeAsync();
+            await member.Transport.DisposeAsync();
+        }
     }
 
     private async Task<BuilderSession> OpenAsync(
         NixBuilder builder, IBuilderTransport transport, DaemonOptions daemonOptions, bool forNars, CancellationToken cancellation)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
-        return await BuilderSession.OpenAsync(builder, transport, daemonOptions, either.Token, forNars);
+        return await BuilderSession.OpenAsync(builder, transport, daemonOptions, either.Token, forNars, time: time);
     }
 
     private static async Task CloseAsync(Task<BuilderSession> opening)

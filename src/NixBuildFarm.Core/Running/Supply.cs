@@ -186,7 +186,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         // The local store's substituters have been asked when the run began. Those of a builder may take their time to
         // send what they have, and nobody else's question is to wait for that.
         var valid = substitute && to.UsesSubstitutes && !to.Builder.IsLocal
-            ? await to.UseAsync(ChannelUse.Build, daemon => daemon.QueryValidPathsAsync(paths, substitute: true, cancellation), cancellation)
+            ? await to.AskBesideAsync((daemon, token) => daemon.QueryValidPathsAsync(paths, substitute: true, token), cancellation)
             : await to.AskAsync((daemon, token) => daemon.QueryValidPathsAsync(paths, substitute: false, token), cancellation);
         foreach (var info in unknown.Where(info => valid.Contains(info.Path))) catalog.AddHolder(info.Path, to);
     }
@@ -293,9 +293,15 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
             async daemon =>
             {
                 using var measurement = Measure(to, sources.Values);
+                var passed = daemon.Passed;
+                using var taking = new SilenceWatch(BuilderSession.WorkLimit, transfers.Time, cancellation, () => passed != (passed = daemon.Passed));
                 try
                 {
-                    await daemon.AddMultipleToStoreAsync([.. items.Select(Source)], repair: false, MayGoUnchecked, cancellation, Added);
+                    await daemon.AddMultipleToStoreAsync([.. items.Select(item => Source(item, taking))], repair: false, MayGoUnchecked, taking.Token, Added);
+                }
+                catch (OperationCanceledException) when (taking.HasRunOut && !cancellation.IsCancellationRequested)
+                {
+                    throw to.GiveUp($"has taken nothing of {items[0].Info.Path} for {BuilderSession.WorkLimit.TotalMinutes} minutes");
                 }
                 catch (DaemonException e) when (e.RefusesContent && e.Refused is { } refused && sources[refused] is { Builder.IsLocal: false } from)
                 {
@@ -314,24 +320,29 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         bool MayGoUnchecked(PathInfo info) => to.Facts.Trusted && catalog.IsVouchedFor(info);
 
         // As with nix copy: the store that takes a path has not built it.
-        NarSource Source((PathInfo Info, BuilderSession From) item) => new(
+        NarSource Source((PathInfo Info, BuilderSession From) item, SilenceWatch taking) => new(
             item.Info with { Ultimate = false },
             async (nar, stop) =>
             {
-                using var watch = new StallWatch(transfers.Time, stop);
-                await using var outlet = new TransferStream(nar, transfer, watch, sent);
+                using var giving = new SilenceWatch(item.From.GivingLimit, transfers.Time, stop);
+                await using var outlet = new TransferStream(nar, transfer, giving, taking, sent);
+                taking.Hold();
                 try
                 {
-                    await feeds[item.From].TakeAsync(outlet).WaitAsync(watch.Token);
+                    await feeds[item.From].TakeAsync(outlet).WaitAsync(giving.Token);
                 }
-                catch (OperationCanceledException) when (watch.HasStalled && !stop.IsCancellationRequested)
+                catch (OperationCanceledException) when (giving.HasRunOut && !stop.IsCancellationRequested)
                 {
-                    throw new NarSourceException(item.Info.Path, item.From, Stalled(item.From, item.Info.Path));
+                    throw new NarSourceException(item.Info.Path, item.From, item.From.GiveUp($"has sent nothing of {item.Info.Path} for {item.From.GivingLimit.TotalMinutes} min"));
                 }
                 catch (NixBuildFarmException e) when (!outlet.HasFailed)
                 {
                     var isDamaged = e.InnerException is NarException { Id: NarException.Malformed };
                     throw new NarSourceException(item.Info.Path, item.From, isDamaged ? new DamagedPathException(item.From.Builder.Name, item.Info.Path, e) : e);
+                }
+                finally
+                {
+                    taking.Resume();
                 }
             });
 
@@ -342,12 +353,6 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
             Release(to, info, transfer);
         }
     }
-
-    private static BuilderException Stalled(BuilderSession from, StorePath path) => new(
-        from.Builder.Name,
-        BuilderFailure.ConnectionLost,
-        $"{from} has sent nothing of {path} for {StallWatch.Limit.TotalMinutes} minutes, although its connection lives.",
-        $"See whether the disk of {from} answers, and what its nix-daemon does.");
 
     /// <summary>From somebody whom it does not trust, a daemon takes what is content-addressed or signed: whether by a key that it knows, it says itself.</summary>
     private static void RefuseWhatIsNotTaken(BuilderSession to, List<PathInfo> paths)

@@ -1,13 +1,15 @@
 using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Running;
 
 /// <summary>Passes on what a transfer sends, piece by piece, when it is its turn.</summary>
 /// <param name="destination">Where it goes.</param>
 /// <param name="transfer">Knows when it is its turn.</param>
-/// <param name="watch">Waits for the next piece.</param>
+/// <param name="giving">Waits for the next piece.</param>
+/// <param name="taking">Waits until a piece is taken.</param>
 /// <param name="sent">Is called with the size of each piece that was sent.</param>
-internal sealed class TransferStream(Stream destination, Transfer transfer, StallWatch watch, Action<int>? sent) : AsyncStream
+internal sealed class TransferStream(Stream destination, Transfer transfer, SilenceWatch giving, SilenceWatch taking, Action<int>? sent) : AsyncStream
 {
     /// <summary>Whether it was the destination that failed.</summary>
     public bool HasFailed { get; private set; }
@@ -16,7 +18,8 @@ internal sealed class TransferStream(Stream destination, Transfer transfer, Stal
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        watch.Hold();
+        giving.Hold();
+        taking.Resume();
         try
         {
             await transfer.SendAsync(destination, buffer, cancellationToken);
@@ -27,6 +30,7 @@ internal sealed class TransferStream(Stream destination, Transfer transfer, Stal
             throw;
         }
         sent?.Invoke(buffer.Length);
-        watch.Resume();
+        taking.Hold();
+        giving.Resume();
     }
 }

@@ -59,8 +59,11 @@ public interface IBuilderTransportFactory
 /// <summary>Limits and settings of the transports of one run.</summary>
 public sealed record TransportOptions
 {
-    /// <summary>How long connecting, the key exchange and the login may take together.</summary>
+    /// <summary>How long a builder may say nothing while it is connected and logged in to, where ssh_config does not say.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Whether <see cref="ConnectTimeout"/> holds although ssh_config says that it may take longer.</summary>
+    public bool IsConnectTimeoutFirm { get; init; }
 
     /// <summary>A connection that stays silent for this long, although it was asked, is dead.</summary>
     public TimeSpan SilenceTimeout { get; init; } = TimeSpan.FromSeconds(25);

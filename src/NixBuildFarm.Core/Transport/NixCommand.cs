@@ -9,6 +9,7 @@ namespace NixBuildFarm.Transport;
 public static class NixCommand
 {
     private const int LongestFailure = 1 << 20;
+    private const string RemoteVariable = "NIX_REMOTE";
 
     /// <summary>Runs a program of Nix and returns what it printed.</summary>
     /// <param name="program">E.g. <c>nix-instantiate</c>, found in PATH.</param>
@@ -38,6 +39,7 @@ public static class NixCommand
             RedirectStandardError = true,
             WorkingDirectory = workingDirectory ?? "",
         };
+        if (GoesThroughDaemon(Environment.GetEnvironmentVariable(RemoteVariable), LocalTransport.SocketPath)) start.Environment[RemoteVariable] = "daemon";
         foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
         using var process = Start(start);
         process.StandardInput.Close();
@@ -65,6 +67,14 @@ public static class NixCommand
         }
         return failure.ToString();
     }
+
+    /// <summary>
+    /// Whether a program of Nix is told to ask the daemon. Root's would open the store itself, and where that is to be migrated wait until our
+    /// own connection to the daemon has ended, which waits for the program.
+    /// </summary>
+    /// <param name="remote">What the user says of it.</param>
+    /// <param name="socket">The daemon's socket.</param>
+    internal static bool GoesThroughDaemon(string? remote, string socket) => string.IsNullOrEmpty(remote) && File.Exists(socket);
 
     /// <summary>What Nix says of an error, without colour, warnings and the word <c>error:</c>.</summary>
     public static string MessageOf(string standardError)

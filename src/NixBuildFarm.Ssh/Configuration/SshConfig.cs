@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Configuration;
 
@@ -64,6 +65,10 @@ internal sealed class SshConfig
 
     /// <summary>The user's own limit for connecting; null: none.</summary>
     public TimeSpan? ConnectTimeout => int.TryParse(One("connecttimeout"), out var seconds) && seconds > 0 ? TimeSpan.FromSeconds(seconds) : null;
+
+    /// <summary>The limit for connecting that holds: the user's own, where nobody has set one that is firm and shorter.</summary>
+    public TimeSpan ConnectTimeoutOf(TransportOptions options) =>
+        ConnectTimeout is { } own && !(options.IsConnectTimeoutFirm && options.ConnectTimeout < own) ? own : options.ConnectTimeout;
 
     /// <summary>Allowed ciphers; empty: whatever both sides can.</summary>
     public IReadOnlyList<string> Ciphers => Names("ciphers");

@@ -1,6 +1,6 @@
-using System.Diagnostics;
 using System.Net.Sockets;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Transport;
 using Renci.SshNet;
 using Renci.SshNet.Common;
 
@@ -10,6 +10,9 @@ namespace NixBuildFarm.Ssh.Connection;
 internal sealed class SshConnection : IAsyncDisposable
 {
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);
+
+    /// <summary>How often in its time limit a server is looked after.</summary>
+    private const int Ticks = 20;
 
     private readonly ServerKey serverKey;
     private readonly SshWire wire;
@@ -57,11 +60,12 @@ internal sealed class SshConnection : IAsyncDisposable
     public async Task<SshChannel?> OpenAsync(string commandLine, TimeSpan limit, CancellationToken cancellation)
     {
         var opening = BlockingTaskScheduler.Run(() => Open(commandLine));
+        using var watch = new SilenceWatch(limit, TimeProvider.System, cancellation);
         try
         {
-            return await opening.WaitAsync(limit, cancellation);
+            return await opening.WaitAsync(watch.Token);
         }
-        catch (TimeoutException)
+        catch (OperationCanceledException) when (watch.HasRunOut && !cancellation.IsCancellationRequested)
         {
             // The others on this connection may be fine; whether the server is still there is the watchdog's question.
             _ = CloseLaterAsync(opening);
@@ -164,28 +168,27 @@ internal sealed class SshConnection : IAsyncDisposable
         wire.Cut();
     }
 
-    // A server that has said nothing for a while is asked to; if it then stays silent too, it is gone. Resuming after the
-    // process itself was stopped asks first as well.
+    // A server that has said nothing for a while is asked to; if it then stays silent too, it is gone. That is counted in ticks, which a
+    // process that gets no processor time does not see; resuming after the process itself was stopped asks first as well.
     private async Task WatchAsync(Session session)
     {
         var limit = target.Options.SilenceTimeout;
-        using var timer = new PeriodicTimer(limit / 20);
+        using var timer = new PeriodicTimer(limit / Ticks);
         var asking = Task.CompletedTask;
-        long askedAt = 0;
+        var unanswered = 0;
         try
         {
             while (await timer.WaitForNextTickAsync(stop.Token))
             {
                 if (wire.Silence < limit * 0.4)
                 {
-                    askedAt = 0;
+                    unanswered = 0;
                 }
-                else if (askedAt == 0)
+                else if (unanswered++ == 0)
                 {
-                    askedAt = Stopwatch.GetTimestamp();
                     if (asking.IsCompleted) asking = BlockingTaskScheduler.Run(() => Ask(session));
                 }
-                else if (Stopwatch.GetElapsedTime(askedAt) >= limit * 0.5)
+                else if (unanswered > Ticks / 2)
                 {
                     Break(target.Errors.Silent(limit));
                     return;

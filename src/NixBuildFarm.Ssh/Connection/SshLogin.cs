@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Ssh.HostKeys;
+using NixBuildFarm.Transport;
 using Renci.SshNet;
 using Renci.SshNet.Common;
 using Renci.SshNet.Messages.Transport;
@@ -13,19 +14,24 @@ namespace NixBuildFarm.Ssh.Connection;
 internal static class SshLogin
 {
     private const int GreetingAttempts = 6;
+
+    /// <summary>A server that goes on talking, and never comes to a login, has so many limits.</summary>
+    private const int LimitsInAll = 6;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);
 
     /// <summary>
-    /// Connects and logs in, within the target's time limit. A server that drops us before its greeting, as sshd does
+    /// Connects and logs in; the server may say nothing for as long as the target's limit. A server that drops us before its greeting, as sshd does
     /// when too many log in at a time (MaxStartups), is tried again a few times.
     /// </summary>
     /// <exception cref="BuilderException">It cannot be done; nothing is left open.</exception>
     public static async Task<SshConnection> ConnectAsync(SshTarget target, CancellationToken cancellation)
     {
+        using var turn = await LoginTurn.TakeAsync(cancellation);
         var limit = target.ConnectTimeout;
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(limit);
+        SshWire? wire = null;
+        using var inAll = new SilenceWatch(limit * LimitsInAll, TimeProvider.System, cancellation);
+        using var watch = new SilenceWatch(limit, TimeProvider.System, inAll.Token, hasHeard: () => wire?.Silence < limit / 10);
         try
         {
             var pause = FirstPause;
@@ -33,12 +39,12 @@ internal static class SshLogin
             {
                 try
                 {
-                    return await TryConnectAsync(target, limit, deadline.Token);
+                    return await TryConnectAsync(target, limit, connected => wire = connected, watch.Token);
                 }
                 catch (NoGreetingException e) when (attempt < GreetingAttempts)
                 {
                     target.Say($"the server closed the connection before its greeting ({e.Message}); trying again in {pause.TotalMilliseconds} ms");
-                    await Task.Delay(pause, deadline.Token);
+                    await Task.Delay(pause, watch.Token);
                     pause *= 2;
                 }
                 catch (NoGreetingException e)
@@ -53,7 +59,7 @@ internal static class SshLogin
         }
     }
 
-    private static async Task<SshConnection> TryConnectAsync(SshTarget target, TimeSpan limit, CancellationToken cancellation)
+    private static async Task<SshConnection> TryConnectAsync(SshTarget target, TimeSpan limit, Action<SshWire> connected, CancellationToken cancellation)
     {
         var (identities, unused) = await BlockingTaskScheduler.Run(() => target.Identities.Load(cancellation)).WaitAsync(cancellation);
         SshWire wire;
@@ -66,6 +72,7 @@ internal static class SshLogin
         {
             throw target.Errors.Unreachable(e);
         }
+        connected(wire);
         target.Say($"connected to {wire.ServerEnd}, logging in as {target.Config.User}");
 
         var info = new ConnectionInfo(

@@ -22,8 +22,8 @@ internal sealed record SshTarget(
     public string Login { get; } = string.Join(
         '\n', [Builder.IdentityFile, Builder.Compress, Config.AgentSocket, Options.SilenceTimeout, .. Config.ConnectionLines]);
 
-    /// <summary>The limit for connecting: ours, or the user's own where that is shorter.</summary>
-    public TimeSpan ConnectTimeout => Config.ConnectTimeout is { } own && own < Options.ConnectTimeout ? own : Options.ConnectTimeout;
+    /// <summary>How long the server may say nothing while we connect and log in.</summary>
+    public TimeSpan ConnectTimeout => Config.ConnectTimeoutOf(Options);
 
     /// <summary>Says a decision, for the Verbose stream.</summary>
     public void Say(string decision) => Options.Verbose?.Invoke($"{Builder.Name}: {decision}");

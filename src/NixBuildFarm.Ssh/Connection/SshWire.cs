@@ -67,7 +67,8 @@ internal sealed class SshWire : IAsyncDisposable
         {
             var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             using var share = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            share.CancelAfter(limit / addresses.Length);
+            // The last may have all that is left.
+            if (!ReferenceEquals(address, addresses[^1])) share.CancelAfter(limit / addresses.Length);
             try
             {
                 await socket.ConnectAsync(new IPEndPoint(address, port), share.Token);

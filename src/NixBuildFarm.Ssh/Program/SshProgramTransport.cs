@@ -15,6 +15,9 @@ internal sealed class SshProgramTransport : IBuilderTransport
     // The name that the builder's own key has in our known_hosts file, whatever host it is.
     private const string PinnedAlias = "nixbuildfarm-builder";
     private const int Attempts = 6;
+
+    /// <summary>ssh itself keeps to the limit for the way to the server's greeting; the login behind it has as long once more, and what a slow start of ssh takes.</summary>
+    private const int LimitsInAll = 3;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
 
     private readonly NixBuilder builder;
@@ -23,6 +26,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
     private readonly SshEnvironment environment;
     private readonly SshErrors errors;
     private readonly IReadOnlyList<string> ciphers;
+    private readonly TimeSpan limit;
     private readonly object sync = new();
     private readonly List<SshProgramChannel> channels = [];
     private readonly CancellationTokenSource closing = new();
@@ -35,6 +39,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
         this.config = config;
         this.options = options;
         this.environment = environment;
+        limit = config.ConnectTimeoutOf(options);
         ciphers = [.. Algorithms.FastestFirst(config.Ciphers)];
         errors = new SshErrors(builder, config);
     }
@@ -44,8 +49,9 @@ internal sealed class SshProgramTransport : IBuilderTransport
     {
         ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
         var commandLine = RemoteCommand.For(builder, use);
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
-        deadline.CancelAfter(options.ConnectTimeout);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
+        using var turn = await LoginTurn.TakeAsync(stop.Token);
+        using var watch = new SilenceWatch(limit * LimitsInAll, TimeProvider.System, stop.Token);
         try
         {
             var pause = FirstPause;
@@ -53,20 +59,20 @@ internal sealed class SshProgramTransport : IBuilderTransport
             {
                 try
                 {
-                    return Keep(await SshProgramChannel.OpenAsync(Arguments(commandLine, Compresses(use)), commandLine, errors, deadline.Token));
+                    return Keep(await SshProgramChannel.OpenAsync(Arguments(commandLine, Compresses(use)), commandLine, errors, watch.Token));
                 }
                 catch (SshProgramChannel.NoGreetingException e)
                 {
                     // sshd drops connections while too many log in at a time (MaxStartups).
                     if (attempt == Attempts) throw errors.ClosedEarly(e);
-                    await Task.Delay(pause, deadline.Token);
+                    await Task.Delay(pause, watch.Token);
                     pause *= 2;
                 }
             }
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && !closing.IsCancellationRequested)
         {
-            throw errors.TimedOut(options.ConnectTimeout, "connecting and logging in");
+            throw errors.TimedOut(limit * LimitsInAll, "connecting and logging in");
         }
     }
 
@@ -113,7 +119,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
             "-oClearAllForwardings=yes",
             "-oControlPath=none",
             "-oLogLevel=ERROR",
-            $"-oConnectTimeout={Math.Max(1, (int)options.ConnectTimeout.TotalSeconds)}",
+            $"-oConnectTimeout={Math.Max(1, (int)limit.TotalSeconds)}",
             $"-oServerAliveInterval={alive}",
             "-oServerAliveCountMax=2",
             "-oPermitLocalCommand=yes",

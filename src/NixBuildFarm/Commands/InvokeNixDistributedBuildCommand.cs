@@ -142,17 +142,35 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     private async Task BuildAsync(RequestMaker make, CommandOutput output, CancellationToken cancellation)
     {
         var request = await make(output, cancellation);
+        var observer = new PipelineObserver(output) { IsLogSeen = isLogSeen };
+        try
+        {
+            await RunAsync(request, observer, output, cancellation);
+        }
+        finally
+        {
+            // The last that is written: with -ErrorAction Stop nothing comes after it.
+            observer.Complete();
+        }
+    }
+
+    private async Task RunAsync(BuildRequest request, PipelineObserver observer, CommandOutput output, CancellationToken cancellation)
+    {
         using var jsonLog = jsonLogFile is null ? null : OpenJsonLog(jsonLogFile, output);
         using var lineLog = lineLogFile is null ? null : OpenLineLog(lineLogFile, output);
         using var display = ContinuousIntegration.IsHere ? null : new RunProgressDisplay(output, request.Named, TimeProvider.System);
-        IBuildObserver?[] others = [jsonLog, lineLog, display is null ? new ContinuousIntegration(output, TimeProvider.System) : null];
+        observer.Display = display;
+        IBuildObserver?[] observers = [observer, jsonLog, lineLog, display is null ? new ContinuousIntegration(output, TimeProvider.System) : null];
         using var history = new SqliteHistory(SqliteHistory.DefaultFile);
-        var run = new BuildRun(request, SessionTransports.With(Credential), history, new CombinedObserver([new PipelineObserver(output, display) { IsLogSeen = isLogSeen }, .. others.OfType<IBuildObserver>()]));
-        await run.RunAsync(cancellation);
-        display?.Dispose();
-        if (run.Record is { } record)
+        var run = new BuildRun(request, SessionTransports.With(Credential), history, new CombinedObserver([.. observers.OfType<IBuildObserver>()]));
+        try
         {
-            foreach (var line in RunSummaryText.Of(record)) output.Remark(line, RunSummaryText.Tag);
+            await run.RunAsync(cancellation);
+        }
+        finally
+        {
+            display?.Dispose();
+            foreach (var line in run.Record is { } record ? RunSummaryText.Of(record) : []) output.Remark(line, RunSummaryText.Tag);
         }
     }
 

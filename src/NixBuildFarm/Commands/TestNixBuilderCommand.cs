@@ -63,7 +63,7 @@ public sealed class TestNixBuilderCommand : AsyncCommand
             : await ConfiguredBuilders.ReadAsync(output, cancellation);
         var transports = SessionTransports.With(Credential, new BuilderTransports(new SshTransportFactory()));
         var limit = TimeSpan.FromSeconds(TimeoutSec);
-        var options = new TransportOptions { ConnectTimeout = limit, Verbose = output.Verbose };
+        var options = new TransportOptions { ConnectTimeout = limit, IsConnectTimeoutFirm = true, Verbose = output.Verbose };
         var allUsable = true;
         await Parallel.ForEachAsync(
             builders,

@@ -34,9 +34,11 @@ public sealed class BuildRunTests : IDisposable
     [Fact]
     public async Task Machines_are_connected_while_nix_evaluates()
     {
-        var top = farm.Derivation("top");
+        // The local machine says which systems are likely to be asked for.
+        farm["ruby"].Features = ["gem"];
+        var top = farm.Derivation("top", environment: new Dictionary<string, string> { ["requiredSystemFeatures"] = "gem" });
 
-        var results = await farm.BuildAsync(top, request => request with { Evaluate = FindAsync }, "ruby");
+        var results = await farm.BuildAsync(top, request => request with { Evaluate = FindAsync }, "local", "ruby");
 
         Assert.Equal("ruby", results["top"].Builder);
 

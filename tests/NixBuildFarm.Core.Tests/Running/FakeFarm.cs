@@ -34,6 +34,9 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     /// <summary>What earlier runs have taught.</summary>
     public IRunHistory History { get; init; } = NoHistory.Instance;
 
+    /// <summary>The clock of runs; null: the machine's.</summary>
+    public TimeProvider? Time { get; init; }
+
     public ConcurrentQueue<NixBuildResult> Results { get; } = new();
 
     public ConcurrentQueue<(string Builder, NixBuildFarmException Error)> LostBuilders { get; } = new();
@@ -106,7 +109,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     public async Task<IReadOnlyDictionary<string, NixBuildResult>> BuildAsync(StorePath requested, Func<BuildRequest, BuildRequest>? with = null, params string[] on)
     {
         var request = Request(requested, on);
-        var run = new BuildRun(with?.Invoke(request) ?? request, this, History, this, this);
+        var run = new BuildRun(with?.Invoke(request) ?? request, this, History, this, this, Time);
         await run.RunAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(30));
         await Task.WhenAll(machines.Values.Select(machine => machine.Daemon.AllClosedAsync())).WaitAsync(TimeSpan.FromSeconds(10));
         return Results.ToDictionary(result => result.Name);
@@ -162,9 +165,14 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
 
     public int MaxJobs { get; init; } = 2;
 
+    public string System { get; set; } = "x86_64-linux";
+
     public IReadOnlyList<string> Features { get; set; } = [];
 
     public double SpeedFactor { get; init; } = 1;
+
+    /// <summary>How many connections to it were begun.</summary>
+    public int Asked;
 
     /// <summary>Why it cannot be reached; null: it can.</summary>
     public BuilderException? Unreachable { get; set; }
@@ -181,7 +189,7 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
         HostName = name,
         Uri = name,
         Scheme = name == NixBuilder.LocalName ? StoreScheme.Local : StoreScheme.SshNg,
-        Systems = ["x86_64-linux"],
+        Systems = [System],
         SupportedFeatures = Features,
         MaxJobs = MaxJobs,
         SpeedFactor = SpeedFactor,
@@ -230,6 +238,7 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
 
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
     {
+        Interlocked.Increment(ref Asked);
         if (Unreachable is { } problem) throw problem;
         await Login.WaitAsync(cancellation);
         switch (use)

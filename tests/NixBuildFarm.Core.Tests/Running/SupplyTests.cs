@@ -149,7 +149,7 @@ public sealed class SupplyTests : IAsyncDisposable
         // In small steps, so that the other holder is not taken for silent as well.
         while (!bringing.IsCompleted && warnings.Count == 0)
         {
-            time.Advance(StallWatch.Limit / 8);
+            time.Advance(TimeSpan.FromMinutes(1) / 8);
             await Task.Delay(20, Cancellation);
         }
         await bringing;

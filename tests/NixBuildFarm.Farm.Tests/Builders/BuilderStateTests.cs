@@ -132,26 +132,20 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
         Assert.Equal(["x86_64-linux: native"], Test("local", "-Build").Builds.Where(build => build!.StartsWith("x86", StringComparison.Ordinal)));
 
     [Fact]
-    public async Task A_hundred_machines_of_which_ten_never_answer_take_little_more_than_one_time_limit()
+    public async Task A_hundred_machines_of_which_ten_never_answer_hold_up_no_other_and_cost_no_other_its_test()
     {
         await using var garnet = await farm.AddAsync("garnet", "--unlisted");
         await using var silent = await garnet.InflictAsync(Fault.Blackhole);
         File.WriteAllLines(
             Path.Combine(session.Folder, "hundred"),
             Enumerable.Range(0, 100).Select(i => $"ssh-ng://nix@{(i % 10 == 0 ? "garnet" : farm.Builders[i % 3].Name)}"));
-        const int Limit = 8;
-        var watch = System.Diagnostics.Stopwatch.StartNew();
-        session.Run($"Import-NixBuilder hundred | Where-Object HostName -ne garnet | Test-NixBuilder -TimeoutSec {Limit}");
-        var without = watch.Elapsed;
-        watch.Restart();
 
-        var tests = session.Run($"Import-NixBuilder hundred | Test-NixBuilder -TimeoutSec {Limit}").Script;
+        var tests = session.Run("Import-NixBuilder hundred | Test-NixBuilder -TimeoutSec 8").Script;
 
         Assert.Equal(90, tests.Output.Count(test => $"{test.Properties["State"].Value}" == "Online"));
         Assert.Equal(10, tests.Output.Count(test => $"{test.Properties["State"].Value}" == "Unreachable"));
-        // One after the other they would take ten limits. Nine tenths of all hosts share this machine's processors.
-        Assert.InRange((watch.Elapsed - without).TotalSeconds, -Limit, 5 * Limit);
-        TestContext.Current.TestOutputHelper?.WriteLine($"90 machines: {without}; 90 and 10 that never answer: {watch.Elapsed}");
+        // One after the other the first of them would come first; it was asked before all others.
+        Assert.Equal("Online", $"{tests.Output[0].Properties["State"].Value}");
     }
 
     private BuilderTest Test(string name, string options = "", string? builder = null)

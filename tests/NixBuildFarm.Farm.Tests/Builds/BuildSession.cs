@@ -85,6 +85,9 @@ public sealed class BuildOutput(ScriptResult script)
     /// <summary>All errors, terminating or not, and what to do about each, as text.</summary>
     public string Errors => string.Join('\n', Script.Errors.Append(Script.TerminatingError).OfType<ErrorRecord>().Select(e => $"{e.FullyQualifiedErrorId}: {e} {e.ErrorDetails?.RecommendedAction}"));
 
+    /// <summary>All warnings, as text.</summary>
+    public string Warnings => string.Join('\n', Script.Warnings);
+
     /// <summary>Fails unless everything was built, and nothing was complained of.</summary>
     public BuildOutput Succeeded()
     {

@@ -3,9 +3,20 @@ using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Faults;
 
-/// <summary>A session whose runs meet faults: what they may leave behind, and how to meet them at a certain moment.</summary>
-public sealed class FaultyRun(TestFarm farm) : IAsyncDisposable
+/// <summary>
+/// A session whose runs meet faults: what they may leave behind, and how to meet them at a certain moment. Errors end a script in it, as they do
+/// in CI systems, so that what a run recovers from must not be one.
+/// </summary>
+public sealed class FaultyRun : IAsyncDisposable
 {
+    private readonly TestFarm farm;
+
+    public FaultyRun(TestFarm farm)
+    {
+        this.farm = farm;
+        Session.Run("$ErrorActionPreference = 'Stop'");
+    }
+
     /// <summary>Longer than a silent connection takes to be noticed, and what is lost to be built again.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
@@ -31,6 +42,10 @@ public sealed class FaultyRun(TestFarm farm) : IAsyncDisposable
     /// <summary>Waits until a build with a marker among its arguments runs on a host.</summary>
     public static Func<Task> UntilBuilding(FarmHost host, string marker) =>
         () => host.ExecAsync("bash", "-c", $"for ((i = 0; i < 1000; i++)); do ! grep -slz '^{marker}$' /proc/[0-9]*/cmdline > /dev/null || exit 0; sleep 0.02; done; exit 1");
+
+    /// <summary>Sends a signal to the daemons of all connections to a host.</summary>
+    public static Task<string> SignalDaemonsAsync(FarmHost host, string signal) =>
+        host.ExecAsync("bash", "-c", $"grep -slzx -e --stdio /proc/[0-9]*/cmdline | cut -d / -f 3 | xargs --no-run-if-empty kill -{signal}");
 
     /// <summary>Soon neither a build with a marker among its arguments nor a daemon of a connection runs on a host.</summary>
     public static async Task NothingRunsAsync(string marker, FarmHost host)

@@ -60,6 +60,21 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Ctrl_C_while_the_daemons_answer_nothing_any_more()
+    {
+        run.Session.Write("wide", """many 4 (i: package "leaf${toString i}" "sleep 6.1; echo $name > $out" [ ])""");
+
+        await StopAsync("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix", async () =>
+        {
+            await FaultyRun.UntilBuilding(farm.Ruby, "6.1")();
+            foreach (var host in (FarmHost[])[farm.Ruby, farm.Kana]) await FaultyRun.SignalDaemonsAsync(host, "STOP");
+        });
+
+        foreach (var host in (FarmHost[])[farm.Ruby, farm.Kana]) await FaultyRun.SignalDaemonsAsync(host, "CONT");
+        await run.NothingIsLeftAsync("6.1", farm.Ruby, farm.Kana);
+    }
+
+    [Fact]
     public async Task A_run_that_is_killed_leaves_a_sound_store_and_the_next_goes_on_from_there()
     {
         run.Session.Write("two", """package "second" "sleep 5.1; cat $inputs > $out" [ (package "first" "head -c 50000000 /dev/zero > $out" [ ]) ]""");

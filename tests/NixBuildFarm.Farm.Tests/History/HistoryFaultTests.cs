@@ -71,7 +71,7 @@ public sealed class HistoryFaultTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_corrupt_one_is_one_error_that_names_it_and_stays_as_it_is()
+    public async Task A_corrupt_one_is_one_warning_that_names_it_and_stays_as_it_is()
     {
         await BuildAsync();
         var content = string.Concat(Enumerable.Repeat("this is no database\n", 500));
@@ -80,9 +80,7 @@ public sealed class HistoryFaultTests(TestFarm farm) : IDisposable
 
         var build = await BuildAsync();
 
-        Assert.Equal("Built Built", build.Output.Trim());
-        Assert.Equal(2, build.Error.Split(File).Length);
-        Assert.DoesNotContain("WARNING", build.Error);
+        Warned(build, "");
         Assert.Equal(content, await System.IO.File.ReadAllTextAsync(File));
     }
 

@@ -103,4 +103,17 @@ public class SshConfigTests
 
         Assert.Equal((2222, "nix"), (config.Port, config.User));
     }
+
+    [Theory]
+    [InlineData("connecttimeout 60", false, 60)] // the user knows a machine that has to wake
+    [InlineData("connecttimeout 5", false, 5)]
+    [InlineData("connecttimeout none", false, 10)]
+    [InlineData("connecttimeout 60", true, 10)] // -TimeoutSec
+    [InlineData("connecttimeout 5", true, 5)]
+    public void The_limit_for_connecting_is_the_users_own_where_no_command_sets_a_shorter_one(string line, bool isFirm, int seconds)
+    {
+        var config = SshConfig.Parse(line, "ruby", new() { User = "alice", Home = "/home/alice" });
+
+        Assert.Equal(TimeSpan.FromSeconds(seconds), config.ConnectTimeoutOf(new() { ConnectTimeout = TimeSpan.FromSeconds(10), IsConnectTimeoutFirm = isFirm }));
+    }
 }

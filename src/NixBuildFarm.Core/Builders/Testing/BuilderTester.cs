@@ -11,9 +11,6 @@ public static class BuilderTester
     /// <summary>With less room than this, the next large package fails.</summary>
     private const long LeastStoreFree = 1L << 30;
 
-    /// <summary>Who connects has the same limit, and can say better what it was waiting for.</summary>
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(0.5);
-
     /// <summary>Tests one builder. What is wrong with it is the result, never an exception.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="transport">How to reach it; stays open.</param>
@@ -22,17 +19,17 @@ public static class BuilderTester
     /// <param name="cancellation">Ends the test with an <see cref="OperationCanceledException"/>.</param>
     public static async Task<NixBuilderTest> TestAsync(NixBuilder builder, IBuilderTransport transport, TimeSpan limit, bool build, CancellationToken cancellation)
     {
-        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limited.CancelAfter(limit + Grace);
+        // Who connects keeps to the limit from the moment when it is its turn.
+        using var limited = new SilenceWatch(limit, TimeProvider.System, cancellation);
         try
         {
-            await using var session = await BuilderSession.OpenAsync(builder, transport, new DaemonOptions(), limited.Token);
+            await using var session = await BuilderSession.OpenAsync(builder, transport, new DaemonOptions(), cancellation, limit: limit);
+            limited.Resume();
             var question = Stopwatch.StartNew();
-            await session.AskAsync((daemon, token) => daemon.QueryValidPathsAsync([], substitute: false, token), limited.Token);
+            await session.PingAsync(limited.Token);
             var latency = question.Elapsed;
             if (!build || !session.Facts.Trusted) return Judge(session.Builder, session.Facts, latency, []);
-            limited.CancelAfter(Timeout.InfiniteTimeSpan);
-            return Judge(session.Builder, session.Facts, latency, await SystemProof.RunAsync(session, limit, limited.Token));
+            return Judge(session.Builder, session.Facts, latency, await SystemProof.RunAsync(session, limit, cancellation));
         }
         catch (BuilderException e)
         {

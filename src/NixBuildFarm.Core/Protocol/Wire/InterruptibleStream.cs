@@ -12,9 +12,13 @@ namespace NixBuildFarm.Protocol.Wire;
 internal sealed class InterruptibleStream(Stream inner, Func<Exception, BuilderException> explain) : AsyncStream
 {
     private volatile bool isAbandoned;
+    private long passed;
 
     /// <summary>Whether a read or a write has failed.</summary>
     public bool IsLost { get; private set; }
+
+    /// <summary>How many bytes have come and gone.</summary>
+    public long Passed => Interlocked.Read(ref passed);
 
     public override bool CanRead => true;
 
@@ -29,7 +33,9 @@ internal sealed class InterruptibleStream(Stream inner, Func<Exception, BuilderE
         {
             cancellationToken.ThrowIfCancellationRequested();
             var read = inner.ReadAsync(buffer, cancellationToken);
-            return read.IsCompleted ? await read : await read.AsTask().WaitAsync(cancellationToken);
+            var count = read.IsCompleted ? await read : await read.AsTask().WaitAsync(cancellationToken);
+            Interlocked.Add(ref passed, count);
+            return count;
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -46,6 +52,7 @@ internal sealed class InterruptibleStream(Stream inner, Func<Exception, BuilderE
             if (write.IsCompleted) await write;
             else await write.AsTask().WaitAsync(cancellationToken);
             await inner.FlushAsync(cancellationToken).WaitAsync(cancellationToken);
+            Interlocked.Add(ref passed, buffer.Length);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

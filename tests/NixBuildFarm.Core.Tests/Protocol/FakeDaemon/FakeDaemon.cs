@@ -27,6 +27,9 @@ internal sealed class FakeDaemon
 
     public FakeFaults Faults { get; init; } = new();
 
+    /// <summary>Whether it answers nothing any more, as a process that was stopped.</summary>
+    public bool IsStopped { get; set; }
+
     /// <summary>Bytes that each direction holds before its writer has to wait.</summary>
     public int Capacity { get; init; } = 64 << 10;
 

@@ -78,7 +78,7 @@ internal sealed class FakeDaemonSession
     {
         daemon.Requests.Enqueue(operation);
         requests++;
-        if (operation == Faults.SilentAt) await Task.Delay(Timeout.Infinite, gone);
+        if (daemon.IsStopped || operation == Faults.SilentAt) await Task.Delay(Timeout.Infinite, gone);
         await AnswerAsync(operation);
         await SendAsync();
     }
