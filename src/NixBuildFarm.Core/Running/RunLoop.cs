@@ -216,7 +216,7 @@ internal sealed partial class RunLoop : IDisposable
         switch (message)
         {
             case BuildPhaseEntered phase: attempt.Phase = phase.Phase; break;
-            case BuildLogLine line: reporter.Printed(attempt, line.Line); break;
+            case BuildLogLine { IsContinued: false } line: reporter.Printed(attempt, line.IsUnfinished ? line.Line + '…' : line.Line); break;
         }
     }
 

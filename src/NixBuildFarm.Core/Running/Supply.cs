@@ -114,6 +114,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         var outputs = job.NamedOutputs.ToDictionary(output => output.Value, output => output.Key);
         var infos = said ?? await at.AskAsync((daemon, token) => daemon.QueryPathInfosAsync(outputs.Keys, token), cancellation);
         if (outputs.Keys.FirstOrDefault(path => !infos.ContainsKey(path)) is { } missing) throw Lie(at, $"says that it built {job.Name}, but does not have {missing}");
+        if (infos.Values.FirstOrDefault(info => info.NarSize == 0) is { } empty) throw Lie(at, $"says that the NAR of {empty.Path} has 0 bytes, which none has");
         var allowed = catalog.ClosureOf(job.Inputs).Select(info => info.Path).Concat(outputs.Keys).ToHashSet();
         foreach (var info in infos.Values)
         {

@@ -36,6 +36,9 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     public ConcurrentQueue<string> Warnings { get; } = new();
 
+    /// <summary>What builds have printed, as it is shown.</summary>
+    public ConcurrentQueue<string> Lines { get; } = new();
+
     /// <summary>A derivation with one output.</summary>
     public StorePath Derivation(string name, IEnumerable<StorePath>? inputs = null, IReadOnlyDictionary<string, string>? environment = null, string system = "x86_64-linux", IReadOnlyList<StorePath>? sources = null)
     {
@@ -123,10 +126,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     public void Degraded(string message) => Warnings.Enqueue(message);
 
-    public void Printed(RunningBuild build, string line)
-    {
-        // Not looked at.
-    }
+    public void Printed(RunningBuild build, string line) => Lines.Enqueue(line);
 
     public void Progressed(RunProgress progress) => Assert.InRange(progress.Waiting, 0, progress.Total);
 
