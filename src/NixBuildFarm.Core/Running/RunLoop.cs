@@ -201,6 +201,10 @@ internal sealed partial class RunLoop : IDisposable
         {
             Post(() => Fail(attempt, builder, e));
         }
+        finally
+        {
+            Post(attempt.Dispose);
+        }
     }
 
     private void Begin(Attempt attempt, int builder)

@@ -36,6 +36,9 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     public ConcurrentQueue<string> Warnings { get; } = new();
 
+    /// <summary>The connections to all machines.</summary>
+    public IEnumerable<WeakReference> Opened => machines.Values.SelectMany(machine => machine.Opened);
+
     /// <summary>What builds have printed, as it is shown.</summary>
     public ConcurrentQueue<string> Lines { get; } = new();
 
@@ -147,6 +150,9 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
     /// <summary>Why it cannot be reached; null: it can.</summary>
     public BuilderException? Unreachable { get; set; }
 
+    /// <summary>The connections to it, as its users see them.</summary>
+    public ConcurrentQueue<WeakReference> Opened { get; } = new();
+
     /// <summary>The names of what it was asked to build, in order.</summary>
     public ConcurrentQueue<string> Built { get; } = new();
 
@@ -218,7 +224,9 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
                 var channel = new MemoryChannel(Daemon.Capacity);
                 return new Channel(channel.Client, TellsClosures ? FakeServe.RunAsync(Daemon.Store, Invented, channel) : channel.Server.DisposeAsync().AsTask());
             default:
-                return new Channel(new BreakableStream(Daemon.Connect(), broken.Token));
+                var stream = new BreakableStream(Daemon.Connect(), broken.Token);
+                Opened.Enqueue(new(stream));
+                return new Channel(stream);
         }
     }
 
