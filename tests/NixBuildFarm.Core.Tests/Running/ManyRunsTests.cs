@@ -24,7 +24,7 @@ public sealed class ManyRunsTests : IDisposable
 
     private async Task BuildAsync(int run)
     {
-        var leaves = Enumerable.Range(0, 8).Select(leaf => farm.Derivation($"leaf{leaf}-of-{run}"));
+        var leaves = Enumerable.Range(0, 8).Select(leaf => farm.Derivation($"leaf{leaf}-of-{run}")).ToArray();
 
         var results = await farm.BuildAsync(farm.Derivation($"top-of-{run}", leaves), on: ["ruby", "kana"]);
 
