@@ -22,4 +22,7 @@ public sealed class HistoryException : NixBuildFarmException
 
     /// <summary>What is wrong.</summary>
     public HistoryFailure Failure { get; }
+
+    /// <summary>Whether another program keeps it locked, which passes by itself as a rule.</summary>
+    public bool IsLocked { get; init; }
 }

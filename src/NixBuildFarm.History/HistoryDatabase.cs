@@ -68,7 +68,7 @@ internal sealed class HistoryDatabase(string file, TimeSpan patience) : IDisposa
 
     private SqliteConnection Open()
     {
-        StateFolder.Create(Path.GetDirectoryName(File)!);
+        StateFolder.RequireOwn(StateFolder.Create(Path.GetDirectoryName(File)!), StateFolder.Variable);
         KeepPrivate();
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {

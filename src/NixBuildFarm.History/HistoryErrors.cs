@@ -17,12 +17,13 @@ internal static class HistoryErrors
         inner);
 
     /// <summary>Whether an exception speaks of the file, of SQLite or of what is stored, rather than of a mistake of ours.</summary>
-    public static bool Concern(Exception error) => error is SqliteException or IOException or UnauthorizedAccessException || IsAboutLoading(error) || IsAboutContents(error);
+    public static bool Concern(Exception error) => error is SqliteException or NixBuildFarmException { Id: "UnsafeFolder" } or IOException or UnauthorizedAccessException || IsAboutLoading(error) || IsAboutContents(error);
 
     /// <summary>Such an exception as an error for the user.</summary>
     public static HistoryException Explain(Exception error, string file) => error switch
     {
         SqliteException e => Explain(e, file),
+        NixBuildFarmException e => Unavailable(file, e.Message, e.Recommendation!, e),
         _ when IsAboutLoading(error) => Unavailable(
             file, $"SQLite cannot be loaded: {error.GetBaseException().Message}", "Check that the module's folder deps/ is complete and made for this machine.", error),
         _ when IsAboutContents(error) => Corrupt(file, $"It has contents that were never written: {error.Message}", error),
@@ -38,7 +39,7 @@ internal static class HistoryErrors
     private static HistoryException Explain(SqliteException error, string file) => error.SqliteErrorCode switch
     {
         DamagedImage or NotADatabase => Corrupt(file, "It is damaged, or no database of SQLite.", error),
-        Busy or Locked => Unavailable(file, "Another program keeps it locked.", "See which one with: fuser " + file, error),
+        Busy or Locked => Unavailable(file, "Another program keeps it locked.", "See which one with: fuser " + file, error, isLocked: true),
         ReadOnly or CannotOpen => Unavailable(file, "This user may not write to it.", "Make the file and its folder writable for this user, or set XDG_STATE_HOME.", error),
         Full => Unavailable(file, "The disk is full.", $"Make room in {Path.GetDirectoryName(file)}.", error),
         InputOutput => Unavailable(file, "The disk reports an error.", $"Check the disk that {Path.GetDirectoryName(file)} is on, and the room that is left there.", error),
@@ -46,6 +47,6 @@ internal static class HistoryErrors
         _ => Corrupt(file, $"Its tables are not as they should be: {error.Message}", error),
     };
 
-    private static HistoryException Unavailable(string file, string why, string recommendation, Exception inner) =>
-        new(HistoryFailure.Unavailable, $"The history in {file} cannot be used now. {why}", recommendation, inner);
+    private static HistoryException Unavailable(string file, string why, string recommendation, Exception inner, bool isLocked = false) =>
+        new(HistoryFailure.Unavailable, $"The history in {file} cannot be used now. {why}", recommendation, inner) { IsLocked = isLocked };
 }

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Management.Automation;
 
 namespace NixBuildFarm;
@@ -5,6 +6,7 @@ namespace NixBuildFarm;
 /// <summary>A build in the background, for Get-Job, Wait-Job, Receive-Job, Stop-Job and Remove-Job.</summary>
 public sealed class NixBuildJob : Job
 {
+    private static readonly AsyncLocal<Task?> EndOfBody = new();
     private static int lastNumber;
 
     private readonly CancellationTokenSource stop = new();
@@ -18,6 +20,11 @@ public sealed class NixBuildJob : Job
         this.body = body;
         output = new(this);
         PSJobTypeName = "NixBuildJob";
+        // The first handler, so that the end is known before any other handler runs: Receive-Job -AutoRemoveJob disposes of the job in one.
+        StateChanged += (_, change) =>
+        {
+            if (HasEnded(change.JobStateInfo.State)) ended.TrySetResult();
+        };
     }
 
     /// <summary>Whether something waits to be received.</summary>
@@ -33,23 +40,24 @@ public sealed class NixBuildJob : Job
     /// <summary>Ends the builds on all builders, and returns when they have been told.</summary>
     public override void StopJob()
     {
-        if (JobStateInfo.State is JobState.Running or JobState.NotStarted)
+        if (JobStateInfo.State == JobState.NotStarted) SetJobState(JobState.Stopped);
+        if (HasEnded(JobStateInfo.State)) return;
+        try
         {
-            try
-            {
-                stop.Cancel();
-            }
-            catch (ObjectDisposedException)
-            {
-                // Removed meanwhile, and so ended.
-            }
+            stop.Cancel();
         }
-        ended.Task.Wait();
+        catch (ObjectDisposedException)
+        {
+            // Removed meanwhile, and so ended.
+        }
+        // A handler of the job's own streams runs within the body, which could not end as long as the handler waits for that.
+        if (EndOfBody.Value != ended.Task) ended.Task.Wait();
     }
 
-    /// <summary>Begins to build.</summary>
+    /// <summary>Begins to build, unless it was stopped before.</summary>
     internal void Start()
     {
+        if (JobStateInfo.State != JobState.NotStarted) return;
         SetJobState(JobState.Running);
         _ = Task.Run(RunAsync);
     }
@@ -65,8 +73,11 @@ public sealed class NixBuildJob : Job
         base.Dispose(disposing);
     }
 
+    private static bool HasEnded(JobState state) => state is JobState.Completed or JobState.Failed or JobState.Stopped;
+
     private async Task RunAsync()
     {
+        EndOfBody.Value = ended.Task;
         var state = JobState.Completed;
         try
         {
@@ -90,49 +101,60 @@ public sealed class NixBuildJob : Job
         finally
         {
             SetJobState(state);
-            ended.SetResult();
         }
     }
 
-    /// <summary>The streams of the job, which keep what is written until it is received.</summary>
+    /// <summary>
+    /// The streams of the job, which keep what is written until it is received. Handlers of theirs run within the call, and may wait for others
+    /// who write: no lock is held meanwhile.
+    /// </summary>
     private sealed class JobOutput(NixBuildJob job) : CommandOutput
     {
-        private readonly object gate = new();
-
         /// <summary>What the outermost progress said last.</summary>
         public string Status { get; private set; } = "";
 
-        public override void Object(object value) => Add(() => job.Output.Add(PSObject.AsPSObject(value)));
+        public override void Object(object value) => Add(job.Output, PSObject.AsPSObject(value));
 
-        public override void Error(ErrorRecord error) => Add(() => job.Error.Add(error));
+        public override void Error(ErrorRecord error) => Add(job.Error, error);
 
-        public override void Warning(string message) => Add(() => job.Warning.Add(new WarningRecord(message)));
+        public override void Warning(string message) => Add(job.Warning, new WarningRecord(message));
 
-        public override void Verbose(string message) => Add(() => job.Verbose.Add(new VerboseRecord(message)));
+        public override void Verbose(string message) => Add(job.Verbose, new VerboseRecord(message));
 
-        public override void Debug(string message) => Add(() => job.Debug.Add(new DebugRecord(message)));
+        public override void Debug(string message) => Add(job.Debug, new DebugRecord(message));
 
-        public override void Information(object message, params string[] tags) => Add(() =>
+        public override void Information(object message, params string[] tags)
         {
             var record = new InformationRecord(message, nameof(NixBuildJob));
             record.Tags.AddRange(tags);
-            job.Information.Add(record);
-        });
+            Add(job.Information, record);
+        }
 
-        public override void Progress(ProgressRecord record) => Add(() =>
+        public override void Progress(ProgressRecord record)
         {
-            if (record.ParentActivityId < 0) Status = record.RecordType == ProgressRecordType.Completed ? "" : record.StatusDescription;
-            // Of a line only the newest is news, and a job may go on for hours before anybody receives it.
-            for (var i = job.Progress.Count - 1; i >= 0; i--)
+            // The collection's own lock: Receive-Job takes records out meanwhile.
+            lock (((ICollection)job.Progress).SyncRoot)
             {
-                if (job.Progress[i].ActivityId == record.ActivityId) job.Progress.RemoveAt(i);
+                if (record.ParentActivityId < 0) Status = record.RecordType == ProgressRecordType.Completed ? "" : record.StatusDescription;
+                // Of a line only the newest is news, and a job may go on for hours before anybody receives it.
+                for (var i = job.Progress.Count - 1; i >= 0; i--)
+                {
+                    if (job.Progress[i].ActivityId == record.ActivityId) job.Progress.RemoveAt(i);
+                }
             }
-            job.Progress.Add(record);
-        });
+            Add(job.Progress, record);
+        }
 
-        private void Add(Action add)
+        private static void Add<T>(PSDataCollection<T> stream, T record)
         {
-            lock (gate) add();
+            try
+            {
+                stream.Add(record);
+            }
+            catch (InvalidOperationException)
+            {
+                // The job was removed by a handler of one of its streams: nobody listens any more.
+            }
         }
     }
 }

@@ -140,6 +140,7 @@ public sealed class HistoryFileTests : IDisposable
             var error = Refused(() => history.Add(Seen.Build("during")), HistoryFailure.Unavailable);
 
             Assert.Contains("locked", error.Message);
+            Assert.True(error.IsLocked);
             Assert.Single(history.Builds("before"));
         }
 
@@ -178,6 +179,17 @@ public sealed class HistoryFileTests : IDisposable
 
         Assert.Equal(HistoryFailure.Unavailable, error.Failure);
         Assert.Contains("/proc/nixbuildfarm/history.db", error.Message);
+    }
+
+    [Fact]
+    public void One_in_a_folder_that_everybody_may_write_to_is_refused_with_what_to_do()
+    {
+        var state = Directory.CreateDirectory(Path.GetDirectoryName(folder.File)!).FullName;
+        File.SetUnixFileMode(state, File.GetUnixFileMode(state) | UnixFileMode.OtherWrite);
+        using var history = folder.Open();
+
+        foreach (var use in Uses(history)) Assert.Contains($"chmod go-w '{state}'", Refused(use, HistoryFailure.Unavailable).Recommendation);
+        Assert.Empty(Directory.GetFiles(state));
     }
 
     private static IEnumerable<Action> Uses(SqliteHistory history) =>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using NixBuildFarm.Running;
 
 namespace NixBuildFarm.Builders;
 
@@ -10,6 +11,7 @@ namespace NixBuildFarm.Builders;
 /// </summary>
 public sealed class PolicyFile
 {
+    private const string Variable = "XDG_CONFIG_HOME";
     private const int Version = 1;
     private const int LongestFile = 4 * 1024 * 1024;
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
@@ -36,7 +38,7 @@ public sealed class PolicyFile
         get
         {
             // The XDG base directory specification: what is not absolute is ignored.
-            var folder = Environment.GetEnvironmentVariable("XDG_CONFIG_HOME");
+            var folder = Environment.GetEnvironmentVariable(Variable);
             if (!System.IO.Path.IsPathRooted(folder))
             {
                 var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
@@ -54,9 +56,10 @@ public sealed class PolicyFile
     public string Path { get; }
 
     /// <summary>What the file says; nothing when there is none.</summary>
-    /// <exception cref="NixBuildFarmException">The file cannot be read or understood; the message names it.</exception>
+    /// <exception cref="NixBuildFarmException">The file cannot be read or understood, or others may write to its folder; the message names it.</exception>
     public PolicySet Read()
     {
+        StateFolder.RequireOwn(System.IO.Path.GetDirectoryName(Path)!, Variable);
         try
         {
             return Parse(ReadBytes());
@@ -80,6 +83,7 @@ public sealed class PolicyFile
         try
         {
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!, Private | UnixFileMode.UserExecute);
+            StateFolder.RequireOwn(System.IO.Path.GetDirectoryName(Path)!, Variable);
             using var held = Lock(cancellation);
             var changed = change(Read());
             WholeFile.Replace(Path, Serialize(changed), Private);

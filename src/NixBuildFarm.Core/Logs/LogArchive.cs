@@ -68,7 +68,11 @@ public sealed class LogArchive(IRunHistory history, string folder)
     private static LogFile[] LogsOf(RunRecord? run, Func<RecordedJob, bool> isMeant) => run is null ? [] :
         [.. run.Jobs.Where(job => job.LogPath is not null && isMeant(job) && File.Exists(job.LogPath)).Select(job => new LogFile(job.LogPath!, job.Job.Name, run.Id))];
 
-    private string[] Folders() => Directory.Exists(folder) ? [.. Directory.GetDirectories(folder).OrderDescending(StringComparer.Ordinal)] : [];
+    private string[] Folders()
+    {
+        StateFolder.RequireOwn(folder, StateFolder.Variable);
+        return Directory.Exists(folder) ? [.. Directory.GetDirectories(folder).OrderDescending(StringComparer.Ordinal)] : [];
+    }
 
     private static IEnumerable<LogFile> LogsIn(string logs) =>
         Directory.EnumerateFiles(logs, "*" + Extension).Order(StringComparer.Ordinal).Select(file => new LogFile(file, NameOf(Path.GetFileName(file)), Path.GetFileName(logs)));

@@ -12,16 +12,22 @@ public sealed record LogFile(string Path, string Name, string RunId)
 {
     private const int BufferSize = 64 * 1024;
 
+    // What people, a record and a report show of a line: a build may print megabytes without ever ending one.
+    private const int LongestShown = 4096;
+
     // A folder on another machine's disk announces no changes.
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>The last lines of a log; none where there is no such file any more, or it cannot be read.</summary>
+    /// <summary>A line as it is shown where many are: of a very long one the beginning.</summary>
+    public static string Shortened(string line) => line.Length <= LongestShown ? line : $"{line.AsSpan(0, LongestShown)}…";
+
+    /// <summary>The last lines of a log, long ones shortened; none where there is no such file any more, or it cannot be read.</summary>
     public static IReadOnlyList<string> TailOf(string? path, int lines)
     {
         if (path is null || !File.Exists(path)) return [];
         try
         {
-            return [.. new LogFile(path, "", "").Lines(lines)];
+            return [.. new LogFile(path, "", "").Lines(lines).Select(Shortened)];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

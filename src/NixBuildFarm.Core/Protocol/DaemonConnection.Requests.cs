@@ -159,6 +159,7 @@ public sealed partial class DaemonConnection
     private async Task<TReply> ReceiveAsync<TReply>(IRequest<TReply> request, Action<DaemonMessage>? sink, CancellationToken token)
     {
         await ReadStderrAsync(sink ?? options.Sink, token);
+        reader.BeginMessage();
         return await request.ReadReplyAsync(reader, Version, token);
     }
 
@@ -168,7 +169,7 @@ public sealed partial class DaemonConnection
     {
         while (true)
         {
-            var frame = await StderrFrame.ReadAsync(reader, token);
+            var frame = await StderrFrame.ReadAsync(reader, token, sink);
             if (frame.Error is { } error) throw Refusal(error);
             if (frame.Message is not { } message) return;
             sink?.Invoke(message);

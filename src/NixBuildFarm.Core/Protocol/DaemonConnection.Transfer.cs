@@ -87,7 +87,7 @@ public sealed partial class DaemonConnection
     /// <param name="added">Is called with each path as soon as the daemon says that it has it.</param>
     /// <exception cref="DaemonException">The daemon refuses a path: the first such error. The others have been added.</exception>
     /// <exception cref="NarMismatchException">
-    /// A NAR is not the one that was announced. The daemon does not see its end, and the connection is closed; some of
+    /// A size is 0, and nothing has been sent. Or: a NAR is not the one that was announced. The daemon does not see its end, and the connection is closed; some of
     /// those before it may have been added.
     /// </exception>
     public Task AddMultipleToStoreAsync(
@@ -136,8 +136,8 @@ public sealed partial class DaemonConnection
 
     private static void RequireSize(NarSource source)
     {
-        if (source.Info.NarSize > 0) return;
-        throw new ArgumentException($"The size of the NAR of {source.Info.Path} is not known.", nameof(source));
+        // Nix has 0 for a size that it does not know, and no NAR is empty.
+        if (source.Info.NarSize <= 0) throw new NarMismatchException(source.Info, "is not empty");
     }
 
     /// <summary>

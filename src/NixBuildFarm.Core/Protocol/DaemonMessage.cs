@@ -24,10 +24,17 @@ public sealed record ActivityStarted(
 /// <param name="Id">The activity that began it.</param>
 public sealed record ActivityStopped(ulong Id) : DaemonMessage;
 
-/// <summary>One line that a build printed, without its line end.</summary>
+/// <summary>One line that a build printed, or a piece of one, without its line end.</summary>
 /// <param name="Activity">The build.</param>
 /// <param name="Line">The line, whose bytes need not be UTF-8 (see <see cref="Store.NixText"/>).</param>
-public sealed record BuildLogLine(ulong Activity, string Line) : DaemonMessage;
+public sealed record BuildLogLine(ulong Activity, string Line) : DaemonMessage
+{
+    /// <summary>Whether it goes on with the line of the message before: a line of many megabytes comes in pieces.</summary>
+    public bool IsContinued { get; init; }
+
+    /// <summary>Whether the next message goes on with this line.</summary>
+    public bool IsUnfinished { get; init; }
+}
 
 /// <summary>A build entered a phase.</summary>
 /// <param name="Activity">The build.</param>

@@ -4,6 +4,7 @@ namespace NixBuildFarm.Running;
 internal sealed class Attempt(RunJob job, BuilderSession session, int cores, DateTimeOffset begun, CancellationToken run) : IDisposable
 {
     private readonly CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(run);
+    private bool isDisposed;
 
     /// <summary>What is built.</summary>
     public RunJob Job { get; } = job;
@@ -84,9 +85,16 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
         Outcome = Outcome,
     };
 
-    /// <summary>Calls it off: the connection is closed, and the builder's daemon ends the build.</summary>
-    public void Cancel() => stop.Cancel();
+    /// <summary>Calls it off: the connection is closed, and the builder's daemon ends the build. Does nothing after its end.</summary>
+    public void Cancel()
+    {
+        if (!isDisposed) stop.Cancel();
+    }
 
-    /// <inheritdoc/>
-    public void Dispose() => stop.Dispose();
+    /// <summary>It has ended: the run need not tell it any more when it stops.</summary>
+    public void Dispose()
+    {
+        isDisposed = true;
+        stop.Dispose();
+    }
 }

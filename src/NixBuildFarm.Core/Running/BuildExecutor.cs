@@ -113,7 +113,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
 
     private static void Listen(DaemonMessage message, BuildLog log, Action<DaemonMessage> said)
     {
-        if (message is BuildLogLine line) log.Add(line.Line);
+        if (message is BuildLogLine line) log.Add(line);
         said(message);
     }
 }

@@ -1,4 +1,5 @@
 using NixBuildFarm.Logs;
+using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Running;
@@ -23,7 +24,7 @@ internal sealed class BuildLog : IDisposable
     /// <summary>Why the log is not whole, or not there; null: it is.</summary>
     public string? Problem { get; private set; }
 
-    /// <summary>The last lines, oldest first.</summary>
+    /// <summary>The last lines, oldest first; long ones shortened.</summary>
     public IReadOnlyList<string> Tail
     {
         get
@@ -43,19 +44,20 @@ internal sealed class BuildLog : IDisposable
     /// <summary>What the log of a derivation is called in the folder of a run.</summary>
     public static string FileNameOf(StorePath derivation) => derivation.BaseName[..^".drv".Length] + ".log";
 
-    /// <summary>Adds a line. It can be read at once: somebody may be following.</summary>
-    public void Add(string line)
+    /// <summary>Adds a line, or a piece of one. It can be read at once: somebody may be following.</summary>
+    public void Add(BuildLogLine line)
     {
         Write(() =>
         {
-            file?.Write(NixText.GetBytes(line));
-            file?.WriteByte((byte)'\n');
+            file?.Write(NixText.GetBytes(line.Line));
+            if (!line.IsUnfinished) file?.WriteByte((byte)'\n');
             file?.Flush();
         });
+        if (line.IsContinued) return;
         lock (tail)
         {
             if (tail.Count == TailLines) tail.Dequeue();
-            tail.Enqueue(line);
+            tail.Enqueue(LogFile.Shortened(line.Line));
         }
     }
 

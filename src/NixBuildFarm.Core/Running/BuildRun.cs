@@ -54,7 +54,7 @@ public sealed class BuildRun
     /// <exception cref="OperationCanceledException">It was stopped; no build of it goes on anywhere.</exception>
     public async Task<IReadOnlyList<NixBuildResult>> RunAsync(CancellationToken cancellation)
     {
-        await using var history = RunHistory.Open(store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null);
+        await using var history = RunHistory.Open(store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null, cancellation);
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink }, time);
         var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
         var connector = new FarmConnector(request, sessions, localOpening, observer);

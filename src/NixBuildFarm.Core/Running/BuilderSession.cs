@@ -27,7 +27,8 @@ internal sealed class BuilderSession : IAsyncDisposable
     private static readonly TimeSpan ClosurePatience = TimeSpan.FromSeconds(10);
 
     private readonly IBuilderTransport transport;
-    private readonly ConcurrentDictionary<ChannelUse, ConcurrentBag<Task<Connection>>> idle = new();
+    // No bags: what a bag holds is held by the threads that put it there, and so would outlive the session together with it.
+    private readonly ConcurrentDictionary<ChannelUse, ConcurrentStack<Task<Connection>>> idle = new();
     private readonly SemaphoreSlim controlTurn = new(1, 1);
     private readonly Connection control;
     private readonly CancellationTokenSource closing;
@@ -43,7 +44,7 @@ internal sealed class BuilderSession : IAsyncDisposable
     {
         this.time = time;
         this.closing = closing;
-        if (bulk is not null) idle[ChannelUse.Bulk] = [bulk];
+        if (bulk is not null) idle[ChannelUse.Bulk] = new([bulk]);
         Builder = builder.On(facts.Machine);
         this.transport = transport;
         Options = options;
@@ -195,8 +196,8 @@ internal sealed class BuilderSession : IAsyncDisposable
     public Reservation Reserve(ChannelUse use, CancellationToken cancellation)
     {
         if (isClosed) throw Gone();
-        var pool = idle.GetOrAdd(use, _ => []);
-        return new(this, pool, pool.TryTake(out var connection) ? connection : OpenAsync(use, cancellation));
+        var pool = idle.GetOrAdd(use, static _ => new());
+        return new(this, pool, pool.TryPop(out var connection) ? connection : OpenAsync(use, cancellation));
     }
 
     /// <summary>
@@ -340,10 +341,10 @@ internal sealed class BuilderSession : IAsyncDisposable
     public sealed class Reservation : IAsyncDisposable
     {
         private readonly BuilderSession session;
-        private readonly ConcurrentBag<Task<Connection>> pool;
+        private readonly ConcurrentStack<Task<Connection>> pool;
         private readonly Task<Connection> opening;
 
-        internal Reservation(BuilderSession session, ConcurrentBag<Task<Connection>> pool, Task<Connection> opening)
+        internal Reservation(BuilderSession session, ConcurrentStack<Task<Connection>> pool, Task<Connection> opening)
         {
             this.session = session;
             this.pool = pool;
@@ -366,7 +367,7 @@ internal sealed class BuilderSession : IAsyncDisposable
             await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!opening.IsCompletedSuccessfully) return;
             if (session.isClosed || opening.Result.Daemon.IsBroken) session.Leave(opening.Result);
-            else pool.Add(opening);
+            else pool.Push(opening);
         }
     }
 

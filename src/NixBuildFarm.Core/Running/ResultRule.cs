@@ -72,6 +72,7 @@ internal sealed class ResultRule
     /// <exception cref="BuilderException">It says what cannot be.</exception>
     public TakenPath Take(PathInfo said)
     {
+        if (said.NarSize == 0) throw Broken(builder, $"says that the NAR of {said.Path} has 0 bytes, which none has");
         // A store that takes it has not built it itself, whatever the builder says.
         var info = said with { Ultimate = false };
         if (job.Goal is null) CheckReferences(info);

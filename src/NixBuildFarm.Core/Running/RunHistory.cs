@@ -12,6 +12,11 @@ internal sealed class RunHistory : IAsyncDisposable
     /// <summary>A run that is killed loses what it has seen in this time.</summary>
     private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long the end of a run waits for another program that keeps the history locked.</summary>
+    private static readonly TimeSpan LastPatience = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan LastInterval = TimeSpan.FromSeconds(1);
+
     private readonly IRunHistory store;
     private readonly IBuildObserver observer;
     private readonly TimeProvider time;
@@ -38,7 +43,8 @@ internal sealed class RunHistory : IAsyncDisposable
     }
 
     /// <summary>Begins to read at once, so that the history is open when the run needs it.</summary>
-    public static RunHistory Open(IRunHistory store, IBuildObserver observer, TimeProvider time, string? logs = null) => new(store, observer, time) { Logs = logs };
+    public static RunHistory Open(IRunHistory store, IBuildObserver observer, TimeProvider time, string? logs = null, CancellationToken stopped = default) =>
+        new(store, observer, time) { Logs = logs, Stopped = stopped };
 
     /// <summary>What is believed of these jobs and builders at the beginning of the run.</summary>
     public async Task<RunEstimates> EstimateAsync(JobGraph graph, IEnumerable<NixBuilder> builders)
@@ -95,6 +101,9 @@ internal sealed class RunHistory : IAsyncDisposable
     /// <summary>The folder of all runs' logs; those of runs that are forgotten go. Null: they are none of our business.</summary>
     public string? Logs { get; init; }
 
+    /// <summary>Whoever waits for the end of the run does so no longer: what is locked then is not waited for.</summary>
+    public CancellationToken Stopped { get; init; }
+
     /// <summary>Writes what is left.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -115,12 +124,29 @@ internal sealed class RunHistory : IAsyncDisposable
             // The run ends.
         }
         // The run's end may be waited for by a thread that must not write.
-        await Task.Run(() => Write(isLast: true));
+        await Task.Run(WriteLastAsync);
     }
 
-    private void Write(bool isLast)
+    /// <summary>What a run has taught is worth waiting for another program that writes, or looks, for long.</summary>
+    private async Task WriteLastAsync()
     {
-        if (failed) return;
+        var begun = time.GetTimestamp();
+        for (var isTold = false; ; isTold = true)
+        {
+            var isLast = Stopped.IsCancellationRequested || time.GetElapsedTime(begun) >= LastPatience;
+            if (Write(isLast, withRecord: true)) return;
+            if (!isTold) observer.Degraded($"Another program keeps the history locked. This run is recorded when it lets go, within {LastPatience.TotalSeconds:0} s; Ctrl-C ends the wait.");
+            await Task.Delay(LastInterval, time, Stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Writes what has been noted.</summary>
+    /// <param name="isLast">There is no other time: what fails is told.</param>
+    /// <param name="withRecord">The run has ended: its record, too.</param>
+    /// <returns>False: it may be different in a moment.</returns>
+    private bool Write(bool isLast, bool withRecord = false)
+    {
+        if (failed) return true;
         List<BuildObservation> newBuilds;
         List<TransferObservation> newTransfers;
         Dictionary<string, BuilderTrouble> newTroubles;
@@ -134,21 +160,24 @@ internal sealed class RunHistory : IAsyncDisposable
             // These first: should the rest fail, they may be written again.
             if (newTroubles.Count > 0) store.Add(newTroubles.Values);
             store.Add(newBuilds, newTransfers);
-            if (isLast && record is not null) Keep(record);
+            (newBuilds, newTransfers) = ([], []);
+            if (withRecord && record is not null) Keep(record);
+            return true;
         }
-        catch (HistoryException e) when (e.Failure == HistoryFailure.Unavailable && !isLast)
+        catch (HistoryException e) when (!isLast && (withRecord ? e.IsLocked : e.Failure == HistoryFailure.Unavailable))
         {
-            // It may be different in a moment.
             lock (gate)
             {
                 builds.InsertRange(0, newBuilds);
                 transfers.InsertRange(0, newTransfers);
                 foreach (var trouble in newTroubles.Values) troubles.TryAdd(trouble.Builder, trouble);
             }
+            return false;
         }
         catch (HistoryException e)
         {
             Fail(e);
+            return true;
         }
     }
 

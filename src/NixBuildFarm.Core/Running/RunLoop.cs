@@ -202,6 +202,10 @@ internal sealed partial class RunLoop : IDisposable
         {
             Post(() => Fail(attempt, builder, e));
         }
+        finally
+        {
+            Post(attempt.Dispose);
+        }
     }
 
     private void Begin(Attempt attempt, int builder)
@@ -217,7 +221,7 @@ internal sealed partial class RunLoop : IDisposable
         switch (message)
         {
             case BuildPhaseEntered phase: attempt.Phase = phase.Phase; break;
-            case BuildLogLine line: reporter.Printed(attempt, line.Line); break;
+            case BuildLogLine { IsContinued: false } line: reporter.Printed(attempt, line.IsUnfinished ? line.Line + '…' : line.Line); break;
         }
     }
 

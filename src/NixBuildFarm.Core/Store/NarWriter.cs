@@ -77,7 +77,7 @@ public static class NarWriter
     private static async ValueTask WriteFileAsync(FileInfo info, NarSink sink, CancellationToken cancellation)
     {
         var size = info.Length;
-        if (size == 0 && SpecialFile.IsSpecial(info.FullName)) throw Unsupported(info, "is neither a file nor a directory nor a symbolic link");
+        if (size == 0 && FileStatus.IsSpecial(info.FullName)) throw Unsupported(info, "is neither a file nor a directory nor a symbolic link");
 
         sink.WriteText("regular"u8);
         if (info.UnixFileMode.HasFlag(UnixFileMode.UserExecute))

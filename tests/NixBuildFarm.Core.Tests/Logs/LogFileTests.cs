@@ -54,7 +54,7 @@ public sealed class LogFileTests : IDisposable
     public async Task Following_a_log_ends_when_the_build_does()
     {
         var build = BuildLog.Open(folder, Derivation);
-        build.Add("first");
+        build.Add(new(1, "first"));
         var log = new LogFile(build.Path!, "hello-2.12", "run");
         await using var lines = log.FollowAsync(null, TimeProvider.System, CancellationToken.None).GetAsyncEnumerator();
 
@@ -62,7 +62,7 @@ public sealed class LogFileTests : IDisposable
         Assert.Equal("first", lines.Current);
         var next = lines.MoveNextAsync().AsTask();
         Assert.False(next.IsCompleted);
-        build.Add("second");
+        build.Add(new(1, "second"));
         Assert.True(await next.WaitAsync(TimeSpan.FromSeconds(10)));
         Assert.Equal("second", lines.Current);
         build.Dispose();
@@ -73,7 +73,7 @@ public sealed class LogFileTests : IDisposable
     [Fact]
     public async Task Two_may_follow_one_log_and_none_disturbs_the_build()
     {
-        using (var build = BuildLog.Open(folder, Derivation)) build.Add("first");
+        using (var build = BuildLog.Open(folder, Derivation)) build.Add(new(1, "first"));
         var log = new LogFile(Path.Combine(folder, BuildLog.FileNameOf(Derivation)), "hello-2.12", "run");
         var again = Task.Run(() =>
         {
@@ -91,6 +91,31 @@ public sealed class LogFileTests : IDisposable
     [Fact]
     public async Task Following_a_log_that_nobody_writes_is_reading_it() =>
         Assert.Equal(["b", "c"], await Log("a\nb\nc\n").FollowAsync(2, TimeProvider.System, CancellationToken.None).ToListAsync());
+
+    [Fact]
+    public void A_line_that_comes_in_pieces_is_whole_in_the_log_and_one_line_at_hand()
+    {
+        var pieces = new string('x', 10_000);
+        using (var build = BuildLog.Open(folder, Derivation))
+        {
+            build.Add(new(1, "before"));
+            build.Add(new(1, pieces) { IsUnfinished = true });
+            build.Add(new(1, pieces) { IsContinued = true, IsUnfinished = true });
+            build.Add(new(1, "end") { IsContinued = true });
+            build.Add(new(1, "after"));
+
+            Assert.Equal(["before", new string('x', 4096) + "…", "after"], build.Tail);
+            Assert.Equal($"before\n{pieces}{pieces}end\nafter\n", File.ReadAllText(build.Path!));
+        }
+    }
+
+    [Fact]
+    public void The_last_lines_of_a_log_are_shortened()
+    {
+        var log = Log($"{new string('x', 100_000)}\nshort\n");
+
+        Assert.Equal([new string('x', 4096) + "…", "short"], LogFile.TailOf(log.Path, 5));
+    }
 
     [Fact]
     public void A_log_that_is_gone_has_no_last_lines()

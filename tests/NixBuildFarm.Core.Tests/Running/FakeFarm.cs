@@ -43,6 +43,12 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     public ConcurrentQueue<string> Warnings { get; } = new();
 
+    /// <summary>The connections to all machines.</summary>
+    public IEnumerable<WeakReference> Opened => machines.Values.SelectMany(machine => machine.Opened);
+
+    /// <summary>What builds have printed, as it is shown.</summary>
+    public ConcurrentQueue<string> Lines { get; } = new();
+
     /// <summary>A derivation with one output.</summary>
     public StorePath Derivation(string name, IEnumerable<StorePath>? inputs = null, IReadOnlyDictionary<string, string>? environment = null, string system = "x86_64-linux", IReadOnlyList<StorePath>? sources = null)
     {
@@ -146,10 +152,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     public void Degraded(string message) => Warnings.Enqueue(message);
 
-    public void Printed(RunningBuild build, string line)
-    {
-        // Not looked at.
-    }
+    public void Printed(RunningBuild build, string line) => Lines.Enqueue(line);
 
     public void Progressed(RunProgress progress) => Assert.InRange(progress.Waiting, 0, progress.Total);
 
@@ -176,6 +179,9 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
 
     /// <summary>Why it cannot be reached; null: it can.</summary>
     public BuilderException? Unreachable { get; set; }
+
+    /// <summary>The connections to it, as its users see them.</summary>
+    public ConcurrentQueue<WeakReference> Opened { get; } = new();
 
     /// <summary>The names of what it was asked to build, in order.</summary>
     public ConcurrentQueue<string> Built { get; } = new();
@@ -251,7 +257,9 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
                 var channel = new MemoryChannel(Daemon.Capacity);
                 return new Channel(channel.Client, TellsClosures ? FakeServe.RunAsync(Daemon.Store, Invented, channel) : channel.Server.DisposeAsync().AsTask());
             default:
-                return new Channel(new BreakableStream(Daemon.Connect(), broken.Token));
+                var stream = new BreakableStream(Daemon.Connect(), broken.Token);
+                Opened.Enqueue(new(stream));
+                return new Channel(stream);
         }
     }
 

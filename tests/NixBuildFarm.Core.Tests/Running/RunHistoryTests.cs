@@ -131,7 +131,67 @@ public class RunHistoryTests
         Assert.Empty(store.Runs);
     }
 
+    [Fact]
+    public async Task A_history_that_another_program_keeps_locked_is_waited_for_at_the_end()
+    {
+        var history = Open();
+        await history.EstimateAsync(Graph, [Ruby]);
+        store.IsLocked = true;
+        history.Note(Build("a"));
+        history.Note(Run);
+        var ending = history.DisposeAsync().AsTask();
+        while (store.Refusals < 5) await PassAsync(TimeSpan.FromSeconds(1));
+        Assert.False(ending.IsCompleted);
+
+        store.IsLocked = false;
+        while (!ending.IsCompleted) await PassAsync(TimeSpan.FromSeconds(1));
+
+        Assert.Equal(["a"], store.Builds.Select(build => build.Package));
+        Assert.Single(store.Runs);
+        Assert.Empty(observer.Failures);
+        Assert.Contains("locked", Assert.Single(observer.Warnings));
+    }
+
+    [Fact]
+    public async Task A_history_that_stays_locked_is_given_up_and_told_once()
+    {
+        var history = Open();
+        await history.EstimateAsync(Graph, [Ruby]);
+        store.IsLocked = true;
+        history.Note(Run);
+
+        var ending = history.DisposeAsync().AsTask();
+        while (!ending.IsCompleted) await PassAsync(TimeSpan.FromSeconds(5));
+
+        Assert.Single(observer.Failures);
+        Assert.Single(observer.Warnings);
+    }
+
+    [Fact]
+    public async Task Who_stops_the_run_does_not_wait_for_a_locked_history()
+    {
+        using var stop = new CancellationTokenSource();
+        var history = RunHistory.Open(store, observer, time, stopped: stop.Token);
+        await history.EstimateAsync(Graph, [Ruby]);
+        store.IsLocked = true;
+        history.Note(Run);
+        var ending = history.DisposeAsync().AsTask();
+        while (store.Refusals == 0) await Task.Delay(1, TestContext.Current.CancellationToken);
+
+        await stop.CancelAsync();
+
+        // The clock stands still.
+        await ending.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        Assert.Single(observer.Failures);
+    }
+
     private RunHistory Open() => RunHistory.Open(store, observer, time);
+
+    private async Task PassAsync(TimeSpan span)
+    {
+        time.Advance(span);
+        await Task.Delay(1, TestContext.Current.CancellationToken);
+    }
 
     private static RunRecord Run { get; } = new() { Id = "run", Started = default, Ended = default, State = RunState.Succeeded, Requested = [] };
 
@@ -155,6 +215,8 @@ public class RunHistoryTests
         public List<RunRecord> Runs { get; } = [];
 
         public HistoryFailure? Failure { get; set; }
+
+        public bool IsLocked { get; set; }
 
         public int Refusals { get; private set; }
 
@@ -197,9 +259,9 @@ public class RunHistoryTests
 
         private T Usable<T>(T result)
         {
-            if (Failure is not { } failure) return result;
+            if (Failure is null && !IsLocked) return result;
             Refusals++;
-            throw new HistoryException(failure, "It cannot be used.", "Wait.");
+            throw new HistoryException(Failure ?? HistoryFailure.Unavailable, "It cannot be used.", "Wait.") { IsLocked = IsLocked };
         }
     }
 
@@ -215,7 +277,9 @@ public class RunHistoryTests
 
         public void Decided(string message) => Unexpected();
 
-        public void Degraded(string message) => Unexpected();
+        public List<string> Warnings { get; } = [];
+
+        public void Degraded(string message) => Warnings.Add(message);
 
         public void Printed(RunningBuild build, string line) => Unexpected();
 

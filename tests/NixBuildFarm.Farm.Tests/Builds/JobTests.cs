@@ -24,6 +24,19 @@ public sealed class JobTests(TestFarm farm) : IDisposable
         Assert.Contains(build.Script.Progress, record => record.Activity.StartsWith("Building", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("sleep 1; echo > $out", "Built")]
+    [InlineData("exit 1", "Failed")]
+    public void A_job_is_received_to_its_end_and_removed(string script, string status)
+    {
+        session.Write("some", $$"""package "top" "{{script}}" [ ]""");
+
+        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -AsJob | Receive-Job -Wait -AutoRemoveJob");
+
+        Assert.Equal([status], build.Results.Select(result => result.Status.ToString()));
+        Assert.Empty(session.Run("Get-Job").Script.Output);
+    }
+
     [Fact]
     public void A_job_goes_on_when_the_session_is_elsewhere_and_the_prompt_is_back_at_once()
     {

@@ -17,15 +17,36 @@ public sealed class HistoryFaultTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_locked_one_is_one_warning()
+    public async Task A_locked_one_is_waited_for_and_the_run_is_in_it()
     {
         await BuildAsync();
-        using var other = HistoryFile.Connect(File);
-        using var writing = other.BeginTransaction(deferred: false);
+        Task<CommandResult> building;
+        using (var other = HistoryFile.Connect(File))
+        {
+            using var writing = other.BeginTransaction(deferred: false);
+            building = BuildAsync();
+            while (Directory.GetFiles(Home + "/nixbuildfarm/logs", "*-top.log", SearchOption.AllDirectories).Length < 2) await Task.Delay(100);
+            // The run ends now, and waits longer than SQLite itself does.
+            await Task.WhenAny(building, Task.Delay(TimeSpan.FromSeconds(10)));
+        }
 
-        var build = await BuildAsync();
+        var build = await building;
 
-        Warned(build, "Another program keeps it locked");
+        Assert.Contains("Built Built", build.Output);
+        Assert.DoesNotContain("goes on without it", build.Output + build.Error);
+        Assert.Equal(2, HistoryFile.Texts(File, "SELECT id FROM run").Count);
+    }
+
+    [Fact]
+    public async Task One_in_a_folder_that_everybody_may_write_to_is_not_used()
+    {
+        await BuildAsync();
+        await farm.Coordinator.ExecAsync("chmod", "a+w", Home + "/nixbuildfarm");
+
+        var build = await BuildAsync("-LogPath /home/alice/fault-logs");
+
+        Warned(build, "chmod go-w");
+        Assert.Single(HistoryFile.Texts(File, "SELECT id FROM run"));
     }
 
     [Fact]

@@ -19,7 +19,7 @@ internal static class BuildResultLayout
         WireReader reader, ProtocolVersion version, CancellationToken cancellation) => new()
     {
         Status = (BuildStatus)await reader.ReadInt32Async(cancellation),
-        ErrorMessage = TerminalText.Strip(await reader.ReadStringAsync(WireLimits.Text, cancellation)).Trim(),
+        ErrorMessage = TerminalText.Strip(await reader.ReadBeginningAsync(cancellation)).Trim(),
         TimesBuilt = await reader.ReadInt32Async(cancellation),
         IsNonDeterministic = await reader.ReadBoolAsync(cancellation),
         StartTime = await ReadTimeAsync(reader, cancellation),

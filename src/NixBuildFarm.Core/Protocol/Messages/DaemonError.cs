@@ -13,14 +13,15 @@ internal sealed record DaemonError(Verbosity Level, string Text, IReadOnlyList<s
         if (type != "Error") throw new WireException($"“{NixText.Printable(type)}” is no kind of error.");
         var level = (Verbosity)await reader.ReadInt32Async(cancellation);
         await reader.ReadStringAsync(WireLimits.Name, cancellation); // The name of the error's class: no daemon sets it any more.
-        var text = await reader.ReadStringAsync(WireLimits.Text, cancellation);
+        var text = await reader.ReadBeginningAsync(cancellation);
         await ReadNoPositionAsync(reader, cancellation);
         var count = await reader.ReadCountAsync(cancellation);
         var traces = new List<string>();
         for (var i = 0; i < count; i++)
         {
             await ReadNoPositionAsync(reader, cancellation);
-            traces.Add(await reader.ReadStringAsync(WireLimits.Text, cancellation));
+            var trace = await reader.ReadBeginningAsync(cancellation);
+            if (i < WireLimits.Traces) traces.Add(trace);
         }
         return new(level, text, traces);
     }

@@ -24,11 +24,11 @@ internal static class PathInfoLayout
         Path = path,
         Deriver = await reader.ReadOptionalStorePathAsync(cancellation),
         NarHash = await ReadHashAsync(reader, cancellation),
-        References = await reader.ReadStorePathsAsync(cancellation),
+        References = await reader.ReadStorePathsAsync(cancellation, WireLimits.References),
         RegistrationTime = await ReadTimeAsync(reader, cancellation),
-        NarSize = await reader.ReadInt64Async(cancellation),
+        NarSize = await ReadSizeAsync(reader, cancellation),
         Ultimate = await reader.ReadBoolAsync(cancellation),
-        Signatures = await reader.ReadStringsAsync(WireLimits.Name, cancellation),
+        Signatures = await reader.ReadStringsAsync(WireLimits.Name, cancellation, WireLimits.Signatures),
         ContentAddress = await reader.ReadStringAsync(WireLimits.Name, cancellation) is { Length: > 0 } address ? address : null,
     };
 
@@ -43,6 +43,13 @@ internal static class PathInfoLayout
         {
             throw new WireException($"“{NixText.Printable(text)}” is not a SHA-256 hash in hex.", inner: e);
         }
+    }
+
+    /// <summary>0 where the store does not know it, as Nix of before 2010 left it.</summary>
+    private static async ValueTask<long> ReadSizeAsync(WireReader reader, CancellationToken cancellation)
+    {
+        var size = await reader.ReadUInt64Async(cancellation);
+        return size <= WireLimits.Nar ? (long)size : throw new WireException($"{size} bytes are no size of a NAR.");
     }
 
     private static async ValueTask<DateTimeOffset> ReadTimeAsync(WireReader reader, CancellationToken cancellation) =>

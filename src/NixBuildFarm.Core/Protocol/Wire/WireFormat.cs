@@ -14,4 +14,7 @@ internal static class WireFormat
 
     /// <summary>A length with its padding.</summary>
     public static int Padded(int length) => (length + Alignment - 1) & -Alignment;
+
+    /// <summary>The padding of a text of this length.</summary>
+    public static int Padding(long length) => (int)(-length & (Alignment - 1));
 }

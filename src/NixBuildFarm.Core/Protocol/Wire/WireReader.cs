@@ -16,8 +16,12 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
     private readonly byte[] buffer = new byte[bufferSize];
     private int start;
     private int end;
+    private long room = WireLimits.Message;
 
     private int Buffered => end - start;
+
+    /// <summary>A new message begins, which may be as large again.</summary>
+    public void BeginMessage() => room = WireLimits.Message;
 
     /// <summary>Any number.</summary>
     public ValueTask<ulong> ReadUInt64Async(CancellationToken cancellation)
@@ -55,11 +59,11 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
     /// <summary>False for 0, true for anything else, as Nix reads it.</summary>
     public async ValueTask<bool> ReadBoolAsync(CancellationToken cancellation) => await ReadUInt64Async(cancellation) != 0;
 
-    /// <summary>The number of items that follow.</summary>
-    public async ValueTask<int> ReadCountAsync(CancellationToken cancellation)
+    /// <summary>The number of items that follow, at most <paramref name="limit"/>.</summary>
+    public async ValueTask<int> ReadCountAsync(CancellationToken cancellation, int limit = WireLimits.Items)
     {
         var count = await ReadUInt64Async(cancellation);
-        return count <= WireLimits.Items ? (int)count : throw new WireException($"A list of {count} items is too long.");
+        return count <= (ulong)limit ? (int)count : throw new WireException($"A list of {count} items is too long: {limit} are allowed here.");
     }
 
     /// <summary>A text of at most <paramref name="limit"/> bytes, which need not be UTF-8.</summary>
@@ -68,6 +72,7 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
         var announced = await ReadUInt64Async(cancellation);
         if (announced > (ulong)limit) throw new WireException($"A text of {announced} bytes is too long: {limit} are allowed here.");
         var length = (int)announced;
+        Take(length);
         var padded = WireFormat.Padded(length);
         if (padded > buffer.Length) return await ReadLongStringAsync(length, cancellation);
         if (Buffered < padded) await FillAsync(padded, cancellation);
@@ -77,10 +82,48 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
         return text;
     }
 
-    /// <summary>Texts of at most <paramref name="limit"/> bytes each.</summary>
-    public async ValueTask<IReadOnlyList<string>> ReadStringsAsync(int limit, CancellationToken cancellation)
+    /// <summary>A text for people, of any length; of a long one the beginning, and how much more there was.</summary>
+    public async ValueTask<string> ReadBeginningAsync(CancellationToken cancellation)
     {
-        var count = await ReadCountAsync(cancellation);
+        var length = await ReadLengthAsync(cancellation);
+        var kept = (int)Math.Min(length, WireLimits.Shown);
+        Take(kept);
+        var beginning = await ReadPieceAsync(kept, cancellation);
+        await PassOverAsync(length - kept, cancellation);
+        await ReadPaddingAsync(length, cancellation);
+        return length == kept ? beginning : $"{beginning}… ({length - kept} bytes more)";
+    }
+
+    /// <summary>The length of a text for people, which is then read in pieces.</summary>
+    public async ValueTask<long> ReadLengthAsync(CancellationToken cancellation)
+    {
+        var length = await ReadUInt64Async(cancellation);
+        return length <= WireLimits.Cut ? (long)length : throw new WireException($"A text of {length} bytes is too long: {WireLimits.Cut} are allowed here.");
+    }
+
+    /// <summary>So many bytes of a text.</summary>
+    public async ValueTask<string> ReadPieceAsync(int length, CancellationToken cancellation)
+    {
+        if (length > buffer.Length) return NixText.GetString((await ReadBytesAsync(length, cancellation)).WrittenSpan);
+        if (Buffered < length) await FillAsync(length, cancellation);
+        var piece = NixText.GetString(buffer.AsSpan(start, length));
+        start += length;
+        return piece;
+    }
+
+    /// <summary>What fills up a text of this length.</summary>
+    public async ValueTask ReadPaddingAsync(long length, CancellationToken cancellation)
+    {
+        var padding = WireFormat.Padding(length);
+        if (Buffered < padding) await FillAsync(padding, cancellation);
+        CheckPadding(buffer.AsSpan(start, padding));
+        start += padding;
+    }
+
+    /// <summary>Texts, at most <paramref name="count"/> of them, of at most <paramref name="limit"/> bytes each.</summary>
+    public async ValueTask<IReadOnlyList<string>> ReadStringsAsync(int limit, CancellationToken cancellation, int count = WireLimits.Items)
+    {
+        count = await ReadCountAsync(cancellation, count);
         var texts = new List<string>();
         for (var i = 0; i < count; i++) texts.Add(await ReadStringAsync(limit, cancellation));
         return texts;
@@ -100,10 +143,10 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
             : throw new WireException($"“{NixText.Printable(text)}” is not a store path.");
     }
 
-    /// <summary>Store paths in the order in which they come.</summary>
-    public async ValueTask<IReadOnlyList<StorePath>> ReadStorePathsAsync(CancellationToken cancellation)
+    /// <summary>Store paths, at most <paramref name="limit"/>, in the order in which they come.</summary>
+    public async ValueTask<IReadOnlyList<StorePath>> ReadStorePathsAsync(CancellationToken cancellation, int limit = WireLimits.Items)
     {
-        var count = await ReadCountAsync(cancellation);
+        var count = await ReadCountAsync(cancellation, limit);
         var paths = new List<StorePath>();
         for (var i = 0; i < count; i++) paths.Add(await ReadStorePathAsync(cancellation));
         return paths;
@@ -149,6 +192,13 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
 
     private async ValueTask<string> ReadLongStringAsync(int length, CancellationToken cancellation)
     {
+        var bytes = await ReadBytesAsync(length, cancellation);
+        await ReadPaddingAsync(length, cancellation);
+        return NixText.GetString(bytes.WrittenSpan);
+    }
+
+    private async ValueTask<ArrayBufferWriter<byte>> ReadBytesAsync(int length, CancellationToken cancellation)
+    {
         var bytes = new ArrayBufferWriter<byte>(DefaultBufferSize);
         while (bytes.WrittenCount < length)
         {
@@ -157,11 +207,25 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
             if (count == 0) throw WireException.Ended();
             bytes.Advance(count);
         }
-        var padding = WireFormat.Padded(length) - length;
-        if (Buffered < padding) await FillAsync(padding, cancellation);
-        CheckPadding(buffer.AsSpan(start, padding));
-        start += padding;
-        return NixText.GetString(bytes.WrittenSpan);
+        return bytes;
+    }
+
+    private async ValueTask PassOverAsync(long count, CancellationToken cancellation)
+    {
+        while (count > 0)
+        {
+            if (Buffered == 0) await FillAsync(1, cancellation);
+            var passed = (int)Math.Min(count, Buffered);
+            start += passed;
+            count -= passed;
+        }
+    }
+
+    /// <summary>Counts what is kept of a message, so that no mixture of lists and texts fills the memory.</summary>
+    private void Take(int bytes)
+    {
+        room -= bytes + WireLimits.Item;
+        if (room < 0) throw new WireException($"A message has more than {WireLimits.Message} bytes.");
     }
 
     /// <summary>Reads until at least <paramref name="count"/> bytes are buffered.</summary>

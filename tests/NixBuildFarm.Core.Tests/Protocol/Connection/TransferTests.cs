@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Core.Tests.Protocol.Connection;
@@ -223,7 +224,7 @@ public class TransferTests
         await using var connection = await daemon.OpenAsync();
 
         var e = await Assert.ThrowsAsync<DaemonException>(
-            () => connection.AddToStoreNarAsync(new(info with { NarSize = long.MaxValue }, WriteEndlesslyAsync), false, true, Cancellation));
+            () => connection.AddToStoreNarAsync(new(info with { NarSize = WireLimits.Nar }, WriteEndlesslyAsync), false, true, Cancellation));
 
         Assert.Contains("no space left", e.Text);
         Assert.True(connection.IsBroken);
@@ -238,7 +239,7 @@ public class TransferTests
         var daemon = new FakeDaemon { Store = store, Faults = new() { Body = BodyFault.ErrorInTheMiddle } };
         await using var connection = await daemon.OpenAsync();
 
-        await Assert.ThrowsAsync<DaemonException>(() => connection.AddToStoreNarAsync(new(info with { NarSize = long.MaxValue }, WriteAndWaitAsync), false, true, Cancellation));
+        await Assert.ThrowsAsync<DaemonException>(() => connection.AddToStoreNarAsync(new(info with { NarSize = WireLimits.Nar }, WriteAndWaitAsync), false, true, Cancellation));
 
         static async Task WriteAndWaitAsync(Stream nar, CancellationToken token)
         {
@@ -254,7 +255,7 @@ public class TransferTests
         await using var connection = await new FakeDaemon { Store = store, Faults = new() { Body = BodyFault.Close } }.OpenAsync();
 
         var e = await Assert.ThrowsAsync<BuilderException>(
-            () => connection.AddToStoreNarAsync(new(info with { NarSize = long.MaxValue }, WriteEndlesslyAsync), false, true, Cancellation));
+            () => connection.AddToStoreNarAsync(new(info with { NarSize = WireLimits.Nar }, WriteEndlesslyAsync), false, true, Cancellation));
 
         Assert.Equal(BuilderFailure.ConnectionLost, e.Failure);
         Assert.True(connection.IsBroken);
@@ -338,7 +339,7 @@ public class TransferTests
         var (info, nar) = FakeStore.FileOf("new", [1]);
         await using var connection = await new FakeDaemon { Store = store }.OpenAsync();
 
-        await Assert.ThrowsAsync<ArgumentException>(() => connection.AddToStoreNarAsync(Source(info with { NarSize = 0 }, nar), false, true, Cancellation));
+        await Assert.ThrowsAsync<NarMismatchException>(() => connection.AddToStoreNarAsync(Source(info with { NarSize = 0 }, nar), false, true, Cancellation));
 
         Assert.False(connection.IsBroken);
     }

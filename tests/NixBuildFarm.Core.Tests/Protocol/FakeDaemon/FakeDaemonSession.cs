@@ -77,6 +77,7 @@ internal sealed class FakeDaemonSession
     private async Task ServeAsync(WorkerOperation operation)
     {
         daemon.Requests.Enqueue(operation);
+        reader.BeginMessage();
         requests++;
         if (daemon.IsStopped || operation == Faults.SilentAt) await Task.Delay(Timeout.Infinite, gone);
         await AnswerAsync(operation);

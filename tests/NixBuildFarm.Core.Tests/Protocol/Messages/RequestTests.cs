@@ -141,6 +141,30 @@ public class RequestTests
     public async Task QueryPathInfo_with_a_hash_that_is_none_is_refused(string hash) =>
         await Assert.ThrowsAsync<WireException>(() => ReplyAsync(new QueryPathInfoRequest(PathA), 1, "", hash, 0, 0, 96, 0, 0, ""));
 
+    [Theory]
+    [InlineData(1L << 62)]
+    [InlineData(long.MaxValue)]
+    [InlineData(-1L)]
+    [InlineData(WireLimits.Nar + 1)]
+    public async Task QueryPathInfo_with_a_size_that_no_nar_has_is_refused(long size) =>
+        await Assert.ThrowsAsync<WireException>(() => ReplyAsync(new QueryPathInfoRequest(PathA), 1, "", Hash, 0, 0, size, 0, 0, ""));
+
+    [Fact]
+    public void A_million_sizes_of_nars_can_be_added_up() => Assert.True(WireLimits.Nar <= long.MaxValue / 1_000_000);
+
+    [Fact]
+    public async Task QueryPathInfo_with_more_references_than_any_path_has_is_refused_before_they_are_read()
+    {
+        var e = await Assert.ThrowsAsync<WireException>(() => ReplyAsync(new QueryPathInfoRequest(PathA), 1, "", Hash, 16 << 20));
+
+        Assert.Contains("16777216 items", e.Message);
+        Assert.False(e.IsEndOfStream);
+    }
+
+    [Fact]
+    public async Task QueryPathInfo_with_more_signatures_than_any_path_has_is_refused() =>
+        await Assert.ThrowsAsync<WireException>(() => ReplyAsync(new QueryPathInfoRequest(PathA), 1, "", Hash, 0, 0, 96, 0, 20_000));
+
     [Fact]
     public async Task QueryPathInfo_with_a_time_beyond_all_calendars_is_refused() =>
         await Assert.ThrowsAsync<WireException>(() => ReplyAsync(new QueryPathInfoRequest(PathA), 1, "", Hash, 0, ulong.MaxValue, 96, 0, 0, ""));

@@ -1,3 +1,5 @@
+using System.Text;
+using NixBuildFarm.Core.Tests.Protocol.Wire;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Protocol.Wire;
@@ -95,6 +97,87 @@ public class StderrFrameTests
     [Fact]
     public async Task A_field_that_is_neither_number_nor_text_is_refused() =>
         await Assert.ThrowsAsync<WireException>(() => ReadAsync(Result, 7, 101, 1, 2, 0));
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(-1)]
+    [InlineData(WireLimits.Shown)]
+    [InlineData(3 * WireLimits.Shown / 2)]
+    public async Task A_long_line_comes_in_pieces_and_none_of_it_is_lost(int beyond)
+    {
+        // Letters of two bytes, so that a piece ends in the middle of one.
+        var text = Encoding.UTF8.GetBytes("x" + new string('ä', 2 * WireLimits.Shown))[..(WireLimits.Shown + beyond)];
+        var pieces = new List<DaemonMessage>();
+        var reader = new WireReader(new PiecewiseStream(ProtocolBytes.Concat(ProtocolBytes.Of(Result, 7, 101, 1, 1, text), ProtocolBytes.Of(Last)), 10_000));
+
+        pieces.Add((await StderrFrame.ReadAsync(reader, TestContext.Current.CancellationToken, pieces.Add)).Message!);
+
+        var lines = pieces.Cast<BuildLogLine>().ToArray();
+        Assert.Equal(text, lines.SelectMany(line => NixText.GetBytes(line.Line)));
+        Assert.All(lines, line => Assert.InRange(line.Line.Length, 0, WireLimits.Shown));
+        Assert.Equal(lines.Select((_, i) => i > 0), lines.Select(line => line.IsContinued));
+        Assert.Equal(lines.Select((_, i) => i < lines.Length - 1), lines.Select(line => line.IsUnfinished));
+        Assert.Equal(default, await StderrFrame.ReadAsync(reader, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_line_of_a_gigabyte_takes_no_more_memory_than_a_short_one()
+    {
+        const long Length = 1L << 30;
+        var seen = 0L;
+        var pieces = new List<WeakReference>();
+
+        await StderrFrame.ReadAsync(
+            new WireReader(new EndlessStream(ProtocolBytes.Of(Result, 7, 101, 1, 1, Length), 0)),
+            TestContext.Current.CancellationToken,
+            message =>
+            {
+                seen += ((BuildLogLine)message).Line.Length;
+                pieces.Add(new(message));
+                if (pieces.Count % 4000 != 0) return;
+                GC.Collect();
+                Assert.InRange(pieces.Count(piece => piece.IsAlive), 0, 2);
+            });
+
+        Assert.Equal(Length - WireLimits.Shown, seen);
+    }
+
+    [Fact]
+    public async Task Of_a_huge_error_the_beginning_is_kept_and_some_traces()
+    {
+        const int Length = 10 << 20;
+        var huge = new string('E', Length);
+        var reader = new WireReader(new MemoryStream(ProtocolBytes.Of([Error, "Error", 0, "Error", huge, 0, 100, .. Enumerable.Range(0, 100).SelectMany(i => new object[] { 0, i + new string('t', 100_000) }), Last])));
+
+        var error = (await StderrFrame.ReadAsync(reader, TestContext.Current.CancellationToken)).Error!;
+
+        Assert.Equal($"{huge[..WireLimits.Shown]}… ({Length - WireLimits.Shown} bytes more)", error.Text);
+        Assert.Equal(Enumerable.Range(0, WireLimits.Traces).Select(i => i.ToString()), error.Traces.Select(trace => trace[..trace.IndexOf('t')]));
+        Assert.All(error.Traces, trace => Assert.InRange(trace.Length, 0, WireLimits.Shown + 100));
+        Assert.Equal(default, await StderrFrame.ReadAsync(reader, TestContext.Current.CancellationToken));
+    }
+
+    [Theory]
+    [InlineData(Next)]
+    [InlineData(Result, 7, 104, 1, 1)]
+    [InlineData(Start, 7, 3, 105)]
+    public async Task A_huge_text_for_people_is_cut(params int[] before)
+    {
+        object[] after = before[0] == Start ? [0, 0] : [];
+        var message = await MessageAsync([.. before, new string('x', 1 << 20), .. after]);
+
+        var text = message switch
+        {
+            DaemonLogLine line => line.Text,
+            BuildPhaseEntered phase => phase.Phase,
+            _ => Assert.IsType<ActivityStarted>(message).Text,
+        };
+        Assert.Equal($"{new string('x', WireLimits.Shown)}… ({(1 << 20) - WireLimits.Shown} bytes more)", text);
+    }
+
+    [Fact]
+    public async Task More_details_than_any_activity_has_are_refused() => await Assert.ThrowsAsync<WireException>(() => ReadAsync(Result, 7, 106, WireLimits.Fields + 1));
 
     private static async Task<DaemonMessage?> MessageAsync(params object[] fields) => (await ReadAsync(fields)).Message;
 

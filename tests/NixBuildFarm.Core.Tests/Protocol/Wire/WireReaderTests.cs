@@ -100,6 +100,36 @@ public class WireReaderTests
     }
 
     [Fact]
+    public async Task No_mixture_of_lists_and_texts_makes_a_message_that_fills_the_memory()
+    {
+        // An empty text takes 8 bytes on the wire, and far more in memory.
+        var reader = new WireReader(new EndlessStream(ProtocolBytes.Of(WireLimits.Items), 0));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        await Assert.ThrowsAsync<WireException>(async () => await reader.ReadStringsAsync(Limit, Cancellation));
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 4L * WireLimits.Message);
+        reader.BeginMessage();
+        Assert.Equal("", await reader.ReadStringAsync(Limit, Cancellation));
+    }
+
+    [Fact]
+    public async Task A_text_for_people_may_be_long_but_not_for_ever() =>
+        await Assert.ThrowsAsync<WireException>(async () => await From(ProtocolBytes.Of(1L << 60)).ReadBeginningAsync(Cancellation));
+
+    [Fact]
+    public Task A_text_for_people_is_read_to_its_end_however_the_bytes_arrive() =>
+        Gen.Select(Gen.Int[WireLimits.Shown - 10, WireLimits.Shown + 100], Gen.Int[1, 70_000]).SampleAsync(
+            async (length, piece) =>
+            {
+                var reader = new WireReader(new PiecewiseStream(ProtocolBytes.Of(new string('x', length), "end"), piece), bufferSize: 1 + Math.Max(64, piece));
+
+                Assert.StartsWith(new string('x', Math.Min(length, WireLimits.Shown)), await reader.ReadBeginningAsync(Cancellation));
+                Assert.Equal("end", await reader.ReadStringAsync(Limit, Cancellation));
+            },
+            iter: 30);
+
+    [Fact]
     public async Task Plain_bytes_follow_where_decoding_stopped()
     {
         var reader = From(ProtocolBytes.Concat(ProtocolBytes.Of("a"), [1, 2, 3]));
