@@ -39,7 +39,7 @@ public static class AttributeNames
     public static async Task<IReadOnlyList<string>> OfInstallableAsync(string word, string workingDirectory, CancellationToken cancellation)
     {
         var environment = new Dictionary<string, string> { ["NIX_GET_COMPLETIONS"] = $"{CompletionWords.Length + 1}" };
-        var printed = await NixCommand.RunAsync("nix", [.. CompletionWords, word], workingDirectory, environment, cancellation);
+        var printed = await NixCommand.RunAsync("nix", [.. CompletionWords, word], workingDirectory, environment, cancellation: cancellation);
         // The first line says of what kind they are; a description follows a tab.
         return [.. printed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(line => line.Split('\t')[0]).Where(text => text.Length > 0)];
     }

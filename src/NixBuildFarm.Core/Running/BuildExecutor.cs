@@ -6,7 +6,7 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Running;
 
 /// <summary>Carries out one attempt: brings the inputs to the builder, builds, and learns what came out.</summary>
-internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRequest request, string logFolder, RunClock clock)
+internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRequest request, string logFolder, RunClock clock, LogKeeper logs)
 {
     /// <summary>Carries it out.</summary>
     /// <param name="attempt">What, where, and when to give up.</param>
@@ -37,6 +37,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         attempt.BuildEnded = clock.UtcNow;
         log.Dispose();
         attempt.LogProblem = log.Problem;
+        if (!session.Builder.IsLocal && log is { Path: { } path, Problem: null }) logs.Keep(job.Path, path, cancellation);
         if (result.IsSuccess && job.IsWholeGoal) await supply.LearnAsync(session, [.. outputs.Union(result.BuiltOutputs.Values)], cancellation);
         else if (result.IsSuccess) await supply.LearnOutputsAsync(session, job, infos, cancellation);
         return new(result, log.Path, log.Tail);

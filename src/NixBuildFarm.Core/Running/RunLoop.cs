@@ -77,6 +77,9 @@ internal sealed partial class RunLoop : IDisposable
         otherOutputs = new(CopyBackAsync, atATime: 1);
     }
 
+    /// <summary>What runs here after each build; null: nothing does.</summary>
+    public PostBuildHook? Hook { get; init; }
+
     /// <summary>The builders as the scheduler knows them.</summary>
     public IReadOnlyList<FarmBuilder> Farm => scheduler.Builders;
 
@@ -490,6 +493,7 @@ internal sealed partial class RunLoop : IDisposable
             begun = await (job.IsRequested ? requestedOutputs : otherOutputs).BringAsync(attempt.Session, outputs);
             ended = clock.UtcNow;
             if (job.IsWholeGoal && !job.Derivation.IsImpure) await RegisterAsync(outcome.Result.Realisations);
+            if (Hook is not null && status == NixBuildStatus.Built) await Hook.RunAsync(job.Path, outputs, stop.Token);
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException or KeyNotFoundException)
         {

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text;
 using NixBuildFarm.Protocol;
 
 namespace NixBuildFarm.Transport;
@@ -7,18 +8,28 @@ namespace NixBuildFarm.Transport;
 /// <summary>Runs one of Nix's own programs on this machine, without a shell.</summary>
 public static class NixCommand
 {
+    private const int LongestFailure = 1 << 20;
+
     /// <summary>Runs a program of Nix and returns what it printed.</summary>
     /// <param name="program">E.g. <c>nix-instantiate</c>, found in PATH.</param>
     /// <param name="arguments">Its arguments, word by word.</param>
     /// <param name="workingDirectory">Where it runs; null: here.</param>
     /// <param name="environment">Variables that it gets beside ours; null: none.</param>
+    /// <param name="listen">
+    /// Takes each line of its standard error as it comes, and returns what of it belongs to the message of a failure; null: all of it does.
+    /// </param>
     /// <param name="cancellation">Ends the program.</param>
     /// <returns>Its standard output.</returns>
     /// <exception cref="NixBuildFarmException">
     /// <c>NixNotFound</c>: no such program; <c>NixFailed</c>: it failed, and the message is Nix's own, once.
     /// </exception>
     public static async Task<string> RunAsync(
-        string program, IEnumerable<string> arguments, string? workingDirectory = null, IReadOnlyDictionary<string, string>? environment = null, CancellationToken cancellation = default)
+        string program,
+        IEnumerable<string> arguments,
+        string? workingDirectory = null,
+        IReadOnlyDictionary<string, string>? environment = null,
+        Func<string, string?>? listen = null,
+        CancellationToken cancellation = default)
     {
         var start = new ProcessStartInfo(ProgramPath.Find(program) ?? throw NotFound(program, "it is in no folder of PATH"), arguments)
         {
@@ -33,7 +44,7 @@ public static class NixCommand
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(cancellation);
-            var error = process.StandardError.ReadToEndAsync(cancellation);
+            var error = listen is null ? process.StandardError.ReadToEndAsync(cancellation) : ListenAsync(process.StandardError, listen, cancellation);
             await Task.WhenAll(output, error);
             await process.WaitForExitAsync(cancellation);
             return process.ExitCode == 0 ? await output : throw Failed(program, process.ExitCode, await error);
@@ -43,6 +54,16 @@ public static class NixCommand
             process.Kill(entireProcessTree: true);
             throw;
         }
+    }
+
+    private static async Task<string> ListenAsync(StreamReader lines, Func<string, string?> listen, CancellationToken cancellation)
+    {
+        var failure = new StringBuilder();
+        while (await lines.ReadLineAsync(cancellation) is { } line)
+        {
+            if (listen(line) is { } words && failure.Length < LongestFailure) failure.Append(words).Append('\n');
+        }
+        return failure.ToString();
     }
 
     /// <summary>What Nix says of an error, without colour, warnings and the word <c>error:</c>.</summary>
