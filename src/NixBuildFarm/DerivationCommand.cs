@@ -96,6 +96,7 @@ public abstract class DerivationCommand : AsyncCommand
         var arguments = Argument.Cast<DictionaryEntry>().ToDictionary(entry => entry.Key.ToString()!, entry => NixExpression.From(entry.Value));
         var file = ParameterSetName == PathSet ? GetUnresolvedProviderPathFromPSPath(Path) : "";
         string[] named = [.. Named];
+        var set = ParameterSetName;
         return async (builders, output, cancellation) =>
         {
             using var display = new EvaluationDisplay(output, named, TimeProvider.System);
@@ -105,7 +106,7 @@ public abstract class DerivationCommand : AsyncCommand
                 Systems = builders is null ? [] : [.. builders.SelectMany(builder => builder.Systems).Distinct()],
                 Heard = display.Hear,
             });
-            return await (ParameterSetName switch
+            return await (set switch
             {
                 PathSet => resolver.ResolveFileAsync(file, Attribute, arguments, cancellation),
                 ExpressionSet => resolver.ResolveExpressionAsync(Expression, Attribute, arguments, cancellation),

@@ -22,7 +22,7 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
     public string? Read(string line)
     {
         // Before Nix knows how to log, e.g. while it reads its arguments, it writes plain text.
-        if (!line.StartsWith(Mark, StringComparison.Ordinal)) return line;
+        if (!line.StartsWith(Mark, StringComparison.Ordinal)) return ReadPlain(TerminalText.Strip(line));
         try
         {
             using var json = JsonDocument.Parse(line.AsMemory(Mark.Length));
@@ -47,6 +47,9 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
                 return null;
         }
     }
+
+    private string? ReadPlain(string line) =>
+        line.StartsWith("warning:", StringComparison.Ordinal) ? ReadMessage(WarningLevel, line) : line;
 
     private string? ReadMessage(int level, string text)
     {

@@ -37,7 +37,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         attempt.BuildEnded = clock.UtcNow;
         log.Dispose();
         attempt.LogProblem = log.Problem;
-        if (!session.Builder.IsLocal && log is { Path: { } path, Problem: null }) logs.Keep(job.Path, path, cancellation);
+        if (!session.Builder.IsLocal && log is { Path: { } path, Problem: null }) logs.Keep(job.Path, path);
         if (result.IsSuccess && job.IsWholeGoal) await supply.LearnAsync(session, [.. outputs.Union(result.BuiltOutputs.Values)], cancellation);
         else if (result.IsSuccess) await supply.LearnOutputsAsync(session, job, infos, cancellation);
         return new(result, log.Path, log.Tail);

@@ -25,8 +25,10 @@ public sealed record BuildRequest
     /// <summary>What was asked for as the user put it, for the history; empty: the derivations speak for themselves.</summary>
     public IReadOnlyList<string> Named { get; init; } = [];
 
-    /// <summary>The builders of the run. The local machine builds only if it is among them; its store is used always.</summary>
-    public required IReadOnlyList<NixBuilder> Builders { get; init; }
+    /// <summary>
+    /// The builders of the run; entries that are one machine become one. The local machine builds only if it is among them; its store is used always.
+    /// </summary>
+    public required IReadOnlyList<NixBuilder> Builders { get; init => field = NixBuilder.ByMachine(value); }
 
     /// <summary>Whether what does not depend on a failed build is built all the same.</summary>
     public bool KeepGoing { get; init; }

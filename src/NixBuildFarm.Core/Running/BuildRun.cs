@@ -57,6 +57,10 @@ public sealed class BuildRun
     {
         request.Links?.CheckFolder();
         var clock = new RunClock(time);
+        foreach (var machine in request.Builders.Where(builder => builder.OtherEntries.Count > 0))
+        {
+            observer.Decided($"{string.Join(", ", machine.OtherEntries.Select(entry => entry.Name))}: the same machine as {machine.Name}, with which it shares slots and connections.");
+        }
         await using var history = RunHistory.Open(store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null);
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink }, request.Settings);
         var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
@@ -139,7 +143,7 @@ public sealed class BuildRun
         var (early, late) = (remote.Connecting.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).ToArray(), remote.Connecting.Where(r => !r.IsCompletedSuccessfully).ToArray());
         var farm = early.Select(r => r.Session).OfType<BuilderSession>().ToList();
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
-        var logs = new LogKeeper(local, observer.Decided);
+        var logs = new LogKeeper(local, observer.Decided, cancellation);
         using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
         var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs);
         using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, remote.Troubles.Values, cancellation) { Hook = hook };

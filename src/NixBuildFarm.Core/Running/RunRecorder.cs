@@ -48,7 +48,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
         var attempt = job.Last ?? job.Running.Values.FirstOrDefault();
         return new()
         {
-            Job = graph[job.Index] with { System = job.Derivation.System },
+            Job = graph[job.Index] with { System = job.Derivation.IsBuiltin ? Job.Builtin : job.Derivation.System },
             DerivationPath = job.Path.ToString(),
             IsSubstitution = job.IsSubstitution,
             Status = job.Result?.Status ?? NixBuildStatus.Cancelled,

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Text.Json.Nodes;
 using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Builds;
@@ -54,9 +55,10 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
 
         Assert.Equal("first", session.Run("Invoke-NixDistributedBuild path:.").Succeeded().Results.Single().Name);
         Assert.Equal("second", session.Run($"Invoke-NixDistributedBuild path:. -OverrideInput @{{ names = 'path:{session.Folder}/second' }}").Succeeded().Results.Single().Name);
+        session.Write("plain", """package "plain" (sleep 0) [ ]""");
         // A setting that is about evaluation, one that Nix does not know, and one that is said in another way.
         Assert.Contains("restricted mode", session.Run("Invoke-NixDistributedBuild -Expression 'import /etc/hosts' -Impure -Option @{ 'restrict-eval' = $true }").Errors);
-        Assert.Contains("unknown setting 'no-such-setting'", session.Run($"Invoke-NixDistributedBuild -Expression '({Named}) \"plain\"' -Option @{{ 'no-such-setting' = 1 }}").Succeeded().Script.Warnings);
+        Assert.Contains("unknown setting 'no-such-setting'", session.Run("Invoke-NixDistributedBuild -Path plain.nix -Option @{ 'no-such-setting' = 1 }").Succeeded().Script.Warnings);
         Assert.Contains("SettingNotForOption", session.Run("Invoke-NixDistributedBuild path:. -Option @{ cores = 2 }").Errors);
     }
 
@@ -83,14 +85,14 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
             """);
         await farm.Coordinator.ExecAsync("git", "-C", session.Folder, "add", "flake.nix");
 
-        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild . ; $run = Get-NixBuild -Last 1; $run.Duration.TotalSeconds; Export-NixBuildReport report.json; (Get-Content report.json -Raw | ConvertFrom-Json).evaluationSeconds");
+        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild . ; $run = Get-NixBuild -Last 1; $run.Duration.TotalSeconds; Export-NixBuildReport report.json");
 
         Assert.Equal("", build.Errors);
         Assert.Contains(build.Script.Warnings, warning => warning.Contains("Git tree") && warning.EndsWith("is dirty", StringComparison.Ordinal));
         Assert.Contains(build.Script.Information, record => record.Tags.Contains("NixEvaluation") && record.MessageData.ToString() == "trace: looked\nat");
         var progress = build.Script.Progress.Where(record => record.Activity.StartsWith("Evaluating", StringComparison.Ordinal)).ToArray();
         Assert.Equal(ProgressRecordType.Completed, progress[^1].RecordType);
-        var (duration, evaluation) = ((double)build.Script.Output[^2].BaseObject, (double)build.Script.Output[^1].BaseObject);
+        var (duration, evaluation) = ((double)build.Script.Output.Single(o => o.BaseObject is double).BaseObject, JsonNode.Parse(File.ReadAllText(Path.Combine(session.Folder, "report.json")))!["evaluationSeconds"]!.GetValue<double>());
         Assert.InRange(evaluation, 0.3, duration);
     }
 
