@@ -23,6 +23,20 @@ internal static class NixExpression
         var other => throw new NixBuildFarmException("InvalidArgument", $"A {other.GetType().Name} cannot be given to Nix.", "Give strings, numbers, booleans, lists and tables of these."),
     };
 
+    /// <summary>The value of a setting of nix.conf: lists have blanks between their items.</summary>
+    /// <exception cref="NixBuildFarmException">No setting has such a value.</exception>
+    public static string Setting(object? value) => (value is PSObject wrapped ? wrapped.BaseObject : value) switch
+    {
+        null => "",
+        string s => s,
+        bool b => b ? "true" : "false",
+        SwitchParameter s => s.IsPresent ? "true" : "false",
+        IDictionary => throw new NixBuildFarmException("InvalidOption", "A table is no value of a setting of Nix.", "Give a string, number, boolean, or a list of these."),
+        IEnumerable list => string.Join(' ', list.Cast<object?>().Select(Setting)),
+        IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
+        var other => $"{other}",
+    };
+
     private static string Quote(string text)
     {
         var quoted = new StringBuilder("\"");

@@ -139,7 +139,7 @@ internal sealed class RunProgressDisplay : IDisposable
     }
 
     // The end of a path tells more than its beginning, and a window may be narrow.
-    private static string Short(string text) => text.Length <= LongestName ? text : "…" + text[^(LongestName - 1)..];
+    internal static string Short(string text) => text.Length <= LongestName ? text : "…" + text[^(LongestName - 1)..];
 
     private static string Phase(RunningBuild build) => build.Phase == "building" ? "" : build.Phase + ", ";
 }

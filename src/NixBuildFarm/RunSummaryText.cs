@@ -13,6 +13,7 @@ internal static class RunSummaryText
     private const int BuildersShown = 8;
     private const int FailuresShown = 5;
     private const int SlowShown = 3;
+    private const double LongEvaluation = 1;
 
     /// <summary>A build is slow that took this much longer than expected, as a factor and in seconds.</summary>
     private const double SlowFactor = 1.5, SlowSeconds = 5;
@@ -33,7 +34,8 @@ internal static class RunSummaryText
         var bound = report.LowerBound is > 0 and var seconds
             ? FormattableString.Invariant($", {report.Makespan / seconds:0.00} × the lower bound of {Display.Span(TimeSpan.FromSeconds(seconds))}")
             : "";
-        return $"{done} of {todo.Length} done{(fetched > 0 ? $" ({fetched} fetched)" : "")} in {Display.Span(TimeSpan.FromSeconds(report.Seconds))}{bound}; {Display.Bytes(report.SuppliedBytes)} sent.";
+        var evaluation = report.EvaluationSeconds >= LongEvaluation ? $" ({Display.Span(TimeSpan.FromSeconds(report.EvaluationSeconds))} of it evaluation)" : "";
+        return $"{done} of {todo.Length} done{(fetched > 0 ? $" ({fetched} fetched)" : "")} in {Display.Span(TimeSpan.FromSeconds(report.Seconds))}{evaluation}{bound}; {Display.Bytes(report.SuppliedBytes)} sent.";
     }
 
     private static IEnumerable<string> Builders(RunReport report)

@@ -46,7 +46,8 @@ public static class MachineListWriter
         return properties.Where(property => !Equals(property.Value(one), property.Value(other))).Select(property => property.Name);
     }
 
-    private static string Line(NixBuilder builder)
+    /// <summary>The line of a builder, with another speed than its own where one is given.</summary>
+    internal static string Line(NixBuilder builder, double? speed = null)
     {
         string[] columns =
         [
@@ -54,7 +55,7 @@ public static class MachineListWriter
             List(builder.Systems),
             builder.IdentityFile ?? "-",
             builder.MaxJobs.ToString(CultureInfo.InvariantCulture),
-            builder.SpeedFactor.ToString("R", CultureInfo.InvariantCulture),
+            (speed ?? builder.SpeedFactor).ToString("R", CultureInfo.InvariantCulture),
             List(builder.SupportedFeatures),
             List(builder.MandatoryFeatures),
             builder.HostKey is { } key ? HostKeyLine.Encode(key) : "-",

@@ -127,6 +127,27 @@ public sealed class NixBuilder
         return builder;
     }
 
+    /// <summary>Further entries of a list for the same machine, e.g. with other systems: they share its slots and its connections.</summary>
+    internal IReadOnlyList<NixBuilder> OtherEntries { get; private set; } = [];
+
+    /// <summary>
+    /// Takes entries that are one machine together: those with one address, login, key and store. The first stands for all of them.
+    /// </summary>
+    internal static IReadOnlyList<NixBuilder> ByMachine(IReadOnlyList<NixBuilder> builders) =>
+    [
+        .. builders.GroupBy(builder => builder.IsLocal
+            ? (object)NixBuilder.LocalName
+            : (builder.HostName.ToUpperInvariant(), builder.User, builder.Port, builder.RemoteStore, builder.IdentityFile, builder.HostKey))
+            .Select(entries => entries.ToArray() is [var only] ? only : entries.First().With([.. entries.Skip(1).DistinctBy(entry => entry.Name)])),
+    ];
+
+    private NixBuilder With(IReadOnlyList<NixBuilder> others)
+    {
+        var builder = (NixBuilder)MemberwiseClone();
+        builder.OtherEntries = [.. others.Where(other => other.Name != Name)];
+        return builder;
+    }
+
     /// <summary>The same builder, asked for by its very name.</summary>
     public NixBuilder Named()
     {

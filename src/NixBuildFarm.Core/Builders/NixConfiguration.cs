@@ -45,6 +45,9 @@ public sealed record NixConfiguration
     /// <summary><c>require-sigs</c>: the store refuses what no trusted key has signed.</summary>
     public bool RequireSignatures { get; init; } = true;
 
+    /// <summary><c>post-build-hook</c>: the program that Nix runs after each build; empty: none.</summary>
+    public string PostBuildHook { get; init; } = "";
+
     /// <summary><c>store</c>: the store that commands use, usually <c>auto</c>.</summary>
     public string Store { get; init; } = "auto";
 
@@ -105,6 +108,7 @@ public sealed record NixConfiguration
                 TrustedUsers = settings.List("trusted-users"),
                 TrustedPublicKeys = settings.List("trusted-public-keys"),
                 RequireSignatures = settings.Switch("require-sigs") ?? true,
+                PostBuildHook = settings.Text("post-build-hook") ?? "",
                 Store = settings.Text("store") ?? "auto",
             };
         }

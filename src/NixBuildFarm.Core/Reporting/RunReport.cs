@@ -14,6 +14,9 @@ public sealed record RunReport
     /// <summary>How long the run took in all, from its start to its end.</summary>
     public required double Seconds { get; init; }
 
+    /// <summary>How long Nix evaluated what was asked for, from the beginning on; 0 where that is not known.</summary>
+    public double EvaluationSeconds { get; init; }
+
     /// <summary>How it ended.</summary>
     public required RunState State { get; init; }
 

@@ -27,6 +27,7 @@ public static class RunReportMaker
             RunId = run.Id,
             Started = run.Started,
             Seconds = (run.Ended - run.Started).TotalSeconds,
+            EvaluationSeconds = run.EvaluationSeconds,
             State = run.State,
             Requested = run.Requested,
             Error = run.Error,

@@ -7,7 +7,7 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Running;
 
 /// <summary>Carries out one attempt: brings the inputs to the builder, builds, and learns what came out.</summary>
-internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRequest request, string logFolder, RunClock clock)
+internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRequest request, string logFolder, RunClock clock, LogKeeper logs)
 {
     /// <summary>How much longer than its limits a build may take before its daemon, which is to end it then, is taken for dead.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
@@ -41,7 +41,10 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         attempt.BuildEnded = clock.UtcNow;
         log.Dispose();
         attempt.LogProblem = log.Problem;
-        var realised = result.IsSuccess ? await supply.LearnOutputsAsync(session, job, result.BuiltOutputs, infos, cancellation) : ImmutableDictionary<string, StorePath>.Empty;
+        if (!session.Builder.IsLocal && log is { Path: { } path, Problem: null }) logs.Keep(job.Path, path);
+        var realised = result.IsSuccess
+            ? await supply.LearnOutputsAsync(session, job, result.BuiltOutputs, infos, cancellation)
+            : ImmutableDictionary<string, StorePath>.Empty;
         return new(result, realised, log.Path, log.Tail);
     }
 

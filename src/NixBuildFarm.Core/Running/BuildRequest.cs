@@ -25,8 +25,10 @@ public sealed record BuildRequest
     /// <summary>What was asked for as the user put it, for the history; empty: the derivations speak for themselves.</summary>
     public IReadOnlyList<string> Named { get; init; } = [];
 
-    /// <summary>The builders of the run. The local machine builds only if it is among them; its store is used always.</summary>
-    public required IReadOnlyList<NixBuilder> Builders { get; init; }
+    /// <summary>
+    /// The builders of the run; entries that are one machine become one. The local machine builds only if it is among them; its store is used always.
+    /// </summary>
+    public required IReadOnlyList<NixBuilder> Builders { get; init => field = NixBuilder.ByMachine(value); }
 
     /// <summary>Whether what does not depend on a failed build is built all the same.</summary>
     public bool KeepGoing { get; init; }
@@ -58,11 +60,23 @@ public sealed record BuildRequest
     /// <summary>Where links to the requested outputs are made, which also keep them from the garbage collector; null: no links.</summary>
     public string? OutLink { get; init; }
 
+    /// <summary>The number in the name of the second such link: 1 as with <c>nix build</c>, 2 as with <c>nix-build</c>.</summary>
+    public int SecondLinkNumber { get; init; } = 2;
+
+    /// <summary>The program that Nix runs here after each build (<c>post-build-hook</c>); null: none.</summary>
+    public string? PostBuildHook { get; init; }
+
+    /// <summary>Settings of nix.conf that say how builds are carried out and where outputs may be fetched: see <see cref="BuildSettings"/>.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+
     /// <summary>The folder of this run's logs; null: below the state folder.</summary>
     public string? LogFolder { get; init; }
 
     /// <summary>Whether builders fetch from their own substituters what these have (<c>builders-use-substitutes</c>).</summary>
     public bool BuildersUseSubstitutes { get; init; }
+
+    /// <summary>The links; null: none are wanted.</summary>
+    internal OutLinks? Links => OutLink is null ? null : new(OutLink, SecondLinkNumber);
 
     /// <summary>Which of the outputs of a builder come home.</summary>
     internal CopyBack CopyBackOf(NixBuilder builder) => IsCopyBackGiven ? CopyBack : builder.Policy.CopyBack ?? CopyBack;

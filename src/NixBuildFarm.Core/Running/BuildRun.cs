@@ -54,8 +54,14 @@ public sealed class BuildRun
     /// <exception cref="OperationCanceledException">It was stopped; no build of it goes on anywhere.</exception>
     public async Task<IReadOnlyList<NixBuildResult>> RunAsync(CancellationToken cancellation)
     {
+        request.Links?.CheckFolder();
+        var clock = new RunClock(time);
+        foreach (var machine in request.Builders.Where(builder => builder.OtherEntries.Count > 0))
+        {
+            observer.Decided($"{string.Join(", ", machine.OtherEntries.Select(entry => entry.Name))}: the same machine as {machine.Name}, with which it shares slots and connections.");
+        }
         await using var history = RunHistory.Open(store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null, cancellation);
-        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink }, time);
+        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink }, request.Settings, time);
         var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
         var connector = new FarmConnector(request, sessions, localOpening, observer);
         var evaluating = request.Evaluate(cancellation);
@@ -64,7 +70,7 @@ public sealed class BuildRun
 
         // The run begins when it is known what it is about; what does not evaluate is none.
         var requested = await evaluating;
-        var recorder = new RunRecorder(RunId, request.Named.Count > 0 ? request.Named : [.. requested.Select(r => r.Derivation.ToString())], new(time));
+        var recorder = new RunRecorder(RunId, request.Named.Count > 0 ? request.Named : [.. requested.Select(r => r.Derivation.ToString())], clock) { EvaluationSeconds = clock.Now };
         try
         {
             var results = await RunAsync(requested, localOpening, connector, remote, history, recorder, cancellation);
@@ -90,18 +96,26 @@ public sealed class BuildRun
         RunRecorder recorder,
         CancellationToken cancellation)
     {
+        request.Links?.CheckNames(requested);
         var jobs = await RunJobs.FindAsync(requested, derivations, localOpening, cancellation);
         var local = await localOpening;
         recorder.Jobs = jobs;
         var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, recorder.Clock);
         foreach (var valid in jobs.AlreadyValid(RunId)) reporter.AlreadyValid(valid);
         if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, connector, remote, history, recorder, reporter, cancellation);
-        if (request.OutLink is { } link) await OutLinks.MakeAsync(link, InOrder(requested, reporter.Results), local, cancellation);
+        if (request.Links is { } links) await links.MakeAsync(requested, reporter.Results, local, cancellation);
+        TellOfWhatStays(reporter.Results);
         return reporter.Results;
     }
 
-    private static IEnumerable<NixBuildResult> InOrder(IReadOnlyList<RequestedDerivation> requested, IReadOnlyList<NixBuildResult> results) =>
-        requested.Select(r => r.Derivation.ToString()).Distinct().Join(results, path => path, result => result.DerivationPath, (_, result) => result);
+    /// <summary>No root can be made on a builder over the protocol of its daemon.</summary>
+    private void TellOfWhatStays(IReadOnlyList<NixBuildResult> results)
+    {
+        var staying = request.Builders.Where(builder => !builder.IsLocal && request.CopyBackOf(builder) == CopyBack.None).Select(builder => builder.Name).ToHashSet();
+        string[] builders = [.. results.Where(result => result is { Status: NixBuildStatus.Built, Builder: { } builder } && staying.Contains(builder)).Select(result => result.Builder!).Distinct().Order()];
+        if (builders.Length == 0) return;
+        observer.Degraded($"What was built stays on {string.Join(", ", builders)}, where no root keeps it: it is there until garbage is collected. Copy-NixStorePath -From brings it home.");
+    }
 
     private async Task BuildAsync(RunJobs jobs, BuilderSession local, FarmConnector connector, RemoteBuilders remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
     {
@@ -120,8 +134,10 @@ public sealed class BuildRun
         var (early, late) = (connecting.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).ToArray(), connecting.Where(r => !r.IsCompletedSuccessfully).ToArray());
         var farm = early.Select(r => r.Session).OfType<BuilderSession>().ToList();
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
-        var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock);
-        using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, remote.Troubles.Values, cancellation);
+        var logs = new LogKeeper(local, observer.Decided, cancellation);
+        using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
+        var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs);
+        using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, remote.Troubles.Values, cancellation) { Hook = hook };
         meter.Measured += loop.Learn;
         foreach (var slow in late) loop.Expect(slow);
         foreach (var builder in resting) loop.LeaveAlone(builder, remote.Troubles[builder.Name]);
@@ -133,6 +149,7 @@ public sealed class BuildRun
         finally
         {
             recorder.Farm = loop.Farm;
+            await logs.CompleteAsync();
         }
     }
 

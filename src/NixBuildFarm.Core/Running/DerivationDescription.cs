@@ -11,7 +11,8 @@ internal static class DerivationDescription
     {
         Name = name,
         PackageName = derivation.PName,
-        System = derivation.System,
+        // Every machine has Nix's own builders, whatever system a derivation names beside them.
+        System = derivation.IsBuiltin ? Job.Builtin : derivation.System,
         RequiredFeatures = derivation.RequiredSystemFeatures,
         PreferLocal = derivation.PreferLocalBuild,
         IsFixedOutput = derivation.IsFixedOutput,

@@ -7,7 +7,25 @@ namespace NixBuildFarm.Running;
 public static class FarmDescription
 {
     /// <summary>A builder as it is configured, under its policy.</summary>
-    public static FarmBuilder ToFarmBuilder(this NixBuilder builder) => new()
+    public static FarmBuilder ToFarmBuilder(this NixBuilder builder)
+    {
+        var first = Describe(builder);
+        if (builder.OtherEntries.Count == 0) return first;
+        FarmBuilder[] entries = [first, .. builder.OtherEntries.Select(Describe)];
+        return first with
+        {
+            Entries = entries,
+            Systems = [.. entries.SelectMany(entry => entry.Systems).DistinctBy(system => system.System)],
+            MaxJobs = entries.Max(entry => entry.MaxJobs),
+            SupportedFeatures = [.. entries.SelectMany(entry => entry.SupportedFeatures).Distinct()],
+            MandatoryFeatures = [],
+            Enabled = entries.Any(entry => entry.Enabled),
+            Match = [.. entries.SelectMany(entry => entry.Match).Distinct()],
+            Exclude = [.. entries.SelectMany(entry => entry.Exclude).Distinct()],
+        };
+    }
+
+    private static FarmBuilder Describe(NixBuilder builder) => new()
     {
         Name = builder.Name,
         IsLocal = builder.IsLocal,

@@ -44,7 +44,15 @@ internal sealed class RunJobs
         var loading = DerivationGraph.LoadAsync(derivations, requested.Select(r => r.Derivation), cancellation);
         var local = await localOpening;
         var all = await loading;
+        foreach (var request in requested) CheckOutputs(all.Find(request.Derivation)!, request.Outputs);
         return From(all, await RequiredWork.FindAsync(all, requested, local, cancellation), requested);
+    }
+
+    private static void CheckOutputs(DerivationNode node, IReadOnlyList<string> wanted)
+    {
+        if (wanted.FirstOrDefault(name => !node.Derivation.Outputs.ContainsKey(name)) is not { } missing) return;
+        throw new NixBuildFarmException(
+            "OutputNotFound", $"{node.Name} has no output “{missing}”: {node.Path}", $"Its outputs are {string.Join(", ", node.Derivation.Outputs.Keys)}.");
     }
 
     /// <summary>Tells the scheduler how large the inputs are that no job makes; the catalog knows them by now.</summary>

@@ -77,6 +77,9 @@ internal sealed partial class RunLoop : IDisposable
         otherOutputs = new(CopyBackAsync, atATime: 1);
     }
 
+    /// <summary>What runs here after each build; null: nothing does.</summary>
+    public PostBuildHook? Hook { get; init; }
+
     /// <summary>The builders as the scheduler knows them.</summary>
     public IReadOnlyList<FarmBuilder> Farm => scheduler.Builders;
 
@@ -495,6 +498,7 @@ internal sealed partial class RunLoop : IDisposable
             begun = await (job.IsRequested ? requestedOutputs : otherOutputs).BringAsync(attempt.Session, outputs);
             ended = clock.UtcNow;
             if (job.Goal is { } goal) await RegisterAsync(goal.RealisationsOf(outcome.Outputs));
+            if (Hook is not null && status == NixBuildStatus.Built) await Hook.RunAsync(job.Path, outputs, stop.Token);
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException or KeyNotFoundException)
         {

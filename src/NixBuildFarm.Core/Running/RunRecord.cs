@@ -34,6 +34,9 @@ public sealed record RunRecord
     /// <summary>What was asked for, as the user put it.</summary>
     public required IReadOnlyList<string> Requested { get; init; }
 
+    /// <summary>How long Nix evaluated what was asked for, from the beginning on, in seconds; 0 where that is not known.</summary>
+    public double EvaluationSeconds { get; init; }
+
     /// <summary>What ended the run before its time; null when nothing did.</summary>
     public string? Error { get; init; }
 

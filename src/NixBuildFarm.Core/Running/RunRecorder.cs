@@ -8,6 +8,9 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
     /// <summary>The clock of the run.</summary>
     public RunClock Clock => clock;
 
+    /// <summary>How long it took to find out what was asked for.</summary>
+    public double EvaluationSeconds { get; init; }
+
     /// <summary>What there was to do; null while that is not known.</summary>
     public RunJobs? Jobs { get; set; }
 
@@ -33,6 +36,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
                 : RunState.Failed,
             Requested = requested,
             Error = error is null or OperationCanceledException ? null : error.Message,
+            EvaluationSeconds = EvaluationSeconds,
             Farm = Farm,
             Jobs = jobs,
         };
@@ -44,7 +48,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
         var attempt = job.Last ?? job.Running.Values.FirstOrDefault();
         return new()
         {
-            Job = graph[job.Index] with { System = job.Derivation.System },
+            Job = graph[job.Index] with { System = job.Derivation.IsBuiltin ? Job.Builtin : job.Derivation.System },
             DerivationPath = job.Path.ToString(),
             IsSubstitution = job.IsSubstitution,
             Status = job.Result?.Status ?? NixBuildStatus.Cancelled,

@@ -13,15 +13,22 @@ internal sealed class SessionSet : IAsyncDisposable
     private readonly IBuilderTransportFactory transports;
     private readonly TransportOptions options;
     private readonly TimeProvider time;
+    private readonly IReadOnlyDictionary<string, string> settings;
     private readonly object gate = new();
     private readonly CancellationTokenSource closing = new();
     private readonly List<(IBuilderTransport Transport, Task<BuilderSession> Session)> opened = [];
     private volatile bool isComplete;
 
     /// <summary>Makes an empty set.</summary>
-    public SessionSet(IBuilderTransportFactory transports, TransportOptions options, TimeProvider? time = null)
+    /// <param name="transports">How builders are reached.</param>
+    /// <param name="options">For each of them.</param>
+    /// <param name="settings">Settings of nix.conf for every connection; null: none.</param>
+    /// <param name="time">The clock; null: the machine's.</param>
+    public SessionSet(
+        IBuilderTransportFactory transports, TransportOptions options, IReadOnlyDictionary<string, string>? settings = null, TimeProvider? time = null)
     {
         this.time = time ?? TimeProvider.System;
+        this.settings = settings ?? new Dictionary<string, string>();
         this.transports = transports;
         this.options = options with { IsComplete = () => isComplete };
     }
@@ -111,9 +118,9 @@ internal sealed class SessionSet : IAsyncDisposable
     }
 
     // Without builders = "" the local daemon would hand our builds to its own remote builders.
-    private static DaemonOptions Options(bool useSubstitutes) => new()
+    private DaemonOptions Options(bool useSubstitutes) => new()
     {
         UseSubstitutes = useSubstitutes,
-        Overrides = new Dictionary<string, string> { ["builders"] = "" },
+        Overrides = new Dictionary<string, string>(settings) { ["builders"] = "" },
     };
 }

@@ -15,6 +15,7 @@ public readonly record struct Eligibility(string? Problem)
     /// </summary>
     public static Eligibility Of(Job job, FarmBuilder builder)
     {
+        if (builder.Entries.Count > 0) return OfEntries(job, builder.Entries);
         if (!builder.Enabled) return new("it is disabled");
         if (builder.SpeedOf(job.System) <= 0)
         {
@@ -58,6 +59,16 @@ public readonly record struct Eligibility(string? Problem)
             if (b != local && result[b].IsEligible) result[b] = new(why);
         }
         return result;
+    }
+
+    private static Eligibility OfEntries(Job job, IReadOnlyList<FarmBuilder> entries)
+    {
+        var verdicts = entries.Select(entry => Of(job, entry)).ToArray();
+        if (verdicts.Any(verdict => verdict.IsEligible)) return default;
+        // The entry for the system of the job tells most.
+        var telling = Enumerable.Range(0, entries.Count).FirstOrDefault(entry => entries[entry].SpeedOf(job.System) > 0, -1);
+        if (telling >= 0) return verdicts[telling];
+        return new($"it does not build {job.System} (it builds {string.Join(", ", entries.SelectMany(entry => entry.Systems).Select(system => system.System).Distinct())})");
     }
 
     private static bool Matches(IReadOnlyList<string> wildcards, string name) =>

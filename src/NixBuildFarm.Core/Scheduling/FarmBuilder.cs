@@ -45,6 +45,12 @@ public sealed record FarmBuilder
     public IReadOnlyList<string> Exclude { get; init; } = [];
 
     /// <summary>
+    /// Where one machine has several entries, each with its own systems, features and policy: it takes what one of them takes, on slots that
+    /// they share. Empty: it is as it stands here.
+    /// </summary>
+    public IReadOnlyList<FarmBuilder> Entries { get; init; } = [];
+
+    /// <summary>
     /// The cores that can be given to builds: those of the machine, or, where they are unknown, taken from its number of jobs.
     /// Whoever configures more jobs than cores wants cores to be shared, and each job counts as one.
     /// </summary>

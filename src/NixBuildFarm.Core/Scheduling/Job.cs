@@ -3,6 +3,9 @@ namespace NixBuildFarm.Scheduling;
 /// <summary>A derivation as the scheduler sees it. Jobs are known by their index in the <see cref="JobGraph"/>.</summary>
 public sealed record Job
 {
+    /// <summary>The system of what Nix's own builders do.</summary>
+    public const string Builtin = "builtin";
+
     /// <summary>The derivation's name without <c>.drv</c>, e.g. <c>gcc-14.3.0</c>.</summary>
     public required string Name { get; init; }
 
@@ -22,7 +25,7 @@ public sealed record Job
     public bool IsFixedOutput { get; init; }
 
     /// <summary>One of Nix's own builders (<c>builtin:fetchurl</c>), which every machine has.</summary>
-    public bool IsBuiltin => System == "builtin";
+    public bool IsBuiltin => System == Builtin;
 
     /// <summary><c>enableParallelBuilding</c>: more cores make it faster.</summary>
     public bool EnableParallelBuilding { get; init; }

@@ -118,8 +118,14 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
                 "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.", "Look at what Get-NixBuilder and your filter give.").ToErrorRecord());
         }
 
+        if (OutLink is not null && CopyBack == CopyBack.None)
+        {
+            ThrowTerminatingError(new NixBuildFarmException(
+                "OutLinkWithoutOutputs", "-OutLink links to outputs in the local store, and with -CopyBack None they do not come there.", "Use -CopyBack Requested, or leave -OutLink out.").ToErrorRecord());
+        }
+
         var question = $"Performing the operation \"Build\" on target \"{string.Join(", ", Named)}\".";
-        var request = Requester();
+        var request = OrEnd(Requester);
         if (ShouldProcess(question, $"Are you sure you want to perform this action?\n{question}", "Confirm", out var refusal))
         {
             if (AsJob) StartJob(request);
@@ -221,7 +227,8 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     /// <summary>What makes the request. All that the session has to be asked for is asked here: a job goes on without it.</summary>
     private RequestMaker Requester()
     {
-        var resolve = Resolver();
+        var resolve = MakeResolver();
+        var buildSettings = BuildSettings.OfBuild(Settings);
         var outLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink);
         var logFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath);
         jsonLogFile = JsonLog is null ? null : this.FileOf(JsonLog);
@@ -231,11 +238,13 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         var isCopyBackGiven = MyInvocation.BoundParameters.ContainsKey(nameof(CopyBack));
         return async (output, cancellation) =>
         {
-            var settings = NixConfiguration.ReadAsync(cancellation);
+            var reading = NixConfiguration.ReadAsync(cancellation);
+            var builders = await SelectAsync(output, cancellation);
+            var configuration = await reading;
             return new()
             {
-                Builders = await SelectAsync(output, cancellation),
-                Evaluate = resolve,
+                Builders = builders,
+                Evaluate = token => resolve(builders, output, token),
                 Named = named,
                 KeepGoing = KeepGoing,
                 MaxAttempts = Retry,
@@ -247,8 +256,12 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
                 IsCopyBackGiven = isCopyBackGiven,
                 MaxUpload = MaxUpload,
                 OutLink = outLink,
+                // As nix build counts, or nix-build.
+                SecondLinkNumber = ParameterSetName is InstallableSet or ExpressionSet ? 1 : 2,
+                PostBuildHook = configuration.PostBuildHook,
+                Settings = buildSettings,
                 LogFolder = logFolder,
-                BuildersUseSubstitutes = (await settings).BuildersUseSubstitutes,
+                BuildersUseSubstitutes = configuration.BuildersUseSubstitutes,
             };
         };
     }

@@ -40,10 +40,11 @@ public sealed class TestNixBuilderPolicyCommand : DerivationCommand
             if (derivations.Count == 0) return;
             DerivationPath = [.. derivations.Distinct()];
         }
-        Await(TestAsync);
+        var resolve = OrEnd(MakeResolver);
+        Await((output, cancellation) => TestAsync(resolve, output, cancellation));
     }
 
-    private async Task TestAsync(CommandOutput output, CancellationToken cancellation)
+    private async Task TestAsync(Resolver resolve, CommandOutput output, CancellationToken cancellation)
     {
         var builders = Builder.Length > 0
             ? await BuilderSelection.FromAsync(Builder, output, cancellation)
@@ -52,7 +53,7 @@ public sealed class TestNixBuilderPolicyCommand : DerivationCommand
         var store = new StoreFolder();
         using var history = KnownHistory.Open();
         var tester = new PolicyTester(builders, history.Store, new PipelineObserver(output));
-        foreach (var requested in (await ResolveAsync(cancellation)).DistinctBy(r => r.Derivation))
+        foreach (var requested in (await resolve(null, output, cancellation)).DistinctBy(r => r.Derivation))
         {
             var derivation = await store.ReadAsync(requested.Derivation, cancellation);
             foreach (var test in await tester.TestAsync(requested.Derivation, derivation)) output.Object(test);

@@ -57,6 +57,30 @@ public class FarmDescriptionTests
         Assert.True(Under(BuilderPolicy.Empty).Enabled);
     }
 
+    [Fact]
+    public void Entries_of_one_machine_share_its_slots_and_keep_their_own_conditions()
+    {
+        var other = new NixBuilder
+        {
+            Name = "ruby#2", HostName = "RUBY", Uri = "ssh-ng://ruby", Systems = ["i686-linux"], SupportedFeatures = ["big-parallel"], MaxJobs = 3, Source = "test",
+        };
+        var elsewhere = new NixBuilder { Name = "nix@ruby", HostName = "ruby", User = "nix", Uri = "ssh-ng://nix@ruby", Systems = ["i686-linux"], Source = "test" };
+        var request = new BuildRequest { Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([]), Builders = [Ruby, other, elsewhere] };
+
+        Assert.Equal(["ruby", "nix@ruby"], request.Builders.Select(builder => builder.Name));
+        var machine = request.Builders[0].ToFarmBuilder();
+        Assert.Equal((8, "x86_64-linux riscv64-linux i686-linux"), (machine.MaxJobs, string.Join(' ', machine.Systems.Select(system => system.System))));
+        Assert.Equal(["x86_64-linux benchmark", "i686-linux", "i686-linux big-parallel"], Takes(machine));
+        Assert.Equal("it lacks the required feature kvm", Eligibility.Of(new() { Name = "job", System = "i686-linux", RequiredFeatures = ["kvm"] }, machine).Problem);
+        Assert.Contains("it builds x86_64-linux, riscv64-linux, i686-linux", Eligibility.Of(new() { Name = "job", System = "armv7l-linux" }, machine).Problem);
+
+        static IEnumerable<string> Takes(FarmBuilder machine) =>
+            from system in (string[])["x86_64-linux", "i686-linux"]
+            from feature in (string[])["", "benchmark", "big-parallel"]
+            where Eligibility.Of(new() { Name = "job", System = system, RequiredFeatures = feature.Length > 0 ? [feature] : [] }, machine).IsEligible
+            select $"{system} {feature}".TrimEnd();
+    }
+
     [Theory]
     [InlineData(null, false, CopyBack.All)]
     [InlineData(CopyBack.None, false, CopyBack.None)]

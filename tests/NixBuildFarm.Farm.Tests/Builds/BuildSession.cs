@@ -119,6 +119,8 @@ public sealed class BuildLine(PSObject result)
 
     public DateTimeOffset? Started => (DateTimeOffset?)result.Properties["Started"].Value;
 
+    public TimeSpan Duration => (TimeSpan)result.Properties["Duration"].Value;
+
     public long Supplied => (long)result.Properties["Supplied"].Value;
 
     public IReadOnlyList<string> Attempts => [.. ((IEnumerable<object>)result.Properties["Attempts"].Value).Select(a => a.ToString()!)];

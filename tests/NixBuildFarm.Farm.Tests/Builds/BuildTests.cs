@@ -56,6 +56,35 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
+    public async Task A_machine_with_an_entry_for_each_system_builds_no_more_at_a_time_than_it_has_slots()
+    {
+        await using var opal = await farm.AddAsync("opal", "--slots", "4");
+        var line = File.ReadLines("/etc/nix/machines").Single(entry => entry.Contains("@opal ", StringComparison.Ordinal)).Replace(" 4 ", " 2 ", StringComparison.Ordinal);
+        Assert.Contains(" 2 ", line);
+        File.WriteAllText(Path.Combine(session.Folder, "list"), $"{line}\n{line.Replace("x86_64-linux", "i686-linux", StringComparison.Ordinal)}\n");
+        session.Write("both", """many 4 (i: package "first${toString i}" (sleep 0.5) [ ]) ++ many 4 (i: attrs { system = "i686-linux"; } "second${toString i}" (sleep 0.5) [ ])""");
+
+        var build = session.Run("Get-NixBuilder -Path list | Where-Object IsLocal -eq $false | Invoke-NixDistributedBuild -Path both.nix").Succeeded();
+
+        Assert.Equal((8, "opal"), (build.Results.Count, Assert.Single(build.BuildersUsed)));
+        Assert.All(build.Results, at => Assert.InRange(build.Results.Count(r => r.Started <= at.Started && at.Started < r.Started + r.Duration), 1, 2));
+    }
+
+    [Fact]
+    public void Nix_s_own_builders_work_here_whatever_system_is_named()
+    {
+        session.Write("own", """
+            { system }: derivation { inherit system; name = "profile-${system}"; builder = "builtin:buildenv"; derivations = [ ]; manifest = "/dev/null"; nonce = builtins.unsafeDiscardStringContext (package "nonce" "" [ ]).drvPath; }
+            """);
+
+        foreach (var system in (string[])["builtin", "x86_64-linux", "riscv64-linux"])
+        {
+            var build = session.Run($"Invoke-NixDistributedBuild -Path own.nix -Argument @{{ system = '{system}' }}").Succeeded();
+            Assert.Equal(("Built", "local"), (build.Results.Single().Status, build.Results.Single().Builder));
+        }
+    }
+
+    [Fact]
     public void Inputs_that_were_built_on_one_machine_reach_another()
     {
         // Two chains with a common end: whatever is decided, something has to move.

@@ -69,6 +69,7 @@
   const fetched = count(job => job.status === 'Substituted');
   tile('Makespan', span(run.makespan), run.lowerBound ? `${(run.makespan / run.lowerBound).toFixed(2)} × the lower bound` : `${span(run.seconds)} from start to end`);
   if (run.lowerBound) tile('Lower bound', span(run.lowerBound), 'no schedule can beat it');
+  if (run.evaluationSeconds >= 1) tile('Evaluation', span(run.evaluationSeconds), `of ${span(run.seconds)} from start to end`);
   tile('Built', number(built), `of ${number(run.jobs.length)} derivations${fetched ? `, ${number(fetched)} fetched` : ''}`);
   if (notDone) tile('Not there', number(notDone), `${number(count(job => failedStates.includes(job.status)))} failed themselves`);
   const path = run.criticalPath.reduce((sum, job) => sum + run.jobs[job].seconds, 0);
