@@ -65,6 +65,7 @@ public sealed class BuildRun
         // The run begins when it is known what it is about; what does not evaluate is none.
         var requested = await evaluating;
         var recorder = new RunRecorder(RunId, request.Named.Count > 0 ? request.Named : [.. requested.Select(r => r.Derivation.ToString())], new(time));
+        history.Note(recorder.Ongoing());
         try
         {
             var results = await RunAsync(requested, localOpening, connector, remote, history, recorder, cancellation);
@@ -104,6 +105,7 @@ public sealed class BuildRun
         var local = await localOpening;
         recorder.Jobs = jobs;
         var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, recorder.Clock);
+        if (jobs.Jobs.Count > 0) reporter.Progress([], () => null);
         foreach (var valid in jobs.AlreadyValid(RunId)) reporter.AlreadyValid(valid);
         if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, connector, remote, history, recorder, reporter, cancellation);
         if (request.OutLink is { } link) await OutLinks.MakeAsync(link, InOrder(requested, reporter.Results), local, cancellation);
@@ -135,6 +137,14 @@ public sealed class BuildRun
         foreach (var slow in late) loop.Expect(slow);
         foreach (var builder in remote.Resting) loop.LeaveAlone(builder, remote.Troubles[builder.Name]);
         foreach (var missing in early.Where(r => r.Error is not null)) loop.MissBuilder(missing.Builder, missing.Error!);
+        recorder.Farm = loop.Farm;
+        history.Note(recorder.Ongoing());
+        reporter.Progressed += () =>
+        {
+            if (!history.WantsRecord) return;
+            recorder.Farm = loop.Farm;
+            history.Note(recorder.Ongoing());
+        };
         try
         {
             await loop.RunAsync(cancellation);

@@ -187,8 +187,6 @@ public class RunHistoryTests
 
         public RunRecord? Run(string id) => null;
 
-        public RunRecord? LatestRun() => null;
-
         IReadOnlyList<RunSummary> IRunHistory.Runs(RunFilter filter) => [];
 
         void IRunHistory.RemoveRuns(IReadOnlyCollection<string> ids) => throw new NotSupportedException();
