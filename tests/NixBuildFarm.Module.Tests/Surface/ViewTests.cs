@@ -131,7 +131,8 @@ public sealed class ViewTests : IDisposable
 
         var lines = session.Show(sample).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-        Assert.Equal(row, string.Join(' ', string.Join(' ', lines[2..]).Split(' ', StringSplitOptions.RemoveEmptyEntries)));
+        var rows = lines.SkipWhile(line => !line.TrimStart().StartsWith("----", StringComparison.Ordinal)).Skip(1);
+        Assert.Equal(row, string.Join(' ', string.Join(' ', rows).Split(' ', StringSplitOptions.RemoveEmptyEntries)));
     }
 
     public static TheoryData<string, int> Travels
