@@ -9,6 +9,7 @@
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = @('Core')
     FormatsToProcess     = @('NixBuilder.Format.ps1xml', 'NixBuilderTest.Format.ps1xml', 'NixBuildResult.Format.ps1xml', 'NixBuildMeasurement.Format.ps1xml', 'NixBuildPlan.Format.ps1xml', 'NixStorePathCopy.Format.ps1xml', 'NixBuildRun.Format.ps1xml')
+    TypesToProcess       = @('NixBuildFarm.Types.ps1xml')
     CmdletsToExport      = @(
         'Clear-NixBuildHistory'
         'Copy-NixStorePath'

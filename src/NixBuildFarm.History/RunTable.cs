@@ -10,6 +10,7 @@ internal static class RunTable
     private const int NewestKept = 1000;
     private const int JobsKept = 500_000;
     private const int IdsInError = 5;
+    private const string Interruption = "The process of the run ended before the run did: a signal or a crash. What is known is what it had written by then.";
     private static readonly TimeSpan LongestKept = TimeSpan.FromDays(90);
 
     /// <summary>Keeps a run, and forgets old ones.</summary>
@@ -28,7 +29,7 @@ internal static class RunTable
 
     /// <summary>The run with this id, or the only one whose id begins so.</summary>
     /// <exception cref="NixBuildFarmException">Several begin so.</exception>
-    public static RunRecord? Find(SqliteConnection connection, string id)
+    public static RunRecord? Find(SqliteConnection connection, string id, RunLocks locks)
     {
         var ids = connection.Query(
             $"SELECT id FROM run WHERE substr(id, 1, length(@id)) = @id ORDER BY id != @id, id LIMIT {IdsInError}", row => row.GetString(0), ("@id", id));
@@ -36,14 +37,21 @@ internal static class RunTable
         {
             throw new NixBuildFarmException("AmbiguousRun", $"Several runs begin with {id}: {string.Join(", ", ids)}{(ids.Count == IdsInError ? ", …" : "")}", "Give more of the id.");
         }
-        return ids.Count == 0 ? null : Single(connection, "WHERE id = @id", ("@id", ids[0]));
+        if (ids.Count == 0) return null;
+        var run = connection.Query("SELECT record FROM run WHERE id = @id", row => RunRecordFormat.Unpack(row.GetFieldValue<byte[]>(0)), ("@id", ids[0])).SingleOrDefault();
+        return run is { State: RunState.Running } && !locks.IsHeld(run.Id) ? run with { State = RunState.Interrupted, Error = Interruption } : run;
     }
 
-    /// <summary>The run that began last.</summary>
-    public static RunRecord? Latest(SqliteConnection connection) => Single(connection, "ORDER BY started DESC, id DESC LIMIT 1");
-
     /// <summary>Runs, the newest first.</summary>
-    public static List<RunSummary> Read(SqliteConnection connection, RunFilter filter) => connection.Query(
+    public static IReadOnlyList<RunSummary> Read(SqliteConnection connection, RunFilter filter, RunLocks locks)
+    {
+        // Which of the runs that have no end go on is not in the tables.
+        if (filter.State is not (RunState.Running or RunState.Interrupted)) return Query(connection, filter, locks);
+        var runs = Query(connection, filter with { State = RunState.Running, Newest = null }, locks).Where(run => run.State == filter.State);
+        return [.. runs.Take(filter.Newest ?? int.MaxValue)];
+    }
+
+    private static List<RunSummary> Query(SqliteConnection connection, RunFilter filter, RunLocks locks) => connection.Query(
         """
         SELECT id, started, ended, state, requested, jobs, built, not_done FROM run
         WHERE (@state IS NULL OR state = @state)
@@ -61,7 +69,7 @@ internal static class RunTable
             Id = row.GetString(0),
             Started = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1)),
             Ended = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(2)),
-            State = Enum.TryParse<RunState>(row.GetString(3), out var state) ? state : throw new InvalidDataException($"{row.GetString(3)} is no end of a run."),
+            State = StateOf(row.GetString(0), row.GetString(3), locks),
             Requested = JsonSerializer.Deserialize<string[]>(row.GetString(4)) ?? [],
             Jobs = row.GetInt32(5),
             Built = row.GetInt32(6),
@@ -79,8 +87,11 @@ internal static class RunTable
     public static void Remove(SqliteTransaction transaction, IReadOnlyCollection<string> ids) => transaction.Connection!.Execute(
         "DELETE FROM run WHERE id IN (SELECT value FROM json_each(@ids))", ("@ids", JsonSerializer.Serialize(ids)));
 
-    private static RunRecord? Single(SqliteConnection connection, string which, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
-        connection.Query($"SELECT record FROM run {which}", row => RunRecordFormat.Unpack(row.GetFieldValue<byte[]>(0)), parameters).SingleOrDefault();
+    private static RunState StateOf(string run, string written, RunLocks locks)
+    {
+        if (!Enum.TryParse<RunState>(written, out var state)) throw new InvalidDataException($"{written} is no end of a run.");
+        return state == RunState.Running && !locks.IsHeld(run) ? RunState.Interrupted : state;
+    }
 
     private static void Forget(SqliteConnection connection, DateTimeOffset now) => connection.Execute(
         $"""

@@ -10,11 +10,16 @@ namespace NixBuildFarm.History;
 public sealed class SqliteHistory : IRunHistory, IDisposable
 {
     private readonly HistoryDatabase database;
+    private readonly RunLocks locks;
 
     /// <summary>Names the file; it is made when it is first used.</summary>
     /// <param name="file">The file.</param>
     /// <param name="patience">How long others' writing is waited for, in whole seconds; null: three.</param>
-    public SqliteHistory(string file, TimeSpan? patience = null) => database = new(file, patience ?? TimeSpan.FromSeconds(3));
+    public SqliteHistory(string file, TimeSpan? patience = null)
+    {
+        database = new(file, patience ?? TimeSpan.FromSeconds(3));
+        locks = new(Path.Combine(Path.GetDirectoryName(database.File)!, "running"));
+    }
 
     /// <summary><c>$XDG_STATE_HOME/nixbuildfarm/history.db</c>.</summary>
     public static string DefaultFile => Path.Combine(StateFolder.Path, "history.db");
@@ -46,16 +51,19 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
     public void Add(IReadOnlyCollection<BuilderTrouble> troubles) => database.Write(transaction => TroubleTable.Add(transaction, troubles));
 
     /// <inheritdoc/>
-    public void Add(RunRecord run) => database.Write(transaction => RunTable.Add(transaction, run));
+    public void Add(RunRecord run)
+    {
+        // Held before anybody can read of the run, and until its end is written.
+        if (run.State == RunState.Running) locks.Hold(run.Id);
+        database.Write(transaction => RunTable.Add(transaction, run));
+        if (run.State != RunState.Running) locks.Release(run.Id);
+    }
 
     /// <inheritdoc/>
-    public RunRecord? Run(string id) => database.Read(connection => RunTable.Find(connection, id));
+    public RunRecord? Run(string id) => database.Read(connection => RunTable.Find(connection, id, locks));
 
     /// <inheritdoc/>
-    public RunRecord? LatestRun() => database.Read(RunTable.Latest);
-
-    /// <inheritdoc/>
-    public IReadOnlyList<RunSummary> Runs(RunFilter filter) => database.Read(connection => RunTable.Read(connection, filter));
+    public IReadOnlyList<RunSummary> Runs(RunFilter filter) => database.Read(connection => RunTable.Read(connection, filter, locks));
 
     /// <inheritdoc/>
     public void RemoveRuns(IReadOnlyCollection<string> ids)
@@ -77,5 +85,9 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => database.Dispose();
+    public void Dispose()
+    {
+        locks.Dispose();
+        database.Dispose();
+    }
 }

@@ -20,6 +20,7 @@ internal sealed class ContinuousIntegration(CommandOutput output, TimeProvider t
 
     private readonly GroupStyle style = Is("GITHUB_ACTIONS") ? GroupStyle.GitHub : Is("GITLAB_CI") ? GroupStyle.GitLab : GroupStyle.None;
     private RunProgress? latest;
+    private int ended;
     private int groups;
 
     private enum GroupStyle
@@ -34,6 +35,8 @@ internal sealed class ContinuousIntegration(CommandOutput output, TimeProvider t
 
     public void Ended(NixBuildResult result)
     {
+        // What was there before is none of the derivations that are counted.
+        if (result.Status != NixBuildStatus.AlreadyValid) ended++;
         var place = result.Builder is { } builder ? $" on {builder}" : "";
         var span = result.Duration > TimeSpan.Zero ? $" in {Display.Span(result.Duration)}" : "";
         output.Text($"{Count()}{result.Status} {result.Name}{place}{span}", Tag);
@@ -80,7 +83,7 @@ internal sealed class ContinuousIntegration(CommandOutput output, TimeProvider t
 
     private void Say(string text) => output.Text(text, Tag);
 
-    private string Count() => latest is { Total: > 0 } progress ? $"[{Math.Min(progress.Done + progress.Failed + 1, progress.Total)}/{progress.Total}] " : "";
+    private string Count() => ended > 0 && latest is { Total: > 0 } progress ? $"[{Math.Min(ended, progress.Total)}/{progress.Total}] " : "";
 
     private static bool Is(string variable) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value && !value.Equals("false", StringComparison.OrdinalIgnoreCase) && value != "0";
 }

@@ -10,6 +10,9 @@ namespace NixBuildFarm;
 /// <summary>All error records of the module, made from what went wrong.</summary>
 internal static partial class Errors
 {
+    /// <summary>Since 7.5, PowerShell's own view of an error has its recommendation, line by line; before, it has the message only.</summary>
+    private static readonly bool AreRecommendationsShown = typeof(PSObject).Assembly.GetName().Version >= new Version(7, 5);
+
     /// <summary>The record of an error that knows its id and its recommendation.</summary>
     public static ErrorRecord ToErrorRecord(this NixBuildFarmException error, object? target = null) =>
         Record(error, CategoryOf(error), target ?? (error as BuilderException)?.Builder);
@@ -18,34 +21,47 @@ internal static partial class Errors
     public static ErrorRecord ToErrorRecord(this BuilderProblem problem) => Record(
         new NixBuildFarmException(problem.Id, problem.ToString(), problem.Recommendation), ErrorCategory.InvalidData, problem);
 
-    private static ErrorRecord Record(NixBuildFarmException error, ErrorCategory category, object? target)
+    private static ErrorRecord Record(NixBuildFarmException error, ErrorCategory category, object? target, string? message = null, string details = "")
     {
         var record = new ErrorRecord(error, error.Id, category, target);
+        message ??= error.Message;
         if (error.Recommendation is { } recommendation)
         {
-            record.ErrorDetails = new ErrorDetails(error.Message) { RecommendedAction = recommendation };
+            record.ErrorDetails = new ErrorDetails(AreRecommendationsShown ? message : $"{message}\n  Recommendation: {recommendation}{details}")
+            {
+                RecommendedAction = recommendation + details,
+            };
         }
         return record;
     }
 
-    /// <summary>The record of a derivation that was not built, with the end of what the build printed.</summary>
+    /// <summary>
+    /// The record of a derivation that was not built. The end of what the build printed is part of the exception's message, and comes after the
+    /// recommendation in what is shown: in scripts, PowerShell makes one paragraph of a message. A CI system has it in a group of its own.
+    /// </summary>
     public static ErrorRecord ToErrorRecord(this NixBuildResult result)
     {
-        var message = new StringBuilder($"{result.Name}: {Reason(result)}");
-        if (result.LogTail.Count > 0)
-        {
-            message.Append($"\nThe last {result.LogTail.Count} lines that it printed on {result.Builder}:");
-            foreach (var line in result.LogTail) message.Append("\n  > ").Append(TerminalText.Strip(line));
-        }
+        var message = $"{result.Name}: {Reason(result)}";
+        var log = LogOf(result);
         return Record(
-            new NixBuildFarmException($"Build{result.Status}", message.ToString(), RecommendationFor(result)),
+            new NixBuildFarmException($"Build{result.Status}", message + log, RecommendationFor(result)),
             result.Status switch
             {
                 NixBuildStatus.TimedOut => ErrorCategory.OperationTimeout,
                 NixBuildStatus.NoEligibleBuilder => ErrorCategory.ResourceUnavailable,
                 _ => ErrorCategory.InvalidResult,
             },
-            result);
+            result,
+            message,
+            ContinuousIntegration.IsHere ? "" : log);
+    }
+
+    private static string LogOf(NixBuildResult result)
+    {
+        if (result.LogTail.Count == 0) return "";
+        var log = new StringBuilder(result.LogTail.Count == 1 ? $"\n  What it printed last on {result.Builder}:" : $"\n  The last {result.LogTail.Count} lines that it printed on {result.Builder}:");
+        foreach (var line in result.LogTail) log.Append("\n  > ").Append(TerminalText.Strip(line));
+        return log.ToString();
     }
 
     // Nix adds the end of the log, which comes below, and a command that looks for the log on this machine only.

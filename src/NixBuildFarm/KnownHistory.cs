@@ -21,10 +21,15 @@ internal sealed class KnownHistory : IDisposable
     public RunRecord Run(string id) => Store.Run(id)
         ?? throw new NixBuildFarmException("RunNotFound", $"There is no run “{id}”.", "Get-NixBuild lists the runs.");
 
-    /// <summary>The run that began last.</summary>
+    /// <summary>The newest run that has ended and in which a build ended in one of these ways: others, in which all was there already, tell nothing.</summary>
     /// <exception cref="NixBuildFarmException">There is none, or the history cannot be read.</exception>
-    public RunRecord LatestRun() => Store.LatestRun()
-        ?? throw new NixBuildFarmException("RunNotFound", "No run has been recorded yet.", "Build something with Invoke-NixDistributedBuild first.");
+    public RunRecord LatestRun(params NixBuildStatus[] endings)
+    {
+        var newest = endings.SelectMany(ending => Store.Runs(new() { Status = ending }).Where(run => run.State != RunState.Running).Take(1)).MaxBy(run => run.Started);
+        return newest is not null
+            ? Run(newest.Id)
+            : throw new NixBuildFarmException("RunNotFound", "No run has built anything yet.", "Build something with Invoke-NixDistributedBuild first.");
+    }
 
     /// <inheritdoc/>
     public void Dispose() => file?.Dispose();

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Copying;
 using NixBuildFarm.Protocol;
@@ -18,10 +19,11 @@ internal static class StorePathArgument
     public static IEnumerable<StorePath> Read(object argument, Func<string, string> fileOf) =>
         (argument is PSObject wrapped ? wrapped.BaseObject : argument) switch
         {
-            NixBuildResult result => result.Outputs.Values.Select(StorePath.Parse),
-            NixStorePathCopy copy => [StorePath.Parse(copy.Path)],
             FileSystemInfo file => [Find(file.FullName)],
             string text => [Find(text.StartsWith(StorePath.StoreFolder + "/", StringComparison.Ordinal) ? text : fileOf(text))],
+            // Results and copies, also such as come from a job or a file.
+            var _ when PropertyBag.Bare(PropertyBag.Property(argument, nameof(NixBuildResult.Outputs))) is IDictionary outputs => outputs.Values.Cast<object>().Select(path => StorePath.Parse(PropertyBag.Text(path))),
+            var _ when PropertyBag.TextProperty(argument, nameof(NixStorePathCopy.Path)) is { } path => [Find(path)],
             var other => throw NoStorePath(other.ToString() ?? ""),
         };
 

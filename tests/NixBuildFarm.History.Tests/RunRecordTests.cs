@@ -77,15 +77,72 @@ public sealed class RunRecordTests : IDisposable
     }
 
     [Fact]
-    public void The_latest_run_is_the_one_that_began_last()
+    public void A_run_goes_on_as_long_as_the_history_that_keeps_it_and_is_interrupted_from_then_on()
+    {
+        using var other = folder.Open();
+        using (var own = folder.Open())
+        {
+            own.Add(Given.Run("one") with { State = RunState.Running });
+            Assert.All([own, other], history => Assert.Equal(RunState.Running, Assert.Single(history.Runs(new())).State));
+            Assert.Equal(RunState.Running, other.Run("one")?.State);
+        }
+
+        var run = other.Run("one")!;
+
+        Assert.Equal(RunState.Interrupted, run.State);
+        Assert.Contains("process", run.Error);
+        Assert.Equal(RunState.Interrupted, Assert.Single(other.Runs(new())).State);
+    }
+
+    [Fact]
+    public void A_run_that_ends_is_what_it_has_come_to_and_leaves_no_lock()
     {
         using var history = folder.Open();
-        Assert.Null(history.LatestRun());
+        history.Add(Given.Run("one") with { State = RunState.Running });
 
-        history.Add(Given.Run("second", minute: 2));
-        history.Add(Given.Run("first", minute: 1));
+        history.Add(Given.Run("one") with { State = RunState.Succeeded });
 
-        Assert.Equal("second", history.LatestRun()?.Id);
+        Assert.Equal(RunState.Succeeded, Assert.Single(history.Runs(new())).State);
+        Assert.Empty(Directory.GetFiles(Path.Combine(Path.GetDirectoryName(folder.File)!, "running")));
+    }
+
+    [Fact]
+    public void Runs_that_go_on_and_those_that_were_interrupted_are_chosen_apart()
+    {
+        using var history = folder.Open();
+        using (var killed = folder.Open())
+        {
+            for (var i = 0; i < 3; i++) killed.Add(Given.Run($"killed{i}", minute: i) with { State = RunState.Running });
+        }
+        history.Add(Given.Run("alive", minute: 5) with { State = RunState.Running });
+        history.Add(Given.Run("done", minute: 6) with { State = RunState.Succeeded });
+
+        Assert.Equal(["alive"], history.Runs(new() { State = RunState.Running }).Select(run => run.Id));
+        Assert.Equal(["killed2", "killed1"], history.Runs(new() { State = RunState.Interrupted, Newest = 2 }).Select(run => run.Id));
+        Assert.Equal(5, history.Runs(new()).Count);
+    }
+
+    [Theory]
+    [InlineData("..")]
+    [InlineData("../history.db")]
+    [InlineData("/etc/passwd")]
+    public void An_id_that_somebody_has_written_into_the_file_leads_nowhere(string id)
+    {
+        using var history = folder.Open();
+
+        history.Add(Given.Run(id) with { State = RunState.Running });
+
+        Assert.Equal(RunState.Interrupted, Assert.Single(history.Runs(new())).State);
+    }
+
+    [Fact]
+    public void What_was_there_already_is_kept_with_its_outputs()
+    {
+        using var history = folder.Open();
+        var outputs = new Dictionary<string, string> { ["out"] = "/nix/store/00000000000000000000000000000000-hello", ["dev"] = "/nix/store/00000000000000000000000000000000-hello-dev" };
+        history.Add(Given.Run("one") with { Jobs = [Given.Job("hello", "local") with { Status = NixBuildStatus.AlreadyValid, Outputs = outputs }] });
+
+        Assert.Equal(outputs, Assert.Single(history.Run("one")!.ToResults(logLines: 0)).Outputs);
     }
 
     [Fact]

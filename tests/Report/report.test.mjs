@@ -210,6 +210,18 @@ test('nothing is wider than a narrow window', async () => {
   await page.close();
 });
 
+for (const width of [360, 420, 520, 521, 720, 721, 860, 1000, 1001, 1100, 1240, 1241, 1500]) {
+  test(`at ${width} pixels the table has its names, and no column is out of sight`, async () => {
+    const { page } = await open('thousand', { viewport: { width, height: 800 } });
+    const names = await page.locator('#body td:first-child').evaluateAll(cells => cells.filter(cell => !cell.colSpan || cell.colSpan === 1).map(cell => cell.clientWidth));
+    assert.ok(names.length > 10);
+    assert.ok(Math.min(...names) >= 130, `${Math.min(...names)}`);
+    assert.ok(await page.locator('#rows').evaluate(box => box.scrollWidth <= box.clientWidth));
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    await page.close();
+  });
+}
+
 test('20,000 derivations: only what is in sight is in the page, and the last row is reached', async () => {
   const { page } = await open('twenty-thousand');
   assert.ok(await rows(page).count() < 80);

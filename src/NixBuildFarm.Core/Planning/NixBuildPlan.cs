@@ -46,6 +46,9 @@ public sealed class NixBuildPlan
     /// <summary>How long its build would take there, by all that is known of it.</summary>
     public TimeSpan? Duration => End - Start;
 
+    /// <summary>The same in seconds, for Measure-Object.</summary>
+    public double? Seconds => Duration?.TotalSeconds;
+
     /// <summary>The cores that it would be allowed; 0: all of its machine; null where nothing is to be built.</summary>
     public int? Cores { get; init; }
 

@@ -71,6 +71,7 @@ public sealed class BuildRun
         // The run begins when it is known what it is about; what does not evaluate is none.
         var requested = await evaluating;
         var recorder = new RunRecorder(RunId, request.Named.Count > 0 ? request.Named : [.. requested.Select(r => r.Derivation.ToString())], clock) { EvaluationSeconds = clock.Now };
+        history.Note(recorder.Ongoing());
         try
         {
             var results = await RunAsync(requested, localOpening, connector, remote, history, recorder, cancellation);
@@ -101,6 +102,7 @@ public sealed class BuildRun
         var local = await localOpening;
         recorder.Jobs = jobs;
         var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, recorder.Clock);
+        if (jobs.Jobs.Count > 0) reporter.Progress([], () => null);
         foreach (var valid in jobs.AlreadyValid(RunId)) reporter.AlreadyValid(valid);
         if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, connector, remote, history, recorder, reporter, cancellation);
         if (request.Links is { } links) await links.MakeAsync(requested, reporter.Results, local, cancellation);
@@ -142,6 +144,14 @@ public sealed class BuildRun
         foreach (var slow in late) loop.Expect(slow);
         foreach (var builder in resting) loop.LeaveAlone(builder, remote.Troubles[builder.Name]);
         foreach (var missing in early.Where(r => r.Error is not null)) loop.MissBuilder(missing.Builder, missing.Error!);
+        recorder.Farm = loop.Farm;
+        history.Note(recorder.Ongoing());
+        reporter.Progressed += () =>
+        {
+            if (!history.WantsRecord) return;
+            recorder.Farm = loop.Farm;
+            history.Note(recorder.Ongoing());
+        };
         try
         {
             await loop.RunAsync(cancellation);

@@ -12,15 +12,15 @@ public interface IRunHistory : IBuildHistory
     /// <summary>Keeps what trouble builders make, in place of what was known of them; one that is well again is forgotten.</summary>
     void Add(IReadOnlyCollection<BuilderTrouble> troubles);
 
-    /// <summary>Keeps a run, in place of one with the same id; forgets what is too old.</summary>
+    /// <summary>
+    /// Keeps a run, in place of one with the same id; forgets what is too old. A run that goes on is kept so as long as this process and this
+    /// object last: from then on it was interrupted.
+    /// </summary>
     void Add(RunRecord run);
 
     /// <summary>The run with this id, or the only one whose id begins so; null when there is none.</summary>
     /// <exception cref="NixBuildFarmException">Several runs begin so.</exception>
     RunRecord? Run(string id);
-
-    /// <summary>The run that began last; null when there is none.</summary>
-    RunRecord? LatestRun();
 
     /// <summary>Runs, the newest first.</summary>
     IReadOnlyList<RunSummary> Runs(RunFilter filter);

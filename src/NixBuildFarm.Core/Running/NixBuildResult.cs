@@ -49,6 +49,9 @@ public sealed class NixBuildAttempt
     /// <summary>How long it took.</summary>
     public required TimeSpan Duration { get; init; }
 
+    /// <summary>The same in seconds, for Measure-Object.</summary>
+    public double Seconds => Duration.TotalSeconds;
+
     /// <summary>Why it came to nothing.</summary>
     public required string Reason { get; init; }
 
@@ -84,6 +87,9 @@ public sealed class NixBuildResult
 
     /// <summary>How long the build took, without waiting and without transfers.</summary>
     public TimeSpan Duration { get; init; }
+
+    /// <summary>The same in seconds, for Measure-Object.</summary>
+    public double Seconds => Duration.TotalSeconds;
 
     /// <summary>From the moment when its inputs were built to the moment when its build began.</summary>
     public TimeSpan Waited { get; init; }

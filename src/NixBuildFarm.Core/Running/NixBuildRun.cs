@@ -6,14 +6,17 @@ public sealed class NixBuildRun
     /// <summary>Names the run among all; its beginning is the time.</summary>
     public required string RunId { get; init; }
 
-    /// <summary>How it ended.</summary>
+    /// <summary>How it ended, or that it goes on.</summary>
     public required RunState State { get; init; }
 
     /// <summary>When it began.</summary>
     public required DateTimeOffset Started { get; init; }
 
-    /// <summary>How long it took in all.</summary>
+    /// <summary>How long it took in all; of a run that goes on, or was interrupted, as far as is known.</summary>
     public required TimeSpan Duration { get; init; }
+
+    /// <summary>The same in seconds, for Measure-Object.</summary>
+    public double Seconds => Duration.TotalSeconds;
 
     /// <summary>What was asked for, as the user put it.</summary>
     public required IReadOnlyList<string> Requested { get; init; }

@@ -39,9 +39,6 @@ public sealed class NoHistory : IRunHistory
     public RunRecord? Run(string id) => null;
 
     /// <inheritdoc/>
-    public RunRecord? LatestRun() => null;
-
-    /// <inheritdoc/>
     public IReadOnlyList<RunSummary> Runs(RunFilter filter) => [];
 
     /// <inheritdoc/>

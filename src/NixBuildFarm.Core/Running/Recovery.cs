@@ -1,3 +1,4 @@
+using System.Globalization;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
 
@@ -18,4 +19,11 @@ internal static class Recovery
     /// </summary>
     public static bool WasKilled(BuildResult result) =>
         result.Status == BuildStatus.PermanentFailure && result.ErrorMessage.Contains("signal 9", StringComparison.Ordinal);
+
+    /// <summary>What is known of a build that was killed.</summary>
+    /// <param name="builder">Where it was.</param>
+    /// <param name="memory">The memory of that machine, in bytes; null where that is not known.</param>
+    public static string Killing(string builder, long? memory) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"It was killed by signal 9 on {builder}. The kernel does that when memory runs out{(memory is { } bytes ? $"; {builder} has {bytes / 1e9:0.#} GB" : "")}.");
 }

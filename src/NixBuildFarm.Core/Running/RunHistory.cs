@@ -17,11 +17,15 @@ internal sealed class RunHistory : IAsyncDisposable
 
     private static readonly TimeSpan LastInterval = TimeSpan.FromSeconds(1);
 
+    /// <summary>A large run takes long to write: it is written so much more seldom that this takes a twentieth of the time at most.</summary>
+    private const int WriteShare = 20;
+
     private readonly IRunHistory store;
     private readonly IBuildObserver observer;
     private readonly TimeProvider time;
     private readonly object gate = new();
     private readonly CancellationTokenSource end = new();
+    private readonly SemaphoreSlim noted = new(0);
     private readonly Task<IReadOnlyList<BuilderTrouble>> readingTroubles;
     private readonly Task<Bandwidths> reading;
     private readonly Task writing;
@@ -31,6 +35,8 @@ internal sealed class RunHistory : IAsyncDisposable
     private Dictionary<string, BuilderTrouble> troubles = [];
     private volatile bool failed;
     private RunRecord? record;
+    private RunRecord? written;
+    private DateTimeOffset nextRecord;
 
     private RunHistory(IRunHistory store, IBuildObserver observer, TimeProvider time)
     {
@@ -95,8 +101,23 @@ internal sealed class RunHistory : IAsyncDisposable
     /// <summary>A builder with what is known by now of its link.</summary>
     public FarmBuilder WithBandwidth(FarmBuilder builder) => reading.IsCompletedSuccessfully ? reading.Result.ApplyTo(builder) : builder;
 
-    /// <summary>Keeps the run itself; it has ended.</summary>
-    public void Note(RunRecord run) => record = run;
+    /// <summary>Whether it is time to note again how a run that goes on stands.</summary>
+    public bool WantsRecord
+    {
+        get
+        {
+            lock (gate) return record is null && time.GetUtcNow() >= nextRecord;
+        }
+    }
+
+    /// <summary>
+    /// Keeps the run itself: at once when it begins and from time to time, so that one that is killed is known; when it has ended, with the rest.
+    /// </summary>
+    public void Note(RunRecord run)
+    {
+        lock (gate) record = run;
+        if (run.State == RunState.Running) noted.Release();
+    }
 
     /// <summary>The folder of all runs' logs; those of runs that are forgotten go. Null: they are none of our business.</summary>
     public string? Logs { get; init; }
@@ -110,6 +131,7 @@ internal sealed class RunHistory : IAsyncDisposable
         await end.CancelAsync();
         await Task.WhenAll(reading, writing);
         end.Dispose();
+        noted.Dispose();
     }
 
     private async Task WriteAsync()
@@ -117,7 +139,15 @@ internal sealed class RunHistory : IAsyncDisposable
         using var timer = new PeriodicTimer(WriteInterval, time);
         try
         {
-            while (await timer.WaitForNextTickAsync(end.Token)) Write(isLast: false);
+            Task tick = timer.WaitForNextTickAsync(end.Token).AsTask(), note = noted.WaitAsync(end.Token);
+            while (!end.IsCancellationRequested)
+            {
+                var next = await Task.WhenAny(tick, note);
+                await next;
+                Write(isLast: false);
+                if (next == tick) tick = timer.WaitForNextTickAsync(end.Token).AsTask();
+                else note = noted.WaitAsync(end.Token);
+            }
         }
         catch (OperationCanceledException)
         {
@@ -134,7 +164,7 @@ internal sealed class RunHistory : IAsyncDisposable
         for (var isTold = false; ; isTold = true)
         {
             var isLast = Stopped.IsCancellationRequested || time.GetElapsedTime(begun) >= LastPatience;
-            if (Write(isLast, withRecord: true)) return;
+            if (Write(isLast, hasEnded: true)) return;
             if (!isTold) observer.Degraded($"Another program keeps the history locked. This run is recorded when it lets go, within {LastPatience.TotalSeconds:0} s; Ctrl-C ends the wait.");
             await Task.Delay(LastInterval, time, Stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -142,18 +172,21 @@ internal sealed class RunHistory : IAsyncDisposable
 
     /// <summary>Writes what has been noted.</summary>
     /// <param name="isLast">There is no other time: what fails is told.</param>
-    /// <param name="withRecord">The run has ended: its record, too.</param>
+    /// <param name="hasEnded">The run has ended: only a lock is worth waiting for.</param>
     /// <returns>False: it may be different in a moment.</returns>
-    private bool Write(bool isLast, bool withRecord = false)
+    private bool Write(bool isLast, bool hasEnded = false)
     {
         if (failed) return true;
         List<BuildObservation> newBuilds;
         List<TransferObservation> newTransfers;
         Dictionary<string, BuilderTrouble> newTroubles;
+        RunRecord? newRecord;
         lock (gate)
         {
-            (newBuilds, newTransfers, newTroubles) = (builds, transfers, troubles);
-            (builds, transfers, troubles) = ([], [], []);
+            (newBuilds, newTransfers, newTroubles, newRecord) = (builds, transfers, troubles, record);
+            (builds, transfers, troubles, record) = ([], [], [], null);
+            // A run in which nothing happens for hours goes on all the same.
+            if (newRecord is null && !hasEnded && time.GetUtcNow() >= nextRecord) newRecord = written is null ? null : written with { Ended = time.GetUtcNow() };
         }
         try
         {
@@ -161,16 +194,17 @@ internal sealed class RunHistory : IAsyncDisposable
             if (newTroubles.Count > 0) store.Add(newTroubles.Values);
             store.Add(newBuilds, newTransfers);
             (newBuilds, newTransfers) = ([], []);
-            if (withRecord && record is not null) Keep(record);
+            if (newRecord is not null) Keep(newRecord);
             return true;
         }
-        catch (HistoryException e) when (!isLast && (withRecord ? e.IsLocked : e.Failure == HistoryFailure.Unavailable))
+        catch (HistoryException e) when (!isLast && (hasEnded ? e.IsLocked : e.Failure == HistoryFailure.Unavailable))
         {
             lock (gate)
             {
                 builds.InsertRange(0, newBuilds);
                 transfers.InsertRange(0, newTransfers);
                 foreach (var trouble in newTroubles.Values) troubles.TryAdd(trouble.Builder, trouble);
+                record ??= newRecord;
             }
             return false;
         }
@@ -183,8 +217,11 @@ internal sealed class RunHistory : IAsyncDisposable
 
     private void Keep(RunRecord run)
     {
+        var started = time.GetUtcNow();
         store.Add(run);
-        if (Logs is null) return;
+        var now = time.GetUtcNow();
+        lock (gate) (written, nextRecord) = (run, now + TimeSpan.FromTicks(Math.Max(WriteInterval.Ticks, WriteShare * (now - started).Ticks)));
+        if (Logs is null || run.State == RunState.Running) return;
         var known = store.Runs(new RunFilter()).Select(other => other.Id).ToHashSet();
         if (known.Contains(run.Id)) LogFolders.Prune(Logs, known, time.GetUtcNow());
     }

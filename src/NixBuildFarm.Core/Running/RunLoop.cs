@@ -300,7 +300,7 @@ internal sealed partial class RunLoop : IDisposable
     {
         if (Recovery.WasKilled(outcome.Result) && !attempt.Job.WasKilled)
         {
-            TryWithMoreMemory(attempt, builder, outcome.Result.ErrorMessage);
+            TryWithMoreMemory(attempt, builder);
             return;
         }
         var kind = Recovery.KindOf(outcome.Result);
@@ -309,24 +309,27 @@ internal sealed partial class RunLoop : IDisposable
             Retry(attempt, builder, kind, outcome.Result.ErrorMessage);
             return;
         }
-        reporter.End(attempt.Job, outcome.Result.Status == BuildStatus.TimedOut ? NixBuildStatus.TimedOut : NixBuildStatus.Failed, attempt, outcome);
+        var killing = Recovery.WasKilled(outcome.Result) ? KillingOf(attempt) : null;
+        reporter.End(attempt.Job, outcome.Result.Status == BuildStatus.TimedOut ? NixBuildStatus.TimedOut : NixBuildStatus.Failed, attempt, outcome, killing);
         scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, attempt.Job.Index, builder, FailureKind.Permanent));
         if (!request.KeepGoing) stop.Cancel();
     }
 
     /// <summary>Once more, on a machine that has more memory, or does not tell how much it has.</summary>
-    private void TryWithMoreMemory(Attempt attempt, int builder, string reason)
+    private void TryWithMoreMemory(Attempt attempt, int builder)
     {
         var job = attempt.Job;
         job.WasKilled = true;
         var memory = attempt.Session.Facts.Machine.Memory;
-        NoteFailure(attempt, $"{reason} Its memory{(memory is { } bytes ? $" of {bytes / 1e9:0.#} GB" : "")} ran out, probably: another machine has to have more; fewer cores (-Cores) may help.");
+        NoteFailure(attempt, KillingOf(attempt));
         scheduler.Apply(new SchedulingEvent.JobFailed(clock.Now, job.Index, builder, FailureKind.RetryElsewhere));
         for (var other = 0; other < farm.Count; other++)
         {
             if (other != builder && !job.Running.ContainsKey(other) && farm[other].Facts.Machine.Memory <= memory) scheduler.Apply(new SchedulingEvent.JobExcluded(clock.Now, job.Index, other));
         }
     }
+
+    private static string KillingOf(Attempt attempt) => Recovery.Killing(attempt.Session.Builder.Name, attempt.Session.Facts.Machine.Memory);
 
     private void Fail(Attempt attempt, int builder, Exception error)
     {

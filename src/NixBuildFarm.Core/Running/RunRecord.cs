@@ -3,7 +3,7 @@ using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Running;
 
-/// <summary>How a run ended.</summary>
+/// <summary>How a run ended, or that it goes on.</summary>
 public enum RunState
 {
     /// <summary>All that was asked for is there.</summary>
@@ -14,6 +14,12 @@ public enum RunState
 
     /// <summary>The user stopped it.</summary>
     Stopped,
+
+    /// <summary>It goes on.</summary>
+    Running,
+
+    /// <summary>Its process ended before it did: a signal, <c>kill -9</c>, a machine without power.</summary>
+    Interrupted,
 }
 
 /// <summary>A run as it is kept: enough to show it, and to play it again on this or another farm.</summary>
@@ -25,10 +31,10 @@ public sealed record RunRecord
     /// <summary>When it began. Times within it are seconds since then.</summary>
     public required DateTimeOffset Started { get; init; }
 
-    /// <summary>When it ended.</summary>
+    /// <summary>When it ended; of a run that goes on, or was interrupted, when this was written.</summary>
     public required DateTimeOffset Ended { get; init; }
 
-    /// <summary>How it ended.</summary>
+    /// <summary>How it ended, or that it goes on.</summary>
     public required RunState State { get; init; }
 
     /// <summary>What was asked for, as the user put it.</summary>
@@ -46,9 +52,9 @@ public sealed record RunRecord
     /// <summary>What there was to do, dependencies by index, and then what was asked for and there already.</summary>
     public IReadOnlyList<RecordedJob> Jobs { get; init; } = [];
 
-    /// <summary>What became of each derivation, as the run told it. The paths of outputs are not kept.</summary>
+    /// <summary>What became of each derivation, as the run told it. Of a run that goes on, those that have ended.</summary>
     /// <param name="logLines">As many last lines of the logs of those that are not there; the logs have to be there still.</param>
-    public IEnumerable<NixBuildResult> ToResults(int logLines) => Jobs.Select(job => new NixBuildResult
+    public IEnumerable<NixBuildResult> ToResults(int logLines) => Jobs.Where(job => State != RunState.Running || job.Status != NixBuildStatus.Cancelled).Select(job => new NixBuildResult
     {
         Name = job.Job.Name,
         DerivationPath = job.DerivationPath,
@@ -60,6 +66,7 @@ public sealed record RunRecord
         Waited = TimeSpan.FromSeconds(job.Waited),
         Supplied = job.SuppliedBytes,
         Attempts = job.Attempts,
+        Outputs = job.Outputs,
         Error = job.Error,
         LogPath = job.LogPath,
         LogTail = job.Status.IsSuccess() ? [] : LogFile.TailOf(job.LogPath, logLines),
@@ -118,6 +125,9 @@ public sealed record RecordedJob
 
     /// <summary>The tries that came to nothing, in order.</summary>
     public IReadOnlyList<NixBuildAttempt> Attempts { get; init; } = [];
+
+    /// <summary>The outputs by name; empty when there are none.</summary>
+    public IReadOnlyDictionary<string, string> Outputs { get; init; } = new Dictionary<string, string>();
 
     /// <summary>What went wrong; null when nothing did.</summary>
     public string? Error { get; init; }

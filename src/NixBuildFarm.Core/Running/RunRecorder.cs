@@ -2,7 +2,7 @@ using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Running;
 
-/// <summary>Makes the record of a run when it has ended, however it did.</summary>
+/// <summary>Makes the record of a run: while it goes on, and when it has ended, however it did.</summary>
 internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested, RunClock clock)
 {
     /// <summary>The clock of the run.</summary>
@@ -17,13 +17,16 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
     /// <summary>The builders; empty while no build could begin.</summary>
     public IReadOnlyList<FarmBuilder> Farm { get; set; } = [];
 
+    /// <summary>The run as it stands now. To be asked for by whoever changes its jobs.</summary>
+    public RunRecord Ongoing() => Make(_ => RunState.Running, error: null);
+
     /// <summary>The run has come to its end.</summary>
-    public RunRecord Ended() => Make(error: null);
+    public RunRecord Ended() => Make(jobs => jobs.All(job => job.Status.IsSuccess()) ? RunState.Succeeded : RunState.Failed, error: null);
 
     /// <summary>The run has met an error, or was stopped.</summary>
-    public RunRecord Broken(Exception error) => Make(error);
+    public RunRecord Broken(Exception error) => error is OperationCanceledException ? Make(_ => RunState.Stopped, error: null) : Make(_ => RunState.Failed, error.Message);
 
-    private RunRecord Make(Exception? error)
+    private RunRecord Make(Func<IReadOnlyList<RecordedJob>, RunState> state, string? error)
     {
         IReadOnlyList<RecordedJob> jobs = Jobs is null ? [] : [.. Jobs.Jobs.Select(job => Record(job, Jobs.Graph)), .. Jobs.AlreadyValid(runId).Select(Record)];
         return new()
@@ -31,11 +34,9 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
             Id = runId,
             Started = clock.Started,
             Ended = clock.UtcNow,
-            State = error is OperationCanceledException ? RunState.Stopped
-                : error is null && jobs.All(job => job.Status.IsSuccess()) ? RunState.Succeeded
-                : RunState.Failed,
+            State = state(jobs),
             Requested = requested,
-            Error = error is null or OperationCanceledException ? null : error.Message,
+            Error = error,
             EvaluationSeconds = EvaluationSeconds,
             Farm = Farm,
             Jobs = jobs,
@@ -64,6 +65,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
             HomeStart = Offset(attempt?.HomeBegun),
             HomeSeconds = attempt is { HomeBegun: { } left, HomeEnded: { } here } ? (here - left).TotalSeconds : 0,
             Attempts = [.. job.Attempts],
+            Outputs = job.Result?.Outputs ?? new Dictionary<string, string>(),
             Error = job.Result is { } result ? result.Error : Unfinished(job),
             LogPath = attempt?.LogPath,
         };
@@ -75,6 +77,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
         DerivationPath = valid.DerivationPath,
         Status = valid.Status,
         Builder = valid.Builder,
+        Outputs = valid.Outputs,
     };
 
     private static string Unfinished(RunJob job) => job.Last is { } built

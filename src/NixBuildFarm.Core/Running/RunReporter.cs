@@ -15,6 +15,9 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     private TimeSpan? remaining;
     private double forecastAt = double.NegativeInfinity;
 
+    /// <summary>Something has happened. Raised by whoever changes the jobs of the run.</summary>
+    public event Action? Progressed;
+
     /// <summary>What has ended so far.</summary>
     public IReadOnlyList<NixBuildResult> Results
     {
@@ -91,6 +94,7 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
         {
             observer.Progressed(new(total, done, failed, [.. running.Select(attempt => attempt.ToRunningBuild())]) { Remaining = remaining, Supplied = supplied });
         }
+        Progressed?.Invoke();
     }
 
     /// <summary>A build has printed a line.</summary>

@@ -9,10 +9,10 @@ public sealed record RunSummary
     /// <summary>When it began.</summary>
     public required DateTimeOffset Started { get; init; }
 
-    /// <summary>When it ended.</summary>
+    /// <summary>When it ended; of a run that goes on, or was interrupted, when it was last heard of.</summary>
     public required DateTimeOffset Ended { get; init; }
 
-    /// <summary>How it ended.</summary>
+    /// <summary>How it ended, or that it goes on.</summary>
     public required RunState State { get; init; }
 
     /// <summary>What was asked for, as the user put it.</summary>
@@ -24,7 +24,7 @@ public sealed record RunSummary
     /// <summary>How many of them were built.</summary>
     public required int Built { get; init; }
 
-    /// <summary>How many of them are not there, for whatever reason.</summary>
+    /// <summary>How many of them are not there, for whatever reason; of a run that goes on, not yet.</summary>
     public required int NotDone { get; init; }
 }
 

@@ -53,7 +53,9 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
         Await((output, _) =>
         {
             using var history = KnownHistory.Open();
-            forgotten = history.Choose(runs, new() { Before = Before }, output);
+            var chosen = history.Choose(runs, new() { Before = Before }, output);
+            forgotten = [.. chosen.Where(run => run.State != RunState.Running)];
+            foreach (var run in chosen.Except(forgotten)) output.Warning($"The run {run.Id} goes on, and is not forgotten.");
             return Task.CompletedTask;
         });
         if (ParameterSetName == RunSet && forgotten.Count == 0) return;

@@ -32,7 +32,7 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = "";
 
-    /// <summary>The id of the run, or the beginning of it. By default the latest.</summary>
+    /// <summary>The id of the run, or the beginning of it. By default the last in which something was built, or failed to.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("RunId", "Id")]
     [ValidateNotNullOrEmpty]
@@ -72,7 +72,7 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
             }
             if (NoClobber && File.Exists(file)) throw new NixBuildFarmException("FileExists", $"{file} is there already.", "Name another file, or leave -NoClobber out.");
             using var history = KnownHistory.Open();
-            Write(file, runs.Count == 1 ? history.Run(runs[0]) : history.LatestRun());
+            Write(file, runs.Count == 1 ? history.Run(runs[0]) : history.LatestRun(NixBuildStatus.Built, NixBuildStatus.Failed, NixBuildStatus.TimedOut));
             if (PassThru) output.Object(new FileInfo(file));
             return Task.CompletedTask;
         });

@@ -26,7 +26,7 @@ public sealed class GetNixBuildCommand : AsyncCommand
     [ValidateRange(1, int.MaxValue)]
     public int? Last { get; set; }
 
-    /// <summary>Runs that ended so.</summary>
+    /// <summary>Runs that ended so, or go on.</summary>
     [Parameter]
     public RunState? State { get; set; }
 

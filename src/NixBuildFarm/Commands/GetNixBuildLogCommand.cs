@@ -20,7 +20,7 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
     private const string ResultSet = "InputObject";
     private const int NamesInError = 5;
 
-    private readonly List<NixBuildResult> results = [];
+    private readonly List<PSObject> results = [];
 
     /// <summary>Names of derivations, with wildcards. The newest run that has logs of such a name is meant, also one that is under way.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = NameSet)]
@@ -34,10 +34,10 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public string[] DerivationPath { get; set; } = [];
 
-    /// <summary>Results of builds.</summary>
+    /// <summary>Results of builds, also such as come from a job or a file.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ResultSet, ValueFromPipeline = true)]
     [ValidateNotNull]
-    public NixBuildResult[] InputObject { get; set; } = [];
+    public PSObject[] InputObject { get; set; } = [];
 
     /// <summary>The id of the run that is meant, or the beginning of it; by default the newest that has such a log.</summary>
     [Parameter(ParameterSetName = NameSet)]
@@ -88,12 +88,17 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
         _ => Name.SelectMany(name => Known(archive.Named(name, Run), name, archive, output)),
     };
 
-    private static IEnumerable<LogFile> OfResult(NixBuildResult result, LogArchive archive, CommandOutput output)
+    private static IEnumerable<LogFile> OfResult(PSObject item, LogArchive archive, CommandOutput output)
     {
+        if (ResultReference.From(item) is not { } result)
+        {
+            output.Error(new NixBuildFarmException("InvalidResult", $"“{item}” is no result of a build.", "Give what Invoke-NixDistributedBuild or Get-NixBuild -Result gives, or a name with -Name."), item);
+            return [];
+        }
         if (result.LogPath is { } path && File.Exists(path)) return [new LogFile(path, result.Name, result.RunId)];
         var why = result.LogPath is { } gone ? $"The log of {result.Name} is not there any more: {gone}" : $"{result.Name} was not built in this run ({result.Status}), so it has no log.";
         var another = archive.Of(StorePath.Parse(result.DerivationPath)).Count > 0 ? $"Get-NixBuildLog -DerivationPath {result.DerivationPath} shows the log of another run." : null;
-        output.Error(new NixBuildFarmException("LogNotFound", why, another), result);
+        output.Error(new NixBuildFarmException("LogNotFound", why, another), item);
         return [];
     }
 

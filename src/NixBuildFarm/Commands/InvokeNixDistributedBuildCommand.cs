@@ -11,18 +11,21 @@ namespace NixBuildFarm.Commands;
 /// <summary>
 /// <para type="synopsis">Builds Nix derivations on the builders that are given, the local machine among them as an equal.</para>
 /// </summary>
-[Cmdlet(VerbsLifecycle.Invoke, "NixDistributedBuild", DefaultParameterSetName = InstallableSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(VerbsLifecycle.Invoke, "NixDistributedBuild", DefaultParameterSetName = ResultSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(NixBuildResult), typeof(NixBuildPlan), typeof(Job))]
 public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 {
+    private const string ResultSet = "Result";
+
     private readonly List<object> givenBuilders = [];
+    private readonly List<ResultReference> givenResults = [];
     private string? jsonLogFile;
     private string? lineLogFile;
     private bool isLogSeen;
 
     private delegate Task<BuildRequest> RequestMaker(CommandOutput output, CancellationToken cancellation);
 
-    /// <summary>The builders of this build: objects or names. None: all that are enabled.</summary>
+    /// <summary>The builders of this build: objects or names. None: all that are enabled. Results that come down the pipeline with them are built again.</summary>
     [Parameter(ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
@@ -106,13 +109,29 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     public SwitchParameter AsJob { get; set; }
 
     /// <inheritdoc/>
-    protected override void ProcessRecord() => givenBuilders.AddRange(Builder);
+    protected override void ProcessRecord()
+    {
+        foreach (var item in Builder)
+        {
+            if (ResultReference.From(item) is { } result) givenResults.Add(result);
+            else givenBuilders.Add(item);
+        }
+    }
 
     /// <inheritdoc/>
     protected override void EndProcessing()
     {
+        if (ParameterSetName == ResultSet && givenResults.Count == 0)
+        {
+            // Nothing failed, say, and so nothing is to be tried again.
+            if (MyInvocation.ExpectingInput && givenBuilders.Count == 0) return;
+            ThrowTerminatingError(new NixBuildFarmException(
+                "NothingToBuild",
+                "Nothing is named that could be built.",
+                "Name it: nixpkgs#hello, -Path default.nix or -DerivationPath; or give results of a build through the pipeline.").ToErrorRecord());
+        }
         // A pipeline that was meant to give builders and gave none must not turn into a build on all of them.
-        if (MyInvocation.ExpectingInput && givenBuilders.Count == 0)
+        if (MyInvocation.ExpectingInput && givenBuilders.Count + givenResults.Count == 0)
         {
             ThrowTerminatingError(new NixBuildFarmException(
                 "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.", "Look at what Get-NixBuilder and your filter give.").ToErrorRecord());
@@ -124,7 +143,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
                 "OutLinkWithoutOutputs", "-OutLink links to outputs in the local store, and with -CopyBack None they do not come there.", "Use -CopyBack Requested, or leave -OutLink out.").ToErrorRecord());
         }
 
-        var question = $"Performing the operation \"Build\" on target \"{string.Join(", ", Named)}\".";
+        var question = $"Performing the operation \"Build\" on target \"{string.Join(", ", AllNamed)}\".";
         var request = OrEnd(Requester);
         if (ShouldProcess(question, $"Are you sure you want to perform this action?\n{question}", "Confirm", out var refusal))
         {
@@ -227,14 +246,14 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     /// <summary>What makes the request. All that the session has to be asked for is asked here: a job goes on without it.</summary>
     private RequestMaker Requester()
     {
-        var resolve = MakeResolver();
+        var named = AllNamed.ToArray();
+        var resolve = AllResolver();
         var buildSettings = BuildSettings.OfBuild(Settings);
         var outLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink);
         var logFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath);
         jsonLogFile = JsonLog is null ? null : this.FileOf(JsonLog);
         lineLogFile = LogTo is null ? null : this.FileOf(LogTo);
         isLogSeen = IsLogSeen();
-        string[] named = [.. Named];
         var isCopyBackGiven = MyInvocation.BoundParameters.ContainsKey(nameof(CopyBack));
         return async (output, cancellation) =>
         {
@@ -263,6 +282,21 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
                 LogFolder = logFolder,
                 BuildersUseSubstitutes = configuration.BuildersUseSubstitutes,
             };
+        };
+    }
+
+    private IEnumerable<string> AllNamed => Named.Concat(givenResults.Select(result => result.Name));
+
+    /// <summary>What asks Nix for what the parameters name, and adds what came down the pipeline.</summary>
+    private Resolver AllResolver()
+    {
+        if (givenResults.Count == 0) return MakeResolver();
+        var resolve = ParameterSetName == ResultSet ? null : MakeResolver();
+        string[] paths = [.. givenResults.Select(result => result.DerivationPath).Distinct()];
+        return async (builders, output, cancellation) =>
+        {
+            var again = InstallableResolver.ResolveDerivations(paths);
+            return resolve is null ? again : [.. await resolve(builders, output, cancellation), .. again];
         };
     }
 

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Completers;
 using NixBuildFarm.Measuring;
+using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Simulation;
 
@@ -22,7 +23,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
 
     private readonly List<string> runs = [];
 
-    /// <summary>The id of a past run, or the beginning of it; results of its builds can be piped in. By default the latest.</summary>
+    /// <summary>The id of a past run, or the beginning of it; results of its builds can be piped in. By default the last that built something.</summary>
     [Parameter(Position = 0, ParameterSetName = RunSet, ValueFromPipelineByPropertyName = true)]
     [Alias("RunId", "Id")]
     [ValidateNotNullOrEmpty]
@@ -131,7 +132,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     private void MeasureRuns(string? scheduleFile) => Await(async (output, cancellation) =>
     {
         using var history = KnownHistory.Open();
-        foreach (var run in runs.Count > 0 ? runs.Select(history.Run) : [history.LatestRun()])
+        foreach (var run in runs.Count > 0 ? runs.Select(history.Run) : [history.LatestRun(NixBuildStatus.Built)])
         {
             var replay = RunReplay.Of(run);
             if (replay.Scenario.Graph.Count == 0)

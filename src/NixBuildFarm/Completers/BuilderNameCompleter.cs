@@ -33,5 +33,5 @@ public class BuilderNameCompleter : IArgumentCompleter
     private protected virtual BuilderSource Source(IDictionary boundParameters) => BuilderSource.Configured;
 
     private static string ToolTip(NixBuilder builder) =>
-        $"{builder.Uri}: {BuilderView.Systems(builder)}; MaxJobs {builder.MaxJobs}, SpeedFactor {builder.SpeedFactor}";
+        $"{builder.Uri}: {BuilderView.Systems(builder.Systems)}; MaxJobs {builder.MaxJobs}, SpeedFactor {builder.SpeedFactor}";
 }

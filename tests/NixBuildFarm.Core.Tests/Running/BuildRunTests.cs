@@ -425,8 +425,25 @@ public sealed class BuildRunTests : IDisposable
         var result = (await farm.BuildAsync(farm.Derivation("fat"), on: ["ruby", "kana"]))["fat"];
 
         Assert.Equal(NixBuildStatus.Failed, result.Status);
-        Assert.Contains("memory of 4 GB ran out", result.Error);
+        var killer = Assert.Single(result.Attempts).Builder;
+        Assert.Contains($"It was killed by signal 9 on {killer}. The kernel does that when memory runs out; {killer} has 4 GB.", result.Error);
         Assert.Single(farm["ruby"].Built.Concat(farm["kana"].Built));
+    }
+
+    [Fact]
+    public async Task A_build_that_is_killed_says_nothing_of_a_memory_that_nobody_knows()
+    {
+        foreach (var name in new[] { "ruby", "kana" })
+        {
+            farm[name].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "builder failed due to signal 9 (Killed)" }));
+        }
+
+        var result = (await farm.BuildAsync(farm.Derivation("fat"), on: ["ruby", "kana"]))["fat"];
+
+        Assert.Equal(NixBuildStatus.Failed, result.Status);
+        Assert.Equal($"It was killed by signal 9 on {result.Builder}. The kernel does that when memory runs out.", result.Error);
+        Assert.All(result.Attempts, attempt => Assert.Equal($"It was killed by signal 9 on {attempt.Builder}. The kernel does that when memory runs out.", attempt.Reason));
+        Assert.Equal(2, farm["ruby"].Built.Concat(farm["kana"].Built).Count());
     }
 
     [Fact]

@@ -30,8 +30,6 @@ internal sealed class KnownLink(string builder, double bytesPerSecond) : IRunHis
 
     public RunRecord? Run(string id) => null;
 
-    public RunRecord? LatestRun() => null;
-
     public IReadOnlyList<RunSummary> Runs(RunFilter filter) => [];
 
     public void RemoveRuns(IReadOnlyCollection<string> ids)

@@ -42,8 +42,6 @@ internal sealed class KnownTroubles(params IEnumerable<BuilderTrouble> known) : 
 
     public RunRecord? Run(string id) => null;
 
-    public RunRecord? LatestRun() => null;
-
     public IReadOnlyList<RunSummary> Runs(RunFilter filter) => [];
 
     public void RemoveRuns(IReadOnlyCollection<string> ids)

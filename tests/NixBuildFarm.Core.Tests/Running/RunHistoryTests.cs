@@ -68,6 +68,45 @@ public class RunHistoryTests
     }
 
     [Fact]
+    public async Task A_run_is_written_at_once_when_it_begins_and_again_while_it_goes_on()
+    {
+        await using var history = Open();
+        var ongoing = Run with { State = RunState.Running };
+
+        history.Note(ongoing);
+        await UntilAsync(() => store.Runs.Count == 1 && !history.WantsRecord);
+        await PassUntilAsync(() => history.WantsRecord);
+        history.Note(ongoing with { Error = "second" });
+        await UntilAsync(() => store.Runs.Any(run => run.Error == "second"));
+
+        Assert.All(store.Runs, run => Assert.Equal(RunState.Running, run.State));
+    }
+
+    [Fact]
+    public async Task A_run_in_which_nothing_happens_is_written_as_one_that_goes_on()
+    {
+        await using var history = Open();
+
+        history.Note(Run with { State = RunState.Running });
+        await UntilAsync(() => store.Runs.Count == 1);
+        await PassUntilAsync(() => store.Runs.Count > 2);
+
+        Assert.True(store.Runs[^1].Ended > store.Runs[0].Ended);
+    }
+
+    [Fact]
+    public async Task A_run_that_ends_is_written_as_ended_whatever_was_noted_before()
+    {
+        await using (var history = Open())
+        {
+            history.Note(Run with { State = RunState.Running });
+            history.Note(Run);
+        }
+
+        Assert.Same(Run, store.Runs[^1]);
+    }
+
+    [Fact]
     public async Task A_long_run_writes_what_it_has_seen_from_time_to_time()
     {
         await using var history = Open();
@@ -206,6 +245,11 @@ public class RunHistoryTests
         }
     }
 
+    private static async Task UntilAsync(Func<bool> done)
+    {
+        while (!done()) await Task.Delay(1, TestContext.Current.CancellationToken);
+    }
+
     private sealed class Store : IRunHistory
     {
         public List<BuildObservation> Builds { get; } = [];
@@ -248,8 +292,6 @@ public class RunHistoryTests
         }
 
         public RunRecord? Run(string id) => null;
-
-        public RunRecord? LatestRun() => null;
 
         IReadOnlyList<RunSummary> IRunHistory.Runs(RunFilter filter) => [];
 

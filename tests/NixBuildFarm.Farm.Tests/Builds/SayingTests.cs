@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Management.Automation;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Builds;
@@ -138,6 +139,17 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
         Assert.Contains("JsonLogNotWritten,", session.Run("Invoke-NixDistributedBuild -Path some.nix -JsonLog nowhere/run.json").Errors);
     }
 
+    [Fact]
+    public async Task In_a_CI_system_the_log_of_a_failure_is_there_once()
+    {
+        session.Write("ci", """package "bad" "echo the reason; exit 3" [ ]""");
+        File.Copy(Path.Combine(session.Folder, "ci.nix"), "/home/alice/ci.nix", overwrite: true);
+
+        var run = await farm.PowerShellAsync("alice", "$env:CI = 'true'; $null = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path ci.nix");
+
+        Assert.Equal(2, run.ToString().Split("the reason").Length);
+    }
+
     [Theory]
     [InlineData("GITHUB_ACTIONS", "::group::The end of the log of bad", "::endgroup::")]
     [InlineData("GITLAB_CI", "section_start:", "section_end:")]
@@ -151,6 +163,9 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
 
         Assert.Matches(@"\[\d/2\] Built good on ruby in [\d.]+ s", run.Output);
         Assert.Matches(@"\[\d/2\] Failed bad on ruby", run.Output);
+        // Each line has its own number, however close they come.
+        Assert.Single(Regex.Matches(run.Output, @"\[1/2\]"));
+        Assert.Single(Regex.Matches(run.Output, @"\[2/2\]"));
         Assert.Contains(begin, run.Output);
         Assert.Contains(end, run.Output);
         // A line of a build is never the beginning of a line.

@@ -38,6 +38,20 @@ public sealed class BrowsingTests : IDisposable
     }
 
     [Fact]
+    public void Results_of_past_runs_have_their_outputs_and_the_last_run_for_a_report_is_one_that_built()
+    {
+        BuildGoodAndBad();
+        session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path good.nix").Succeeded();
+
+        var valid = Assert.Single(session.Run("Get-NixBuild -Last 1 -Result | ForEach-Object { \"$($_.Status) $($_.Outputs['out'])\" }").Script.OutputAs<string>());
+        Assert.StartsWith("AlreadyValid /nix/store/", valid);
+        Assert.All(session.Run("(Get-NixBuild -Name leaf -Last 2 -Result -Builder kana).Outputs.Values").Script.OutputAs<string>(), output => Assert.StartsWith("/nix/store/", output));
+        session.Run("Export-NixBuildReport report.json");
+        Assert.Contains("\"bad\"", File.ReadAllText(Path.Combine(session.Folder, "report.json")));
+        Assert.Equal("1", $"{Assert.Single(session.Run("(Measure-NixBuild -WarningAction SilentlyContinue).Jobs").Script.Output)}");
+    }
+
+    [Fact]
     public void A_log_is_found_by_name_by_derivation_and_by_result()
     {
         BuildGoodAndBad();

@@ -37,8 +37,8 @@ public sealed class ManifestTests : IDisposable
     [Fact]
     public void Every_file_that_it_names_is_there_and_every_format_file_is_named()
     {
-        Assert.All([ModuleFolder.RootModule, .. ModuleFolder.FormatFiles], file => Assert.True(File.Exists(ModuleFolder.FileOf(file)), file));
-        Assert.Equal(Directory.GetFiles(ModuleFolder.Path, "*.ps1xml").Select(Path.GetFileName).Order(), ModuleFolder.FormatFiles.Order());
+        Assert.All([ModuleFolder.RootModule, .. ModuleFolder.FormatFiles, .. ModuleFolder.TypeFiles], file => Assert.True(File.Exists(ModuleFolder.FileOf(file)), file));
+        Assert.Equal(Directory.GetFiles(ModuleFolder.Path, "*.ps1xml").Select(Path.GetFileName).Order(), ModuleFolder.FormatFiles.Concat(ModuleFolder.TypeFiles).Order());
     }
 
     [Fact]

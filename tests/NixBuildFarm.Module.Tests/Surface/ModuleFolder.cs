@@ -19,6 +19,8 @@ internal static class ModuleFolder
 
     public static IReadOnlyList<string> FormatFiles => Strings("FormatsToProcess");
 
+    public static IReadOnlyList<string> TypeFiles => Strings("TypesToProcess");
+
     /// <summary>For theories over all cmdlets.</summary>
     public static TheoryData<string> EachCmdlet => [.. Cmdlets];
 

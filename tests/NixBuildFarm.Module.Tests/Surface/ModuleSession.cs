@@ -28,7 +28,12 @@ internal sealed class ModuleSession : IDisposable
         return result;
     }
 
-    public string Show(string script) => session.Show(script);
+    /// <summary>What a person sees of a script.</summary>
+    public string Show(string script, int width = 120)
+    {
+        session.Screen.Width = width;
+        return session.Show(script);
+    }
 
     public void Dispose() => session.Dispose();
 

@@ -29,7 +29,10 @@ public sealed class RecordingUserInterface : PSHostUserInterface
     /// <summary>The answers to come: a choice's label without <c>&amp;</c>, a line, a password.</summary>
     public Queue<string> Answers { get; } = new();
 
-    public override PSHostRawUserInterface RawUI { get; } = new FixedRawUserInterface(() => FixedRawUserInterface.DefaultWidth);
+    /// <summary>Columns of the screen.</summary>
+    public int Width { get; set; } = FixedRawUserInterface.DefaultWidth;
+
+    public override PSHostRawUserInterface RawUI => new FixedRawUserInterface(() => Width);
 
     public override bool SupportsVirtualTerminal => false;
 

@@ -15,6 +15,9 @@ public sealed class NixBuilderSystemTest
     /// <summary>How long the build took, from the request to the answer.</summary>
     public TimeSpan Duration { get; init; }
 
+    /// <summary>The same in seconds, for Measure-Object.</summary>
+    public double Seconds => Duration.TotalSeconds;
+
     /// <summary>
     /// How fast such programs run, relative to those of the machine's own system; null where that is not known. A loop of two
     /// instructions: real builds differ, and what they take is learnt from them.

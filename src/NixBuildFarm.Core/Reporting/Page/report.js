@@ -591,14 +591,14 @@
   const columns = [
     { title: 'Name', value: job => job.name, kind: 'name' },
     { title: 'Status', value: job => job.status, kind: 'name-like' },
-    { title: 'Builder', value: builderOf, kind: 'name-like' },
+    { title: 'Builder', value: builderOf, kind: 'name-like roomy' },
     { title: 'System', value: job => job.system, kind: 'name-like wide' },
     { title: 'Start', value: job => job.start, text: span, kind: 'n wide' },
     { title: 'Duration', value: job => job.start === undefined ? undefined : job.seconds, text: span, kind: 'n' },
-    { title: 'Expected', value: job => job.expectedSeconds, text: span, kind: 'n wide' },
+    { title: 'Expected', value: job => job.expectedSeconds, text: span, kind: 'n widest' },
     { title: 'Waited', value: job => job.start === undefined ? undefined : job.waited, text: span, kind: 'n wide' },
-    { title: 'Sent', value: job => job.suppliedBytes || undefined, text: value => value ? bytes(value) : '', kind: 'n wide' },
-    { title: 'Output', value: job => job.outputBytes || undefined, text: value => value ? bytes(value) : '', kind: 'n wide' },
+    { title: 'Sent', value: job => job.suppliedBytes || undefined, text: value => value ? bytes(value) : '', kind: 'n widest' },
+    { title: 'Output', value: job => job.outputBytes || undefined, text: value => value ? bytes(value) : '', kind: 'n widest' },
   ];
   let sort = { column: columns[4], down: false };
   let shown = [];
@@ -641,7 +641,9 @@
     const box = byId('rows');
     const from = Math.max(0, Math.floor(box.scrollTop / RowHeight) - 8);
     const to = Math.min(shown.length, from + Math.ceil(box.clientHeight / RowHeight) + 18);
-    const spacer = rows => rows > 0 ? [element('tr', { 'aria-hidden': 'true' }, element('td', { colspan: columns.length, style: `height: ${rows * RowHeight}px; border: 0; padding: 0` }))] : [];
+    // Columns that the window is too narrow for are hidden, and a row that spans them all the same would make empty ones of them.
+    const visible = columns.filter(column => getComputedStyle(column.head).display !== 'none').length;
+    const spacer = rows => rows > 0 ? [element('tr', { 'aria-hidden': 'true' }, element('td', { colspan: visible, style: `height: ${rows * RowHeight}px; border: 0; padding: 0` }))] : [];
     const had = document.activeElement?.dataset?.job;
     byId('body').replaceChildren(...spacer(from), ...shown.slice(from, to).map(drawRow), ...spacer(shown.length - to));
     if (had !== undefined) byId('body').querySelector(`[data-job="${had}"]`)?.focus({ preventScroll: true });
