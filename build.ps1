@@ -164,7 +164,7 @@ function Complete-Count([string] $Name, [int] $Code, [hashtable] $Counts, [doubl
 function Invoke-PesterTests {
     $report = "$out/test-results/Pester.txt"
     $clock = [Diagnostics.Stopwatch]::StartNew()
-    $code = Invoke-Program $withFarm '--', 'pwsh', '-NoProfile', '-File', "$root/tests/Pester/Invoke-Tests.ps1", '-Report', $report
+    $code = Invoke-Program $withFarm '--', 'pwsh', '-NoProfile', '-NonInteractive', '-File', "$root/tests/Pester/Invoke-Tests.ps1", '-Report', $report
     $counts = @{ Passed = 0; Failed = 0; Skipped = 0 }
     if ([IO.File]::Exists($report)) {
         $counts.Passed, $counts.Failed, $counts.Skipped = [int[]] [IO.File]::ReadAllText($report).Split(' ')

@@ -4,14 +4,14 @@ Set-StrictMode -Version 3
 $module = '/opt/NixBuildFarm/NixBuildFarm.psd1'
 $count = 0
 
-# What a user's pwsh did: its exit code, and the lines of its two streams without colours.
+# A pwsh that runs, and what it writes.
 class Session {
     [Diagnostics.Process] $Process
     [Threading.Tasks.Task[string]] $Output
     [Threading.Tasks.Task[string]] $Problems
 }
 
-# Starts a pwsh that has imported the module, and has no history but that of -State. -Limit of Wait-Pwsh ends it.
+# Starts a pwsh that has imported the module.
 function Start-Pwsh {
     param(
         [Parameter(Mandatory)] [string] $Script,
@@ -92,17 +92,30 @@ function New-DerivationName([string] $Prefix = 'case') {
     "$Prefix-$PID-$script:count"
 }
 
-# Writes a Nix file of derivations that nobody has built, and gives its path. Each of -Package is name = command;
-# {0} in an expression of -Text is the name of a new derivation.
+# Writes a Nix file of derivations that nobody has built, and gives its path; each of -Package is a name and the command that builds it.
 function New-NixFile {
-    param([hashtable] $Package = @{}, [string] $System = 'x86_64-linux', [string] $Folder = (Get-PSDrive TestDrive).Root)
+    param([hashtable] $Package = @{ one = 'echo > $out' }, [string] $System = 'x86_64-linux')
     $lines = foreach ($name in $Package.Keys) {
-        "  $name = derivation { name = `"$(New-DerivationName $name)`"; system = `"$System`"; builder = `"/bin/sh`"; " +
-            "PATH = `"/usr/bin:/bin`"; args = [ `"-c`" `"$($Package[$name].Replace('"', '\"'))`" ]; };"
+        "  $name = derivation {`n    name = `"$(New-DerivationName $name)`"; system = `"$System`"; builder = `"/bin/sh`"; PATH = `"/usr/bin:/bin`";`n" +
+            "    args = [ `"-c`" ''$($Package[$name])'' ];`n  };"
     }
-    $path = "$Folder/$(New-DerivationName file).nix"
+    $path = "$([IO.Path]::GetTempPath())$(New-DerivationName file).nix"
     [IO.File]::WriteAllText($path, "rec {`n$($lines -join "`n")`n}`n")
     $path
 }
 
-Export-ModuleMember -Function Start-Pwsh, Wait-Pwsh, Invoke-Pwsh, Invoke-Farm, Wait-Until, New-DerivationName, New-NixFile
+# A command that builds when /tmp/MARK is there, on the machine that builds; Open-Gate makes it.
+function Get-GatedCommand([string] $Mark) { "until test -e /tmp/$Mark; do sleep 0.1; done; echo > `$out" }
+
+function Open-Gate([string] $Mark, [string[]] $On) {
+    foreach ($name in $On) { $null = Invoke-Farm exec $name touch "/tmp/$Mark" }
+}
+
+# How many builds with that mark run on a machine.
+function Measure-Gated([string] $Mark, [string] $On) {
+    # In brackets, so that what looks does not find itself. The coordinator sees the processes of all.
+    $pattern = "/tmp/[$($Mark[0])]$($Mark.Substring(1));"
+    [int] (Invoke-Farm exec $On sh -c "grep -slE '$pattern' /proc/[0-9]*/cmdline | wc -l")
+}
+
+Export-ModuleMember -Function Start-Pwsh, Wait-Pwsh, Invoke-Pwsh, Invoke-Farm, Wait-Until, New-DerivationName, New-NixFile, Get-GatedCommand, Open-Gate, Measure-Gated
