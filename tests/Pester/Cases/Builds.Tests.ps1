@@ -68,11 +68,12 @@ Describe 'Outputs' {
     }
 
     It 'of <_> are those that nix build links to' -ForEach 'multi', 'multi.dev' {
-        nix build "$folder#$_" --option builders '' --out-link "$TestDrive/stock-$_" 2>$null
+        foreach ($kind in 'stock', 'ours') { $null = New-Item -ItemType Directory "$TestDrive/$_/$kind" }
+        nix build "$folder#$_" --option builders '' --out-link "$TestDrive/$_/stock/result" 2>$null
         $LASTEXITCODE | Should -Be 0
-        $null = Invoke-NixDistributedBuild "$folder#$_" -OutLink "$TestDrive/ours-$_" -InformationAction Ignore
-        $links = { param($Kind) foreach ($link in Get-ChildItem "$TestDrive/$Kind-$_*") { "$($link.Name.Substring($Kind.Length)) $($link.LinkTarget)" } }
-        & $links ours | Should -Be (& $links stock)
+        $null = Invoke-NixDistributedBuild "$folder#$_" -OutLink "$TestDrive/$_/ours/result" -InformationAction Ignore
+        $stock, $ours = foreach ($kind in 'stock', 'ours') { (Get-ChildItem "$TestDrive/$_/$kind" | ForEach-Object { "$($_.Name) $($_.LinkTarget)" }) -join "`n" }
+        $ours | Should -Be $stock
     }
 }
 
