@@ -34,6 +34,6 @@ Describe 'Tab' {
     It 'offers runs and the logs that are there' {
         $name = (Invoke-NixDistributedBuild -Path (New-NixFile @{ logged = 'echo words; echo > $out' }) -InformationAction Ignore).Name
         (Complete "Get-NixBuildLog $($name.Substring(0, $name.Length - 1))").CompletionText | Should -Contain $name
-        (Complete 'Get-NixBuild 2').CompletionText | Should -Contain (Get-NixBuild -Last 1).Id
+        (Complete 'Get-NixBuild 2').CompletionText | Should -Contain (Get-NixBuild -Last 1).RunId
     }
 }

@@ -43,7 +43,7 @@ Describe 'Get-NixBuild' {
     It 'tells a run in one line at <_> columns' -ForEach 60, 80, 120 {
         $run = Get-NixBuild -Last 1
         $lines = Get-Line $run $_
-        @($lines -match $run.Id).Count | Should -Be 1
+        @($lines -match $run.RunId).Count | Should -Be 1
         $lines.Count | Should -Be 3
     }
 }
@@ -56,7 +56,7 @@ Describe 'Results' {
     It 'are the same in the history, with their outputs' {
         $kept = Get-NixBuild -Last 1 -Result
         $kept.Name | Sort-Object | Should -Be ($results.Name | Sort-Object)
-        foreach ($one in $kept) { Test-Path $one.Outputs.out | Should -BeTrue }
+        foreach ($one in $kept) { $one.Outputs.Values | Should -Exist }
     }
 }
 

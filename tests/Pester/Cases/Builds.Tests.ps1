@@ -101,7 +101,7 @@ Describe 'Import from derivation' {
     AfterEach { Remove-Builder riscy }
 
     It 'is built by the chosen builders, or the error names it' {
-        Invoke-Farm add riscy --unlisted --systems x86_64-linux,riscv64-linux --conf 'extra-platforms = riscv64-linux'
+        Invoke-Farm add riscy --unlisted --systems 'x86_64-linux,riscv64-linux' --conf 'extra-platforms = riscv64-linux'
         Invoke-Farm machine riscy | Set-Content "$TestDrive/list"
         Set-Content "$TestDrive/ifd.nix" @"
             let

@@ -39,9 +39,9 @@ BeforeAll {
     chmod +x "$TestDrive/askpass"
 }
 
-AfterEach { if (Test-Path "$keys/config") { Remove-Item "$keys/config" } }
-
 Describe 'A key that only the agent has' {
+    AfterEach { if (Test-Path "$keys/config") { Remove-Item "$keys/config" } }
+
     BeforeAll {
         $agent = Start-Agent "$keys/id_ed25519"
         Move-Item "$keys/id_ed25519" "$keys/away"
@@ -103,6 +103,8 @@ Describe 'A key file of the list that cannot be used' {
 }
 
 Describe 'A machine that takes 12 s to wake' {
+    AfterEach { if (Test-Path "$keys/config") { Remove-Item "$keys/config" } }
+
     It 'is waited for as long as ConnectTimeout says' {
         Set-Content "$TestDrive/wake.sh" '#!/bin/bash', 'sleep 12; exec 3<>/dev/tcp/$1/$2; cat <&3 & cat >&3; kill %1'
         chmod +x "$TestDrive/wake.sh"
@@ -115,6 +117,8 @@ Describe 'A machine that takes 12 s to wake' {
 }
 
 Describe 'What is said of a login that fails' {
+    AfterEach { if (Test-Path "$keys/config") { Remove-Item "$keys/config" } }
+
     It 'advises a file that keeps, where UserKnownHostsFile is /dev/null' {
         Copy-Item /etc/nix/machines "$TestDrive/machines"
         $known = Get-Content /etc/ssh/ssh_known_hosts -Raw
