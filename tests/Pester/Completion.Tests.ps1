@@ -16,7 +16,7 @@ Describe 'Tab' {
         @{ Line = 'Copy-NixStorePath ./x -To ru'; Expected = 'ruby' }
         @{ Line = 'Copy-NixStorePath ./x -From ru'; Expected = 'ruby' }
         @{ Line = 'Get-NixBuilder | Where-Object Ar'; Expected = 'Arch' }
-        @{ Line = 'Invoke-NixDistributedBuild x | Where-Object Sta'; Expected = 'Started', 'Status' }
+        @{ Line = 'Invoke-NixDistributedBuild x | Where-Object LogT'; Expected = 'LogTail' }
         @{ Line = 'Invoke-NixDistributedBuild x -CopyBack R'; Expected = 'Requested' }
     ) {
         (Complete $Line).CompletionText | Sort-Object | Should -Be $Expected

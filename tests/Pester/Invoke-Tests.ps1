@@ -4,6 +4,7 @@
 .DESCRIPTION
     Cases/ are inputs that failed once: public bug reports and configurations. The rest is by feature.
 #>
+[CmdletBinding(PositionalBinding = $false)]
 param(
     # A file or folder; all tests without it.
     [string] $Path = $PSScriptRoot,
@@ -25,4 +26,4 @@ $configuration.Output.Verbosity = if ($Name) { 'Detailed' } else { 'Normal' }
 $result = Invoke-Pester -Configuration $configuration
 $failed = $result.FailedCount + $result.FailedBlocksCount + $result.FailedContainersCount
 if ($Report) { [IO.File]::WriteAllText($Report, "$($result.PassedCount) $failed $($result.SkippedCount)") }
-exit [int] ($failed -gt 0)
+exit [int] ($failed -gt 0 -or $result.PassedCount -eq 0)
