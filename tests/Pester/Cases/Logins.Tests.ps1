@@ -83,8 +83,14 @@ Describe 'A key file of the list that cannot be used' {
     It 'does not keep alice from logging in by her agent when it is root''s' {
         $key = Invoke-Farm exec aquamarine base64 -w0 /etc/ssh/ssh_host_ed25519_key.pub
         Set-Content /tmp/list "ssh-ng://root@aquamarine x86_64-linux /etc/nix/builder-key 2 1 - - $key"
-        $own = Start-Agent "$keys/id_ed25519"
-        chown alice $own.SSH_AUTH_SOCK
+        # An agent answers its own user only.
+        $own = @{ SSH_AUTH_SOCK = "/tmp/$(New-DerivationName agent)" }
+        $key = "/tmp/$(New-DerivationName key)"
+        Copy-Item "$keys/id_ed25519" $key
+        chown alice $key
+        chmod 600 $key
+        $null = Invoke-Farm as alice ssh-agent -a $own.SSH_AUTH_SOCK
+        $null = Invoke-Farm as alice env "SSH_AUTH_SOCK=$($own.SSH_AUTH_SOCK)" ssh-add -q $key
         try {
             $run = Invoke-Pwsh -User alice "`$env:SSH_AUTH_SOCK = '$($own.SSH_AUTH_SOCK)'; `"`$((Get-NixBuilder -Path /tmp/list aquamarine | Test-NixBuilder).State)`""
         }
