@@ -15,8 +15,6 @@
     Docs    brings docs/en-US up to date with the cmdlets: syntax, and the properties of parameters
     Package makes a package in out/package that Install-PSResource takes from a folder; says how
     Clean   deletes out/
-
-    Uses the language, .NET and the engine's own commands only.
 #>
 param(
     [string] $Task = 'Build',
@@ -60,6 +58,11 @@ function Invoke-Program([string] $Program, [string[]] $ArgumentList) {
 function Invoke-Checked([string] $Program, [string[]] $ArgumentList) {
     $code = Invoke-Program $Program $ArgumentList
     if ($code -ne 0) { throw "$Program $($ArgumentList[0]) failed with exit code $code." }
+}
+
+# Runs the pwsh of tools/NixBuildFarm.PowerShell, whichever runs this, and returns its exit code.
+function Invoke-PowerShell([string[]] $ArgumentList) {
+    Invoke-Program dotnet (@('exec', "$out/pwsh/pwsh.dll", '-NoProfile') + $ArgumentList)
 }
 
 function Invoke-Setup {
@@ -144,37 +147,29 @@ function Invoke-TestProgram([string] $Name) {
             $seconds += [double] $assembly.Attribute('time').Value
         }
     }
-    Write-Line ('{0}: {1} passed, {2} failed, {3} skipped ({4:0.0} s)' -f $Name, $counts.Passed, $counts.Failed, $counts.Skipped, $seconds)
-    if ($counts.Failed -eq 0 -and ($code -ne 0 -or $counts.Passed -eq 0)) {
-        Write-Line "${Name}: counted as one failure: exit code $code, $($counts.Passed) tests passed"
-        $counts.Failed = 1
-    }
-    $counts
+    Complete-Count $Name $code $counts $seconds
 }
 
-# The tests that need pwsh itself.
-function Invoke-PesterTests {
-    $counts = @{ Passed = 0; Failed = 0; Skipped = 0 }
-    if (-not [IO.Directory]::Exists("$root/tests/Pester")) { return $counts }
-    $hasPester = (Test-Program 'pwsh') -and
-        (Invoke-Program pwsh '-NoProfile', '-Command', 'exit [int] -not (Get-Module -ListAvailable Pester)') -eq 0
-    if (-not $hasPester) {
-        Write-Line 'tests/Pester: not run, pwsh with Pester is not installed here'
-        return $counts
+# Says what the tests of one project came to, and returns it. That their program failed, or that none passed, is a failure too.
+function Complete-Count([string] $Name, [int] $Code, [hashtable] $Counts, [double] $Seconds) {
+    Write-Line ('{0}: {1} passed, {2} failed, {3} skipped ({4:0.0} s)' -f $Name, $Counts.Passed, $Counts.Failed, $Counts.Skipped, $Seconds)
+    if ($Counts.Failed -eq 0 -and ($Code -ne 0 -or $Counts.Passed -eq 0)) {
+        Write-Line "${Name}: counted as one failure: exit code $Code, $($Counts.Passed) tests passed"
+        $Counts.Failed = 1
     }
+    $Counts
+}
 
+# The tests in pwsh, as a user meets the module.
+function Invoke-PesterTests {
     $report = "$out/test-results/Pester.txt"
-    $script = '$r = Invoke-Pester -Path $env:PESTER_PATH -PassThru; ' +
-        '[IO.File]::WriteAllText($env:PESTER_REPORT, "$($r.PassedCount) $($r.FailedCount + $r.FailedBlocksCount + $r.FailedContainersCount) $($r.SkippedCount)")'
-    $env:PESTER_PATH = "$root/tests/Pester"
-    $env:PESTER_REPORT = $report
-    $code = Invoke-Program pwsh '-NoProfile', '-Command', $script
+    $clock = [Diagnostics.Stopwatch]::StartNew()
+    $code = Invoke-Program $withFarm '--', 'pwsh', '-NoProfile', '-NonInteractive', '-File', "$root/tests/Pester/Invoke-Tests.ps1", '-Report', $report
+    $counts = @{ Passed = 0; Failed = 0; Skipped = 0 }
     if ([IO.File]::Exists($report)) {
         $counts.Passed, $counts.Failed, $counts.Skipped = [int[]] [IO.File]::ReadAllText($report).Split(' ')
     }
-    Write-Line ('tests/Pester: {0} passed, {1} failed, {2} skipped' -f $counts.Passed, $counts.Failed, $counts.Skipped)
-    if ($counts.Failed -eq 0 -and ($code -ne 0 -or $counts.Passed -eq 0)) { $counts.Failed = 1 }
-    $counts
+    Complete-Count 'tests/Pester' $code $counts $clock.Elapsed.TotalSeconds
 }
 
 # The tests of the report, in a browser without a window.
@@ -190,14 +185,14 @@ function Invoke-ReportTests {
     $folder = "$out/report-tests"
     $null = [IO.Directory]::CreateDirectory($folder)
     foreach ($file in [IO.Directory]::GetFiles("$root/tests/Report")) { [IO.File]::Copy($file, "$folder/$([IO.Path]::GetFileName($file))", $true) }
-    $engine = "$out/EngineHost/NixBuildFarm.EngineHost.dll"
     $samples = "$out/report-samples"
     $env:PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD = '1'
     $env:REPORT_SAMPLES = $samples
     $env:CHROMIUM = (Get-Command chromium -CommandType Application)[0].Source
     $report = "$out/test-results/Report.tap"
+    $clock = [Diagnostics.Stopwatch]::StartNew()
     $code = Invoke-Program npm 'ci', '--prefix', $folder, '--no-audit', '--no-fund', '--loglevel', 'error'
-    if ($code -eq 0) { $code = Invoke-Program dotnet 'exec', $engine, "$root/tests/Report/samples.ps1", "$out/NixBuildFarm", $samples }
+    if ($code -eq 0) { $code = Invoke-PowerShell '-File', "$root/tests/Report/samples.ps1", "$out/NixBuildFarm", $samples }
     if ($code -eq 0) { $code = Invoke-Program node '--test', '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', "--test-reporter-destination=$report", "$folder/report.test.mjs" }
     if ([IO.File]::Exists($report)) {
         $text = [IO.File]::ReadAllText($report)
@@ -205,9 +200,7 @@ function Invoke-ReportTests {
             $counts[$pair[0]] = [int] [regex]::Match($text, "(?m)^# $($pair[1]) (\d+)").Groups[1].Value
         }
     }
-    Write-Line ('tests/Report: {0} passed, {1} failed, {2} skipped' -f $counts.Passed, $counts.Failed, $counts.Skipped)
-    if ($counts.Failed -eq 0 -and ($code -ne 0 -or $counts.Passed -eq 0)) { $counts.Failed = 1 }
-    $counts
+    Complete-Count 'tests/Report' $code $counts $clock.Elapsed.TotalSeconds
 }
 
 function Invoke-Test {
@@ -252,7 +245,7 @@ function Invoke-Demo {
     if (-not [IO.File]::Exists($demo)) { throw "There is no demo yet: $demo does not exist." }
     Invoke-Setup
     Invoke-Build
-    exit (Invoke-Program $withFarm '--', 'engine-host', $demo)
+    exit (Invoke-Program $withFarm '--', 'pwsh', '-NoProfile', '-File', $demo)
 }
 
 function Invoke-Bench {
@@ -273,13 +266,10 @@ function Invoke-Bench {
     exit (Invoke-Program $withFarm (@($farm) + 'dotnet' + $run + $Rest + @($module) + @($document)))
 }
 
-function Invoke-Engine([string[]] $ArgumentList) {
-    Invoke-Checked dotnet (@('exec', "$out/EngineHost/NixBuildFarm.EngineHost.dll") + $ArgumentList)
-}
-
 function Invoke-Docs {
     Invoke-Build
-    Invoke-Engine "$root/tools/Update-HelpPage.ps1", "$out/NixBuildFarm", "$root/docs/en-US"
+    $code = Invoke-PowerShell '-File', "$root/tools/Update-HelpPage.ps1", "$out/NixBuildFarm", "$root/docs/en-US"
+    if ($code -ne 0) { throw "tools/Update-HelpPage.ps1 failed with exit code $code." }
 }
 
 # The newest part of the changelog, as plain text.
@@ -334,7 +324,8 @@ function Invoke-Package {
     $trial = "$out/package-trial/NixBuildFarm"
     if ([IO.Directory]::Exists($trial)) { [IO.Directory]::Delete($trial, $true) }
     [IO.Compression.ZipFile]::ExtractToDirectory($package, $trial)
-    Invoke-Engine '-Command', "Import-Module '$trial/NixBuildFarm.psd1' -ErrorAction Stop; if (@(Get-Command -Module NixBuildFarm).Count -ne $($manifest.CmdletsToExport.Count)) { throw 'The package lacks cmdlets.' }; if ((Get-Module NixBuildFarm).ReleaseNotes.Length -lt 200) { throw 'The package lacks its release notes.' }; if (-not (Get-Help Get-NixBuild).Synopsis.EndsWith('.')) { throw 'The package lacks its help.' }"
+    $code = Invoke-PowerShell '-Command', "`$ErrorActionPreference = 'Stop'; Import-Module '$trial/NixBuildFarm.psd1'; if (@(Get-Command -Module NixBuildFarm).Count -ne $($manifest.CmdletsToExport.Count)) { throw 'The package lacks cmdlets.' }; if ((Get-Module NixBuildFarm).ReleaseNotes.Length -lt 200) { throw 'The package lacks its release notes.' }; if (-not (Get-Help Get-NixBuild).Synopsis.EndsWith('.')) { throw 'The package lacks its help.' }"
+    if ($code -ne 0) { throw "The package does not work: its trial failed with exit code $code." }
     Write-Line "$package"
     Write-Line "Install it: Register-PSResourceRepository -Name NixBuildFarm -Uri $folder -Trusted; Install-PSResource NixBuildFarm -Repository NixBuildFarm"
 }

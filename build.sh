@@ -1,5 +1,5 @@
 #!/bin/sh
-# build.sh [TASK] [ARGUMENT…]: runs build.ps1, in pwsh where it is installed, else in the engine from NuGet.
+# build.sh [TASK] [ARGUMENT…]: runs build.ps1, in pwsh where it is installed, else in the one that NuGet gives.
 # Tasks: setup build test fuzz demo bench docs package clean (default: build).
 set -eu
 cd "$(dirname "$0")"
@@ -14,11 +14,11 @@ command -v dotnet > /dev/null 2>&1 || {
 }
 # No process is to stay behind.
 export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0 UseSharedCompilation=false DOTNET_NOLOGO=1
-host=out/EngineHost/NixBuildFarm.EngineHost.dll
-sources='tools/NixBuildFarm.EngineHost Directory.Build.props Directory.Packages.props'
+pwsh=out/pwsh/pwsh.dll
+sources='tools/NixBuildFarm.PowerShell Directory.Build.props Directory.Packages.props'
 # shellcheck disable=SC2086 # a list of words
-if [ ! -e "$host" ] || [ -n "$(find $sources -newer "$host" -type f -print -quit)" ]; then
-  dotnet build tools/NixBuildFarm.EngineHost --configuration Release --nologo --verbosity quiet
-  touch "$host"
+if [ ! -e "$pwsh" ] || [ -n "$(find $sources -newer "$pwsh" -type f -print -quit)" ]; then
+  dotnet build tools/NixBuildFarm.PowerShell --configuration Release --nologo --verbosity quiet
+  touch "$pwsh"
 fi
-exec dotnet "$host" build.ps1 "$@"
+exec dotnet "$pwsh" -NoProfile -File build.ps1 "$@"

@@ -12,8 +12,8 @@
 # Everything lives in one set of namespaces whose process 1 runs COMMAND: when that process ends, or this
 # script does, however it ends, the kernel removes every process, mount and network of the farm. Several
 # farms can run at once. No route leads out of a farm. COMMAND gets a clean environment, the repository at
-# its own path, the module at /opt/NixBuildFarm, and on its PATH: farm (controls the hosts), dotnet, and
-# engine-host (runs PowerShell scripts).
+# its own path, the module at /opt/NixBuildFarm, and on its PATH: farm (controls the hosts), dotnet, pwsh (with
+# Pester), and engine-host (PowerShell's engine with the Core commands only).
 set -euo pipefail
 here=$(cd "${BASH_SOURCE[0]%/*}" && pwd -P)
 repository=$(cd "$here/../.." && pwd -P)
@@ -74,7 +74,7 @@ mkdir -p "$root$FARM"/{outer,etc,hosts/coordinator} "$root$repository"
 chmod 700 "$root$FARM"
 mount --bind -o ro / "$root$FARM/outer"
 mount --bind "$repository" "$root$repository"
-for folder in out/NixBuildFarm out/EngineHost; do
+for folder in out/NixBuildFarm out/EngineHost out/pwsh; do
   [ -d "$repository/$folder" ] || continue
   mkdir -p "$root/opt/${folder##*/}"
   mount --bind -o ro "$repository/$folder" "$root/opt/${folder##*/}"
@@ -83,8 +83,12 @@ if [ -n "$dotnet" ]; then         # it may lie in a home
   mkdir -p "$root/opt/dotnet"
   mount --bind -o ro "${dotnet%/*}" "$root/opt/dotnet"
   ln -sf /opt/dotnet/dotnet "$root/usr/local/bin/dotnet"
+  rm -rf "$root/etc/dotnet"       # where pwsh looks for it
+  mkdir "$root/etc/dotnet"
+  echo /opt/dotnet > "$root/etc/dotnet/install_location"
 fi
 ln -sf "$here/farm.sh" "$root/usr/local/bin/farm"
+[ ! -d "$root/opt/pwsh" ] || ln -sf /opt/pwsh/pwsh "$root/usr/local/bin/pwsh"
 printf '%s\n' '#!/bin/sh' 'exec dotnet /opt/EngineHost/NixBuildFarm.EngineHost.dll "$@"' > "$root/usr/local/bin/engine-host"
 chmod +x "$root/usr/local/bin/engine-host"
 enter_root "$root"

@@ -6,7 +6,7 @@ namespace NixBuildFarm.Ssh.Tests;
 internal static class TestStreams
 {
     /// <summary>A wait that would be a hang is a failure; no test depends on how long anything takes.</summary>
-    public static readonly TimeSpan Hang = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan Hang = TimeSpan.FromMinutes(2);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -29,7 +29,7 @@ internal static class TestStreams
     /// <summary>Waits until something is so.</summary>
     public static async Task UntilAsync(Func<bool> condition, string what)
     {
-        for (var i = 0; i < 600; i++)
+        for (var i = 0; i < 2400; i++)
         {
             if (condition()) return;
             await Task.Delay(50, Cancellation);

@@ -1,4 +1,4 @@
-# The module as its users meet it, in pwsh itself. The machine needs no builder and no Nix: what needs them is in the farm's tests.
+# The module as its users meet it, in pwsh itself, on a machine whose Nix only names two builders.
 BeforeAll {
     Import-Module "$PSScriptRoot/../../out/NixBuildFarm" -Force
     $env:XDG_STATE_HOME = Join-Path $TestDrive 'state'
@@ -28,12 +28,6 @@ Describe 'The module' {
         $before = @(Get-Command -Module NixBuildFarm).Count
         { Import-Module "$PSScriptRoot/../../out/NixBuildFarm" -Force -ErrorAction Stop } | Should -Not -Throw
         @(Get-Command -Module NixBuildFarm).Count | Should -Be $before
-    }
-
-    It 'is imported in under 0.3 s' {
-        $script = "`$clock = [Diagnostics.Stopwatch]::StartNew(); Import-Module '$PSScriptRoot/../../out/NixBuildFarm'; `$clock.Elapsed.TotalMilliseconds"
-        $times = 1..5 | ForEach-Object { [double] (pwsh -NoProfile -Command $script) }
-        ($times | Sort-Object)[0] | Should -BeLessThan 300
     }
 
     It 'has help with examples for <_>' -ForEach @((Import-PowerShellDataFile "$PSScriptRoot/../../NixBuildFarm.psd1").CmdletsToExport) {

@@ -27,7 +27,7 @@ internal static class SessionBench
             var measured = new List<Dictionary<string, double>>();
             for (var run = 0; run < runs; run++)
             {
-                var (succeeded, output) = await FarmSetting.RunAsync("engine-host", [script, module, machines, derivation], environment);
+                var (succeeded, output) = await FarmSetting.RunAsync("pwsh", ["-NoProfile", "-File", script, module, machines, derivation], environment);
                 if (!succeeded) throw new InvalidOperationException($"The session failed:\n{output}");
                 measured.Add(output.Split('\n').Select(line => line.TrimEnd().Split(' ')).Where(words => words.Length == 2)
                     .ToDictionary(words => words[0], words => double.Parse(words[1], CultureInfo.InvariantCulture)));

@@ -33,7 +33,7 @@ public sealed class StoppingTests(TestFarm farm) : IDisposable
         session.Write("long", $$"""[ (package "quick" (sleep 0) [ ]) (package "slow" "sleep {{Marker}}" [ ]) ]""");
         using var running = session.Start("foreach ($i in 1) { Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path long.nix | ForEach-Object { break } }");
 
-        running.Wait(TimeSpan.FromSeconds(20));
+        running.Wait(RecordingSession.Limit);
 
         await UntilAsync(async () => !(await SleepersAsync()).Any());
     }

@@ -78,7 +78,7 @@ public sealed class BrowsingTests : IDisposable
     {
         session.Write("talking", """package "talking" "for i in 1 2 3 4; do echo line $i; sleep 0.5; done; echo > $out" [ ]""");
         using var build = session.Start("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path talking.nix");
-        for (var i = 0; i < 200 && !IsLogThere("talking"); i++) Thread.Sleep(50);
+        for (var i = 0; i < 1200 && !IsLogThere("talking"); i++) Thread.Sleep(50);
 
         using var other = RecordingSession.WithModule();
         var lines = other.Run("Get-NixBuildLog talking -Wait").OutputAs<string>();

@@ -1,0 +1,4 @@
+using Microsoft.PowerShell;
+
+// PowerShell finds its own modules beside this program.
+return UnmanagedPSEntry.Start(args, args.Length);
