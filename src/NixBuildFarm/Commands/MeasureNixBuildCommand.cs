@@ -3,6 +3,7 @@ using System.Management.Automation;
 using NixBuildFarm.Completers;
 using NixBuildFarm.Measuring;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Simulation;
 
 namespace NixBuildFarm.Commands;
