@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Simulation;
 
 namespace NixBuildFarm.Bench;

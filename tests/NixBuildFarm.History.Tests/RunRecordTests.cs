@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Simulation;
+using NixBuildFarm.Scheduling.Playing;
 
 namespace NixBuildFarm.History.Tests;
 

@@ -1,5 +1,5 @@
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Simulation;
+using NixBuildFarm.Scheduling.Playing;
 
 namespace NixBuildFarm.Measuring;
 

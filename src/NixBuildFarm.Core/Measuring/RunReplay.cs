@@ -1,6 +1,6 @@
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Simulation;
+using NixBuildFarm.Scheduling.Playing;
 
 namespace NixBuildFarm.Measuring;
 

@@ -1,7 +1,7 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Simulation;
+using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Planning;

@@ -164,7 +164,7 @@ internal sealed partial class RunLoop : IDisposable
             {
                 case SchedulingDecision.Start d: Start(jobs[d.Job], d.Builder, d.Cores, $"{d.Reason.InWords()}, in about {Math.Max(0, d.Finish - clock.Now):0.0} s"); break;
                 case SchedulingDecision.Hedge d: Start(jobs[d.Job], d.Builder, d.Cores, "a second try, since the first is late"); break;
-                case SchedulingDecision.Prepare d: Prepare(jobs[d.Job], d.Builder); break;
+                case SchedulingDecision.Prefetch d: Prepare(jobs[d.Job], d.Builder); break;
                 case SchedulingDecision.Cancel d: GiveWay(jobs[d.Job], d.Builder); break;
                 case SchedulingDecision.Abandon d: Abandon(jobs[d.Job], jobs[d.Cause]); break;
                 case SchedulingDecision.NoBuilder d: GiveUpWithoutBuilder(jobs[d.Job]); break;

@@ -35,7 +35,6 @@ internal sealed class BuilderState
         FreeSlots = other.FreeSlots;
         CoresInUse = other.CoresInUse;
         (Kind, HeapIndex, Key) = (other.Kind, other.HeapIndex, other.Key);
-        (DownlinkFree, UplinkFree) = (other.DownlinkFree, other.UplinkFree);
     }
 
     public struct Slot
@@ -44,7 +43,6 @@ internal sealed class BuilderState
         public double StartedAt;
         public double FreeAt;
         public int Cores;
-        public bool IsHedge;
         public bool HasBegun;
     }
 
@@ -73,12 +71,6 @@ internal sealed class BuilderState
     /// <summary>Orders builders of a kind: −(free slots) where there are some, else when the first becomes free.</summary>
     public double Key { get; private set; }
 
-    /// <summary>When what is on its way to it should have arrived.</summary>
-    public double DownlinkFree { get; set; }
-
-    /// <summary>When what it sends should have been sent.</summary>
-    public double UplinkFree { get; set; }
-
     /// <summary>Slots it should have.</summary>
     public int MaxJobs => Description.MaxJobs;
 
@@ -104,12 +96,20 @@ internal sealed class BuilderState
         FitSlots();
     }
 
-    public void Take(int job, double now, double freeAt, int cores, bool isHedge)
+    public void Take(int job, double now, double freeAt, int cores)
     {
         var slot = IndexOf(Idle);
-        Slots[slot] = new Slot { Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores, IsHedge = isHedge };
+        Slots[slot] = new Slot { Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores };
         CoresInUse += cores;
         Update();
+    }
+
+    /// <summary>The build in a slot begins.</summary>
+    public void Begin(int slot, double now, double freeAt)
+    {
+        Slots[slot].StartedAt = now;
+        Slots[slot].HasBegun = true;
+        SetFreeAt(slot, freeAt);
     }
 
     public Slot Release(int job)

@@ -40,7 +40,7 @@ internal sealed class Families
     public int HomeOf(int job) => NeededBy(job) is var parent and >= 0 ? home[parent] : -1;
 
     /// <summary>A job starts. If it is the first of its family, the others are to follow it; until they can, other families go first.</summary>
-    public void Settle(int job, int builder)
+    public void Claim(int job, int builder)
     {
         var parent = NeededBy(job);
         if (parent < 0 || home[parent] >= 0) return;
@@ -59,9 +59,9 @@ internal sealed class Families
     /// A job that may take the place of the most urgent one on a builder, since it is of the same class and as urgent, and less needs to be sent:
     /// its inputs were built there, or else its output is needed there. −1: none, or what the job needs is there or under way.
     /// </summary>
-    public int Instead(int job, int builder)
+    public int BetterSibling(int job, int builder)
     {
-        if (home[job] == builder || state.PreparedOn[job] == builder || !open.TryGetValue(builder, out var families)) return -1;
+        if (home[job] == builder || state.Transfers.TargetOf(job) == builder || !open.TryGetValue(builder, out var families)) return -1;
         families.RemoveAll(parent => state.StateOf(parent) is not (JobState.Waiting or JobState.Ready));
         foreach (var parent in families)
         {

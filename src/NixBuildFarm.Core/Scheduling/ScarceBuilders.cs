@@ -74,7 +74,7 @@ internal sealed class ScarceBuilders
     /// <param name="remainingWork">By class: reference seconds of all that is not done.</param>
     /// <param name="horizon">Seconds until the run can end at the earliest; larger closes less.</param>
     /// <remarks>Until it is called, everything is open.</remarks>
-    public void Foresee(ReadOnlySpan<double> remainingWork, double horizon)
+    public void ComputeShares(ReadOnlySpan<double> remainingWork, double horizon)
     {
         for (var s = 0; s < open.Length; s++)
         {

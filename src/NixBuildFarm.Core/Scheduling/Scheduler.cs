@@ -1,3 +1,6 @@
+using NixBuildFarm.Scheduling.Placing;
+using NixBuildFarm.Scheduling.Playing;
+
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>Where a job stands.</summary>
@@ -100,7 +103,7 @@ public sealed class Scheduler
     public bool HasOutputs(int job, int builder) => state.Locations.Has(job, builder);
 
     /// <summary>The builder that a job was done on; −1 where it was not, or not by a builder.</summary>
-    public int MadeOn(int job) => state.MadeOn[job];
+    public int MadeOn(int job) => state.MadeOn(job);
 
     /// <summary>The speed of a builder for a job.</summary>
     public double SpeedOf(int builder, int job) => state.SpeedOf(builder, job);
@@ -140,7 +143,7 @@ public sealed class Scheduler
         for (var i = order.Length - 1; i >= 0; i--)
         {
             var job = order[i];
-            if (state.StateOf(job) != JobState.Done || state.MadeOn[job] < 0) continue;
+            if (state.StateOf(job) != JobState.Done || state.MadeOn(job) < 0) continue;
             if (!state.Locations.IsOnlyAt(job, builder) && !state.Locations.IsNowhere(job)) continue;
             isLost[job] = state.IsNeeded(job);
             foreach (var dependent in Graph.DependentsOf(job)) isLost[job] |= isLost[dependent];
@@ -207,12 +210,12 @@ public sealed class Scheduler
     internal Scheduler Fork(Heuristic other) => new(this, other);
 
     /// <summary>Goes on with another heuristic.</summary>
-    internal void Follow(Heuristic other)
+    internal void SwitchTo(Heuristic other)
     {
         if (other == heuristic) return;
         var sameOrder = other.HasSameOrder(heuristic);
         heuristic = other;
-        placement.Follow(other);
+        placement.SwitchTo(other);
         if (sameOrder) return;
         rank = new UpwardRank(Graph, Weights());
         OrderByRank();
@@ -235,11 +238,8 @@ public sealed class Scheduler
         if (e.OutputBytes < 0) Refuse(e, "a size is not negative");
         var slot = state.Release(e.Job, e.Builder);
         CancelOtherAttempt(e.Job);
-        state.OutputBytes[e.Job] = e.OutputBytes;
-        state.MadeOn[e.Job] = e.Builder;
         portfolio?.Surprise(Math.Abs(e.At - slot.StartedAt - state.Estimates[e.Job].Seconds / state.SpeedOf(e.Builder, e.Job)));
-        state.Locations.Add(e.Job, e.Builder);
-        state.SetDone(e.Job);
+        state.SetMade(e.Job, e.Builder, e.OutputBytes);
     }
 
     private void Apply(SchedulingEvent.JobFailed e)

@@ -22,7 +22,7 @@ public abstract record SchedulingDecision
     /// Begin to supply the inputs of a job that will probably start on this builder, outside of its slots. No promise: the job may start
     /// elsewhere after all. Answered by <see cref="SchedulingEvent.InputsArrived"/>.
     /// </summary>
-    public sealed record Prepare(int Job, int Builder) : SchedulingDecision;
+    public sealed record Prefetch(int Job, int Builder) : SchedulingDecision;
 
     /// <summary>As <see cref="Start"/>, for a job that already runs elsewhere and is late. The first result wins.</summary>
     public sealed record Hedge(int Job, int Builder, int Cores, double Finish) : SchedulingDecision;

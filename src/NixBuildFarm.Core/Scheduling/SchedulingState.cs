@@ -7,6 +7,8 @@ internal sealed class SchedulingState
 {
     private readonly JobState[] states;
     private readonly int[] unmet;
+    private readonly int[] madeOn;
+    private readonly long[] outputBytes;
     private readonly int[] systemOf;
     private readonly string[] systems;
     private readonly bool isFifo;
@@ -23,10 +25,9 @@ internal sealed class SchedulingState
         Builders = farm.Select(b => new BuilderState(b, systems)).ToArray();
         Classes = new EligibilityClasses(graph, farm);
         Locations = new OutputLocations(graph.Count, farm.Count);
-        OutputBytes = Estimates.Select(e => e.OutputBytes).ToArray();
-        PreparedOn = Enumerable.Repeat(-1, graph.Count).ToArray();
-        InputsAt = new double[graph.Count];
-        MadeOn = Enumerable.Repeat(-1, graph.Count).ToArray();
+        outputBytes = Estimates.Select(e => e.OutputBytes).ToArray();
+        madeOn = Enumerable.Repeat(-1, graph.Count).ToArray();
+        Transfers = new InputTransfers(this, farm.Count);
         Order = new JobOrder(graph);
         Families = new Families(this);
         states = new JobState[graph.Count];
@@ -50,10 +51,9 @@ internal sealed class SchedulingState
         Builders = Array.ConvertAll(other.Builders, b => b.Clone());
         Classes = other.Classes;
         Locations = other.Locations.Clone();
-        OutputBytes = (long[])other.OutputBytes.Clone();
-        PreparedOn = (int[])other.PreparedOn.Clone();
-        InputsAt = (double[])other.InputsAt.Clone();
-        MadeOn = (int[])other.MadeOn.Clone();
+        outputBytes = (long[])other.outputBytes.Clone();
+        madeOn = (int[])other.madeOn.Clone();
+        Transfers = other.Transfers.Clone(this);
         Order = other.Order.Clone();
         Families = other.Families.Clone(this);
         states = (JobState[])other.states.Clone();
@@ -78,17 +78,8 @@ internal sealed class SchedulingState
 
     public OutputLocations Locations { get; }
 
-    /// <summary>Size of each job's outputs: estimated, then actual.</summary>
-    public long[] OutputBytes { get; }
-
-    /// <summary>The builder that the inputs of a ready or starting job are on their way to, or −1.</summary>
-    public int[] PreparedOn { get; }
-
-    /// <summary>When they should be there.</summary>
-    public double[] InputsAt { get; }
-
-    /// <summary>The builder that a finished job ran on, or −1.</summary>
-    public int[] MadeOn { get; }
+    /// <summary>The inputs that are on their way to builders.</summary>
+    public InputTransfers Transfers { get; }
 
     public JobOrder Order { get; }
 
@@ -115,6 +106,12 @@ internal sealed class SchedulingState
     public SchedulingState Clone() => new(this);
 
     public JobState StateOf(int job) => states[job];
+
+    /// <summary>The builder that a finished job ran on, or −1.</summary>
+    public int MadeOn(int job) => madeOn[job];
+
+    /// <summary>Size of a job's outputs: estimated, then actual.</summary>
+    public long OutputBytes(int job) => outputBytes[job];
 
     public double SpeedOf(int builder, int job) => Builders[builder].Speeds[systemOf[job]];
 
@@ -156,7 +153,7 @@ internal sealed class SchedulingState
     {
         RemainingWork[Classes[job]] = Math.Max(0, RemainingWork[Classes[job]] + estimate.Seconds - Estimates[job].Seconds);
         Estimates[job] = estimate;
-        OutputBytes[job] = estimate.OutputBytes;
+        outputBytes[job] = estimate.OutputBytes;
     }
 
     public void Enqueue(int job) => queues[Classes[job]].Add(job);
@@ -175,17 +172,20 @@ internal sealed class SchedulingState
         foreach (var queue in queues) queue.Rebuild();
     }
 
-    /// <summary>Gives a job to a builder, for the first time or as a second attempt.</summary>
-    public void Take(int job, int builder, double now, double freeAt, int cores, bool isHedge)
+    /// <summary>Gives a ready job to a builder.</summary>
+    public void Take(int job, int builder, double now, double freeAt, int cores)
     {
-        if (!isHedge)
-        {
-            Dequeue(job);
-            ReadyCount--;
-            states[job] = JobState.Running;
-        }
+        Dequeue(job);
+        ReadyCount--;
+        states[job] = JobState.Running;
+        TakeAgain(job, builder, now, freeAt, cores);
+    }
+
+    /// <summary>Gives a job that runs to one more builder.</summary>
+    public void TakeAgain(int job, int builder, double now, double freeAt, int cores)
+    {
         RunningCount++;
-        Builders[builder].Take(job, now, freeAt, cores, isHedge);
+        Builders[builder].Take(job, now, freeAt, cores);
         Kinds.Scarce.Count(builder, Classes[job], 1);
         Kinds.Update(builder);
     }
@@ -200,6 +200,13 @@ internal sealed class SchedulingState
         return slot;
     }
 
+    /// <summary>The build in a slot begins.</summary>
+    public void Begin(int builder, int slot, double now, double freeAt)
+    {
+        Builders[builder].Begin(slot, now, freeAt);
+        Kinds.Update(builder);
+    }
+
     public void SetFreeAt(int builder, int slot, double at)
     {
         Builders[builder].SetFreeAt(slot, at);
@@ -209,9 +216,18 @@ internal sealed class SchedulingState
     /// <summary>A running job has lost its last attempt.</summary>
     public void BackToQueue(int job)
     {
-        PreparedOn[job] = -1;
+        Transfers.Forget(job);
         if (unmet[job] == 0) MakeReady(job);
         else states[job] = JobState.Waiting;
+    }
+
+    /// <summary>A builder has made the outputs of a job.</summary>
+    public void SetMade(int job, int builder, long bytes)
+    {
+        outputBytes[job] = bytes;
+        madeOn[job] = builder;
+        Locations.Add(job, builder);
+        SetDone(job);
     }
 
     /// <summary>The outputs of a job that is not done exist now.</summary>
@@ -228,7 +244,7 @@ internal sealed class SchedulingState
     public void SetUndone(int job)
     {
         Locations.Clear(job);
-        MadeOn[job] = -1;
+        madeOn[job] = -1;
         Unsettled++;
         RemainingWork[Classes[job]] += Estimates[job].Seconds;
         foreach (var dependent in Graph.DependentsOf(job))
@@ -264,6 +280,7 @@ internal sealed class SchedulingState
     {
         Builders = [.. Builders, new BuilderState(description, systems)];
         Locations.Grow(Builders.Length);
+        Transfers.Grow(Builders.Length);
         FarmChanged();
         return Builders.Length - 1;
     }
@@ -330,7 +347,7 @@ internal sealed class SchedulingState
     {
         Dequeue(job);
         ReadyCount--;
-        PreparedOn[job] = -1;
+        Transfers.Forget(job);
     }
 
     private void Settle(int job, JobState final)

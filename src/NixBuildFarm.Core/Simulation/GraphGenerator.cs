@@ -1,4 +1,5 @@
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Playing;
 
 namespace NixBuildFarm.Simulation;
 
@@ -51,7 +52,7 @@ public static class GraphGenerator
                 Add(new Job { Name = $"source-{jobs.Count}.tar.gz", System = systems[system], IsFixedOutput = true, PreferLocal = random.Next(2) == 0 }, 0.8 + random.NextDouble());
             }
             var isSmall = random.Next(5) == 0;
-            var time = isSmall ? 0.3 + random.NextDouble() : 2 + 0.29 * Math.Exp(2.5 + 1.8 * Math.Min(3.5, SimulatedEstimates.NextNormal(random)));
+            var time = isSmall ? 0.3 + random.NextDouble() : 2 + 0.29 * Math.Exp(2.5 + 1.8 * Math.Min(3.5, NormalDistribution.Draw(random)));
             packages[system].Add(jobs.Count);
             Add(
                 new Job

@@ -1,4 +1,5 @@
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Playing;
 
 namespace NixBuildFarm.Simulation;
 
@@ -44,15 +45,11 @@ public static class SimulatedEstimates
                 EstimateKind.None => PackagePriors.WithoutNames(graph[job]),
                 _ => PackagePriors.For(graph[job]),
             };
-            var factor = Math.Exp(error * NextNormal(random));
+            var factor = Math.Exp(error * NormalDistribution.Draw(random));
             guesses[graph[job]] = guess with { Seconds = guess.Seconds * factor, Spread = Math.Sqrt(guess.Spread * guess.Spread + error * error) };
         }
         return new RunEstimates(graph, farm, kind == EstimateKind.Exact ? new Oracle(guesses) : new Estimator(job => guesses[job]));
     }
-
-    /// <summary>Box and Muller's method: the same on every platform.</summary>
-    internal static double NextNormal(Random random) =>
-        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
     /// <summary>Knows all and learns nothing.</summary>
     private sealed class Oracle(Dictionary<Job, Estimate> known) : IEstimator

@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Playing;
 
 namespace NixBuildFarm.Simulation;
 

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Diagnostics;
 
 namespace NixBuildFarm.Store;
 
@@ -25,15 +24,12 @@ public sealed class NarParser
     /// <summary>The largest file that is believed, in bytes.</summary>
     public const long MaxFileSize = 1L << 60;
 
-    private const int LengthSize = sizeof(ulong);
-    private const int LongestTag = 13; // nix-archive-1
-
-    // What enclosing directories still need: “)” of the entry that is open, “)” of the directory.
+    // What an enclosing directory still needs: “)” of the entry that is open, “)” of the directory.
     private const int ClosingOfDirectory = 32;
 
-    private readonly byte[] held = new byte[Padded(MaxTargetLength)];
+    private readonly byte[] held = new byte[NarGrammar.Padded(MaxTargetLength)];
     private readonly List<LastName> lastNames = [];
-    private Expected expected = Expected.Magic;
+    private NarState expected = NarState.Magic;
     private int heldCount;
     private int? textLength;
     private long unitStart;
@@ -41,34 +37,11 @@ public sealed class NarParser
     private int contentsPadding;
     private int depth;
 
-    private enum Expected
-    {
-        Magic,
-        Open,
-        TypeTag,
-        Type,
-        ContentsOrExecutable,
-        ExecutableMark,
-        ContentsTag,
-        FileSize,
-        Contents,
-        TargetTag,
-        Target,
-        Close,
-        EntryOrClose,
-        EntryOpen,
-        NameTag,
-        Name,
-        NodeTag,
-        EntryClose,
-        Nothing,
-    }
-
     /// <summary>Bytes consumed so far.</summary>
     public long Position { get; private set; }
 
     /// <summary>Whether the NAR has ended. What follows it is not touched.</summary>
-    public bool IsComplete => expected == Expected.Nothing;
+    public bool IsComplete => expected == NarState.EndOfNode;
 
     /// <summary>Whether the file that <see cref="NarToken.File"/> announced is executable.</summary>
     public bool IsExecutable { get; private set; }
@@ -85,34 +58,15 @@ public sealed class NarParser
         get
         {
             if (IsComplete) return 0;
-            var rest = ShortestRest + (long)depth * ClosingOfDirectory;
-            if (textLength is { } length) rest = Math.Max(rest - LengthSize, Padded(length));
+            var rest = NarGrammar.ShortestRest(expected) + (long)EnclosingDirectories * ClosingOfDirectory;
+            if (expected == NarState.Contents) rest += contentsLeft + contentsPadding;
+            if (textLength is { } length) rest = Math.Max(rest - NarGrammar.LengthSize, NarGrammar.Padded(length));
             return rest - heldCount;
         }
     }
 
-    // From what is expected to the end of the innermost node, taking each time the shortest way through the grammar.
-    private long ShortestRest => expected switch
-    {
-        Expected.Magic => 96,
-        Expected.EntryOpen => 136,
-        Expected.NameTag => 120,
-        Expected.Name => 104,
-        Expected.NodeTag => 88,
-        Expected.Open => 72,
-        Expected.TypeTag => 56,
-        Expected.Type => 40,
-        Expected.ExecutableMark => 48,
-        Expected.ContentsOrExecutable or Expected.ContentsTag => 40,
-        Expected.FileSize => 24,
-        Expected.Contents => contentsLeft + contentsPadding + 16,
-        Expected.TargetTag => 48,
-        Expected.Target => 32,
-        Expected.Close => 16,
-        Expected.EntryClose => 0, // its “)” is counted with the directory
-        Expected.EntryOrClose => -16, // no entry is open
-        _ => throw new UnreachableException(),
-    };
+    /// <summary>The directories around the node that the state belongs to.</summary>
+    private int EnclosingDirectories => expected is NarState.EntryOrClose or NarState.EntryClose ? depth - 1 : depth;
 
     /// <summary>Finds the next token, moving <paramref name="data"/> past what it consumed.</summary>
     /// <param name="data">The next bytes of the NAR.</param>
@@ -125,24 +79,24 @@ public sealed class NarParser
         {
             switch (expected)
             {
-                case Expected.Nothing:
+                case NarState.EndOfNode:
                     payload = default;
                     return NarToken.None;
 
-                case Expected.FileSize:
-                    if (!TryTake(ref data, LengthSize, out payload)) return NarToken.None;
+                case NarState.FileSize:
+                    if (!TryTake(ref data, NarGrammar.LengthSize, out payload)) return NarToken.None;
                     BeginFile(payload);
                     payload = default;
                     return NarToken.File;
 
-                case Expected.Contents when contentsLeft > 0:
+                case NarState.Contents when contentsLeft > 0:
                     return TakeContents(ref data, out payload);
 
-                case Expected.Contents:
+                case NarState.Contents:
                     if (!TryTake(ref data, contentsPadding, out payload)) return NarToken.None;
                     CheckPadding(payload);
                     payload = default;
-                    Expect(Expected.Close);
+                    Expect(NarState.Close);
                     break;
 
                 default:
@@ -158,8 +112,6 @@ public sealed class NarParser
     /// <summary>The error of a stream that ends although the NAR does not.</summary>
     internal NarException EndedEarly() =>
         new(NarException.Truncated, Position, $"The NAR ends early, after {Position} bytes{Where}: at least {MinimumRemaining} more are missing.");
-
-    private static int Padded(int length) => (length + 7) & ~7;
 
     // A unit is what must be seen whole. It is held only where it comes in pieces.
     private bool TryTake(ref ReadOnlySpan<byte> data, int size, out ReadOnlySpan<byte> unit)
@@ -187,12 +139,12 @@ public sealed class NarParser
     {
         if (textLength is null)
         {
-            if (!TryTake(ref data, LengthSize, out text)) return false;
+            if (!TryTake(ref data, NarGrammar.LengthSize, out text)) return false;
             textLength = CheckLength(BinaryPrimitives.ReadUInt64LittleEndian(text));
         }
 
         var length = textLength.Value;
-        if (!TryTake(ref data, Padded(length), out text)) return false;
+        if (!TryTake(ref data, NarGrammar.Padded(length), out text)) return false;
         CheckPadding(text[length..]);
         text = text[..length];
         return true;
@@ -200,13 +152,9 @@ public sealed class NarParser
 
     private int CheckLength(ulong length)
     {
-        var limit = expected switch
-        {
-            Expected.Name => MaxNameLength,
-            Expected.Target => MaxTargetLength,
-            _ => LongestTag,
-        };
-        return length <= (ulong)limit ? (int)length : throw Wrong($"{Expectation} expected, of {limit} bytes at the most, but {length} bytes are announced");
+        var rule = NarGrammar.RuleOf(expected);
+        if (length <= (ulong)rule.MaxLength) return (int)length;
+        throw Wrong($"{rule.Wording} expected, of {rule.MaxLength} bytes at the most, but {length} bytes are announced");
     }
 
     private void CheckPadding(ReadOnlySpan<byte> padding)
@@ -220,7 +168,7 @@ public sealed class NarParser
         if (announced > (ulong)MaxFileSize) throw Wrong($"a file of {announced} bytes is announced");
         FileSize = contentsLeft = (long)announced;
         contentsPadding = (int)(-FileSize & 7);
-        Expect(Expected.Contents);
+        Expect(NarState.Contents);
     }
 
     private NarToken TakeContents(ref ReadOnlySpan<byte> data, out ReadOnlySpan<byte> piece)
@@ -236,70 +184,27 @@ public sealed class NarParser
 
     private NarToken Accept(ReadOnlySpan<byte> text)
     {
+        var rule = NarGrammar.RuleOf(expected);
+        var step = rule.StepOn(text) ?? throw Wrong($"{rule.Wording} expected, but found {Quote(text)}");
         switch (expected)
         {
-            case Expected.Magic when text.SequenceEqual("nix-archive-1"u8):
-                return Expect(Expected.Open);
-            case Expected.Open when text.SequenceEqual("("u8):
-                return Expect(Expected.TypeTag);
-            case Expected.TypeTag when text.SequenceEqual("type"u8):
-                return Expect(Expected.Type);
-
-            case Expected.Type when text.SequenceEqual("regular"u8):
-                IsExecutable = false;
-                return Expect(Expected.ContentsOrExecutable);
-            case Expected.ContentsOrExecutable when text.SequenceEqual("executable"u8):
-                IsExecutable = true;
-                return Expect(Expected.ExecutableMark);
-            case Expected.ExecutableMark when text.IsEmpty:
-                return Expect(Expected.ContentsTag);
-            case Expected.ContentsOrExecutable or Expected.ContentsTag when text.SequenceEqual("contents"u8):
-                return Expect(Expected.FileSize);
-
-            case Expected.Type when text.SequenceEqual("symlink"u8):
-                return Expect(Expected.TargetTag);
-            case Expected.TargetTag when text.SequenceEqual("target"u8):
-                return Expect(Expected.Target);
-            case Expected.Target:
-                if (text.IsEmpty || text.Contains((byte)0)) throw Wrong("a symbolic link has a target that no file system knows");
-                return Expect(Expected.Close, NarToken.SymbolicLink);
-
-            case Expected.Type when text.SequenceEqual("directory"u8):
-                EnterDirectory();
-                return Expect(Expected.EntryOrClose, NarToken.Directory);
-            case Expected.EntryOrClose when text.SequenceEqual("entry"u8):
-                return Expect(Expected.EntryOpen);
-            case Expected.EntryOpen when text.SequenceEqual("("u8):
-                return Expect(Expected.NameTag);
-            case Expected.NameTag when text.SequenceEqual("name"u8):
-                return Expect(Expected.Name);
-            case Expected.Name:
-                CheckName(text);
-                return Expect(Expected.NodeTag, NarToken.Entry);
-            case Expected.NodeTag when text.SequenceEqual("node"u8):
-                return Expect(Expected.Open);
-            case Expected.EntryClose when text.SequenceEqual(")"u8):
-                return Expect(Expected.EntryOrClose);
-
-            case Expected.EntryOrClose when text.SequenceEqual(")"u8):
-                depth--;
-                return EndNode();
-            case Expected.Close when text.SequenceEqual(")"u8):
-                return EndNode();
-
-            default:
-                throw Wrong($"{Expectation} expected, but found {Quote(text)}");
+            case NarState.Name: CheckName(text); break;
+            case NarState.Target: CheckTarget(text); break;
+            case NarState.Type: IsExecutable = false; break;
+            case NarState.ExecutableMark: IsExecutable = true; break;
+            case NarState.EntryOrClose when step.Token == NarToken.End: depth--; break;
         }
+        if (step.Token == NarToken.Directory) EnterDirectory();
+        // A node ends in an entry, or with the NAR.
+        Expect(step.Next == NarState.EndOfNode && depth > 0 ? NarState.EntryClose : step.Next);
+        return step.Token;
     }
 
-    private NarToken EndNode() => Expect(depth == 0 ? Expected.Nothing : Expected.EntryClose, NarToken.End);
-
-    private NarToken Expect(Expected next, NarToken found = NarToken.None)
+    private void Expect(NarState next)
     {
         expected = next;
         textLength = null;
         unitStart = Position;
-        return found;
     }
 
     private void EnterDirectory()
@@ -307,6 +212,11 @@ public sealed class NarParser
         if (depth == MaxDepth) throw Wrong($"directories nest deeper than {MaxDepth}");
         if (lastNames.Count == depth) lastNames.Add(new LastName());
         lastNames[depth++].Clear();
+    }
+
+    private void CheckTarget(ReadOnlySpan<byte> target)
+    {
+        if (target.IsEmpty || target.Contains((byte)0)) throw Wrong("a symbolic link has a target that no file system knows");
     }
 
     private void CheckName(ReadOnlySpan<byte> name)
@@ -320,25 +230,6 @@ public sealed class NarParser
         if (name.SequenceCompareTo(last.Bytes) <= 0) throw Wrong($"{Quote(name)} follows {Quote(last.Bytes)}, but names must be sorted and unique");
         last.Set(name);
     }
-
-    private string Expectation => expected switch
-    {
-        Expected.Magic => "“nix-archive-1”",
-        Expected.Open or Expected.EntryOpen => "“(”",
-        Expected.TypeTag => "“type”",
-        Expected.Type => "“regular”, “directory” or “symlink”",
-        Expected.ContentsOrExecutable => "“contents” or “executable”",
-        Expected.ExecutableMark => "an empty string",
-        Expected.ContentsTag => "“contents”",
-        Expected.TargetTag => "“target”",
-        Expected.Target => "the target of a symbolic link",
-        Expected.Close or Expected.EntryClose => "“)”",
-        Expected.EntryOrClose => "“entry” or “)”",
-        Expected.NameTag => "“name”",
-        Expected.Name => "a name",
-        Expected.NodeTag => "“node”",
-        _ => throw new UnreachableException(),
-    };
 
     private string Where
     {

@@ -4,6 +4,7 @@ using NixBuildFarm.Completers;
 using NixBuildFarm.Measuring;
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Simulation;
 
 namespace NixBuildFarm.Commands;

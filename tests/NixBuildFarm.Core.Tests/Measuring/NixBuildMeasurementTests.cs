@@ -1,6 +1,6 @@
 using NixBuildFarm.Measuring;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Simulation;
+using NixBuildFarm.Scheduling.Playing;
 using static NixBuildFarm.Core.Tests.Scheduling.Given;
 
 namespace NixBuildFarm.Core.Tests.Measuring;

@@ -116,7 +116,7 @@ public class SchedulerTests
         Assert.InRange(wakeup, 80, 99);
         Assert.Empty(scheduler.Decide(wakeup / 2));
         Assert.Equal(wakeup, scheduler.NextWakeup);
-        Assert.Equal([new SchedulingDecision.Prepare(1, 0)], scheduler.Decide(wakeup));
+        Assert.Equal([new SchedulingDecision.Prefetch(1, 0)], scheduler.Decide(wakeup));
     }
 
     [Fact]
@@ -126,10 +126,10 @@ public class SchedulerTests
         Job[] jobs = [Job("input"), Job("three"), Job("five", 0), Job("user", 0)];
 
         // Ruby should be free long before kana, which has the input. Where that is vague, it may be the other way round.
-        Assert.Equal([new SchedulingDecision.Prepare(3, 1)], Ahead(spread: 0));
+        Assert.Equal([new SchedulingDecision.Prefetch(3, 1)], Ahead(spread: 0));
         Assert.Empty(Ahead(spread: 1));
 
-        SchedulingDecision.Prepare[] Ahead(double spread)
+        SchedulingDecision.Prefetch[] Ahead(double spread)
         {
             var estimates = Estimates(jobs, 1, 3, 5, 1).Select(e => e with { Spread = spread }).ToArray();
             var scheduler = new Scheduler(new JobGraph(jobs), farm, estimates, new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish });
@@ -139,7 +139,7 @@ public class SchedulerTests
             scheduler.Apply(new JobFinished(1, 0, 0, 100_000_000));
             var decisions = scheduler.Decide(1);
             Assert.Equal([(2, 0)], Starts(decisions));
-            return [.. decisions.OfType<SchedulingDecision.Prepare>()];
+            return [.. decisions.OfType<SchedulingDecision.Prefetch>()];
         }
     }
 

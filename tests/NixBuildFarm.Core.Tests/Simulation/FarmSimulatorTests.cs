@@ -1,4 +1,5 @@
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Simulation;
 using static NixBuildFarm.Core.Tests.Scheduling.Given;
 

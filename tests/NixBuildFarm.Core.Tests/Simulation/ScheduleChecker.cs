@@ -1,6 +1,6 @@
 using System.Text.Json;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Simulation;
+using NixBuildFarm.Scheduling.Playing;
 
 namespace NixBuildFarm.Core.Tests.Simulation;
 

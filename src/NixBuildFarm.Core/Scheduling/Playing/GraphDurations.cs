@@ -1,4 +1,4 @@
-namespace NixBuildFarm.Simulation;
+namespace NixBuildFarm.Scheduling.Playing;
 
 /// <summary>What the jobs of a graph really take.</summary>
 /// <param name="Seconds">By job: at speed 1.0 on four cores.</param>

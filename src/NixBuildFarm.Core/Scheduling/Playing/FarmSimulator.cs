@@ -1,6 +1,4 @@
-using NixBuildFarm.Scheduling;
-
-namespace NixBuildFarm.Simulation;
+namespace NixBuildFarm.Scheduling.Playing;
 
 /// <summary>
 /// Plays a run on a described farm: a <see cref="Scheduler"/> decides as in a real run, and here is what would come of it. A job runs for its
@@ -39,14 +37,13 @@ public sealed class FarmSimulator
 
     /// <summary>Continues a run that has begun: the builds that run and the outputs that are on their way go on.</summary>
     internal FarmSimulator(Scheduler scheduler, double now, IReadOnlyList<double> seconds)
-        : this(scheduler, seconds, scheduler.State.OutputBytes, new SimulationOptions())
+        : this(scheduler, seconds, [.. Enumerable.Range(0, scheduler.Graph.Count).Select(scheduler.State.OutputBytes)], new SimulationOptions())
     {
         this.now = now;
         for (var b = 0; b < farm.Count; b++)
         {
-            var builder = scheduler.State.Builders[b];
-            (uplinkFree[b], downlinkFree[b]) = (now, builder.DownlinkFree);
-            foreach (var slot in builder.Slots)
+            (uplinkFree[b], downlinkFree[b]) = (now, scheduler.State.Transfers.DownlinkFree(b));
+            foreach (var slot in scheduler.State.Builders[b].Slots)
             {
                 if (slot.Job < 0) continue;
                 var attempt = new Attempt(slot.Cores, slot.StartedAt);
@@ -136,7 +133,7 @@ public sealed class FarmSimulator
             {
                 case SchedulingDecision.Start d: Start(d.Job, d.Builder, d.Cores); break;
                 case SchedulingDecision.Hedge d: Start(d.Job, d.Builder, d.Cores); break;
-                case SchedulingDecision.Prepare d: Expect(new Happening(HappeningKind.InputsArrived, d.Job, d.Builder), Supply(d.Job, d.Builder)); break;
+                case SchedulingDecision.Prefetch d: Expect(new Happening(HappeningKind.InputsArrived, d.Job, d.Builder), Supply(d.Job, d.Builder)); break;
                 case SchedulingDecision.Cancel d: attempts.Remove((d.Job, d.Builder)); break;
                 // Jobs that are given up leave the run by themselves.
                 case SchedulingDecision.Abandon or SchedulingDecision.NoBuilder: break;

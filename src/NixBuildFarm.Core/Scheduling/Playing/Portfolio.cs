@@ -1,6 +1,4 @@
-using NixBuildFarm.Simulation;
-
-namespace NixBuildFarm.Scheduling;
+namespace NixBuildFarm.Scheduling.Playing;
 
 /// <summary>
 /// Every single heuristic is badly wrong on some graph. So a few are played to the end, from the present state and with present estimates,
@@ -74,7 +72,7 @@ internal sealed class Portfolio(Scheduler scheduler)
         surprise = 0;
         // Other ways to go come first: a second world is worth it once every basic heuristic has been played in one.
         var worlds = Worlds(Math.Min(MaxWorlds, plays / Basic.Length));
-        scheduler.Follow(Best(now, plays / worlds.Length, worlds));
+        scheduler.SwitchTo(Best(now, plays / worlds.Length, worlds));
     }
 
     /// <summary>The durations to play with: the estimates themselves, or several draws from what they leave open.</summary>
@@ -92,7 +90,7 @@ internal sealed class Portfolio(Scheduler scheduler)
         return [.. Enumerable.Range(0, count).Select(world =>
         {
             var random = new Random(scheduler.Options.Seed * 1000 + world);
-            return Array.ConvertAll(estimates, e => e.Seconds * Math.Exp(e.Spread * SimulatedEstimates.NextNormal(random)));
+            return Array.ConvertAll(estimates, e => e.Seconds * Math.Exp(e.Spread * NormalDistribution.Draw(random)));
         })];
     }
 

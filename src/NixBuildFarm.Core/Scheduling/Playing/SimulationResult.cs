@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
-using NixBuildFarm.Scheduling;
 
-namespace NixBuildFarm.Simulation;
+namespace NixBuildFarm.Scheduling.Playing;
 
 /// <summary>Where and when a job ran; of a job that was started twice or more often, the attempt that counts.</summary>
 /// <param name="Job">Index in the graph.</param>

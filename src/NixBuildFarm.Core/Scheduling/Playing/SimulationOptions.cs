@@ -1,6 +1,4 @@
-using NixBuildFarm.Scheduling;
-
-namespace NixBuildFarm.Simulation;
+namespace NixBuildFarm.Scheduling.Playing;
 
 /// <summary>What else happens in a simulated run.</summary>
 public sealed record SimulationOptions

@@ -1,0 +1,97 @@
+namespace NixBuildFarm.Scheduling.Placing;
+
+/// <summary>
+/// Puts a job where it ends first, counting the wait for a slot, the missing inputs and the builder's speed. Ties go to the builder that is
+/// looked at first.
+/// </summary>
+/// <remarks>Topcuoglu, Hariri and Wu, “Performance-effective and low-complexity task scheduling for heterogeneous computing”, 2002.</remarks>
+internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots) : IPlacementRule
+{
+    /// <summary>A job is long when it fills this part of the time that is left.</summary>
+    private const double GuardedPart = 0.03;
+
+    /// <summary>A builder is one of the fastest for a job from this part of the best speed on.</summary>
+    private const double NearlyBest = 0.97;
+
+    private readonly SchedulingState state = context.State;
+
+    /// <inheritdoc/>
+    public Place Best(int job, double now, bool mayWait)
+    {
+        var best = Place.None;
+        var latest = LatestFinish(job, now);
+        if (state.ExcludedBuilders.ContainsKey(job))
+        {
+            for (var b = 0; b < state.Builders.Length; b++)
+            {
+                if (state.MayTake(b, job)) Consider(job, b, now, mayWait, latest, ref best);
+            }
+            return best;
+        }
+        // Ties go to where its output is needed.
+        if (context.SparesLinks && state.Families.HomeOf(job) is var home and >= 0 && state.MayTake(home, job))
+        {
+            Consider(job, home, now, mayWait, latest, ref best);
+        }
+        foreach (var kind in state.Kinds.KindsOf(state.Classes[job])) Consider(job, slots.FirstOf(kind, now), now, mayWait, latest, ref best);
+        // Where its inputs were made is worth a look as well: nothing needs to move.
+        foreach (var dependency in state.Graph.DependenciesOf(job))
+        {
+            var maker = state.MadeOn(dependency);
+            if (maker >= 0 && state.MayTake(maker, job)) Consider(job, maker, now, mayWait, latest, ref best);
+        }
+        return best;
+    }
+
+    /// <summary>Takes a builder for the best so far if the job ends there earlier.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="b">The builder.</param>
+    /// <param name="free">When a slot of it is free.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="latest">When the job has to end, unless this is one of its fastest builders.</param>
+    /// <param name="best">The best so far.</param>
+    public void ConsiderFrom(int job, int b, double free, double now, double latest, ref Place best)
+    {
+        var start = Math.Max(free, state.Transfers.InputsAt(job, b, now)) + context.Options.StartOverhead;
+        var finish = start + state.Estimates[job].MeanSeconds / state.SpeedOf(b, job);
+        if (context.Options.Moldable) finish = start + (finish - start) * context.CoreFactor(job, context.CoresFor(job, b));
+        // Later than it should be is still best on the fastest: there the job keeps its place in the queue.
+        if (finish > latest && !IsNearlyBest(job, b))
+        {
+            if (!best.Exists) best = best with { IsTooLate = true };
+            return;
+        }
+        if (finish < best.Finish) best = new Place(b, start, finish);
+    }
+
+    private void Consider(int job, int b, double now, bool mayWait, double latest, ref Place best)
+    {
+        var builder = state.Builders[b];
+        if (builder.Slots.Length == 0) return;
+        if (!state.Kinds.Scarce.IsOpen(b, state.Classes[job])) return;
+        if (context.Heuristic.Guards && IsGuarded(job, b, now)) return;
+        if (!mayWait && builder.FreeSlots == 0) return;
+        ConsiderFrom(job, b, builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key), now, latest, ref best);
+    }
+
+    /// <summary>When the job has to end so that what follows it fits in before the deadline; infinite where no builder can do that.</summary>
+    private double LatestFinish(int job, double now)
+    {
+        var latest = context.Deadline - context.TailOf(job);
+        return now + context.LeastSeconds(job) > latest || state.RunningCount == 0 ? double.PositiveInfinity : latest;
+    }
+
+    /// <summary>Whether the builder's last fast slot is kept from this job: it is long, and the critical path does not hang on it.</summary>
+    private bool IsGuarded(int job, int b, double now)
+    {
+        var builder = state.Builders[b];
+        if (builder.FreeSlots != 1 || state.RunningCount == 0) return false;
+        var horizon = context.RunEnd - now;
+        return IsNearlyBest(job, b)
+            && state.Estimates[job].Seconds / state.SpeedOf(b, job) > GuardedPart * horizon
+            && state.Order.Key[job] < PlacingContext.CriticalPart * horizon
+            && state.Kinds.HasOneFreeSlot(builder.Kind);
+    }
+
+    private bool IsNearlyBest(int job, int b) => state.SpeedOf(b, job) >= NearlyBest * state.BestSpeedOf(job);
+}

@@ -1,0 +1,224 @@
+namespace NixBuildFarm.Scheduling.Placing;
+
+/// <summary>
+/// Takes the ready jobs in order of rank and gives each to the builder that its rule chooses. Where that is a builder that is busy, the
+/// job waits for it, and the place is kept in mind while the jobs of lower rank are placed.
+/// </summary>
+internal sealed class Placement
+{
+    /// <summary>
+    /// Jobs of one class that may decide to wait in one decision: a bound for the work of one event. Those after them take what is idle.
+    /// </summary>
+    private const int MaxWaiting = 64;
+
+    private readonly SchedulingState state;
+    private readonly PlacingContext context;
+    private readonly SlotForecast slots;
+    private readonly EarliestFinish earliestFinish;
+    private readonly LeastLoad leastLoad;
+    private readonly Prefetching prefetching;
+    private readonly Hedging hedging;
+    private readonly List<(int Builder, int Slot, double FreeAt)> reserved = [];
+    private readonly List<int> waiting = [];
+    private readonly HashSet<int> reportedNoBuilder = [];
+    private ClassTurn[] turns = [];
+
+    public Placement(SchedulingState state, SchedulerOptions options, Heuristic heuristic)
+        : this(new PlacingContext(state, options, heuristic))
+    {
+    }
+
+    private Placement(PlacingContext context)
+    {
+        this.context = context;
+        state = context.State;
+        slots = new(context);
+        earliestFinish = new(context, slots);
+        leastLoad = new(context);
+        prefetching = new(context, earliestFinish);
+        hedging = new(context);
+    }
+
+    /// <summary>When a decision may change although nothing happens.</summary>
+    public double? NextWakeup => context.NextWakeup;
+
+    private bool IsEarliestFinish => context.Heuristic.Rule == PlacementRule.EarliestFinish;
+
+    /// <summary>The same knowledge, on a copy of the state and with another heuristic.</summary>
+    public Placement Fork(SchedulingState copy, SchedulerOptions options, Heuristic heuristic)
+    {
+        var fork = new Placement(context.Fork(copy, options, heuristic));
+        fork.hedging.CopyFrom(hedging);
+        fork.reportedNoBuilder.UnionWith(reportedNoBuilder);
+        return fork;
+    }
+
+    /// <summary>Goes on with another heuristic.</summary>
+    public void SwitchTo(Heuristic other) => context.Heuristic = other;
+
+    public void Decide(double now, List<SchedulingDecision> decisions)
+    {
+        context.Begin(now);
+        PlaceReady(now, decisions);
+        if (state.RunningCount == 0 && state.ReadyCount > 0)
+        {
+            // Nothing runs, so nothing would ever change: a job that has failed elsewhere may have only a builder that is kept for others.
+            Requeue();
+            state.Kinds.Scarce.ComputeShares(state.RemainingWork, double.PositiveInfinity);
+            PlaceReady(now, decisions);
+        }
+        if (IsEarliestFinish) prefetching.Decide(now, decisions);
+        var isQuiet = context.Options.Hedge && state.ReadyCount == 0;
+        Requeue();
+        for (var i = reserved.Count - 1; i >= 0; i--) state.SetFreeAt(reserved[i].Builder, reserved[i].Slot, reserved[i].FreeAt);
+        reserved.Clear();
+        if (isQuiet && state.RunningCount > 0) hedging.Decide(now, decisions);
+    }
+
+    /// <summary>The build itself begins, so its inputs are there.</summary>
+    public void Begin(int job, int builder, double now)
+    {
+        slots.Begin(job, builder, now);
+        foreach (var dependency in state.Graph.DependenciesOf(job)) state.Locations.Add(dependency, builder);
+    }
+
+    public void InputsArrived(int job, int builder, double now)
+    {
+        foreach (var dependency in state.Graph.DependenciesOf(job)) state.Locations.Add(dependency, builder);
+        state.Transfers.Arrived(job, builder, now);
+    }
+
+    public void EstimateChanged(int job, double now) => slots.EstimateChanged(job, now);
+
+    public void FarmChanged() => reportedNoBuilder.Clear();
+
+    public bool IsHedged(int job) => hedging.IsHedged(job);
+
+    public void EndHedge(int job) => hedging.Forget(job);
+
+    private Place Best(int job, double now, bool mayWait) => ((IPlacementRule)(IsEarliestFinish ? earliestFinish : leastLoad)).Best(job, now, mayWait);
+
+    private void PlaceReady(double now, List<SchedulingDecision> decisions)
+    {
+        Array.Resize(ref turns, state.Queues.Count);
+        Array.Fill(turns, new ClassTurn(context.Heuristic.Waits ? MaxWaiting : 0));
+        var postponements = MaxWaiting;
+        for (var next = NextJob(); next >= 0; next = NextJob())
+        {
+            ref var turn = ref turns[state.Classes[next]];
+            var place = Best(next, now, turn.MayWait);
+            if (place.Exists && state.Builders[place.Builder].FreeSlots > 0)
+            {
+                decisions.Add(StartJobOrSibling(next, place, now, turn.MayWait));
+            }
+            else if (place.Exists)
+            {
+                ReserveAndWait(next, place, now);
+                turn.Patience--;
+            }
+            else if (place.IsTooLate)
+            {
+                SetAside(next);
+                turn.Patience = Math.Max(0, turn.Patience - 1);
+                if (--postponements <= 0) turn.IsOver = true;
+            }
+            else if (IsPossible(next))
+            {
+                // All that is idle is kept for other jobs, or closed to this one: so it is for the rest of its class.
+                turn.IsOver = true;
+            }
+            else
+            {
+                SetAside(next);
+                if (reportedNoBuilder.Add(next)) decisions.Add(new SchedulingDecision.NoBuilder(next));
+            }
+        }
+    }
+
+    /// <summary>The most urgent ready job for which a builder is idle, or −1.</summary>
+    private int NextJob()
+    {
+        var best = -1;
+        for (var c = 0; c < state.Queues.Count; c++)
+        {
+            var queue = state.Queues[c];
+            if (queue.Count == 0 || turns[c].IsOver) continue;
+            // A class that no builder may take is looked at too, to say so.
+            if (state.Kinds.KindsOf(c).Length > 0 && !state.Kinds.HasIdle(c)) continue;
+            if (best < 0 || state.Order.IsBefore(queue.First, best)) best = queue.First;
+        }
+        return best;
+    }
+
+    private bool IsPossible(int job)
+    {
+        if (!state.ExcludedBuilders.ContainsKey(job)) return state.Kinds.KindsOf(state.Classes[job]).Length > 0;
+        for (var b = 0; b < state.Builders.Length; b++)
+        {
+            if (state.MayTake(b, job)) return true;
+        }
+        return false;
+    }
+
+    /// <summary>Starts a job, or in its place an equal one whose output is needed together with what is built there.</summary>
+    private SchedulingDecision.Start StartJobOrSibling(int job, Place place, double now, bool mayWait)
+    {
+        if (!context.SparesLinks) return Start(job, place, now);
+        var sibling = state.Families.BetterSibling(job, place.Builder);
+        if (sibling >= 0 && Best(sibling, now, mayWait) is var other && other.Builder == place.Builder) (job, place) = (sibling, other);
+        state.Families.Claim(job, place.Builder);
+        return Start(job, place, now);
+    }
+
+    private SchedulingDecision.Start Start(int job, Place place, double now)
+    {
+        var cores = context.CoresFor(job, place.Builder);
+        state.Transfers.Book(job, place.Builder, now);
+        state.Take(job, place.Builder, Math.Max(now, place.Start), place.Finish, cores);
+        return new SchedulingDecision.Start(job, place.Builder, cores, place.Finish, ReasonFor(job));
+    }
+
+    private PlacementReason ReasonFor(int job)
+    {
+        if (!IsEarliestFinish) return PlacementReason.PolicyRule;
+        var kinds = state.Kinds.KindsOf(state.Classes[job]);
+        if (kinds.Length == 1 && state.Kinds.MembersOf(kinds[0]).Length == 1) return PlacementReason.OnlyChoice;
+        return turns[state.Classes[job]].MayWait ? PlacementReason.EarliestFinish : PlacementReason.FreeNow;
+    }
+
+    /// <summary>The job waits for a builder that is busy; its slot counts as taken until the end of this decision.</summary>
+    private void ReserveAndWait(int job, Place place, double now)
+    {
+        SetAside(job);
+        var builder = state.Builders[place.Builder];
+        var slot = builder.EarliestSlot();
+        var freeAt = builder.Slots[slot].FreeAt;
+        if (freeAt > now) context.WakeUpAt(freeAt);
+        reserved.Add((place.Builder, slot, freeAt));
+        state.SetFreeAt(place.Builder, slot, place.Finish);
+    }
+
+    private void SetAside(int job)
+    {
+        state.Dequeue(job);
+        waiting.Add(job);
+    }
+
+    private void Requeue()
+    {
+        foreach (var job in waiting) state.Enqueue(job);
+        waiting.Clear();
+    }
+
+    /// <summary>What a class of jobs may still do in one decision.</summary>
+    /// <param name="patience">Jobs of it that may still decide to wait.</param>
+    private struct ClassTurn(int patience)
+    {
+        public int Patience = patience;
+
+        /// <summary>No more jobs of it are looked at.</summary>
+        public bool IsOver;
+
+        public readonly bool MayWait => Patience > 0 && !IsOver;
+    }
+}

@@ -1,0 +1,51 @@
+namespace NixBuildFarm.Scheduling.Placing;
+
+/// <summary>Forecasts when slots become free, and corrects that when a job is late.</summary>
+internal sealed class SlotForecast(PlacingContext context)
+{
+    /// <summary>A job that is late is expected to take at least this part of its time so far.</summary>
+    private const double LatePart = 0.03;
+
+    private readonly SchedulingState state = context.State;
+
+    /// <summary>The build itself begins: the forecast of its end is counted from here.</summary>
+    public void Begin(int job, int builder, double now)
+    {
+        var slot = state.Builders[builder].IndexOf(job);
+        state.Begin(builder, slot, now, now + state.Estimates[job].Seconds * CoreFactor(job, builder, slot) / state.SpeedOf(builder, job));
+    }
+
+    /// <summary>More is known of a job.</summary>
+    public void EstimateChanged(int job, double now)
+    {
+        if (state.StateOf(job) != JobState.Running) return;
+        for (var b = 0; b < state.Builders.Length; b++)
+        {
+            var slot = state.Builders[b].IndexOf(job);
+            if (slot >= 0) Update(b, slot, now);
+        }
+    }
+
+    /// <summary>The builder of a kind that is free first, the forecast of late jobs corrected.</summary>
+    public int FirstOf(int kind, double now)
+    {
+        while (true)
+        {
+            var earliest = state.Kinds.FirstOf(kind);
+            var builder = state.Builders[earliest];
+            if (builder.FreeSlots > 0 || builder.Key > now || builder.Slots.Length == 0) return earliest;
+            Update(earliest, builder.EarliestSlot(), now);
+        }
+    }
+
+    private void Update(int builder, int slot, double now)
+    {
+        var entry = state.Builders[builder].Slots[slot];
+        var scale = CoreFactor(entry.Job, builder, slot) / state.SpeedOf(builder, entry.Job);
+        var elapsed = now - entry.StartedAt;
+        var expected = state.Estimates[entry.Job].ExpectedSeconds(Math.Max(0, elapsed) / scale) * scale;
+        state.SetFreeAt(builder, slot, Math.Max(entry.StartedAt + expected, now + Math.Max(PlacingContext.LeastDelay, LatePart * elapsed)));
+    }
+
+    private double CoreFactor(int job, int builder, int slot) => context.CoreFactor(job, state.Builders[builder].Slots[slot].Cores);
+}
