@@ -42,7 +42,7 @@ public sealed class BuildPlanner
     {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
         var jobs = await RunJobs.FindAsync(await request.Evaluate(cancellation), derivations, sessions.OpenLocalAsync(request.Builders, cancellation), cancellation);
-        await using var known = RunHistory.Open(history, observer, TimeProvider.System);
+        await using var known = RunHistory.Open(history, observer, TimeProvider.System, stopped: cancellation);
         // The run's order of builders, which decides between equals.
         NixBuilder[] farm = [.. request.Builders.DistinctBy(builder => builder.Name).OrderBy(builder => !builder.IsLocal)];
         foreach (var trouble in (await known.TroublesAsync()).Where(trouble => farm.Any(builder => builder.Name == trouble.Builder) && trouble.PauseAt(DateTimeOffset.UtcNow) > TimeSpan.Zero))

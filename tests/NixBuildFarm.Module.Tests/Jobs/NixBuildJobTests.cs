@@ -126,15 +126,15 @@ public sealed class NixBuildJobTests
     [Fact]
     public void Two_jobs_are_received_at_once()
     {
-        using var session = new TestJob(async (output, _) =>
+        using var session = new TestJob(async (output, stop) =>
         {
-            await Task.Delay(100);
+            await Task.Delay(100, stop);
             output.Object(1);
         });
         session.Add(
-            async (output, _) =>
+            async (output, stop) =>
             {
-                await Task.Delay(200);
+                await Task.Delay(200, stop);
                 output.Object(2);
             },
             variable: "other");
@@ -204,12 +204,12 @@ public sealed class NixBuildJobTests
     }
 
     [Fact]
-    public void A_job_that_never_began_is_removed_as_stopped()
+    public async Task A_job_that_never_began_is_removed_as_stopped()
     {
         using var session = new TestJob((_, _) => Task.CompletedTask);
         var job = session.Make((_, _) => Task.CompletedTask);
 
-        Assert.True(Task.Run(job.Dispose, TestContext.Current.CancellationToken).Wait(Limit));
+        await Task.Run(job.Dispose, TestContext.Current.CancellationToken).WaitAsync(Limit, TestContext.Current.CancellationToken);
         session.Start(job);
 
         Assert.Equal(JobState.Stopped, job.JobStateInfo.State);
