@@ -1,5 +1,4 @@
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Simulation;
 
 namespace NixBuildFarm.Bench;

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Simulation;
 
 namespace NixBuildFarm.Bench;

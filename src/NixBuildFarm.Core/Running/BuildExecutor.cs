@@ -67,7 +67,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, CancellationToken cancellation)
     {
         // A whole goal may be several builds, each with the time to itself.
-        using var inAll = new SilenceWatch(LimitOf(attempt.Job.IsWholeGoal ? null : request.Timeout), clock.Time, cancellation);
+        using var inAll = new SilenceWatch(LimitOf(attempt.Job.Goal is null ? request.Timeout : null), clock.Time, cancellation);
         using var silent = new SilenceWatch(LimitOf(request.MaxSilentTime), clock.Time, inAll.Token);
         try
         {

@@ -136,7 +136,7 @@ public sealed class BuildRun
         var (early, late) = (connecting.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).ToArray(), connecting.Where(r => !r.IsCompletedSuccessfully).ToArray());
         var farm = early.Select(r => r.Session).OfType<BuilderSession>().ToList();
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
-        var logs = new LogKeeper(local, observer.Decided, cancellation);
+        await using var logs = new LogKeeper(local, observer.Decided, cancellation);
         using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
         var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs);
         using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, remote.Troubles.Values, cancellation) { Hook = hook };
@@ -159,7 +159,6 @@ public sealed class BuildRun
         finally
         {
             recorder.Farm = loop.Farm;
-            await logs.CompleteAsync();
         }
     }
 

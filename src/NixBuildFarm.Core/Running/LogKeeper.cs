@@ -1,5 +1,3 @@
-using NixBuildFarm.Builders;
-using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
@@ -10,7 +8,7 @@ namespace NixBuildFarm.Running;
 /// <param name="local">The local store. One that does not trust the user takes no logs.</param>
 /// <param name="decided">Is told once why logs are not kept there.</param>
 /// <param name="cancellation">Ends it: the run is stopped from outside. A run that a failure ends still has its logs kept.</param>
-internal sealed class LogKeeper(BuilderSession local, Action<string> decided, CancellationToken cancellation)
+internal sealed class LogKeeper(BuilderSession local, Action<string> decided, CancellationToken cancellation) : IAsyncDisposable
 {
     private const int AtATime = 2;
 
@@ -29,13 +27,14 @@ internal sealed class LogKeeper(BuilderSession local, Action<string> decided, Ca
     }
 
     /// <summary>Returns when the store has all of them, or when it takes too long.</summary>
-    public async Task CompleteAsync()
+    public async ValueTask DisposeAsync()
     {
         Task all;
         lock (keeping) all = Task.WhenAll(keeping);
         try
         {
             await all.WaitAsync(Patience, cancellation);
+            turn.Dispose();
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {

@@ -115,8 +115,6 @@ public sealed class BuildLine(PSObject result)
 
     public bool Success => (bool)result.Properties["Success"].Value;
 
-    public TimeSpan Duration => (TimeSpan)result.Properties["Duration"].Value;
-
     public bool IsRequested => (bool)result.Properties["IsRequested"].Value;
 
     public DateTimeOffset? Started => (DateTimeOffset?)result.Properties["Started"].Value;
