@@ -135,7 +135,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
         LogFolder = logs,
     };
 
-    public IBuilderTransport Create(NixBuilder builder, TransportOptions options) => machines[builder.Name];
+    public IBuilderTransport Create(NixBuilder builder, TransportOptions options) => new FakeTransport(machines[builder.Name], options);
 
     public Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation) => Task.FromResult(derivations[path]);
 
@@ -157,6 +157,26 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     public void Progressed(RunProgress progress) => Assert.InRange(progress.Waiting, 0, progress.Total);
 
     public void Dispose() => Directory.Delete(logs, recursive: true);
+}
+
+/// <summary>Reaches a machine of a fake farm for one session.</summary>
+internal sealed class FakeTransport(FakeMachine machine, TransportOptions options) : IBuilderTransport
+{
+    public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) => new Channel(await machine.OpenAsync(use, cancellation), options);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>As those of SSH do, it knows whose it is as long as it lives.</summary>
+    private sealed class Channel(IBuilderChannel inner, TransportOptions options) : IBuilderChannel
+    {
+        public TransportOptions Options { get; } = options;
+
+        public Stream Stream => inner.Stream;
+
+        public string ErrorOutput => inner.ErrorOutput;
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
 }
 
 /// <summary>A machine of a fake farm.</summary>
