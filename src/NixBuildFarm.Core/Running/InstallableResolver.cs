@@ -153,6 +153,6 @@ public sealed partial class InstallableResolver(EvaluationOptions options, IDeri
 
     private static string[] OutputsIn(string names) => names == "*" ? [] : names.Split(',', StringSplitOptions.RemoveEmptyEntries);
 
-    [GeneratedRegex(@"\A(?<value>.+)\^(?<outputs>\*|[A-Za-z_][A-Za-z0-9_+.?=-]*(,[A-Za-z_][A-Za-z0-9_+.?=-]*)*)\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\A(?<value>.+)\^(?<outputs>\*|[A-Za-z_][A-Za-z0-9_+.?=-]*(,[A-Za-z_][A-Za-z0-9_+.?=-]*)*)\z", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex WithOutputs();
 }
