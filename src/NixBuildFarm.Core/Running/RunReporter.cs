@@ -15,8 +15,8 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     private TimeSpan? remaining;
     private double forecastAt = double.NegativeInfinity;
 
-    /// <summary>Something has happened. Raised by whoever changes the jobs of the run.</summary>
-    public event Action? Progressed;
+    /// <summary>What else is to be done when something has happened; called by whoever changes the jobs of the run.</summary>
+    public Action? Progressed { get; set; }
 
     /// <summary>What has ended so far.</summary>
     public IReadOnlyList<NixBuildResult> Results
