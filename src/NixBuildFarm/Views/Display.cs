@@ -1,6 +1,5 @@
 using System.Collections;
 using System.ComponentModel;
-using System.Management.Automation;
 using System.Runtime.InteropServices;
 using NixBuildFarm.Builders.Testing;
 using NixBuildFarm.Running;
