@@ -146,7 +146,7 @@ public sealed class BuildRun
         foreach (var missing in early.Where(r => r.Error is not null)) loop.MissBuilder(missing.Builder, missing.Error!);
         recorder.Farm = loop.Farm;
         history.Note(recorder.Ongoing());
-        reporter.Progressed += () =>
+        reporter.Progressed = () =>
         {
             if (!history.WantsRecord) return;
             recorder.Farm = loop.Farm;

@@ -37,6 +37,7 @@ internal sealed class RunHistory : IAsyncDisposable
     private RunRecord? record;
     private RunRecord? written;
     private DateTimeOffset nextRecord;
+    private DateTimeOffset nextSign;
 
     private RunHistory(IRunHistory store, IBuildObserver observer, TimeProvider time)
     {
@@ -185,8 +186,9 @@ internal sealed class RunHistory : IAsyncDisposable
         {
             (newBuilds, newTransfers, newTroubles, newRecord) = (builds, transfers, troubles, record);
             (builds, transfers, troubles, record) = ([], [], [], null);
+            if (newRecord is not null) nextRecord = DateTimeOffset.MaxValue;
             // A run in which nothing happens for hours goes on all the same.
-            if (newRecord is null && !hasEnded && time.GetUtcNow() >= nextRecord) newRecord = written is null ? null : written with { Ended = time.GetUtcNow() };
+            else if (!hasEnded && time.GetUtcNow() >= nextSign) newRecord = written is null ? null : written with { Ended = time.GetUtcNow() };
         }
         try
         {
@@ -220,7 +222,12 @@ internal sealed class RunHistory : IAsyncDisposable
         var started = time.GetUtcNow();
         store.Add(run);
         var now = time.GetUtcNow();
-        lock (gate) (written, nextRecord) = (run, now + TimeSpan.FromTicks(Math.Max(WriteInterval.Ticks, WriteShare * (now - started).Ticks)));
+        lock (gate)
+        {
+            (written, nextSign) = (run, now + TimeSpan.FromTicks(Math.Max(WriteInterval.Ticks, WriteShare * (now - started).Ticks)));
+            // A sign of life does not put off what there is to tell.
+            if (nextRecord == DateTimeOffset.MaxValue) nextRecord = nextSign;
+        }
         if (Logs is null || run.State == RunState.Running) return;
         var known = store.Runs(new RunFilter()).Select(other => other.Id).ToHashSet();
         if (known.Contains(run.Id)) LogFolders.Prune(Logs, known, time.GetUtcNow());

@@ -15,7 +15,7 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     private TimeSpan? remaining;
     private double forecastAt = double.NegativeInfinity;
 
-    /// <summary>Is called when something has happened, by whoever changes the jobs of the run.</summary>
+    /// <summary>What else is to be done when something has happened; called by whoever changes the jobs of the run.</summary>
     public Action? Progressed { get; set; }
 
     /// <summary>What has ended so far.</summary>

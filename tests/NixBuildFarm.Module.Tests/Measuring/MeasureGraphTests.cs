@@ -156,7 +156,7 @@ public sealed class MeasureGraphTests : IDisposable
         Assert.Contains("Makespan", table, StringComparison.Ordinal);
         Assert.Contains("Portfolio", table, StringComparison.Ordinal);
 
-        var list = session.Show($"$m = {Command()}; [NixBuildFarm.Views.MeasurementView]::Utilisation($m); [NixBuildFarm.Views.MeasurementView]::CriticalPath($m)");
+        var list = session.Show($"$m = {Command()}; [NixBuildFarm.Views.MeasurementView]::Utilisation($m.Utilisation); [NixBuildFarm.Views.MeasurementView]::CriticalPath($m.CriticalPath)");
         Assert.Contains("ruby  ", list, StringComparison.Ordinal);
         Assert.Contains("bottom (ruby)", list, StringComparison.Ordinal);
     }
