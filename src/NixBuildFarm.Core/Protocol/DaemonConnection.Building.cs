@@ -33,6 +33,7 @@ public sealed partial class DaemonConnection
     /// <param name="outputs">Paths to be described after the build.</param>
     /// <param name="sink">Takes log lines, phases and activities as they come.</param>
     /// <param name="cancellation">Ends the build and closes the connection.</param>
+    /// <param name="ended">Is called when the build has ended, and only the description of its outputs is to come.</param>
     /// <returns>What became of it, and of those paths those that are valid then.</returns>
     /// <exception cref="DaemonException">The daemon refuses, e.g. because it does not trust us.</exception>
     public Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo> Outputs)> BuildDerivationAsync(
@@ -41,7 +42,8 @@ public sealed partial class DaemonConnection
         DaemonOptions settings,
         IReadOnlyCollection<StorePath> outputs,
         Action<DaemonMessage>? sink,
-        CancellationToken cancellation) =>
+        CancellationToken cancellation,
+        Action? ended = null) =>
         ExclusiveAsync(
             async token =>
             {
@@ -58,6 +60,7 @@ public sealed partial class DaemonConnection
                 if (setting is not null) await ReadAsync(setting, sink: null);
                 if (refusal is null) given = settings;
                 var result = await ReadAsync(build, sink);
+                ended?.Invoke();
                 var infos = new Dictionary<StorePath, PathInfo>();
                 foreach (var question in questions)
                 {

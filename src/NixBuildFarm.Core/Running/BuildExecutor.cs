@@ -69,9 +69,15 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         // A whole goal may be several builds, each with the time to itself.
         using var inAll = new SilenceWatch(LimitOf(attempt.Job.Goal is null ? request.Timeout : null), clock.Time, cancellation);
         using var silent = new SilenceWatch(LimitOf(request.MaxSilentTime), clock.Time, inAll.Token);
+        using var describing = new SilenceWatch(attempt.Session.AnswerLimit, clock.Time, silent.Token);
+        describing.Hold();
         try
         {
-            return await BuildAsync(daemon, attempt, Hear, silent.Token);
+            return await BuildAsync(daemon, attempt, Hear, BuildEnded, describing.Token);
+        }
+        catch (OperationCanceledException) when (describing.HasRunOut && !cancellation.IsCancellationRequested)
+        {
+            throw attempt.Session.GiveUp($"does not say what it has made of {attempt.Job.Name}");
         }
         catch (OperationCanceledException) when ((inAll.HasRunOut || silent.HasRunOut) && !cancellation.IsCancellationRequested)
         {
@@ -80,6 +86,13 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         }
 
         static TimeSpan LimitOf(TimeSpan? limit) => limit is { } given ? given + Grace : System.Threading.Timeout.InfiniteTimeSpan;
+
+        void BuildEnded()
+        {
+            inAll.Hold();
+            silent.Hold();
+            describing.Resume();
+        }
 
         void Hear(DaemonMessage message)
         {
@@ -90,13 +103,13 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
 
     /// <summary>Builds. Where that takes no further round trip, the outputs are described as well.</summary>
     private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildAsync(
-        DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, CancellationToken cancellation)
+        DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, Action ended, CancellationToken cancellation)
     {
         var job = attempt.Job;
         if (!attempt.Session.Builder.IsLocal && !GoesAsDerivation(attempt))
         {
             return await daemon.BuildDerivationAsync(
-                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), OptionsOf(attempt), [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation);
+                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), OptionsOf(attempt), [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation, ended);
         }
         await daemon.SetOptionsAsync(OptionsOf(attempt), cancellation);
         var results = await daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(job.Path)], BuildMode.Normal, said, cancellation);

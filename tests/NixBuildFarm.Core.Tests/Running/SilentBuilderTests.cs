@@ -22,6 +22,7 @@ public sealed class SilentBuilderTests : IDisposable
     [InlineData(nameof(WorkerOperation.QueryValidPaths))]
     [InlineData(nameof(WorkerOperation.AddToStoreNar))]
     [InlineData(nameof(WorkerOperation.NarFromPath))]
+    [InlineData(nameof(WorkerOperation.QueryPathInfo))]
     public async Task A_builder_that_leaves_a_question_unanswered_is_lost_and_others_build(string question)
     {
         farm["ruby"].Daemon = new() { Store = farm["ruby"].Daemon.Store, Faults = new() { SilentAt = Enum.Parse<WorkerOperation>(question) } };

@@ -45,7 +45,7 @@ public sealed class FaultyRun : IAsyncDisposable
 
     /// <summary>Sends a signal to the daemons of all connections to a host.</summary>
     public static Task<string> SignalDaemonsAsync(FarmHost host, string signal) =>
-        host.ExecAsync("bash", "-c", $"grep -slzx -e --stdio /proc/[0-9]*/cmdline | cut -d / -f 3 | xargs --no-run-if-empty kill -{signal}");
+        host.ExecAsync("bash", "-c", $"grep -slzx -e '[-]-stdio' /proc/[0-9]*/cmdline | cut -d / -f 3 | xargs --no-run-if-empty kill -{signal}");
 
     /// <summary>Soon neither a build with a marker among its arguments nor a daemon of a connection runs on a host.</summary>
     public static async Task NothingRunsAsync(string marker, FarmHost host)
