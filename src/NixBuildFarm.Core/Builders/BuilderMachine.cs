@@ -1,17 +1,10 @@
 using System.Globalization;
-using System.Text;
-using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Builders;
 
 /// <summary>The machine below a builder's Nix. Nix does not tell of it, so its system is asked; what it does not say is null.</summary>
 public sealed record BuilderMachine
 {
-    private const int LongestAnswer = 16 * 1024;
-
-    /// <summary>How long an answer may take once the builder has answered something else.</summary>
-    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
-
     /// <summary>
     /// The script for a POSIX shell, always the same and without single quotes or backslashes, so that every login shell passes
     /// it on as it is. <c>nproc</c> respects what the login may use; Linux has /proc, macOS and the BSDs have sysctl.
@@ -36,23 +29,6 @@ public sealed record BuilderMachine
     /// <summary>What is free for the store, in bytes.</summary>
     public long? StoreFree { get; init; }
 
-    /// <summary>
-    /// Asks a builder. One that will not answer, such as one whose login may run nothing but Nix, or has not before the question is called
-    /// off, leaves all of it unknown.
-    /// </summary>
-    internal static async Task<BuilderMachine> AskAsync(IBuilderTransport transport, CancellationToken calledOff)
-    {
-        try
-        {
-            await using var channel = await transport.OpenAsync(ChannelUse.Machine, calledOff);
-            return Parse(await ReadAsync(channel.Stream, calledOff));
-        }
-        catch (Exception e) when (e is BuilderException or IOException or OperationCanceledException)
-        {
-            return new();
-        }
-    }
-
     /// <summary>Reads an answer; lines that are not of it, such as a greeting, are passed over.</summary>
     internal static BuilderMachine Parse(string answer)
     {
@@ -74,12 +50,5 @@ public sealed record BuilderMachine
         return machine;
 
         static long? Size(string text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var size) ? size : null;
-    }
-
-    private static async Task<string> ReadAsync(Stream stream, CancellationToken cancellation)
-    {
-        var buffer = new byte[LongestAnswer];
-        var count = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellation);
-        return Encoding.UTF8.GetString(buffer, 0, count);
     }
 }

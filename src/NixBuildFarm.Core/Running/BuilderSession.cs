@@ -92,7 +92,7 @@ internal sealed class BuilderSession : IAsyncDisposable
         var untilClosed = new CancellationTokenSource();
         using var patience = new CancellationTokenSource();
         // Both at once: a distant builder answers them in the time of one.
-        var machine = BuilderMachine.AskAsync(transport, patience.Token);
+        var machine = MachineQuestion.AskAsync(transport, patience.Token);
         var bulk = forNars ? Connection.OpenAsync(builder, transport, ChannelUse.Bulk, options, untilClosed.Token) : null;
         Connection? first = null;
         try
@@ -100,7 +100,7 @@ internal sealed class BuilderSession : IAsyncDisposable
             first = await Connection.OpenAsync(builder, transport, ChannelUse.Build, options, cancellation, limit);
             var daemon = first.Daemon;
             var facts = await WatchAsync(daemon, limit ?? (builder.IsLocal ? WorkLimit : RemoteAnswerLimit), time, token => BuilderProbe.AskAsync(daemon, token), what => Silent(builder.Name, what), cancellation);
-            patience.CancelAfter(BuilderMachine.Patience);
+            patience.CancelAfter(MachineQuestion.Patience);
             return new(builder, transport, options, first, facts with { Machine = await machine.WaitAsync(cancellation) }, bulk, untilClosed, time);
         }
         catch

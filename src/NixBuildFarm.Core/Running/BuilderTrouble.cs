@@ -3,6 +3,9 @@ namespace NixBuildFarm.Running;
 /// <summary>A builder that could not be reached, was lost, or failed again and again: later runs leave it alone for a while, too.</summary>
 public sealed record BuilderTrouble
 {
+    /// <summary>No builder is left alone for longer.</summary>
+    internal static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
+
     /// <summary>The builder's name.</summary>
     public required string Builder { get; init; }
 
@@ -16,5 +19,5 @@ public sealed record BuilderTrouble
     public required string Reason { get; init; }
 
     /// <summary>For how long it is left alone yet. However a clock was set meanwhile, this is never long.</summary>
-    internal TimeSpan PauseAt(DateTimeOffset now) => TimeSpan.FromSeconds(Math.Clamp((Until - now).TotalSeconds, 0, CircuitBreaker.LongestPause.TotalSeconds));
+    internal TimeSpan PauseAt(DateTimeOffset now) => TimeSpan.FromSeconds(Math.Clamp((Until - now).TotalSeconds, 0, LongestPause.TotalSeconds));
 }

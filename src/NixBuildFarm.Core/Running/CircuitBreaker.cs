@@ -14,9 +14,6 @@ internal sealed class CircuitBreaker(int before = 0)
     /// <summary>How often it may open before jobs no longer wait for the builder: by then it was tried for half a minute.</summary>
     public const int OpeningsWithHope = 5;
 
-    /// <summary>No builder is left alone for longer.</summary>
-    public static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
-
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     private int before = before;
     private int failures;
@@ -28,7 +25,7 @@ internal sealed class CircuitBreaker(int before = 0)
     public bool HasHope => Openings - before <= OpeningsWithHope;
 
     /// <summary>How long the builder is left alone this time.</summary>
-    public TimeSpan Pause => TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, FirstPause.TotalSeconds * Math.Pow(2, Math.Min(Openings, 30) - 1)));
+    public TimeSpan Pause => TimeSpan.FromSeconds(Math.Min(BuilderTrouble.LongestPause.TotalSeconds, FirstPause.TotalSeconds * Math.Pow(2, Math.Min(Openings, 30) - 1)));
 
     /// <summary>The builder has failed. True: leave it alone now.</summary>
     public bool Fail()

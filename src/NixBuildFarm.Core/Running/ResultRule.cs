@@ -17,7 +17,7 @@ namespace NixBuildFarm.Running;
 internal sealed class ResultRule
 {
     private readonly string builder;
-    private readonly RunJob job;
+    private readonly WorkItem job;
     private readonly IReadOnlySet<StorePath> inputs;
     private readonly Dictionary<StorePath, GoalOutput> outputs;
 
@@ -31,7 +31,7 @@ internal sealed class ResultRule
     /// <exception cref="NixBuildFarmException">Nobody can tell where it must be.</exception>
     public ResultRule(
         string builder,
-        RunJob job,
+        WorkItem job,
         IReadOnlyDictionary<string, StorePath> named,
         IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath?>> others,
         IReadOnlySet<StorePath> inputs)
@@ -56,7 +56,7 @@ internal sealed class ResultRule
 
     /// <summary>Where a builder says that the outputs of a job are, by name.</summary>
     /// <exception cref="BuilderException">It leaves one out, or says that it has another name.</exception>
-    public static IReadOnlyDictionary<string, StorePath> Name(string builder, RunJob job, IReadOnlyDictionary<string, StorePath> said)
+    public static IReadOnlyDictionary<string, StorePath> Name(string builder, WorkItem job, IReadOnlyDictionary<string, StorePath> said)
     {
         var named = new Dictionary<string, StorePath>();
         foreach (var (name, output) in job.Derivation.Outputs)

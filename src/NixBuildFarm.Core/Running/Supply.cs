@@ -104,7 +104,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     /// <returns>The outputs by name.</returns>
     /// <exception cref="BuilderException">The builder does not have the outputs, or says what cannot be.</exception>
     public async Task<IReadOnlyDictionary<string, StorePath>> LearnOutputsAsync(
-        BuilderSession at, RunJob job, IReadOnlyDictionary<string, StorePath> named, IReadOnlyDictionary<StorePath, PathInfo>? said, CancellationToken cancellation)
+        BuilderSession at, WorkItem job, IReadOnlyDictionary<string, StorePath> named, IReadOnlyDictionary<StorePath, PathInfo>? said, CancellationToken cancellation)
     {
         if (!job.Derivation.Outputs.All(output => output.Value.Path is not null || named.ContainsKey(output.Key)))
         {
@@ -133,7 +133,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
 
     /// <summary>What the rule takes of what a builder says of outputs, and of what they refer to beside inputs.</summary>
     private static async Task<IReadOnlyList<TakenPath>> ReadAsync(
-        BuilderSession at, RunJob job, ResultRule rule, IReadOnlyDictionary<StorePath, PathInfo>? said, CancellationToken cancellation)
+        BuilderSession at, WorkItem job, ResultRule rule, IReadOnlyDictionary<StorePath, PathInfo>? said, CancellationToken cancellation)
     {
         var question = new ClosureReader(at);
         var taken = new List<TakenPath>();
@@ -151,13 +151,14 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     }
 
     /// <summary>Which of some jobs a builder, which was lost, still has the outputs of; they are learnt, and protected there from now on.</summary>
-    public async Task<IReadOnlyList<RunJob>> FindKeptAsync(BuilderSession at, IReadOnlyList<RunJob> jobs, CancellationToken cancellation)
+    public async Task<IReadOnlyList<T>> FindKeptAsync<T>(BuilderSession at, IReadOnlyList<T> jobs, CancellationToken cancellation)
+        where T : WorkItem
     {
         if (jobs.Count == 0) return [];
         StorePath[] paths = [.. jobs.SelectMany(job => job.Outputs)];
         await at.ProtectAsync(paths, cancellation);
         var valid = await at.AskAsync((daemon, token) => daemon.QueryValidPathsAsync(paths, substitute: false, token), cancellation);
-        RunJob[] kept = [.. jobs.Where(job => job.Outputs.All(valid.Contains))];
+        T[] kept = [.. jobs.Where(job => job.Outputs.All(valid.Contains))];
         foreach (var job in kept) await LearnOutputsAsync(at, job, job.Realised, null, cancellation);
         // Where others have built it meanwhile and got other bytes, theirs count.
         return [.. kept.Where(job => job.Outputs.All(path => catalog.Has(at, path)))];
@@ -166,7 +167,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     private static BuilderException Incomplete(BuilderSession at, StorePath path) => new(
         at.Builder.Name, BuilderFailure.FalseResult, $"{at} says that a path refers to {path}, which it does not have.", $"See whether the store of {at} is damaged: nix-store --verify");
 
-    private static BuilderException Missing(BuilderSession at, RunJob job, StorePath path) =>
+    private static BuilderException Missing(BuilderSession at, WorkItem job, StorePath path) =>
         ResultRule.Broken(at.Builder.Name, $"says that it built {job.Name}, but does not have {path}");
 
     /// <summary>

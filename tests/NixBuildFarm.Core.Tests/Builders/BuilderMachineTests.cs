@@ -52,7 +52,7 @@ public class BuilderMachineTests
     [Fact]
     public async Task The_local_machine_answers_as_others_do()
     {
-        var machine = await BuilderMachine.AskAsync(new LocalTransport(), TestContext.Current.CancellationToken);
+        var machine = await MachineQuestion.AskAsync(new LocalTransport(), TestContext.Current.CancellationToken);
 
         Assert.Equal(Environment.ProcessorCount, machine.Cores);
         Assert.True(machine.Memory > 0);
@@ -63,7 +63,7 @@ public class BuilderMachineTests
     {
         using var farm = new FakeFarm("ruby");
         farm["ruby"].Machine = Linux;
-        farm["ruby"].Login = Task.Delay(BuilderMachine.Patience + TimeSpan.FromSeconds(0.5), TestContext.Current.CancellationToken);
+        farm["ruby"].Login = Task.Delay(MachineQuestion.Patience + TimeSpan.FromSeconds(0.5), TestContext.Current.CancellationToken);
 
         await using var session = await BuilderSession.OpenAsync(farm["ruby"].Builder, farm["ruby"], new DaemonOptions(), TestContext.Current.CancellationToken);
 
