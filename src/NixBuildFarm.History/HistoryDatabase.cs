@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.History;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Data.Sqlite;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.History;
 

@@ -1,4 +1,4 @@
-using NixBuildFarm.Running;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.History;
 

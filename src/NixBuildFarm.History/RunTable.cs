@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Microsoft.Data.Sqlite;
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.History;
 

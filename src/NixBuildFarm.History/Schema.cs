@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.History;
 

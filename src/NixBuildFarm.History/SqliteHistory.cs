@@ -1,4 +1,4 @@
-using NixBuildFarm.Running;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.History;

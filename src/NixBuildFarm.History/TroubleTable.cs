@@ -1,5 +1,4 @@
 using Microsoft.Data.Sqlite;
-using NixBuildFarm.Running;
 
 namespace NixBuildFarm.History;
 

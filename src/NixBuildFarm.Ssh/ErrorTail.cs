@@ -1,5 +1,5 @@
 using System.Text;
-using NixBuildFarm.Protocol;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Ssh;
 

@@ -1,6 +1,7 @@
 using System.Text;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Protocol;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Text;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh;

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Ssh.Identities;
 

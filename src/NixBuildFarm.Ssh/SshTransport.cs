@@ -1,4 +1,6 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Ssh.Connection;
 using NixBuildFarm.Ssh.HostKeys;

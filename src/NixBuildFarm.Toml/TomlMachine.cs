@@ -1,5 +1,7 @@
 using System.Globalization;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Text;
 using Tomlyn.Model;
 using Tomlyn.Syntax;
 

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
 using Tomlyn;
 using Tomlyn.Model;
 using Tomlyn.Parsing;

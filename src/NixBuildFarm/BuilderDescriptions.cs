@@ -1,6 +1,6 @@
 using System.Management.Automation;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Builders.Testing;
+using NixBuildFarm.Testing;
 
 namespace NixBuildFarm;
 

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Builders.Nixos;
 using NixBuildFarm.Toml;
 

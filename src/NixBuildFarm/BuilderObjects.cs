@@ -3,6 +3,8 @@ using System.Globalization;
 using System.Management.Automation;
 using System.Text.RegularExpressions;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm;
 

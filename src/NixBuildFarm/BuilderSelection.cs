@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Builders.Testing;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Testing;
 
 namespace NixBuildFarm;
 

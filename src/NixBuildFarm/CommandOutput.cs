@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm;
 

@@ -1,5 +1,9 @@
 using System.Management.Automation;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Text;
 using NixBuildFarm.Toml;
 
 namespace NixBuildFarm;

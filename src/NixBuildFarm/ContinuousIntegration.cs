@@ -1,7 +1,9 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 using NixBuildFarm.Logs;
-using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
+using NixBuildFarm.Observing;
+using NixBuildFarm.Text;
 using NixBuildFarm.Views;
 
 namespace NixBuildFarm;

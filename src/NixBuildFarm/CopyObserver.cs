@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Copying;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Views;
 
 namespace NixBuildFarm;

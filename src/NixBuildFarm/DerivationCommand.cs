@@ -2,8 +2,8 @@ using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Completers;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
-using NixBuildFarm.Running;
 
 namespace NixBuildFarm;
 

@@ -2,8 +2,10 @@ using System.Management.Automation;
 using System.Text;
 using System.Text.RegularExpressions;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm;
 

@@ -2,8 +2,10 @@ using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Text;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm;
 

@@ -1,5 +1,5 @@
+using NixBuildFarm.Errors;
 using NixBuildFarm.History;
-using NixBuildFarm.Running;
 
 namespace NixBuildFarm;
 

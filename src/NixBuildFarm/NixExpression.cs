@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
 using System.Text;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm;
 

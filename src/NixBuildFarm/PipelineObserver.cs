@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Reporting;
-using NixBuildFarm.Running;
 
 namespace NixBuildFarm;
 

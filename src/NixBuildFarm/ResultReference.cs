@@ -1,6 +1,6 @@
 using System.Management.Automation;
+using NixBuildFarm.History;
 using NixBuildFarm.Planning;
-using NixBuildFarm.Running;
 
 namespace NixBuildFarm;
 

@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using NixBuildFarm.Running;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Views;
 
 namespace NixBuildFarm;

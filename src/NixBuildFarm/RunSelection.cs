@@ -1,4 +1,5 @@
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 
 namespace NixBuildFarm;
 

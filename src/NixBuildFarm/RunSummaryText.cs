@@ -1,5 +1,5 @@
+using NixBuildFarm.History;
 using NixBuildFarm.Reporting;
-using NixBuildFarm.Running;
 using NixBuildFarm.Views;
 
 namespace NixBuildFarm;

@@ -1,5 +1,6 @@
 using System.Management.Automation;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm;
 

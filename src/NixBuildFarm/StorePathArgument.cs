@@ -1,9 +1,11 @@
 using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Copying;
-using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm;
 

@@ -1,3 +1,5 @@
+using NixBuildFarm.Errors;
+
 namespace NixBuildFarm.History.Tests;
 
 /// <summary>The file: private, and refused rather than overwritten when it is not as it should be.</summary>

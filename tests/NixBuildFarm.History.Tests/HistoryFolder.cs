@@ -1,6 +1,6 @@
 using Microsoft.Data.Sqlite;
-using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.History.Tests;
 

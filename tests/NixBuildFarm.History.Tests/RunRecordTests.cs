@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Playing;
 

@@ -1,5 +1,6 @@
 using CsCheck;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Tests;

@@ -1,8 +1,9 @@
 using System.Diagnostics;
-using System.Security;
 using System.Net;
 using System.Net.Sockets;
+using System.Security;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Transport;
 

@@ -26,13 +26,13 @@ function New-Job([string] $Name, [hashtable] $Job = @{}, [hashtable] $Record = @
     foreach ($key in $Job.Keys) { $own[$key] = $Job[$key] }
     $all = @{ Job = [NixBuildFarm.Scheduling.Job] $own; DerivationPath = "/nix/store/00000000000000000000000000000000-$Name.drv"; Status = 'Built' }
     foreach ($key in $Record.Keys) { $all[$key] = $Record[$key] }
-    [NixBuildFarm.Running.RecordedJob] $all
+    [NixBuildFarm.History.RecordedJob] $all
 }
 
 function Write-Report([string] $Name, [hashtable] $Run) {
     $all = @{ Id = '20260301-140522-7c1e'; Started = $began; Ended = $began.AddSeconds(300); State = 'Succeeded'; Requested = [string[]] '.#system' }
     foreach ($key in $Run.Keys) { $all[$key] = $Run[$key] }
-    $report = [NixBuildFarm.Reporting.RunReportMaker]::ToReport([NixBuildFarm.Running.RunRecord] $all)
+    $report = [NixBuildFarm.Reporting.RunReportMaker]::ToReport([NixBuildFarm.History.RunRecord] $all)
     foreach ($format in @(@('html', [NixBuildFarm.Reporting.HtmlReport]), @('json', [NixBuildFarm.Reporting.ReportJson]), @('trace', [NixBuildFarm.Reporting.ChromeTrace]))) {
         $stream = [IO.File]::Create("$Folder/$Name.$($format[0])")
         try { $format[1]::Write($report, $stream) } finally { $stream.Dispose() }
@@ -44,7 +44,7 @@ function New-Crowd([int] $Count, [int] $Machines) {
     $random = [Random]::new(7)
     $farm = @(for ($i = 0; $i -lt $Machines; $i++) { New-Builder $(if ($i) { "machine$i" } else { 'local' }) 4 })
     $free = [double[]]::new($Machines * 4)
-    $jobs = [Collections.Generic.List[NixBuildFarm.Running.RecordedJob]]::new()
+    $jobs = [Collections.Generic.List[NixBuildFarm.History.RecordedJob]]::new()
     $ends = [double[]]::new($Count)
     for ($i = 0; $i -lt $Count; $i++) {
         $slot = 0
@@ -74,13 +74,13 @@ Write-Report 'twenty-thousand' (New-Crowd 20000 40)
 [IO.File]::WriteAllText("$Folder/bad.log", "compiling`nbad.c:3: error: expected ';'`n")
 $attempts = {
     param($Builder, $At, $Seconds, $Reason)
-    , [NixBuildFarm.Running.NixBuildAttempt[]] @([NixBuildFarm.Running.NixBuildAttempt]@{ Builder = $Builder; Started = $began.AddSeconds($At); Duration = [TimeSpan]::FromSeconds($Seconds); Reason = $Reason })
+    , [NixBuildFarm.History.NixBuildAttempt[]] @([NixBuildFarm.History.NixBuildAttempt]@{ Builder = $Builder; Started = $began.AddSeconds($At); Duration = [TimeSpan]::FromSeconds($Seconds); Reason = $Reason })
 }
 Write-Report 'mixed' @{
     State = 'Failed'
     Ended = $began.AddSeconds(95)
     Farm = [NixBuildFarm.Scheduling.FarmBuilder[]] @((New-Builder 'local' 2), (New-Builder 'ruby' 2 @('x86_64-linux', 'riscv64-linux')), (New-Builder 'kana' 2))
-    Jobs = [NixBuildFarm.Running.RecordedJob[]] @(
+    Jobs = [NixBuildFarm.History.RecordedJob[]] @(
         (New-Job 'source-2.1' @{} @{ Status = 'Substituted'; IsSubstitution = $true; Builder = 'local'; Start = 0.2; Seconds = 4.1 })
         (New-Job 'libc-2.40' @{ Dependencies = [int[]] 0 } @{ Builder = 'ruby'; SupplyStart = 4.4; Start = 6.1; Seconds = 31; ExpectedSeconds = 28; Waited = 1.8; Cores = 4; SuppliedBytes = 61000000; OutputBytes = 31000000; HomeStart = 37.2; HomeSeconds = 6.5 })
         (New-Job 'zlib-1.3.1' @{ Dependencies = [int[]] 1 } @{ Builder = 'local'; SupplyStart = 38; Start = 38.2; Seconds = 7; Waited = 1.1; Cores = 2; Attempts = & $attempts 'kana' 37.5 9.5 'kana does not answer any more.' })
@@ -101,9 +101,9 @@ Write-Report 'hostile' @{
     Error = $evil
     Requested = [string[]] @($evil, '/*DATA*/', '/*SCRIPT*/')
     Farm = [NixBuildFarm.Scheduling.FarmBuilder[]] @((New-Builder $evil 1))
-    Jobs = [NixBuildFarm.Running.RecordedJob[]] @(
+    Jobs = [NixBuildFarm.History.RecordedJob[]] @(
         (New-Job $evil @{ IsRequested = $true } @{ Status = 'Failed'; Builder = $evil; SupplyStart = 0; Start = 1; Seconds = 2; Error = $evil; LogPath = "$Folder/evil.log"; DerivationPath = $evil })
         (New-Job 'proto__' @{ System = '__proto__' } @{ Builder = '__proto__'; SupplyStart = 0; Start = 1; Seconds = 2; Attempts = & $attempts 'constructor' 0 1 $evil })
     )
 }
-Write-Report 'nothing' @{ Ended = $began.AddSeconds(1); Jobs = [NixBuildFarm.Running.RecordedJob[]] @((New-Job 'hello-2.12' @{ IsRequested = $true } @{ Status = 'AlreadyValid'; Builder = 'local' })) }
+Write-Report 'nothing' @{ Ended = $began.AddSeconds(1); Jobs = [NixBuildFarm.History.RecordedJob[]] @((New-Job 'hello-2.12' @{ IsRequested = $true } @{ Status = 'AlreadyValid'; Builder = 'local' })) }

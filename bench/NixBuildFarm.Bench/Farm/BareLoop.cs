@@ -4,6 +4,7 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Ssh;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Bench.Farm;

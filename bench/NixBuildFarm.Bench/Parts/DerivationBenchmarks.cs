@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Bench.Parts;
 

@@ -1,5 +1,5 @@
 using BenchmarkDotNet.Attributes;
-using NixBuildFarm.Store;
+using NixBuildFarm.Store.Nar;
 
 namespace NixBuildFarm.Bench.Parts;
 

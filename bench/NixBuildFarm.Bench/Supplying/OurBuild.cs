@@ -1,4 +1,9 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Evaluation;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Running;
 using NixBuildFarm.Store;
 

@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Copying;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Bench.Supplying;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Running;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Builders.Policies;
 
 namespace NixBuildFarm.Bench.Supplying;
 

@@ -3,6 +3,7 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Ssh;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Nar;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Bench.Supplying;

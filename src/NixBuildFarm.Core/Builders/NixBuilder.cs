@@ -1,3 +1,6 @@
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Builders.Policies;
+
 namespace NixBuildFarm.Builders;
 
 /// <summary>How a builder's daemon is spoken to.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
-using NixBuildFarm.Transport;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Builders;
 

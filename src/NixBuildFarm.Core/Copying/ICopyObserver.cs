@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Copying;
 

@@ -1,7 +1,9 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
+using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
+using NixBuildFarm.Supplying;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Copying;

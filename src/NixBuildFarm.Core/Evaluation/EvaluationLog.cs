@@ -1,5 +1,5 @@
 using System.Text.Json;
-using NixBuildFarm.Protocol;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Evaluation;
 

@@ -1,4 +1,4 @@
-using NixBuildFarm.Running;
+using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Playing;
 

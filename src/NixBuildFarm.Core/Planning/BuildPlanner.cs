@@ -1,8 +1,12 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Playing;
-using NixBuildFarm.Store;
+using NixBuildFarm.Sessions;
+using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Planning;

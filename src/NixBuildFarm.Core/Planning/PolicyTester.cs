@@ -1,8 +1,12 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Planning;
 

@@ -1,5 +1,6 @@
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Protocol;
 

@@ -1,5 +1,6 @@
-using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol;
 

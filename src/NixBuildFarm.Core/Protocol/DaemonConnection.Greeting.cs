@@ -1,9 +1,10 @@
 using System.Buffers.Binary;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
-using NixBuildFarm.Transport;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol;
 

@@ -1,4 +1,4 @@
-using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol.Wire;
 
 namespace NixBuildFarm.Protocol;

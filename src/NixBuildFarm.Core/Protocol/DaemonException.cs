@@ -1,4 +1,6 @@
+using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol;
 

@@ -1,3 +1,5 @@
+using NixBuildFarm.Text;
+
 namespace NixBuildFarm.Protocol;
 
 /// <summary>

@@ -1,3 +1,4 @@
+using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Protocol;

@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Text.Json;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 
 namespace NixBuildFarm.Reporting;
 

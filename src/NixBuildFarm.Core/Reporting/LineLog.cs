@@ -1,7 +1,9 @@
 using System.Text;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Reporting;
 

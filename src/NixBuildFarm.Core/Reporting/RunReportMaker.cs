@@ -1,6 +1,6 @@
+using NixBuildFarm.History;
 using NixBuildFarm.Logs;
 using NixBuildFarm.Measuring;
-using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Reporting;

@@ -1,3 +1,7 @@
+using NixBuildFarm.Observing;
+using NixBuildFarm.Sessions;
+using NixBuildFarm.Supplying;
+
 namespace NixBuildFarm.Running;
 
 /// <summary>One try at a derivation on one builder, from the supply of its inputs to its result.</summary>

@@ -1,7 +1,14 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using NixBuildFarm.Errors;
+using NixBuildFarm.FollowUp;
+using NixBuildFarm.Logs;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+using NixBuildFarm.Supplying;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Running;
@@ -17,7 +24,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
     /// <param name="begun">Called when the inputs are there and the build begins.</param>
     /// <param name="said">Called with each message of the builder's daemon about this build.</param>
     /// <returns>What the builder said, with the log.</returns>
-    /// <exception cref="Builders.BuilderException">The builder is the trouble.</exception>
+    /// <exception cref="Errors.BuilderException">The builder is the trouble.</exception>
     /// <exception cref="DaemonException">The builder's daemon refused the inputs or the build.</exception>
     public async Task<BuildOutcome> CarryOutAsync(Attempt attempt, Action begun, Action<DaemonMessage> said)
     {

@@ -1,4 +1,7 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Evaluation;
+using NixBuildFarm.FollowUp;
 using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Running;

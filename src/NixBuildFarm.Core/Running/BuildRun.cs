@@ -1,5 +1,13 @@
-using NixBuildFarm.Logs;
-using NixBuildFarm.Store;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Evaluation;
+using NixBuildFarm.FollowUp;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
+using NixBuildFarm.Platform;
+using NixBuildFarm.Sessions;
+using NixBuildFarm.Store.Derivations;
+using NixBuildFarm.Supplying;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Running;

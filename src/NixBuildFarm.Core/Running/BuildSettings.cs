@@ -1,3 +1,5 @@
+using NixBuildFarm.Errors;
+
 namespace NixBuildFarm.Running;
 
 /// <summary>

@@ -1,3 +1,5 @@
+using NixBuildFarm.History;
+
 namespace NixBuildFarm.Running;
 
 /// <summary>

@@ -1,4 +1,8 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Observing;
+using NixBuildFarm.Sessions;
 
 namespace NixBuildFarm.Running;
 

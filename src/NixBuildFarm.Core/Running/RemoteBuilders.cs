@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
 using NixBuildFarm.Builders;
+using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Running;
 

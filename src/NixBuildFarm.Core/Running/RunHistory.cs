@@ -1,5 +1,10 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Logs;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Running;
 

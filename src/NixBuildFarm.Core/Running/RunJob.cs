@@ -1,3 +1,6 @@
+using NixBuildFarm.History;
+using NixBuildFarm.Work;
+
 namespace NixBuildFarm.Running;
 
 /// <summary>One derivation that the run builds or substitutes, and how far that is. Touched by the run's own loop only.</summary>

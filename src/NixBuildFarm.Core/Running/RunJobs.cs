@@ -1,6 +1,13 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Evaluation;
+using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+using NixBuildFarm.Supplying;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Running;
 

@@ -1,5 +1,8 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Sessions;
 
 namespace NixBuildFarm.Running;
 

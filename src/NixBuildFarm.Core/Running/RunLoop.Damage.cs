@@ -1,5 +1,7 @@
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
+using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Running;
 

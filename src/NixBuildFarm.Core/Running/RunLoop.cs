@@ -1,8 +1,14 @@
 using System.Threading.Channels;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Errors;
+using NixBuildFarm.FollowUp;
+using NixBuildFarm.History;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
+using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Running;
 

@@ -1,3 +1,5 @@
+using NixBuildFarm.History;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Running;

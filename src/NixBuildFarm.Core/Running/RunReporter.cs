@@ -1,4 +1,8 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Running;
 

@@ -1,3 +1,5 @@
+using NixBuildFarm.Errors;
+
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>One build that succeeded, as history keeps it.</summary>

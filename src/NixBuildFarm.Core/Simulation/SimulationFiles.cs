@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Playing;
 

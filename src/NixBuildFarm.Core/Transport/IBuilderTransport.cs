@@ -1,5 +1,6 @@
 using System.Security;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Transport;
 

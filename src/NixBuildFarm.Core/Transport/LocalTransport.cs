@@ -2,6 +2,8 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Net.Sockets;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Transport;
 
@@ -11,21 +13,14 @@ namespace NixBuildFarm.Transport;
 /// </summary>
 public sealed class LocalTransport : IBuilderTransport
 {
-    private const string DefaultSocket = "/nix/var/nix/daemon-socket/socket";
     private const int ConnectAttempts = 20;
     private static readonly TimeSpan ConnectPause = TimeSpan.FromMilliseconds(20);
-
-    /// <summary>The daemon's socket: <c>NIX_DAEMON_SOCKET_PATH</c>, a <c>unix://</c> of <c>NIX_REMOTE</c>, or Nix's default.</summary>
-    public static string SocketPath =>
-        Environment.GetEnvironmentVariable("NIX_DAEMON_SOCKET_PATH") is { Length: > 0 } configured ? configured
-        : Environment.GetEnvironmentVariable("NIX_REMOTE") is { } remote && remote.StartsWith("unix://", StringComparison.Ordinal) ? remote["unix://".Length..]
-        : DefaultSocket;
 
     /// <inheritdoc/>
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
         use == ChannelUse.Machine ? SpawnShell()
         : use == ChannelUse.Closure ? throw new NotSupportedException("The local daemon is near enough to be asked path by path.")
-        : File.Exists(SocketPath) ? await ConnectAsync(cancellation)
+        : File.Exists(DaemonSocket.Path) ? await ConnectAsync(cancellation)
         : SpawnDaemon();
 
     /// <inheritdoc/>
@@ -42,7 +37,7 @@ public sealed class LocalTransport : IBuilderTransport
         catch (SocketException e)
         {
             socket.Dispose();
-            throw Unreachable($"The Nix daemon's socket {SocketPath} does not answer: {e.Message}.", "Start the Nix daemon: systemctl start nix-daemon", e);
+            throw Unreachable($"The Nix daemon's socket {DaemonSocket.Path} does not answer: {e.Message}.", "Start the Nix daemon: systemctl start nix-daemon", e);
         }
         catch
         {
@@ -57,7 +52,7 @@ public sealed class LocalTransport : IBuilderTransport
         {
             try
             {
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(SocketPath), cancellation);
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(DaemonSocket.Path), cancellation);
                 return;
             }
             // The daemon is busy taking in others: for a Unix socket that is an error at once, not a wait (unix(7), EAGAIN).
@@ -71,11 +66,11 @@ public sealed class LocalTransport : IBuilderTransport
     private static ProcessChannel SpawnDaemon()
     {
         var program = ProgramPath.Find("nix-daemon")
-            ?? throw Unreachable($"No Nix daemon listens on {SocketPath}, and there is no nix-daemon in PATH.", "Install Nix on this machine.", cause: null);
+            ?? throw Unreachable($"No Nix daemon listens on {DaemonSocket.Path}, and there is no nix-daemon in PATH.", "Install Nix on this machine.", cause: null);
         return Spawn(
             program,
             ["--stdio"],
-            e => Unreachable($"No Nix daemon listens on {SocketPath}, and nix-daemon cannot be started: {e.Message}.", "Install Nix on this machine.", e));
+            e => Unreachable($"No Nix daemon listens on {DaemonSocket.Path}, and nix-daemon cannot be started: {e.Message}.", "Install Nix on this machine.", e));
     }
 
     private static ProcessChannel SpawnShell() => Spawn(

@@ -1,8 +1,9 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Protocol;
-using NixBuildFarm.Transport;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Ssh.Configuration;
 

@@ -1,4 +1,4 @@
-using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Ssh.Connection;
 

@@ -1,5 +1,5 @@
 using System.Net.Sockets;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Transport;
 using Renci.SshNet;
 using Renci.SshNet.Common;

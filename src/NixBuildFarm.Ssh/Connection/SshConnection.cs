@@ -1,6 +1,6 @@
 using System.Net.Sockets;
-using NixBuildFarm.Builders;
-using NixBuildFarm.Transport;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 using Renci.SshNet;
 using Renci.SshNet.Common;
 

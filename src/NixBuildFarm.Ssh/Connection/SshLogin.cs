@@ -1,8 +1,8 @@
 using System.Net.Sockets;
 using System.Text;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Ssh.HostKeys;
-using NixBuildFarm.Transport;
 using Renci.SshNet;
 using Renci.SshNet.Common;
 using Renci.SshNet.Messages.Transport;

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Ssh.Configuration;
 
 namespace NixBuildFarm.Ssh.HostKeys;

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Text;
-using NixBuildFarm.Protocol;
+using NixBuildFarm.Text;
 using Renci.SshNet.Common;
 using Renci.SshNet.Security;
 

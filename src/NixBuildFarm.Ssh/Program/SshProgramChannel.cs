@@ -1,7 +1,8 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Program;

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Ssh.Connection;
 using NixBuildFarm.Ssh.HostKeys;

@@ -1,7 +1,7 @@
 using System.Management.Automation;
 using NixBuildFarm.Completers;
-using NixBuildFarm.Logs;
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 
 namespace NixBuildFarm.Commands;
 

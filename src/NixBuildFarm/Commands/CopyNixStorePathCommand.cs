@@ -2,6 +2,7 @@ using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Completers;
 using NixBuildFarm.Copying;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Commands;

@@ -1,7 +1,8 @@
 using System.Management.Automation;
 using NixBuildFarm.Completers;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 using NixBuildFarm.Reporting;
-using NixBuildFarm.Running;
 
 namespace NixBuildFarm.Commands;
 

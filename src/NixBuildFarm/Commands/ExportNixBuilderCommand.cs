@@ -1,7 +1,10 @@
 using System.Management.Automation;
 using System.Text;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Completers;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Commands;
 

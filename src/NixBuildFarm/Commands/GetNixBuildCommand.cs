@@ -1,6 +1,6 @@
 using System.Management.Automation;
 using NixBuildFarm.Completers;
-using NixBuildFarm.Running;
+using NixBuildFarm.History;
 
 namespace NixBuildFarm.Commands;
 

@@ -1,10 +1,12 @@
 using System.Management.Automation;
-using NixBuildFarm.Builders;
 using NixBuildFarm.Completers;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Evaluation;
+using NixBuildFarm.History;
 using NixBuildFarm.Logs;
-using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Commands;
 

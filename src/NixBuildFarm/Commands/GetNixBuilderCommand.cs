@@ -1,8 +1,10 @@
 using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Builders.Nixos;
 using NixBuildFarm.Completers;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Commands;
 

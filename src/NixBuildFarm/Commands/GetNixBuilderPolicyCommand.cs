@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Completers;
 
 namespace NixBuildFarm.Commands;

@@ -1,6 +1,8 @@
 using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Commands;
 

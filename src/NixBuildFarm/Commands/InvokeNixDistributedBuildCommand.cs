@@ -1,7 +1,12 @@
 using System.Management.Automation;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Completers;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Evaluation;
+using NixBuildFarm.FollowUp;
 using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Reporting;
 using NixBuildFarm.Running;

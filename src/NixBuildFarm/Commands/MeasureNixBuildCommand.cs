@@ -1,8 +1,9 @@
 using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Completers;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 using NixBuildFarm.Measuring;
-using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Simulation;

@@ -1,7 +1,8 @@
 using System.Management.Automation;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Completers;
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Commands;
 

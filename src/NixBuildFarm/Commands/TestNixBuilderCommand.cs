@@ -1,7 +1,7 @@
 using System.Management.Automation;
-using NixBuildFarm.Builders.Testing;
 using NixBuildFarm.Completers;
 using NixBuildFarm.Ssh;
+using NixBuildFarm.Testing;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Commands;

@@ -1,7 +1,7 @@
 using System.Management.Automation;
 using NixBuildFarm.Completers;
 using NixBuildFarm.Planning;
-using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Commands;
 

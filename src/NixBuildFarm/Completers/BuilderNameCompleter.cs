@@ -2,6 +2,9 @@ using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Views;
 
 namespace NixBuildFarm.Completers;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Completers;
 

@@ -1,6 +1,6 @@
 using System.Collections;
 using System.Management.Automation;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
 
 namespace NixBuildFarm.Completers;
 

@@ -1,8 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
-using NixBuildFarm.Logs;
-using NixBuildFarm.Running;
+using NixBuildFarm.History;
 
 namespace NixBuildFarm.Completers;
 

@@ -1,7 +1,8 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Completers;
 

@@ -1,7 +1,8 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 using NixBuildFarm.Views;
 
 namespace NixBuildFarm.Completers;

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 
 namespace NixBuildFarm.Views;
 

@@ -1,8 +1,8 @@
 using System.Collections;
 using System.ComponentModel;
 using System.Runtime.InteropServices;
-using NixBuildFarm.Builders.Testing;
-using NixBuildFarm.Running;
+using NixBuildFarm.History;
+using NixBuildFarm.Testing;
 
 namespace NixBuildFarm.Views;
 

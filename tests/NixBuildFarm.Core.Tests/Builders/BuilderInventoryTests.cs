@@ -1,4 +1,6 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Core.Tests.Builders;
 

@@ -1,7 +1,7 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
+using NixBuildFarm.Sessions;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Core.Tests.Builders;

@@ -1,5 +1,6 @@
 using CsCheck;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 
 namespace NixBuildFarm.Core.Tests.Builders;
 

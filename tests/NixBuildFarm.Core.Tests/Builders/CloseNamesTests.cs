@@ -1,5 +1,5 @@
 using CsCheck;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Core.Tests.Builders;
 

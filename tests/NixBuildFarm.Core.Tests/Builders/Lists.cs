@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
 
 namespace NixBuildFarm.Core.Tests.Builders;
 

@@ -1,4 +1,4 @@
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
 
 namespace NixBuildFarm.Core.Tests.Builders;
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Core.Tests.Builders;
 

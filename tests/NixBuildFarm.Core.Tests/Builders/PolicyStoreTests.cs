@@ -1,4 +1,4 @@
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 
 namespace NixBuildFarm.Core.Tests.Builders;
 

@@ -3,6 +3,7 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Copying;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Core.Tests.Running;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Core.Tests.Copying;

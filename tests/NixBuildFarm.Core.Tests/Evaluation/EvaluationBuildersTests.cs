@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Evaluation;
 
 namespace NixBuildFarm.Core.Tests.Evaluation;

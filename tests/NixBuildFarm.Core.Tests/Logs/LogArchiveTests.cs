@@ -1,5 +1,4 @@
-using NixBuildFarm.Logs;
-using NixBuildFarm.Running;
+using NixBuildFarm.History;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Core.Tests.Logs;

@@ -1,6 +1,6 @@
 using NixBuildFarm.Logs;
-using NixBuildFarm.Running;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Logs;
 

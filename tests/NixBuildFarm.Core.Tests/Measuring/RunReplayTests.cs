@@ -1,5 +1,5 @@
+using NixBuildFarm.History;
 using NixBuildFarm.Measuring;
-using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 using static NixBuildFarm.Core.Tests.Scheduling.Given;
 

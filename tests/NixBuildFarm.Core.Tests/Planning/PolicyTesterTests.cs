@@ -1,8 +1,9 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Running;
+using NixBuildFarm.History;
 using NixBuildFarm.Planning;
-using NixBuildFarm.Running;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Planning;
 

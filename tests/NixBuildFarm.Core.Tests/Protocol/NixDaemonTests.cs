@@ -4,6 +4,8 @@ using System.Text;
 using NixBuildFarm.Core.Tests.Store;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+using NixBuildFarm.Store.Nar;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Core.Tests.Protocol;

@@ -1,5 +1,5 @@
 using CsCheck;
-using NixBuildFarm.Protocol;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Core.Tests.Protocol;
 

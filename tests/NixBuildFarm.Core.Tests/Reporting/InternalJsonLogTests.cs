@@ -1,7 +1,8 @@
 using System.Text;
 using System.Text.Json;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Reporting;
-using NixBuildFarm.Running;
 
 namespace NixBuildFarm.Core.Tests.Reporting;
 

@@ -1,6 +1,6 @@
 using System.Text;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Reporting;
-using NixBuildFarm.Running;
 
 namespace NixBuildFarm.Core.Tests.Reporting;
 

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
+using NixBuildFarm.History;
 using NixBuildFarm.Reporting;
-using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Core.Tests.Reporting;

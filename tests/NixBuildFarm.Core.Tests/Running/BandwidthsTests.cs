@@ -1,5 +1,6 @@
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

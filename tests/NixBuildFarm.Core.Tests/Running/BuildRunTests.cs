@@ -1,10 +1,14 @@
 using System.Collections.Concurrent;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Evaluation;
+using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
-using NixBuildFarm.Running;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

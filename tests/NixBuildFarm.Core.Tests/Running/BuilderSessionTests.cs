@@ -1,7 +1,7 @@
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
-using NixBuildFarm.Running;
+using NixBuildFarm.Sessions;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Core.Tests.Running;

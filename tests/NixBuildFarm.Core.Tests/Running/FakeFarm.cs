@@ -3,11 +3,16 @@ using System.Security.Cryptography;
 using System.Text;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Evaluation;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Running;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Core.Tests.Running;

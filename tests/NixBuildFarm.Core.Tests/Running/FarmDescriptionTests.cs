@@ -1,6 +1,9 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Evaluation;
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

@@ -1,6 +1,7 @@
 using NixBuildFarm.Core.Tests.Protocol;
-using NixBuildFarm.Running;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
+using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

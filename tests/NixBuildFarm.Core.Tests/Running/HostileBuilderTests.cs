@@ -1,8 +1,9 @@
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Wire;
-using NixBuildFarm.Running;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

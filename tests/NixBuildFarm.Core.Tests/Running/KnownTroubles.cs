@@ -1,4 +1,4 @@
-using NixBuildFarm.Running;
+using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Core.Tests.Running;

@@ -1,7 +1,8 @@
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Protocol.Wire;
-using NixBuildFarm.Running;
+using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
+using NixBuildFarm.Supplying;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Core.Tests.Running;

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
-using NixBuildFarm.Running;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

@@ -1,4 +1,4 @@
-using NixBuildFarm.Running;
+using NixBuildFarm.Logs;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

@@ -1,4 +1,4 @@
-using NixBuildFarm.Running;
+using NixBuildFarm.History;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

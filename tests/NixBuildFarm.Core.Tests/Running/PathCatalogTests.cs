@@ -1,8 +1,9 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
+using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
+using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

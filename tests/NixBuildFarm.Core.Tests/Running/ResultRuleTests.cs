@@ -1,9 +1,11 @@
 using System.Text;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

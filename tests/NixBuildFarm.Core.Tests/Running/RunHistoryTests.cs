@@ -1,5 +1,8 @@
 using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 

@@ -1,6 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
-using NixBuildFarm.Running;
+using NixBuildFarm.Sessions;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Core.Tests.Running;

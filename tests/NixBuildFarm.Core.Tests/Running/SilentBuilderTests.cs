@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 using NixBuildFarm.Protocol.Messages;
-using NixBuildFarm.Running;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

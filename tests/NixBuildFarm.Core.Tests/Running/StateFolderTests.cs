@@ -1,7 +1,8 @@
 using System.Diagnostics;
-using NixBuildFarm.Builders;
-using NixBuildFarm.Logs;
-using NixBuildFarm.Running;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

@@ -1,10 +1,12 @@
 using Microsoft.Extensions.Time.Testing;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
-using NixBuildFarm.Running;
+using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
+using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

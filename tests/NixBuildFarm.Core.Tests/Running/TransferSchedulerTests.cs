@@ -1,7 +1,8 @@
 using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Protocol.Wire;
-using NixBuildFarm.Running;
+using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using NixBuildFarm.Core.Tests.Store;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Simulation;
 
 namespace NixBuildFarm.Core.Tests.Simulation;

@@ -1,7 +1,9 @@
 using System.Security.Cryptography;
 using System.Text;
 using CsCheck;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Store;
 

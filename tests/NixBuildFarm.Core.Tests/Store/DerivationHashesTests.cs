@@ -1,4 +1,5 @@
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Store;
 

@@ -1,6 +1,7 @@
 using System.Text;
 using CsCheck;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Store;
 

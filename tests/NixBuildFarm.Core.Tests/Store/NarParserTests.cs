@@ -1,6 +1,6 @@
 using System.Text;
 using CsCheck;
-using NixBuildFarm.Store;
+using NixBuildFarm.Store.Nar;
 
 namespace NixBuildFarm.Core.Tests.Store;
 

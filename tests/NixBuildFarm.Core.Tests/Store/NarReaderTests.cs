@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using CsCheck;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Nar;
 
 namespace NixBuildFarm.Core.Tests.Store;
 

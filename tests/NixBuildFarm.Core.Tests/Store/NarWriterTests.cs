@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
-using NixBuildFarm.Store;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Store.Nar;
 
 namespace NixBuildFarm.Core.Tests.Store;
 

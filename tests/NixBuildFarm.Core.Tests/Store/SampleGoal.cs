@@ -1,5 +1,6 @@
 using System.Text;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Store;
 

@@ -1,4 +1,6 @@
+using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Store;
 

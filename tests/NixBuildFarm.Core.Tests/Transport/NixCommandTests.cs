@@ -1,4 +1,4 @@
-using NixBuildFarm.Transport;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Core.Tests.Transport;
 

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
-using NixBuildFarm.Transport;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Core.Tests.Transport;
 

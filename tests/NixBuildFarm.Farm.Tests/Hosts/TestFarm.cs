@@ -1,4 +1,3 @@
-using NixBuildFarm.Farm.Tests.Hosts;
 using Xunit.Sdk;
 using Xunit.v3;
 

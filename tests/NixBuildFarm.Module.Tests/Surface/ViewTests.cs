@@ -15,10 +15,10 @@ public sealed class ViewTests : IDisposable
         """;
 
     private const string Test = $$"""
-        $finding = [NixBuildFarm.Builders.Testing.NixBuilderFinding]::new('It lacks kvm.', 'Remove kvm from its entry.')
-        [NixBuildFarm.Builders.Testing.NixBuilderTest]@{
+        $finding = [NixBuildFarm.Testing.NixBuilderFinding]::new('It lacks kvm.', 'Remove kvm from its entry.')
+        [NixBuildFarm.Testing.NixBuilderTest]@{
             Builder = {{Builder}}; State = 'Degraded'; Latency = '00:00:00.0042'; NixVersion = '2.8.0'; Protocol = '1.34'; Trusted = $true
-            System = 'x86_64-linux'; Features = [string[]]'big-parallel'; Findings = [NixBuildFarm.Builders.Testing.NixBuilderFinding[]]@($finding)
+            System = 'x86_64-linux'; Features = [string[]]'big-parallel'; Findings = [NixBuildFarm.Testing.NixBuilderFinding[]]@($finding)
         }
         """;
 
@@ -26,17 +26,17 @@ public sealed class ViewTests : IDisposable
         $outputs = [Collections.Generic.Dictionary[string, string]]::new()
         $outputs['out'] = '/nix/store/3r2m-hello'
         $outputs['dev'] = '/nix/store/4x9k-hello-dev'
-        $attempt = [NixBuildFarm.Running.NixBuildAttempt]@{ Builder = 'kana'; Started = [DateTimeOffset]::UnixEpoch; Duration = '00:00:01'; Reason = 'the connection was lost' }
-        [NixBuildFarm.Running.NixBuildResult]@{
+        $attempt = [NixBuildFarm.History.NixBuildAttempt]@{ Builder = 'kana'; Started = [DateTimeOffset]::UnixEpoch; Duration = '00:00:01'; Reason = 'the connection was lost' }
+        [NixBuildFarm.History.NixBuildResult]@{
             Name = 'hello-2.12'; DerivationPath = '/nix/store/0c9b-hello-2.12.drv'; System = 'x86_64-linux'; Status = 'Failed'; Builder = 'ruby'
             Started = [DateTimeOffset]::UnixEpoch; Duration = '00:03:05'; Waited = '00:00:02'; Supplied = 1500000
-            Attempts = [NixBuildFarm.Running.NixBuildAttempt[]]@($attempt); Outputs = $outputs; Error = 'builder failed with exit code 1'
+            Attempts = [NixBuildFarm.History.NixBuildAttempt[]]@($attempt); Outputs = $outputs; Error = 'builder failed with exit code 1'
             LogPath = '/root/logs/hello.log'; LogTail = [string[]]('compiling', 'it does not compile'); IsRequested = $true; RunId = '20260102-030405'
         }
         """;
 
     private const string Run = """
-        [NixBuildFarm.Running.NixBuildRun]@{
+        [NixBuildFarm.History.NixBuildRun]@{
             RunId = '20260102-030405-ab12'; State = 'Interrupted'; Started = [DateTimeOffset]::UnixEpoch; Duration = '00:10:00'
             Requested = [string[]]('nixpkgs#hello', '.#checks'); Derivations = 40; Built = 12; NotDone = 3
         }
@@ -63,9 +63,9 @@ public sealed class ViewTests : IDisposable
         }
         """;
 
-    private const string Proof = "[NixBuildFarm.Builders.Testing.NixBuilderSystemTest]@{ System = 'riscv64-linux'; Success = $true; IsEmulated = $true; Speed = 0.12; Duration = '00:00:02' }";
+    private const string Proof = "[NixBuildFarm.Testing.NixBuilderSystemTest]@{ System = 'riscv64-linux'; Success = $true; IsEmulated = $true; Speed = 0.12; Duration = '00:00:02' }";
 
-    private const string Attempt = "[NixBuildFarm.Running.NixBuildAttempt]@{ Builder = 'kana'; Started = [DateTimeOffset]::UnixEpoch; Duration = '00:00:01'; Reason = 'the connection was lost' }";
+    private const string Attempt = "[NixBuildFarm.History.NixBuildAttempt]@{ Builder = 'kana'; Started = [DateTimeOffset]::UnixEpoch; Duration = '00:00:01'; Reason = 'the connection was lost' }";
 
     private const string Policy = "Set-NixBuilderPolicy -Scope Session -MaxJobs 2 -Match gcc*, llvm*; Get-NixBuilderPolicy -Scope Session; Reset-NixBuilderPolicy -Scope Session";
 

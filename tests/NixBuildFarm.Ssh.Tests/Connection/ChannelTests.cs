@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Tests.Connection;

@@ -1,5 +1,6 @@
 using System.Security;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Transport;
 using static NixBuildFarm.Ssh.Tests.Connection.Logins;
 

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Tests.Connection;

@@ -1,4 +1,6 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Ssh.Program;
 using NixBuildFarm.Transport;

@@ -1,3 +1,5 @@
+using NixBuildFarm.Builders.Listing;
+
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>

@@ -1,3 +1,5 @@
+using NixBuildFarm.Errors;
+
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>A system of a flake, one of its <c>nixosConfigurations</c> or <c>darwinConfigurations</c>, as nixos-rebuild names it: <c>FLAKE#NAME</c>.</summary>

@@ -1,3 +1,5 @@
+using NixBuildFarm.Builders.Listing;
+
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>Reads one of <c>lix.buildMachines.machines</c>, whose options are the keys of Lix's list in TOML.</summary>

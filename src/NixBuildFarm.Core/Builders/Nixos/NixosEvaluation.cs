@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Text.Json;
-using NixBuildFarm.Transport;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Builders.Nixos;
 

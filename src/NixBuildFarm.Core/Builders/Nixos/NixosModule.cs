@@ -1,4 +1,6 @@
 using System.Text.Json;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Builders.Nixos;
 

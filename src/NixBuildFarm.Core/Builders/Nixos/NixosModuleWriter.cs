@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using NixBuildFarm.Builders.Listing;
 
 namespace NixBuildFarm.Builders.Nixos;
 

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using NixBuildFarm.Builders.Listing;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Builders.Nixos;
 

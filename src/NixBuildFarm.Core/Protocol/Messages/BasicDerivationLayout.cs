@@ -1,5 +1,5 @@
 using NixBuildFarm.Protocol.Wire;
-using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Protocol.Messages;
 

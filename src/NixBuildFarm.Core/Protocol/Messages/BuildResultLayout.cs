@@ -1,6 +1,7 @@
 using System.Text.Json;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Messages;
 

@@ -1,7 +1,7 @@
-using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Builders.Nixos;
 using NixBuildFarm.Core.Tests.Store;
-using NixBuildFarm.Transport;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Core.Tests.Builders.Nixos;
 

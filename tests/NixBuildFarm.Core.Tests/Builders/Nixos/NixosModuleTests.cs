@@ -1,6 +1,8 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Builders.Nixos;
 using NixBuildFarm.Core.Tests.Store;
+using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Core.Tests.Builders.Nixos;
 

@@ -1,5 +1,5 @@
 using CsCheck;
-using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Protocol.Wire;

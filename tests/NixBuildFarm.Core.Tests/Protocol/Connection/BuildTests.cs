@@ -1,7 +1,8 @@
-using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Protocol.Connection;
 

@@ -1,7 +1,8 @@
-using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Nar;
 
 namespace NixBuildFarm.Core.Tests.Protocol.Connection;
 

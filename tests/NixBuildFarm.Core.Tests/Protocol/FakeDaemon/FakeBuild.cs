@@ -1,6 +1,7 @@
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Protocol;
 

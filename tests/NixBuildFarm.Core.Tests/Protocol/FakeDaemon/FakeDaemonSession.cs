@@ -2,6 +2,8 @@ using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+using NixBuildFarm.Store.Nar;
 
 namespace NixBuildFarm.Core.Tests.Protocol;
 

@@ -2,6 +2,7 @@ using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Protocol.Messages;
 

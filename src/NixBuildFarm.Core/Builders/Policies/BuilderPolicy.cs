@@ -1,0 +1,120 @@
+using System.Globalization;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Text.Json.Serialization;
+
+namespace NixBuildFarm.Builders.Policies;
+
+/// <summary>
+/// What the user wants otherwise than configured, of one builder or of all. What is null is not set. To add a setting: a property
+/// here, a parameter of Set-NixBuilderPolicy, and its effect, in <see cref="NixBuilder"/> or where builders are described to the scheduler.
+/// </summary>
+public sealed class BuilderPolicy
+{
+    private static readonly PropertyInfo[] Settings =
+        [.. typeof(BuilderPolicy).GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is not null)];
+
+    private readonly int? maxJobs;
+    private readonly int? cores;
+    private readonly int? reserve;
+    private readonly double? speedFactor;
+    private readonly long? maxUpload;
+
+    /// <summary>The policy that sets nothing.</summary>
+    public static BuilderPolicy Empty { get; } = new();
+
+    /// <summary>Builds at a time, 0 or more; 0: none.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
+    public int? MaxJobs { get => maxJobs; init => maxJobs = AtLeast(0, value); }
+
+    /// <summary>Cores that builds may use in all, 1 or more; where it is not set, those of the machine.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
+    public int? Cores { get => cores; init => cores = AtLeast(1, value); }
+
+    /// <summary>Cores that are kept free for the person at the machine, 0 or more; one stays for builds in any case.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
+    public int? Reserve { get => reserve; init => reserve = AtLeast(0, value); }
+
+    /// <summary>Speed relative to the other builders, above 0.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is 0, negative or no finite number.</exception>
+    public double? SpeedFactor
+    {
+        get => speedFactor;
+        init
+        {
+            if (value is { } factor && !(double.IsFinite(factor) && factor > 0))
+            {
+                throw new ArgumentOutOfRangeException(nameof(value), value, "SpeedFactor is above 0.");
+            }
+            speedFactor = value;
+        }
+    }
+
+    /// <summary>Whether runs use the builder when they are not told otherwise.</summary>
+    public bool? Enabled { get; init; }
+
+    /// <summary>Whether it takes no builds, even where it is named; what it has built before can still be fetched from it.</summary>
+    public bool? Drain { get; init; }
+
+    /// <summary>The systems that it builds for, in place of those that are configured.</summary>
+    public IReadOnlyList<string>? System { get; init; }
+
+    /// <summary>Systems that it does not build for, although configured.</summary>
+    public IReadOnlyList<string>? ExcludeSystem { get; init; }
+
+    /// <summary>The features that it supports, in place of those that are configured.</summary>
+    public IReadOnlyList<string>? Feature { get; init; }
+
+    /// <summary>It takes only derivations whose name matches one of these wildcards.</summary>
+    public IReadOnlyList<string>? Match { get; init; }
+
+    /// <summary>It takes no derivation whose name matches one of these wildcards.</summary>
+    public IReadOnlyList<string>? Exclude { get; init; }
+
+    /// <summary>Which of the outputs that it builds come home, where the run is not told otherwise.</summary>
+    public CopyBack? CopyBack { get; init; }
+
+    /// <summary>Bytes per second that are sent to it at most, 1 or more.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
+    public long? MaxUpload { get => maxUpload; init => maxUpload = AtLeast(1, value); }
+
+    /// <summary>The private key file to log in with, in place of the one that is configured.</summary>
+    public string? IdentityFile { get; init; }
+
+    /// <summary>Whether nothing is set.</summary>
+    [JsonIgnore]
+    public bool IsEmpty => Settings.All(setting => setting.GetValue(this) is null);
+
+    /// <summary>This policy, and what it does not set from a weaker one.</summary>
+    public BuilderPolicy Over(BuilderPolicy weaker)
+    {
+        var merged = new BuilderPolicy();
+        foreach (var setting in Settings) setting.SetValue(merged, setting.GetValue(this) ?? setting.GetValue(weaker));
+        return merged;
+    }
+
+    /// <summary>Whether this policy hides something that a weaker one sets.</summary>
+    public bool Hides(BuilderPolicy weaker) =>
+        Settings.Any(setting => setting.GetValue(this) is not null && setting.GetValue(weaker) is not null);
+
+    /// <summary>The builder as it will be used; what is configured stays in <see cref="NixBuilder.Configured"/>.</summary>
+    public NixBuilder ApplyTo(NixBuilder builder) => builder.WithPolicy(this);
+
+    /// <summary>What is set, e.g. <c>MaxJobs 2, Enabled False</c>; empty where nothing is.</summary>
+    public override string ToString() => ToString(except: []);
+
+    /// <summary>What is set, without some of the settings.</summary>
+    public string ToString(IReadOnlyCollection<string> except) => string.Join(
+        ", ", Settings.Where(setting => !except.Contains(setting.Name) && setting.GetValue(this) is not null).Select(setting => $"{setting.Name} {Text(setting.GetValue(this)!)}"));
+
+    private static string Text(object value) => value switch
+    {
+        IEnumerable<string> list => string.Join(' ', list),
+        IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
+        _ => value.ToString()!,
+    };
+
+    private static T? AtLeast<T>(T least, T? value, [CallerMemberName] string setting = "")
+        where T : struct, IComparable<T> =>
+        value is { } given && given.CompareTo(least) < 0 ? throw new ArgumentOutOfRangeException(setting, given, $"{setting} is {least} or more.") : value;
+}

@@ -1,0 +1,47 @@
+using System.Text.Json;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
+
+namespace NixBuildFarm.Evaluation;
+
+/// <summary>What could be asked for, as Nix itself knows it: to choose from while a command is typed.</summary>
+public static class AttributeNames
+{
+    // Names only: what an attribute is would have to be evaluated for each of them.
+    private const string Expression = """
+        { file, path }:
+        let
+          call = value: if builtins.isFunction value then value { } else value;
+          set = builtins.foldl' (value: name: value.${name}) (call (import (/. + file))) (builtins.fromJSON path);
+        in
+        if builtins.isAttrs set && (set.type or "") != "derivation" then builtins.attrNames set else [ ]
+        """;
+
+    // The position of the word after these among Nix's own words, of which “nix” is the first.
+    private static readonly string[] CompletionWords = ["build", "--extra-experimental-features", "nix-command flakes"];
+
+    /// <summary>The names of the attributes of a file, or of a set within it; none for a derivation.</summary>
+    /// <param name="file">The file; a function in it is called without arguments.</param>
+    /// <param name="path">The attributes that lead to the set; empty: the file itself.</param>
+    /// <param name="cancellation">Ends the evaluation.</param>
+    /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
+    public static async Task<IReadOnlyList<string>> OfFileAsync(string file, IReadOnlyList<string> path, CancellationToken cancellation)
+    {
+        string[] words = ["--eval", "--strict", "--json", "--expr", Expression, "--argstr", "file", Path.GetFullPath(file), "--argstr", "path", JsonSerializer.Serialize(path)];
+        var printed = await NixCommand.RunAsync("nix-instantiate", words, cancellation: cancellation);
+        return JsonSerializer.Deserialize<string[]>(printed) ?? [];
+    }
+
+    /// <summary>What an installable may go on with, by Nix's own completion: flakes, and their outputs after <c>#</c>.</summary>
+    /// <param name="word">What has been typed.</param>
+    /// <param name="workingDirectory">What <c>.</c> stands for.</param>
+    /// <param name="cancellation">Ends the evaluation.</param>
+    /// <exception cref="NixBuildFarmException">Nix cannot complete.</exception>
+    public static async Task<IReadOnlyList<string>> OfInstallableAsync(string word, string workingDirectory, CancellationToken cancellation)
+    {
+        var environment = new Dictionary<string, string> { ["NIX_GET_COMPLETIONS"] = $"{CompletionWords.Length + 1}" };
+        var printed = await NixCommand.RunAsync("nix", [.. CompletionWords, word], workingDirectory, environment, cancellation: cancellation);
+        // The first line says of what kind they are; a description follows a tab.
+        return [.. printed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(line => line.Split('\t')[0]).Where(text => text.Length > 0)];
+    }
+}

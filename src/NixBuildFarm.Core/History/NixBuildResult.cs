@@ -1,0 +1,128 @@
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.History;
+
+/// <summary>How a derivation ended in a run.</summary>
+public enum NixBuildStatus
+{
+    /// <summary>Built in this run; its outputs are valid in the store of the builder named.</summary>
+    Built,
+
+    /// <summary>Its outputs came from a substituter.</summary>
+    Substituted,
+
+    /// <summary>Its outputs were valid before.</summary>
+    AlreadyValid,
+
+    /// <summary>The build itself failed, or no builder could carry it out.</summary>
+    Failed,
+
+    /// <summary>The build was ended because it was silent, or ran, for too long.</summary>
+    TimedOut,
+
+    /// <summary>Not tried: something that it needs failed.</summary>
+    DependencyFailed,
+
+    /// <summary>Not tried, or ended in the middle, because the run was stopped.</summary>
+    Cancelled,
+
+    /// <summary>No builder of this run may build it.</summary>
+    NoEligibleBuilder,
+}
+
+/// <summary>Says what the ways of ending have in common.</summary>
+public static class NixBuildStatuses
+{
+    /// <summary>Whether the outputs are there.</summary>
+    public static bool IsSuccess(this NixBuildStatus status) => status is NixBuildStatus.Built or NixBuildStatus.Substituted or NixBuildStatus.AlreadyValid;
+}
+
+/// <summary>One try at a derivation that did not end with a result of the build.</summary>
+public sealed class NixBuildAttempt
+{
+    /// <summary>The builder that was tried.</summary>
+    public required string Builder { get; init; }
+
+    /// <summary>When the try began.</summary>
+    public required DateTimeOffset Started { get; init; }
+
+    /// <summary>How long it took.</summary>
+    public required TimeSpan Duration { get; init; }
+
+    /// <summary>The same in seconds, for Measure-Object.</summary>
+    public double Seconds => Duration.TotalSeconds;
+
+    /// <summary>Why it came to nothing.</summary>
+    public required string Reason { get; init; }
+
+    /// <summary>Whether another builder was done before: the derivation had been started twice.</summary>
+    public bool GaveWay => Reason == GaveWayReason;
+
+    internal const string GaveWayReason = "another builder was done before";
+
+    /// <summary>Builder and reason.</summary>
+    public override string ToString() => $"{Builder}: {Reason}";
+}
+
+/// <summary>What became of one derivation in a run.</summary>
+public sealed class NixBuildResult
+{
+    /// <summary>The derivation's name, e.g. <c>hello-2.12</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The path of the derivation.</summary>
+    public required string DerivationPath { get; init; }
+
+    /// <summary>The system that it builds on.</summary>
+    public required string System { get; init; }
+
+    /// <summary>How it ended.</summary>
+    public required NixBuildStatus Status { get; init; }
+
+    /// <summary>The builder whose store has the outputs, or that built last; null when none was asked.</summary>
+    public string? Builder { get; init; }
+
+    /// <summary>When the build began; null when it did not.</summary>
+    public DateTimeOffset? Started { get; init; }
+
+    /// <summary>How long the build took, without waiting and without transfers.</summary>
+    public TimeSpan Duration { get; init; }
+
+    /// <summary>The same in seconds, for Measure-Object.</summary>
+    public double Seconds => Duration.TotalSeconds;
+
+    /// <summary>From the moment when its inputs were built to the moment when its build began.</summary>
+    public TimeSpan Waited { get; init; }
+
+    /// <summary>Bytes of NARs that were sent to the builder for it.</summary>
+    public long Supplied { get; init; }
+
+    /// <summary>The tries that came to nothing, in order.</summary>
+    public IReadOnlyList<NixBuildAttempt> Attempts { get; init; } = [];
+
+    /// <summary>The outputs by name; empty when there are none.</summary>
+    public IReadOnlyDictionary<string, string> Outputs { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>What went wrong; null when nothing did.</summary>
+    public string? Error { get; init; }
+
+    /// <summary>The file with everything that the build printed; null when it did not run.</summary>
+    public string? LogPath { get; init; }
+
+    /// <summary>The last lines that the build printed.</summary>
+    public IReadOnlyList<string> LogTail { get; init; } = [];
+
+    /// <summary>Whether the user asked for it, rather than something that the user asked for.</summary>
+    public bool IsRequested { get; init; }
+
+    /// <summary>The run.</summary>
+    public required string RunId { get; init; }
+
+    /// <summary>Whether its outputs are there.</summary>
+    public bool Success => Status.IsSuccess();
+
+    internal StorePath Path => StorePath.Parse(DerivationPath);
+
+    /// <summary>The name.</summary>
+    public override string ToString() => Name;
+}

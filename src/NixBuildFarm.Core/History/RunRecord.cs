@@ -1,0 +1,137 @@
+using NixBuildFarm.Logs;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.History;
+
+/// <summary>How a run ended, or that it goes on.</summary>
+public enum RunState
+{
+    /// <summary>All that was asked for is there.</summary>
+    Succeeded,
+
+    /// <summary>Something was not built, or the run itself met an error.</summary>
+    Failed,
+
+    /// <summary>The user stopped it.</summary>
+    Stopped,
+
+    /// <summary>It goes on.</summary>
+    Running,
+
+    /// <summary>Its process ended before it did: a signal, <c>kill -9</c>, a machine without power.</summary>
+    Interrupted,
+}
+
+/// <summary>A run as it is kept: enough to show it, and to play it again on this or another farm.</summary>
+public sealed record RunRecord
+{
+    /// <summary>Names the run among all.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>When it began. Times within it are seconds since then.</summary>
+    public required DateTimeOffset Started { get; init; }
+
+    /// <summary>When it ended; of a run that goes on, or was interrupted, when this was written.</summary>
+    public required DateTimeOffset Ended { get; init; }
+
+    /// <summary>How it ended, or that it goes on.</summary>
+    public required RunState State { get; init; }
+
+    /// <summary>What was asked for, as the user put it.</summary>
+    public required IReadOnlyList<string> Requested { get; init; }
+
+    /// <summary>How long Nix evaluated what was asked for, from the beginning on, in seconds; 0 where that is not known.</summary>
+    public double EvaluationSeconds { get; init; }
+
+    /// <summary>What ended the run before its time; null when nothing did.</summary>
+    public string? Error { get; init; }
+
+    /// <summary>The builders as the run saw them at its end, with learnt speeds and bandwidths; empty when it did not come so far.</summary>
+    public IReadOnlyList<FarmBuilder> Farm { get; init; } = [];
+
+    /// <summary>What there was to do, dependencies by index, and then what was asked for and there already.</summary>
+    public IReadOnlyList<RecordedJob> Jobs { get; init; } = [];
+
+    /// <summary>What became of each derivation, as the run told it. Of a run that goes on, those that have ended.</summary>
+    /// <param name="logLines">As many last lines of the logs of those that are not there; the logs have to be there still.</param>
+    public IEnumerable<NixBuildResult> ToResults(int logLines) => Jobs.Where(job => State != RunState.Running || job.Status != NixBuildStatus.Cancelled).Select(job => new NixBuildResult
+    {
+        Name = job.Job.Name,
+        DerivationPath = job.DerivationPath,
+        System = job.Job.System,
+        Status = job.Status,
+        Builder = job.Builder,
+        Started = job.Start is { } start ? Started.AddSeconds(start) : null,
+        Duration = TimeSpan.FromSeconds(job.Seconds),
+        Waited = TimeSpan.FromSeconds(job.Waited),
+        Supplied = job.SuppliedBytes,
+        Attempts = job.Attempts,
+        Outputs = job.Outputs,
+        Error = job.Error,
+        LogPath = job.LogPath,
+        LogTail = job.Status.IsSuccess() ? [] : LogFile.TailOf(job.LogPath, logLines),
+        IsRequested = job.Job.IsRequested,
+        RunId = Id,
+    });
+}
+
+/// <summary>One derivation of a run, and what became of it.</summary>
+public sealed record RecordedJob
+{
+    /// <summary>What the scheduler knew of it; its dependencies are indexes of the run's jobs.</summary>
+    public required Job Job { get; init; }
+
+    /// <summary>The path of the derivation.</summary>
+    public required string DerivationPath { get; init; }
+
+    /// <summary>Whether its outputs were to come from a substituter rather than from a build.</summary>
+    public bool IsSubstitution { get; init; }
+
+    /// <summary>How it ended.</summary>
+    public required NixBuildStatus Status { get; init; }
+
+    /// <summary>The builder of the last try; null when there was none.</summary>
+    public string? Builder { get; init; }
+
+    /// <summary>When the supply of its inputs began, in seconds since the run's beginning; null when it did not.</summary>
+    public double? SupplyStart { get; init; }
+
+    /// <summary>When the build itself began, in seconds since the run's beginning; null when it did not.</summary>
+    public double? Start { get; init; }
+
+    /// <summary>How long the build itself took, or had taken when the run ended.</summary>
+    public double Seconds { get; init; }
+
+    /// <summary>How long it was expected to take on this builder when it was started there; null when it was not.</summary>
+    public double? ExpectedSeconds { get; init; }
+
+    /// <summary>Seconds from the moment when its inputs were built to the moment when its build began.</summary>
+    public double Waited { get; init; }
+
+    /// <summary>The cores that the scheduler counted it with; 0 when it was not started.</summary>
+    public int Cores { get; init; }
+
+    /// <summary>Bytes of NARs that were sent to the builder for it.</summary>
+    public long SuppliedBytes { get; init; }
+
+    /// <summary>Size of its outputs; 0 when there are none.</summary>
+    public long OutputBytes { get; init; }
+
+    /// <summary>When its outputs set out for home, in seconds since the run's beginning; null when they did not come. They may have come with others.</summary>
+    public double? HomeStart { get; init; }
+
+    /// <summary>How long they were on their way.</summary>
+    public double HomeSeconds { get; init; }
+
+    /// <summary>The tries that came to nothing, in order.</summary>
+    public IReadOnlyList<NixBuildAttempt> Attempts { get; init; } = [];
+
+    /// <summary>The outputs by name; empty when there are none.</summary>
+    public IReadOnlyDictionary<string, string> Outputs { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>What went wrong; null when nothing did.</summary>
+    public string? Error { get; init; }
+
+    /// <summary>The file with everything that the build printed; null when it did not run.</summary>
+    public string? LogPath { get; init; }
+}

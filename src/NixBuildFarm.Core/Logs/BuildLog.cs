@@ -1,0 +1,124 @@
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Logs;
+
+/// <summary>
+/// What one build prints: kept whole in a file, byte for byte, with the last lines at hand. Written by one build, read by anybody. Where
+/// the file cannot be written the build goes on without it.
+/// </summary>
+internal sealed class BuildLog : IDisposable
+{
+    private const int TailLines = 25;
+    private const int BufferSize = 64 * 1024;
+    private readonly Queue<string> tail = new();
+    private readonly string wanted;
+    private FileStream? file;
+
+    private BuildLog(string wanted) => this.wanted = wanted;
+
+    /// <summary>The file; null: it could not be made.</summary>
+    public string? Path { get; private set; }
+
+    /// <summary>Why the log is not whole, or not there; null: it is.</summary>
+    public string? Problem { get; private set; }
+
+    /// <summary>The last lines, oldest first; long ones shortened.</summary>
+    public IReadOnlyList<string> Tail
+    {
+        get
+        {
+            lock (tail) return [.. tail];
+        }
+    }
+
+    /// <summary>Begins, or goes on with, the log of a derivation in the folder of a run.</summary>
+    public static BuildLog Open(string folder, StorePath derivation)
+    {
+        var log = new BuildLog(System.IO.Path.Combine(folder, FileNameOf(derivation)));
+        log.Write(() => log.Create(StateFolder.Create(folder)));
+        return log;
+    }
+
+    /// <summary>What the log of a derivation is called in the folder of a run.</summary>
+    public static string FileNameOf(StorePath derivation) => derivation.BaseName[..^".drv".Length] + ".log";
+
+    /// <summary>Adds a line, or a piece of one. It can be read at once: somebody may be following.</summary>
+    public void Add(BuildLogLine line)
+    {
+        Write(() =>
+        {
+            file?.Write(NixText.GetBytes(line.Line));
+            if (!line.IsUnfinished) file?.WriteByte((byte)'\n');
+            file?.Flush();
+        });
+        if (line.IsContinued) return;
+        lock (tail)
+        {
+            if (tail.Count == TailLines) tail.Dequeue();
+            tail.Enqueue(LogFile.Shortened(line.Line));
+        }
+    }
+
+    private static FileStream OpenFile(string path)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return new FileStream(path, new FileStreamOptions
+                {
+                    Mode = FileMode.Append,
+                    Access = FileAccess.Write,
+                    Share = FileShare.ReadWrite,
+                    BufferSize = BufferSize,
+                    UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                });
+            }
+            catch (IOException) when (attempt < LogLock.Attempts && File.Exists(path))
+            {
+                Thread.Sleep(LogLock.Pause);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Write(() => file?.Dispose());
+
+    private void Create(string folder)
+    {
+        var path = System.IO.Path.Combine(folder, System.IO.Path.GetFileName(wanted));
+        file = OpenFile(path);
+        Path = path;
+    }
+
+    private void Write(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NixBuildFarmException)
+        {
+            Problem ??= $"{wanted}: {e.Message}";
+            Abandon();
+        }
+    }
+
+    // What is buffered cannot be written either, and closing tries to: once more is enough.
+    private void Abandon()
+    {
+        var broken = file;
+        file = null;
+        try
+        {
+            broken?.Dispose();
+        }
+        catch (IOException)
+        {
+            // It was told before.
+        }
+    }
+}

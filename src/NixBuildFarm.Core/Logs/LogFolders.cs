@@ -1,0 +1,35 @@
+using System.Text.RegularExpressions;
+
+namespace NixBuildFarm.Logs;
+
+/// <summary>The folders of logs below the state folder, one a run. They go with the runs: what the history has forgotten has no logs either.</summary>
+internal static partial class LogFolders
+{
+    /// <summary>A run that is under way is not in the history yet.</summary>
+    private static readonly TimeSpan Untouched = TimeSpan.FromDays(7);
+
+    /// <summary>Deletes those of runs that are not known any more, and nothing else that lies there.</summary>
+    /// <param name="root">The folder of all.</param>
+    /// <param name="known">The ids of the runs that are known.</param>
+    /// <param name="now">The time of day.</param>
+    public static void Prune(string root, IReadOnlySet<string> known, DateTimeOffset now)
+    {
+        try
+        {
+            foreach (var folder in new DirectoryInfo(root).EnumerateDirectories())
+            {
+                if (RunId().IsMatch(folder.Name) && !known.Contains(folder.Name) && LastWritten(folder) < (now - Untouched).UtcDateTime) folder.Delete(recursive: true);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The end of the next run tries again.
+        }
+    }
+
+    private static DateTime LastWritten(DirectoryInfo folder) =>
+        folder.EnumerateFiles().Select(file => file.LastWriteTimeUtc).Append(folder.LastWriteTimeUtc).Max();
+
+    [GeneratedRegex("^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex RunId();
+}

@@ -1,0 +1,64 @@
+using System.Text.RegularExpressions;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+
+namespace NixBuildFarm.Sessions;
+
+/// <summary>
+/// Asks a daemon what it is and whether it trusts us, by one build that cannot take place: it is for a system that does
+/// not exist. A daemon that trusts us answers that it is another system, and which one; one that does not refuses to listen.
+/// </summary>
+public static partial class BuilderProbe
+{
+    private const string ProbeSystem = "nixbuildfarm-probe";
+    private const string ProbeHash = "00000000000000000000000000000000";
+    private static readonly StorePath ProbeDerivation = StorePath.Parse($"{StorePath.StoreFolder}/{ProbeHash}-{ProbeSystem}.drv");
+
+    /// <summary>Asks. Nothing is built, and nothing is left in the store.</summary>
+    public static async Task<BuilderFacts> AskAsync(DaemonConnection daemon, CancellationToken cancellation)
+    {
+        var facts = new BuilderFacts { NixVersion = daemon.NixVersion, Protocol = daemon.Version.ToString(), Trusted = daemon.Trust == DaemonTrust.Trusted };
+        try
+        {
+            var answer = await daemon.BuildDerivationAsync(ProbeDerivation, Impossible(), BuildMode.Normal, sink: null, cancellation);
+            return ReadAnswer(facts with { Trusted = daemon.Trust != DaemonTrust.NotTrusted }, answer.ErrorMessage);
+        }
+        catch (DaemonException e)
+        {
+            // Some versions say by an error that they are another system: then they have listened to us.
+            var read = ReadAnswer(facts, e.Message);
+            return read.System is null ? read : read with { Trusted = daemon.Trust != DaemonTrust.NotTrusted };
+        }
+    }
+
+    internal static BuilderFacts ReadAnswer(BuilderFacts facts, string answer)
+    {
+        var own = OwnSystem().Match(answer);
+        return own.Success
+            ? facts with
+            {
+                System = own.Groups["system"].Value,
+                Features = own.Groups["features"].Value.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries),
+            }
+            : facts;
+    }
+
+    private static BasicDerivation Impossible() => new()
+    {
+        Outputs = new Dictionary<string, DerivationOutput>
+        {
+            ["out"] = new(StorePath.Parse($"{StorePath.StoreFolder}/{ProbeHash}-{ProbeSystem}"), "", ""),
+        },
+        InputPaths = [],
+        System = ProbeSystem,
+        Builder = "/bin/sh",
+        Arguments = [],
+        Environment = new Dictionary<string, string>(),
+    };
+
+    // Nix up to 2.31 says "but I am a 'SYSTEM' with features {…}", later ones "Current system: 'SYSTEM' with features {…}".
+    [GeneratedRegex(@"(?:I am a|Current system:)\s*'(?<system>[^']+)' with features \{(?<features>[^}]*)\}", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex OwnSystem();
+}

@@ -1,0 +1,74 @@
+using NixBuildFarm.Errors;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Sessions;
+
+/// <summary>
+/// Whether what a builder builds may come home to a local store that does not trust the user. It may where the builder
+/// signs with a key of the local <c>trusted-public-keys</c>. That is tried out with a path of a few bytes before anything
+/// is built, for only the two daemons know how they are set up.
+/// </summary>
+internal static class LocalTrust
+{
+    private const string ProbeName = "nixbuildfarm-signature-probe";
+
+    /// <summary>What to do when it may not.</summary>
+    public const string Recommendation =
+        "Either add this user to trusted-users in the local /etc/nix/nix.conf and restart the Nix daemon; or let the builders sign what they build "
+        + "(secret-key-files in their nix.conf) and add their public key to the local trusted-public-keys.";
+
+    /// <summary>Has the builder make a path, and offers it to the local store. Null when that takes it, else the reason.</summary>
+    /// <exception cref="BuilderException">The builder fails at it.</exception>
+    public static async Task<string?> WhyNotAsync(BuilderSession builder, BuilderSession local, CancellationToken cancellation)
+    {
+        var output = RandomPath(ProbeName);
+        var built = await builder.AskBesideAsync(
+            (daemon, token) => daemon.BuildDerivationAsync(RandomPath(ProbeName + ".drv"), Probe(output), BuildMode.Normal, sink: null, token),
+            cancellation);
+        if (!built.IsSuccess) return $"{builder} cannot build at all: {built.ErrorMessage}";
+        var info = await builder.AskAsync((daemon, token) => daemon.QueryPathInfoAsync(output, token), cancellation);
+        if (info is null || info.Signatures.Count == 0) return $"{builder} does not sign what it builds.";
+        try
+        {
+            await local.UseAsync(
+                ChannelUse.Build,
+                async daemon =>
+                {
+                    await daemon.AddToStoreNarAsync(
+                        new NarSource(info, (nar, stop) => builder.UseAsync(ChannelUse.Bulk, from => from.CopyNarToAsync(output, nar, stop), stop)),
+                        repair: false,
+                        dontCheckSignatures: false,
+                        cancellation);
+                    return true;
+                },
+                cancellation);
+            return null;
+        }
+        catch (DaemonException e)
+        {
+            return $"{builder} signs with {string.Join(", ", info.Signatures.Select(signature => signature.Split(':')[0]))}, which the local store does not accept: {e.Text}";
+        }
+    }
+
+    // Nix's own builder of profiles, without any package: it needs no shell, no sandbox and no input.
+    private static BasicDerivation Probe(StorePath output) => new()
+    {
+        Outputs = new Dictionary<string, DerivationOutput> { ["out"] = new(output, "", "") },
+        InputPaths = [],
+        System = "builtin",
+        Builder = "builtin:buildenv",
+        Arguments = [],
+        Environment = new Dictionary<string, string> { ["out"] = output.ToString(), ["derivations"] = "", ["manifest"] = "/dev/null" },
+    };
+
+    // A path that no store has: one that is there already would prove nothing.
+    private static StorePath RandomPath(string name)
+    {
+        Span<byte> random = stackalloc byte[20];
+        Random.Shared.NextBytes(random);
+        return StorePath.Parse($"{StorePath.StoreFolder}/{NixBase32.Encode(random)}-{name}");
+    }
+}

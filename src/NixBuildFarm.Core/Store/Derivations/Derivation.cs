@@ -1,0 +1,79 @@
+namespace NixBuildFarm.Store.Derivations;
+
+/// <summary>
+/// A build step: what runs, on which system, from which inputs, to which outputs. The content of a <c>.drv</c> file.
+/// Its strings are Nix's: see <see cref="NixText"/>. Its name is that of its path.
+/// </summary>
+public sealed class Derivation
+{
+    /// <summary>The largest <c>.drv</c> file that is read, in bytes. Those of nixpkgs have a few thousand.</summary>
+    public const int MaxSize = 64 * 1024 * 1024;
+
+    private DerivationAttributes? attributes;
+
+    /// <summary>The outputs by name, sorted as Nix sorts them.</summary>
+    public required IReadOnlyDictionary<string, DerivationOutput> Outputs { get; init; }
+
+    /// <summary>The derivations it needs, each with the names of the outputs that it uses.</summary>
+    public required IReadOnlyDictionary<StorePath, IReadOnlyList<string>> InputDerivations { get; init; }
+
+    /// <summary>Store paths it needs that no derivation makes.</summary>
+    public required IReadOnlyList<StorePath> InputSources { get; init; }
+
+    /// <summary>The platform it builds on, e.g. <c>riscv64-linux</c>, or <c>builtin</c>.</summary>
+    public required string System { get; init; }
+
+    /// <summary>The program that builds; <c>builtin:NAME</c> for Nix's own.</summary>
+    public required string Builder { get; init; }
+
+    /// <summary>The program's arguments.</summary>
+    public required IReadOnlyList<string> Arguments { get; init; }
+
+    /// <summary>The program's environment.</summary>
+    public required IReadOnlyDictionary<string, string> Environment { get; init; }
+
+    /// <summary>Whether Nix builds it itself, without a program: on any machine.</summary>
+    public bool IsBuiltin => Builder.StartsWith("builtin:", StringComparison.Ordinal);
+
+    /// <summary>Whether the content is known before the build: a download, mostly.</summary>
+    public bool IsFixedOutput => Outputs.Values.All(output => output.Kind == DerivationOutputKind.Fixed);
+
+    /// <summary>Whether the paths of all outputs are known before the build.</summary>
+    public bool AreOutputPathsKnown => Outputs.Values.All(output => output.Path is not null);
+
+    /// <summary>Whether it is built anew each time.</summary>
+    public bool IsImpure => Outputs.Values.Any(output => output.Kind == DerivationOutputKind.Impure);
+
+    /// <summary>The package's name without version, as nixpkgs states it; null where it does not.</summary>
+    public string? PName => Attributes.PName;
+
+    /// <summary>The package's version; null where it states none.</summary>
+    public string? Version => Attributes.Version;
+
+    /// <summary>What a builder must have, e.g. <c>kvm</c>, <c>big-parallel</c>.</summary>
+    public IReadOnlyList<string> RequiredSystemFeatures => Attributes.RequiredSystemFeatures;
+
+    /// <summary>Whether sending it elsewhere costs more than building it.</summary>
+    public bool PreferLocalBuild => Attributes.PreferLocalBuild;
+
+    /// <summary>Whether its outputs may be downloaded rather than built.</summary>
+    public bool AllowSubstitutes => Attributes.AllowSubstitutes;
+
+    /// <summary>Whether it says that it makes use of several cores.</summary>
+    public bool EnableParallelBuilding => Attributes.EnableParallelBuilding;
+
+    private DerivationAttributes Attributes => attributes ??= DerivationAttributes.Read(Environment);
+
+    /// <summary>Reads the content of a <c>.drv</c> file. Accepts what Nix writes, so that <see cref="ToATerm"/> gives the same bytes.</summary>
+    /// <exception cref="FormatException">It is none; the message names the offset and what was expected there.</exception>
+    public static Derivation Parse(ReadOnlySpan<byte> aterm)
+    {
+        var reader = new DerivationReader(aterm);
+        var derivation = reader.Read();
+        if (DerivationAttributes.IsStructured(derivation.Environment)) _ = derivation.Attributes; // may be malformed
+        return derivation;
+    }
+
+    /// <summary>The content of the <c>.drv</c> file, with everything sorted as Nix sorts it.</summary>
+    public byte[] ToATerm() => DerivationWriter.Write(this);
+}

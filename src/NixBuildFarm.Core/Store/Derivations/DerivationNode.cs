@@ -1,0 +1,51 @@
+namespace NixBuildFarm.Store.Derivations;
+
+/// <summary>A derivation in a <see cref="DerivationGraph"/>.</summary>
+public sealed class DerivationNode
+{
+    private readonly List<int> dependents = [];
+
+    internal DerivationNode(int index, StorePath path, Derivation derivation, IReadOnlyList<DerivationInput> inputs)
+    {
+        Index = index;
+        Path = path;
+        Derivation = derivation;
+        Inputs = inputs;
+    }
+
+    /// <summary>Its place in the graph's order.</summary>
+    public int Index { get; }
+
+    /// <summary>The path of its <c>.drv</c> file.</summary>
+    public StorePath Path { get; }
+
+    /// <summary>Its name: that of the file without <c>.drv</c>.</summary>
+    public string Name => NameOf(Path);
+
+    /// <summary>What it says.</summary>
+    public Derivation Derivation { get; }
+
+    /// <summary>The derivations it needs, sorted by path. Each has a lower index.</summary>
+    public IReadOnlyList<DerivationInput> Inputs { get; }
+
+    /// <summary>The indexes of the derivations that need it, ascending.</summary>
+    public IReadOnlyList<int> Dependents => dependents;
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Index}: {Name}";
+
+    /// <summary>The name of the path of one of its outputs.</summary>
+    internal string NameOf(string output) => NameOf(Path, output);
+
+    /// <summary>The name of the path of an output of a derivation.</summary>
+    internal static string NameOf(StorePath derivation, string output) => output == "out" ? NameOf(derivation) : $"{NameOf(derivation)}-{output}";
+
+    private static string NameOf(StorePath derivation) => derivation.Name[..^".drv".Length];
+
+    internal void AddDependent(int index) => dependents.Add(index);
+}
+
+/// <summary>What a derivation needs of another.</summary>
+/// <param name="Index">The index of the other.</param>
+/// <param name="Outputs">The names of its outputs that are used.</param>
+public readonly record struct DerivationInput(int Index, IReadOnlyList<string> Outputs);

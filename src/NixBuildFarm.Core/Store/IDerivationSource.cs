@@ -1,9 +1,0 @@
-namespace NixBuildFarm.Store;
-
-/// <summary>Where derivations are read from. Safe for concurrent use.</summary>
-public interface IDerivationSource
-{
-    /// <summary>Reads one derivation.</summary>
-    /// <exception cref="NixBuildFarmException">It is not there, cannot be read, or is no derivation; the message names the file.</exception>
-    Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation);
-}

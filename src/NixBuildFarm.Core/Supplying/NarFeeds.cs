@@ -1,0 +1,86 @@
+using System.Threading.Channels;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Sessions;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Supplying;
+
+/// <summary>NARs from several builders for one list of paths: a feed for each builder.</summary>
+internal sealed class NarFeeds : IAsyncDisposable
+{
+    private readonly CancellationTokenSource stop;
+    private readonly Dictionary<BuilderSession, NarFeed> feeds;
+
+    /// <summary>Asks every builder for all that it is to give.</summary>
+    /// <param name="items">The paths in the order in which they will be taken, and who gives each.</param>
+    /// <param name="cancellation">Ends all feeds.</param>
+    public NarFeeds(IEnumerable<(PathInfo Info, BuilderSession From)> items, CancellationToken cancellation)
+    {
+        stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        feeds = items.GroupBy(item => item.From).ToDictionary(
+            group => group.Key, group => new NarFeed(group.Key, [.. group.Select(item => item.Info)], stop.Token));
+    }
+
+    /// <summary>What a builder gives.</summary>
+    public NarFeed this[BuilderSession from] => feeds[from];
+
+    /// <summary>Ends the feeds; one from which not all was taken loses its connection.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        await Task.WhenAll(feeds.Values.Select(feed => feed.EndedAsync()));
+        stop.Dispose();
+    }
+}
+
+/// <summary>
+/// The NARs that one builder gives, asked for all at once and taken one after the other, in the same order. What is not
+/// taken yet waits at the builder: no more of it than the buffers of the connection hold is in memory.
+/// </summary>
+internal sealed class NarFeed
+{
+    private readonly Channel<Taking> takings = Channel.CreateUnbounded<Taking>(new() { SingleReader = true, SingleWriter = true });
+    private readonly Task reading;
+
+    /// <summary>Asks for the NARs.</summary>
+    public NarFeed(BuilderSession from, IReadOnlyList<PathInfo> paths, CancellationToken cancellation) =>
+        reading = from.UseForNarsAsync(
+            paths.Sum(info => info.NarSize),
+            daemon => daemon.CopyNarsAsync([.. paths.Select(info => info.Path)], (_, copyTo) => GiveAsync(copyTo, cancellation), cancellation),
+            cancellation);
+
+    /// <summary>Copies the next NAR.</summary>
+    /// <exception cref="NixBuildFarmException">The builder cannot give it.</exception>
+    public async Task TakeAsync(Stream destination)
+    {
+        var taking = new Taking(destination);
+        takings.Writer.TryWrite(taking);
+        // A builder that is lost ends the reading, and nobody attends to what was to be taken.
+        await await Task.WhenAny(taking.Done.Task, reading);
+    }
+
+    /// <summary>Waits until the connection is not used any more, for whatever reason.</summary>
+    public Task EndedAsync() => Task.WhenAny(reading);
+
+    private async Task GiveAsync(Func<Stream, Task> copyTo, CancellationToken cancellation)
+    {
+        var taking = await takings.Reader.ReadAsync(cancellation);
+        try
+        {
+            await copyTo(taking.Destination);
+            taking.Done.SetResult();
+        }
+        catch (Exception e)
+        {
+            taking.Done.SetException(e);
+            throw;
+        }
+    }
+
+    private sealed class Taking(Stream destination)
+    {
+        public Stream Destination { get; } = destination;
+
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

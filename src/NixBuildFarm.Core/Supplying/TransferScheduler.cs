@@ -1,0 +1,158 @@
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm.Supplying;
+
+/// <summary>What a transfer is for; the later, the more it matters.</summary>
+internal enum TransferPurpose
+{
+    /// <summary>An output that nobody waits for comes home.</summary>
+    CopyBack,
+
+    /// <summary>Inputs of a build that will start later.</summary>
+    Prefetch,
+
+    /// <summary>A build, or a person, waits for it.</summary>
+    Needed,
+}
+
+/// <summary>How much a transfer matters: by what it is for, and among equals by how much work waits behind it.</summary>
+/// <param name="Purpose">What it is for.</param>
+/// <param name="Rank">The upward rank of the job that needs it, in seconds: what is on the critical path has the highest.</param>
+internal sealed record Urgency(TransferPurpose Purpose, double Rank = 0)
+{
+    /// <summary>Whether it matters more than another.</summary>
+    public bool IsAbove(Urgency other) => (Purpose, Rank).CompareTo((other.Purpose, other.Rank)) > 0;
+}
+
+/// <summary>
+/// Says which of the transfers under way sends its next piece. Over one link the most urgent goes first, the others go
+/// on at a trickle, and equals share it. All that leaves this machine stays within the upload limit; it is then one link.
+/// Safe for concurrent use.
+/// </summary>
+/// <param name="time">The clock.</param>
+/// <param name="maxUpload">Bytes per second that may leave this machine in all; null: no limit.</param>
+internal sealed class TransferScheduler(TimeProvider time, long? maxUpload)
+{
+    /// <summary>A transfer that has sent nothing for this long leaves the link to others.</summary>
+    public static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>A piece that has waited this long for more urgent ones is sent: a connection must not seem dead.</summary>
+    public static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
+
+    /// <summary>An unused limit is saved up for this long.</summary>
+    public static readonly TimeSpan Burst = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>The clock.</summary>
+    public TimeProvider Time => time;
+
+    private readonly object gate = new();
+    private readonly List<Transfer> underWay = [];
+    private readonly long beginning = time.GetTimestamp();
+    private TimeSpan paidUntil = -Burst;
+
+    /// <summary>A transfer to a builder, or to the local store, begins; it ends when it is disposed of.</summary>
+    public Transfer Begin(NixBuilder to, Urgency urgency)
+    {
+        var isLimited = maxUpload is not null && !to.IsLocal;
+        var transfer = new Transfer(this, isLimited ? "every builder" : to.Name, isLimited, urgency);
+        lock (gate) underWay.Add(transfer);
+        return transfer;
+    }
+
+    internal void End(Transfer transfer)
+    {
+        lock (gate) underWay.Remove(transfer);
+    }
+
+    internal void Raise(Transfer transfer, Urgency urgency)
+    {
+        lock (gate)
+        {
+            if (urgency.IsAbove(transfer.Urgency)) transfer.Urgency = urgency;
+        }
+    }
+
+    internal async ValueTask SendAsync(Transfer transfer, Stream destination, ReadOnlyMemory<byte> piece, CancellationToken cancellation)
+    {
+        var since = Now;
+        while (MustWait(transfer) && Now - since < LongestWait)
+        {
+            transfer.WasHeldBack = true;
+            await Task.Delay(Pause, time, cancellation);
+        }
+        lock (gate) transfer.IsSending = true;
+        try
+        {
+            if (transfer.IsLimited && Pay(piece.Length) is { } wait)
+            {
+                transfer.WasHeldBack = true;
+                await Task.Delay(wait, time, cancellation);
+            }
+            await destination.WriteAsync(piece, cancellation);
+        }
+        finally
+        {
+            lock (gate)
+            {
+                transfer.IsSending = false;
+                transfer.LastSent = Now;
+            }
+        }
+    }
+
+    private TimeSpan Now => time.GetElapsedTime(beginning);
+
+    private bool MustWait(Transfer transfer)
+    {
+        lock (gate)
+        {
+            var now = Now;
+            return underWay.Exists(other => other.Link == transfer.Link
+                && other.Urgency.IsAbove(transfer.Urgency)
+                && (other.IsSending || now - other.LastSent < Pause));
+        }
+    }
+
+    /// <summary>
+    /// A token bucket, kept as the moment up to which all sending is paid for. Each transfer pays for one piece at a time, so
+    /// that they take turns. Returns how long the piece has to wait; null: not at all.
+    /// </summary>
+    private TimeSpan? Pay(int bytes)
+    {
+        lock (gate)
+        {
+            var now = Now;
+            var start = paidUntil > now - Burst ? paidUntil : now - Burst;
+            paidUntil = start + TimeSpan.FromSeconds((double)bytes / maxUpload!.Value);
+            return start > now ? start - now : null;
+        }
+    }
+}
+
+/// <summary>One transfer that is under way.</summary>
+internal sealed class Transfer(TransferScheduler scheduler, string link, bool isLimited, Urgency urgency) : IDisposable
+{
+    /// <summary>How much it matters now.</summary>
+    public Urgency Urgency { get; internal set; } = urgency;
+
+    /// <summary>Whether it was slower than the link, because of the limit or because others went first.</summary>
+    public bool WasHeldBack { get; internal set; }
+
+    internal string Link { get; } = link;
+
+    internal bool IsLimited { get; } = isLimited;
+
+    internal bool IsSending { get; set; }
+
+    internal TimeSpan? LastSent { get; set; }
+
+    /// <summary>Something more urgent waits for this transfer, which therefore is as urgent.</summary>
+    public void Raise(Urgency other) => scheduler.Raise(this, other);
+
+    /// <summary>Sends a piece when it is its turn.</summary>
+    public ValueTask SendAsync(Stream destination, ReadOnlyMemory<byte> piece, CancellationToken cancellation) =>
+        scheduler.SendAsync(this, destination, piece, cancellation);
+
+    /// <summary>It has ended.</summary>
+    public void Dispose() => scheduler.End(this);
+}

@@ -1,0 +1,43 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Work;
+
+/// <summary>Describes builders to the scheduler.</summary>
+public static class FarmDescription
+{
+    /// <summary>A builder as it is configured, under its policy.</summary>
+    public static FarmBuilder ToFarmBuilder(this NixBuilder builder)
+    {
+        var first = Describe(builder);
+        if (builder.OtherEntries.Count == 0) return first;
+        FarmBuilder[] entries = [first, .. builder.OtherEntries.Select(Describe)];
+        return first with
+        {
+            Entries = entries,
+            Systems = [.. entries.SelectMany(entry => entry.Systems).DistinctBy(system => system.System)],
+            MaxJobs = entries.Max(entry => entry.MaxJobs),
+            SupportedFeatures = [.. entries.SelectMany(entry => entry.SupportedFeatures).Distinct()],
+            MandatoryFeatures = [],
+            Enabled = entries.Any(entry => entry.Enabled),
+            Match = [.. entries.SelectMany(entry => entry.Match).Distinct()],
+            Exclude = [.. entries.SelectMany(entry => entry.Exclude).Distinct()],
+        };
+    }
+
+    private static FarmBuilder Describe(NixBuilder builder) => new()
+    {
+        Name = builder.Name,
+        IsLocal = builder.IsLocal,
+        Systems = [.. builder.Systems.Select(system => new SystemSpeed(system, builder.SpeedFactor))],
+        // Who keeps cores free does not want more builds than the other cores.
+        MaxJobs = builder.Policy.Reserve > 0 && builder.BuildCores is { } cores ? Math.Min(builder.MaxJobs, cores) : builder.MaxJobs,
+        Cores = builder.BuildCores ?? 0,
+        SupportedFeatures = builder.SupportedFeatures,
+        MandatoryFeatures = builder.MandatoryFeatures,
+        DownloadBandwidth = builder.Policy.MaxUpload ?? double.PositiveInfinity,
+        Enabled = builder.Policy.Drain != true,
+        Match = builder.Policy.Match ?? [],
+        Exclude = builder.Policy.Exclude ?? [],
+    };
+}

@@ -1,0 +1,123 @@
+using NixBuildFarm.Evaluation;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Sessions;
+using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+
+namespace NixBuildFarm.Work;
+
+/// <summary>
+/// What of a derivation graph has to be done, given what the local store has and what its substituters can give: every
+/// derivation is either done, substituted or built, and what nobody needs is left alone.
+/// </summary>
+internal sealed class RequiredWork
+{
+    private RequiredWork(
+        IReadOnlyList<int> builds,
+        IReadOnlyList<int> substitutions,
+        IReadOnlyDictionary<int, IReadOnlySet<string>> wanted,
+        IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>> realised)
+    {
+        Builds = builds;
+        Substitutions = substitutions;
+        Wanted = wanted;
+        Realised = realised;
+    }
+
+    /// <summary>
+    /// Indexes in the graph of what must be built, inputs first. What has paths that are known only after the build, and was not asked for
+    /// itself, is left out: it is built along with what needs it.
+    /// </summary>
+    public IReadOnlyList<int> Builds { get; }
+
+    /// <summary>Indexes of what a substituter has and a build, or the user, needs.</summary>
+    public IReadOnlyList<int> Substitutions { get; }
+
+    /// <summary>The outputs that are needed of each derivation that is needed at all.</summary>
+    public IReadOnlyDictionary<int, IReadOnlySet<string>> Wanted { get; }
+
+    /// <summary>
+    /// Where the local store has outputs whose paths are known only after the build, of the derivations that were asked for.
+    /// </summary>
+    public IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>> Realised { get; }
+
+    /// <summary>Asks the local store, which from then on protects what it has of this from its garbage collector.</summary>
+    public static async Task<RequiredWork> FindAsync(
+        DerivationGraph graph, IReadOnlyList<RequestedDerivation> requested, BuilderSession local, CancellationToken cancellation)
+    {
+        var derivations = graph.Nodes.Select(node => node.Path);
+        return await local.AskAsync(
+            async (daemon, token) =>
+            {
+                var realised = await FindRealisedAsync(graph, requested, daemon, token);
+                StorePath[] outputs =
+                [
+                    .. graph.Nodes.SelectMany(node => node.Derivation.Outputs.Values).Select(output => output.Path).OfType<StorePath>(),
+                    .. realised.Values.SelectMany(known => known.Values),
+                ];
+                await daemon.AddTempRootsAsync([.. derivations, .. outputs], token);
+                var valid = await daemon.QueryValidPathsAsync(outputs, substitute: false, token);
+                var missing = await daemon.QueryMissingAsync([.. requested.Select(r => r.ToDerivedPath())], token);
+                return Find(graph, requested, valid, missing.WillSubstitute, realised);
+            },
+            cancellation);
+    }
+
+    /// <summary>Asks where earlier builds have put what was asked for. What is impure is built anew each time.</summary>
+    private static async Task<IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>>> FindRealisedAsync(
+        DerivationGraph graph, IReadOnlyList<RequestedDerivation> requested, DaemonConnection daemon, CancellationToken cancellation)
+    {
+        var realised = new Dictionary<StorePath, IReadOnlyDictionary<string, StorePath>>();
+        foreach (var path in requested.Select(r => r.Derivation).Distinct())
+        {
+            var derivation = graph.Find(path)!.Derivation;
+            if (derivation.AreOutputPathsKnown || derivation.IsImpure) continue;
+            var outputs = await daemon.QueryDerivationOutputMapAsync(path, cancellation);
+            realised[path] = outputs.Where(output => output.Value is not null).ToDictionary(output => output.Key, output => output.Value!);
+        }
+        return realised;
+    }
+
+    /// <summary>The same, of what is known already.</summary>
+    internal static RequiredWork Find(
+        DerivationGraph graph,
+        IReadOnlyList<RequestedDerivation> requested,
+        IReadOnlySet<StorePath> valid,
+        IReadOnlySet<StorePath> substitutable,
+        IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>>? realised = null)
+    {
+        realised ??= new Dictionary<StorePath, IReadOnlyDictionary<string, StorePath>>();
+        var wanted = new Dictionary<int, HashSet<string>>();
+        foreach (var request in requested)
+        {
+            var node = graph.Find(request.Derivation)!;
+            Want(wanted, node.Index, request.Outputs.Count > 0 ? request.Outputs : node.Derivation.Outputs.Keys);
+        }
+
+        var builds = new List<int>();
+        var substitutions = new List<int>();
+        // From what is asked for to its inputs: when a node is reached, all that may want its outputs has been seen.
+        foreach (var node in graph.Nodes.Reverse())
+        {
+            if (!wanted.TryGetValue(node.Index, out var names)) continue;
+            var known = realised.GetValueOrDefault(node.Path);
+            var paths = names.Select(name => node.Derivation.Outputs[name].Path ?? known?.GetValueOrDefault(name)).ToArray();
+            if (paths.All(path => path is not null && valid.Contains(path))) continue;
+            if (paths.All(path => path is not null && (valid.Contains(path) || substitutable.Contains(path))))
+            {
+                substitutions.Add(node.Index);
+                continue;
+            }
+            if (node.Derivation.AreOutputPathsKnown || requested.Any(r => r.Derivation == node.Path)) builds.Add(node.Index);
+            foreach (var input in node.Inputs) Want(wanted, input.Index, input.Outputs);
+        }
+        builds.Reverse();
+        return new(builds, substitutions, wanted.ToDictionary(w => w.Key, w => (IReadOnlySet<string>)w.Value), realised);
+    }
+
+    private static void Want(Dictionary<int, HashSet<string>> wanted, int node, IEnumerable<string> outputs)
+    {
+        if (!wanted.TryGetValue(node, out var names)) wanted.Add(node, names = []);
+        names.UnionWith(outputs);
+    }
+}

@@ -1,0 +1,65 @@
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+
+namespace NixBuildFarm.Work;
+
+/// <summary>One derivation that is to be built or substituted, and what is known of it beforehand.</summary>
+internal class WorkItem
+{
+    // No builder builds for this system: such a job waits until the run says that its outputs are there.
+    private const string Substitution = "substitution";
+
+    /// <summary>Index in the scheduler's job graph.</summary>
+    public required int Index { get; init; }
+
+    /// <summary>The derivation, in the graph of all that was asked for.</summary>
+    public required DerivationNode Node { get; init; }
+
+    /// <summary>Whether its outputs come from a substituter rather than from a build.</summary>
+    public required bool IsSubstitution { get; init; }
+
+    /// <summary>Whether the user asked for it.</summary>
+    public required bool IsRequested { get; init; }
+
+    /// <summary>
+    /// What is built with it where paths of its outputs, or of its inputs, are known only after the build (content-addressed, deferred, impure).
+    /// Its builder then gets the derivation with all that this refers to, and builds what else it takes. Null: all paths are known.
+    /// </summary>
+    public required WholeGoal? Goal { get; init; }
+
+    /// <summary>The store paths that it needs directly: sources, and the outputs it uses of other derivations.</summary>
+    public required IReadOnlyList<StorePath> Inputs { get; init; }
+
+    /// <summary>The outputs that somebody needs.</summary>
+    public required IReadOnlyList<StorePath> Wanted { get; init; }
+
+    /// <summary>The path of the derivation.</summary>
+    public StorePath Path => Node.Path;
+
+    /// <summary>What it says.</summary>
+    public Derivation Derivation => Node.Derivation;
+
+    /// <summary>Where its outputs are that have no path before the build; by name, empty until then.</summary>
+    public IReadOnlyDictionary<string, StorePath> Realised { get; set; } = new Dictionary<string, StorePath>();
+
+    /// <summary>Its outputs by name, as far as their paths are known.</summary>
+    public IEnumerable<KeyValuePair<string, StorePath>> NamedOutputs =>
+        from output in Derivation.Outputs
+        let path = output.Value.Path ?? Realised.GetValueOrDefault(output.Key)
+        where path is not null
+        select KeyValuePair.Create(output.Key, path);
+
+    /// <summary>All of its outputs, as far as their paths are known.</summary>
+    public IReadOnlyList<StorePath> Outputs => [.. NamedOutputs.Select(output => output.Value)];
+
+    /// <summary>The derivation's name.</summary>
+    public string Name => Node.Name;
+
+    /// <summary>The job as the scheduler wants to see it.</summary>
+    public Job ToSchedulerJob(IReadOnlyList<int> dependencies)
+    {
+        var job = Derivation.ToJob(Name) with { Dependencies = dependencies, IsRequested = IsRequested };
+        return IsSubstitution ? job with { System = Substitution } : job;
+    }
+}
