@@ -1,6 +1,5 @@
 using Microsoft.Data.Sqlite;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.History.Tests;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using CsCheck;
+using NixBuildFarm.Ssh.Channels;
 
 namespace NixBuildFarm.Ssh.Tests;
 

@@ -1,6 +1,7 @@
 using CsCheck;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Ssh.Channels;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Tests;

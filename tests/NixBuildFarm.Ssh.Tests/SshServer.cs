@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Transport;
 

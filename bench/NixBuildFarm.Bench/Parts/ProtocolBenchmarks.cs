@@ -2,7 +2,6 @@ using BenchmarkDotNet.Attributes;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
-using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Bench.Parts;
 

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Ssh.Channels;
 using NixBuildFarm.Transport;
 using Renci.SshNet;
 using Renci.SshNet.Common;

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Ssh.Channels;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Connection;

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Ssh.Channels;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Ssh.HostKeys;
 using NixBuildFarm.Ssh.Identities;

@@ -1,6 +1,5 @@
 using System.Security;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Ssh.HostKeys;
 using Renci.SshNet;

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Platform;
+using NixBuildFarm.Ssh.Channels;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Program;

@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Platform;
+using NixBuildFarm.Ssh.Channels;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Ssh.Connection;
 using NixBuildFarm.Ssh.HostKeys;

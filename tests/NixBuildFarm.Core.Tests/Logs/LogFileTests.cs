@@ -1,6 +1,5 @@
 using NixBuildFarm.Logs;
 using NixBuildFarm.Store;
-using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Logs;
 

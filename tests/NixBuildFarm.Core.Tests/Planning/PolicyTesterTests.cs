@@ -3,7 +3,6 @@ using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.History;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Store;
-using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Planning;
 

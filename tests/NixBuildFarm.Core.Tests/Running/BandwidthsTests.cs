@@ -1,6 +1,5 @@
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

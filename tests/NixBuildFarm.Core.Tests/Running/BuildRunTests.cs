@@ -8,7 +8,6 @@ using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Store;
-using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

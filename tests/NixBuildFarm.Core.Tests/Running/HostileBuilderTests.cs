@@ -3,7 +3,6 @@ using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
-using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Running;
 

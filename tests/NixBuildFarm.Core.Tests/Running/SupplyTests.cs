@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Time.Testing;
-using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol;

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Supplying;
 

@@ -43,7 +43,7 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
             """);
 
         Assert.Equal(("Failed", "Built"), (build["bad"].Status, build["good"].Status));
-        Assert.Contains(build.Script.Output, o => o.ToString() == "caught: BuildFailed,NixBuildFarm.Commands.InvokeNixDistributedBuildCommand");
+        Assert.Contains(build.Script.Output, o => o.ToString() == "caught: BuildFailed,NixBuildFarm.Building.InvokeNixDistributedBuildCommand");
         Assert.Contains(build.Script.Output, o => o.ToString() == "kept: Failed");
         Assert.Contains("good", File.ReadAllText(Path.Combine(run.Session.Folder, "run.json")));
     }

@@ -1,3 +1,4 @@
+using NixBuildFarm.Farm.Tests.Hosts;
 using Xunit.Sdk;
 using Xunit.v3;
 

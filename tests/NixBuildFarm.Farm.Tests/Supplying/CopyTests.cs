@@ -61,7 +61,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
 
         var copy = session.Run($"Copy-NixStorePath {top} -From ruby -NoCheckSignature");
 
-        Assert.Contains($"DamagedPath,NixBuildFarm.Commands.CopyNixStorePathCommand: What ruby has of {bottom} is damaged", copy.Errors);
+        Assert.Contains($"DamagedPath,NixBuildFarm.Copying.CopyNixStorePathCommand: What ruby has of {bottom} is damaged", copy.Errors);
         Assert.Contains($"nix-store --repair-path {bottom}", copy.Errors);
         Assert.False(Path.Exists(bottom) || Path.Exists(top));
     }
@@ -109,7 +109,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
 
         var copy = session.Run($"'{absent}', 'nonsense', '{top}' | Copy-NixStorePath -To ruby");
 
-        Assert.Contains($"PathNotFound,NixBuildFarm.Commands.CopyNixStorePathCommand: local does not have {absent}.", copy.Errors);
+        Assert.Contains($"PathNotFound,NixBuildFarm.Copying.CopyNixStorePathCommand: local does not have {absent}.", copy.Errors);
         Assert.Contains("NotAStorePath,", copy.Errors);
         Assert.Contains(top, copy.Script.Output.Select(o => o.ToString()));
     }

@@ -53,7 +53,7 @@ public class GetNixBuilderTests
 
         Assert.Equal(["local"], result.Output.Select(b => b.ToString()));
         var error = Assert.Single(result.Errors);
-        Assert.Equal("BuilderNotFound,NixBuildFarm.Commands.GetNixBuilderCommand", error.FullyQualifiedErrorId);
+        Assert.Equal("BuilderNotFound,NixBuildFarm.Builders.GetNixBuilderCommand", error.FullyQualifiedErrorId);
         Assert.Equal(ErrorCategory.ObjectNotFound, error.CategoryInfo.Category);
         Assert.Equal("rubi", error.TargetObject);
         Assert.Equal("Did you mean ruby?", error.ErrorDetails.RecommendedAction);
@@ -69,7 +69,7 @@ public class GetNixBuilderTests
 
         Assert.Equal(["local", "kana"], result.Output.Select(b => b.ToString()));
         var error = Assert.Single(result.Errors);
-        Assert.Equal("InvalidMaxJobs,NixBuildFarm.Commands.GetNixBuilderCommand", error.FullyQualifiedErrorId);
+        Assert.Equal("InvalidMaxJobs,NixBuildFarm.Builders.GetNixBuilderCommand", error.FullyQualifiedErrorId);
         Assert.Equal(ErrorCategory.InvalidData, error.CategoryInfo.Category);
         Assert.StartsWith($"{machine.Machines}:1:10: maxJobs:", error.ToString());
         Assert.NotEmpty(error.ErrorDetails.RecommendedAction);
@@ -143,7 +143,7 @@ public class GetNixBuilderTests
 
         var result = machine.Run($"Get-NixBuilder -Path {path}");
 
-        Assert.Equal($"{id},NixBuildFarm.Commands.GetNixBuilderCommand", result.TerminatingError?.FullyQualifiedErrorId ?? Assert.Single(result.Errors).FullyQualifiedErrorId);
+        Assert.Equal($"{id},NixBuildFarm.Builders.GetNixBuilderCommand", result.TerminatingError?.FullyQualifiedErrorId ?? Assert.Single(result.Errors).FullyQualifiedErrorId);
         Assert.Empty(result.Output);
     }
 

@@ -1,3 +1,4 @@
+
 namespace NixBuildFarm.Module.Tests.Builders;
 
 /// <summary>Set-, Get- and Reset-NixBuilderPolicy, and what Get-NixBuilder makes of them.</summary>
@@ -87,7 +88,7 @@ public class NixBuilderPolicyTests
 
         var result = machine.Run("Set-NixBuilderPolicy rubi, kana -MaxJobs 9");
 
-        Assert.Equal("BuilderNotFound,NixBuildFarm.Commands.SetNixBuilderPolicyCommand", Assert.Single(result.Errors).FullyQualifiedErrorId);
+        Assert.Equal("BuilderNotFound,NixBuildFarm.Policies.SetNixBuilderPolicyCommand", Assert.Single(result.Errors).FullyQualifiedErrorId);
         Assert.Equal([4, 2, 9], machine.Values("Get-NixBuilder", "MaxJobs"));
     }
 

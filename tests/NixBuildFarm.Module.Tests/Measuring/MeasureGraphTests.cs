@@ -126,7 +126,7 @@ public sealed class MeasureGraphTests : IDisposable
 
         var error = Fail(Command());
 
-        Assert.Equal("MalformedSimulationFile,NixBuildFarm.Commands.MeasureNixBuildCommand", error.FullyQualifiedErrorId);
+        Assert.Equal("MalformedSimulationFile,NixBuildFarm.Measuring.MeasureNixBuildCommand", error.FullyQualifiedErrorId);
         Assert.Equal(ErrorCategory.InvalidData, error.CategoryInfo.Category);
         Assert.Contains(Path.Combine(folder, file), error.ToString(), StringComparison.Ordinal);
     }
@@ -156,7 +156,7 @@ public sealed class MeasureGraphTests : IDisposable
         Assert.Contains("Makespan", table, StringComparison.Ordinal);
         Assert.Contains("Portfolio", table, StringComparison.Ordinal);
 
-        var list = session.Show($"$m = {Command()}; [NixBuildFarm.Views.MeasurementView]::Utilisation($m.Utilisation); [NixBuildFarm.Views.MeasurementView]::CriticalPath($m.CriticalPath)");
+        var list = session.Show($"$m = {Command()}; [NixBuildFarm.Measuring.MeasurementView]::Utilisation($m.Utilisation); [NixBuildFarm.Measuring.MeasurementView]::CriticalPath($m.CriticalPath)");
         Assert.Contains("ruby  ", list, StringComparison.Ordinal);
         Assert.Contains("bottom (ruby)", list, StringComparison.Ordinal);
     }

@@ -30,7 +30,7 @@ public sealed class MeasureRunTests : IDisposable
     {
         var error = Fail(machine.Run(command));
 
-        Assert.Equal("RunNotFound,NixBuildFarm.Commands.MeasureNixBuildCommand", error.FullyQualifiedErrorId);
+        Assert.Equal("RunNotFound,NixBuildFarm.Measuring.MeasureNixBuildCommand", error.FullyQualifiedErrorId);
         Assert.Equal(ErrorCategory.ObjectNotFound, error.CategoryInfo.Category);
         Assert.Empty(Directory.EnumerateFileSystemEntries(state));
     }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Transport;
 

@@ -1,6 +1,5 @@
 using System.Security;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Ssh.Connection;
 using NixBuildFarm.Transport;

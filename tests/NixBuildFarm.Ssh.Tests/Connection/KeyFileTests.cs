@@ -1,5 +1,4 @@
 using System.Security;
-using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Transport;
 using static NixBuildFarm.Ssh.Tests.Connection.Logins;

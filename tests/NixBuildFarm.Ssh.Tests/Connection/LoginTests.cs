@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Ssh.Tests.Identities;
 using NixBuildFarm.Transport;

@@ -1,5 +1,4 @@
 using NixBuildFarm.Builders;
-using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Ssh.Program;

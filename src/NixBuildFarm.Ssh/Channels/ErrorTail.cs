@@ -1,0 +1,53 @@
+using System.Text;
+using NixBuildFarm.Text;
+
+namespace NixBuildFarm.Ssh.Channels;
+
+/// <summary>
+/// The last lines of what a remote program writes to its standard error. Small and quick, whatever is written: only the
+/// last bytes are kept, and they are made readable when somebody asks. Safe for one writer and any readers.
+/// </summary>
+internal sealed class ErrorTail
+{
+    private const int KeptBytes = 16 * 1024;
+    private const int ShownLines = 20;
+    private const int LongestLine = 1000;
+
+    private readonly object sync = new();
+    private readonly byte[] kept = new byte[KeptBytes];
+    private int length;
+    private bool isCut;
+
+    /// <summary>Takes the next bytes, cut anywhere.</summary>
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        lock (sync)
+        {
+            var surplus = length + bytes.Length - KeptBytes;
+            if (surplus > 0)
+            {
+                isCut = true;
+                var staying = Math.Max(0, length - surplus);
+                kept.AsSpan(length - staying, staying).CopyTo(kept);
+                length = staying;
+                if (bytes.Length > KeptBytes) bytes = bytes[^KeptBytes..];
+            }
+            bytes.CopyTo(kept.AsSpan(length));
+            length += bytes.Length;
+        }
+    }
+
+    /// <summary>The lines, without terminal control.</summary>
+    public override string ToString()
+    {
+        string text;
+        lock (sync)
+        {
+            text = Encoding.UTF8.GetString(kept, 0, length);
+            var firstEnd = text.IndexOf('\n', StringComparison.Ordinal);
+            if (isCut && firstEnd >= 0) text = text[(firstEnd + 1)..]; // it has lost its beginning
+        }
+        var lines = TerminalText.Strip(text).Split('\n').Select(l => l.TrimEnd()).Where(l => l.Length > 0);
+        return string.Join('\n', lines.Select(l => l.Length > LongestLine ? l[..LongestLine] : l).TakeLast(ShownLines));
+    }
+}

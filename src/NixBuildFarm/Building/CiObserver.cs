@@ -1,0 +1,86 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Hosting;
+using NixBuildFarm.Logs;
+using NixBuildFarm.Observing;
+using NixBuildFarm.Text;
+
+namespace NixBuildFarm.Building;
+
+/// <summary>
+/// What a log of a CI system wants instead of progress: a plain line for each build that ends, and the end of the log of each that failed, in a
+/// group to open where the system has such.
+/// </summary>
+internal sealed class CiObserver(CommandOutput output, TimeProvider time) : IBuildObserver
+{
+    /// <summary>The tag of its lines in the information stream.</summary>
+    public const string Tag = "NixBuildLine";
+
+    /// <summary>More than the error shows: a group is closed until somebody opens it.</summary>
+    private const int LogLines = 200;
+
+    private readonly GroupStyle style = CiSystem.Is("GITHUB_ACTIONS") ? GroupStyle.GitHub : CiSystem.Is("GITLAB_CI") ? GroupStyle.GitLab : GroupStyle.None;
+    private RunProgress? latest;
+    private int ended;
+    private int groups;
+
+    private enum GroupStyle
+    {
+        None,
+        GitHub,
+        GitLab,
+    }
+
+    public void Ended(NixBuildResult result)
+    {
+        // What was there before is none of the derivations that are counted.
+        if (result.Status != NixBuildStatus.AlreadyValid) ended++;
+        var place = result.Builder is { } builder ? $" on {builder}" : "";
+        var span = result.Duration > TimeSpan.Zero ? $" in {Display.Span(result.Duration)}" : "";
+        output.Text($"{Count()}{result.Status} {result.Name}{place}{span}", Tag);
+        if (result.LogTail.Count == 0 || result.Success) return;
+        var title = $"The end of the log of {result.Name}";
+        Say(style switch
+        {
+            GroupStyle.GitHub => $"::group::{title}",
+            GroupStyle.GitLab => $"\e[0Ksection_start:{time.GetUtcNow().ToUnixTimeSeconds()}:nixbuild_{++groups}[collapsed=false]\r\e[0K{title}",
+            _ => $"{title}:",
+        });
+        // A line of a build could begin as a command of the CI system does.
+        foreach (var line in LogFile.TailOf(result.LogPath, LogLines)) output.Text($"  > {TerminalText.Strip(line)}", Tag);
+        if (style == GroupStyle.GitHub) Say("::endgroup::");
+        if (style == GroupStyle.GitLab) Say($"\e[0Ksection_end:{time.GetUtcNow().ToUnixTimeSeconds()}:nixbuild_{groups}\r\e[0K");
+    }
+
+    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error)
+    {
+        // An error of the command says it.
+    }
+
+    public void HistoryFailed(HistoryException error)
+    {
+        // A warning of the command says it.
+    }
+
+    public void Decided(string message)
+    {
+        // With -Verbose only.
+    }
+
+    public void Degraded(string message)
+    {
+        // A warning of the command says it.
+    }
+
+    public void Printed(RunningBuild build, string line)
+    {
+        // On request only, in the information stream.
+    }
+
+    public void Progressed(RunProgress progress) => latest = progress;
+
+    private void Say(string text) => output.Text(text, Tag);
+
+    private string Count() => ended > 0 && latest is { Total: > 0 } progress ? $"[{Math.Min(ended, progress.Total)}/{progress.Total}] " : "";
+}

@@ -1,0 +1,47 @@
+using System.Collections.Concurrent;
+using NixBuildFarm.Errors;
+
+namespace NixBuildFarm.Building;
+
+/// <summary>
+/// What Nix was asked while somebody was typing. An answer that takes longer than a person waits is there at the next press of the key.
+/// </summary>
+internal static class EvaluationCache
+{
+    /// <summary>Somebody waits with a finger on the Tab key.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+
+    private static readonly TimeSpan LongestEvaluation = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(60);
+    private const int MostKept = 50;
+    private static readonly ConcurrentDictionary<string, Entry> Entries = new();
+
+    /// <summary>The answer to a question; empty while there is none, or where Nix had none.</summary>
+    /// <param name="question">All that the answer depends on.</param>
+    /// <param name="ask">Asks Nix.</param>
+    public static IReadOnlyList<string> Get(string question, Func<CancellationToken, Task<IReadOnlyList<string>>> ask)
+    {
+        foreach (var (old, entry) in Entries)
+        {
+            if (DateTimeOffset.UtcNow - entry.At > Freshness || Entries.Count > MostKept) Entries.TryRemove(old, out _);
+        }
+        var answer = Entries.GetOrAdd(question, _ => new(DateTimeOffset.UtcNow, new(() => Task.Run(() => AskAsync(ask))))).Answer.Value;
+        return answer.Wait(Patience) ? answer.Result : [];
+    }
+
+    private static async Task<IReadOnlyList<string>> AskAsync(Func<CancellationToken, Task<IReadOnlyList<string>>> ask)
+    {
+        using var limit = new CancellationTokenSource(LongestEvaluation);
+        try
+        {
+            return await ask(limit.Token);
+        }
+        catch (Exception e) when (e is NixBuildFarmException or OperationCanceledException or System.Text.Json.JsonException)
+        {
+            // What does not evaluate has nothing to choose from; the command itself will say why.
+            return [];
+        }
+    }
+
+    private sealed record Entry(DateTimeOffset At, Lazy<Task<IReadOnlyList<string>>> Answer);
+}

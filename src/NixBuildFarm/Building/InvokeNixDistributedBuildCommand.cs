@@ -1,0 +1,322 @@
+using System.Management.Automation;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Evaluation;
+using NixBuildFarm.History;
+using NixBuildFarm.Hosting;
+using NixBuildFarm.Observing;
+using NixBuildFarm.Planning;
+using NixBuildFarm.Reporting;
+using NixBuildFarm.Running;
+
+namespace NixBuildFarm.Building;
+
+/// <summary>
+/// <para type="synopsis">Builds Nix derivations on the builders that are given, the local machine among them as an equal.</para>
+/// </summary>
+[Cmdlet(VerbsLifecycle.Invoke, "NixDistributedBuild", DefaultParameterSetName = ResultSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(NixBuildResult), typeof(NixBuildPlan), typeof(Job))]
+public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
+{
+    private const string ResultSet = "Result";
+
+    private readonly List<object> givenBuilders = [];
+    private readonly List<ResultReference> givenResults = [];
+    private string? jsonLogFile;
+    private string? lineLogFile;
+    private bool isLogSeen;
+
+    private delegate Task<BuildRequest> RequestMaker(CommandOutput output, CancellationToken cancellation);
+
+    /// <summary>The builders of this build: objects or names. None: all that are enabled. Results that come down the pipeline with them are built again.</summary>
+    [Parameter(ValueFromPipeline = true)]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(BuilderNameCompleter))]
+    public object[] Builder { get; set; } = [];
+
+    /// <summary>Names of builders that shall not take part; wildcards are allowed.</summary>
+    [Parameter]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(BuilderNameCompleter))]
+    public string[] ExcludeBuilder { get; set; } = [];
+
+    /// <summary>The local machine does not build; outputs still come home to it.</summary>
+    [Parameter]
+    public SwitchParameter NoLocal { get; set; }
+
+    /// <summary>Where links to the requested outputs are made, e.g. <c>result</c>.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? OutLink { get; set; }
+
+    /// <summary>After a failure, goes on with what does not depend on it.</summary>
+    [Parameter]
+    public SwitchParameter KeepGoing { get; set; }
+
+    /// <summary>How often a derivation is tried when builders are the trouble. A build that fails by itself is not repeated.</summary>
+    [Parameter]
+    [ValidateRange(1, 100)]
+    public int Retry { get; set; } = 3;
+
+    /// <summary>Ends a build that prints nothing for this long.</summary>
+    [Parameter]
+    [ValidateLimit]
+    public TimeSpan? MaxSilentTime { get; set; }
+
+    /// <summary>Ends a build that takes longer.</summary>
+    [Parameter]
+    [ValidateLimit]
+    public TimeSpan? Timeout { get; set; }
+
+    /// <summary>Cores for each build; 0: all of its machine. Without it, the cores of a machine are shared out.</summary>
+    [Parameter]
+    [ValidateRange(0, int.MaxValue)]
+    public int? Cores { get; set; }
+
+    /// <summary>Which outputs come home: all, the requested ones, or none.</summary>
+    [Parameter]
+    public CopyBack CopyBack { get; set; } = CopyBack.All;
+
+    /// <summary>Bytes per second that may leave this machine, for all builders together.</summary>
+    [Parameter]
+    [ValidateRange(1, long.MaxValue)]
+    public long? MaxUpload { get; set; }
+
+    /// <summary>Starts what is late and holds up the rest a second time, on a machine that is idle; the first result counts.</summary>
+    [Parameter]
+    public SwitchParameter Hedge { get; set; }
+
+    /// <summary>The folder for the logs of this build.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? LogPath { get; set; }
+
+    /// <summary>A file for what all builds print, each line as it comes, with its derivation and builder before it. A file that is there is replaced.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? LogTo { get; set; }
+
+    /// <summary>A file for the run as lines of Nix's internal-json, which nom and other tools read. A file that is there is replaced.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? JsonLog { get; set; }
+
+    /// <summary>Its password is the passphrase of encrypted private keys.</summary>
+    [Parameter]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
+    /// <summary>Goes on in the background, and writes a job.</summary>
+    [Parameter]
+    public SwitchParameter AsJob { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        foreach (var item in Builder)
+        {
+            if (ResultReference.From(item) is { } result) givenResults.Add(result);
+            else givenBuilders.Add(item);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        if (ParameterSetName == ResultSet && givenResults.Count == 0)
+        {
+            // Nothing failed, say, and so nothing is to be tried again.
+            if (MyInvocation.ExpectingInput && givenBuilders.Count == 0) return;
+            ThrowTerminatingError(new NixBuildFarmException(
+                "NothingToBuild",
+                "Nothing is named that could be built.",
+                "Name it: nixpkgs#hello, -Path default.nix or -DerivationPath; or give results of a build through the pipeline.").ToErrorRecord());
+        }
+        // A pipeline that was meant to give builders and gave none must not turn into a build on all of them.
+        if (MyInvocation.ExpectingInput && givenBuilders.Count + givenResults.Count == 0)
+        {
+            ThrowTerminatingError(new NixBuildFarmException(
+                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.", "Look at what Get-NixBuilder and your filter give.").ToErrorRecord());
+        }
+
+        if (OutLink is not null && CopyBack == CopyBack.None)
+        {
+            ThrowTerminatingError(new NixBuildFarmException(
+                "OutLinkWithoutOutputs", "-OutLink links to outputs in the local store, and with -CopyBack None they do not come there.", "Use -CopyBack Requested, or leave -OutLink out.").ToErrorRecord());
+        }
+
+        var question = $"Performing the operation \"Build\" on target \"{string.Join(", ", AllNamed)}\".";
+        var request = OrEnd(Requester);
+        if (ShouldProcess(question, $"Are you sure you want to perform this action?\n{question}", "Confirm", out var refusal))
+        {
+            if (AsJob) StartJob(request);
+            else Await((output, cancellation) => BuildAsync(request, output, cancellation));
+        }
+        else if (refusal == ShouldProcessReason.WhatIf)
+        {
+            Await((output, cancellation) => PlanAsync(request, output, cancellation));
+        }
+    }
+
+    private void StartJob(RequestMaker request)
+    {
+        var job = new NixBuildJob(MyInvocation.Line, (output, cancellation) => BuildAsync(request, output, cancellation));
+        JobRepository.Add(job);
+        job.Start();
+        WriteObject(job);
+    }
+
+    private async Task BuildAsync(RequestMaker make, CommandOutput output, CancellationToken cancellation)
+    {
+        var request = await make(output, cancellation);
+        var observer = new PipelineObserver(output) { IsLogSeen = isLogSeen };
+        try
+        {
+            await RunAsync(request, observer, output, cancellation);
+        }
+        finally
+        {
+            // The last that is written: with -ErrorAction Stop nothing comes after it.
+            observer.Complete();
+        }
+    }
+
+    private async Task RunAsync(BuildRequest request, PipelineObserver observer, CommandOutput output, CancellationToken cancellation)
+    {
+        using var jsonLog = jsonLogFile is null ? null : OpenJsonLog(jsonLogFile, output);
+        using var lineLog = lineLogFile is null ? null : OpenLineLog(lineLogFile, output);
+        using var display = CiSystem.IsHere ? null : new RunProgressDisplay(output, request.Named, TimeProvider.System);
+        observer.Display = display;
+        IBuildObserver?[] observers = [observer, jsonLog, lineLog, display is null ? new CiObserver(output, TimeProvider.System) : null];
+        using var history = new SqliteHistory(SqliteHistory.DefaultFile);
+        var run = new BuildRun(request, SessionTransports.With(Credential), history, new CombinedObserver([.. observers.OfType<IBuildObserver>()]));
+        try
+        {
+            await run.RunAsync(cancellation);
+        }
+        finally
+        {
+            display?.Dispose();
+            foreach (var line in run.Record is { } record ? RunSummaryText.Of(record) : []) output.Remark(line, RunSummaryText.Tag);
+        }
+    }
+
+    private async Task PlanAsync(RequestMaker make, CommandOutput output, CancellationToken cancellation)
+    {
+        var request = await make(output, cancellation);
+        using var history = KnownHistory.Open();
+        var plan = await new BuildPlanner(request, SessionTransports.With(Credential), history.Store, new PipelineObserver(output)).PlanAsync(cancellation);
+        foreach (var step in plan) output.Object(step);
+    }
+
+    private static InternalJsonLog OpenJsonLog(string file, CommandOutput output) =>
+        new(Open(file, nameof(JsonLog)), error => output.Warning($"-JsonLog {file} cannot be written any more: {error.Message} The build goes on without it."));
+
+    private static LineLog OpenLineLog(string file, CommandOutput output) =>
+        new(Open(file, nameof(LogTo)), error => output.Warning($"-LogTo {file} cannot be written any more: {error.Message} The build goes on without it; Get-NixBuildLog has the logs."));
+
+    /// <summary>Begins a file that the user has named. A new one is for the user's eyes only: logs may have secrets.</summary>
+    private static FileStream Open(string file, string parameter)
+    {
+        try
+        {
+            return new(file, new FileStreamOptions
+            {
+                Mode = FileMode.Create,
+                Access = FileAccess.Write,
+                Share = FileShare.ReadWrite,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            });
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NixBuildFarmException($"{parameter}NotWritten", $"-{parameter} {file} cannot be written: {e.Message}", "Name a file in a folder that is there and yours.", e);
+        }
+    }
+
+    /// <summary>
+    /// Whether anybody sees the lines of logs in the information stream. The engine keeps a record of each line for hosts and jobs, also of
+    /// those that nobody asked to see, and logs may be larger than the memory.
+    /// </summary>
+    private bool IsLogSeen()
+    {
+        if (MyInvocation.BoundParameters.ContainsKey("InformationVariable")) return true;
+        var preference = MyInvocation.BoundParameters.TryGetValue("InformationAction", out var given) ? given : GetVariableValue("InformationPreference");
+        return LanguagePrimitives.TryConvertTo<ActionPreference>(preference, out var action) && action is not (ActionPreference.SilentlyContinue or ActionPreference.Ignore);
+    }
+
+    /// <summary>What makes the request. All that the session has to be asked for is asked here: a job goes on without it.</summary>
+    private RequestMaker Requester()
+    {
+        var named = AllNamed.ToArray();
+        var resolve = AllResolver();
+        var buildSettings = BuildSettings.OfBuild(Settings);
+        var outLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink);
+        var logFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath);
+        jsonLogFile = JsonLog is null ? null : this.FileOf(JsonLog);
+        lineLogFile = LogTo is null ? null : this.FileOf(LogTo);
+        isLogSeen = IsLogSeen();
+        var isCopyBackGiven = MyInvocation.BoundParameters.ContainsKey(nameof(CopyBack));
+        return async (output, cancellation) =>
+        {
+            var reading = NixConfiguration.ReadAsync(cancellation);
+            var builders = await SelectAsync(output, cancellation);
+            var configuration = await reading;
+            return new()
+            {
+                Builders = builders,
+                Evaluate = token => resolve(builders, output, token),
+                Named = named,
+                KeepGoing = KeepGoing,
+                MaxAttempts = Retry,
+                MaxSilentTime = MaxSilentTime,
+                Timeout = Timeout,
+                Cores = Cores,
+                Hedge = Hedge,
+                CopyBack = CopyBack,
+                IsCopyBackGiven = isCopyBackGiven,
+                MaxUpload = MaxUpload,
+                OutLink = outLink,
+                // As nix build counts, or nix-build.
+                SecondLinkNumber = ParameterSetName is InstallableSet or ExpressionSet ? 1 : 2,
+                PostBuildHook = configuration.PostBuildHook,
+                Settings = buildSettings,
+                LogFolder = logFolder,
+                BuildersUseSubstitutes = configuration.BuildersUseSubstitutes,
+            };
+        };
+    }
+
+    private IEnumerable<string> AllNamed => Named.Concat(givenResults.Select(result => result.Name));
+
+    /// <summary>What asks Nix for what the parameters name, and adds what came down the pipeline.</summary>
+    private Resolver AllResolver()
+    {
+        if (givenResults.Count == 0) return MakeResolver();
+        var resolve = ParameterSetName == ResultSet ? null : MakeResolver();
+        string[] paths = [.. givenResults.Select(result => result.DerivationPath).Distinct()];
+        return async (builders, output, cancellation) =>
+        {
+            var again = InstallableResolver.ResolveDerivations(paths);
+            return resolve is null ? again : [.. await resolve(builders, output, cancellation), .. again];
+        };
+    }
+
+    private async Task<IReadOnlyList<NixBuilder>> SelectAsync(CommandOutput output, CancellationToken cancellation)
+    {
+        var selected = givenBuilders.Count > 0
+            ? await BuilderSelection.FromAsync(givenBuilders, output, cancellation)
+            : await ConfiguredBuilders.ReadAsync(output, cancellation);
+        foreach (var builder in selected.Where(builder => !IsUsed(builder))) output.Verbose($"{builder.Name} is disabled and takes no part; name it to use it: -Builder {builder.Name}");
+        var excluded = ExcludeBuilder.Select(name => WildcardPattern.Get(name, WildcardOptions.IgnoreCase)).ToArray();
+        NixBuilder[] builders = [.. selected.Where(builder => IsUsed(builder) && !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name)))];
+        return builders.Length > 0
+            ? builders
+            : throw new NixBuildFarmException("NoBuilder", "No builder is left for this build.", "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal. One that is disabled has to be named: Get-NixBuilder ruby.");
+    }
+
+    /// <summary>A builder that is disabled is used where somebody has named it, and not where it is one of many.</summary>
+    private static bool IsUsed(NixBuilder builder) => builder.Enabled || builder.IsNamed;
+}

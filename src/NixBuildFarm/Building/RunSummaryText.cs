@@ -1,0 +1,66 @@
+using NixBuildFarm.History;
+using NixBuildFarm.Hosting;
+using NixBuildFarm.Reporting;
+
+namespace NixBuildFarm.Building;
+
+/// <summary>What a person wants to know when a run has ended, in a few lines.</summary>
+internal static class RunSummaryText
+{
+    /// <summary>The tag of the summary in the information stream.</summary>
+    public const string Tag = "NixBuildSummary";
+
+    private const int BuildersShown = 8;
+    private const int FailuresShown = 5;
+    private const int SlowShown = 3;
+    private const double LongEvaluation = 1;
+
+    /// <summary>A build is slow that took this much longer than expected, as a factor and in seconds.</summary>
+    private const double SlowFactor = 1.5, SlowSeconds = 5;
+
+    /// <summary>The lines; none where nothing was to be done.</summary>
+    public static IReadOnlyList<string> Of(RunRecord run)
+    {
+        var report = run.ToReport();
+        var todo = report.Jobs.Where(job => job.Status != NixBuildStatus.AlreadyValid).ToArray();
+        if (todo.Length == 0) return [];
+        return [Headline(report, todo), .. Builders(report), .. Slow(report), .. Failures(report)];
+    }
+
+    private static string Headline(RunReport report, ReportJob[] todo)
+    {
+        var done = todo.Count(job => job.Status.IsSuccess());
+        var fetched = todo.Count(job => job.Status == NixBuildStatus.Substituted);
+        var bound = report.LowerBound is > 0 and var seconds
+            ? FormattableString.Invariant($", {report.Makespan / seconds:0.00} × the lower bound of {Display.Span(TimeSpan.FromSeconds(seconds))}")
+            : "";
+        var evaluation = report.EvaluationSeconds >= LongEvaluation ? $" ({Display.Span(TimeSpan.FromSeconds(report.EvaluationSeconds))} of it evaluation)" : "";
+        return $"{done} of {todo.Length} done{(fetched > 0 ? $" ({fetched} fetched)" : "")} in {Display.Span(TimeSpan.FromSeconds(report.Seconds))}{evaluation}{bound}; {Display.Bytes(report.SuppliedBytes)} sent.";
+    }
+
+    private static IEnumerable<string> Builders(RunReport report)
+    {
+        var working = report.Builders.Where(builder => builder is { Kind: "builder", Builds: > 0 }).OrderByDescending(builder => builder.BusySeconds).ToArray();
+        var width = working.Take(BuildersShown).Select(builder => builder.Name.Length).DefaultIfEmpty(0).Max();
+        foreach (var builder in working.Take(BuildersShown))
+        {
+            yield return FormattableString.Invariant($"  {builder.Name.PadRight(width)}  {builder.Builds,4} built  {100 * builder.Utilisation,3:0} % busy  {Display.Bytes(builder.SuppliedBytes),9} received");
+        }
+        if (working.Length > BuildersShown) yield return $"  and {working.Length - BuildersShown} more builders";
+    }
+
+    private static IEnumerable<string> Slow(RunReport report) => report.Jobs
+        .Where(job => job is { Status: NixBuildStatus.Built, ExpectedSeconds: > 0 } && job.Seconds > SlowFactor * job.ExpectedSeconds && job.Seconds - job.ExpectedSeconds > SlowSeconds)
+        .OrderByDescending(job => job.Seconds - job.ExpectedSeconds).Take(SlowShown)
+        .Select(job => $"  Slower than expected: {job.Name} took {Display.Span(TimeSpan.FromSeconds(job.Seconds))} on {report.Builders[job.Builder ?? 0].Name}, not {Display.Span(TimeSpan.FromSeconds(job.ExpectedSeconds ?? 0))}");
+
+    private static IEnumerable<string> Failures(RunReport report)
+    {
+        var failed = report.Jobs.Where(job => job.Status is NixBuildStatus.Failed or NixBuildStatus.TimedOut or NixBuildStatus.NoEligibleBuilder).ToArray();
+        foreach (var job in failed.Take(FailuresShown))
+        {
+            yield return job.LogPath is null ? $"  {job.Status}: {job.Name}" : $"  {job.Status}: {job.Name}. Its log: Get-NixBuildLog {job.Name} -Run {report.RunId}";
+        }
+        if (failed.Length > FailuresShown) yield return $"  and {failed.Length - FailuresShown} more: Get-NixBuild {report.RunId} -Result | Where-Object Success -eq $false";
+    }
+}

@@ -1,0 +1,98 @@
+using System.Management.Automation;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Hosting;
+
+namespace NixBuildFarm.History;
+
+/// <summary>
+/// <para type="synopsis">Forgets past runs with their logs, and what was learnt from them.</para>
+/// </summary>
+[Cmdlet(VerbsCommon.Clear, "NixBuildHistory", DefaultParameterSetName = TimeSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
+[OutputType(typeof(NixBuildRun))]
+public sealed class ClearNixBuildHistoryCommand : AsyncCommand
+{
+    private const string TimeSet = "Before";
+    private const string RunSet = "Run";
+
+    /// <summary>A run without a record may still be under way.</summary>
+    private static readonly TimeSpan LongestSilence = TimeSpan.FromDays(1);
+
+    private readonly List<string> runs = [];
+
+    /// <summary>Ids of runs, or beginnings of them. What was learnt from them stays.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = RunSet, ValueFromPipelineByPropertyName = true)]
+    [Alias("RunId", "Id")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(RunCompleter))]
+    public string[] Run { get; set; } = [];
+
+    /// <summary>Only what is older; without it, everything.</summary>
+    [Parameter(ParameterSetName = TimeSet)]
+    public DateTimeOffset? Before { get; set; }
+
+    /// <summary>What was learnt of durations and bandwidths stays.</summary>
+    [Parameter(ParameterSetName = TimeSet)]
+    public SwitchParameter KeepEstimate { get; set; }
+
+    /// <summary>Writes the runs that are forgotten.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private bool ForgetsWhatWasLearnt => ParameterSetName == TimeSet && !KeepEstimate;
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => runs.AddRange(Run);
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        // Nothing through the pipeline asks to forget nothing, not everything.
+        if (MyInvocation.ExpectingInput && runs.Count == 0) return;
+        IReadOnlyList<RunSummary> forgotten = [];
+        Await((output, _) =>
+        {
+            using var history = KnownHistory.Open();
+            var chosen = history.Choose(runs, new() { Before = Before }, output);
+            forgotten = [.. chosen.Where(run => run.State != RunState.Running)];
+            foreach (var run in chosen.Except(forgotten)) output.Warning($"The run {run.Id} goes on, and is not forgotten.");
+            return Task.CompletedTask;
+        });
+        if (ParameterSetName == RunSet && forgotten.Count == 0) return;
+        if (!ShouldProcess(What(forgotten.Count), "Forget")) return;
+        Await((output, cancellation) =>
+        {
+            Forget(forgotten, cancellation);
+            if (PassThru)
+            {
+                foreach (var run in forgotten) output.Object(NixBuildRun.Of(run));
+            }
+            return Task.CompletedTask;
+        });
+    }
+
+    private string What(int count) =>
+        $"{count} run{(count == 1 ? "" : "s")} with logs{(ForgetsWhatWasLearnt ? ", and what was learnt of durations" : "")}{(Before is { } moment ? $", before {moment.LocalDateTime:yyyy-MM-dd HH:mm}" : "")}";
+
+    private void Forget(IReadOnlyList<RunSummary> forgotten, CancellationToken cancellation)
+    {
+        using var history = KnownHistory.Open();
+        var archive = new LogArchive(history.Store, LogArchive.DefaultFolder);
+        try
+        {
+            // Logs first: what is left when this is interrupted is still listed, and can be cleared again.
+            if (ParameterSetName == TimeSet)
+            {
+                var abandoned = DateTimeOffset.UtcNow - LongestSilence;
+                archive.Delete(archive.AbandonedBefore(Before is { } moment && moment < abandoned ? moment : abandoned));
+            }
+            archive.Delete(forgotten.Select(run => run.Id));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NixBuildFarmException("LogNotDeleted", $"Logs could not be deleted: {e.Message}", "Look at the permissions of the folder.", e);
+        }
+        cancellation.ThrowIfCancellationRequested();
+        history.Store.RemoveRuns([.. forgotten.Select(run => run.Id)]);
+        if (ForgetsWhatWasLearnt) history.Store.RemoveObservations(Before);
+    }
+}

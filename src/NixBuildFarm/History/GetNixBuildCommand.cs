@@ -1,0 +1,89 @@
+using System.Management.Automation;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Hosting;
+
+namespace NixBuildFarm.History;
+
+/// <summary>
+/// <para type="synopsis">Lists past runs, the newest first, or what became of the derivations of each.</para>
+/// </summary>
+[Cmdlet(VerbsCommon.Get, "NixBuild")]
+[OutputType(typeof(NixBuildRun), typeof(NixBuildResult))]
+public sealed class GetNixBuildCommand : AsyncCommand
+{
+    private const int LogLines = 25;
+    private readonly List<string> runs = [];
+
+    /// <summary>Ids of runs, or beginnings of them.</summary>
+    [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
+    [Alias("RunId", "Id")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(RunCompleter))]
+    public string[] Run { get; set; } = [];
+
+    /// <summary>The newest so many of those that fit the rest.</summary>
+    [Parameter]
+    [ValidateRange(1, int.MaxValue)]
+    public int? Last { get; set; }
+
+    /// <summary>Runs that ended so, or go on.</summary>
+    [Parameter]
+    public RunState? State { get; set; }
+
+    /// <summary>Runs in which this builder worked; <c>*</c> and <c>?</c> stand for anything.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(BuilderNameCompleter))]
+    public string? Builder { get; set; }
+
+    /// <summary>Runs that began then or later.</summary>
+    [Parameter]
+    public DateTimeOffset? After { get; set; }
+
+    /// <summary>Runs that began before.</summary>
+    [Parameter]
+    public DateTimeOffset? Before { get; set; }
+
+    /// <summary>Runs with a derivation of this name; <c>*</c> and <c>?</c> stand for anything.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    public string? Name { get; set; }
+
+    /// <summary>Writes what became of the derivations, rather than the runs; with Name and Builder only of those that these fit.</summary>
+    [Parameter]
+    public SwitchParameter Result { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => runs.AddRange(Run);
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        // Nothing through the pipeline asks for nothing, not for all.
+        if (MyInvocation.ExpectingInput && runs.Count == 0) return;
+        Await((output, cancellation) =>
+        {
+            using var history = KnownHistory.Open();
+            var filter = new RunFilter { State = State, Builder = Builder, After = After, Before = Before, Name = Name, Newest = Last };
+            foreach (var run in history.Choose(runs, filter, output))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                if (Result) WriteResults(history.Run(run.Id), output);
+                else output.Object(NixBuildRun.Of(run));
+            }
+            return Task.CompletedTask;
+        });
+    }
+
+    private void WriteResults(RunRecord run, CommandOutput output)
+    {
+        var (name, builder) = (Pattern(Name), Pattern(Builder));
+        foreach (var result in run.ToResults(LogLines).Where(result => Fits(name, result.Name) && Fits(builder, result.Builder))) output.Object(result);
+    }
+
+    private static WildcardPattern? Pattern(string? text) => text is null ? null : WildcardPattern.Get(text, WildcardOptions.IgnoreCase);
+
+    private static bool Fits(WildcardPattern? pattern, string? text) => pattern is null || (text is not null && pattern.IsMatch(text));
+}

@@ -1,0 +1,207 @@
+using System.Management.Automation;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Hosting;
+
+namespace NixBuildFarm.Policies;
+
+/// <summary>
+/// Sets how builders are used, over what is configured: of the builders given, or farm-wide when none are.
+/// Nix's own configuration stays as it is.
+/// </summary>
+[Cmdlet(VerbsCommon.Set, "NixBuilderPolicy", DefaultParameterSetName = "Name", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(NixBuilder))]
+public sealed class SetNixBuilderPolicyCommand : AsyncCommand
+{
+    private readonly List<string> names = [];
+    private readonly List<NixBuilder> builders = [];
+
+    /// <summary>Names of configured builders, with wildcards.</summary>
+    [Parameter(Position = 0, ParameterSetName = "Name", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("HostName", "ComputerName")]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(BuilderNameCompleter))]
+    public string[]? Name { get; set; }
+
+    /// <summary>Builders as Get-NixBuilder gives them.</summary>
+    [Parameter(ParameterSetName = "Builder", Mandatory = true, ValueFromPipeline = true)]
+    [ValidateNotNull]
+    public NixBuilder[]? Builder { get; set; }
+
+    /// <summary>Builds at a time; 0: none.</summary>
+    [Parameter]
+    [ValidateRange(0, int.MaxValue)]
+    public int? MaxJobs { get; set; }
+
+    /// <summary>Cores that builds may use in all.</summary>
+    [Parameter]
+    [ValidateRange(1, int.MaxValue)]
+    public int? Cores { get; set; }
+
+    /// <summary>Cores that are kept free for the person at the machine.</summary>
+    [Parameter]
+    [ValidateRange(0, int.MaxValue)]
+    public int? Reserve { get; set; }
+
+    /// <summary>Speed relative to the other builders.</summary>
+    [Parameter]
+    [ValidateRange(0.001, 1000.0)]
+    public double? SpeedFactor { get; set; }
+
+    /// <summary>Whether runs use the builder when they are not told otherwise.</summary>
+    [Parameter]
+    public bool? Enabled { get; set; }
+
+    /// <summary>Takes no builds, even where it is named; <c>-Drain:$false</c> takes some again.</summary>
+    [Parameter]
+    public SwitchParameter Drain { get; set; }
+
+    /// <summary>The systems that it builds for, in place of those that are configured.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[]? System { get; set; }
+
+    /// <summary>Systems that it does not build for, although configured.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[]? ExcludeSystem { get; set; }
+
+    /// <summary>The features that it supports, in place of those that are configured.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[]? Feature { get; set; }
+
+    /// <summary>Names of derivations, with wildcards: it takes only these.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    public string[]? Match { get; set; }
+
+    /// <summary>Names of derivations, with wildcards: it takes none of these.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    public string[]? Exclude { get; set; }
+
+    /// <summary>Which of the outputs that it builds come home, where a build is not told otherwise.</summary>
+    [Parameter]
+    public CopyBack? CopyBack { get; set; }
+
+    /// <summary>Bytes per second that are sent to it at most.</summary>
+    [Parameter]
+    [ValidateRange(1, long.MaxValue)]
+    public long? MaxUpload { get; set; }
+
+    /// <summary>The private key file to log in with, in place of the one that is configured.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? IdentityFile { get; set; }
+
+    /// <summary>User (kept, the default) or Session (until this process ends; it wins).</summary>
+    [Parameter]
+    public PolicyScope Scope { get; set; } = PolicyScope.User;
+
+    /// <summary>Writes the builders as they will be used.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private BuilderPolicy Change => new()
+    {
+        MaxJobs = MaxJobs,
+        Cores = Cores,
+        Reserve = Reserve,
+        SpeedFactor = SpeedFactor,
+        Enabled = Enabled,
+        Drain = MyInvocation.BoundParameters.ContainsKey(nameof(Drain)) ? Drain.IsPresent : null,
+        System = System,
+        ExcludeSystem = ExcludeSystem,
+        Feature = Feature,
+        Match = Match,
+        Exclude = Exclude,
+        CopyBack = CopyBack,
+        MaxUpload = MaxUpload,
+        IdentityFile = IdentityFile is null ? null : this.FileOf(IdentityFile),
+    };
+
+    /// <inheritdoc/>
+    protected override void BeginProcessing()
+    {
+        if (Change.IsEmpty)
+        {
+            ThrowTerminatingError(new NixBuildFarmException("NothingToSet", "No setting is given.", "Give at least one, such as -MaxJobs or -Enabled.").ToErrorRecord());
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        if (ParameterSetName == "Builder") builders.AddRange(Builder!);
+        else names.AddRange(Name ?? []);
+    }
+
+    /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        // An empty pipeline names no builder. It must not turn into “all of them”.
+        if (names.Count > 0 || builders.Count > 0) SetForBuilders();
+        else if (!MyInvocation.ExpectingInput) SetFarmWide();
+    }
+
+    private void SetForBuilders()
+    {
+        if (names.Count > 0) builders.AddRange(Configured(names));
+        var confirmed = builders.DistinctBy(b => b.Name, StringComparer.OrdinalIgnoreCase).Where(b => ShouldSet(b.Name)).ToList();
+        if (confirmed.Count == 0) return;
+
+        var change = Change;
+        Update(set => confirmed.Aggregate(set, (changed, builder) => changed.With(builder.Name, change)), [.. confirmed.Select(b => b.Name)]);
+        Report(confirmed);
+    }
+
+    private void SetFarmWide()
+    {
+        if (!ShouldSet("every builder without a setting of its own")) return;
+        var change = Change;
+        Update(set => set.With(null, change), []);
+        if (PassThru) Report(Configured(names: null));
+    }
+
+    private bool ShouldSet(string target) => ShouldProcess(target, $"Set {Change} ({Scope})");
+
+    private IReadOnlyList<NixBuilder> Configured(IReadOnlyList<string>? names)
+    {
+        IReadOnlyList<NixBuilder> found = [];
+        Await(async (output, cancellation) =>
+        {
+            var all = await ConfiguredBuilders.ReadAsync(output, cancellation);
+            found = names is null ? all : all.Named(names, output);
+        });
+        return found;
+    }
+
+    private void Update(Func<PolicySet, PolicySet> change, IReadOnlyList<string> targets) => Await((output, cancellation) =>
+    {
+        PolicyStore.Default.Update(Scope, change, cancellation);
+        if (Scope == PolicyScope.User)
+        {
+            var session = PolicyStore.Default.Read(PolicyScope.Session);
+            foreach (var (target, stronger) in targets.Select(t => (t, session.For(t))).DefaultIfEmpty(("every builder", session.FarmWide)))
+            {
+                if (stronger.Hides(Change)) output.Warning($"{target}: the policy of this session ({stronger}) stays in force until it is reset.");
+            }
+        }
+        return Task.CompletedTask;
+    });
+
+    private void Report(IReadOnlyList<NixBuilder> changed)
+    {
+        if (!PassThru) return;
+        Await((output, _) =>
+        {
+            foreach (var builder in PolicyStore.Default.ApplyTo(changed)) output.Object(builder);
+            return Task.CompletedTask;
+        });
+    }
+}
