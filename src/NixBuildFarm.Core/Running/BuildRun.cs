@@ -124,7 +124,7 @@ public sealed class BuildRun
         var staying = request.Builders.Where(builder => !builder.IsLocal && request.CopyBackOf(builder) == CopyBack.None).Select(builder => builder.Name).ToHashSet();
         string[] builders = [.. results.Where(result => result is { Status: NixBuildStatus.Built, Builder: { } builder } && staying.Contains(builder)).Select(result => result.Builder!).Distinct().Order()];
         if (builders.Length == 0) return;
-        observer.Degraded($"What was built stays on {string.Join(", ", builders)}, where no root keeps it: it is there until garbage is collected. Copy-NixStorePath -From brings it home.");
+        observer.Degraded($"What was built stays on {string.Join(", ", builders)}, where no root keeps it: it is there until garbage is collected. Copy-NixStorePath -From brings it home, with -NoCheckSignature where it is not signed.");
     }
 
     private async Task BuildAsync(RunJobs jobs, BuilderSession local, FarmConnector connector, RemoteBuilders remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)

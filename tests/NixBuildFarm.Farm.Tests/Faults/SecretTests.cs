@@ -25,10 +25,11 @@ public sealed class SecretTests(TestFarm farm) : IDisposable
         await File.WriteAllTextAsync(Path.Combine(session.Folder, "machines"), $"ssh-ng://nix:{Password}@ruby x86_64-linux - 1\n", TestContext.Current.CancellationToken);
 
         var said = new StringBuilder();
+        // With -Debug, PowerShell asks at each warning whether to go on.
         var build = Run($$"""
             [pscustomobject] @{ HostName = 'ruby'; User = 'nix'; IdentityFile = '{{open}}' }, [pscustomobject] @{ HostName = 'kana'; User = 'nix'; IdentityFile = '{{locked}}' } |
                 Import-NixBuilder |
-                Invoke-NixDistributedBuild -Path two.nix -KeepGoing -JsonLog build.json -Verbose -Debug -InformationAction Continue
+                Invoke-NixDistributedBuild -Path two.nix -KeepGoing -JsonLog build.json -Verbose -Debug -InformationAction Continue -WarningAction Continue
             """);
         Run("Get-NixBuilder -Path machines -Verbose -Debug | Test-NixBuilder -Verbose -Debug");
         Run("Set-NixBuilderPolicy ruby -MaxJobs 1 -Scope User -Verbose -Debug; Get-NixBuilder | ConvertTo-Json -Depth 6");
