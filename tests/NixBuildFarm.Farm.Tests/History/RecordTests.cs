@@ -89,8 +89,9 @@ public sealed class RecordTests : IDisposable
     [Fact]
     public void A_run_that_met_an_error_is_kept_with_the_reason()
     {
-        session.Write("linked", """package "top" (sleep 0) [ ]""");
-        File.WriteAllText(Path.Combine(session.Folder, "result"), "not a link");
+        session.Write("linked", """[ (package "top" (sleep 0) [ ]) (package "other" (sleep 0) [ ]) ]""");
+        // That this link is wanted is known only after the evaluation, when the run has begun.
+        File.WriteAllText(Path.Combine(session.Folder, "result-2"), "not a link");
 
         session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path linked.nix -OutLink result");
 
