@@ -42,7 +42,7 @@ internal static class Targets
         new(
             "messages and result of a build",
             [
-                [.. Greeting, .. Wire(0x53545254UL, 1, 3, 105, "building", 1, 1, "x", 0, 0x52534c54UL, 1, 101, 1, 1, "a line", 0x53544f50UL, 1, Last, 0, "", 1, 0, 0, 0, 0, 0, 0)],
+                [.. Greeting, .. Wire(0x53545254UL, 1, 3, 105, "building", 1, 1, "x", 0, 0x52534c54UL, 1, 101, 1, 1, "a line", 0x53544f50UL, 1, Last, 1, Path + ".drv!*", 0, "", 1, 0, 0, 0, 0, 0, 0)],
                 [.. Greeting, .. Wire(0x52534c54UL, 1, 101, 1, 1, new string('x', 70_000), 0x6f6c6d67UL, new string('y', 70_000), Last, 1, Path + ".drv!*", 3, new string('z', 70_000), 1, 0, 0, 0, 0, 0, 0)],
             ],
             input => Converse(input, (daemon, stop) => daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(StorePath.Parse(Path + ".drv"))], BuildMode.Normal, _ => { }, stop)),
