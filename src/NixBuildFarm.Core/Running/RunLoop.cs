@@ -509,7 +509,7 @@ internal sealed partial class RunLoop : IDisposable
             if (job.Goal is { } goal) await RegisterAsync(goal.RealisationsOf(outcome.Outputs));
             if (Hook is not null && status == NixBuildStatus.Built) await Hook.RunAsync(job.Path, outputs, stop.Token);
         }
-        catch (Exception e) when (e is NixBuildFarmException or IOException or KeyNotFoundException)
+        catch (Exception e) when (e is NixBuildFarmException or IOException)
         {
             trouble = e;
         }

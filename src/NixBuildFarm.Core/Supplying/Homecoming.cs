@@ -32,7 +32,7 @@ internal sealed class Homecoming<TFrom>(Func<IReadOnlyCollection<StorePath>, Tas
         {
             return await lot.Coming;
         }
-        catch (Exception e) when (lot.Derivations > 1 && e is NixBuildFarmException or IOException or KeyNotFoundException)
+        catch (Exception e) when (lot.Derivations > 1 && e is NixBuildFarmException or IOException)
         {
             // Which of the lot could not come nobody knows: each says so for itself.
             return await bringAsync(outputs);
