@@ -5,7 +5,7 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.Running;
 
 /// <summary>Tells failures of a derivation, which are final, from those of a builder, after which another may try.</summary>
-internal static class Recovery
+internal static class FailureClassifier
 {
     /// <summary>What a failed build means for the derivation.</summary>
     public static FailureKind KindOf(BuildResult result) => result.Status switch

@@ -4,27 +4,27 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Supplying;
 
 /// <summary>
-/// Brings outputs home. What a builder has made while its last outputs were on their way comes together: many small ones cost few
+/// Copies outputs back in lots: what a builder makes while its last outputs are on their way comes together, so that many small outputs cost few
 /// connections and round trips.
 /// </summary>
-/// <param name="bringAsync">Brings paths home, and says when they set out; fails when one of them cannot come.</param>
-/// <typeparam name="TFrom">What tells builders apart.</typeparam>
-/// <param name="atATime">How many such lots are on their way from one builder: a large output does not hold up small ones.</param>
-internal sealed class Homecoming<TFrom>(Func<IReadOnlyCollection<StorePath>, Task<DateTimeOffset>> bringAsync, int atATime)
-    where TFrom : notnull
+/// <param name="copyAsync">Copies paths back, and returns when it began; fails when one of them cannot come.</param>
+/// <param name="atATime">How many lots are on their way from one builder: a large output does not hold up small ones.</param>
+internal sealed class CopyBackQueue(Func<IReadOnlyCollection<StorePath>, Task<DateTimeOffset>> copyAsync, int atATime)
 {
     private readonly object gate = new();
-    private readonly Dictionary<TFrom, Lane> lanes = [];
+    private readonly Dictionary<string, Lane> lanes = [];
 
-    /// <summary>Brings outputs of one derivation home; returns when they are here, and says when they set out.</summary>
+    /// <summary>Copies the outputs of one derivation back; ends when they are here, and returns when their copy began.</summary>
+    /// <param name="builder">The name of the builder that made them.</param>
+    /// <param name="outputs">The paths.</param>
     /// <exception cref="NixBuildFarmException">They cannot come.</exception>
-    public async Task<DateTimeOffset> BringAsync(TFrom from, IReadOnlyCollection<StorePath> outputs)
+    public async Task<DateTimeOffset> CopyAsync(string builder, IReadOnlyCollection<StorePath> outputs)
     {
         Lot lot;
         lock (gate)
         {
-            if (!lanes.TryGetValue(from, out var lane)) lanes.Add(from, lane = new(atATime));
-            lot = lane.Next ??= new Lot(BringNextAsync(lane));
+            if (!lanes.TryGetValue(builder, out var lane)) lanes.Add(builder, lane = new(atATime));
+            lot = lane.Next ??= new Lot(CopyNextAsync(lane));
             lot.Paths.AddRange(outputs);
             lot.Derivations++;
         }
@@ -34,12 +34,12 @@ internal sealed class Homecoming<TFrom>(Func<IReadOnlyCollection<StorePath>, Tas
         }
         catch (Exception e) when (lot.Derivations > 1 && e is NixBuildFarmException or IOException)
         {
-            // Which of the lot could not come nobody knows: each says so for itself.
-            return await bringAsync(outputs);
+            // The error does not say which of the lot cannot come, so each is copied alone.
+            return await copyAsync(outputs);
         }
     }
 
-    private async Task<DateTimeOffset> BringNextAsync(Lane lane)
+    private async Task<DateTimeOffset> CopyNextAsync(Lane lane)
     {
         await Task.Yield(); // the caller holds the gate
         await lane.Turn.WaitAsync();
@@ -47,7 +47,7 @@ internal sealed class Homecoming<TFrom>(Func<IReadOnlyCollection<StorePath>, Tas
         {
             Lot lot;
             lock (gate) (lot, lane.Next) = (lane.Next!, null);
-            return await bringAsync(lot.Paths);
+            return await copyAsync(lot.Paths);
         }
         finally
         {
