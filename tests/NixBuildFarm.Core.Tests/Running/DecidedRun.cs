@@ -85,6 +85,9 @@ internal sealed class DecidedRun : IAsyncDisposable
         return Apply(new RunEvent.CameHome(copy, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch));
     }
 
+    /// <summary>Whether a builder that takes part has each input of a job.</summary>
+    public bool CanSupply(RunJob job) => job.Inputs.All(path => catalog.Find(path) is not null);
+
     /// <summary>A builder has the outputs of a job.</summary>
     public void Keep(RunJob job, BuilderSession session)
     {
