@@ -1,3 +1,4 @@
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.FollowUp;
 using NixBuildFarm.History;

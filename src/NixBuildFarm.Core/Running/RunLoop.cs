@@ -1,3 +1,4 @@
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Running;

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Running;

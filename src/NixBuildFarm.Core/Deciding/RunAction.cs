@@ -3,9 +3,9 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
-/// <summary>Something that the run has decided to do. <see cref="RunEffects"/> carries it out, and answers with events.</summary>
+/// <summary>Something that the run has decided to do. The run's effects carry it out, and answer with events.</summary>
 internal abstract record RunAction
 {
     private RunAction()

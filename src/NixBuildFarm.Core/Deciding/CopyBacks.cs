@@ -2,7 +2,7 @@ using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>Copies outputs back to the local store, and decides what becomes of a job whose outputs cannot come.</summary>
 internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebuilds)
@@ -46,7 +46,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
             case SuspectState.Lost:
                 FailWithBuilder(copy, error);
                 break;
-            case SuspectState.Answers when copy.Failures + 1 < facts.Request.MaxAttempts:
+            case SuspectState.Answers when copy.Failures + 1 < facts.Rules.MaxAttempts:
                 facts.Do(new RunAction.BringHome(copy with { Failures = copy.Failures + 1 }));
                 break;
             case SuspectState.None when Rebuilds.UselessPathOf(error) is null:
@@ -61,7 +61,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     private bool IsWanted(Attempt attempt)
     {
         if (attempt.Session.Builder.IsLocal) return false;
-        var wanted = facts.Request.CopyBackOf(attempt.Session.Builder);
+        var wanted = facts.Rules.CopyBackOf(attempt.Session.Builder);
         return wanted == CopyBack.All || (wanted == CopyBack.Requested && attempt.Job.IsRequested);
     }
 

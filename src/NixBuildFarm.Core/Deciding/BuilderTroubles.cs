@@ -2,10 +2,10 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>The circuit breaker of each builder, what last went wrong with it, and what of that later runs are to know.</summary>
-internal sealed class BuilderTroubles(RunFacts facts, RunHistory history, IEnumerable<BuilderTrouble> known)
+internal sealed class BuilderTroubles(RunFacts facts, ILessons lessons, IEnumerable<BuilderTrouble> known)
 {
     private readonly Dictionary<string, CircuitBreaker> breakers = known.ToDictionary(trouble => trouble.Builder, trouble => new CircuitBreaker(trouble.Openings));
     private readonly Dictionary<string, string> reasons = [];
@@ -35,14 +35,14 @@ internal sealed class BuilderTroubles(RunFacts facts, RunHistory history, IEnume
     public void Record(NixBuilder builder, string reason)
     {
         var breaker = BreakerOf(builder);
-        if (!builder.IsLocal) history.Note(new BuilderTrouble { Builder = builder.Name, Openings = breaker.Openings, Until = facts.Clock.UtcNow + breaker.Pause, Reason = reason });
+        if (!builder.IsLocal) lessons.Note(new BuilderTrouble { Builder = builder.Name, Openings = breaker.Openings, Until = facts.Clock.UtcNow + breaker.Pause, Reason = reason });
     }
 
     /// <summary>The builder has built something: it is healthy.</summary>
     public void Clear(NixBuilder builder)
     {
         var breaker = BreakerOf(builder);
-        if (breaker.Openings > 0 && !builder.IsLocal) history.Note(new BuilderTrouble { Builder = builder.Name, Openings = 0, Until = facts.Clock.UtcNow, Reason = "" });
+        if (breaker.Openings > 0 && !builder.IsLocal) lessons.Note(new BuilderTrouble { Builder = builder.Name, Openings = 0, Until = facts.Clock.UtcNow, Reason = "" });
         breaker.Close();
     }
 }

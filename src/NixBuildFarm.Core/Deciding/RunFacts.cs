@@ -5,7 +5,7 @@ using NixBuildFarm.Scheduling;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>
 /// What all parts of a run decide on: its jobs, builders, scheduler and time; and where they put the actions that they decide. Only the run's
@@ -18,22 +18,22 @@ internal sealed class RunFacts
     private bool isStopped;
 
     public RunFacts(
-        BuildRequest request,
-        RunJobs jobs,
+        RunRules rules,
+        IReadOnlyList<RunJob> jobs,
+        JobGraph graph,
         BuilderSession local,
         IReadOnlyList<BuilderSession> farm,
         RunEstimates estimates,
         PathCatalog catalog,
-        RunReporter reporter,
         RunClock clock)
     {
         this.farm = [.. farm];
-        (Request, Jobs, Local, Estimates, Catalog, Reporter, Clock) = (request, jobs.Jobs, local, estimates, catalog, reporter, clock);
-        Scheduler = new(jobs.Graph, [.. farm.Select(Describe)], estimates.Current, request.Scheduling);
+        (Rules, Jobs, Local, Estimates, Catalog, Clock) = (rules, jobs, local, estimates, catalog, clock);
+        Scheduler = new(graph, [.. farm.Select(Describe)], estimates.Current, rules.Scheduling);
     }
 
-    /// <summary>What was asked for, and the user's rules.</summary>
-    public BuildRequest Request { get; }
+    /// <summary>What the user has laid down.</summary>
+    public RunRules Rules { get; }
 
     /// <summary>The jobs, by index.</summary>
     public IReadOnlyList<RunJob> Jobs { get; }
@@ -51,7 +51,7 @@ internal sealed class RunFacts
     public PathCatalog Catalog { get; }
 
     /// <summary>Tells the user.</summary>
-    public RunReporter Reporter { get; }
+    public required RunReporter Reporter { get; init; }
 
     /// <summary>The time.</summary>
     public RunClock Clock { get; }
@@ -81,7 +81,7 @@ internal sealed class RunFacts
     public void Fail(RunJob job, NixBuildStatus status, Attempt? attempt = null, BuildOutcome? outcome = null, string? error = null)
     {
         Reporter.End(job, status, attempt, outcome, error);
-        if (!Request.KeepGoing) Stop();
+        if (!Rules.KeepGoing) Stop();
     }
 
     /// <summary>Ends the run with an error.</summary>

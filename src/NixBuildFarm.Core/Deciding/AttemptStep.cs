@@ -1,4 +1,4 @@
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>
 /// How far an attempt is:

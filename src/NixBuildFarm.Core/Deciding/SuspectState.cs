@@ -1,4 +1,4 @@
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>How the builder is that an error names.</summary>
 internal enum SuspectState

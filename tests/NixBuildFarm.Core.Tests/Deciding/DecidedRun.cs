@@ -1,4 +1,6 @@
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.History;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
@@ -7,7 +9,7 @@ using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Deciding;
 
 /// <summary>A run whose actions nothing carries out: the test reads them, and applies events of its own.</summary>
 internal sealed class DecidedRun : IAsyncDisposable
@@ -44,7 +46,7 @@ internal sealed class DecidedRun : IAsyncDisposable
         var jobs = await RunJobs.FindAsync([new(requested, [])], farm, Task.FromResult(local), cancellation);
         var estimates = await decided.history.EstimateAsync(jobs.Graph, request.Builders);
         var reporter = new RunReporter(farm, "run", jobs.Jobs.Count, clock);
-        decided.facts = new(request, jobs, local, [.. decided.sessions.Skip(1).Take(on.Length)], estimates, decided.catalog, reporter, clock) { Stopping = cancellation };
+        decided.facts = new(request.Rules, jobs.Jobs, jobs.Graph, local, [.. decided.sessions.Skip(1).Take(on.Length)], estimates, decided.catalog, clock) { Reporter = reporter, Stopping = cancellation };
         decided.Run = new(decided.facts, decided.history, []);
         before?.Invoke(decided);
         decided.Run.Begin();

@@ -2,7 +2,7 @@ using NixBuildFarm.Observing;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>One try at a derivation on one builder, from the supply of its inputs to its result.</summary>
 internal sealed class Attempt(RunJob job, BuilderSession session, int builder, int cores, DateTimeOffset begun, CancellationToken run) : IDisposable

@@ -1,7 +1,7 @@
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>The builders that may still join, and the jobs that wait for one of them because no builder of the farm may take them.</summary>
 internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)

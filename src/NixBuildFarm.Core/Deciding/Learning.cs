@@ -1,9 +1,9 @@
 using NixBuildFarm.Scheduling;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>What builds and transfers of this run teach about others, in this run and in later ones.</summary>
-internal sealed class Learning(RunFacts facts, RunHistory history)
+internal sealed class Learning(RunFacts facts, ILessons lessons)
 {
     /// <summary>By how much a bandwidth has to change to be worth a new plan.</summary>
     private const double Worth = 0.25;
@@ -15,7 +15,7 @@ internal sealed class Learning(RunFacts facts, RunHistory history)
         // The name of a download says nothing of its size.
         if (job.IsFixedOutput || job.IsBuiltin || attempt is not { BuildBegun: { } begun, BuildEnded: { } ended }) return;
         var seconds = Math.Max(0.001, (ended - begun).TotalSeconds);
-        history.Note(new BuildObservation
+        lessons.Note(new BuildObservation
         {
             Package = PackagePriors.KeyOf(job),
             System = job.System,
@@ -36,7 +36,7 @@ internal sealed class Learning(RunFacts facts, RunHistory history)
         var builder = facts.IndexOf(transfer.Builder);
         if (builder < 0 || facts.Scheduler.StatusOf(builder) != BuilderStatus.Online) return;
         var before = facts.Scheduler.DescriptionOf(builder);
-        var now = history.WithBandwidth(before);
+        var now = lessons.WithBandwidth(before);
         if (Differs(before.DownloadBandwidth, now.DownloadBandwidth) || Differs(before.UploadBandwidth, now.UploadBandwidth))
         {
             facts.Apply(new SchedulingEvent.BuilderChanged(facts.Clock.Now, builder, now));

@@ -2,7 +2,7 @@ using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>Outputs that are copied back to the local store.</summary>
 /// <param name="Attempt">The attempt that made them.</param>

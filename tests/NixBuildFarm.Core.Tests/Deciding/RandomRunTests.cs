@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Core.Tests.Running;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
@@ -7,7 +9,7 @@ using NixBuildFarm.Running;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Deciding;
 
 /// <summary>Runs in which anything may fail, in any order. What the run decides is answered at random.</summary>
 public class RandomRunTests

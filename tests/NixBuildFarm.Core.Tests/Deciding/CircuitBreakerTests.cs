@@ -1,7 +1,7 @@
 using NixBuildFarm.History;
-using NixBuildFarm.Running;
+using NixBuildFarm.Deciding;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Deciding;
 
 public class CircuitBreakerTests
 {

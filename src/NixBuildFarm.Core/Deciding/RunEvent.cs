@@ -3,7 +3,7 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Sessions;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>Something that happened beside the run's loop. The loop applies events one at a time, in the order in which they arrive.</summary>
 internal abstract record RunEvent

@@ -3,7 +3,7 @@ using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>
 /// Decides what a run does: applies events, tells the scheduler, and turns what follows into actions, which lie in <see cref="RunFacts"/>. It
@@ -20,17 +20,17 @@ internal sealed class LiveRun
     private readonly Learning learning;
     private bool hasToldOfLogs;
 
-    public LiveRun(RunFacts facts, RunHistory history, IEnumerable<BuilderTrouble> known)
+    public LiveRun(RunFacts facts, ILessons lessons, IEnumerable<BuilderTrouble> known)
     {
         this.facts = facts;
         attempts = new(facts);
         var rebuilds = new Rebuilds(facts, attempts);
         copyBacks = new(facts, attempts, rebuilds);
-        troubles = new(facts, history, known);
+        troubles = new(facts, lessons, known);
         pending = new(facts, troubles);
         Membership = new(facts, attempts, rebuilds, copyBacks, troubles, pending);
         failures = new(facts, attempts, rebuilds, Membership);
-        learning = new(facts, history);
+        learning = new(facts, lessons);
     }
 
     /// <summary>Which builders take part.</summary>

@@ -1,10 +1,12 @@
 using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Core.Tests.Running;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Running;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Deciding;
 
 /// <summary>What a run decides on each event. No build, no connection and no time is involved.</summary>
 public sealed class LiveRunTests : IDisposable

@@ -1,8 +1,8 @@
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Scheduling;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Deciding;
 
 public class FailureClassifierTests
 {

@@ -2,7 +2,7 @@ using System.Globalization;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>Tells failures of a derivation, which are final, from those of a builder, after which another may try.</summary>
 internal static class FailureClassifier

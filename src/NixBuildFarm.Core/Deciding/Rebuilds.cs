@@ -3,7 +3,7 @@ using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>
 /// Has outputs built again that are lost with their builder, damaged where they lie, or that a builder cannot give. Damaged ones are built

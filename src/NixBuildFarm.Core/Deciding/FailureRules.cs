@@ -4,7 +4,7 @@ using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>
 /// What follows a failed attempt: the job fails for good, or is tried again, here or elsewhere, as long as attempts are left; and what that

@@ -4,7 +4,7 @@ using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Sessions;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>Which builders take part: they join late, are lost, come back, or are quarantined for a while.</summary>
 internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds rebuilds, CopyBacks copyBacks, BuilderTroubles troubles, PendingBuilders pending)

@@ -1,6 +1,6 @@
 using NixBuildFarm.History;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>
 /// Decides when a builder is quarantined, for how long, and how long jobs wait for it: a builder that fails fast would otherwise attract job

@@ -1,4 +1,4 @@
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>A builder that is to be connected.</summary>
 /// <param name="Cause">Why.</param>

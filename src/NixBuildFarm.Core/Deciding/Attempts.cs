@@ -2,7 +2,7 @@ using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>The attempts of a run that are under way, and the record of those that failed.</summary>
 internal sealed class Attempts(RunFacts facts)
@@ -21,7 +21,7 @@ internal sealed class Attempts(RunFacts facts)
     {
         var session = facts.Farm[builder];
         facts.Reporter.Decided($"{job.Name} → {session}: {reason}");
-        var allowed = facts.Request.CoresFor(session.Builder, cores);
+        var allowed = facts.Rules.CoresFor(session.Builder, cores);
         var counted = allowed > 0 ? allowed : cores;
         var scheduler = facts.Scheduler;
         var attempt = new Attempt(job, session, builder, allowed, facts.Clock.UtcNow, facts.Stopping)
@@ -82,7 +82,7 @@ internal sealed class Attempts(RunFacts facts)
     });
 
     /// <summary>Whether a job has no attempts left.</summary>
-    public bool AreUsedUp(RunJob job) => job.Tries >= facts.Request.MaxAttempts;
+    public bool AreUsedUp(RunJob job) => job.Tries >= facts.Rules.MaxAttempts;
 
     /// <summary>Gives a job up that has no attempts left.</summary>
     public void GiveUp(Attempt last)
