@@ -5,7 +5,7 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>Copies outputs back to the local store, and decides what becomes of a job whose outputs cannot come.</summary>
-internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebuilds)
+internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebuilds, PendingBuilders builders)
 {
     /// <summary>How many have not ended.</summary>
     public int Pending { get; private set; }
@@ -58,6 +58,9 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         }
     }
 
+    /// <summary>Whether there is, or may come, a builder beside the one that cannot give the outputs.</summary>
+    private bool HasOtherBuilder => facts.Scheduler.Builders.Count > 1 || builders.AreConnecting;
+
     private bool IsWanted(Attempt attempt)
     {
         if (attempt.Session.Builder.IsLocal) return false;
@@ -84,8 +87,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     private void BuildElsewhere(CopyHome copy, Exception error)
     {
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
-        var scheduler = facts.Scheduler;
-        if (!job.IsRequested || job.HasEnded || scheduler.StateOf(job.Index) != JobState.Done || job.Last != attempt || scheduler.Builders.Count < 2)
+        if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last != attempt || !HasOtherBuilder)
         {
             GiveUp(copy, error);
             return;
@@ -107,7 +109,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         GiveUp(copy, error);
         if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
         attempts.RecordFailure(attempt, error.Message);
-        if (attempt.Session.IsGivenUp && facts.Scheduler.Builders.Count > 1) rebuilds.Exclude(job.Index, attempt.Builder);
+        if (attempt.Session.IsGivenUp && HasOtherBuilder) rebuilds.Exclude(job.Index, attempt.Builder);
         if (attempts.AreUsedUp(job)) attempts.GiveUp(attempt);
     }
 }

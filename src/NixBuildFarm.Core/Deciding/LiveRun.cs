@@ -25,9 +25,9 @@ internal sealed class LiveRun
         this.facts = facts;
         attempts = new(facts);
         var rebuilds = new Rebuilds(facts, attempts);
-        copyBacks = new(facts, attempts, rebuilds);
         troubles = new(facts, lessons, known);
         pending = new(facts, troubles);
+        copyBacks = new(facts, attempts, rebuilds, pending);
         Membership = new(facts, attempts, rebuilds, copyBacks, troubles, pending);
         failures = new(facts, attempts, rebuilds, Membership);
         learning = new(facts, lessons);

@@ -10,6 +10,9 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
     private int pending;
     private int connecting;
 
+    /// <summary>Whether a builder of the farm still connects that has not taken part yet.</summary>
+    public bool AreConnecting => connecting > 0;
+
     /// <summary>Registers a builder that may join.</summary>
     public PendingConnection Add(PendingConnection connection)
     {

@@ -5,6 +5,7 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Running;
+using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Core.Tests.Deciding;
 
@@ -164,6 +165,21 @@ public sealed class LiveRunTests : IDisposable
         Assert.Equal(1 - attempt.Builder, run.Started[1].Builder);
 
         RunEvent Answered(CopyHome failed) => new RunEvent.BuilderAnswered(attempt.Session, error, Answers: true, new RunEvent.CopyBackFailed(failed, null, null, error));
+    }
+
+    [Fact]
+    public async Task A_job_whose_outputs_are_damaged_is_built_by_a_builder_that_still_connects()
+    {
+        PendingConnection expected = null!;
+        await using var run = await DecidedRun.BeginAsync(
+            farm, farm.Derivation("top"), ["ruby"], request => request with { Builders = [farm["ruby"].Builder, farm["kana"].Builder] }, before: run => expected = run.Run.Expect());
+        var copy = Assert.Single(run.Succeed(Assert.Single(run.Started)).OfType<RunAction.BringHome>()).Copy;
+        run.Apply(new RunEvent.CopyBackFailed(copy, null, null, new DamagedPathException("ruby", copy.Outputs[0], new IOException("It is longer."))));
+        Assert.Empty(farm.Results);
+
+        run.Apply(new RunEvent.BuilderConnected(expected, await run.ConnectAsync(farm["kana"]), []));
+
+        Assert.Equal("kana", run.Started[1].Session.Builder.Name);
     }
 
     [Fact]
