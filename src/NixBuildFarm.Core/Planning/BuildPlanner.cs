@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
@@ -59,7 +60,7 @@ public sealed class BuildPlanner
 
     private IReadOnlyList<NixBuildPlan> Plan(RunJobs jobs, NixBuilder[] farm, RunEstimates estimates, CancellationToken cancellation)
     {
-        var scheduler = new Scheduler(jobs.Graph, estimates.Farm, estimates.Current, request.Scheduling);
+        var scheduler = new Scheduler(jobs.Graph, estimates.Farm, estimates.Current, request.Rules.Scheduling);
         foreach (var job in jobs.Jobs.Where(job => job.IsSubstitution)) scheduler.Apply(new SchedulingEvent.JobResolved(0, job.Index, ExternalOutcome.Available));
         var reasons = new Dictionary<int, string>();
         var truth = new GraphDurations([.. estimates.Current.Select(e => e.Seconds)], [.. estimates.Current.Select(e => e.OutputBytes)]);
@@ -105,7 +106,7 @@ public sealed class BuildPlanner
         Builder = builder.Name,
         Start = TimeSpan.FromSeconds(entry.Start),
         End = TimeSpan.FromSeconds(entry.End),
-        Cores = request.CoresFor(builder, entry.Cores),
+        Cores = request.Rules.CoresFor(builder, entry.Cores),
         Why = why,
         IsRequested = job.IsRequested,
     };

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.FollowUp;
 using NixBuildFarm.Logs;
@@ -140,10 +141,3 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         said(message);
     }
 }
-
-/// <summary>What an attempt came to.</summary>
-/// <param name="Result">What the builder's daemon said.</param>
-/// <param name="Outputs">Where the outputs are, by name, as far as they are what was asked for.</param>
-/// <param name="LogPath">The file with the log; null where none could be made.</param>
-/// <param name="LogTail">The log's last lines.</param>
-internal sealed record BuildOutcome(BuildResult Result, IReadOnlyDictionary<string, StorePath> Outputs, string? LogPath, IReadOnlyList<string> LogTail);

@@ -1,8 +1,8 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.FollowUp;
-using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Running;
 
@@ -68,14 +68,14 @@ public sealed record BuildRequest
     /// <summary>The links; null: none are wanted.</summary>
     internal OutLinks? Links => OutLink is null ? null : new(OutLink, SecondLinkNumber);
 
-    /// <summary>Which of the outputs of a builder come home.</summary>
-    internal CopyBack CopyBackOf(NixBuilder builder) => IsCopyBackGiven ? CopyBack : builder.Policy.CopyBack ?? CopyBack;
-
-    /// <summary>How the scheduler works in this run, and in the plan of it.</summary>
-    internal SchedulerOptions Scheduling => new() { Moldable = true, Hedge = Hedge };
-
-    /// <summary>The cores that a build is allowed (<c>build-cores</c>), where the scheduler counts it with some.</summary>
-    internal int CoresFor(NixBuilder builder, int counted) =>
-        // Without knowing the machine's cores we cannot share them out: 0 leaves all of them to the build.
-        Cores ?? (builder.Cores is null ? 0 : counted);
+    /// <summary>What decisions depend on, in this run and in the plan of it.</summary>
+    internal RunRules Rules => new()
+    {
+        KeepGoing = KeepGoing,
+        MaxAttempts = MaxAttempts,
+        Cores = Cores,
+        CopyBack = CopyBack,
+        IsCopyBackGiven = IsCopyBackGiven,
+        Scheduling = new() { Moldable = true, Hedge = Hedge },
+    };
 }

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.FollowUp;
@@ -121,7 +122,7 @@ public sealed class BuildRun
     /// <summary>No root can be made on a builder over the protocol of its daemon.</summary>
     private void TellOfWhatStays(IReadOnlyList<NixBuildResult> results)
     {
-        var staying = request.Builders.Where(builder => !builder.IsLocal && request.CopyBackOf(builder) == CopyBack.None).Select(builder => builder.Name).ToHashSet();
+        var staying = request.Builders.Where(builder => !builder.IsLocal && request.Rules.CopyBackOf(builder) == CopyBack.None).Select(builder => builder.Name).ToHashSet();
         string[] builders = [.. results.Where(result => result is { Status: NixBuildStatus.Built, Builder: { } builder } && staying.Contains(builder)).Select(result => result.Builder!).Distinct().Order()];
         if (builders.Length == 0) return;
         observer.Degraded($"What was built stays on {string.Join(", ", builders)}, where no root keeps it: it is there until garbage is collected. Copy-NixStorePath -From brings it home, with -NoCheckSignature where it is not signed.");
@@ -147,26 +148,29 @@ public sealed class BuildRun
         await using var logs = new LogKeeper(local, observer.Decided, cancellation);
         using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
         var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs);
-        using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, remote.Troubles.Values, cancellation) { Hook = hook };
-        meter.Measured += loop.Learn;
-        foreach (var slow in late) loop.Expect(slow);
-        foreach (var builder in resting) loop.LeaveAlone(builder, remote.Troubles[builder.Name]);
-        foreach (var missing in early.Where(r => r.Error is not null)) loop.MissBuilder(missing.Builder, missing.Error!);
-        recorder.Farm = loop.Farm;
+        using var tasks = new RunTasks(cancellation);
+        var facts = new RunFacts(request.Rules, jobs.Jobs, jobs.Graph, local, farm, await estimating, catalog, clock) { Reporter = reporter, Stopping = tasks.Stopping };
+        var run = new LiveRun(facts, history, remote.Troubles.Values);
+        using var effects = new RunEffects(tasks, local, supply, catalog, executor, connector, reporter, clock) { Hook = hook };
+        meter.Measured += transfer => tasks.Post(new RunEvent.LinkMeasured(transfer));
+        foreach (var slow in late) effects.Await(slow, run.Expect());
+        foreach (var builder in resting) run.Membership.Quarantine(builder, remote.Troubles[builder.Name]);
+        foreach (var missing in early.Where(r => r.Error is not null)) run.Membership.OnConnectFailed(missing.Builder, missing.Error!);
+        recorder.Farm = facts.Scheduler.Builders;
         history.Note(recorder.Ongoing());
         reporter.Progressed = () =>
         {
             if (!history.WantsRecord) return;
-            recorder.Farm = loop.Farm;
+            recorder.Farm = facts.Scheduler.Builders;
             history.Note(recorder.Ongoing());
         };
         try
         {
-            await loop.RunAsync(cancellation);
+            await new RunLoop(run, facts, tasks, effects).RunAsync(cancellation);
         }
         finally
         {
-            recorder.Farm = loop.Farm;
+            recorder.Farm = facts.Scheduler.Builders;
         }
     }
 

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Logs;
@@ -12,7 +13,7 @@ namespace NixBuildFarm.Running;
 /// The history as one run uses it: read when the run begins, written beside it and when it ends. What goes wrong with it costs the run
 /// nothing; it is told once, and the run goes on without.
 /// </summary>
-internal sealed class RunHistory : IAsyncDisposable
+internal sealed class RunHistory : ILessons, IAsyncDisposable
 {
     /// <summary>A run that is killed loses what it has seen in this time.</summary>
     private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(5);

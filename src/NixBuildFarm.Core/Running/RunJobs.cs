@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.History;

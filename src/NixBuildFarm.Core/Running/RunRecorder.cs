@@ -1,3 +1,4 @@
+using NixBuildFarm.Deciding;
 using NixBuildFarm.History;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling;

@@ -135,22 +135,13 @@ public sealed class Scheduler
     /// Finished jobs whose outputs are, as far as was told, on this builder alone, and that are still needed: requested, or something depends
     /// on them that is not done or would have to be done again as well.
     /// </summary>
-    public IReadOnlyList<int> OutputsOnlyOn(int builder)
-    {
-        var result = new List<int>();
-        var isLost = new bool[Graph.Count];
-        var order = Graph.TopologicalOrder;
-        for (var i = order.Length - 1; i >= 0; i--)
-        {
-            var job = order[i];
-            if (state.StateOf(job) != JobState.Done || state.MadeOn(job) < 0) continue;
-            if (!state.Locations.IsOnlyAt(job, builder) && !state.Locations.IsNowhere(job)) continue;
-            isLost[job] = state.IsNeeded(job);
-            foreach (var dependent in Graph.DependentsOf(job)) isLost[job] |= isLost[dependent];
-            if (isLost[job]) result.Add(job);
-        }
-        return result;
-    }
+    public IReadOnlyList<int> OutputsOnlyOn(int builder) => LostOutputs.Of(
+        Graph,
+        job => state.StateOf(job) == JobState.Done && state.MadeOn(job) >= 0 && (state.Locations.IsOnlyAt(job, builder) || state.Locations.IsNowhere(job)),
+        state.IsNeeded);
+
+    /// <summary>Whether a dependent of a job is still to be done.</summary>
+    public bool HasUnsettledDependents(int job) => state.HasUnsettledDependents(job);
 
     /// <summary>For each builder, by index, what keeps it from taking the job; null where nothing does.</summary>
     public IReadOnlyList<string?> WhyNot(int job)

@@ -135,9 +135,11 @@ internal sealed class SchedulingState
     public bool IsExcluded(int job, int builder) => ExcludedBuilders.TryGetValue(job, out var excluded) && excluded.Contains(builder);
 
     /// <summary>Whether a finished job's outputs are of any use yet.</summary>
-    public bool IsNeeded(int job)
+    public bool IsNeeded(int job) => Graph[job].IsRequested || HasUnsettledDependents(job);
+
+    /// <summary>Whether a dependent of a job is neither done nor given up.</summary>
+    public bool HasUnsettledDependents(int job)
     {
-        if (Graph[job].IsRequested) return true;
         foreach (var dependent in Graph.DependentsOf(job))
         {
             if (IsUnsettled(dependent)) return true;

@@ -108,7 +108,7 @@ internal sealed class PathCatalog
     }
 
     /// <summary>The paths and all that they refer to, references first. Only of paths that are known, closures included.</summary>
-    /// <exception cref="KeyNotFoundException">A path that nobody has.</exception>
+    /// <exception cref="PathLostException">Nothing is known of a path: no builder has said that it has it.</exception>
     public IReadOnlyList<PathInfo> ClosureOf(IEnumerable<StorePath> roots)
     {
         lock (gate)
@@ -119,7 +119,7 @@ internal sealed class PathCatalog
             var stack = new Stack<(PathInfo Info, int Next)>();
             foreach (var root in roots)
             {
-                if (seen.Add(root)) stack.Push((entries[root].Info, 0));
+                if (seen.Add(root)) stack.Push((Known(root), 0));
                 while (stack.TryPop(out var top))
                 {
                     if (top.Next == top.Info.References.Count)
@@ -129,11 +129,13 @@ internal sealed class PathCatalog
                     }
                     stack.Push((top.Info, top.Next + 1));
                     var reference = top.Info.References[top.Next];
-                    if (seen.Add(reference)) stack.Push((entries[reference].Info, 0));
+                    if (seen.Add(reference)) stack.Push((Known(reference), 0));
                 }
             }
             return closure;
         }
+
+        PathInfo Known(StorePath path) => entries.TryGetValue(path, out var entry) ? entry.Info : throw new PathLostException(path);
     }
 
     /// <summary>

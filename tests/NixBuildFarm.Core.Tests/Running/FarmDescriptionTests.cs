@@ -92,6 +92,6 @@ public class FarmDescriptionTests
     {
         var request = new BuildRequest { Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([]), Builders = [], IsCopyBackGiven = told };
 
-        Assert.Equal(expected, request.CopyBackOf(Ruby.WithPolicy(new() { CopyBack = policy })));
+        Assert.Equal(expected, request.Rules.CopyBackOf(Ruby.WithPolicy(new() { CopyBack = policy })));
     }
 }

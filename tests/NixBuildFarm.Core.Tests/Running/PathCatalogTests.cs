@@ -39,6 +39,16 @@ public sealed class PathCatalogTests : IAsyncLifetime
     }
 
     [Fact]
+    public void The_closure_of_an_unknown_path_fails_with_its_name()
+    {
+        var missing = FakeStore.PathOf("missing");
+        var library = Add("library", 100, missing);
+
+        Assert.Equal(missing, Assert.Throws<PathLostException>(() => catalog.ClosureOf([missing])).Path);
+        Assert.Equal(missing, Assert.Throws<PathLostException>(() => catalog.ClosureOf([library])).Path);
+    }
+
+    [Fact]
     public void What_is_still_to_be_made_weighs_nothing() => Assert.Equal([0], catalog.OwnBytes([[FakeStore.PathOf("nowhere")]]));
 
     [Fact]

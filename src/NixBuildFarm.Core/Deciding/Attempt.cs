@@ -2,10 +2,10 @@ using NixBuildFarm.Observing;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>One try at a derivation on one builder, from the supply of its inputs to its result.</summary>
-internal sealed class Attempt(RunJob job, BuilderSession session, int cores, DateTimeOffset begun, CancellationToken run) : IDisposable
+internal sealed class Attempt(RunJob job, BuilderSession session, int builder, int cores, DateTimeOffset begun, CancellationToken run) : IDisposable
 {
     private readonly CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(run);
     private bool isDisposed;
@@ -15,6 +15,15 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
 
     /// <summary>Where.</summary>
     public BuilderSession Session { get; } = session;
+
+    /// <summary>The scheduler's index of the builder.</summary>
+    public int Builder { get; } = builder;
+
+    /// <summary>How far it is.</summary>
+    public AttemptStep Step { get; set; }
+
+    /// <summary>Whether it is under way.</summary>
+    public bool IsRunning => Step is AttemptStep.Supplying or AttemptStep.Building;
 
     /// <summary>The cores that the build may use; 0: all of the machine.</summary>
     public int Cores { get; } = cores;
@@ -52,31 +61,29 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int cores, Dat
     /// <summary>What it came to; null while that is not known.</summary>
     public BuildOutcome? Outcome { get; set; }
 
-    /// <summary>How often bringing its outputs home has failed.</summary>
-    public int Homecomings { get; set; }
-
     /// <summary>When its outputs set out for home; null: they have not come.</summary>
     public DateTimeOffset? HomeBegun { get; set; }
 
     /// <summary>When they were here; null: they have not come.</summary>
     public DateTimeOffset? HomeEnded { get; set; }
 
-    /// <summary>What the build is doing.</summary>
-    public string Phase { get; set; } = "supplying";
+    /// <summary>The phase that the build itself names; null: none yet.</summary>
+    public string? Phase { get; set; }
 
     /// <summary>Ends with the run, and when the attempt is called off.</summary>
     public CancellationToken Stopping => stop.Token;
 
     /// <summary>As others see it.</summary>
-    public RunningBuild ToRunningBuild() => new(Job.Name, Session.Builder.Name, BuildBegun ?? Begun, Phase)
+    public RunningBuild ToRunningBuild() => new(Job.Name, Session.Builder.Name, BuildBegun ?? Begun, Phase ?? (Step == AttemptStep.Supplying ? "supplying" : "building"))
     {
         DerivationPath = Job.Path.ToString(),
         Expected = ExpectedSeconds > 0 ? TimeSpan.FromSeconds(Math.Min(ExpectedSeconds, TimeSpan.MaxValue.TotalSeconds / 2)) : null,
     };
 
     /// <summary>The same, when its builder was lost and is back.</summary>
-    public Attempt Over(BuilderSession session, CancellationToken run) => new(Job, session, Cores, Begun, run)
+    public Attempt Over(BuilderSession session, CancellationToken run) => new(Job, session, Builder, Cores, Begun, run)
     {
+        Step = Step,
         CountedCores = CountedCores,
         ExpectedSeconds = ExpectedSeconds,
         Urgency = Urgency,

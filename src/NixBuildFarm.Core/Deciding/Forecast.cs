@@ -1,6 +1,6 @@
 using NixBuildFarm.Scheduling;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>How long a run will take still, by what the scheduler believes of its jobs.</summary>
 internal static class Forecast

@@ -1,7 +1,7 @@
 using NixBuildFarm.History;
 using NixBuildFarm.Work;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>One derivation that the run builds or substitutes, and how far that is. Touched by the run's own loop only.</summary>
 internal sealed class RunJob : WorkItem

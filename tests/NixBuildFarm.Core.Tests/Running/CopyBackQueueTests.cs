@@ -5,7 +5,7 @@ using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Core.Tests.Running;
 
-public class HomecomingTests
+public class CopyBackQueueTests
 {
     private readonly List<string> lots = [];
     private readonly TaskCompletionSource first = new();
@@ -13,12 +13,12 @@ public class HomecomingTests
     [Fact]
     public async Task What_is_made_while_the_last_outputs_are_on_their_way_comes_together()
     {
-        var homecoming = new Homecoming<string>(BringAsync, atATime: 1);
+        var queue = new CopyBackQueue(CopyAsync, atATime: 1);
 
-        var a = homecoming.BringAsync("ruby", [Output("a")]);
+        var a = queue.CopyAsync("ruby", [Output("a")]);
         await UntilAsync(1);
-        var b = homecoming.BringAsync("ruby", [Output("b")]);
-        var c = homecoming.BringAsync("ruby", [Output("c")]);
+        var b = queue.CopyAsync("ruby", [Output("b")]);
+        var c = queue.CopyAsync("ruby", [Output("c")]);
         first.SetResult();
         await Task.WhenAll(a, b, c).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
 
@@ -30,11 +30,11 @@ public class HomecomingTests
     [Fact]
     public async Task Builders_do_not_wait_for_each_other()
     {
-        var homecoming = new Homecoming<string>(BringAsync, atATime: 1);
+        var queue = new CopyBackQueue(CopyAsync, atATime: 1);
 
-        var a = homecoming.BringAsync("ruby", [Output("a")]);
+        var a = queue.CopyAsync("ruby", [Output("a")]);
         await UntilAsync(1);
-        await homecoming.BringAsync("kana", [Output("b")]).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        await queue.CopyAsync("kana", [Output("b")]).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
 
         Assert.False(a.IsCompleted);
         first.SetResult();
@@ -44,12 +44,12 @@ public class HomecomingTests
     [Fact]
     public async Task One_that_cannot_come_keeps_none_of_the_others_away()
     {
-        var homecoming = new Homecoming<string>(BringAsync, atATime: 1);
+        var queue = new CopyBackQueue(CopyAsync, atATime: 1);
 
-        var a = homecoming.BringAsync("ruby", [Output("a")]);
+        var a = queue.CopyAsync("ruby", [Output("a")]);
         await UntilAsync(1);
-        var good = homecoming.BringAsync("ruby", [Output("good")]);
-        var bad = homecoming.BringAsync("ruby", [Output("bad")]);
+        var good = queue.CopyAsync("ruby", [Output("good")]);
+        var bad = queue.CopyAsync("ruby", [Output("bad")]);
         first.SetResult();
 
         await Task.WhenAll(a, good).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
@@ -58,7 +58,7 @@ public class HomecomingTests
 
     private static StorePath Output(string name) => FakeStore.PathOf(name);
 
-    private async Task<DateTimeOffset> BringAsync(IReadOnlyCollection<StorePath> paths)
+    private async Task<DateTimeOffset> CopyAsync(IReadOnlyCollection<StorePath> paths)
     {
         var lot = string.Join(' ', paths.Select(path => path.Name));
         bool isFirst;

@@ -2,10 +2,10 @@ using System.Globalization;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>Tells failures of a derivation, which are final, from those of a builder, after which another may try.</summary>
-internal static class Recovery
+internal static class FailureClassifier
 {
     /// <summary>What a failed build means for the derivation.</summary>
     public static FailureKind KindOf(BuildResult result) => result.Status switch

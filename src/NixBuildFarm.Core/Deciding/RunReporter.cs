@@ -4,7 +4,7 @@ using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Platform;
 
-namespace NixBuildFarm.Running;
+namespace NixBuildFarm.Deciding;
 
 /// <summary>Tells the observer of a run what happens, and keeps count. Results are told once per derivation.</summary>
 internal sealed class RunReporter(IBuildObserver observer, string runId, int total, RunClock clock)

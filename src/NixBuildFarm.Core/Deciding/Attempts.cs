@@ -1,0 +1,109 @@
+using NixBuildFarm.History;
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Supplying;
+
+namespace NixBuildFarm.Deciding;
+
+/// <summary>The attempts of a run that are under way, and the record of those that failed.</summary>
+internal sealed class Attempts(RunFacts facts)
+{
+    private readonly HashSet<Attempt> running = [];
+
+    /// <summary>Those under way.</summary>
+    public IReadOnlyCollection<Attempt> Running => running;
+
+    /// <summary>Starts one.</summary>
+    /// <param name="job">What is built.</param>
+    /// <param name="builder">Where.</param>
+    /// <param name="cores">The cores that the scheduler counts it with.</param>
+    /// <param name="reason">Why there and now, for the user.</param>
+    public void Start(RunJob job, int builder, int cores, string reason)
+    {
+        var session = facts.Farm[builder];
+        facts.Reporter.Decided($"{job.Name} → {session}: {reason}");
+        var allowed = facts.Rules.CoresFor(session.Builder, cores);
+        var counted = allowed > 0 ? allowed : cores;
+        var scheduler = facts.Scheduler;
+        var attempt = new Attempt(job, session, builder, allowed, facts.Clock.UtcNow, facts.Stopping)
+        {
+            CountedCores = counted,
+            Urgency = new(TransferPurpose.Needed, scheduler.RankOf(job.Index)),
+            ExpectedSeconds = scheduler.EstimateOf(job.Index).Seconds / scheduler.SpeedOf(builder, job.Index)
+                * Estimate.CoreFactor(job.Derivation.EnableParallelBuilding, counted),
+        };
+        job.Running.Add(builder, attempt);
+        running.Add(attempt);
+        facts.Do(new RunAction.StartBuild(attempt));
+    }
+
+    /// <summary>The inputs are there, and the build begins.</summary>
+    public void Begin(Attempt attempt)
+    {
+        if (!Counts(attempt)) return;
+        attempt.BuildBegun = facts.Clock.UtcNow;
+        attempt.Step = AttemptStep.Building;
+        facts.Apply(new SchedulingEvent.JobStarted(facts.Clock.Now, attempt.Job.Index, attempt.Builder));
+    }
+
+    /// <summary>Ends an attempt that has a result or has failed. False: it does not count any more.</summary>
+    public bool TryEnd(Attempt attempt)
+    {
+        if (!Counts(attempt)) return false;
+        Close(attempt, AttemptStep.Ended);
+        return true;
+    }
+
+    /// <summary>False if the attempt was called off, or another attempt has already finished the job.</summary>
+    public bool Counts(Attempt attempt) => attempt.IsRunning && facts.Scheduler.Runs(attempt.Job.Index, attempt.Builder);
+
+    /// <summary>Another builder has finished the job first.</summary>
+    public void GiveWay(RunJob job, int builder)
+    {
+        if (CallOff(job, builder) is { } attempt) Record(attempt, NixBuildAttempt.GaveWayReason);
+    }
+
+    /// <summary>Ends all attempts on a builder.</summary>
+    public IReadOnlyList<Attempt> CallOffAll(int builder) => [.. facts.Jobs.Select(job => CallOff(job, builder)).OfType<Attempt>()];
+
+    /// <summary>Records an attempt that failed for a reason of its builder, and counts it.</summary>
+    public void RecordFailure(Attempt attempt, string reason)
+    {
+        attempt.Job.Tries++;
+        Record(attempt, reason);
+    }
+
+    /// <summary>Records an attempt that came to nothing.</summary>
+    public void Record(Attempt attempt, string reason) => attempt.Job.Attempts.Add(new()
+    {
+        Builder = attempt.Session.Builder.Name,
+        Started = attempt.Begun,
+        Duration = facts.Clock.UtcNow - attempt.Begun,
+        Reason = reason,
+    });
+
+    /// <summary>Whether a job has no attempts left.</summary>
+    public bool AreUsedUp(RunJob job) => job.Tries >= facts.Rules.MaxAttempts;
+
+    /// <summary>Gives a job up that has no attempts left.</summary>
+    public void GiveUp(Attempt last)
+    {
+        var job = last.Job;
+        facts.Apply(new SchedulingEvent.JobResolved(facts.Clock.Now, job.Index, ExternalOutcome.Cancelled));
+        facts.Fail(job, NixBuildStatus.Failed, last, error: $"Given up after {job.Tries} tries: {string.Join("; ", job.Attempts)}");
+    }
+
+    private Attempt? CallOff(RunJob job, int builder)
+    {
+        if (!job.Running.TryGetValue(builder, out var attempt)) return null;
+        Close(attempt, AttemptStep.CalledOff);
+        facts.Do(new RunAction.StopBuild(attempt));
+        return attempt;
+    }
+
+    private void Close(Attempt attempt, AttemptStep step)
+    {
+        attempt.Step = step;
+        attempt.Job.Running.Remove(attempt.Builder);
+        running.Remove(attempt);
+    }
+}

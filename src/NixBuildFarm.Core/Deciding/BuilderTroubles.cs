@@ -1,0 +1,48 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+
+namespace NixBuildFarm.Deciding;
+
+/// <summary>The circuit breaker of each builder, what last went wrong with it, and what of that later runs are to know.</summary>
+internal sealed class BuilderTroubles(RunFacts facts, ILessons lessons, IEnumerable<BuilderTrouble> known)
+{
+    private readonly Dictionary<string, CircuitBreaker> breakers = known.ToDictionary(trouble => trouble.Builder, trouble => new CircuitBreaker(trouble.Openings));
+    private readonly Dictionary<string, string> reasons = [];
+
+    /// <summary>The circuit breaker of a builder.</summary>
+    public CircuitBreaker BreakerOf(NixBuilder builder)
+    {
+        if (!breakers.TryGetValue(builder.Name, out var breaker)) breakers.Add(builder.Name, breaker = new());
+        return breaker;
+    }
+
+    /// <summary>Why a builder cannot be used, without a full stop; null: nothing is known.</summary>
+    public string? ReasonOf(string builder) => reasons.GetValueOrDefault(builder)?.TrimEnd('.');
+
+    /// <summary>Whether trouble with a builder may pass by itself. A wrong host key, or a login that is refused, does not.</summary>
+    public static bool CanPass(NixBuildFarmException error) =>
+        error is BuilderException { Failure: BuilderFailure.ConnectionLost or BuilderFailure.Unreachable or BuilderFailure.NoNix or BuilderFailure.Incompatible };
+
+    /// <summary>Tells the user that a builder cannot be used.</summary>
+    public void Tell(NixBuilder builder, NixBuildFarmException error)
+    {
+        reasons[builder.Name] = error.Message;
+        facts.Reporter.BuilderFailed(builder, error);
+    }
+
+    /// <summary>Has later runs quarantine the builder, too, as long as this one does. The local machine is always there.</summary>
+    public void Record(NixBuilder builder, string reason)
+    {
+        var breaker = BreakerOf(builder);
+        if (!builder.IsLocal) lessons.Note(new BuilderTrouble { Builder = builder.Name, Openings = breaker.Openings, Until = facts.Clock.UtcNow + breaker.Pause, Reason = reason });
+    }
+
+    /// <summary>The builder has built something: it is healthy.</summary>
+    public void Clear(NixBuilder builder)
+    {
+        var breaker = BreakerOf(builder);
+        if (breaker.Openings > 0 && !builder.IsLocal) lessons.Note(new BuilderTrouble { Builder = builder.Name, Openings = 0, Until = facts.Clock.UtcNow, Reason = "" });
+        breaker.Close();
+    }
+}

@@ -1,0 +1,115 @@
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.History;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Deciding;
+
+/// <summary>Copies outputs back to the local store, and decides what becomes of a job whose outputs cannot come.</summary>
+internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebuilds, PendingBuilders builders)
+{
+    /// <summary>How many have not ended.</summary>
+    public int Pending { get; private set; }
+
+    /// <summary>Copies back what an attempt built, if it is to. A requested job ends when its outputs are here, any other when it is built.</summary>
+    public void Begin(Attempt attempt, BuildOutcome outcome)
+    {
+        var job = attempt.Job;
+        var copy = new CopyHome(attempt, outcome, job.Outputs);
+        var isWanted = IsWanted(attempt);
+        if (!isWanted || !job.IsRequested) facts.Reporter.End(job, copy.Status, attempt, outcome);
+        if (!isWanted) return;
+        Pending++;
+        facts.Do(new RunAction.BringHome(copy));
+    }
+
+    /// <summary>Outputs are in the local store.</summary>
+    public void End(RunEvent.CameHome came)
+    {
+        var (copy, begun, ended) = came;
+        var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
+        (attempt.HomeBegun, attempt.HomeEnded) = (begun, ended);
+        Pending--;
+        if (facts.IndexOf(facts.Local) is >= 0 and var home && facts.Scheduler.StateOf(job.Index) == JobState.Done)
+        {
+            facts.Apply(new SchedulingEvent.OutputsArrived(facts.Clock.Now, job.Index, home));
+        }
+        if (job.IsRequested) facts.Reporter.End(job, copy.Status, attempt, copy.Outcome);
+    }
+
+    /// <summary>Outputs could not be copied back.</summary>
+    public void Fail(RunEvent.CopyBackFailed failed, SuspectState suspect)
+    {
+        var (copy, begun, ended, error) = failed;
+        (copy.Attempt.HomeBegun, copy.Attempt.HomeEnded) = (begun, ended);
+        switch (suspect)
+        {
+            case SuspectState.Lost:
+                FailWithBuilder(copy, error);
+                break;
+            case SuspectState.Answers when copy.Failures + 1 < facts.Rules.MaxAttempts:
+                facts.Do(new RunAction.BringHome(copy with { Failures = copy.Failures + 1 }));
+                break;
+            case SuspectState.None when Rebuilds.UselessPathOf(error) is null:
+                GiveUp(copy, error);
+                break;
+            default:
+                BuildElsewhere(copy, error);
+                break;
+        }
+    }
+
+    /// <summary>Whether there is, or may come, a builder beside the one that cannot give the outputs.</summary>
+    private bool HasOtherBuilder => facts.Scheduler.Builders.Count > 1 || builders.AreConnecting;
+
+    private bool IsWanted(Attempt attempt)
+    {
+        if (attempt.Session.Builder.IsLocal) return false;
+        var wanted = facts.Rules.CopyBackOf(attempt.Session.Builder);
+        return wanted == CopyBack.All || (wanted == CopyBack.Requested && attempt.Job.IsRequested);
+    }
+
+    private void GiveUp(CopyHome copy, Exception error)
+    {
+        var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
+        Pending--;
+        // Where the builder was lost, a requested job is being built again.
+        if (job.IsRequested && facts.Scheduler.StateOf(job.Index) == JobState.Done)
+        {
+            facts.Fail(job, NixBuildStatus.Failed, attempt, copy.Outcome, $"It was built on {attempt.Session}, but could not be brought home: {error.Message}");
+        }
+        else if (!job.IsRequested)
+        {
+            facts.Reporter.Degraded($"{job.Name} was built on {attempt.Session}, and could not be brought home: {error.Message}");
+        }
+    }
+
+    /// <summary>A requested job was built, and its builder cannot give the outputs: another builder builds it.</summary>
+    private void BuildElsewhere(CopyHome copy, Exception error)
+    {
+        var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
+        if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last != attempt || !HasOtherBuilder)
+        {
+            GiveUp(copy, error);
+            return;
+        }
+        Pending--;
+        foreach (var path in job.Outputs) facts.Catalog.Remove(path, attempt.Session);
+        var reason = Rebuilds.InWords(error);
+        if (Rebuilds.UselessPathOf(error) is { } useless && !job.Outputs.Contains(useless)) rebuilds.BuildAgain(useless, reason);
+        rebuilds.BuildAgain(job, reason);
+    }
+
+    /// <summary>
+    /// The builder was lost during the copy. A requested job is being built again, or its outputs come when the builder is back; but it has no
+    /// more attempts than others.
+    /// </summary>
+    private void FailWithBuilder(CopyHome copy, Exception error)
+    {
+        var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
+        GiveUp(copy, error);
+        if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
+        attempts.RecordFailure(attempt, error.Message);
+        if (attempt.Session.IsGivenUp && HasOtherBuilder) rebuilds.Exclude(job.Index, attempt.Builder);
+        if (attempts.AreUsedUp(job)) attempts.GiveUp(attempt);
+    }
+}

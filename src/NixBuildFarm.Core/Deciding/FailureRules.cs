@@ -1,0 +1,86 @@
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Supplying;
+
+namespace NixBuildFarm.Deciding;
+
+/// <summary>
+/// What follows a failed attempt: the job fails for good, or is tried again, here or elsewhere, as long as attempts are left; and what that
+/// says of the builder.
+/// </summary>
+internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds rebuilds, Membership membership)
+{
+    /// <summary>A build ended, and its result is a failure.</summary>
+    public void OnBuildFailed(Attempt attempt, BuildOutcome outcome)
+    {
+        var job = attempt.Job;
+        var wasKilled = FailureClassifier.WasKilled(outcome.Result);
+        if (wasKilled && !job.WasKilled)
+        {
+            TryWithMoreMemory(attempt);
+            return;
+        }
+        var kind = FailureClassifier.KindOf(outcome.Result);
+        if (kind != FailureKind.Permanent)
+        {
+            Retry(attempt, kind, outcome.Result.ErrorMessage);
+            return;
+        }
+        ApplyFailed(attempt, FailureKind.Permanent);
+        var status = outcome.Result.Status == BuildStatus.TimedOut ? NixBuildStatus.TimedOut : NixBuildStatus.Failed;
+        facts.Fail(job, status, attempt, outcome, wasKilled ? KillingOf(attempt) : null);
+    }
+
+    /// <summary>An attempt ended without a result.</summary>
+    public void OnAttemptFailed(Attempt attempt, Exception error, SuspectState suspect)
+    {
+        var isLost = suspect == SuspectState.Lost;
+        // It may be tried here again when this builder is not the one to blame.
+        var isOthersFault = isLost || error is PathLostException or DamagedPathException or BuilderException { Failure: BuilderFailure.ConnectionLost };
+        var reason = Rebuilds.InWords(error);
+        if (error is UnsignedPathException) TryElsewhere(attempt, error.Message);
+        else Retry(attempt, isOthersFault ? FailureKind.Retry : FailureKind.RetryElsewhere, reason);
+        if (Rebuilds.UselessPathOf(error) is { } path) rebuilds.BuildAgain(path, reason);
+        else if (!isLost && attempt.Job.Tries > 1 && facts.SuspectOf(error, attempt.Session) is { } giver && giver != attempt.Session) rebuilds.DropAsSource(giver, attempt.Job, error.Message);
+    }
+
+    /// <summary>Once more, on a machine that has more memory, or does not tell how much it has.</summary>
+    private void TryWithMoreMemory(Attempt attempt)
+    {
+        var job = attempt.Job;
+        job.WasKilled = true;
+        var memory = attempt.Session.Facts.Machine.Memory;
+        attempts.RecordFailure(attempt, KillingOf(attempt));
+        ApplyFailed(attempt, FailureKind.RetryElsewhere);
+        for (var other = 0; other < facts.Farm.Count; other++)
+        {
+            if (other == attempt.Builder || job.Running.ContainsKey(other) || !(facts.Farm[other].Facts.Machine.Memory <= memory)) continue;
+            facts.Apply(new SchedulingEvent.JobExcluded(facts.Clock.Now, job.Index, other));
+        }
+    }
+
+    /// <summary>A builder that does not take an input has not been tried.</summary>
+    private void TryElsewhere(Attempt attempt, string reason)
+    {
+        attempts.Record(attempt, reason);
+        ApplyFailed(attempt, FailureKind.RetryElsewhere);
+    }
+
+    private void Retry(Attempt attempt, FailureKind kind, string reason)
+    {
+        var job = attempt.Job;
+        attempts.RecordFailure(attempt, reason);
+        // Another attempt at it may still run.
+        ApplyFailed(attempt, kind);
+        if (kind == FailureKind.RetryElsewhere) membership.CountFault(attempt.Session, reason);
+        if (!attempts.AreUsedUp(job)) facts.Reporter.Degraded($"{job.Name} failed on {attempt.Session}, and is tried again: {reason}");
+        else if (job.Running.Count == 0) attempts.GiveUp(attempt);
+    }
+
+    private void ApplyFailed(Attempt attempt, FailureKind kind) =>
+        facts.Apply(new SchedulingEvent.JobFailed(facts.Clock.Now, attempt.Job.Index, attempt.Builder, kind));
+
+    private static string KillingOf(Attempt attempt) => FailureClassifier.Killing(attempt.Session.Builder.Name, attempt.Session.Facts.Machine.Memory);
+}

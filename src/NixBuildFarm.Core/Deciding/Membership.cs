@@ -1,0 +1,167 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Scheduling;
+using NixBuildFarm.Sessions;
+
+namespace NixBuildFarm.Deciding;
+
+/// <summary>Which builders take part: they join late, are lost, come back, or are quarantined for a while.</summary>
+internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds rebuilds, CopyBacks copyBacks, BuilderTroubles troubles, PendingBuilders pending)
+{
+    /// <summary>
+    /// Quarantines a builder that failed in an earlier run, until its time has come, or there is a job that no other builder may take. Then it is
+    /// connected.
+    /// </summary>
+    public void Quarantine(NixBuilder builder, BuilderTrouble trouble)
+    {
+        var pause = trouble.PauseAt(facts.Clock.UtcNow);
+        facts.Reporter.Degraded($"{builder.Name} made trouble in an earlier run, and is left alone for another {Math.Ceiling(pause.TotalSeconds)} s, unless nobody else may build something: {trouble.Reason}");
+        facts.Do(new RunAction.Connect(builder, pause, pending.Add(new(ConnectCause.Quarantine, IsAwaited: true, []))));
+    }
+
+    /// <summary>A builder is connected.</summary>
+    public void OnConnected(RunEvent.BuilderConnected connected)
+    {
+        Join(connected.Session);
+        foreach (var job in connected.Kept) UseAgain(job, connected.Session);
+        pending.Settle(connected.Connection);
+    }
+
+    /// <summary>A builder cannot be connected.</summary>
+    public void OnConnectFailed(RunEvent.ConnectFailed failed)
+    {
+        var (connection, builder, error) = failed;
+        if (connection.Cause == ConnectCause.Return) OnReconnectFailed(builder, error, connection.Had);
+        else OnConnectFailed(builder, error);
+        pending.Settle(connection);
+    }
+
+    /// <summary>A builder could not be reached as the run began: it may still come, but no job waits for it.</summary>
+    public void OnConnectFailed(NixBuilder builder, NixBuildFarmException error)
+    {
+        troubles.Tell(builder, error);
+        if (!BuilderTroubles.CanPass(error)) return;
+        troubles.BreakerOf(builder).GiveUpHope();
+        troubles.Record(builder, error.Message);
+        ReconnectLater(builder, []);
+    }
+
+    /// <summary>A builder does not answer any more. It may have been replaced by a new session meanwhile.</summary>
+    public void OnSilent(RunEvent.BuilderSilent silent)
+    {
+        if (silent.Session == facts.Local || facts.IndexOf(silent.Session) >= 0) OnLost(silent.Session, silent.Error);
+    }
+
+    /// <summary>A builder is gone: its builds go elsewhere, and what only it had is built again where it is still needed.</summary>
+    public void OnLost(BuilderSession session, BuilderException error)
+    {
+        if (session == facts.Local)
+        {
+            facts.EndRun(new(
+                error.Builder,
+                error.Failure,
+                $"The local store cannot be used any more, and without it there is no going on: {error.Message}",
+                "See that the Nix daemon runs, then start the run again: it goes on from what is done.",
+                error));
+            return;
+        }
+        var builder = facts.IndexOf(session);
+        // Several find out at once, and some when it is back.
+        if (builder < 0 || facts.Scheduler.StatusOf(builder) == BuilderStatus.Lost) return;
+        var interrupted = attempts.CallOffAll(builder);
+        var had = JobsAllAt(session);
+        facts.Apply(new SchedulingEvent.BuilderLost(facts.Clock.Now, builder));
+        facts.Catalog.Forget(session);
+        facts.Do(new RunAction.Disconnect(session));
+        troubles.Tell(session.Builder, error.About(interrupted.Select(attempt => attempt.Job.Name)));
+        foreach (var attempt in interrupted)
+        {
+            attempts.RecordFailure(attempt, error.Message);
+            if (attempt.Job.Running.Count == 0 && attempts.AreUsedUp(attempt.Job)) attempts.GiveUp(attempt);
+        }
+        rebuilds.BuildWhatOnlyHad(session);
+        troubles.BreakerOf(session.Builder).Open();
+        var canPass = BuilderTroubles.CanPass(error);
+        if (canPass || error.Failure == BuilderFailure.FalseResult) troubles.Record(session.Builder, error.Message);
+        // What it has is of no use where it does not give it.
+        if (canPass) ReconnectLater(session.Builder, session.IsGivenUp ? [] : had);
+    }
+
+    /// <summary>A builder that answers has failed a job for reasons of its own. After several in a row it is quarantined.</summary>
+    public void CountFault(BuilderSession session, string reason)
+    {
+        var builder = facts.IndexOf(session);
+        var breaker = troubles.BreakerOf(session.Builder);
+        if (builder < 0 || facts.Scheduler.StatusOf(builder) != BuilderStatus.Online || !breaker.Fail()) return;
+        facts.Apply(new SchedulingEvent.BuilderDrained(facts.Clock.Now, builder));
+        troubles.Record(session.Builder, reason);
+        facts.Reporter.Degraded($"{session} fails again and again, and gets nothing for {breaker.Pause.TotalSeconds:0} s: {reason}");
+        if (breaker.HasHope) pending.AddPause();
+        facts.Do(new RunAction.Pause(session, breaker.Pause, breaker.HasHope));
+    }
+
+    /// <summary>The quarantine of a builder is over.</summary>
+    public void OnPauseOver(RunEvent.PauseOver over)
+    {
+        if (facts.IndexOf(over.Session) is >= 0 and var builder && facts.Scheduler.StatusOf(builder) == BuilderStatus.Draining)
+        {
+            facts.Apply(new SchedulingEvent.BuilderJoined(facts.Clock.Now, facts.Describe(over.Session)));
+        }
+        if (over.IsAwaited) pending.Settle();
+    }
+
+    private RunJob[] JobsAllAt(BuilderSession session) =>
+        [.. facts.Jobs.Where(job => facts.Scheduler.StateOf(job.Index) == JobState.Done && job.Outputs is { Count: > 0 } outputs && outputs.All(path => facts.Catalog.Has(session, path)))];
+
+    private void ReconnectLater(NixBuilder builder, IReadOnlyList<RunJob> had)
+    {
+        var breaker = troubles.BreakerOf(builder);
+        facts.Do(new RunAction.Connect(builder, breaker.Pause, pending.Add(new(ConnectCause.Return, breaker.HasHope, had))));
+    }
+
+    private void OnReconnectFailed(NixBuilder builder, NixBuildFarmException error, IReadOnlyList<RunJob> had)
+    {
+        troubles.BreakerOf(builder).Open();
+        facts.Reporter.Decided($"{builder.Name} does not come back: {error.Message}");
+        if (BuilderTroubles.CanPass(error))
+        {
+            troubles.Record(builder, error.Message);
+            ReconnectLater(builder, had);
+        }
+        else
+        {
+            troubles.Tell(builder, error);
+        }
+    }
+
+    private void Join(BuilderSession session)
+    {
+        var isNew = facts.Join(session);
+        facts.Do(new RunAction.Watch(session));
+        facts.Reporter.Decided(isNew ? $"{session} has joined." : $"{session} is back.");
+    }
+
+    /// <summary>A builder that was lost, and is back, still has the outputs of a job: they need not be built again, and may be copied back.</summary>
+    private void UseAgain(RunJob job, BuilderSession session)
+    {
+        var builder = facts.IndexOf(session);
+        switch (facts.Scheduler.StateOf(job.Index))
+        {
+            case JobState.Done:
+                facts.Apply(new SchedulingEvent.OutputsArrived(facts.Clock.Now, job.Index, builder));
+                break;
+            case JobState.Waiting or JobState.Ready:
+                facts.Apply(new SchedulingEvent.JobResolved(facts.Clock.Now, job.Index, ExternalOutcome.Available, builder));
+                facts.Reporter.Decided($"{job.Name} is not built again: {session} still has it.");
+                facts.MarkDependentsReady(job);
+                break;
+            default:
+                // Another builder is at it.
+                return;
+        }
+        if (job.Last is not { Outcome: { } outcome } last || last.Builder != builder || job.Outputs.All(path => facts.Catalog.Has(facts.Local, path))) return;
+        job.Last = last.Over(session, facts.Stopping);
+        copyBacks.Begin(job.Last, outcome);
+    }
+}

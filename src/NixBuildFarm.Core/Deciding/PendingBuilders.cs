@@ -1,0 +1,81 @@
+using NixBuildFarm.History;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Deciding;
+
+/// <summary>The builders that may still join, and the jobs that wait for one of them because no builder of the farm may take them.</summary>
+internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
+{
+    private readonly HashSet<RunJob> waiting = [];
+    private int pending;
+    private int connecting;
+
+    /// <summary>Whether a builder of the farm still connects that has not taken part yet.</summary>
+    public bool AreConnecting => connecting > 0;
+
+    /// <summary>Registers a builder that may join.</summary>
+    public PendingConnection Add(PendingConnection connection)
+    {
+        if (connection.IsAwaited) pending++;
+        if (connection.Cause == ConnectCause.FirstTime) connecting++;
+        return connection;
+    }
+
+    /// <summary>The builder has joined, or cannot.</summary>
+    public void Settle(PendingConnection connection)
+    {
+        if (connection.Cause == ConnectCause.FirstTime) connecting--;
+        if (connection.IsAwaited) Settle();
+    }
+
+    /// <summary>Registers the end of a quarantine.</summary>
+    public void AddPause() => pending++;
+
+    /// <summary>One builder less to wait for; the last one decides on the jobs that wait.</summary>
+    public void Settle()
+    {
+        WakeQuarantined();
+        if (--pending > 0) return;
+        foreach (var job in waiting.Where(IsWithoutBuilder).ToArray()) OnNoBuilder(job);
+        waiting.Clear();
+    }
+
+    /// <summary>No builder of the farm may take a job: it waits for those that may join, or fails.</summary>
+    public void OnNoBuilder(RunJob job)
+    {
+        // A substitution waits for its substituter.
+        if (job.IsSubstitution) return;
+        if (pending > 0)
+        {
+            waiting.Add(job);
+            WakeQuarantined();
+            return;
+        }
+        var why = WhyNot(job);
+        facts.Apply(new SchedulingEvent.JobResolved(facts.Clock.Now, job.Index, ExternalOutcome.Cancelled));
+        if (job.Attempts.Count > 0) facts.Fail(job, NixBuildStatus.Failed, error: $"No builder is left for it: {string.Join("; ", job.Attempts)}");
+        else facts.Fail(job, NixBuildStatus.NoEligibleBuilder, error: $"No builder of this run may build it. {why}");
+    }
+
+    private bool IsWithoutBuilder(RunJob job) => facts.Scheduler.StateOf(job.Index) == JobState.Ready && facts.Scheduler.WhyNot(job.Index).All(why => why is not null);
+
+    /// <summary>The builders that connect may take the jobs that wait; if none does, those that are quarantined may.</summary>
+    private void WakeQuarantined()
+    {
+        if (waiting.Count > 0 && connecting == 0) facts.Do(new RunAction.WakeQuarantined());
+    }
+
+    /// <summary>Why no builder takes a job, with those that have not joined.</summary>
+    private string WhyNot(RunJob job)
+    {
+        var scheduler = facts.Scheduler;
+        var here = scheduler.Builders;
+        var absent = facts.Estimates.Farm.Where(builder => here.All(other => other.Name != builder.Name)).ToArray();
+        var reasons = scheduler.WhyNot(job.Index).Zip(here, (why, builder) => IsLost(builder) ? troubles.ReasonOf(builder.Name) ?? why : why);
+        return ReasonText.Refusals(
+            [.. reasons, .. absent.Select(builder => Eligibility.Of(scheduler.Graph[job.Index], builder).Problem ?? troubles.ReasonOf(builder.Name) ?? "it has not answered")],
+            [.. here, .. absent]);
+
+        bool IsLost(FarmBuilder builder) => facts.IndexOf(builder.Name) is >= 0 and var index && scheduler.StatusOf(index) == BuilderStatus.Lost;
+    }
+}

@@ -1,0 +1,35 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Deciding;
+
+/// <summary>What the user has laid down for a run, as far as decisions depend on it.</summary>
+internal sealed record RunRules
+{
+    /// <summary>Whether what does not depend on a failed build is built all the same.</summary>
+    public required bool KeepGoing { get; init; }
+
+    /// <summary>How often a derivation is tried before the trouble with builders counts as its failure.</summary>
+    public required int MaxAttempts { get; init; }
+
+    /// <summary>Cores of each build; null: the scheduler decides.</summary>
+    public required int? Cores { get; init; }
+
+    /// <summary>Which outputs are copied back, where the policy of a builder says nothing.</summary>
+    public required CopyBack CopyBack { get; init; }
+
+    /// <summary>Whether no policy of a builder changes that.</summary>
+    public required bool IsCopyBackGiven { get; init; }
+
+    /// <summary>How the scheduler works.</summary>
+    public required SchedulerOptions Scheduling { get; init; }
+
+    /// <summary>Which of the outputs of a builder are copied back.</summary>
+    public CopyBack CopyBackOf(NixBuilder builder) => IsCopyBackGiven ? CopyBack : builder.Policy.CopyBack ?? CopyBack;
+
+    /// <summary>The cores that a build is allowed (<c>build-cores</c>), where the scheduler counts it with some.</summary>
+    public int CoresFor(NixBuilder builder, int counted) =>
+        // Without knowing the machine's cores we cannot share them out: 0 leaves all of them to the build.
+        Cores ?? (builder.Cores is null ? 0 : counted);
+}
