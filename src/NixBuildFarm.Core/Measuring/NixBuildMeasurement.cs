@@ -33,7 +33,9 @@ public sealed class NixBuildMeasurement
     /// <summary>What each builder did.</summary>
     public required IReadOnlyList<BuilderUtilisation> Utilisation { get; init; }
 
-    /// <summary>The chain of builds that takes longest in all: what has to become faster before the run can, however large the farm.</summary>
+    /// <summary>
+    /// The chain of builds that takes longest in all, waits left out: what has to become faster before the run can, however large the farm.
+    /// </summary>
     public required IReadOnlyList<CriticalPathStep> CriticalPath { get; init; }
 
     /// <summary>Bytes that were moved between builders.</summary>
@@ -74,6 +76,7 @@ public sealed class NixBuildMeasurement
         };
     }
 
+    // A report's critical path is another one, RunReportMaker.LatestChain: what the run waited for, on the farm that it had.
     private static List<ScheduledJob> LongestChain(JobGraph graph, ScheduledJob?[] entries)
     {
         var (length, before) = (new double[graph.Count], new int[graph.Count]);

@@ -28,7 +28,7 @@ internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
     public void Ended(NixBuildResult result)
     {
         output.Object(result);
-        if (result.Status is NixBuildStatus.Failed or NixBuildStatus.TimedOut or NixBuildStatus.NoEligibleBuilder) failures.Enqueue(result);
+        if (result.Status.HasFailed()) failures.Enqueue(result);
     }
 
     /// <summary>The run has ended: says what failed in it.</summary>

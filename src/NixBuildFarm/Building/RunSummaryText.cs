@@ -40,7 +40,7 @@ internal static class RunSummaryText
 
     private static IEnumerable<string> Builders(RunReport report)
     {
-        var working = report.Builders.Where(builder => builder is { Kind: "builder", Builds: > 0 }).OrderByDescending(builder => builder.BusySeconds).ToArray();
+        var working = report.Builders.Where(builder => builder is { Kind: ReportBuilderKind.Builder, Builds: > 0 }).OrderByDescending(builder => builder.BusySeconds).ToArray();
         var width = working.Take(BuildersShown).Select(builder => builder.Name.Length).DefaultIfEmpty(0).Max();
         foreach (var builder in working.Take(BuildersShown))
         {
@@ -56,7 +56,7 @@ internal static class RunSummaryText
 
     private static IEnumerable<string> Failures(RunReport report)
     {
-        var failed = report.Jobs.Where(job => job.Status is NixBuildStatus.Failed or NixBuildStatus.TimedOut or NixBuildStatus.NoEligibleBuilder).ToArray();
+        var failed = report.Jobs.Where(job => job.Status.HasFailed()).ToArray();
         foreach (var job in failed.Take(FailuresShown))
         {
             yield return job.LogPath is null ? $"  {job.Status}: {job.Name}" : $"  {job.Status}: {job.Name}. Its log: Get-NixBuildLog {job.Name} -Run {report.RunId}";
