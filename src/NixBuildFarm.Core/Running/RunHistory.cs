@@ -256,6 +256,6 @@ internal sealed class RunHistory : IAsyncDisposable
     {
         if (failed) return;
         failed = true;
-        observer.HistoryFailed(error);
+        observer.Observe(new RunNews.HistoryFailed(error));
     }
 }

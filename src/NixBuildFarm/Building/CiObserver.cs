@@ -1,5 +1,3 @@
-using NixBuildFarm.Builders;
-using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Logs;
@@ -32,7 +30,17 @@ internal sealed class CiObserver(CommandOutput output, TimeProvider time) : IBui
         GitLab,
     }
 
-    public void Ended(NixBuildResult result)
+    public void Observe(RunNews news)
+    {
+        switch (news)
+        {
+            case RunNews.Ended(var result): End(result); break;
+            case RunNews.Progressed(var progress): latest = progress; break;
+            // The rest is in warnings, errors and verbose text of the command, and lines of builds come on request.
+        }
+    }
+
+    private void End(NixBuildResult result)
     {
         // What was there before is none of the derivations that are counted.
         if (result.Status != NixBuildStatus.AlreadyValid) ended++;
@@ -52,33 +60,6 @@ internal sealed class CiObserver(CommandOutput output, TimeProvider time) : IBui
         if (style == GroupStyle.GitHub) Say("::endgroup::");
         if (style == GroupStyle.GitLab) Say($"\e[0Ksection_end:{time.GetUtcNow().ToUnixTimeSeconds()}:nixbuild_{groups}\r\e[0K");
     }
-
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error)
-    {
-        // An error of the command says it.
-    }
-
-    public void HistoryFailed(HistoryException error)
-    {
-        // A warning of the command says it.
-    }
-
-    public void Decided(string message)
-    {
-        // With -Verbose only.
-    }
-
-    public void Degraded(string message)
-    {
-        // A warning of the command says it.
-    }
-
-    public void Printed(RunningBuild build, string line)
-    {
-        // On request only, in the information stream.
-    }
-
-    public void Progressed(RunProgress progress) => latest = progress;
 
     private void Say(string text) => output.Text(text, Tag);
 
