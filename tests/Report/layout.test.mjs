@@ -4,18 +4,22 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { factsOf, linesOf } from './Page/detail.js';
 import { bytes, firstOf, span, tickText } from './Page/format.js';
-import { aboveOrBelow, AxisHeight, besideIn, firstAfter, furtherOnPath, HeadHeight, itemAt, kindsOf, laneTop, layout } from './Page/layout.js';
+import {
+  aboveOrBelow, AxisHeight, besideIn, firstAfter, furtherOnPath, HeadHeight, itemAt, kindsOf, laneTop, layout,
+} from './Page/layout.js';
 import { changesOf, loadOf, slotsOf } from './Page/load.js';
 import { figuresOf } from './Page/summary.js';
 import { columnsOf, matching, sorted } from './Page/table.js';
 import { View } from './Page/view.js';
 
-const builder = (name, lanes = 1, more = {}) => ({ name, kind: 'builder', systems: [], slots: lanes, lanes, builds: 1, utilisation: 0, ...more });
+const builder = (name, lanes = 1) => ({ name, kind: 'builder', systems: [], slots: lanes, lanes, builds: 1, utilisation: 0 });
 const job = (name, start, seconds, more = {}) => ({
-  name, system: 'x86_64-linux', status: 'Built', builder: 0, lane: 0, supplyStart: start, start, seconds, waited: 0, dependencies: [], attempts: [],
-  logTail: [], derivationPath: `/nix/store/${name}.drv`, ...more,
+  name, system: 'x86_64-linux', status: 'Built', builder: 0, lane: 0, supplyStart: start, start, seconds, waited: 0,
+  dependencies: [], attempts: [], logTail: [], derivationPath: `/nix/store/${name}.drv`, ...more,
 });
-const runOf = (jobs, more = {}) => ({ builders: [builder('ruby', 2)], jobs, copies: [], copyLanes: 0, criticalPath: [], requested: [], ...more });
+const runOf = (jobs, more = {}) => ({
+  builders: [builder('ruby', 2)], jobs, copies: [], copyLanes: 0, criticalPath: [], requested: [], ...more,
+});
 const near = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual} is not ${expected}`);
 
 test('a build lies in its lane from the start of its supply to its end', () => {
@@ -209,7 +213,8 @@ test('figures count what was built, what is not there and what failed itself', (
   const figures = figuresOf(runOf(jobs, { makespan: 90, seconds: 95, evaluationSeconds: 0, suppliedBytes: 2048, criticalPath: [0, 1] }));
 
   assert.deepEqual(figures, [
-    ['Makespan', '1 m 30 s', '1 m 35 s from start to end'], ['Built', '2', 'of 6 derivations, 1 fetched'], ['Not there', '2', '1 failed themselves'],
+    ['Makespan', '1 m 30 s', '1 m 35 s from start to end'], ['Built', '2', 'of 6 derivations, 1 fetched'],
+    ['Not there', '2', '1 failed themselves'],
     ['Critical path', '1 m 30 s', '2 builds, one after the other'], ['Sent to builders', '2.0 KiB'],
   ]);
 });
@@ -226,11 +231,13 @@ test('what a build is said to be leaves out what is not known, and a dependency 
 });
 
 test('durations, sizes and lists are short', () => {
-  assert.deepEqual([undefined, 0, 9.94, 9.95, 59.6, 3599.6, 7325].map(span), ['', '0.0 s', '9.9 s', '10 s', '1 m 00 s', '1 h 00 m', '2 h 02 m']);
-  assert.deepEqual([0, 1023, 1024, 1048575, 3 * 1024 ** 4, 5000 * 1024 ** 4].map(bytes), ['0 B', '1023 B', '1.0 KiB', '1.0 MiB', '3.0 TiB', '5000.0 TiB']);
+  const seconds = [undefined, 0, 9.94, 9.95, 59.6, 3599.6, 7325];
+  assert.deepEqual(seconds.map(span), ['', '0.0 s', '9.9 s', '10 s', '1 m 00 s', '1 h 00 m', '2 h 02 m']);
+  const sizes = [0, 1023, 1024, 1048575, 3 * 1024 ** 4, 5000 * 1024 ** 4];
+  assert.deepEqual(sizes.map(bytes), ['0 B', '1023 B', '1.0 KiB', '1.0 MiB', '3.0 TiB', '5000.0 TiB']);
   assert.equal(firstOf(['a', 'b', 'c'], 2), 'a, b and 1 more');
-  assert.deepEqual([[0.05, 0.05], [0.5, 0.5], [30, 5], [60, 60], [75, 15], [3600, 3600], [5400, 1800]].map(([time, step]) => tickText(time, step)),
-    ['0.05 s', '0.5 s', '30 s', '1 m', '1 m 15 s', '1 h', '1 h 30 m']);
+  const ticks = [[0.05, 0.05], [0.5, 0.5], [30, 5], [60, 60], [75, 15], [3600, 3600], [5400, 1800]];
+  assert.deepEqual(ticks.map(tick => tickText(...tick)), ['0.05 s', '0.5 s', '30 s', '1 m', '1 m 15 s', '1 h', '1 h 30 m']);
 });
 
 test('every module can be joined: imports are one line each, and of names that the other module exports', () => {
@@ -241,7 +248,9 @@ test('every module can be joined: imports are one line each, and of names that t
     for (const line of readFileSync(new URL(name, folder), 'utf8').split('\n').filter(text => text.startsWith('import '))) {
       const [, names, from] = line.match(/^import \{ ([\w, ]+) \} from '\.\/(\w+\.js)';$/) ?? assert.fail(`${name}: ${line}`);
       const other = readFileSync(new URL(from, folder), 'utf8');
-      for (const one of names.split(', ')) assert.match(other, new RegExp(`^export (const|function|class) ${one}\\b`, 'm'), `${name}: ${one}`);
+      for (const one of names.split(', ')) {
+        assert.match(other, new RegExp(`^export (const|function|class) ${one}\\b`, 'm'), `${name}: ${one}`);
+      }
     }
   }
 });

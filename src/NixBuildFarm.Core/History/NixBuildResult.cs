@@ -37,7 +37,7 @@ public static class NixBuildStatuses
     public static bool IsSuccess(this NixBuildStatus status) =>
         status is NixBuildStatus.Built or NixBuildStatus.Substituted or NixBuildStatus.AlreadyValid;
 
-    /// <summary>Whether the derivation failed itself; false for one that was not tried since another failed or the run was stopped.</summary>
+    /// <summary>Whether the derivation failed itself; false if it was not tried since another failed or the run was stopped.</summary>
     public static bool HasFailed(this NixBuildStatus status) =>
         status is NixBuildStatus.Failed or NixBuildStatus.TimedOut or NixBuildStatus.NoEligibleBuilder;
 }

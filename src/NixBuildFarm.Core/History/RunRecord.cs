@@ -46,13 +46,13 @@ public sealed record RunRecord
     /// <summary>What ended the run before its time; null when nothing did.</summary>
     public string? Error { get; init; }
 
-    /// <summary>The builders as the run saw them at its end, with learnt speeds and bandwidths; empty when it did not come so far.</summary>
+    /// <summary>The builders as the run saw them at its end, with learnt speeds and bandwidths; empty if it ended before.</summary>
     public IReadOnlyList<FarmBuilder> Farm { get; init; } = [];
 
     /// <summary>What there was to do, dependencies by index, and then what was asked for and there already.</summary>
     public IReadOnlyList<RecordedJob> Jobs { get; init; } = [];
 
-    /// <summary>Seconds from the first input that was sent or build that began to the end of the last build; 0 where nothing was built.</summary>
+    /// <summary>Seconds from the first input sent or build begun to the end of the last build; 0 if nothing was built.</summary>
     public double Makespan
     {
         get
@@ -137,7 +137,8 @@ public sealed record RecordedJob
     public long OutputBytes { get; init; }
 
     /// <summary>
-    /// When its outputs set out for home, in seconds since the run's beginning; null when they did not come. They may have come with others.
+    /// When its outputs set out for home, in seconds since the run's beginning; null when they did not come. They may have come with
+    /// others.
     /// </summary>
     public double? HomeStart { get; init; }
 

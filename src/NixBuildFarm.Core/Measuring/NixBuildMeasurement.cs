@@ -69,7 +69,10 @@ public sealed class NixBuildMeasurement
             ActualMakespan = replay?.ActualMakespan,
             LowerBound = Span(result.Bound.Seconds),
             Ratio = result.NotDone == 0 && result.Bound.Seconds > 0 ? result.Ratio : null,
-            Utilisation = [.. result.Farm.Select((builder, b) => new BuilderUtilisation(builder.Name, jobs[b], Span(busy[b]), utilisation[b]))],
+            Utilisation =
+            [
+                .. result.Farm.Select((builder, b) => new BuilderUtilisation(builder.Name, jobs[b], Span(busy[b]), utilisation[b])),
+            ],
             CriticalPath = [.. LongestChain(scenario.Graph, entries).Select(entry => new CriticalPathStep(
                 scenario.Graph[entry.Job].Name, result.Farm[entry.Builder].Name, Span(entry.Start), Span(entry.End - entry.Start)))],
             Transfers = result.BytesMoved,
@@ -102,5 +105,6 @@ public sealed class NixBuildMeasurement
     }
 
     // A file may have any figures.
-    private static TimeSpan Span(double seconds) => seconds < TimeSpan.MaxValue.TotalSeconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
+    private static TimeSpan Span(double seconds) =>
+        seconds < TimeSpan.MaxValue.TotalSeconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
 }

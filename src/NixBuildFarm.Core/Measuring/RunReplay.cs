@@ -5,8 +5,8 @@ using NixBuildFarm.Scheduling.Playing;
 namespace NixBuildFarm.Measuring;
 
 /// <summary>
-/// A past run, to be played again. Its builds take what they took, converted to a builder of speed 1.0; what was fetched or was there already
-/// takes nothing, and what was not built is left out.
+/// A past run, to be played again. Its builds take what they took, converted to a builder of speed 1.0; what was fetched or was there
+/// already takes nothing, and what was not built is left out.
 /// </summary>
 public sealed class RunReplay
 {
@@ -48,7 +48,8 @@ public sealed class RunReplay
             {
                 Dependencies = [.. recorded.Job.Dependencies.Where(indexOf.ContainsKey).Select(dependency => indexOf[dependency])],
             })]),
-            Durations = new GraphDurations([.. built.Select(recorded => ReferenceSeconds(recorded, farm))], [.. built.Select(recorded => recorded.OutputBytes)]),
+            Durations = new GraphDurations(
+                [.. built.Select(recorded => ReferenceSeconds(recorded, farm))], [.. built.Select(recorded => recorded.OutputBytes)]),
             Farm = [.. farm.Values],
         };
         return new(run, scenario);

@@ -82,7 +82,8 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
     private void Show(RunProgress progress)
     {
         // The supply of inputs comes before the build, and Nix has no word for it.
-        var current = progress.Running.Where(build => build.Phase != "supplying").ToDictionary(build => (build.DerivationPath, build.Builder));
+        var building = progress.Running.Where(build => build.Phase != "supplying");
+        var current = building.ToDictionary(build => (build.DerivationPath, build.Builder));
         foreach (var gone in running.Keys.Where(key => !current.ContainsKey(key)).ToArray()) Stop(gone);
         foreach (var (key, build) in current)
         {

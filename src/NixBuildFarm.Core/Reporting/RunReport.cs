@@ -31,7 +31,7 @@ public sealed record RunReport
     /// <summary>As <see cref="RunRecord.Makespan"/>.</summary>
     public required double Makespan { get; init; }
 
-    /// <summary>What no schedule on this farm could beat, for the durations that the builds had; null where not everything was built.</summary>
+    /// <summary>Seconds that no schedule on this farm can beat, given how long the builds took; null if not all was built.</summary>
     public double? LowerBound { get; init; }
 
     /// <summary>Bytes of NARs that were sent to builders.</summary>

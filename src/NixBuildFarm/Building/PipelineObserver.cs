@@ -7,8 +7,8 @@ using NixBuildFarm.Reporting;
 namespace NixBuildFarm.Building;
 
 /// <summary>
-/// Shows a run in the streams of a command: results as objects, what was recovered from as warnings, decisions as verbose text. What was asked
-/// for and did not come about is an error, and held back until the run has ended and been kept: an error may end the whole pipeline.
+/// Shows a run in the streams of a command: results as objects, what was recovered from as warnings, decisions as verbose text. What was
+/// asked for and did not come about is an error, and held back until the run has ended and been kept: an error may end the whole pipeline.
 /// </summary>
 internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
 {
@@ -30,7 +30,9 @@ internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
             case RunNews.Ended(var result): End(result); break;
             case RunNews.BuilderFailed(_, { Recommendation: { } advice } error): output.Warning($"{error.Message} {advice}"); break;
             case RunNews.BuilderFailed(_, var error): output.Warning(error.Message); break;
-            case RunNews.HistoryFailed(var error): output.Warning($"{error.Message} The build goes on without it. {error.Recommendation}"); break;
+            case RunNews.HistoryFailed(var error):
+                output.Warning($"{error.Message} The build goes on without it. {error.Recommendation}");
+                break;
             case RunNews.Decided(var message): output.Verbose(message); break;
             case RunNews.Degraded(var message): output.Warning(message); break;
             case RunNews.Printed(var build, var line) when IsLogSeen:

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using NixBuildFarm.History;
 using NixBuildFarm.Reporting;
 using NixBuildFarm.Scheduling;
@@ -155,10 +154,9 @@ public sealed class RunReportTests
     [InlineData("failed")]
     public void The_page_means_by_done_and_failed_what_the_module_does(string set)
     {
-        var statuses = Regex.Match(PageOf(Run()), $@"^const {set} = new Set\(\[(.+)\]\);$", RegexOptions.Multiline).Groups[1].Value;
-
         var expected = Enum.GetValues<NixBuildStatus>().Where(status => set == "done" ? status.IsSuccess() : status.HasFailed());
-        Assert.Equal(string.Join(", ", expected.Select(status => $"'{status}'")), statuses);
+
+        Assert.Contains($"const {set} = new Set([{string.Join(", ", expected.Select(status => $"'{status}'"))}]);", PageOf(Run()).Split('\n'));
     }
 
     [Fact]
