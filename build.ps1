@@ -172,7 +172,7 @@ function Invoke-PesterTests {
     Complete-Count 'tests/Pester' $code $counts $clock.Elapsed.TotalSeconds
 }
 
-# The tests of the report, in a browser without a window.
+# The tests of the report: of its modules in node, of the page in a browser without a window.
 function Invoke-ReportTests {
     $counts = @{ Passed = 0; Failed = 0; Skipped = 0 }
     $missing = @('node', 'npm', 'chromium' | Where-Object { -not (Test-Program $_) })
@@ -181,10 +181,14 @@ function Invoke-ReportTests {
         return $counts
     }
 
-    # npm writes beside its package file: it works on a copy.
+    # npm writes beside its package file: it works on a copy. The modules of the page are tested without the page as well.
     $folder = "$out/report-tests"
-    $null = [IO.Directory]::CreateDirectory($folder)
+    if ([IO.Directory]::Exists("$folder/Page")) { [IO.Directory]::Delete("$folder/Page", $true) }
+    $null = [IO.Directory]::CreateDirectory("$folder/Page")
     foreach ($file in [IO.Directory]::GetFiles("$root/tests/Report")) { [IO.File]::Copy($file, "$folder/$([IO.Path]::GetFileName($file))", $true) }
+    foreach ($file in [IO.Directory]::GetFiles("$root/src/NixBuildFarm.Core/Reporting/Page", '*.js')) {
+        [IO.File]::Copy($file, "$folder/Page/$([IO.Path]::GetFileName($file))", $true)
+    }
     $samples = "$out/report-samples"
     $env:PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD = '1'
     $env:REPORT_SAMPLES = $samples
@@ -193,7 +197,10 @@ function Invoke-ReportTests {
     $clock = [Diagnostics.Stopwatch]::StartNew()
     $code = Invoke-Program npm 'ci', '--prefix', $folder, '--no-audit', '--no-fund', '--loglevel', 'error'
     if ($code -eq 0) { $code = Invoke-PowerShell '-File', "$root/tests/Report/samples.ps1", "$out/NixBuildFarm", $samples }
-    if ($code -eq 0) { $code = Invoke-Program node '--test', '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', "--test-reporter-destination=$report", "$folder/report.test.mjs" }
+    if ($code -eq 0) {
+        $code = Invoke-Program node '--test', '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap',
+            "--test-reporter-destination=$report", "$folder/layout.test.mjs", "$folder/report.test.mjs"
+    }
     if ([IO.File]::Exists($report)) {
         $text = [IO.File]::ReadAllText($report)
         foreach ($pair in @(@('Passed', 'pass'), @('Failed', 'fail'), @('Skipped', 'skipped'))) {

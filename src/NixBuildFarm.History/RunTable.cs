@@ -20,7 +20,7 @@ internal static class RunTable
         transaction.Insert("run", "id, started, ended, state, requested, jobs, built, not_done, record", [run], r =>
         [
             r.Id, r.Started.ToUnixTimeMilliseconds(), r.Ended.ToUnixTimeMilliseconds(), r.State.ToString(), JsonSerializer.Serialize(r.Requested), r.Jobs.Count,
-            r.Jobs.Count(job => job.Status == NixBuildStatus.Built), r.Jobs.Count(IsNotDone), RunRecordFormat.Pack(r),
+            r.Jobs.Count(job => job.Status == NixBuildStatus.Built), r.Jobs.Count(job => !job.Status.IsSuccess()), RunRecordFormat.Pack(r),
         ]);
         transaction.Insert("result", "run, job, name, builder, status", run.Jobs.Select((job, index) => (job, index)), r =>
             [run.Id, r.index, r.job.Job.Name, r.job.Builder, r.job.Status.ToString()]);
@@ -105,6 +105,4 @@ internal static class RunTable
 
     // What SQLite calls a set of characters is one of a name here.
     private static string? Glob(string? wildcards) => wildcards?.ToLowerInvariant().Replace("[", "[[]", StringComparison.Ordinal);
-
-    private static bool IsNotDone(RecordedJob job) => job.Status is not (NixBuildStatus.Built or NixBuildStatus.Substituted or NixBuildStatus.AlreadyValid);
 }

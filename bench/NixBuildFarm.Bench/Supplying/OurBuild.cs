@@ -1,6 +1,5 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
-using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
@@ -18,34 +17,20 @@ internal sealed class OurBuild : IBuildObserver
     public static async Task RunAsync(string derivation, IReadOnlyList<NixBuilder> builders, CopyBack copyBack)
     {
         var observer = new OurBuild();
-        var request = new BuildRequest { Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([new(StorePath.Parse(derivation), [])]), Builders = builders, CopyBack = copyBack };
+        IReadOnlyList<RequestedDerivation> requested = [new(StorePath.Parse(derivation), [])];
+        var request = new BuildRequest { Evaluate = _ => Task.FromResult(requested), Builders = builders, CopyBack = copyBack };
         await new BuildRun(request, Session.Transports, NoHistory.Instance, observer).RunAsync(CancellationToken.None);
         if (observer.problems.Count > 0) throw new InvalidOperationException(string.Join('\n', observer.problems));
     }
 
-    public void Ended(NixBuildResult result)
+    public void Observe(RunNews news)
     {
-        if (!result.Success) problems.Add($"{result.Name}: {result.Error}");
-    }
-
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => problems.Add(error.Message);
-
-    public void HistoryFailed(HistoryException error) => problems.Add(error.Message);
-
-    public void Decided(string message)
-    {
-        // Nobody looks.
-    }
-
-    public void Degraded(string message) => problems.Add(message);
-
-    public void Printed(RunningBuild build, string line)
-    {
-        // Nobody looks.
-    }
-
-    public void Progressed(RunProgress progress)
-    {
-        // Nobody looks.
+        switch (news)
+        {
+            case RunNews.Ended({ Success: false } result): problems.Add($"{result.Name}: {result.Error}"); break;
+            case RunNews.BuilderFailed(_, var error): problems.Add(error.Message); break;
+            case RunNews.HistoryFailed(var error): problems.Add(error.Message); break;
+            case RunNews.Degraded(var message): problems.Add(message); break;
+        }
     }
 }

@@ -81,7 +81,7 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     public void AlreadyValid(NixBuildResult result)
     {
         lock (gate) results.Add(result);
-        observer.Ended(result);
+        observer.Observe(new RunNews.Ended(result));
     }
 
     /// <summary>Where the run stands.</summary>
@@ -96,13 +96,15 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
         }
         lock (gate)
         {
-            observer.Progressed(new(total, done, failed, [.. running.Select(attempt => attempt.ToRunningBuild())]) { Remaining = remaining, Supplied = supplied });
+            RunningBuild[] builds = [.. running.Select(attempt => attempt.ToRunningBuild())];
+            var progress = new RunProgress(total, done, failed, builds) { Remaining = remaining, Supplied = supplied };
+            observer.Observe(new RunNews.Progressed(progress));
         }
         Progressed?.Invoke();
     }
 
     /// <summary>A build has printed a line.</summary>
-    public void Printed(Attempt attempt, string line) => observer.Printed(attempt.ToRunningBuild(), line);
+    public void Printed(Attempt attempt, string line) => observer.Observe(new RunNews.Printed(attempt.ToRunningBuild(), line));
 
     /// <summary>A decision was taken.</summary>
     public void Decided(string message) => observer.Decided(message);
@@ -111,7 +113,8 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     public void Degraded(string message) => observer.Degraded(message);
 
     /// <summary>A builder cannot be used any more.</summary>
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => observer.BuilderFailed(builder, error);
+    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) =>
+        observer.Observe(new RunNews.BuilderFailed(builder, error));
 
     private void Tell(RunJob job, NixBuildResult result)
     {
@@ -123,7 +126,7 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
             if (result.Success) done++;
             else failed++;
         }
-        observer.Ended(result);
+        observer.Observe(new RunNews.Ended(result));
     }
 
     private static Dictionary<string, string> OutputsOf(RunJob job) =>

@@ -34,7 +34,12 @@ public enum NixBuildStatus
 public static class NixBuildStatuses
 {
     /// <summary>Whether the outputs are there.</summary>
-    public static bool IsSuccess(this NixBuildStatus status) => status is NixBuildStatus.Built or NixBuildStatus.Substituted or NixBuildStatus.AlreadyValid;
+    public static bool IsSuccess(this NixBuildStatus status) =>
+        status is NixBuildStatus.Built or NixBuildStatus.Substituted or NixBuildStatus.AlreadyValid;
+
+    /// <summary>Whether the derivation failed itself; false if it was not tried since another failed or the run was stopped.</summary>
+    public static bool HasFailed(this NixBuildStatus status) =>
+        status is NixBuildStatus.Failed or NixBuildStatus.TimedOut or NixBuildStatus.NoEligibleBuilder;
 }
 
 /// <summary>One try at a derivation that did not end with a result of the build.</summary>

@@ -46,15 +46,28 @@ public sealed record RunRecord
     /// <summary>What ended the run before its time; null when nothing did.</summary>
     public string? Error { get; init; }
 
-    /// <summary>The builders as the run saw them at its end, with learnt speeds and bandwidths; empty when it did not come so far.</summary>
+    /// <summary>The builders as the run saw them at its end, with learnt speeds and bandwidths; empty if it ended before.</summary>
     public IReadOnlyList<FarmBuilder> Farm { get; init; } = [];
 
     /// <summary>What there was to do, dependencies by index, and then what was asked for and there already.</summary>
     public IReadOnlyList<RecordedJob> Jobs { get; init; } = [];
 
+    /// <summary>Seconds from the first input sent or build begun to the end of the last build; 0 if nothing was built.</summary>
+    public double Makespan
+    {
+        get
+        {
+            var built = Jobs.Where(job => job.IsBuilt).ToArray();
+            return built.Length == 0 ? 0 : built.Max(job => job.End) - built.Min(job => job.SupplyStart ?? job.Start ?? 0);
+        }
+    }
+
     /// <summary>What became of each derivation, as the run told it. Of a run that goes on, those that have ended.</summary>
     /// <param name="logLines">As many last lines of the logs of those that are not there; the logs have to be there still.</param>
-    public IEnumerable<NixBuildResult> ToResults(int logLines) => Jobs.Where(job => State != RunState.Running || job.Status != NixBuildStatus.Cancelled).Select(job => new NixBuildResult
+    public IEnumerable<NixBuildResult> ToResults(int logLines) =>
+        Jobs.Where(job => State != RunState.Running || job.Status != NixBuildStatus.Cancelled).Select(job => ToResult(job, logLines));
+
+    private NixBuildResult ToResult(RecordedJob job, int logLines) => new()
     {
         Name = job.Job.Name,
         DerivationPath = job.DerivationPath,
@@ -72,7 +85,7 @@ public sealed record RunRecord
         LogTail = job.Status.IsSuccess() ? [] : LogFile.TailOf(job.LogPath, logLines),
         IsRequested = job.Job.IsRequested,
         RunId = Id,
-    });
+    };
 }
 
 /// <summary>One derivation of a run, and what became of it.</summary>
@@ -102,6 +115,12 @@ public sealed record RecordedJob
     /// <summary>How long the build itself took, or had taken when the run ended.</summary>
     public double Seconds { get; init; }
 
+    /// <summary>When the build ended, in seconds since the run's beginning.</summary>
+    public double End => (Start ?? 0) + Seconds;
+
+    /// <summary>Whether the run built it: its outputs are there, and not because they were there before or were fetched.</summary>
+    public bool IsBuilt => Status == NixBuildStatus.Built && Start is not null;
+
     /// <summary>How long it was expected to take on this builder when it was started there; null when it was not.</summary>
     public double? ExpectedSeconds { get; init; }
 
@@ -117,7 +136,10 @@ public sealed record RecordedJob
     /// <summary>Size of its outputs; 0 when there are none.</summary>
     public long OutputBytes { get; init; }
 
-    /// <summary>When its outputs set out for home, in seconds since the run's beginning; null when they did not come. They may have come with others.</summary>
+    /// <summary>
+    /// When its outputs set out for home, in seconds since the run's beginning; null when they did not come. They may have come with
+    /// others.
+    /// </summary>
     public double? HomeStart { get; init; }
 
     /// <summary>How long they were on their way.</summary>

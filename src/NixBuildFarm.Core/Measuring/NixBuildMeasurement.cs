@@ -33,7 +33,9 @@ public sealed class NixBuildMeasurement
     /// <summary>What each builder did.</summary>
     public required IReadOnlyList<BuilderUtilisation> Utilisation { get; init; }
 
-    /// <summary>The chain of builds that takes longest in all: what has to become faster before the run can, however large the farm.</summary>
+    /// <summary>
+    /// The chain of builds that takes longest in all, waits left out: what has to become faster before the run can, however large the farm.
+    /// </summary>
     public required IReadOnlyList<CriticalPathStep> CriticalPath { get; init; }
 
     /// <summary>Bytes that were moved between builders.</summary>
@@ -67,13 +69,17 @@ public sealed class NixBuildMeasurement
             ActualMakespan = replay?.ActualMakespan,
             LowerBound = Span(result.Bound.Seconds),
             Ratio = result.NotDone == 0 && result.Bound.Seconds > 0 ? result.Ratio : null,
-            Utilisation = [.. result.Farm.Select((builder, b) => new BuilderUtilisation(builder.Name, jobs[b], Span(busy[b]), utilisation[b]))],
+            Utilisation =
+            [
+                .. result.Farm.Select((builder, b) => new BuilderUtilisation(builder.Name, jobs[b], Span(busy[b]), utilisation[b])),
+            ],
             CriticalPath = [.. LongestChain(scenario.Graph, entries).Select(entry => new CriticalPathStep(
                 scenario.Graph[entry.Job].Name, result.Farm[entry.Builder].Name, Span(entry.Start), Span(entry.End - entry.Start)))],
             Transfers = result.BytesMoved,
         };
     }
 
+    // A report's critical path is another one, RunReportMaker.LatestChain: what the run waited for, on the farm that it had.
     private static List<ScheduledJob> LongestChain(JobGraph graph, ScheduledJob?[] entries)
     {
         var (length, before) = (new double[graph.Count], new int[graph.Count]);
@@ -99,5 +105,6 @@ public sealed class NixBuildMeasurement
     }
 
     // A file may have any figures.
-    private static TimeSpan Span(double seconds) => seconds < TimeSpan.MaxValue.TotalSeconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
+    private static TimeSpan Span(double seconds) =>
+        seconds < TimeSpan.MaxValue.TotalSeconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
 }

@@ -5,17 +5,17 @@ using NixBuildFarm.Scheduling.Playing;
 namespace NixBuildFarm.Measuring;
 
 /// <summary>
-/// A past run, to be played again. Its builds take what they took, converted to a builder of speed 1.0; what was fetched or was there already
-/// takes nothing, and what was not built is left out.
+/// A past run, to be played again. Its builds take what they took, converted to a builder of speed 1.0; what was fetched or was there
+/// already takes nothing, and what was not built is left out.
 /// </summary>
 public sealed class RunReplay
 {
-    private RunReplay(RunRecord run, IReadOnlyList<RecordedJob> built, Scenario scenario)
+    private RunReplay(RunRecord run, Scenario scenario)
     {
         RunId = run.Id;
         Scenario = scenario;
         NotBuilt = run.Jobs.Count(job => !job.Status.IsSuccess());
-        ActualMakespan = TimeSpan.FromSeconds(built.Count == 0 ? 0 : built.Max(End) - built.Min(job => job.SupplyStart ?? job.Start ?? 0));
+        ActualMakespan = TimeSpan.FromSeconds(run.Makespan);
     }
 
     /// <summary>The run.</summary>
@@ -38,7 +38,7 @@ public sealed class RunReplay
         var built = new List<RecordedJob>();
         for (var i = 0; i < run.Jobs.Count; i++)
         {
-            if (run.Jobs[i] is not { Status: NixBuildStatus.Built, Start: not null } job) continue;
+            if (run.Jobs[i] is not { IsBuilt: true } job) continue;
             indexOf.Add(i, built.Count);
             built.Add(job);
         }
@@ -48,10 +48,11 @@ public sealed class RunReplay
             {
                 Dependencies = [.. recorded.Job.Dependencies.Where(indexOf.ContainsKey).Select(dependency => indexOf[dependency])],
             })]),
-            Durations = new GraphDurations([.. built.Select(recorded => ReferenceSeconds(recorded, farm))], [.. built.Select(recorded => recorded.OutputBytes)]),
+            Durations = new GraphDurations(
+                [.. built.Select(recorded => ReferenceSeconds(recorded, farm))], [.. built.Select(recorded => recorded.OutputBytes)]),
             Farm = [.. farm.Values],
         };
-        return new(run, built, scenario);
+        return new(run, scenario);
     }
 
     private static double ReferenceSeconds(RecordedJob recorded, Dictionary<string, FarmBuilder> farm)
@@ -62,6 +63,4 @@ public sealed class RunReplay
         var cores = recorded.Cores > 0 ? recorded.Cores : Estimate.ReferenceCores;
         return recorded.Seconds * speed / Estimate.CoreFactor(recorded.Job.EnableParallelBuilding, cores);
     }
-
-    private static double End(RecordedJob job) => (job.Start ?? 0) + job.Seconds;
 }

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace NixBuildFarm.Reporting;
 
 /// <summary>
-/// The report in the Trace Event Format, which Perfetto and chrome://tracing show: a process for each builder, a thread for each of its lanes,
-/// and a process for what comes home. Times are in microseconds.
+/// The report in the Trace Event Format, which Perfetto and chrome://tracing show: a process for each builder, a thread for each of its
+/// lanes, and a process for copies home. Times are in microseconds.
 /// </summary>
 public static class ChromeTrace
 {
@@ -21,7 +21,10 @@ public static class ChromeTrace
         json.WriteString("started", report.Started);
         json.WriteEndObject();
         json.WriteStartArray("traceEvents");
-        for (var row = 0; row < report.Builders.Count; row++) WriteNames(json, report.Builders[row].Name, report.Builders[row].Lanes, "slot", row);
+        for (var row = 0; row < report.Builders.Count; row++)
+        {
+            WriteNames(json, report.Builders[row].Name, report.Builders[row].Lanes, "slot", row);
+        }
         foreach (var job in report.Jobs) WriteJob(json, job);
         if (report.Copies.Count > 0) WriteCopies(json, report);
         json.WriteEndArray();
@@ -69,11 +72,13 @@ public static class ChromeTrace
         }
         foreach (var attempt in job.Attempts)
         {
-            if (attempt is { Builder: { } where, Lane: { } there }) WriteSpan(json, job, attempt.GaveWay ? "hedge" : "retry", where, there, attempt.Start, attempt.Seconds, attempt.Reason);
+            if (attempt is not { Builder: { } where, Lane: { } there }) continue;
+            WriteSpan(json, job, attempt.GaveWay ? "hedge" : "retry", where, there, attempt.Start, attempt.Seconds, attempt.Reason);
         }
     }
 
-    private static void WriteSpan(Utf8JsonWriter json, ReportJob job, string category, int row, int lane, double start, double seconds, string? detail)
+    private static void WriteSpan(
+        Utf8JsonWriter json, ReportJob job, string category, int row, int lane, double start, double seconds, string? detail)
     {
         json.WriteStartObject();
         json.WriteString("ph", "X");

@@ -13,16 +13,46 @@ public static class HtmlReport
     private const string StyleMarker = "/*STYLE*/";
     private const string ScriptMarker = "/*SCRIPT*/";
 
+    private const string Import = "import ";
+    private const string Export = "export ";
+    private const string ModuleFolder = "./";
+
     /// <summary>Writes it.</summary>
     public static void Write(RunReport report, Stream output)
     {
         using var writer = new StreamWriter(output, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true);
-        var page = Resource("report.html").Replace(StyleMarker, Resource("report.css"), StringComparison.Ordinal).Replace(ScriptMarker, Resource("report.js"), StringComparison.Ordinal);
+        var page = Resource("report.html")
+            .Replace(StyleMarker, Resource("report.css"), StringComparison.Ordinal)
+            .Replace(ScriptMarker, Script(), StringComparison.Ordinal);
         // The data comes last, and is looked into for no marker.
         var data = page.IndexOf(DataMarker, StringComparison.Ordinal);
         writer.Write(page[..data]);
         writer.Write(ReportJson.Text(report));
         writer.Write(page[(data + DataMarker.Length)..]);
+    }
+
+    /// <summary>
+    /// The modules of the page as one, for a page from a file may load no other: each after those that it imports, without imports and
+    /// exports. So an import is one line, and no two modules have a name in common.
+    /// </summary>
+    private static string Script()
+    {
+        var script = new StringBuilder();
+        var joined = new HashSet<string>();
+        Join("main.js");
+        return script.ToString();
+
+        void Join(string module)
+        {
+            if (!joined.Add(module)) return;
+            var own = new StringBuilder();
+            foreach (var line in Resource(module).Split('\n'))
+            {
+                if (line.StartsWith(Import, StringComparison.Ordinal)) Join(line.Split('\'')[1][ModuleFolder.Length..]);
+                else own.Append(line.StartsWith(Export, StringComparison.Ordinal) ? line[Export.Length..] : line).Append('\n');
+            }
+            script.Append(own);
+        }
     }
 
     private static string Resource(string name)

@@ -1,15 +1,14 @@
 using System.Buffers;
 using System.Text.Json;
 using NixBuildFarm.Builders;
-using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 
 namespace NixBuildFarm.Reporting;
 
 /// <summary>
-/// Writes a run as the lines of Nix's <c>--log-format internal-json</c>, which nix-output-monitor and others read. Numbers of activities and
-/// results are those of Nix's <c>logging.hh</c>. Where they cannot be written any more the run goes on without them.
+/// Writes a run as the lines of Nix's <c>--log-format internal-json</c>, which nix-output-monitor and others read. Numbers of activities
+/// and results are those of Nix's <c>logging.hh</c>. Where they cannot be written any more the run goes on without them.
 /// </summary>
 public sealed class InternalJsonLog : IBuildObserver, IDisposable
 {
@@ -37,57 +36,20 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Ended(NixBuildResult result)
+    public void Observe(RunNews news)
     {
         lock (gate)
         {
-            foreach (var build in running.Where(build => build.Key.Derivation == result.DerivationPath).ToArray()) Stop(build.Key);
-            if (!result.Success && result.Error is not null) Message(Error, $"error: {result.Name}: {result.Error}");
-        }
-    }
-
-    /// <inheritdoc/>
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => Say(Error, $"error: {error.Message}");
-
-    /// <inheritdoc/>
-    public void HistoryFailed(HistoryException error) => Say(Warning, $"warning: {error.Message}");
-
-    /// <inheritdoc/>
-    public void Decided(string message)
-    {
-        // What goes on inside is no news to a reader of builds.
-    }
-
-    /// <inheritdoc/>
-    public void Degraded(string message) => Say(Warning, $"warning: {message}");
-
-    /// <inheritdoc/>
-    public void Printed(RunningBuild build, string line)
-    {
-        lock (gate)
-        {
-            var id = running.TryGetValue((build.DerivationPath, build.Builder), out var known) ? known.Id : Begin(build);
-            Result(id, LogLine, [line]);
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Progressed(RunProgress progress)
-    {
-        lock (gate)
-        {
-            // The supply of inputs comes before the build, and Nix has no word for it.
-            var current = progress.Running.Where(build => build.Phase != "supplying").ToDictionary(build => (build.DerivationPath, build.Builder));
-            foreach (var gone in running.Keys.Where(key => !current.ContainsKey(key)).ToArray()) Stop(gone);
-            foreach (var (key, build) in current)
+            switch (news)
             {
-                if (!running.TryGetValue(key, out var known)) known = (Begin(build), "");
-                if (known.Phase == build.Phase || build.Phase == "building") continue;
-                running[key] = known with { Phase = build.Phase };
-                Result(known.Id, SetPhase, [build.Phase]);
+                case RunNews.Ended(var result): End(result); break;
+                case RunNews.Printed(var build, var text): Print(build, text); break;
+                case RunNews.Progressed(var progress): Show(progress); break;
+                case RunNews.BuilderFailed(_, var error): Message(Error, $"error: {error.Message}"); break;
+                case RunNews.HistoryFailed(var error): Message(Warning, $"warning: {error.Message}"); break;
+                case RunNews.Degraded(var message): Message(Warning, $"warning: {message}"); break;
+                // What the scheduler decides is no news to a reader of builds.
             }
-            Result(overall, Progress, [progress.Done, progress.Total, running.Count, progress.Failed]);
-            if (!closed) Try(output.Flush);
         }
     }
 
@@ -105,11 +67,41 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
         }
     }
 
+    private void End(NixBuildResult result)
+    {
+        foreach (var build in running.Where(build => build.Key.Derivation == result.DerivationPath).ToArray()) Stop(build.Key);
+        if (!result.Success && result.Error is not null) Message(Error, $"error: {result.Name}: {result.Error}");
+    }
+
+    private void Print(RunningBuild build, string text)
+    {
+        var id = running.TryGetValue((build.DerivationPath, build.Builder), out var known) ? known.Id : Begin(build);
+        Result(id, LogLine, [text]);
+    }
+
+    private void Show(RunProgress progress)
+    {
+        // The supply of inputs comes before the build, and Nix has no word for it.
+        var building = progress.Running.Where(build => build.Phase != "supplying");
+        var current = building.ToDictionary(build => (build.DerivationPath, build.Builder));
+        foreach (var gone in running.Keys.Where(key => !current.ContainsKey(key)).ToArray()) Stop(gone);
+        foreach (var (key, build) in current)
+        {
+            if (!running.TryGetValue(key, out var known)) known = (Begin(build), "");
+            if (known.Phase == build.Phase || build.Phase == "building") continue;
+            running[key] = known with { Phase = build.Phase };
+            Result(known.Id, SetPhase, [build.Phase]);
+        }
+        Result(overall, Progress, [progress.Done, progress.Total, running.Count, progress.Failed]);
+        if (!closed) Try(output.Flush);
+    }
+
     private long Begin(RunningBuild build)
     {
         // An empty machine is this one.
         var machine = build.Builder == NixBuilder.LocalName ? "" : build.Builder;
-        var id = Start(Build, $"building '{build.DerivationPath}'{(machine == "" ? "" : $" on '{machine}'")}", [build.DerivationPath, machine, 1, 1]);
+        var where = machine == "" ? "" : $" on '{machine}'";
+        var id = Start(Build, $"building '{build.DerivationPath}'{where}", [build.DerivationPath, machine, 1, 1]);
         running[(build.DerivationPath, build.Builder)] = (id, "");
         return id;
     }
@@ -142,11 +134,6 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
         json.WriteNumber("type", type);
         WriteFields(json, fields);
     });
-
-    private void Say(int level, string text)
-    {
-        lock (gate) Message(level, text);
-    }
 
     private void Message(int level, string text) => Line(json =>
     {

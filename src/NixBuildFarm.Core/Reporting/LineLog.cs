@@ -1,7 +1,4 @@
 using System.Text;
-using NixBuildFarm.Builders;
-using NixBuildFarm.Errors;
-using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Text;
 
@@ -30,38 +27,9 @@ public sealed class LineLog : IBuildObserver, IDisposable
     public static string Tagged(RunningBuild build, string line) => $"{build.Name} ({build.Builder})> {TerminalText.Strip(line)}";
 
     /// <inheritdoc/>
-    public void Ended(NixBuildResult result)
+    public void Observe(RunNews news)
     {
-        // The file has lines of logs only.
-    }
-
-    /// <inheritdoc/>
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error)
-    {
-        // As above.
-    }
-
-    /// <inheritdoc/>
-    public void HistoryFailed(HistoryException error)
-    {
-        // As above.
-    }
-
-    /// <inheritdoc/>
-    public void Decided(string message)
-    {
-        // As above.
-    }
-
-    /// <inheritdoc/>
-    public void Degraded(string message)
-    {
-        // As above.
-    }
-
-    /// <inheritdoc/>
-    public void Printed(RunningBuild build, string line)
-    {
+        if (news is not RunNews.Printed(var build, var line)) return;
         lock (gate)
         {
             Try(() =>
@@ -72,12 +40,6 @@ public sealed class LineLog : IBuildObserver, IDisposable
                 output?.Flush();
             });
         }
-    }
-
-    /// <inheritdoc/>
-    public void Progressed(RunProgress progress)
-    {
-        // As above.
     }
 
     /// <summary>Closes the stream.</summary>

@@ -7,17 +7,22 @@ namespace NixBuildFarm.Reporting;
 public static class ReportJson
 {
     /// <summary>Writes it.</summary>
-    public static void Write(RunReport report, Stream output) => JsonSerializer.Serialize(output, report, ReportJsonFormat.Default.RunReport);
+    public static void Write(RunReport report, Stream output) =>
+        JsonSerializer.Serialize(output, report, ReportJsonFormat.Default.RunReport);
 
     /// <summary>
-    /// The text. Its <c>&lt;</c>, <c>&gt;</c>, <c>&amp;</c> and quotation marks are escaped within strings, so that it can stand in a page without
-    /// ending what it stands in.
+    /// The text. Its <c>&lt;</c>, <c>&gt;</c>, <c>&amp;</c> and quotation marks are escaped within strings, so that it can stand in a page
+    /// without ending what it stands in.
     /// </summary>
     internal static string Text(RunReport report) => JsonSerializer.Serialize(report, ReportJsonFormat.Default.RunReport);
 }
 
 /// <summary>Enumerations by name, numbers to the millisecond, nothing where there is nothing.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true, Converters = [typeof(SecondsConverter)])]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UseStringEnumConverter = true,
+    Converters = [typeof(SecondsConverter), typeof(ReportBuilderKindConverter)])]
 [JsonSerializable(typeof(RunReport))]
 internal sealed partial class ReportJsonFormat : JsonSerializerContext;
 
@@ -28,5 +33,9 @@ internal sealed class SecondsConverter : JsonConverter<double>
 
     public override double Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.GetDouble();
 
-    public override void Write(Utf8JsonWriter writer, double value, JsonSerializerOptions options) => writer.WriteNumberValue(double.IsFinite(value) ? Math.Round(value, Digits) : 0);
+    public override void Write(Utf8JsonWriter writer, double value, JsonSerializerOptions options) =>
+        writer.WriteNumberValue(double.IsFinite(value) ? Math.Round(value, Digits) : 0);
 }
+
+/// <summary>Writes the kind of a row as a word among others: <c>builder</c>, <c>substituters</c>.</summary>
+internal sealed class ReportBuilderKindConverter() : JsonStringEnumConverter<ReportBuilderKind>(JsonNamingPolicy.CamelCase);

@@ -2,7 +2,9 @@ using NixBuildFarm.History;
 
 namespace NixBuildFarm.Reporting;
 
-/// <summary>A past run, laid out to be drawn: every build and every try in a lane of its builder. Times are seconds since the run began.</summary>
+/// <summary>
+/// A past run, laid out to be drawn: every build and every try in a lane of its builder. Times are seconds since the run began.
+/// </summary>
 public sealed record RunReport
 {
     /// <summary>The run.</summary>
@@ -26,10 +28,10 @@ public sealed record RunReport
     /// <summary>What ended the run before its time; null when nothing did.</summary>
     public string? Error { get; init; }
 
-    /// <summary>From the first input that was sent or build that began to the end of the last build; 0 where nothing was built.</summary>
+    /// <summary>As <see cref="RunRecord.Makespan"/>.</summary>
     public required double Makespan { get; init; }
 
-    /// <summary>What no schedule on this farm could beat, for the durations that the builds had; null where not everything was built.</summary>
+    /// <summary>Seconds that no schedule on this farm can beat, given how long the builds took; null if not all was built.</summary>
     public double? LowerBound { get; init; }
 
     /// <summary>Bytes of NARs that were sent to builders.</summary>
@@ -49,9 +51,19 @@ public sealed record RunReport
 
     /// <summary>
     /// Indexes of derivations: the one that ended last, before it that of its inputs which ended last, and so on to the beginning; in the
-    /// order of time. Had one of them been faster, the run might have been.
+    /// order of time. Had one of them been faster, or not had to wait, the run might have been faster too.
     /// </summary>
     public required IReadOnlyList<int> CriticalPath { get; init; }
+}
+
+/// <summary>What a row of the report is.</summary>
+public enum ReportBuilderKind
+{
+    /// <summary>A builder of the farm.</summary>
+    Builder,
+
+    /// <summary>All substituters together: what was fetched rather than built.</summary>
+    Substituters,
 }
 
 /// <summary>A row of the report: a builder with as many lanes as it had builds at a time.</summary>
@@ -60,8 +72,8 @@ public sealed record ReportBuilder
     /// <summary>The builder.</summary>
     public required string Name { get; init; }
 
-    /// <summary>What it is: <c>builder</c>, or <c>substituters</c> for what was fetched rather than built.</summary>
-    public required string Kind { get; init; }
+    /// <summary>What it is.</summary>
+    public required ReportBuilderKind Kind { get; init; }
 
     /// <summary>The platforms it builds.</summary>
     public IReadOnlyList<string> Systems { get; init; } = [];

@@ -20,8 +20,7 @@ public static class RunReportMaker
         rows.Assign(jobs);
         var (copies, copyLanes) = CopiesOf(run, rows);
 
-        var built = run.Jobs.Where(IsBuilt).ToArray();
-        var makespan = built.Length == 0 ? 0 : built.Max(End) - built.Min(job => job.SupplyStart ?? job.Start ?? 0);
+        var makespan = run.Makespan;
         return new()
         {
             RunId = run.Id,
@@ -32,13 +31,13 @@ public static class RunReportMaker
             Requested = run.Requested,
             Error = run.Error,
             Makespan = makespan,
-            LowerBound = built.Length > 0 && run.State == RunState.Succeeded ? BoundOf(run) : null,
+            LowerBound = run.State == RunState.Succeeded && run.Jobs.Any(job => job.IsBuilt) ? BoundOf(run) : null,
             SuppliedBytes = run.Jobs.Sum(job => job.SuppliedBytes),
             Builders = [.. rows.Names.Select((name, row) => DescribeBuilder(run, name, row, jobs, rows, makespan))],
             Jobs = jobs,
             Copies = copies,
             CopyLanes = copyLanes,
-            CriticalPath = CriticalPathOf(run.Jobs),
+            CriticalPath = LatestChain(run.Jobs),
         };
     }
 
@@ -69,7 +68,7 @@ public static class RunReportMaker
         })],
         Error = job.Error,
         LogPath = job.LogPath,
-        LogTail = job.Status is NixBuildStatus.Failed or NixBuildStatus.TimedOut ? LogFile.TailOf(job.LogPath, LogLines) : [],
+        LogTail = job.Status.HasFailed() ? LogFile.TailOf(job.LogPath, LogLines) : [],
     };
 
     private static ReportBuilder DescribeBuilder(RunRecord run, string name, int row, ReportJob[] jobs, Rows rows, double makespan)
@@ -82,7 +81,7 @@ public static class RunReportMaker
         return new()
         {
             Name = name,
-            Kind = name == Substituters && known is null ? Substituters : "builder",
+            Kind = name == Substituters && known is null ? ReportBuilderKind.Substituters : ReportBuilderKind.Builder,
             Systems = known is null ? [] : [.. known.Systems.Select(system => system.System)],
             Slots = slots,
             Lanes = Math.Max(1, rows.LanesOf(row)),
@@ -125,7 +124,8 @@ public static class RunReportMaker
         return LowerBound.Of(scenario.Graph, scenario.Farm, scenario.Durations.Seconds, moldable: true).Seconds;
     }
 
-    private static List<int> CriticalPathOf(IReadOnlyList<RecordedJob> jobs)
+    // Waits are part of it: it is what the run waited for. NixBuildMeasurement.LongestChain is what no farm could do without.
+    private static List<int> LatestChain(IReadOnlyList<RecordedJob> jobs)
     {
         var path = new List<int>();
         var seen = new HashSet<int>();
@@ -137,11 +137,7 @@ public static class RunReportMaker
 
     private static int? LastOf(IReadOnlyList<RecordedJob> jobs, IEnumerable<int> among) => among
         .Where(job => job >= 0 && job < jobs.Count && jobs[job].Start is not null && jobs[job].Status.IsSuccess())
-        .OrderByDescending(job => End(jobs[job])).Select(job => (int?)job).FirstOrDefault();
-
-    private static bool IsBuilt(RecordedJob job) => job is { Status: NixBuildStatus.Built, Start: not null };
-
-    private static double End(RecordedJob job) => (job.Start ?? 0) + job.Seconds;
+        .OrderByDescending(job => jobs[job].End).Select(job => (int?)job).FirstOrDefault();
 
     /// <summary>The rows of the drawing by name, in the order of the farm; names that only the jobs have come after.</summary>
     private sealed class Rows
@@ -152,7 +148,8 @@ public static class RunReportMaker
         public Rows(RunRecord run)
         {
             foreach (var builder in run.Farm) Add(builder.Name);
-            foreach (var job in run.Jobs.Where(job => !job.IsSubstitution && job.SupplyStart is not null && job.Builder is not null)) Add(job.Builder!);
+            var started = run.Jobs.Where(job => !job.IsSubstitution && job.SupplyStart is not null);
+            foreach (var builder in started.Select(job => job.Builder).OfType<string>()) Add(builder);
             foreach (var attempt in run.Jobs.SelectMany(job => job.Attempts)) Add(attempt.Builder);
             if (run.Jobs.Any(job => job.IsSubstitution && job.Start is not null)) Add(Substituters);
         }

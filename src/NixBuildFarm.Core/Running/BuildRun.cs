@@ -187,7 +187,7 @@ public sealed class BuildRun
         foreach (var connection in connecting)
         {
             var (builder, _, error) = await connection;
-            observer.BuilderFailed(builder, error!);
+            observer.Observe(new RunNews.BuilderFailed(builder, error!));
         }
         throw new NixBuildFarmException(
             "UntrustedUser",

@@ -257,6 +257,6 @@ internal sealed class RunHistory : ILessons, IAsyncDisposable
     {
         if (failed) return;
         failed = true;
-        observer.HistoryFailed(error);
+        observer.Observe(new RunNews.HistoryFailed(error));
     }
 }

@@ -1,5 +1,3 @@
-using NixBuildFarm.Builders;
-using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Logs;
@@ -9,8 +7,8 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Building;
 
 /// <summary>
-/// What a log of a CI system wants instead of progress: a plain line for each build that ends, and the end of the log of each that failed, in a
-/// group to open where the system has such.
+/// What a log of a CI system wants instead of progress: a plain line for each build that ends, and the end of the log of each that failed,
+/// in a group to open where the system has such.
 /// </summary>
 internal sealed class CiObserver(CommandOutput output, TimeProvider time) : IBuildObserver
 {
@@ -20,7 +18,9 @@ internal sealed class CiObserver(CommandOutput output, TimeProvider time) : IBui
     /// <summary>More than the error shows: a group is closed until somebody opens it.</summary>
     private const int LogLines = 200;
 
-    private readonly GroupStyle style = CiSystem.Is("GITHUB_ACTIONS") ? GroupStyle.GitHub : CiSystem.Is("GITLAB_CI") ? GroupStyle.GitLab : GroupStyle.None;
+    private readonly GroupStyle style =
+        CiSystem.Is("GITHUB_ACTIONS") ? GroupStyle.GitHub : CiSystem.Is("GITLAB_CI") ? GroupStyle.GitLab : GroupStyle.None;
+
     private RunProgress? latest;
     private int ended;
     private int groups;
@@ -32,7 +32,17 @@ internal sealed class CiObserver(CommandOutput output, TimeProvider time) : IBui
         GitLab,
     }
 
-    public void Ended(NixBuildResult result)
+    public void Observe(RunNews news)
+    {
+        switch (news)
+        {
+            case RunNews.Ended(var result): End(result); break;
+            case RunNews.Progressed(var progress): latest = progress; break;
+            // The rest is in warnings, errors and verbose text of the command, and lines of builds come on request.
+        }
+    }
+
+    private void End(NixBuildResult result)
     {
         // What was there before is none of the derivations that are counted.
         if (result.Status != NixBuildStatus.AlreadyValid) ended++;
@@ -44,43 +54,19 @@ internal sealed class CiObserver(CommandOutput output, TimeProvider time) : IBui
         Say(style switch
         {
             GroupStyle.GitHub => $"::group::{title}",
-            GroupStyle.GitLab => $"\e[0Ksection_start:{time.GetUtcNow().ToUnixTimeSeconds()}:nixbuild_{++groups}[collapsed=false]\r\e[0K{title}",
+            GroupStyle.GitLab => $"\e[0Ksection_start:{UnixTime()}:nixbuild_{++groups}[collapsed=false]\r\e[0K{title}",
             _ => $"{title}:",
         });
         // A line of a build could begin as a command of the CI system does.
         foreach (var line in LogFile.TailOf(result.LogPath, LogLines)) output.Text($"  > {TerminalText.Strip(line)}", Tag);
         if (style == GroupStyle.GitHub) Say("::endgroup::");
-        if (style == GroupStyle.GitLab) Say($"\e[0Ksection_end:{time.GetUtcNow().ToUnixTimeSeconds()}:nixbuild_{groups}\r\e[0K");
+        if (style == GroupStyle.GitLab) Say($"\e[0Ksection_end:{UnixTime()}:nixbuild_{groups}\r\e[0K");
     }
-
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error)
-    {
-        // An error of the command says it.
-    }
-
-    public void HistoryFailed(HistoryException error)
-    {
-        // A warning of the command says it.
-    }
-
-    public void Decided(string message)
-    {
-        // With -Verbose only.
-    }
-
-    public void Degraded(string message)
-    {
-        // A warning of the command says it.
-    }
-
-    public void Printed(RunningBuild build, string line)
-    {
-        // On request only, in the information stream.
-    }
-
-    public void Progressed(RunProgress progress) => latest = progress;
 
     private void Say(string text) => output.Text(text, Tag);
 
-    private string Count() => ended > 0 && latest is { Total: > 0 } progress ? $"[{Math.Min(ended, progress.Total)}/{progress.Total}] " : "";
+    private long UnixTime() => time.GetUtcNow().ToUnixTimeSeconds();
+
+    private string Count() =>
+        ended > 0 && latest is { Total: > 0 } progress ? $"[{Math.Min(ended, progress.Total)}/{progress.Total}] " : "";
 }

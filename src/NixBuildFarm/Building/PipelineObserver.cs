@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using NixBuildFarm.Builders;
-using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Observing;
@@ -9,8 +7,8 @@ using NixBuildFarm.Reporting;
 namespace NixBuildFarm.Building;
 
 /// <summary>
-/// Shows a run in the streams of a command: results as objects, what was recovered from as warnings, decisions as verbose text. What was asked
-/// for and did not come about is an error, and held back until the run has ended and been kept: an error may end the whole pipeline.
+/// Shows a run in the streams of a command: results as objects, what was recovered from as warnings, decisions as verbose text. What was
+/// asked for and did not come about is an error, and held back until the run has ended and been kept: an error may end the whole pipeline.
 /// </summary>
 internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
 {
@@ -25,10 +23,23 @@ internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
     /// <summary>Whether lines of logs go to the information stream.</summary>
     public bool IsLogSeen { get; init; }
 
-    public void Ended(NixBuildResult result)
+    public void Observe(RunNews news)
     {
-        output.Object(result);
-        if (result.Status is NixBuildStatus.Failed or NixBuildStatus.TimedOut or NixBuildStatus.NoEligibleBuilder) failures.Enqueue(result);
+        switch (news)
+        {
+            case RunNews.Ended(var result): End(result); break;
+            case RunNews.BuilderFailed(_, { Recommendation: { } advice } error): output.Warning($"{error.Message} {advice}"); break;
+            case RunNews.BuilderFailed(_, var error): output.Warning(error.Message); break;
+            case RunNews.HistoryFailed(var error):
+                output.Warning($"{error.Message} The build goes on without it. {error.Recommendation}");
+                break;
+            case RunNews.Decided(var message): output.Verbose(message); break;
+            case RunNews.Degraded(var message): output.Warning(message); break;
+            case RunNews.Printed(var build, var line) when IsLogSeen:
+                output.Information(LineLog.Tagged(build, line), LogTag, build.Name, build.Builder);
+                break;
+            case RunNews.Progressed(var progress): Display?.Show(progress); break;
+        }
     }
 
     /// <summary>The run has ended: says what failed in it.</summary>
@@ -37,18 +48,9 @@ internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
         while (failures.TryDequeue(out var result)) output.Error(result.ToErrorRecord());
     }
 
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => output.Warning(error.Recommendation is { } advice ? $"{error.Message} {advice}" : error.Message);
-
-    public void HistoryFailed(HistoryException error) => output.Warning($"{error.Message} The build goes on without it. {error.Recommendation}");
-
-    public void Decided(string message) => output.Verbose(message);
-
-    public void Degraded(string message) => output.Warning(message);
-
-    public void Printed(RunningBuild build, string line)
+    private void End(NixBuildResult result)
     {
-        if (IsLogSeen) output.Information(LineLog.Tagged(build, line), LogTag, build.Name, build.Builder);
+        output.Object(result);
+        if (result.Status.HasFailed()) failures.Enqueue(result);
     }
-
-    public void Progressed(RunProgress progress) => Display?.Show(progress);
 }

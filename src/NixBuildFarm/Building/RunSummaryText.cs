@@ -32,35 +32,48 @@ internal static class RunSummaryText
         var done = todo.Count(job => job.Status.IsSuccess());
         var fetched = todo.Count(job => job.Status == NixBuildStatus.Substituted);
         var bound = report.LowerBound is > 0 and var seconds
-            ? FormattableString.Invariant($", {report.Makespan / seconds:0.00} × the lower bound of {Display.Span(TimeSpan.FromSeconds(seconds))}")
+            ? FormattableString.Invariant($", {report.Makespan / seconds:0.00} × the lower bound of {Span(seconds)}")
             : "";
-        var evaluation = report.EvaluationSeconds >= LongEvaluation ? $" ({Display.Span(TimeSpan.FromSeconds(report.EvaluationSeconds))} of it evaluation)" : "";
-        return $"{done} of {todo.Length} done{(fetched > 0 ? $" ({fetched} fetched)" : "")} in {Display.Span(TimeSpan.FromSeconds(report.Seconds))}{evaluation}{bound}; {Display.Bytes(report.SuppliedBytes)} sent.";
+        var fetches = fetched > 0 ? $" ({fetched} fetched)" : "";
+        var evaluation = report.EvaluationSeconds >= LongEvaluation ? $" ({Span(report.EvaluationSeconds)} of it evaluation)" : "";
+        var sent = Display.Bytes(report.SuppliedBytes);
+        return $"{done} of {todo.Length} done{fetches} in {Span(report.Seconds)}{evaluation}{bound}; {sent} sent.";
     }
 
     private static IEnumerable<string> Builders(RunReport report)
     {
-        var working = report.Builders.Where(builder => builder is { Kind: "builder", Builds: > 0 }).OrderByDescending(builder => builder.BusySeconds).ToArray();
+        var working = report.Builders.Where(builder => builder is { Kind: ReportBuilderKind.Builder, Builds: > 0 })
+            .OrderByDescending(builder => builder.BusySeconds).ToArray();
         var width = working.Take(BuildersShown).Select(builder => builder.Name.Length).DefaultIfEmpty(0).Max();
         foreach (var builder in working.Take(BuildersShown))
         {
-            yield return FormattableString.Invariant($"  {builder.Name.PadRight(width)}  {builder.Builds,4} built  {100 * builder.Utilisation,3:0} % busy  {Display.Bytes(builder.SuppliedBytes),9} received");
+            var (name, received) = (builder.Name.PadRight(width), Display.Bytes(builder.SuppliedBytes));
+            yield return FormattableString.Invariant(
+                $"  {name}  {builder.Builds,4} built  {100 * builder.Utilisation,3:0} % busy  {received,9} received");
         }
         if (working.Length > BuildersShown) yield return $"  and {working.Length - BuildersShown} more builders";
     }
 
     private static IEnumerable<string> Slow(RunReport report) => report.Jobs
-        .Where(job => job is { Status: NixBuildStatus.Built, ExpectedSeconds: > 0 } && job.Seconds > SlowFactor * job.ExpectedSeconds && job.Seconds - job.ExpectedSeconds > SlowSeconds)
+        .Where(job => job.Status == NixBuildStatus.Built && IsSlow(job.Seconds, job.ExpectedSeconds ?? 0))
         .OrderByDescending(job => job.Seconds - job.ExpectedSeconds).Take(SlowShown)
-        .Select(job => $"  Slower than expected: {job.Name} took {Display.Span(TimeSpan.FromSeconds(job.Seconds))} on {report.Builders[job.Builder ?? 0].Name}, not {Display.Span(TimeSpan.FromSeconds(job.ExpectedSeconds ?? 0))}");
+        .Select(job => $"  Slower than expected: {job.Name} took {Span(job.Seconds)} on {report.Builders[job.Builder ?? 0].Name}, "
+            + $"not {Span(job.ExpectedSeconds ?? 0)}");
+
+    private static bool IsSlow(double seconds, double expected) =>
+        expected > 0 && seconds > SlowFactor * expected && seconds - expected > SlowSeconds;
 
     private static IEnumerable<string> Failures(RunReport report)
     {
-        var failed = report.Jobs.Where(job => job.Status is NixBuildStatus.Failed or NixBuildStatus.TimedOut or NixBuildStatus.NoEligibleBuilder).ToArray();
+        var failed = report.Jobs.Where(job => job.Status.HasFailed()).ToArray();
         foreach (var job in failed.Take(FailuresShown))
         {
-            yield return job.LogPath is null ? $"  {job.Status}: {job.Name}" : $"  {job.Status}: {job.Name}. Its log: Get-NixBuildLog {job.Name} -Run {report.RunId}";
+            var log = job.LogPath is null ? "" : $". Its log: Get-NixBuildLog {job.Name} -Run {report.RunId}";
+            yield return $"  {job.Status}: {job.Name}{log}";
         }
-        if (failed.Length > FailuresShown) yield return $"  and {failed.Length - FailuresShown} more: Get-NixBuild {report.RunId} -Result | Where-Object Success -eq $false";
+        if (failed.Length <= FailuresShown) yield break;
+        yield return $"  and {failed.Length - FailuresShown} more: Get-NixBuild {report.RunId} -Result | Where-Object Success -eq $false";
     }
+
+    private static string Span(double seconds) => Display.Span(TimeSpan.FromSeconds(seconds));
 }

@@ -20,11 +20,11 @@ public sealed class InternalJsonLogTests : IDisposable
     {
         using (var log = new InternalJsonLog(written, failures.Add))
         {
-            log.Progressed(new(2, 0, 0, [Build("supplying")]));
-            log.Progressed(new(2, 0, 0, [Build("building")]));
-            log.Printed(Build("building"), "gcc -c \"x\"\tä\e[0m");
-            log.Progressed(new(2, 0, 0, [Build("installPhase")]));
-            log.Progressed(new(2, 1, 0, []));
+            log.Observe(new RunNews.Progressed(new(2, 0, 0, [Build("supplying")])));
+            log.Observe(new RunNews.Progressed(new(2, 0, 0, [Build("building")])));
+            log.Observe(new RunNews.Printed(Build("building"), "gcc -c \"x\"\tä\e[0m"));
+            log.Observe(new RunNews.Progressed(new(2, 0, 0, [Build("installPhase")])));
+            log.Observe(new RunNews.Progressed(new(2, 1, 0, [])));
         }
 
         var lines = Lines().Where(line => line.GetProperty("action").GetString() != "result" || Type(line) != 105).ToArray();
@@ -40,7 +40,7 @@ public sealed class InternalJsonLogTests : IDisposable
     {
         using var log = new InternalJsonLog(written, failures.Add);
 
-        log.Progressed(new(9, 3, 2, [Build("building")]));
+        log.Observe(new RunNews.Progressed(new(9, 3, 2, [Build("building")])));
 
         Assert.Equal(["3", "9", "1", "2"], Fields(Lines()[^1]));
     }
@@ -50,7 +50,7 @@ public sealed class InternalJsonLogTests : IDisposable
     {
         using var log = new InternalJsonLog(written, failures.Add);
 
-        log.Progressed(new(1, 0, 0, [Build("building", "local")]));
+        log.Observe(new RunNews.Progressed(new(1, 0, 0, [Build("building", "local")])));
 
         Assert.Equal("", Fields(Lines().Single(line => Type(line) == 105 && line.GetProperty("action").GetString() == "start"))[1]);
     }
@@ -59,9 +59,13 @@ public sealed class InternalJsonLogTests : IDisposable
     public void A_failure_ends_its_build_and_is_a_message()
     {
         using var log = new InternalJsonLog(written, failures.Add);
-        log.Progressed(new(1, 0, 0, [Build("building")]));
+        log.Observe(new RunNews.Progressed(new(1, 0, 0, [Build("building")])));
 
-        log.Ended(new() { Name = "hello-2.12", DerivationPath = Drv, System = "x86_64-linux", Status = NixBuildStatus.Failed, Error = "exit code 3\nsee the log", RunId = "r" });
+        log.Observe(new RunNews.Ended(new()
+        {
+            Name = "hello-2.12", DerivationPath = Drv, System = "x86_64-linux", Status = NixBuildStatus.Failed,
+            Error = "exit code 3\nsee the log", RunId = "r",
+        }));
 
         var lines = Lines();
         Assert.Equal("stop", lines[^2].GetProperty("action").GetString());
@@ -73,8 +77,8 @@ public sealed class InternalJsonLogTests : IDisposable
     {
         using (var log = new InternalJsonLog(new FullStream(), failures.Add))
         {
-            log.Progressed(new(1, 0, 0, [Build("building")]));
-            log.Printed(Build("building"), "one");
+            log.Observe(new RunNews.Progressed(new(1, 0, 0, [Build("building")])));
+            log.Observe(new RunNews.Printed(Build("building"), "one"));
         }
 
         Assert.Equal("No space left", Assert.Single(failures).Message);
@@ -85,7 +89,7 @@ public sealed class InternalJsonLogTests : IDisposable
     {
         using var log = new InternalJsonLog(written, failures.Add);
 
-        log.Progressed(new(1, 0, 0, [Build("building"), Build("building", "kana")]));
+        log.Observe(new RunNews.Progressed(new(1, 0, 0, [Build("building"), Build("building", "kana")])));
 
         Assert.Equal(["kana", "ruby"], Lines().Where(line => Type(line) == 105 && line.GetProperty("action").GetString() == "start").Select(line => Fields(line)[1]).Order());
     }

@@ -17,10 +17,10 @@ public sealed class LineLogTests : IDisposable
     {
         using var log = new LineLog(written, failures.Add);
 
-        log.Printed(Build("hello-2.12", "ruby"), "gcc -c ä");
+        log.Observe(new RunNews.Printed(Build("hello-2.12", "ruby"), "gcc -c ä"));
         Assert.Equal("hello-2.12 (ruby)> gcc -c ä\n", Text);
 
-        log.Printed(Build("zlib", "local"), "make");
+        log.Observe(new RunNews.Printed(Build("zlib", "local"), "make"));
         Assert.Equal("hello-2.12 (ruby)> gcc -c ä\nzlib (local)> make\n", Text);
     }
 
@@ -29,7 +29,7 @@ public sealed class LineLogTests : IDisposable
     {
         using var log = new LineLog(written, failures.Add);
 
-        log.Printed(Build("hello", "ruby"), "\e]0;stolen title\a\e[2Jplain \e[31mred\e[0m\rover\udc9b2J");
+        log.Observe(new RunNews.Printed(Build("hello", "ruby"), "\e]0;stolen title\a\e[2Jplain \e[31mred\e[0m\rover\udc9b2J"));
 
         Assert.Equal("hello (ruby)> plain redover\ufffd2J\n", Text);
     }
@@ -40,8 +40,8 @@ public sealed class LineLogTests : IDisposable
         var full = new FullStream();
         using (var log = new LineLog(full, failures.Add))
         {
-            log.Printed(Build("hello", "ruby"), "one");
-            log.Printed(Build("hello", "ruby"), "two");
+            log.Observe(new RunNews.Printed(Build("hello", "ruby"), "one"));
+            log.Observe(new RunNews.Printed(Build("hello", "ruby"), "two"));
         }
 
         Assert.Equal("No space left", Assert.Single(failures).Message);
@@ -54,10 +54,21 @@ public sealed class LineLogTests : IDisposable
         var log = new LineLog(written, failures.Add);
         log.Dispose();
 
-        log.Printed(Build("hello", "ruby"), "late");
+        log.Observe(new RunNews.Printed(Build("hello", "ruby"), "late"));
 
         Assert.Empty(written.ToArray());
         Assert.Empty(failures);
+    }
+
+    [Fact]
+    public void News_other_than_lines_are_not_in_the_file()
+    {
+        using var log = new LineLog(written, failures.Add);
+
+        log.Observe(new RunNews.Decided("hello → ruby"));
+        log.Observe(new RunNews.Progressed(new(1, 0, 0, [Build("hello", "ruby")])));
+
+        Assert.Empty(written.ToArray());
     }
 
     private string Text => Encoding.UTF8.GetString(written.ToArray());

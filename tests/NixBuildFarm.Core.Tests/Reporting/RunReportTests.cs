@@ -86,9 +86,14 @@ public sealed class RunReportTests
     [Fact]
     public void What_was_fetched_lies_apart_from_what_was_built()
     {
-        var report = Run(Job("source", 0, 5) with { IsSubstitution = true, Status = NixBuildStatus.Substituted }, Job("a", 0, 5)).ToReport();
+        var fetched = Run(Job("source", 0, 5) with { IsSubstitution = true, Status = NixBuildStatus.Substituted }, Job("a", 0, 5));
+        var report = fetched.ToReport();
 
-        Assert.Equal(["ruby builder", "substituters substituters"], report.Builders.Select(builder => $"{builder.Name} {builder.Kind}"));
+        Assert.Equal(
+            [("ruby", ReportBuilderKind.Builder), ("substituters", ReportBuilderKind.Substituters)],
+            report.Builders.Select(builder => (builder.Name, builder.Kind)));
+        Assert.Contains("\"kind\":\"builder\"", PageOf(fetched));
+        Assert.Contains("\"kind\":\"substituters\"", PageOf(fetched));
         Assert.Equal([0, 0], report.Jobs.Select(job => job.Lane));
     }
 
@@ -113,15 +118,45 @@ public sealed class RunReportTests
     public void Nothing_in_the_data_can_end_the_script_that_holds_it()
     {
         var evil = "</script><!--<script>&'\"\u2028";
-        using var page = new MemoryStream();
-        HtmlReport.Write((Run(Job(evil, 0, 1)) with { Requested = [evil, "/*DATA*/"] }).ToReport(), page);
-        var text = Encoding.UTF8.GetString(page.ToArray());
+        var text = PageOf(Run(Job(evil, 0, 1)) with { Requested = [evil, "/*DATA*/"] });
 
         Assert.DoesNotContain(evil, text);
         Assert.DoesNotContain("/*SCRIPT*/", text);
         Assert.Equal(2, text.Split("</script>").Length - 1);
         var json = text.Split("type=\"application/json\">")[1].Split("</script>")[0];
         Assert.Equal(evil, JsonDocument.Parse(json).RootElement.GetProperty("jobs")[0].GetProperty("name").GetString());
+    }
+
+    [Fact]
+    public void The_page_has_all_modules_in_it_and_loads_none()
+    {
+        var lines = PageOf(Run(Job("a", 0, 1))).Split('\n');
+
+        Assert.DoesNotContain(lines, line => line.StartsWith("import ", StringComparison.Ordinal) || line.StartsWith("export ", StringComparison.Ordinal));
+        var modules = typeof(HtmlReport).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".js", StringComparison.Ordinal)).ToArray();
+        Assert.True(modules.Length > 10);
+        Assert.All(modules, module => Assert.Contains(FirstLineOf(module), lines));
+    }
+
+    [Fact]
+    public void A_module_of_the_page_stands_after_those_that_it_uses()
+    {
+        var page = PageOf(Run(Job("a", 0, 1)));
+
+        string[] inOrder = ["const number = ", "const isSubstituters = ", "function layout(", "class Chart ", "const run = JSON.parse("];
+        var places = inOrder.Select(text => page.IndexOf(text, StringComparison.Ordinal)).ToArray();
+        Assert.All(places, place => Assert.True(place > 0));
+        Assert.Equal(places.Order(), places);
+    }
+
+    [Theory]
+    [InlineData("done")]
+    [InlineData("failed")]
+    public void The_page_means_by_done_and_failed_what_the_module_does(string set)
+    {
+        var expected = Enum.GetValues<NixBuildStatus>().Where(status => set == "done" ? status.IsSuccess() : status.HasFailed());
+
+        Assert.Contains($"const {set} = new Set([{string.Join(", ", expected.Select(status => $"'{status}'"))}]);", PageOf(Run()).Split('\n'));
     }
 
     [Fact]
@@ -134,6 +169,19 @@ public sealed class RunReportTests
             .Select(e => $"{e.GetProperty("cat")} {e.GetProperty("ts")} {e.GetProperty("dur")}");
 
         Assert.Equal(["supply 1500000 500000", "Built 2000000 3000000"], spans);
+    }
+
+    private static string PageOf(RunRecord run)
+    {
+        using var page = new MemoryStream();
+        HtmlReport.Write(run.ToReport(), page);
+        return Encoding.UTF8.GetString(page.ToArray());
+    }
+
+    private static string FirstLineOf(string resource)
+    {
+        using var reader = new StreamReader(typeof(HtmlReport).Assembly.GetManifestResourceStream(resource)!);
+        return reader.ReadLine()!;
     }
 
     private static RunRecord Run(params RecordedJob[] jobs) => new()

@@ -144,22 +144,18 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     public Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation) => Task.FromResult(derivations[path]);
 
-    public void Ended(NixBuildResult result) => Results.Enqueue(result);
-
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => LostBuilders.Enqueue((builder.Name, error));
-
-    public void Decided(string message)
+    public void Observe(RunNews news)
     {
-        // Not looked at.
+        switch (news)
+        {
+            case RunNews.Ended(var result): Results.Enqueue(result); break;
+            case RunNews.BuilderFailed(var builder, var error): LostBuilders.Enqueue((builder.Name, error)); break;
+            case RunNews.HistoryFailed(var error): Warnings.Enqueue(error.Message); break;
+            case RunNews.Degraded(var message): Warnings.Enqueue(message); break;
+            case RunNews.Printed(_, var line): Lines.Enqueue(line); break;
+            case RunNews.Progressed(var progress): Assert.InRange(progress.Waiting, 0, progress.Total); break;
+        }
     }
-
-    public void HistoryFailed(HistoryException error) => Warnings.Enqueue(error.Message);
-
-    public void Degraded(string message) => Warnings.Enqueue(message);
-
-    public void Printed(RunningBuild build, string line) => Lines.Enqueue(line);
-
-    public void Progressed(RunProgress progress) => Assert.InRange(progress.Waiting, 0, progress.Total);
 
     public void Dispose() => Directory.Delete(logs, recursive: true);
 }

@@ -314,22 +314,16 @@ public class RunHistoryTests
     {
         public List<HistoryException> Failures { get; } = [];
 
-        public void HistoryFailed(HistoryException error) => Failures.Add(error);
-
-        public void Ended(NixBuildResult result) => Unexpected();
-
-        public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => Unexpected();
-
-        public void Decided(string message) => Unexpected();
-
         public List<string> Warnings { get; } = [];
 
-        public void Degraded(string message) => Warnings.Add(message);
-
-        public void Printed(RunningBuild build, string line) => Unexpected();
-
-        public void Progressed(RunProgress progress) => Unexpected();
-
-        private static void Unexpected() => throw new InvalidOperationException("A history has nothing to say of builds.");
+        public void Observe(RunNews news)
+        {
+            switch (news)
+            {
+                case RunNews.HistoryFailed(var error): Failures.Add(error); break;
+                case RunNews.Degraded(var message): Warnings.Add(message); break;
+                default: throw new InvalidOperationException($"A history has nothing to say of builds: {news}");
+            }
+        }
     }
 }

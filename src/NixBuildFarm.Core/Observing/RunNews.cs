@@ -1,0 +1,43 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+
+namespace NixBuildFarm.Observing;
+
+/// <summary>Something that happened in a run, for whoever shows or keeps it.</summary>
+public abstract record RunNews
+{
+    private RunNews()
+    {
+    }
+
+    /// <summary>A derivation has ended, for good.</summary>
+    /// <param name="Result">How.</param>
+    public sealed record Ended(NixBuildResult Result) : RunNews;
+
+    /// <summary>A builder cannot be used, or not any more. The run goes on without it.</summary>
+    /// <param name="Builder">The builder.</param>
+    /// <param name="Error">Why.</param>
+    public sealed record BuilderFailed(NixBuilder Builder, NixBuildFarmException Error) : RunNews;
+
+    /// <summary>The history cannot be used. The run goes on without it.</summary>
+    /// <param name="Error">Why.</param>
+    public sealed record HistoryFailed(HistoryException Error) : RunNews;
+
+    /// <summary>A decision was taken.</summary>
+    /// <param name="Message">Which one, and why.</param>
+    public sealed record Decided(string Message) : RunNews;
+
+    /// <summary>The run is not as good as it should be.</summary>
+    /// <param name="Message">In what, and why.</param>
+    public sealed record Degraded(string Message) : RunNews;
+
+    /// <summary>A build has printed a line.</summary>
+    /// <param name="Build">The build.</param>
+    /// <param name="Line">The line, as it was printed.</param>
+    public sealed record Printed(RunningBuild Build, string Line) : RunNews;
+
+    /// <summary>Something has begun, gone on or ended.</summary>
+    /// <param name="Progress">Where the run stands now.</param>
+    public sealed record Progressed(RunProgress Progress) : RunNews;
+}
