@@ -12,8 +12,7 @@ public static class BuilderView
 
     private static readonly string[] Columns = [nameof(BuilderPolicy.MaxJobs), nameof(BuilderPolicy.SpeedFactor), nameof(BuilderPolicy.Enabled)];
 
-    private static readonly string[] OtherSettings =
-        [.. typeof(BuilderPolicy).GetProperties().Where(setting => setting.SetMethod is not null).Select(setting => setting.Name).Except(Columns)];
+    private static readonly string[] OtherSettings = [.. BuilderPolicy.Names.Except(Columns)];
 
     /// <summary>Systems without <c>-linux</c>, which nearly all have, and without the levels of x86_64, which say nothing about another machine.</summary>
     public static string Systems(object? systems) => string.Join(

@@ -9,16 +9,13 @@ namespace NixBuildFarm.Building;
 /// <summary>Completes the attributes of the file that <c>-Path</c> names, one step of a path like <c>pkgs.hello</c> at a time.</summary>
 public sealed class AttributeCompleter : IArgumentCompleter
 {
-    // A completer has no session state of its own.
-    private static readonly ScriptBlock FileOf = ScriptBlock.Create("$ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($args[0])");
-
     /// <inheritdoc/>
     public IEnumerable<CompletionResult> CompleteArgument(
         string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
     {
         try
         {
-            if (fakeBoundParameters["Path"] is not string path || FileOf.InvokeReturnAsIs(path)?.ToString() is not { } file || !File.Exists(file)) return [];
+            if (FilePaths.FileOf(fakeBoundParameters["Path"]) is not { } file || !File.Exists(file)) return [];
             var word = wordToComplete.Trim('\'', '"');
             var prefix = word[..(word.LastIndexOf('.') + 1)];
             string[] steps = prefix.Split('.', StringSplitOptions.RemoveEmptyEntries);

@@ -94,7 +94,7 @@ public abstract class DerivationCommand : AsyncCommand
             Settings = Settings,
         };
         var arguments = Argument.Cast<DictionaryEntry>().ToDictionary(entry => entry.Key.ToString()!, entry => NixExpression.From(entry.Value));
-        var file = ParameterSetName == PathSet ? GetUnresolvedProviderPathFromPSPath(Path) : "";
+        var file = ParameterSetName == PathSet ? this.FileOf(Path) : "";
         string[] named = [.. Named];
         var set = ParameterSetName;
         return async (builders, output, cancellation) =>

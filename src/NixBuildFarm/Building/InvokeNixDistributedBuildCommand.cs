@@ -5,9 +5,7 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
-using NixBuildFarm.Observing;
 using NixBuildFarm.Planning;
-using NixBuildFarm.Reporting;
 using NixBuildFarm.Running;
 
 namespace NixBuildFarm.Building;
@@ -23,11 +21,6 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 
     private readonly List<object> givenBuilders = [];
     private readonly List<ResultReference> givenResults = [];
-    private string? jsonLogFile;
-    private string? lineLogFile;
-    private bool isLogSeen;
-
-    private delegate Task<BuildRequest> RequestMaker(CommandOutput output, CancellationToken cancellation);
 
     /// <summary>The builders of this build: objects or names. None: all that are enabled. Results that come down the pipeline with them are built again.</summary>
     [Parameter(ValueFromPipeline = true)]
@@ -148,93 +141,34 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         }
 
         var question = $"Performing the operation \"Build\" on target \"{string.Join(", ", AllNamed)}\".";
-        var request = OrEnd(Requester);
+        var invocation = OrEnd(MakeInvocation);
         if (ShouldProcess(question, $"Are you sure you want to perform this action?\n{question}", "Confirm", out var refusal))
         {
-            if (AsJob) StartJob(request);
-            else Await((output, cancellation) => BuildAsync(request, output, cancellation));
+            if (AsJob) StartJob(invocation);
+            else Await(invocation.BuildAsync);
         }
         else if (refusal == ShouldProcessReason.WhatIf)
         {
-            Await((output, cancellation) => PlanAsync(request, output, cancellation));
+            Await(invocation.PlanAsync);
         }
     }
 
-    private void StartJob(RequestMaker request)
+    private void StartJob(BuildInvocation invocation)
     {
-        var job = new NixBuildJob(MyInvocation.Line, (output, cancellation) => BuildAsync(request, output, cancellation));
+        var job = new NixBuildJob(MyInvocation.Line, invocation.BuildAsync);
         JobRepository.Add(job);
         job.Start();
         WriteObject(job);
     }
 
-    private async Task BuildAsync(RequestMaker make, CommandOutput output, CancellationToken cancellation)
+    private BuildInvocation MakeInvocation() => new()
     {
-        var request = await make(output, cancellation);
-        var observer = new PipelineObserver(output) { IsLogSeen = isLogSeen };
-        try
-        {
-            await RunAsync(request, observer, output, cancellation);
-        }
-        finally
-        {
-            // The last that is written: with -ErrorAction Stop nothing comes after it.
-            observer.Complete();
-        }
-    }
-
-    private async Task RunAsync(BuildRequest request, PipelineObserver observer, CommandOutput output, CancellationToken cancellation)
-    {
-        using var jsonLog = jsonLogFile is null ? null : OpenJsonLog(jsonLogFile, output);
-        using var lineLog = lineLogFile is null ? null : OpenLineLog(lineLogFile, output);
-        using var display = CiSystem.IsHere ? null : new RunProgressDisplay(output, request.Named, TimeProvider.System);
-        observer.Display = display;
-        IBuildObserver?[] observers = [observer, jsonLog, lineLog, display is null ? new CiObserver(output, TimeProvider.System) : null];
-        using var history = new SqliteHistory(SqliteHistory.DefaultFile);
-        var run = new BuildRun(request, SessionTransports.With(Credential), history, new CombinedObserver([.. observers.OfType<IBuildObserver>()]));
-        try
-        {
-            await run.RunAsync(cancellation);
-        }
-        finally
-        {
-            display?.Dispose();
-            foreach (var line in run.Record is { } record ? RunSummaryText.Of(record) : []) output.Remark(line, RunSummaryText.Tag);
-        }
-    }
-
-    private async Task PlanAsync(RequestMaker make, CommandOutput output, CancellationToken cancellation)
-    {
-        var request = await make(output, cancellation);
-        using var history = KnownHistory.Open();
-        var plan = await new BuildPlanner(request, SessionTransports.With(Credential), history.Store, new PipelineObserver(output)).PlanAsync(cancellation);
-        foreach (var step in plan) output.Object(step);
-    }
-
-    private static InternalJsonLog OpenJsonLog(string file, CommandOutput output) =>
-        new(Open(file, nameof(JsonLog)), error => output.Warning($"-JsonLog {file} cannot be written any more: {error.Message} The build goes on without it."));
-
-    private static LineLog OpenLineLog(string file, CommandOutput output) =>
-        new(Open(file, nameof(LogTo)), error => output.Warning($"-LogTo {file} cannot be written any more: {error.Message} The build goes on without it; Get-NixBuildLog has the logs."));
-
-    /// <summary>Begins a file that the user has named. A new one is for the user's eyes only: logs may have secrets.</summary>
-    private static FileStream Open(string file, string parameter)
-    {
-        try
-        {
-            return new(file, new FileStreamOptions
-            {
-                Mode = FileMode.Create,
-                Access = FileAccess.Write,
-                Share = FileShare.ReadWrite,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            });
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new NixBuildFarmException($"{parameter}NotWritten", $"-{parameter} {file} cannot be written: {e.Message}", "Name a file in a folder that is there and yours.", e);
-        }
-    }
+        MakeRequest = MakeRequester(),
+        Transports = SessionTransports.With(Credential),
+        LogTo = LogTo is null ? null : this.FileOf(LogTo),
+        JsonLog = JsonLog is null ? null : this.FileOf(JsonLog),
+        IsLogSeen = IsLogSeen(),
+    };
 
     /// <summary>
     /// Whether anybody sees the lines of logs in the information stream. The engine keeps a record of each line for hosts and jobs, also of
@@ -247,17 +181,13 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         return LanguagePrimitives.TryConvertTo<ActionPreference>(preference, out var action) && action is not (ActionPreference.SilentlyContinue or ActionPreference.Ignore);
     }
 
-    /// <summary>What makes the request. All that the session has to be asked for is asked here: a job goes on without it.</summary>
-    private RequestMaker Requester()
+    private RequestMaker MakeRequester()
     {
         var named = AllNamed.ToArray();
         var resolve = AllResolver();
         var buildSettings = BuildSettings.OfBuild(Settings);
-        var outLink = OutLink is null ? null : GetUnresolvedProviderPathFromPSPath(OutLink);
-        var logFolder = LogPath is null ? null : GetUnresolvedProviderPathFromPSPath(LogPath);
-        jsonLogFile = JsonLog is null ? null : this.FileOf(JsonLog);
-        lineLogFile = LogTo is null ? null : this.FileOf(LogTo);
-        isLogSeen = IsLogSeen();
+        var outLink = OutLink is null ? null : this.FileOf(OutLink);
+        var logFolder = LogPath is null ? null : this.FileOf(LogPath);
         var isCopyBackGiven = MyInvocation.BoundParameters.ContainsKey(nameof(CopyBack));
         return async (output, cancellation) =>
         {

@@ -18,7 +18,7 @@ internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
     private readonly ConcurrentQueue<NixBuildResult> failures = new();
 
     /// <summary>Shows where the run stands; null: nothing does.</summary>
-    public RunProgressDisplay? Display { get; set; }
+    public RunProgressDisplay? Display { get; init; }
 
     /// <summary>Whether lines of logs go to the information stream.</summary>
     public bool IsLogSeen { get; init; }

@@ -50,9 +50,12 @@ public static class Display
     /// <summary>Values one after the other.</summary>
     public static string List(object? values) => string.Join(", ", PropertyBag.Texts(values));
 
-    /// <summary>The outputs of a derivation, one under the other: <c>out: /nix/store/…</c>.</summary>
+    private static readonly IComparer<string> OutputOrder = Comparer<string>.Create((one, other) =>
+        one == other ? 0 : one == "out" ? -1 : other == "out" ? 1 : string.CompareOrdinal(one, other));
+
+    /// <summary>The outputs of a derivation, one under the other: <c>out: /nix/store/…</c>. A table that comes from a job has lost its order.</summary>
     public static string Outputs(object? outputs) => PropertyBag.Bare(outputs) is IDictionary named
-        ? string.Join('\n', named.Keys.Cast<object>().Select(name => $"{name}: {named[name]}"))
+        ? string.Join('\n', named.Keys.Cast<object>().OrderBy(name => $"{name}", OutputOrder).Select(name => $"{name}: {named[name]}"))
         : Lines(outputs);
 
     /// <summary>A latency.</summary>

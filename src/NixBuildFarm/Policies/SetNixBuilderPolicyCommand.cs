@@ -107,23 +107,13 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    private BuilderPolicy Change => new()
+    /// <summary>What was given of the parameters that are settings.</summary>
+    private BuilderPolicy Change => BuilderPolicy.Of(name => MyInvocation.BoundParameters.GetValueOrDefault(name) switch
     {
-        MaxJobs = MaxJobs,
-        Cores = Cores,
-        Reserve = Reserve,
-        SpeedFactor = SpeedFactor,
-        Enabled = Enabled,
-        Drain = MyInvocation.BoundParameters.ContainsKey(nameof(Drain)) ? Drain.IsPresent : null,
-        System = System,
-        ExcludeSystem = ExcludeSystem,
-        Feature = Feature,
-        Match = Match,
-        Exclude = Exclude,
-        CopyBack = CopyBack,
-        MaxUpload = MaxUpload,
-        IdentityFile = IdentityFile is null ? null : this.FileOf(IdentityFile),
-    };
+        SwitchParameter given => given.IsPresent,
+        string file when name == nameof(IdentityFile) => this.FileOf(file),
+        var value => value,
+    });
 
     /// <inheritdoc/>
     protected override void BeginProcessing()

@@ -90,6 +90,16 @@ public class BuilderPolicyTests
     }
 
     [Fact]
+    public void A_policy_is_made_of_values_by_the_name_of_their_setting()
+    {
+        var policy = BuilderPolicy.Of(name => name switch { "MaxJobs" => 2, "Match" => new[] { "gcc-*" }, "CopyBack" => CopyBack.None, _ => null });
+
+        Assert.Equal("MaxJobs 2, Match gcc-*, CopyBack None", policy.ToString());
+        Assert.Throws<ArgumentOutOfRangeException>(() => BuilderPolicy.Of(name => name == "MaxJobs" ? -1 : null));
+        Assert.Throws<ArgumentException>(() => BuilderPolicy.Of(name => name == "MaxJobs" ? "many" : null));
+    }
+
+    [Fact]
     public void A_policy_reads_as_what_it_sets() =>
         Assert.Equal("MaxJobs 2, Enabled False", new BuilderPolicy { MaxJobs = 2, Enabled = false }.ToString());
 }

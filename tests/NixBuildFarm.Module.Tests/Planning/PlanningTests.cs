@@ -24,6 +24,20 @@ public sealed class PlanningTests : IDisposable
         Assert.StartsWith(id + ",", (result.TerminatingError ?? Assert.Single(result.Errors)).FullyQualifiedErrorId, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("-DerivationPath a.drv -OutLink Env:/PATH")]
+    [InlineData("-DerivationPath a.drv -LogPath Env:/PATH")]
+    [InlineData("-DerivationPath a.drv -LogTo Env:/PATH")]
+    [InlineData("-DerivationPath a.drv -JsonLog Env:/PATH")]
+    [InlineData("-Path Env:/PATH")]
+    public void A_file_of_a_build_has_to_be_on_a_file_system(string parameters)
+    {
+        var result = machine.Run($"Invoke-NixDistributedBuild {parameters} -WhatIf");
+
+        Assert.Empty(result.Output);
+        Assert.StartsWith("NotAFile,", (result.TerminatingError ?? Assert.Single(result.Errors)).FullyQualifiedErrorId, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Nothing_through_the_pipeline_tests_nothing()
     {

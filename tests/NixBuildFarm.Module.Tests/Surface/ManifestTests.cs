@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using System.Management.Automation.Runspaces;
 using System.Reflection;
+using System.Text.RegularExpressions;
 
 namespace NixBuildFarm.Module.Tests.Surface;
 
@@ -43,6 +44,18 @@ public sealed class ManifestTests : IDisposable
 
     [Fact]
     public void The_format_files_load_without_errors() => _ = new FormatTable(ModuleFolder.FormatFiles.Select(file => ModuleFolder.FileOf(file)));
+
+    [Fact]
+    public void The_format_and_type_files_name_only_types_of_ours_that_are_public()
+    {
+        var assemblies = session.OutputTypes.Select(type => type.Assembly).Append(session.Assembly).ToHashSet();
+        var named = ModuleFolder.FormatFiles.Concat(ModuleFolder.TypeFiles)
+            .SelectMany(file => Regex.Matches(File.ReadAllText(ModuleFolder.FileOf(file)), @"(?<=[>\[]|Deserialized\.)NixBuildFarm(\.\w+)+(?=[<\]])"))
+            .Select(match => match.Value).ToHashSet();
+
+        Assert.True(named.Count > 20, $"{named.Count} types were looked for");
+        Assert.Empty(named.Where(name => !assemblies.Any(assembly => assembly.GetType(name) is { IsPublic: true })));
+    }
 
     [Fact]
     public void Module_and_assemblies_have_one_version() =>

@@ -7,9 +7,10 @@ namespace NixBuildFarm.Builders.Policies;
 
 /// <summary>
 /// What the user wants otherwise than configured, of one builder or of all. What is null is not set. To add a setting: a property
-/// here, a parameter of Set-NixBuilderPolicy, and its effect, in <see cref="NixBuilder"/> or where builders are described to the scheduler.
+/// here, a parameter of Set-NixBuilderPolicy with the same name, and its effect, in <see cref="NixBuilder"/> or where builders are described to
+/// the scheduler. The policy file, Get-NixBuilderPolicy and its table have it then; a test says where its help and its row of the list are missing.
 /// </summary>
-public sealed class BuilderPolicy
+public class BuilderPolicy
 {
     private static readonly PropertyInfo[] Settings =
         [.. typeof(BuilderPolicy).GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is not null)];
@@ -19,6 +20,20 @@ public sealed class BuilderPolicy
     private readonly int? reserve;
     private readonly double? speedFactor;
     private readonly long? maxUpload;
+
+    /// <summary>The policy that sets nothing, until settings are given.</summary>
+    public BuilderPolicy()
+    {
+    }
+
+    /// <summary>A policy with the settings of another one.</summary>
+    private protected BuilderPolicy(BuilderPolicy other)
+    {
+        foreach (var setting in Settings) setting.SetValue(this, setting.GetValue(other));
+    }
+
+    /// <summary>The names of the settings.</summary>
+    public static IReadOnlyList<string> Names { get; } = [.. Settings.Select(setting => setting.Name)];
 
     /// <summary>The policy that sets nothing.</summary>
     public static BuilderPolicy Empty { get; } = new();
@@ -85,13 +100,12 @@ public sealed class BuilderPolicy
     [JsonIgnore]
     public bool IsEmpty => Settings.All(setting => setting.GetValue(this) is null);
 
+    /// <summary>A policy of values by the name of their setting; null: not set.</summary>
+    /// <exception cref="ArgumentException">A value is of another type than its setting, or out of its range.</exception>
+    public static BuilderPolicy Of(Func<string, object?> value) => Of(setting => value(setting.Name));
+
     /// <summary>This policy, and what it does not set from a weaker one.</summary>
-    public BuilderPolicy Over(BuilderPolicy weaker)
-    {
-        var merged = new BuilderPolicy();
-        foreach (var setting in Settings) setting.SetValue(merged, setting.GetValue(this) ?? setting.GetValue(weaker));
-        return merged;
-    }
+    public BuilderPolicy Over(BuilderPolicy weaker) => Of(setting => setting.GetValue(this) ?? setting.GetValue(weaker));
 
     /// <summary>Whether this policy hides something that a weaker one sets.</summary>
     public bool Hides(BuilderPolicy weaker) =>
@@ -106,6 +120,13 @@ public sealed class BuilderPolicy
     /// <summary>What is set, without some of the settings.</summary>
     public string ToString(IReadOnlyCollection<string> except) => string.Join(
         ", ", Settings.Where(setting => !except.Contains(setting.Name) && setting.GetValue(this) is not null).Select(setting => $"{setting.Name} {Text(setting.GetValue(this)!)}"));
+
+    private static BuilderPolicy Of(Func<PropertyInfo, object?> value)
+    {
+        var policy = new BuilderPolicy();
+        foreach (var setting in Settings) setting.SetValue(policy, value(setting), BindingFlags.DoNotWrapExceptions, binder: null, index: null, culture: null);
+        return policy;
+    }
 
     private static string Text(object value) => value switch
     {
