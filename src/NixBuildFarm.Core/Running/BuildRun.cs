@@ -134,7 +134,7 @@ public sealed class BuildRun
         var meter = new LinkMeter(clock, history.Note);
         var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded, request.CopyBack == CopyBack.All ? local : null);
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
-        await supply.LearnAsync(local, jobs.LocalInputs, cancellation);
+        await supply.Closures.DiscoverAsync(local, jobs.LocalInputs, cancellation);
         jobs.Weigh(catalog);
         var connected = Task.WhenAll(connecting);
         if (!local.Facts.Trusted) await RefuseIfNothingMayComeHomeAsync(connecting, cancellation);
@@ -146,7 +146,7 @@ public sealed class BuildRun
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
         await using var logs = new LogKeeper(local, observer.Decided, cancellation);
         using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
-        var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs);
+        var executor = new BuildExecutor(supply, new BuiltOutputs(catalog, supply.Closures), local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs);
         using var loop = new RunLoop(request, jobs, local, farm, await estimating, history, supply, catalog, executor, connector, reporter, clock, remote.Troubles.Values, cancellation) { Hook = hook };
         meter.Measured += loop.Learn;
         foreach (var slow in late) loop.Expect(slow);

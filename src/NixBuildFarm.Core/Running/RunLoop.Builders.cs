@@ -221,7 +221,7 @@ internal sealed partial class RunLoop
             var session = await connector.ConnectAsync(builder, stop.Token);
             try
             {
-                var kept = await supply.FindKeptAsync(session, had ?? [], stop.Token);
+                var kept = await executor.Outputs.FindKeptAsync(session, had ?? [], stop.Token);
                 return () => Join(session, kept);
             }
             catch

@@ -474,7 +474,7 @@ internal sealed partial class RunLoop : IDisposable
                     return true;
                 },
                 stop.Token);
-            await supply.LearnAsync(local, job.Wanted, stop.Token);
+            await supply.Closures.DiscoverAsync(local, job.Wanted, stop.Token);
             Post(() =>
             {
                 scheduler.Apply(new SchedulingEvent.JobResolved(clock.Now, job.Index, ExternalOutcome.Available));

@@ -138,6 +138,9 @@ internal sealed class Transfer(TransferScheduler scheduler, string link, bool is
     /// <summary>Whether it was slower than the link, because of the limit or because others went first.</summary>
     public bool WasHeldBack { get; internal set; }
 
+    /// <summary>The clock.</summary>
+    public TimeProvider Time => scheduler.Time;
+
     internal string Link { get; } = link;
 
     internal bool IsLimited { get; } = isLimited;
