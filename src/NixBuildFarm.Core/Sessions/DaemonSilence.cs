@@ -37,7 +37,19 @@ internal static class DaemonSilence
         }
         catch (OperationCanceledException) when (watch.HasRunOut && !cancellation.IsCancellationRequested)
         {
-            throw silent($"has left a question unanswered for {limit.TotalSeconds:0.#} s");
+            throw silent(Unanswered(limit));
         }
     }
+
+    /// <summary>What a daemon did not do that has left a question unanswered.</summary>
+    public static string Unanswered(TimeSpan limit) => $"has left a question unanswered for {limit.TotalSeconds:0.#} s";
+
+    /// <summary>The error for a builder that is silent.</summary>
+    /// <param name="builder">The builder's name.</param>
+    /// <param name="what">What it did not do.</param>
+    public static BuilderException Error(string builder, string what) => new(
+        builder,
+        BuilderFailure.ConnectionLost,
+        $"{builder} {what}, although its connection lives.",
+        $"See what its nix-daemon does, and whether the disk of {builder} answers.");
 }
