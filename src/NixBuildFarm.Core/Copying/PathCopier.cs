@@ -52,7 +52,7 @@ public sealed class PathCopier
     private async Task<IReadOnlyList<PathInfo>> FindAsync(BuilderSession from, CancellationToken cancellation)
     {
         await from.ProtectAsync(request.Paths, cancellation);
-        await supply.LearnAsync(from, request.Paths, cancellation, believe: !request.CheckSignatures);
+        await supply.Closures.DiscoverAsync(from, request.Paths, cancellation, believe: !request.CheckSignatures);
         foreach (var absent in request.Paths.Where(path => !catalog.Has(from, path)))
         {
             observer.PathFailed(
@@ -84,17 +84,17 @@ public sealed class PathCopier
     private async Task CopyAsync(IReadOnlyList<PathInfo> paths, BuilderSession to, CancellationToken cancellation)
     {
         var requested = request.Paths.ToHashSet();
-        await supply.FindMissingAsync(to, paths, cancellation);
+        await supply.Closures.FindMissingAsync(to, paths, cancellation);
         var missing = paths.Where(info => !catalog.Has(to, info.Path)).ToArray();
         foreach (var there in paths.Except(missing).Where(info => requested.Contains(info.Path))) Tell(there, StorePathCopyStatus.AlreadyValid, from: null);
 
         var (copied, sent, bytes) = (0, 0L, missing.Sum(info => info.NarSize));
         observer.Progressed(new(to.Builder.Name, missing.Length, 0, bytes, 0));
-        await supply.EnsureAsync(to, paths, new(TransferPurpose.Needed), cancellation, Arrived, Sent);
+        await supply.EnsureAsync(to, paths, new(TransferPurpose.Needed), cancellation, new(Arrived, Sent));
 
-        void Arrived(PathInfo info, BuilderSession from)
+        void Arrived(Parcel parcel)
         {
-            Tell(info, StorePathCopyStatus.Copied, from);
+            Tell(parcel.Info, StorePathCopyStatus.Copied, parcel.From);
             Interlocked.Increment(ref copied);
             Sent(0);
         }

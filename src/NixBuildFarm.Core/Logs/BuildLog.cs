@@ -15,7 +15,7 @@ internal sealed class BuildLog : IDisposable
     private const int BufferSize = 64 * 1024;
     private readonly Queue<string> tail = new();
     private readonly string wanted;
-    private FileStream? file;
+    private BestEffortOutput? file;
 
     private BuildLog(string wanted) => this.wanted = wanted;
 
@@ -38,7 +38,7 @@ internal sealed class BuildLog : IDisposable
     public static BuildLog Open(string folder, StorePath derivation)
     {
         var log = new BuildLog(System.IO.Path.Combine(folder, FileNameOf(derivation)));
-        log.Write(() => log.Create(StateFolder.Create(folder)));
+        log.Open(folder);
         return log;
     }
 
@@ -48,11 +48,11 @@ internal sealed class BuildLog : IDisposable
     /// <summary>Adds a line, or a piece of one. It can be read at once: somebody may be following.</summary>
     public void Add(BuildLogLine line)
     {
-        Write(() =>
+        file?.Write(stream =>
         {
-            file?.Write(NixText.GetBytes(line.Line));
-            if (!line.IsUnfinished) file?.WriteByte((byte)'\n');
-            file?.Flush();
+            stream.Write(NixText.GetBytes(line.Line));
+            if (!line.IsUnfinished) stream.WriteByte((byte)'\n');
+            stream.Flush();
         });
         if (line.IsContinued) return;
         lock (tail)
@@ -85,40 +85,21 @@ internal sealed class BuildLog : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Write(() => file?.Dispose());
+    public void Dispose() => file?.Dispose();
 
-    private void Create(string folder)
-    {
-        var path = System.IO.Path.Combine(folder, System.IO.Path.GetFileName(wanted));
-        file = OpenFile(path);
-        Path = path;
-    }
-
-    private void Write(Action write)
+    private void Open(string folder)
     {
         try
         {
-            write();
+            var path = System.IO.Path.Combine(StateFolder.Create(folder), System.IO.Path.GetFileName(wanted));
+            file = new(OpenFile(path), Fail);
+            Path = path;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NixBuildFarmException)
         {
-            Problem ??= $"{wanted}: {e.Message}";
-            Abandon();
+            Fail(e);
         }
     }
 
-    // What is buffered cannot be written either, and closing tries to: once more is enough.
-    private void Abandon()
-    {
-        var broken = file;
-        file = null;
-        try
-        {
-            broken?.Dispose();
-        }
-        catch (IOException)
-        {
-            // It was told before.
-        }
-    }
+    private void Fail(Exception error) => Problem ??= $"{wanted}: {error.Message}";
 }

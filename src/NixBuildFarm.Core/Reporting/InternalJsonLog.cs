@@ -3,6 +3,7 @@ using System.Text.Json;
 using NixBuildFarm.Builders;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Reporting;
 
@@ -18,20 +19,17 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
 
     private readonly object gate = new();
     private readonly ArrayBufferWriter<byte> line = new();
-    private readonly Stream output;
-    private readonly Action<IOException> onFailure;
+    private readonly BestEffortOutput output;
     private readonly Dictionary<(string Derivation, string Builder), (long Id, string Phase)> running = [];
     private long lastId;
-    private long overall;
-    private bool closed;
+    private readonly long overall;
 
     /// <summary>Writes to a stream, which it closes at its end.</summary>
     /// <param name="output">Where lines go.</param>
     /// <param name="onFailure">Is told once when no more can be written.</param>
-    public InternalJsonLog(Stream output, Action<IOException> onFailure)
+    public InternalJsonLog(Stream output, Action<Exception> onFailure)
     {
-        this.output = output;
-        this.onFailure = onFailure;
+        this.output = new(output, onFailure);
         overall = Start(Builds, "", []);
     }
 
@@ -58,12 +56,10 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
     {
         lock (gate)
         {
-            if (closed) return;
+            if (!output.IsOpen) return;
             foreach (var key in running.Keys.ToArray()) Stop(key);
             Line(json => WriteStop(json, overall));
-            if (closed) return;
-            Try(output.Dispose);
-            closed = true;
+            output.Dispose();
         }
     }
 
@@ -93,7 +89,7 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
             Result(known.Id, SetPhase, [build.Phase]);
         }
         Result(overall, Progress, [progress.Done, progress.Total, running.Count, progress.Failed]);
-        if (!closed) Try(output.Flush);
+        output.Write(stream => stream.Flush());
     }
 
     private long Begin(RunningBuild build)
@@ -161,7 +157,7 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
 
     private void Line(Action<Utf8JsonWriter> write)
     {
-        if (closed) return;
+        if (!output.IsOpen) return;
         line.ResetWrittenCount();
         line.Write("@nix "u8);
         using (var json = new Utf8JsonWriter(line))
@@ -171,33 +167,6 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
             json.WriteEndObject();
         }
         line.Write("\n"u8);
-        Try(() => output.Write(line.WrittenSpan));
-    }
-
-    private void Try(Action action)
-    {
-        try
-        {
-            action();
-        }
-        catch (IOException e)
-        {
-            closed = true;
-            onFailure(e);
-            Abandon();
-        }
-    }
-
-    // What is buffered cannot be written either, and closing tries to.
-    private void Abandon()
-    {
-        try
-        {
-            output.Dispose();
-        }
-        catch (IOException)
-        {
-            // It was told before.
-        }
+        output.Write(stream => stream.Write(line.WrittenSpan));
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using NixBuildFarm.Observing;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Reporting;
@@ -11,17 +12,12 @@ namespace NixBuildFarm.Reporting;
 public sealed class LineLog : IBuildObserver, IDisposable
 {
     private readonly object gate = new();
-    private readonly Action<IOException> onFailure;
-    private Stream? output;
+    private readonly BestEffortOutput output;
 
     /// <summary>Writes to a stream, which it closes at its end.</summary>
     /// <param name="output">Where lines go.</param>
     /// <param name="onFailure">Is told once when no more can be written.</param>
-    public LineLog(Stream output, Action<IOException> onFailure)
-    {
-        this.output = output;
-        this.onFailure = onFailure;
-    }
+    public LineLog(Stream output, Action<Exception> onFailure) => this.output = new(output, onFailure);
 
     /// <summary>A line as it is shown: whose it is comes first, and nothing in it controls a terminal.</summary>
     public static string Tagged(RunningBuild build, string line) => $"{build.Name} ({build.Builder})> {TerminalText.Strip(line)}";
@@ -32,12 +28,12 @@ public sealed class LineLog : IBuildObserver, IDisposable
         if (news is not RunNews.Printed(var build, var line)) return;
         lock (gate)
         {
-            Try(() =>
+            output.Write(stream =>
             {
                 // What is no UTF-8 is replaced: single bytes can control a terminal as well.
-                output?.Write(Encoding.UTF8.GetBytes(Tagged(build, line) + '\n'));
+                stream.Write(Encoding.UTF8.GetBytes(Tagged(build, line) + '\n'));
                 // Somebody may be following.
-                output?.Flush();
+                stream.Flush();
             });
         }
     }
@@ -45,38 +41,6 @@ public sealed class LineLog : IBuildObserver, IDisposable
     /// <summary>Closes the stream.</summary>
     public void Dispose()
     {
-        lock (gate)
-        {
-            Try(() => output?.Dispose());
-            output = null;
-        }
-    }
-
-    private void Try(Action write)
-    {
-        try
-        {
-            write();
-        }
-        catch (IOException e)
-        {
-            var broken = output;
-            output = null;
-            onFailure(e);
-            Close(broken);
-        }
-    }
-
-    // What is buffered cannot be written either, and closing tries to.
-    private static void Close(Stream? broken)
-    {
-        try
-        {
-            broken?.Dispose();
-        }
-        catch (IOException)
-        {
-            // It was told before.
-        }
+        lock (gate) output.Dispose();
     }
 }

@@ -15,10 +15,14 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Running;
 
 /// <summary>Carries out one attempt: brings the inputs to the builder, builds, and learns what came out.</summary>
-internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRequest request, string logFolder, RunClock clock, LogKeeper logs)
+internal sealed class BuildExecutor(
+    Supply supply, BuiltOutputs outputs, BuilderSession local, BuildRequest request, string logFolder, RunClock clock, LogKeeper logs)
 {
     /// <summary>How much longer than its limits a build may take before its daemon, which is to end it then, is taken for dead.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
+
+    /// <summary>Accepts what builders say of their outputs.</summary>
+    public BuiltOutputs Outputs => outputs;
 
     /// <summary>Carries it out.</summary>
     /// <param name="attempt">What, where, and when to give up.</param>
@@ -32,9 +36,8 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         var (job, session, cancellation) = (attempt.Job, attempt.Session, attempt.Stopping);
         await using var connection = session.Reserve(ChannelUse.Build, cancellation);
         attempt.Supplied = await SupplyAsync(attempt, cancellation);
-        var outputs = job.Outputs;
         // The build keeps its outputs as long as it runs, so nobody needs to wait for these roots before it has ended.
-        var rooting = session.ProtectAsync(outputs, cancellation);
+        var rooting = session.ProtectAsync(job.Outputs, cancellation);
 
         using var log = BuildLog.Open(logFolder, job.Path);
         attempt.LogPath = log.Path;
@@ -51,7 +54,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
         attempt.LogProblem = log.Problem;
         if (!session.Builder.IsLocal && log is { Path: { } path, Problem: null }) logs.Keep(job.Path, path);
         var realised = result.IsSuccess
-            ? await supply.LearnOutputsAsync(session, job, result.BuiltOutputs, infos, cancellation)
+            ? await outputs.AcceptAsync(session, job, result.BuiltOutputs, infos, cancellation)
             : ImmutableDictionary<string, StorePath>.Empty;
         return new(result, realised, log.Path, log.Tail);
     }
@@ -66,7 +69,7 @@ internal sealed class BuildExecutor(Supply supply, BuilderSession local, BuildRe
     {
         var (job, session) = (attempt.Job, attempt.Session);
         if (session.Builder.IsLocal || !GoesAsDerivation(attempt)) return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation);
-        await supply.LearnAsync(local, [job.Path], cancellation);
+        await supply.Closures.DiscoverAsync(local, [job.Path], cancellation);
         return await supply.EnsureAsync(session, [job.Path, .. job.Inputs], attempt.Urgency, cancellation);
     }
 

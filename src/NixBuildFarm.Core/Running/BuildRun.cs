@@ -135,7 +135,7 @@ public sealed class BuildRun
         var meter = new LinkMeter(clock, history.Note);
         var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded, request.CopyBack == CopyBack.All ? local : null);
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
-        await supply.LearnAsync(local, jobs.LocalInputs, cancellation);
+        await supply.Closures.DiscoverAsync(local, jobs.LocalInputs, cancellation);
         jobs.Weigh(catalog);
         var connected = Task.WhenAll(connecting);
         if (!local.Facts.Trusted) await RefuseIfNothingMayComeHomeAsync(connecting, cancellation);
@@ -147,7 +147,8 @@ public sealed class BuildRun
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
         await using var logs = new LogKeeper(local, observer.Decided, cancellation);
         using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
-        var executor = new BuildExecutor(supply, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs);
+        var outputs = new BuiltOutputs(catalog, supply.Closures);
+        var executor = new BuildExecutor(supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs);
         using var tasks = new RunTasks(cancellation);
         var facts = new RunFacts(request.Rules, jobs.Jobs, jobs.Graph, local, farm, await estimating, catalog, clock) { Reporter = reporter, Stopping = tasks.Stopping };
         var run = new LiveRun(facts, history, remote.Troubles.Values);

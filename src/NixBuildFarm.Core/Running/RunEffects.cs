@@ -156,7 +156,7 @@ internal sealed class RunEffects : IDisposable
                     return true;
                 },
                 Stopping);
-            await supply.LearnAsync(local, job.Wanted, Stopping);
+            await supply.Closures.DiscoverAsync(local, job.Wanted, Stopping);
             tasks.Post(new RunEvent.Fetched(job, begun));
         }
         catch (NixBuildFarmException e)
@@ -224,7 +224,7 @@ internal sealed class RunEffects : IDisposable
             var session = await connector.ConnectAsync(builder, Stopping);
             try
             {
-                var kept = await supply.FindKeptAsync(session, connection.Had, Stopping);
+                var kept = await executor.Outputs.FindKeptAsync(session, connection.Had, Stopping);
                 tasks.Post(new RunEvent.BuilderConnected(connection, session, kept));
             }
             catch

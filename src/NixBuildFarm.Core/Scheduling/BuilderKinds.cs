@@ -11,8 +11,8 @@ internal sealed class BuilderKinds
 {
     private readonly BuilderState[] builders;
     private readonly int[][] kindsOfClass;
-    private readonly int[][] heaps;
-    private readonly int[] counts;
+    private readonly IndexedHeap<ByAvailability>[] heaps;
+    private readonly int[] positions;
 
     public BuilderKinds(JobGraph graph, EligibilityClasses classes, BuilderState[] builders, Func<int, int, double> speedOf)
     {
@@ -43,18 +43,11 @@ internal sealed class BuilderKinds
             builders[b].Kind = kind;
             members[kind].Add(b);
         }
-        heaps = members.Select(m => m.ToArray()).ToArray();
-        counts = heaps.Select(h => h.Length).ToArray();
-        foreach (var heap in heaps)
-        {
-            for (var i = 0; i < heap.Length; i++) builders[heap[i]].HeapIndex = i;
-        }
-        for (var k = 0; k < heaps.Length; k++)
-        {
-            for (var i = counts[k] - 1; i >= 0; i--) MoveDown(heaps[k], i);
-        }
+        positions = new int[builders.Length];
+        heaps = members.Select(_ => new IndexedHeap<ByAvailability>(new(builders), positions)).ToArray();
+        for (var k = 0; k < heaps.Length; k++) heaps[k].Fill(members[k]);
         kindsOfClass = Enumerable.Range(0, classes.Count)
-            .Select(c => Enumerable.Range(0, heaps.Length).Where(k => eligible[c][heaps[k][0]]).ToArray())
+            .Select(c => Enumerable.Range(0, heaps.Length).Where(k => eligible[c][heaps[k].First]).ToArray())
             .ToArray();
         // All jobs of a class are of one system, so the fastest builder of the class is the same for each of them.
         BestSpeed = Enumerable.Range(0, classes.Count)
@@ -76,8 +69,8 @@ internal sealed class BuilderKinds
         TotalCapacity = other.TotalCapacity;
         Scarce = other.Scarce.Clone();
         kindsOfClass = other.kindsOfClass;
-        heaps = other.heaps.Select(h => (int[])h.Clone()).ToArray();
-        counts = other.counts;
+        positions = (int[])other.positions.Clone();
+        heaps = other.heaps.Select(heap => new IndexedHeap<ByAvailability>(heap, new(builders), positions)).ToArray();
     }
 
     /// <summary>By class, then builder.</summary>
@@ -103,12 +96,12 @@ internal sealed class BuilderKinds
     public ReadOnlySpan<int> KindsOf(int eligibilityClass) => kindsOfClass[eligibilityClass];
 
     /// <summary>The builder of a kind that is free first.</summary>
-    public int FirstOf(int kind) => heaps[kind][0];
+    public int FirstOf(int kind) => heaps[kind].First;
 
     /// <summary>Whether only one slot is free on all builders of a kind.</summary>
     public bool HasOneFreeSlot(int kind)
     {
-        var heap = heaps[kind];
+        var heap = heaps[kind].Items;
         // The second of a heap is one of the two below the first.
         return builders[heap[0]].FreeSlots == 1
             && (heap.Length < 2 || builders[heap[1]].FreeSlots == 0)
@@ -116,14 +109,14 @@ internal sealed class BuilderKinds
     }
 
     /// <summary>The builders of a kind, in no order.</summary>
-    public ReadOnlySpan<int> MembersOf(int kind) => heaps[kind];
+    public ReadOnlySpan<int> MembersOf(int kind) => heaps[kind].Items;
 
     /// <summary>Whether a builder that may take jobs of this class has a free slot that is open to them.</summary>
     public bool HasIdle(int eligibilityClass)
     {
         foreach (var kind in kindsOfClass[eligibilityClass])
         {
-            var first = heaps[kind][0];
+            var first = heaps[kind].First;
             if (builders[first].FreeSlots > 0 && Scarce.IsOpen(first, eligibilityClass)) return true;
         }
         return false;
@@ -134,8 +127,7 @@ internal sealed class BuilderKinds
     {
         var kind = builders[builder].Kind;
         if (kind < 0) return;
-        MoveDown(heaps[kind], builders[builder].HeapIndex);
-        MoveUp(heaps[kind], builders[builder].HeapIndex);
+        heaps[kind].Update(builder);
     }
 
     private string SignatureOf(int b)
@@ -151,43 +143,13 @@ internal sealed class BuilderKinds
     private static string Step(double value, double width) =>
         value <= 0 ? "-" : double.IsInfinity(value) ? "+" : Math.Round(Math.Log(value) / width).ToString(CultureInfo.InvariantCulture);
 
-    private bool IsBefore(int a, int b)
+    /// <summary>The builder that is free first, or has most free slots, comes first.</summary>
+    private readonly struct ByAvailability(BuilderState[] builders) : IHeapOrder
     {
-        var (x, y) = (builders[a].Key, builders[b].Key);
-        return x < y || (x == y && a < b);
-    }
-
-    private void MoveUp(int[] heap, int i)
-    {
-        var builder = heap[i];
-        while (i > 0)
+        public bool IsBefore(int a, int b)
         {
-            var parent = (i - 1) / 2;
-            if (!IsBefore(builder, heap[parent])) break;
-            Set(heap, i, heap[parent]);
-            i = parent;
+            var (x, y) = (builders[a].Key, builders[b].Key);
+            return x < y || (x == y && a < b);
         }
-        Set(heap, i, builder);
-    }
-
-    private void MoveDown(int[] heap, int i)
-    {
-        var builder = heap[i];
-        while (true)
-        {
-            var child = 2 * i + 1;
-            if (child >= heap.Length) break;
-            if (child + 1 < heap.Length && IsBefore(heap[child + 1], heap[child])) child++;
-            if (!IsBefore(heap[child], builder)) break;
-            Set(heap, i, heap[child]);
-            i = child;
-        }
-        Set(heap, i, builder);
-    }
-
-    private void Set(int[] heap, int i, int builder)
-    {
-        heap[i] = builder;
-        builders[builder].HeapIndex = i;
     }
 }

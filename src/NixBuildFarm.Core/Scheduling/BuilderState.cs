@@ -34,7 +34,7 @@ internal sealed class BuilderState
         Slots = (Slot[])other.Slots.Clone();
         FreeSlots = other.FreeSlots;
         CoresInUse = other.CoresInUse;
-        (Kind, HeapIndex, Key) = (other.Kind, other.HeapIndex, other.Key);
+        (Kind, Key) = (other.Kind, other.Key);
     }
 
     public struct Slot
@@ -65,8 +65,6 @@ internal sealed class BuilderState
 
     /// <summary>Index of the <see cref="BuilderKinds"/> it belongs to; −1 where it takes no jobs.</summary>
     public int Kind { get; set; } = -1;
-
-    public int HeapIndex { get; set; }
 
     /// <summary>Orders builders of a kind: −(free slots) where there are some, else when the first becomes free.</summary>
     public double Key { get; private set; }

@@ -1,90 +1,25 @@
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>
-/// The ready jobs of one eligibility class, most urgent first: larger priority, larger key, more dependents, no home, smaller index. A binary
-/// heap that knows where each job lies, so that any job can be taken out or moved when its key changes.
+/// The ready jobs of one eligibility class, most urgent first: larger priority, larger key, more dependents, no home, smaller index.
 /// </summary>
-internal sealed class ReadyQueue(JobOrder order)
+internal sealed class ReadyQueue : IndexedHeap<ReadyQueue.ByUrgency>
 {
-    private readonly List<int> heap = [];
-
-    public int Count => heap.Count;
-
-    public int First => heap[0];
-
-    /// <summary>The jobs in no order.</summary>
-    public IReadOnlyList<int> Jobs => heap;
-
-    public ReadyQueue Clone(JobOrder withOrder)
+    public ReadyQueue(JobOrder order)
+        : base(new(order), order.Position)
     {
-        var copy = new ReadyQueue(withOrder);
-        copy.heap.AddRange(heap);
-        return copy;
     }
 
-    public void Add(int job)
+    private ReadyQueue(ReadyQueue other, JobOrder order)
+        : base(other, new(order), order.Position)
     {
-        heap.Add(job);
-        MoveUp(heap.Count - 1);
     }
 
-    public void Remove(int job)
-    {
-        var i = order.Position[job];
-        var last = heap[^1];
-        heap.RemoveAt(heap.Count - 1);
-        order.Position[job] = -1;
-        if (i == heap.Count) return;
-        heap[i] = last;
-        MoveDown(i);
-        MoveUp(order.Position[last]);
-    }
+    public ReadyQueue Clone(JobOrder withOrder) => new(this, withOrder);
 
-    /// <summary>Puts a job where its changed key belongs.</summary>
-    public void Update(int job)
+    internal readonly struct ByUrgency(JobOrder order) : IHeapOrder
     {
-        MoveDown(order.Position[job]);
-        MoveUp(order.Position[job]);
-    }
-
-    /// <summary>Restores the order after all keys have changed.</summary>
-    public void Rebuild()
-    {
-        for (var i = heap.Count - 1; i >= 0; i--) MoveDown(i);
-    }
-
-    private void MoveUp(int i)
-    {
-        var job = heap[i];
-        while (i > 0)
-        {
-            var parent = (i - 1) / 2;
-            if (!order.IsBefore(job, heap[parent])) break;
-            Set(i, heap[parent]);
-            i = parent;
-        }
-        Set(i, job);
-    }
-
-    private void MoveDown(int i)
-    {
-        var job = heap[i];
-        while (true)
-        {
-            var child = 2 * i + 1;
-            if (child >= heap.Count) break;
-            if (child + 1 < heap.Count && order.IsBefore(heap[child + 1], heap[child])) child++;
-            if (!order.IsBefore(heap[child], job)) break;
-            Set(i, heap[child]);
-            i = child;
-        }
-        Set(i, job);
-    }
-
-    private void Set(int i, int job)
-    {
-        heap[i] = job;
-        order.Position[job] = i;
+        public bool IsBefore(int a, int b) => order.IsBefore(a, b);
     }
 }
 

@@ -318,7 +318,7 @@ internal sealed class SchedulingState
     {
         kinds = null;
         if (Classes.Cover(Builders.Select(b => b.Description))) return;
-        var ready = queues.SelectMany(q => q.Jobs).Order().ToArray();
+        var ready = queues.SelectMany(queue => queue.Items.ToArray()).Order().ToArray();
         Classes = new EligibilityClasses(Graph, Builders.Select(b => b.Description));
         queues = MakeQueues();
         RemainingWork = SumRemainingWork();

@@ -12,13 +12,13 @@ internal sealed class NarFeeds : IAsyncDisposable
     private readonly Dictionary<BuilderSession, NarFeed> feeds;
 
     /// <summary>Asks every builder for all that it is to give.</summary>
-    /// <param name="items">The paths in the order in which they will be taken, and who gives each.</param>
+    /// <param name="parcels">The paths in the order in which they will be taken, and who gives each.</param>
     /// <param name="cancellation">Ends all feeds.</param>
-    public NarFeeds(IEnumerable<(PathInfo Info, BuilderSession From)> items, CancellationToken cancellation)
+    public NarFeeds(IEnumerable<Parcel> parcels, CancellationToken cancellation)
     {
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        feeds = items.GroupBy(item => item.From).ToDictionary(
-            group => group.Key, group => new NarFeed(group.Key, [.. group.Select(item => item.Info)], stop.Token));
+        feeds = parcels.GroupBy(parcel => parcel.From).ToDictionary(
+            group => group.Key, group => new NarFeed(group.Key, [.. group.Select(parcel => parcel.Info)], stop.Token));
     }
 
     /// <summary>What a builder gives.</summary>

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Supplying;
 
@@ -48,13 +49,13 @@ internal sealed class TransferScheduler(TimeProvider time, long? maxUpload)
     private readonly object gate = new();
     private readonly List<Transfer> underWay = [];
     private readonly long beginning = time.GetTimestamp();
-    private TimeSpan paidUntil = -Burst;
+    private readonly Pace? uploadLimit = maxUpload is { } limit ? new(limit, Burst, time) : null;
 
     /// <summary>A transfer to a builder, or to the local store, begins; it ends when it is disposed of.</summary>
     public Transfer Begin(NixBuilder to, Urgency urgency)
     {
-        var isLimited = maxUpload is not null && !to.IsLocal;
-        var transfer = new Transfer(this, isLimited ? "every builder" : to.Name, isLimited, urgency);
+        var pace = to.IsLocal ? null : uploadLimit;
+        var transfer = new Transfer(this, pace is null ? to.Name : "every builder", pace, urgency);
         lock (gate) underWay.Add(transfer);
         return transfer;
     }
@@ -83,11 +84,7 @@ internal sealed class TransferScheduler(TimeProvider time, long? maxUpload)
         lock (gate) transfer.IsSending = true;
         try
         {
-            if (transfer.IsLimited && Pay(piece.Length) is { } wait)
-            {
-                transfer.WasHeldBack = true;
-                await Task.Delay(wait, time, cancellation);
-            }
+            if (transfer.Pace is { } pace && await pace.WaitAsync(piece.Length, cancellation)) transfer.WasHeldBack = true;
             await destination.WriteAsync(piece, cancellation);
         }
         finally
@@ -112,25 +109,10 @@ internal sealed class TransferScheduler(TimeProvider time, long? maxUpload)
                 && (other.IsSending || now - other.LastSent < Pause));
         }
     }
-
-    /// <summary>
-    /// A token bucket, kept as the moment up to which all sending is paid for. Each transfer pays for one piece at a time, so
-    /// that they take turns. Returns how long the piece has to wait; null: not at all.
-    /// </summary>
-    private TimeSpan? Pay(int bytes)
-    {
-        lock (gate)
-        {
-            var now = Now;
-            var start = paidUntil > now - Burst ? paidUntil : now - Burst;
-            paidUntil = start + TimeSpan.FromSeconds((double)bytes / maxUpload!.Value);
-            return start > now ? start - now : null;
-        }
-    }
 }
 
 /// <summary>One transfer that is under way.</summary>
-internal sealed class Transfer(TransferScheduler scheduler, string link, bool isLimited, Urgency urgency) : IDisposable
+internal sealed class Transfer(TransferScheduler scheduler, string link, Pace? pace, Urgency urgency) : IDisposable
 {
     /// <summary>How much it matters now.</summary>
     public Urgency Urgency { get; internal set; } = urgency;
@@ -138,9 +120,13 @@ internal sealed class Transfer(TransferScheduler scheduler, string link, bool is
     /// <summary>Whether it was slower than the link, because of the limit or because others went first.</summary>
     public bool WasHeldBack { get; internal set; }
 
+    /// <summary>The clock.</summary>
+    public TimeProvider Time => scheduler.Time;
+
     internal string Link { get; } = link;
 
-    internal bool IsLimited { get; } = isLimited;
+    /// <summary>The limit of the link; null: none.</summary>
+    internal Pace? Pace { get; } = pace;
 
     internal bool IsSending { get; set; }
 

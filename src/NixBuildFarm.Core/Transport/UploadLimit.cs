@@ -1,3 +1,6 @@
+using NixBuildFarm.Platform;
+using NixBuildFarm.Protocol.Wire;
+
 namespace NixBuildFarm.Transport;
 
 /// <summary>
@@ -9,12 +12,10 @@ namespace NixBuildFarm.Transport;
 /// <param name="time">The clock.</param>
 public sealed class UploadLimit(IBuilderTransport inner, long bytesPerSecond, TimeProvider time) : IBuilderTransport
 {
-    private readonly object gate = new();
-    private readonly long start = time.GetTimestamp();
-    private double busyUntil;
+    private readonly Pace pace = new(bytesPerSecond, burst: TimeSpan.Zero, time);
 
     /// <summary>What is sent at once: a quarter of a second's worth, so that the pace is even, and one byte at least.</summary>
-    private int LargestPiece => (int)Math.Clamp(bytesPerSecond / 4, 1, 1 << 20);
+    private readonly int largestPiece = (int)Math.Clamp(bytesPerSecond / 4, 1, 1 << 20);
 
     /// <inheritdoc/>
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
@@ -22,18 +23,6 @@ public sealed class UploadLimit(IBuilderTransport inner, long bytesPerSecond, Ti
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => inner.DisposeAsync();
-
-    private async Task WaitForTurnAsync(int bytes, CancellationToken cancellation)
-    {
-        double turn;
-        lock (gate)
-        {
-            var now = time.GetElapsedTime(start).TotalSeconds;
-            turn = Math.Max(0, busyUntil - now);
-            busyUntil = Math.Max(now, busyUntil) + (double)bytes / bytesPerSecond;
-        }
-        if (turn > 0) await Task.Delay(TimeSpan.FromSeconds(turn), time, cancellation);
-    }
 
     private sealed class Channel(IBuilderChannel inner, UploadLimit limit) : IBuilderChannel
     {
@@ -45,46 +34,21 @@ public sealed class UploadLimit(IBuilderTransport inner, long bytesPerSecond, Ti
     }
 
     /// <summary>The sending half. The stream below belongs to the channel.</summary>
-    private sealed class PacedStream(Stream output, UploadLimit limit) : Stream
+    private sealed class PacedStream(Stream output, UploadLimit limit) : AsyncStream
     {
-        public override bool CanRead => false;
-
         public override bool CanWrite => true;
-
-        public override bool CanSeek => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
 
         public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
             while (!buffer.IsEmpty)
             {
-                var piece = buffer[..Math.Min(buffer.Length, limit.LargestPiece)];
-                await limit.WaitForTurnAsync(piece.Length, cancellationToken);
+                var piece = buffer[..Math.Min(buffer.Length, limit.largestPiece)];
+                await limit.pace.WaitAsync(piece.Length, cancellationToken);
                 await output.WriteAsync(piece, cancellationToken);
                 buffer = buffer[piece.Length..];
             }
         }
 
-        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override void Write(byte[] buffer, int offset, int count) => WriteAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
-
-        public override void Flush() => output.Flush();
-
         public override Task FlushAsync(CancellationToken cancellationToken) => output.FlushAsync(cancellationToken);
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }

@@ -11,7 +11,7 @@ public sealed class InternalJsonLogTests : IDisposable
 {
     private const string Drv = "/nix/store/00000000000000000000000000000000-hello-2.12.drv";
     private readonly MemoryStream written = new();
-    private readonly List<IOException> failures = [];
+    private readonly List<Exception> failures = [];
 
     public void Dispose() => written.Dispose();
 

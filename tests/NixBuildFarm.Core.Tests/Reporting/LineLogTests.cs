@@ -8,7 +8,7 @@ namespace NixBuildFarm.Core.Tests.Reporting;
 public sealed class LineLogTests : IDisposable
 {
     private readonly MemoryStream written = new();
-    private readonly List<IOException> failures = [];
+    private readonly List<Exception> failures = [];
 
     public void Dispose() => written.Dispose();
 

@@ -36,7 +36,7 @@ public sealed class LargeOutputTests
         await using var ruby = await BuilderSession.OpenAsync(source.Builder, new Bulk(source, () => new Giving(flow)), new(), Cancellation);
         await using var local = await BuilderSession.OpenAsync(home.Builder, new Bulk(home, () => new Taking(flow)), new(), Cancellation);
         var supply = new Supply(new(), new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), _ => { });
-        await supply.LearnAsync(ruby, [Large.Path], Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(ruby, [Large.Path], Cancellation, believe: true);
 
         var bytes = await supply.EnsureAsync(local, [Large.Path], new(TransferPurpose.Needed), Cancellation);
 

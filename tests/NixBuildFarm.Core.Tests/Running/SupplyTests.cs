@@ -38,7 +38,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var bottom = farm.Local.Daemon.Store.AddFile("bottom");
         var top = farm.Local.Daemon.Store.AddFile("top", "", bottom);
         var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]));
-        await supply.LearnAsync(local, [top], Cancellation);
+        await supply.Closures.DiscoverAsync(local, [top], Cancellation);
         farm["ruby"].Daemon.Requests.Clear();
 
         await supply.EnsureAsync(ruby, [top], Needed, Cancellation);
@@ -60,7 +60,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var path = farm.Local.Daemon.Store.AddFile("path");
         farm["ruby"].Daemon.Store.AddFile("path");
         var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]));
-        await supply.LearnAsync(local, [path], Cancellation);
+        await supply.Closures.DiscoverAsync(local, [path], Cancellation);
         await supply.EnsureAsync(ruby, [path], Needed, Cancellation);
         farm["ruby"].Daemon.Requests.Clear();
 
@@ -76,7 +76,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var path = farm.Local.Daemon.Store.AddFile("path");
         farm["ruby"].Daemon.Store.Substitutable[path] = (farm.Local.Daemon.Store.Find(path)!, farm.Local.Daemon.Store.FindNar(path)!);
         var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"], substitutes: true));
-        await supply.LearnAsync(local, [path], Cancellation);
+        await supply.Closures.DiscoverAsync(local, [path], Cancellation);
 
         Assert.Equal(0, await supply.EnsureAsync(ruby, [path], Needed, Cancellation));
 
@@ -89,7 +89,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var shared = Enumerable.Range(0, 20).Select(i => farm.Local.Daemon.Store.AddFile($"shared{i}")).ToArray();
         var tops = Enumerable.Range(0, 10).Select(i => farm.Local.Daemon.Store.AddFile($"top{i}", "", shared)).ToArray();
         var (local, ruby, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]), await OpenAsync(farm["kana"]));
-        await supply.LearnAsync(local, tops, Cancellation);
+        await supply.Closures.DiscoverAsync(local, tops, Cancellation);
 
         var sent = await Task.WhenAll(tops.SelectMany(top => new[] { ruby, kana }.Select(to => supply.EnsureAsync(to, [top], Needed, Cancellation))));
 
@@ -107,8 +107,8 @@ public sealed class SupplyTests : IAsyncDisposable
         farm["kana"].Daemon.Store.AddFile("source");
         var built = farm["kana"].Daemon.Store.AddFile("built", new string('x', 500_000), source);
         var (local, ruby, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]), await OpenAsync(farm["kana"]));
-        await supply.LearnAsync(local, [source], Cancellation);
-        await supply.LearnAsync(kana, [built], Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(local, [source], Cancellation);
+        await supply.Closures.DiscoverAsync(kana, [built], Cancellation, believe: true);
 
         await supply.EnsureAsync(ruby, [built], Needed, Cancellation);
 
@@ -124,8 +124,8 @@ public sealed class SupplyTests : IAsyncDisposable
         var built = farm["kana"].Daemon.Store.AddFile("built", new string('x', 100_000), bottom);
         var (local, ruby, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]), await OpenAsync(farm["kana"]));
         var homely = new Supply(catalog, new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), warnings.Add, home: local);
-        await homely.LearnAsync(kana, [built], Cancellation, believe: true);
-        await homely.LearnAsync(ruby, [bottom], Cancellation, believe: true);
+        await homely.Closures.DiscoverAsync(kana, [built], Cancellation, believe: true);
+        await homely.Closures.DiscoverAsync(ruby, [bottom], Cancellation, believe: true);
 
         await Task.WhenAll(homely.EnsureAsync(ruby, [built], Needed, Cancellation), homely.EnsureAsync(local, [built], new(TransferPurpose.CopyBack), Cancellation));
 
@@ -143,8 +143,8 @@ public sealed class SupplyTests : IAsyncDisposable
         var path = farm["kana"].Daemon.Store.AddFile("built");
         farm["ruby"].Daemon.Store.AddFile("built");
         var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
-        await patient.LearnAsync(kana, [path], Cancellation, believe: true);
-        await patient.LearnAsync(ruby, [path], Cancellation, believe: true);
+        await patient.Closures.DiscoverAsync(kana, [path], Cancellation, believe: true);
+        await patient.Closures.DiscoverAsync(ruby, [path], Cancellation, believe: true);
 
         var bringing = patient.EnsureAsync(local, [path], Needed, Cancellation);
         // In small steps, so that the other holder is not taken for silent as well.
@@ -167,8 +167,8 @@ public sealed class SupplyTests : IAsyncDisposable
         farm["kana"].Daemon.Store.Add(info, Damaged(nar));
         farm["ruby"].Daemon.Store.Add(info, nar);
         var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
-        await supply.LearnAsync(kana, [.. others, info.Path], Cancellation, believe: true);
-        await supply.LearnAsync(ruby, [info.Path], Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(kana, [.. others, info.Path], Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(ruby, [info.Path], Cancellation, believe: true);
 
         await supply.EnsureAsync(local, [.. others, info.Path], Needed, Cancellation);
 
@@ -194,7 +194,7 @@ public sealed class SupplyTests : IAsyncDisposable
             _ => FakeStore.FileOf("built", new byte[110_000]).Nar,
         });
         var (local, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]));
-        await supply.LearnAsync(kana, [info.Path], Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(kana, [info.Path], Cancellation, believe: true);
 
         var e = await Assert.ThrowsAsync<DamagedPathException>(() => supply.EnsureAsync(local, [info.Path], Needed, Cancellation));
 
@@ -209,8 +209,8 @@ public sealed class SupplyTests : IAsyncDisposable
         var path = farm["kana"].Daemon.Store.AddFile("built");
         farm["ruby"].Daemon.Store.AddFile("built");
         var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
-        await supply.LearnAsync(kana, [path], Cancellation, believe: true);
-        await supply.LearnAsync(ruby, [path], Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(kana, [path], Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(ruby, [path], Cancellation, believe: true);
         farm["kana"].Daemon.Store.Remove(path);
 
         await supply.EnsureAsync(local, [path], Needed, Cancellation);
@@ -224,8 +224,8 @@ public sealed class SupplyTests : IAsyncDisposable
         var paths = Enumerable.Range(0, 50).Select(i => farm["kana"].Daemon.Store.AddFile($"p{i}")).ToArray();
         foreach (var path in paths) farm["ruby"].Daemon.Store.AddFile(path.Name);
         var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]), await OpenAsync(farm["ruby"]));
-        await supply.LearnAsync(kana, paths, Cancellation, believe: true);
-        await supply.LearnAsync(ruby, paths, Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(kana, paths, Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(ruby, paths, Cancellation, believe: true);
         farm["kana"].Break();
 
         await supply.EnsureAsync(local, paths, Needed, Cancellation);
@@ -239,7 +239,7 @@ public sealed class SupplyTests : IAsyncDisposable
     {
         var path = farm["kana"].Daemon.Store.AddFile("built");
         var (local, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]));
-        await supply.LearnAsync(kana, [path], Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(kana, [path], Cancellation, believe: true);
         farm["kana"].Break();
 
         var e = await Assert.ThrowsAsync<BuilderException>(() => supply.EnsureAsync(local, [path], Needed, Cancellation));
@@ -253,7 +253,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var path = farm.Local.Daemon.Store.AddFile("unsigned");
         farm["ruby"].Daemon = new() { Faults = new() { Refusals = new Dictionary<WorkerOperation, string> { [WorkerOperation.AddToStoreNar] = "it lacks a signature" } } };
         var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]));
-        await supply.LearnAsync(local, [path], Cancellation);
+        await supply.Closures.DiscoverAsync(local, [path], Cancellation);
 
         var e = await Assert.ThrowsAsync<DaemonException>(() => supply.EnsureAsync(ruby, [path], Needed, Cancellation));
 
@@ -287,7 +287,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var path = Chain(farm["kana"].Daemon.Store, 20);
         var (local, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"]));
 
-        await supply.LearnAsync(kana, [path], Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(kana, [path], Cancellation, believe: true);
         await supply.EnsureAsync(local, [path], Needed, Cancellation);
 
         Assert.True(farm.Local.Daemon.Store.IsValid(path));
@@ -300,7 +300,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var path = Chain(farm["kana"].Daemon.Store, 20);
         var kana = await OpenAsync(farm["kana"]);
 
-        await supply.LearnAsync(kana, [path], Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(kana, [path], Cancellation, believe: true);
 
         Assert.Equal(20, catalog.ClosureOf([path]).Count);
         Assert.All(farm["kana"].Invented, stranger => Assert.Null(catalog.Find(stranger)));
@@ -325,7 +325,7 @@ public sealed class SupplyTests : IAsyncDisposable
         var (local, kana, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["kana"], trips), await OpenAsync(farm["ruby"], trips));
 
         var begun = trips.Count;
-        await supply.LearnAsync(kana, [top], Cancellation, believe: true);
+        await supply.Closures.DiscoverAsync(kana, [top], Cancellation, believe: true);
         var learnt = trips.Count;
         await supply.EnsureAsync(local, [top], Needed, Cancellation);
         var home = trips.Count;

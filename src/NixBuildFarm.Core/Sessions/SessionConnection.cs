@@ -1,0 +1,62 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Sessions;
+
+/// <summary>A daemon connection and the channel below it.</summary>
+internal sealed class SessionConnection : IAsyncDisposable
+{
+    /// <summary>More hardly helps: a socket of Nix's daemon holds 208 KiB.</summary>
+    private const int BulkBufferSize = 256 << 10;
+
+    private readonly IBuilderChannel channel;
+
+    private SessionConnection(IBuilderChannel channel, DaemonConnection daemon)
+    {
+        this.channel = channel;
+        Daemon = daemon;
+    }
+
+    /// <summary>The connection.</summary>
+    public DaemonConnection Daemon { get; }
+
+    /// <summary>Opens a channel, and greets the daemon.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="transport">Reaches it.</param>
+    /// <param name="use">What the connection is for.</param>
+    /// <param name="options">Its settings.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <param name="limit">How long the greeting may take; null: as long as usual.</param>
+    /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
+    public static async Task<SessionConnection> OpenAsync(
+        NixBuilder builder, IBuilderTransport transport, ChannelUse use, DaemonOptions options, CancellationToken cancellation, TimeSpan? limit = null)
+    {
+        var opened = await transport.OpenAsync(use, cancellation);
+        var description = Describe(builder, opened, use) with { Settings = options };
+        if (limit is { } greeting) description = description with { HandshakeTimeout = greeting };
+        try
+        {
+            return new(opened, await DaemonConnection.OpenAsync(opened.Stream, description, cancellation));
+        }
+        catch
+        {
+            await opened.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await Daemon.DisposeAsync();
+        await channel.DisposeAsync();
+    }
+
+    private static DaemonConnectionOptions Describe(NixBuilder builder, IBuilderChannel channel, ChannelUse use)
+    {
+        var description = new DaemonConnectionOptions { Builder = builder.Name, ErrorOutput = () => channel.ErrorOutput };
+        return use == ChannelUse.Bulk ? description with { BufferSize = BulkBufferSize } : description;
+    }
+}

@@ -1,0 +1,84 @@
+using System.Collections.Concurrent;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Sessions;
+
+/// <summary>
+/// The warm connections of a session, by use. One that comes back whole is kept; a cancelled or broken one is closed, which ends what the
+/// daemon does for it.
+/// </summary>
+/// <param name="builder">The builder.</param>
+/// <param name="transport">Reaches it. It belongs to the session's owner.</param>
+/// <param name="options">The settings of each connection.</param>
+internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transport, DaemonOptions options) : IAsyncDisposable
+{
+    // No bags: what a bag holds is held by the threads that put it there, and so would outlive the session together with it.
+    private readonly ConcurrentDictionary<ChannelUse, ConcurrentStack<Task<SessionConnection>>> idle = new();
+    private readonly CancellationTokenSource closing = new();
+    private readonly object gate = new();
+    private Task leaving = Task.CompletedTask;
+    private volatile bool isClosed;
+
+    /// <summary>Whether the session is over.</summary>
+    public bool IsClosed => isClosed;
+
+    /// <summary>Opens a connection for later use.</summary>
+    public void Open(ChannelUse use) => IdleOf(use).Push(OpenAsync(use, closing.Token));
+
+    /// <summary>Sets a connection aside. Where none is idle, one is opened while its user still does something else.</summary>
+    /// <exception cref="BuilderException">The session is over.</exception>
+    public Reservation Reserve(ChannelUse use, CancellationToken cancellation)
+    {
+        if (isClosed) throw Gone();
+        return new(this, use, IdleOf(use).TryPop(out var connection) ? connection : OpenAsync(use, cancellation));
+    }
+
+    /// <summary>Takes a connection back that is open.</summary>
+    public void Return(ChannelUse use, Task<SessionConnection> opened)
+    {
+        if (isClosed || opened.Result.Daemon.IsBroken) Leave(opened.Result);
+        else IdleOf(use).Push(opened);
+    }
+
+    /// <summary>Closes every idle connection; one that comes back later is closed then.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        isClosed = true;
+        await closing.CancelAsync();
+        await Task.WhenAll(idle.Values.SelectMany(stack => stack).Select(CloseAsync));
+        Task left;
+        lock (gate) left = leaving;
+        await left;
+    }
+
+    private static async Task CloseAsync(Task<SessionConnection> opening)
+    {
+        await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (opening.IsCompletedSuccessfully) await opening.Result.DisposeAsync();
+    }
+
+    /// <summary>Closes a connection; whoever used it does not wait for a peer that may not listen.</summary>
+    private void Leave(SessionConnection connection)
+    {
+        lock (gate) leaving = Task.WhenAll(leaving, connection.DisposeAsync().AsTask());
+    }
+
+    private ConcurrentStack<Task<SessionConnection>> IdleOf(ChannelUse use) => idle.GetOrAdd(use, static _ => new());
+
+    private async Task<SessionConnection> OpenAsync(ChannelUse use, CancellationToken cancellation)
+    {
+        try
+        {
+            return await SessionConnection.OpenAsync(builder, transport, use, options, cancellation);
+        }
+        catch (ObjectDisposedException) when (isClosed)
+        {
+            throw Gone();
+        }
+    }
+
+    private BuilderException Gone() => new(builder.Name, BuilderFailure.ConnectionLost, $"{builder.Name} was lost before.");
+}

@@ -1,0 +1,113 @@
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Sessions;
+using NixBuildFarm.Store;
+using NixBuildFarm.Store.Nar;
+using NixBuildFarm.Work;
+
+namespace NixBuildFarm.Supplying;
+
+/// <summary>One path of a shipment, and the builder that gives it.</summary>
+internal readonly record struct Parcel(PathInfo Info, BuilderSession From);
+
+/// <summary>
+/// Sends paths to a builder in one stream, without waiting for an answer in between, and watches both sides: a holder that sends nothing and a
+/// builder that takes nothing are given up.
+/// </summary>
+/// <param name="to">The builder.</param>
+/// <param name="parcels">The paths, each after those that it refers to.</param>
+/// <param name="transfer">Decides when a piece is sent.</param>
+/// <param name="catalog">Knows which paths need no check, and is told which have arrived.</param>
+/// <param name="meter">Measures the link.</param>
+internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels, Transfer transfer, PathCatalog catalog, LinkMeter meter)
+{
+    private readonly Dictionary<StorePath, BuilderSession> holders = parcels.ToDictionary(parcel => parcel.Info.Path, parcel => parcel.From);
+    private readonly long bytes = parcels.Sum(parcel => parcel.Info.NarSize);
+
+    /// <summary>Sends all of it.</summary>
+    /// <param name="arrived">Is called with each path that has arrived.</param>
+    /// <param name="sent">Is called with the number of bytes of each piece.</param>
+    /// <param name="cancellation">Calls it off.</param>
+    /// <exception cref="HolderFailedException">A holder could not give its path.</exception>
+    /// <exception cref="BuilderException">The builder is lost.</exception>
+    /// <exception cref="DaemonException">The builder refuses a path.</exception>
+    public async Task SendAsync(Action<Parcel> arrived, Action<int>? sent, CancellationToken cancellation)
+    {
+        await using var feeds = new NarFeeds(parcels, cancellation);
+        await to.UseForNarsAsync(bytes, daemon => SendAsync(daemon, feeds, arrived, sent, cancellation), cancellation);
+    }
+
+    private async Task SendAsync(DaemonConnection daemon, NarFeeds feeds, Action<Parcel> arrived, Action<int>? sent, CancellationToken cancellation)
+    {
+        using var measurement = Measure();
+        using var taking = DaemonSilence.Watch(daemon, BuilderSession.WorkLimit, transfer.Time, cancellation);
+        try
+        {
+            await daemon.AddMultipleToStoreAsync([.. parcels.Select(Source)], repair: false, MayGoUnchecked, taking.Token, Arrived);
+        }
+        catch (OperationCanceledException) when (taking.HasRunOut && !cancellation.IsCancellationRequested)
+        {
+            throw to.GiveUp($"has taken nothing of {parcels[0].Info.Path} for {BuilderSession.WorkLimit.TotalMinutes} minutes");
+        }
+        catch (DaemonException e) when (e.RefusesContent && e.Refused is { } refused && holders[refused] is { Builder.IsLocal: false } holder)
+        {
+            throw new HolderFailedException(refused, holder, FalseContent(refused, holder, e));
+        }
+        catch (NarMismatchException e)
+        {
+            var holder = holders[e.Announced.Path];
+            throw new HolderFailedException(e.Announced.Path, holder, new DamagedPathException(holder.Builder.Name, e.Announced.Path, e));
+        }
+        // A transfer that had to wait says nothing about the link.
+        if (!transfer.WasHeldBack) measurement?.Complete(bytes);
+
+        bool MayGoUnchecked(PathInfo info) => to.Facts.Trusted && catalog.IsVouchedFor(info);
+
+        // As with nix copy: the store that takes a path has not built it.
+        NarSource Source(Parcel parcel) =>
+            new(parcel.Info with { Ultimate = false }, (nar, stop) => GiveAsync(parcel, feeds[parcel.From], nar, taking, sent, stop));
+
+        void Arrived(PathInfo info)
+        {
+            catalog.AddHolder(info.Path, to);
+            arrived(new(info, holders[info.Path]));
+        }
+    }
+
+    /// <summary>Passes one NAR on, and watches its holder. While the holder is awaited the builder is not.</summary>
+    private async Task GiveAsync(Parcel parcel, NarFeed feed, Stream nar, SilenceWatch taking, Action<int>? sent, CancellationToken stop)
+    {
+        var (path, holder) = (parcel.Info.Path, parcel.From);
+        using var giving = new SilenceWatch(holder.GivingLimit, transfer.Time, stop);
+        await using var outlet = new TransferStream(nar, transfer, giving, taking, sent);
+        taking.Hold();
+        try
+        {
+            await feed.TakeAsync(outlet).WaitAsync(giving.Token);
+        }
+        catch (OperationCanceledException) when (giving.HasRunOut && !stop.IsCancellationRequested)
+        {
+            throw new HolderFailedException(path, holder, holder.GiveUp($"has sent nothing of {path} for {holder.GivingLimit.TotalMinutes} min"));
+        }
+        catch (NixBuildFarmException e) when (!outlet.HasFailed)
+        {
+            var isDamaged = e.InnerException is NarException { Id: NarException.Malformed };
+            throw new HolderFailedException(path, holder, isDamaged ? new DamagedPathException(holder.Builder.Name, path, e) : e);
+        }
+        finally
+        {
+            taking.Resume();
+        }
+    }
+
+    private BuilderException FalseContent(StorePath path, BuilderSession holder, DaemonException refusal) =>
+        ResultRule.Broken(holder.Builder.Name, $"gave for {path} what is not its content, as {to} found: {refusal.Text.TrimEnd('.')}", refusal);
+
+    /// <summary>Between two builders the slower link decides, which says little about either: only what leaves or reaches this machine is measured.</summary>
+    private LinkMeter.Measurement? Measure()
+    {
+        if (holders.Values.Distinct().Take(2).ToArray() is not [var from] || from.Builder.IsLocal == to.Builder.IsLocal) return null;
+        return from.Builder.IsLocal ? meter.Begin(to.Builder.Name, toBuilder: true) : meter.Begin(from.Builder.Name, toBuilder: false);
+    }
+}
