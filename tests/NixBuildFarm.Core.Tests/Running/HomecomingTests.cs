@@ -16,7 +16,7 @@ public class HomecomingTests
         var homecoming = new Homecoming<string>(BringAsync, atATime: 1);
 
         var a = homecoming.BringAsync("ruby", [Output("a")]);
-        await UntilAsync(1);
+        await FirstLotAsync();
         var b = homecoming.BringAsync("ruby", [Output("b")]);
         var c = homecoming.BringAsync("ruby", [Output("c")]);
         first.SetResult();
@@ -33,7 +33,7 @@ public class HomecomingTests
         var homecoming = new Homecoming<string>(BringAsync, atATime: 1);
 
         var a = homecoming.BringAsync("ruby", [Output("a")]);
-        await UntilAsync(1);
+        await FirstLotAsync();
         await homecoming.BringAsync("kana", [Output("b")]).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
 
         Assert.False(a.IsCompleted);
@@ -47,7 +47,7 @@ public class HomecomingTests
         var homecoming = new Homecoming<string>(BringAsync, atATime: 1);
 
         var a = homecoming.BringAsync("ruby", [Output("a")]);
-        await UntilAsync(1);
+        await FirstLotAsync();
         var good = homecoming.BringAsync("ruby", [Output("good")]);
         var bad = homecoming.BringAsync("ruby", [Output("bad")]);
         first.SetResult();
@@ -55,6 +55,13 @@ public class HomecomingTests
         await Task.WhenAll(a, good).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
         await Assert.ThrowsAsync<NixBuildFarmException>(() => bad);
     }
+
+    private Task FirstLotAsync() => Until.TrueAsync(
+        () =>
+        {
+            lock (lots) return lots.Count > 0;
+        },
+        "the first lot sets out");
 
     private static StorePath Output(string name) => FakeStore.PathOf(name);
 
@@ -70,17 +77,5 @@ public class HomecomingTests
         if (isFirst) await first.Task;
         if (lot.Contains("bad", StringComparison.Ordinal)) throw new NixBuildFarmException("Bad", "It cannot come.");
         return DateTimeOffset.UnixEpoch.AddSeconds(lot.Length);
-    }
-
-    private async Task UntilAsync(int count)
-    {
-        while (true)
-        {
-            lock (lots)
-            {
-                if (lots.Count >= count) return;
-            }
-            await Task.Delay(1, TestContext.Current.CancellationToken);
-        }
     }
 }

@@ -148,11 +148,8 @@ public sealed class SupplyTests : IAsyncDisposable
 
         var bringing = patient.EnsureAsync(local, [path], Needed, Cancellation);
         // In small steps, so that the other holder is not taken for silent as well.
-        while (!bringing.IsCompleted && warnings.Count == 0)
-        {
-            time.Advance(TimeSpan.FromMinutes(1) / 8);
-            await Task.Delay(20, Cancellation);
-        }
+        await Until.TrueAsync(
+            () => bringing.IsCompleted || warnings.Count > 0, "the silence of kana is noticed", () => time.Advance(TimeSpan.FromMinutes(1) / 800));
         await bringing;
 
         Assert.True(farm.Local.Has("built"));

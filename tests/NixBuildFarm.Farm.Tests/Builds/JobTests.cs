@@ -57,12 +57,12 @@ public sealed class JobTests(TestFarm farm) : IDisposable
     {
         session.Write("long", $$"""[ (package "a" "sleep {{Marker}}" [ ]) (package "b" "sleep {{Marker}}" [ ]) ]""");
         session.Run("$job = Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path long.nix -AsJob");
-        await UntilAsync(async () => await SleepersAsync() == 2);
+        await Until.TrueAsync(async () => await SleepersAsync() == 2, "both builds run");
 
         session.Run("Stop-Job $job");
 
         Assert.Equal("Stopped", session.Run("$job.State").Script.Output.Single().ToString());
-        await UntilAsync(async () => await SleepersAsync() == 0);
+        await Until.TrueAsync(async () => await SleepersAsync() == 0, "no build runs");
         session.Run("Remove-Job $job");
         Assert.Empty(session.Run("Get-Job").Script.Output);
     }
@@ -92,15 +92,5 @@ public sealed class JobTests(TestFarm farm) : IDisposable
         var count = 0;
         foreach (var host in farm.Builders) count += int.Parse(await host.ExecAsync("bash", "-c", $"grep -slz '^{Marker}$' /proc/[0-9]*/cmdline | wc -l"));
         return count;
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        for (var i = 0; i < 100; i++)
-        {
-            if (await condition()) return;
-            await Task.Delay(100);
-        }
-        Assert.Fail("It did not come to pass within ten seconds.");
     }
 }

@@ -18,7 +18,7 @@ public class BlockingTaskSchedulerTests
     {
         await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => BlockingTaskScheduler.Run(() => Thread.Sleep(20))));
 
-        await TestStreams.UntilAsync(() => OwnThreads.Count == 0, "the threads end");
+        await Until.TrueAsync(() => OwnThreads.Count == 0, "the threads end");
     }
 
     [Fact]

@@ -184,13 +184,6 @@ public class GreetingTests
     }
 
     // What has arrived is read before OpenAsync first waits. A later wait may not have begun when the clock moves, so it moves until all is done.
-    private static async Task AdvanceUntilAsync(FakeTimeProvider time, Task task)
-    {
-        while (!task.IsCompleted)
-        {
-            Cancellation.ThrowIfCancellationRequested();
-            time.Advance(TimeSpan.FromSeconds(1));
-            await Task.Yield();
-        }
-    }
+    private static Task AdvanceUntilAsync(FakeTimeProvider time, Task opening) =>
+        Until.TrueAsync(() => opening.IsCompleted, "the greeting ends", () => time.Advance(TimeSpan.FromSeconds(1)));
 }
