@@ -136,7 +136,7 @@ public sealed class RunRecordTests : IDisposable
     }
 
     [Fact]
-    public void What_was_there_already_is_kept_with_its_outputs()
+    public void A_job_that_was_already_valid_is_kept_with_its_outputs()
     {
         using var history = folder.Open();
         var outputs = new Dictionary<string, string> { ["out"] = "/nix/store/00000000000000000000000000000000-hello", ["dev"] = "/nix/store/00000000000000000000000000000000-hello-dev" };
@@ -278,7 +278,7 @@ public sealed class RunRecordTests : IDisposable
     }
 
     [Fact]
-    public void What_a_later_version_adds_to_a_record_is_skipped()
+    public void A_property_that_a_later_version_adds_to_a_record_is_skipped()
     {
         var packed = RunRecordFormat.Pack(Recorded.Run("one"));
         using var json = new StreamReader(new System.IO.Compression.GZipStream(new MemoryStream(packed), System.IO.Compression.CompressionMode.Decompress));

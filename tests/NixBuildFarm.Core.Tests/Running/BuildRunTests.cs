@@ -19,7 +19,7 @@ public sealed class BuildRunTests : IDisposable
     public void Dispose() => farm.Dispose();
 
     [Fact]
-    public async Task What_is_asked_for_is_built_with_all_that_it_needs_and_is_home_at_the_end()
+    public async Task A_requested_derivation_is_built_with_its_dependencies_and_is_copied_back()
     {
         var bottom = farm.Derivation("bottom");
         var sides = Enumerable.Range(0, 5).Select(i => farm.Derivation($"side{i}", [bottom])).ToArray();
@@ -53,7 +53,7 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
-    public async Task What_does_not_evaluate_is_said_and_leaves_no_connection()
+    public async Task A_failed_evaluation_is_reported_and_leaves_no_connection()
     {
         var error = new NixBuildFarmException("EvaluationFailed", "attribute 'helo' missing");
 
@@ -115,7 +115,7 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_valid_is_neither_built_nor_looked_into()
+    public async Task A_valid_output_is_neither_built_nor_looked_into()
     {
         var top = farm.Derivation("top", [farm.Derivation("bottom")]);
         farm.Local.Daemon.Store.AddFile("top");
@@ -126,7 +126,7 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_substituter_has_is_fetched_and_what_it_was_made_from_is_left_alone()
+    public async Task A_substitutable_output_is_fetched_and_its_dependencies_are_left_alone()
     {
         var middle = farm.Derivation("middle", [farm.Derivation("bottom")]);
         var (info, nar) = FakeStore.FileOf("middle", [1, 2, 3]);
@@ -225,7 +225,7 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_machine_still_has_when_it_comes_back_is_not_built_again()
+    public async Task Outputs_that_a_returning_builder_still_has_are_not_rebuilt()
     {
         farm["ruby"].Builds(build =>
         {
@@ -243,7 +243,7 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_damaged_where_it_was_built_is_built_again_elsewhere_and_told()
+    public async Task A_damaged_output_is_rebuilt_elsewhere_and_reported()
     {
         var (first, second) = DamageFirst(times: 1, "top");
 
@@ -277,7 +277,7 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_damaged_wherever_it_is_built_is_given_up_with_all_reasons()
+    public async Task An_output_that_is_damaged_on_every_builder_is_given_up_with_all_reasons()
     {
         DamageFirst(times: 9, "top");
 
@@ -538,7 +538,7 @@ public sealed class BuildRunTests : IDisposable
     [InlineData(CopyBack.All, true, true)]
     [InlineData(CopyBack.Requested, true, false)]
     [InlineData(CopyBack.None, false, false)]
-    public async Task What_comes_home_is_for_the_user_to_say(CopyBack copyBack, bool top, bool bottom)
+    public async Task CopyBack_decides_which_outputs_are_copied_back(CopyBack copyBack, bool top, bool bottom)
     {
         await farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), request => request with { CopyBack = copyBack }, "ruby");
 
@@ -546,7 +546,7 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
-    public async Task What_has_paths_only_after_the_build_is_at_home_and_known_there()
+    public async Task A_floating_output_is_copied_back_and_registered()
     {
         var results = await farm.BuildAsync(farm.Floating("floating"), on: "ruby");
 
@@ -556,7 +556,7 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_machine_smuggles_in_as_a_reference_goes_nowhere()
+    public async Task A_path_that_a_builder_smuggles_in_as_a_reference_goes_nowhere()
     {
         farm["ruby"].Features = ["first"];
         farm["kana"].Features = ["second"];

@@ -11,7 +11,7 @@ public class HomecomingTests
     private readonly TaskCompletionSource first = new();
 
     [Fact]
-    public async Task What_is_made_while_the_last_outputs_are_on_their_way_comes_together()
+    public async Task Outputs_that_are_made_during_a_copy_come_together_in_the_next_one()
     {
         var homecoming = new Homecoming<string>(BringAsync, atATime: 1);
 

@@ -19,7 +19,7 @@ public class RunHistoryTests
     private readonly Store store = new();
 
     [Fact]
-    public async Task What_was_learnt_earlier_is_believed_at_the_beginning()
+    public async Task Earlier_observations_are_the_first_estimates()
     {
         for (var i = 0; i < 5; i++) store.Builds.Add(Build("mystery", 100));
         store.Transfers.Add(new() { Builder = "ruby", ToBuilder = true, Bytes = 20_000_000, Seconds = 2 });
@@ -56,7 +56,7 @@ public class RunHistoryTests
     }
 
     [Fact]
-    public async Task What_was_seen_is_written_at_the_end_together_with_the_run()
+    public async Task Observations_are_written_at_the_end_together_with_the_run()
     {
         await using (var history = Open())
         {
@@ -141,7 +141,7 @@ public class RunHistoryTests
     }
 
     [Fact]
-    public async Task What_cannot_be_written_now_is_written_later()
+    public async Task A_write_that_fails_is_repeated_later()
     {
         await using (var history = Open())
         {
@@ -158,7 +158,7 @@ public class RunHistoryTests
     }
 
     [Fact]
-    public async Task What_cannot_be_written_at_the_end_either_is_told_once()
+    public async Task A_write_that_fails_at_the_end_as_well_is_reported_once()
     {
         await using (var history = Open())
         {

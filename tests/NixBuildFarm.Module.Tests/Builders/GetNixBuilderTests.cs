@@ -148,7 +148,7 @@ public class GetNixBuilderTests
     }
 
     [Fact]
-    public void What_Nix_has_against_its_configuration_is_shown_once()
+    public void Nixs_warnings_about_its_configuration_are_shown_once()
     {
         using var machine = new MachineSession();
         machine.Nix("echo \"error: illegal configuration line 'blah'\" >&2; exit 1");

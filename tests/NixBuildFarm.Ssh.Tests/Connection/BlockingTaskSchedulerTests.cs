@@ -22,7 +22,7 @@ public class BlockingTaskSchedulerTests
     }
 
     [Fact]
-    public async Task What_follows_runs_on_the_thread_pool()
+    public async Task Continuations_run_on_the_thread_pool()
     {
         await BlockingTaskScheduler.Run(() => Assert.False(Thread.CurrentThread.IsThreadPoolThread));
 

@@ -54,7 +54,7 @@ public sealed class KeptConnectionTests : IDisposable
     }
 
     [Fact]
-    public async Task What_nobody_takes_is_closed_after_a_while()
+    public async Task A_kept_connection_that_nobody_takes_is_closed_after_a_while()
     {
         await using var server = await SshServer.StartAsync();
         var brief = new KeptConnections(TimeSpan.FromMilliseconds(1), TimeProvider.System);
