@@ -17,10 +17,12 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
         run.Session.Write("one", """package "one" "echo > $out" [ ]""");
         await using var silent = await farm.Ruby.InflictAsync(Fault.Blackhole);
 
-        await StopAsync("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path one.nix", () => Task.Delay(1500));
+        await StopAsync("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path one.nix", () => Until.TrueAsync(ConnectsAsync, "the connection is being made"));
 
         await silent.DisposeAsync();
         await run.NothingIsLeftAsync("none", farm.Ruby);
+
+        async Task<bool> ConnectsAsync() => await farm.Coordinator.ExecAsync("ss", "--no-header", "--tcp", "--numeric", "state", "syn-sent") != "";
     }
 
     [Fact]
@@ -162,7 +164,7 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
         await soFar();
         var clock = Stopwatch.StartNew();
         running.Stop();
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"The prompt was back after {clock.Elapsed}.");
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(20), $"The prompt was back after {clock.Elapsed}.");
         Assert.True(running.Wait(TimeSpan.FromSeconds(30)).Stopped);
     }
 }
