@@ -14,8 +14,8 @@ public sealed class DamageTests(TestFarm farm) : IAsyncDisposable
     [InlineData("if (s/OF-THE-OUTPUT.*//s) { syswrite(STDOUT, $_); last }", "did not send a whole NAR")]
     public async Task An_output_that_is_altered_or_cut_short_during_the_copy_is_rebuilt_by_another_builder_and_reported(string trouble, string told)
     {
-        run.Session.Write("one", """package "one" "echo CONTENT-OF-THE-OUTPUT > $out" [ ]""");
-        await using var opal = await farm.AddAsync("opal", "--speed", "50");
+        run.Session.Write("one", $$"""package "one" "echo CONTENT-OF-THE-OUTPUT > $out" [ {{FaultyRun.OnOpal}} ]""");
+        await using var opal = await run.AddOpalAsync();
         await PutBetweenAsync(opal, trouble);
 
         var build = run.Session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path one.nix");

@@ -26,8 +26,8 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task A_store_that_fills_up_in_a_build_costs_that_build_a_second_try_elsewhere()
     {
-        run.Session.Write("big", """package "big" "head -c 100000000 /dev/zero > $out" [ ]""");
-        await using var opal = await farm.AddAsync("opal", "--size", "64m", "--speed", "50");
+        run.Session.Write("big", $$"""package "big" "head -c 100000000 /dev/zero > $out" [ {{FaultyRun.OnOpal}} ]""");
+        await using var opal = await run.AddOpalAsync("--size", "64m");
 
         var build = run.Session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path big.nix").Succeeded();
 
