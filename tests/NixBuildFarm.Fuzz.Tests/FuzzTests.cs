@@ -17,7 +17,7 @@ public sealed class FuzzTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void What_is_sound_is_taken(string name)
+    public void Sound_input_is_accepted(string name)
     {
         var target = Targets.All.Single(other => other.Name == name);
 
@@ -26,7 +26,7 @@ public sealed class FuzzTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void What_is_broken_is_read_or_refused(string name)
+    public void Broken_input_is_read_or_refused(string name)
     {
         var target = Targets.All.Single(other => other.Name == name);
         var seed = Setting("SEED") ?? 1;

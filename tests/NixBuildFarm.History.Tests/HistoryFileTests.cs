@@ -151,7 +151,7 @@ public sealed class HistoryFileTests : IDisposable
     }
 
     [Fact]
-    public void What_cannot_be_written_as_a_whole_is_not_written_at_all()
+    public void Observations_are_written_as_a_whole_or_not_at_all()
     {
         using var history = folder.Open();
         history.Add(Seen.Build("before"));

@@ -19,7 +19,7 @@ public sealed class ObservationTests : IDisposable
     }
 
     [Fact]
-    public void What_was_added_is_read_as_it_was()
+    public void Added_observations_are_read_as_they_were()
     {
         using (var first = folder.Open()) first.Add([Seen.Build("gcc")], [Seen.Transfer("ruby")]);
 
@@ -147,7 +147,7 @@ public sealed class ObservationTests : IDisposable
     }
 
     [Fact]
-    public void What_was_learnt_is_forgotten_altogether_or_up_to_a_moment()
+    public void Observations_are_cleared_altogether_or_up_to_a_moment()
     {
         using var history = folder.Open();
         history.Add([Seen.Build("gcc", minute: 1), Seen.Build("gcc", minute: 3)], [Seen.Transfer("ruby", minute: 1), Seen.Transfer("ruby", minute: 3)]);

@@ -17,17 +17,17 @@ public sealed class RunRecordTests : IDisposable
     [Fact]
     public void A_run_is_read_as_it_was()
     {
-        using (var first = folder.Open()) first.Add(Given.Run("one"));
+        using (var first = folder.Open()) first.Add(Recorded.Run("one"));
         using var second = folder.Open();
 
-        Assert.Equal(Text(Given.Run("one")), Text(second.Run("one")));
+        Assert.Equal(Text(Recorded.Run("one")), Text(second.Run("one")));
     }
 
     [Fact]
     public void A_run_that_ended_before_anything_was_known_is_kept_too()
     {
         using var history = folder.Open();
-        var run = Given.Run("none") with { State = RunState.Failed, Error = "The local daemon does not answer.", Farm = [], Jobs = [] };
+        var run = Recorded.Run("none") with { State = RunState.Failed, Error = "The local daemon does not answer.", Farm = [], Jobs = [] };
 
         history.Add(run);
 
@@ -38,7 +38,7 @@ public sealed class RunRecordTests : IDisposable
     public void A_run_can_be_played_again()
     {
         using var history = folder.Open();
-        history.Add(Given.Run("one"));
+        history.Add(Recorded.Run("one"));
 
         var run = history.Run("one")!;
         var graph = new JobGraph([.. run.Jobs.Select(job => job.Job)]);
@@ -55,7 +55,7 @@ public sealed class RunRecordTests : IDisposable
     public void A_run_is_found_by_the_beginning_of_its_id()
     {
         using var history = folder.Open();
-        foreach (var id in new[] { "20260301-a", "20260301-b", "20260302-a" }) history.Add(Given.Run(id));
+        foreach (var id in new[] { "20260301-a", "20260301-b", "20260302-a" }) history.Add(Recorded.Run(id));
 
         Assert.Equal("20260302-a", history.Run("20260302")?.Id);
         Assert.Equal("20260301-b", history.Run("20260301-b")?.Id);
@@ -70,8 +70,8 @@ public sealed class RunRecordTests : IDisposable
     public void An_id_that_is_the_beginning_of_another_is_that_run()
     {
         using var history = folder.Open();
-        history.Add(Given.Run("run"));
-        history.Add(Given.Run("run-2"));
+        history.Add(Recorded.Run("run"));
+        history.Add(Recorded.Run("run-2"));
 
         Assert.Equal("run", history.Run("run")?.Id);
     }
@@ -82,7 +82,7 @@ public sealed class RunRecordTests : IDisposable
         using var other = folder.Open();
         using (var own = folder.Open())
         {
-            own.Add(Given.Run("one") with { State = RunState.Running });
+            own.Add(Recorded.Run("one") with { State = RunState.Running });
             Assert.All([own, other], history => Assert.Equal(RunState.Running, Assert.Single(history.Runs(new())).State));
             Assert.Equal(RunState.Running, other.Run("one")?.State);
         }
@@ -98,9 +98,9 @@ public sealed class RunRecordTests : IDisposable
     public void A_run_that_ends_is_what_it_has_come_to_and_leaves_no_lock()
     {
         using var history = folder.Open();
-        history.Add(Given.Run("one") with { State = RunState.Running });
+        history.Add(Recorded.Run("one") with { State = RunState.Running });
 
-        history.Add(Given.Run("one") with { State = RunState.Succeeded });
+        history.Add(Recorded.Run("one") with { State = RunState.Succeeded });
 
         Assert.Equal(RunState.Succeeded, Assert.Single(history.Runs(new())).State);
         Assert.Empty(Directory.GetFiles(Path.Combine(Path.GetDirectoryName(folder.File)!, "running")));
@@ -112,10 +112,10 @@ public sealed class RunRecordTests : IDisposable
         using var history = folder.Open();
         using (var killed = folder.Open())
         {
-            for (var i = 0; i < 3; i++) killed.Add(Given.Run($"killed{i}", minute: i) with { State = RunState.Running });
+            for (var i = 0; i < 3; i++) killed.Add(Recorded.Run($"killed{i}", minute: i) with { State = RunState.Running });
         }
-        history.Add(Given.Run("alive", minute: 5) with { State = RunState.Running });
-        history.Add(Given.Run("done", minute: 6) with { State = RunState.Succeeded });
+        history.Add(Recorded.Run("alive", minute: 5) with { State = RunState.Running });
+        history.Add(Recorded.Run("done", minute: 6) with { State = RunState.Succeeded });
 
         Assert.Equal(["alive"], history.Runs(new() { State = RunState.Running }).Select(run => run.Id));
         Assert.Equal(["killed2", "killed1"], history.Runs(new() { State = RunState.Interrupted, Newest = 2 }).Select(run => run.Id));
@@ -130,17 +130,17 @@ public sealed class RunRecordTests : IDisposable
     {
         using var history = folder.Open();
 
-        history.Add(Given.Run(id) with { State = RunState.Running });
+        history.Add(Recorded.Run(id) with { State = RunState.Running });
 
         Assert.Equal(RunState.Interrupted, Assert.Single(history.Runs(new())).State);
     }
 
     [Fact]
-    public void What_was_there_already_is_kept_with_its_outputs()
+    public void A_job_that_was_already_valid_is_kept_with_its_outputs()
     {
         using var history = folder.Open();
         var outputs = new Dictionary<string, string> { ["out"] = "/nix/store/00000000000000000000000000000000-hello", ["dev"] = "/nix/store/00000000000000000000000000000000-hello-dev" };
-        history.Add(Given.Run("one") with { Jobs = [Given.Job("hello", "local") with { Status = NixBuildStatus.AlreadyValid, Outputs = outputs }] });
+        history.Add(Recorded.Run("one") with { Jobs = [Recorded.Job("hello", "local") with { Status = NixBuildStatus.AlreadyValid, Outputs = outputs }] });
 
         Assert.Equal(outputs, Assert.Single(history.Run("one")!.ToResults(logLines: 0)).Outputs);
     }
@@ -149,7 +149,7 @@ public sealed class RunRecordTests : IDisposable
     public void Runs_are_listed_newest_first_with_their_counts()
     {
         using var history = folder.Open();
-        for (var i = 0; i < 3; i++) history.Add(Given.Run($"run{i}", minute: i));
+        for (var i = 0; i < 3; i++) history.Add(Recorded.Run($"run{i}", minute: i));
 
         var runs = history.Runs(new());
 
@@ -183,10 +183,10 @@ public sealed class RunRecordTests : IDisposable
     public void Runs_are_chosen_by_what_is_known_of_them(RunFilter filter, string expected)
     {
         using var history = folder.Open();
-        history.Add(Given.Run("a", minute: 1) with { State = RunState.Succeeded, Jobs = [Given.Job("gcc-14.3.0", "ruby")] });
-        history.Add(Given.Run("b", minute: 2) with { State = RunState.Failed, Jobs = [Given.Job("llvm-19", "kana") with { Status = NixBuildStatus.Failed }] });
-        history.Add(Given.Run("c", minute: 3) with { State = RunState.Stopped, Jobs = [Given.Job("llvm-19", "ruby"), Given.Job("gcc-14.3.0", "Kana")] });
-        history.Add(Given.Run("d", minute: 4) with { State = RunState.Succeeded, Jobs = [Given.Job("odd[1]-x", null)] });
+        history.Add(Recorded.Run("a", minute: 1) with { State = RunState.Succeeded, Jobs = [Recorded.Job("gcc-14.3.0", "ruby")] });
+        history.Add(Recorded.Run("b", minute: 2) with { State = RunState.Failed, Jobs = [Recorded.Job("llvm-19", "kana") with { Status = NixBuildStatus.Failed }] });
+        history.Add(Recorded.Run("c", minute: 3) with { State = RunState.Stopped, Jobs = [Recorded.Job("llvm-19", "ruby"), Recorded.Job("gcc-14.3.0", "Kana")] });
+        history.Add(Recorded.Run("d", minute: 4) with { State = RunState.Succeeded, Jobs = [Recorded.Job("odd[1]-x", null)] });
 
         Assert.Equal(expected, string.Join(' ', history.Runs(filter).Select(run => run.Id)));
     }
@@ -195,8 +195,8 @@ public sealed class RunRecordTests : IDisposable
     public void A_run_that_is_added_again_replaces_itself()
     {
         using var history = folder.Open();
-        history.Add(Given.Run("one"));
-        history.Add(Given.Run("one") with { Jobs = [] });
+        history.Add(Recorded.Run("one"));
+        history.Add(Recorded.Run("one") with { Jobs = [] });
 
         Assert.Equal(0, Assert.Single(history.Runs(new())).Jobs);
         Assert.Equal(0L, folder.Sql("SELECT count(*) FROM result"));
@@ -206,8 +206,8 @@ public sealed class RunRecordTests : IDisposable
     public void Runs_older_than_three_months_are_forgotten_with_all_that_belongs_to_them()
     {
         using var history = folder.Open();
-        history.Add(Given.Run("old"));
-        history.Add(Given.Run("new", minute: 91 * 24 * 60));
+        history.Add(Recorded.Run("old"));
+        history.Add(Recorded.Run("new", minute: 91 * 24 * 60));
 
         Assert.Equal(["new"], history.Runs(new()).Select(run => run.Id));
         Assert.Equal(4L, folder.Sql("SELECT count(*) FROM result"));
@@ -217,13 +217,13 @@ public sealed class RunRecordTests : IDisposable
     public void Of_very_many_runs_the_newest_thousand_are_kept()
     {
         using var history = folder.Open();
-        history.Add(Given.Run("first"));
+        history.Add(Recorded.Run("first"));
         folder.Sql("""
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
             INSERT INTO run SELECT 'run' || i, started + i, ended + i, state, requested, jobs, built, not_done, record FROM run, n
             """);
 
-        history.Add(Given.Run("last", minute: 60));
+        history.Add(Recorded.Run("last", minute: 60));
 
         var runs = history.Runs(new());
         Assert.Equal(1000, runs.Count);
@@ -234,13 +234,13 @@ public sealed class RunRecordTests : IDisposable
     public void Very_large_runs_push_out_older_ones_earlier_but_never_themselves()
     {
         using var history = folder.Open();
-        for (var i = 0; i < 3; i++) history.Add(Given.Run($"run{i}", minute: i));
+        for (var i = 0; i < 3; i++) history.Add(Recorded.Run($"run{i}", minute: i));
         folder.Sql("UPDATE run SET jobs = 400000");
-        history.Add(Given.Run("last", minute: 60));
+        history.Add(Recorded.Run("last", minute: 60));
         Assert.Equal(["last", "run2"], history.Runs(new()).Select(run => run.Id));
 
         folder.Sql("UPDATE run SET jobs = 600000");
-        history.Add(Given.Run("latest", minute: 61));
+        history.Add(Recorded.Run("latest", minute: 61));
         Assert.Equal(["latest"], history.Runs(new()).Select(run => run.Id));
     }
 
@@ -248,7 +248,7 @@ public sealed class RunRecordTests : IDisposable
     public void A_run_that_is_removed_is_gone_from_the_file_and_the_others_stay()
     {
         using var history = folder.Open();
-        foreach (var id in new[] { "one", "two", "three" }) history.Add(Given.Run(id) with { Requested = [$"asked-for-{id}"] });
+        foreach (var id in new[] { "one", "two", "three" }) history.Add(Recorded.Run(id) with { Requested = [$"asked-for-{id}"] });
 
         history.RemoveRuns(["one", "three", "gone"]);
 
@@ -268,7 +268,7 @@ public sealed class RunRecordTests : IDisposable
     public void A_record_that_is_damaged_is_an_error_that_names_the_file(string blob)
     {
         using var history = folder.Open();
-        history.Add(Given.Run("one"));
+        history.Add(Recorded.Run("one"));
         folder.Sql($"UPDATE run SET record = {blob}");
 
         var error = Assert.Throws<HistoryException>(() => history.Run("one"));
@@ -278,67 +278,17 @@ public sealed class RunRecordTests : IDisposable
     }
 
     [Fact]
-    public void What_a_later_version_adds_to_a_record_is_skipped()
+    public void A_property_that_a_later_version_adds_to_a_record_is_skipped()
     {
-        var packed = RunRecordFormat.Pack(Given.Run("one"));
+        var packed = RunRecordFormat.Pack(Recorded.Run("one"));
         using var json = new StreamReader(new System.IO.Compression.GZipStream(new MemoryStream(packed), System.IO.Compression.CompressionMode.Decompress));
         var later = json.ReadToEnd().Replace("{\"id\"", "{\"mood\":{\"a\":[1]},\"id\"", StringComparison.Ordinal);
         using var repacked = new MemoryStream();
         using (var gzip = new System.IO.Compression.GZipStream(repacked, System.IO.Compression.CompressionLevel.Fastest)) gzip.Write(System.Text.Encoding.UTF8.GetBytes(later));
 
         Assert.Contains("mood", later);
-        Assert.Equal(Text(Given.Run("one")), Text(RunRecordFormat.Unpack(repacked.ToArray())));
+        Assert.Equal(Text(Recorded.Run("one")), Text(RunRecordFormat.Unpack(repacked.ToArray())));
     }
 
     private static string Text(RunRecord? run) => JsonSerializer.Serialize(run, Comparable);
-
-    private static class Given
-    {
-        public static RunRecord Run(string id, int minute = 0) => new()
-        {
-            Id = id,
-            Started = Seen.Start.AddMinutes(minute),
-            Ended = Seen.Start.AddMinutes(minute + 1),
-            State = RunState.Failed,
-            Requested = ["nixpkgs#hello", ".#top"],
-            Farm =
-            [
-                new()
-                {
-                    Name = "ruby", Systems = [new("x86_64-linux", 1.5), new("riscv64-linux", 0.1)], MaxJobs = 2, Cores = 8, SupportedFeatures = ["kvm", "big-parallel"],
-                    UploadBandwidth = 12.5e6, Match = ["gcc*", "llvm*"], Exclude = ["*-doc"],
-                },
-                new() { Name = "local", IsLocal = true, Systems = [new("x86_64-linux", 1)], MaxJobs = 0, MandatoryFeatures = ["x"] },
-                new() { Name = "kana", Systems = [new("x86_64-linux", 1)], MaxJobs = 2 },
-            ],
-            Jobs =
-            [
-                Job("gcc-14.3.0", "ruby"),
-                Job("llvm-19", "kana") with
-                {
-                    Job = new() { Name = "llvm-19", PackageName = "llvm", System = "x86_64-linux", RequiredFeatures = ["kvm"], Dependencies = [0], EnableParallelBuilding = true, IsRequested = true, ExternalInputBytes = 5 },
-                    Attempts = [new() { Builder = "ruby", Started = Seen.Start, Duration = TimeSpan.FromSeconds(3), Reason = "ruby does not answer any more." }],
-                },
-                Job("source", "local") with { IsSubstitution = true, Status = NixBuildStatus.Substituted },
-                Job("bad", "kana") with { Status = NixBuildStatus.TimedOut, Error = "It was silent for \"too\" long\n\u00e9.", Start = null, ExpectedSeconds = null, LogPath = null },
-            ],
-        };
-
-        public static RecordedJob Job(string name, string? builder) => new()
-        {
-            Job = new() { Name = name, System = "x86_64-linux" },
-            DerivationPath = $"/nix/store/00000000000000000000000000000000-{name}.drv",
-            Status = NixBuildStatus.Built,
-            Builder = builder,
-            SupplyStart = 0.25,
-            Start = 1.5,
-            Seconds = 12.75,
-            ExpectedSeconds = 11,
-            Waited = 0.125,
-            Cores = 4,
-            SuppliedBytes = 1_000_000_000_000,
-            OutputBytes = 42,
-            LogPath = "/home/alice/.local/state/nixbuildfarm/logs/one/x.log",
-        };
-    }
 }

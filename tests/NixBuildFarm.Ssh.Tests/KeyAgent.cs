@@ -19,7 +19,7 @@ internal sealed class KeyAgent : IAsyncDisposable
     {
         var agent = new KeyAgent(Path.Combine(server.Folder, "agent"));
         server.Configure([$"IdentityAgent {agent.socket}", .. settings]);
-        await TestStreams.UntilAsync(() => File.Exists(agent.socket), "ssh-agent listens");
+        await Until.TrueAsync(() => File.Exists(agent.socket), "ssh-agent listens");
         return agent;
     }
 

@@ -24,5 +24,5 @@ public class PipeSizeTests
     }
 
     [Fact]
-    public void What_is_no_pipe_stays_as_it_is() => PipeSize.Enlarge(Stream.Null);
+    public void A_stream_that_is_no_pipe_stays_as_it_is() => PipeSize.Enlarge(Stream.Null);
 }

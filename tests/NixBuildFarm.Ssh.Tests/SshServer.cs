@@ -182,7 +182,7 @@ internal sealed class SshServer : IAsyncDisposable
             ]);
         process = Process.Start(new ProcessStartInfo(Program, ["-D", "-E", LogFile, "-f", config]))!;
         // Its log is asked, not its port: a connection would count against MaxStartups for a while.
-        await TestStreams.UntilAsync(() => process.HasExited || Log.Contains("Server listening"), "sshd listens");
+        await Until.TrueAsync(() => process.HasExited || Log.Contains("Server listening"), "sshd listens");
         Assert.True(!process.HasExited, Log);
     }
 

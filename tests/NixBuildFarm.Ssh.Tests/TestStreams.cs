@@ -25,15 +25,4 @@ internal static class TestStreams
 
     public static async Task WriteTextAsync(this Stream stream, string text) =>
         await stream.WriteAsync(Encoding.UTF8.GetBytes(text), Cancellation).AsTask().WaitAsync(Hang, Cancellation);
-
-    /// <summary>Waits until something is so.</summary>
-    public static async Task UntilAsync(Func<bool> condition, string what)
-    {
-        for (var i = 0; i < 2400; i++)
-        {
-            if (condition()) return;
-            await Task.Delay(50, Cancellation);
-        }
-        Assert.Fail("never happened: " + what);
-    }
 }

@@ -102,7 +102,7 @@ public class TomlMachineListTests
     [InlineData("jobs", "4:")]
     [InlineData("ssh-key = 'unclosed", "4:")]
     [InlineData("sub = { deep = 1 }", "4:")]
-    public void What_is_malformed_is_told_with_its_place_and_the_other_builders_work(string line, string problem)
+    public void A_malformed_entry_is_reported_with_its_place_and_the_other_builders_work(string line, string problem)
     {
         var list = Parse($"version = 1\n[machines.bad]\nuri = 'ssh://bad'\n{line}\n\n[machines.good]\nuri = 'ssh://good'\n");
 
@@ -116,7 +116,7 @@ public class TomlMachineListTests
     [InlineData("[machines.a]\nuri = 'ssh://a'", "MissingTomlVersion", ProblemSeverity.Warning)]
     [InlineData("version = 1\n[machine.b]\nuri = 'x'\n[machines.a]\nuri = 'ssh://a'", "UnknownTomlKey")]
     [InlineData("version = 1\n[machines.a]\nuri = 'ssh://a'\n[machines.b]\njobs = 1", "MissingStoreUri")]
-    public void What_belongs_to_no_builder_is_told_too(string text, string id, ProblemSeverity severity = ProblemSeverity.Error)
+    public void A_key_that_belongs_to_no_builder_is_reported(string text, string id, ProblemSeverity severity = ProblemSeverity.Error)
     {
         var list = Parse(text);
 

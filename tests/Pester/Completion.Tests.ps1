@@ -2,6 +2,8 @@
 BeforeAll {
     Import-Module "$PSScriptRoot/FarmSession.psm1" -Force
     Import-Module /opt/NixBuildFarm
+    # Completion waits 2 s for Nix and then offers nothing: its first start may take longer on a busy machine.
+    $null = Get-NixBuilder
     function Complete([string] $Line) { (TabExpansion2 $Line $Line.Length).CompletionMatches }
 }
 

@@ -10,12 +10,14 @@ param(
     [string] $Path = $PSScriptRoot,
     # Names of the tests that are run, with wildcards, as Describe and It together say them.
     [string[]] $Name = @(),
-    # Gets the counts: passed failed skipped.
+    # Gets the counts in lines as TAP has them: # pass N, # fail N, # skipped N.
     [string] $Report
 )
 Set-StrictMode -Version 3
 $ErrorActionPreference = 'Stop'
-if (-not (Test-Path /run/farm/hosts)) { throw 'These tests need a farm. Run: tests/Farm/with-farm.sh -- pwsh -File tests/Pester/Invoke-Tests.ps1' }
+if (-not (Test-Path /run/farm/hosts)) {
+    throw 'These tests need a farm. Run: tests/Farm/with-farm.sh -- pwsh -File tests/Pester/Invoke-Tests.ps1'
+}
 
 Import-Module Pester
 $configuration = New-PesterConfiguration
@@ -25,5 +27,5 @@ $configuration.Filter.FullName = $Name
 $configuration.Output.Verbosity = if ($Name) { 'Detailed' } else { 'Normal' }
 $result = Invoke-Pester -Configuration $configuration
 $failed = $result.FailedCount + $result.FailedBlocksCount + $result.FailedContainersCount
-if ($Report) { [IO.File]::WriteAllText($Report, "$($result.PassedCount) $failed $($result.SkippedCount)") }
+if ($Report) { [IO.File]::WriteAllText($Report, "# pass $($result.PassedCount)`n# fail $failed`n# skipped $($result.SkippedCount)`n") }
 exit [int] ($failed -gt 0 -or $result.PassedCount -eq 0)

@@ -30,6 +30,6 @@ internal static partial class LogFolders
     private static DateTime LastWritten(DirectoryInfo folder) =>
         folder.EnumerateFiles().Select(file => file.LastWriteTimeUtc).Append(folder.LastWriteTimeUtc).Max();
 
-    [GeneratedRegex("^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex("^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$", RegexOptions.NonBacktracking)]
     private static partial Regex RunId();
 }

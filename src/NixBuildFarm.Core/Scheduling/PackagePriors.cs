@@ -69,18 +69,21 @@ public static partial class PackagePriors
         return table.ToFrozenDictionary();
     }
 
-    [GeneratedRegex(@"-[0-9].*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    // Of the clock on the wall: a busy machine may keep a thread waiting for seconds.
+    private const int TimeLimit = 60_000;
+
+    [GeneratedRegex(@"-[0-9].*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeLimit)]
     private static partial Regex Version();
 
-    [GeneratedRegex(@"(\.(patch|diff|sh|conf|service|json|toml|xml|txt|pl|py|el|tar|tgz|zip|gz|xz|bz2)|-(wrapper|hook|src|source|env|config|setup|script|scripts|man|manpages|stdenv|stdenv-linux|vendor|fmt|headers))$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"(\.(patch|diff|sh|conf|service|json|toml|xml|txt|pl|py|el|tar|tgz|zip|gz|xz|bz2)|-(wrapper|hook|src|source|env|config|setup|script|scripts|man|manpages|stdenv|stdenv-linux|vendor|fmt|headers))$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeLimit)]
     private static partial Regex TrivialName();
 
-    [GeneratedRegex(@"^(python[23](\.\d+)?|perl5?(\.\d+)*|ruby\d*(\.\d+)*|lua\d*(\.\d+)*|ocaml\d*(\.\d+)*|emacs|vimplugin|texlive|r)-", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, 1000)]
+    [GeneratedRegex(@"^(python[23](\.\d+)?|perl5?(\.\d+)*|ruby\d*(\.\d+)*|lua\d*(\.\d+)*|ocaml\d*(\.\d+)*|emacs|vimplugin|texlive|r)-", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, TimeLimit)]
     private static partial Regex LanguagePackage();
 
-    [GeneratedRegex(@"^(x86_64|i686|aarch64|armv[67]l|riscv64|powerpc64le)-[a-z0-9]+-[a-z0-9]+(-[a-z0-9]+)?-(?=[a-z])", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^(x86_64|i686|aarch64|armv[67]l|riscv64|powerpc64le)-[a-z0-9]+-[a-z0-9]+(-[a-z0-9]+)?-(?=[a-z])", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeLimit)]
     private static partial Regex CrossTarget();
 
-    [GeneratedRegex(@"(-(unwrapped|minimal|bootstrap|full|headless|static|slim|nox|small|interactive|unstable|lts|latest|git|only|libc|no-libc))+$|(?<=[a-z])[-_]?\d+(\.\d+)*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"(-(unwrapped|minimal|bootstrap|full|headless|static|slim|nox|small|interactive|unstable|lts|latest|git|only|libc|no-libc))+$|(?<=[a-z])[-_]?\d+(\.\d+)*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeLimit)]
     private static partial Regex Variant();
 }

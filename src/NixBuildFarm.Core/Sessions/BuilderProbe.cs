@@ -59,6 +59,6 @@ public static partial class BuilderProbe
     };
 
     // Nix up to 2.31 says "but I am a 'SYSTEM' with features {…}", later ones "Current system: 'SYSTEM' with features {…}".
-    [GeneratedRegex(@"(?:I am a|Current system:)\s*'(?<system>[^']+)' with features \{(?<features>[^}]*)\}", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"(?:I am a|Current system:)\s*'(?<system>[^']+)' with features \{(?<features>[^}]*)\}", RegexOptions.NonBacktracking)]
     private static partial Regex OwnSystem();
 }

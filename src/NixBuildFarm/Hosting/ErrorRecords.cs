@@ -72,7 +72,7 @@ internal static partial class ErrorRecords
         return result.LogTail.Count > 0 && NixLogTail().Match(reason) is { Success: true } tail ? reason[..tail.Index].TrimEnd() + "." : reason;
     }
 
-    [GeneratedRegex(@";\s+last \d+ log lines:", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@";\s+last \d+ log lines:", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex NixLogTail();
 
     private static string RecommendationFor(NixBuildResult result) => result switch

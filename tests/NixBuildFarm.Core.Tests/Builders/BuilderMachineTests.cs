@@ -44,7 +44,7 @@ public class BuilderMachineTests
     [InlineData("cores 0\nload -1\nmemory -5\nstore 1% x")]
     [InlineData("cores 99999999999999\nload NaN\nmemory MemTotal: 99999999999999999999 kB\nstore a b c 9223372036854775807 1% /")]
     [InlineData("\0\u001b[2Jcores\u00a08\n")]
-    public void What_it_does_not_tell_plainly_is_unknown(string answer) => Assert.Equal(new BuilderMachine(), BuilderMachine.Parse(answer));
+    public void An_unclear_answer_of_a_builder_is_unknown(string answer) => Assert.Equal(new BuilderMachine(), BuilderMachine.Parse(answer));
 
     [Fact]
     public void A_greeting_before_the_answer_does_no_harm() => Assert.Equal(8, BuilderMachine.Parse("Welcome to ruby!\n" + Linux).Cores);

@@ -13,7 +13,7 @@ public class BuilderPolicyTests
     private static NixBuilder Ruby => Lists.Builder("ruby - - 2 1.5");
 
     [Fact]
-    public void What_a_policy_sets_is_what_the_builder_has_and_the_rest_is_as_configured()
+    public void A_policy_replaces_its_own_settings_and_the_rest_is_as_configured()
     {
         var builder = new BuilderPolicy { MaxJobs = 5 }.ApplyTo(Ruby);
 
@@ -24,7 +24,7 @@ public class BuilderPolicyTests
     }
 
     [Fact]
-    public void What_is_configured_stays_reachable()
+    public void The_configured_builder_stays_reachable()
     {
         var builder = new BuilderPolicy { MaxJobs = 0, SpeedFactor = 9, Enabled = false }.ApplyTo(Ruby);
 

@@ -77,7 +77,7 @@ public class BuilderUriTests
     [InlineData("ssh://ruby?ssh-key=%zz")]
     [InlineData("ssh://ruby?ssh-key=%0a")]
     [InlineData("ssh://ruby?remote-store=%1b")]
-    public void What_is_no_address_of_a_builder_is_an_error(string uri)
+    public void A_malformed_builder_address_is_an_error(string uri)
     {
         var list = Lists.Parse(uri + "\nkana");
 

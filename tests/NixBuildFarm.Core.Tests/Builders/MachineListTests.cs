@@ -147,7 +147,7 @@ public class MachineListTests
     [InlineData("x86_64-linux;", null)]
     [InlineData("x86_64-linux|aarch64-linux", "is no system")]
     [InlineData("=", "is no system")]
-    public void What_is_no_list_of_systems_is_an_error(string column, string? message)
+    public void A_malformed_list_of_systems_is_an_error(string column, string? message)
     {
         if (message is null)
         {
@@ -214,7 +214,7 @@ public class MachineListTests
     [InlineData("ruby - ~/.ssh/id - - gccarch-znver3,kvm,my-feature,cuda kvm")]
     [InlineData("ruby - /srv/keys/x86_64-linux")]
     [InlineData("ruby x86_64-linux, - 4")]
-    public void What_may_be_meant_so_is_no_warning(string entry) => Assert.Empty(Lists.Parse(entry).Problems);
+    public void A_plausible_entry_gives_no_warning(string entry) => Assert.Empty(Lists.Parse(entry).Problems);
 
     [Fact]
     public void A_semicolon_among_the_systems_is_told_where_the_second_entry_begins()
@@ -277,7 +277,7 @@ public class MachineListTests
     [InlineData("c3NoLWVkMjU1MTkgQUFBQQ==", "does not hold a public key")] // ssh-ed25519 AAAA
     [InlineData("c3NoLXJzYSBBQUFBQzNOemFDMWxaREkxTlRFNUFBQUFJRXpHM2c5VGIweVl4MW9JMXQ4Y0M1a1VxRDBhUTJtVW8zclgwTjlySm0xdw==", "does not hold a public key")] // ssh-rsa before an ed25519 key
     [InlineData("YQpiCg==", "more than one line")]
-    public void What_is_no_host_key_is_an_error_that_says_how_to_make_one(string column, string reason)
+    public void A_malformed_host_key_is_an_error_that_says_how_to_make_one(string column, string reason)
     {
         var problem = Lists.Problem($"ruby - - - - - - {column}");
 
@@ -349,7 +349,7 @@ public class MachineListTests
     }
 
     [Fact]
-    public void What_is_no_text_is_one_problem_however_long_it_is()
+    public void A_binary_file_is_one_problem_however_long_it_is()
     {
         var problem = Lists.Problem("\u007fELF\0\0\0\n\n\nruby - - many\n");
 

@@ -54,7 +54,7 @@ public class NixConfigurationTests
         Assert.Equal(jobs, NixConfiguration.Parse($$"""{ "system": { "value": "x86_64-linux" }, "max-jobs": { "value": {{value}} } }""", 16).MaxJobs);
 
     [Fact]
-    public void What_a_version_of_Nix_does_not_have_is_at_Nixs_default()
+    public void A_setting_that_a_version_of_Nix_lacks_has_Nixs_default()
     {
         var settings = NixConfiguration.Parse("""{"system":{"value":"riscv64-linux"},"extra-platforms":{"value":null}}""", 16);
 
@@ -104,7 +104,7 @@ public class NixConfigurationTests
     }
 
     [Fact]
-    public async Task What_Nix_has_against_its_configuration_is_shown()
+    public async Task Nixs_warnings_about_its_configuration_are_shown()
     {
         var error = await Assert.ThrowsAsync<NixBuildFarmException>(() => Read((_, _) => throw new NixBuildFarmException("NixFailed", "nix: illegal configuration line 'blah'")));
 

@@ -35,7 +35,7 @@ public sealed class PolicyStoreTests : IDisposable
     }
 
     [Fact]
-    public void What_the_user_sets_another_session_finds()
+    public void Another_session_finds_the_policies_that_the_user_sets()
     {
         Update(new PolicyStore(UserFile), PolicyScope.User, set => set.With("ruby", new() { MaxJobs = 3 }));
 
@@ -43,7 +43,7 @@ public sealed class PolicyStoreTests : IDisposable
     }
 
     [Fact]
-    public void What_is_set_is_listed_farm_wide_first_then_by_name()
+    public void Policies_are_listed_farm_wide_first_then_by_name()
     {
         var store = new PolicyStore(UserFile);
         Update(store, PolicyScope.Session, set => set.With("ruby", new() { MaxJobs = 3 }).With("kana", new() { MaxJobs = 2 }).With(null, new() { Enabled = true }));

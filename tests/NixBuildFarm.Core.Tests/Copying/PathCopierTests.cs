@@ -20,7 +20,7 @@ public sealed class PathCopierTests : IDisposable
     [Theory]
     [InlineData("local")]
     [InlineData("kana")]
-    public async Task What_a_builder_has_is_not_taken_unless_it_is_content_addressed_or_signed(string to)
+    public async Task A_builders_path_is_not_taken_unless_it_is_content_addressed_or_signed(string to)
     {
         var store = farm["ruby"].Daemon.Store;
         var unsigned = store.AddFile("unsigned");
@@ -81,7 +81,7 @@ public sealed class PathCopierTests : IDisposable
     }
 
     [Fact]
-    public async Task What_the_local_store_has_is_taken_by_who_trusts_the_login()
+    public async Task A_builder_that_trusts_the_login_takes_unsigned_local_paths()
     {
         var path = farm.Local.Daemon.Store.AddFile("unsigned");
 

@@ -13,7 +13,7 @@ public class EvaluationLogTests
     [InlineData("""@nix {"action":"start","id":1,"level":3,"parent":0,"text":"building '/nix/store/x.drv'","type":105,"fields":[]}""", EvaluationMessageKind.Activity, "building '/nix/store/x.drv'")]
     [InlineData("""@nix {"action":"msg","level":2,"msg":"path '/src' does not contain a 'flake.nix', searching up"}""", EvaluationMessageKind.Note, "path '/src' does not contain a 'flake.nix', searching up")]
     [InlineData("warning: unknown setting 'x'", EvaluationMessageKind.Warning, "unknown setting 'x'")]
-    public void What_is_no_error_is_passed_on_without_colour(string line, EvaluationMessageKind kind, string text)
+    public void Lines_that_are_no_error_are_passed_on_without_colour(string line, EvaluationMessageKind kind, string text)
     {
         Assert.Null(new EvaluationLog(heard.Add).Read(line));
 
@@ -25,7 +25,7 @@ public class EvaluationLogTests
     [InlineData("error: unrecognised flag '--x'", "error: unrecognised flag '--x'")]
     [InlineData("@nix {not json", "@nix {not json")]
     [InlineData("@nix 5", "@nix 5")]
-    public void What_belongs_to_an_error_is_returned(string line, string text)
+    public void Lines_of_an_error_are_returned(string line, string text)
     {
         Assert.Equal(text, new EvaluationLog(heard.Add).Read(line));
 
@@ -38,7 +38,7 @@ public class EvaluationLogTests
     [InlineData("""@nix {"action":"stop","id":1}""")]
     [InlineData("""@nix {"action":"start","id":1,"text":""}""")]
     [InlineData("""@nix {"action":"result","id":1,"type":106,"fields":[1,2,3,4]}""")]
-    public void What_says_nothing_to_the_user_is_left_out(string line)
+    public void Lines_that_say_nothing_to_the_user_are_left_out(string line)
     {
         Assert.Null(new EvaluationLog(heard.Add).Read(line));
 

@@ -32,7 +32,7 @@ public sealed class LogFileTests : IDisposable
     }
 
     [Fact]
-    public void What_is_no_text_is_a_line_all_the_same()
+    public void Bytes_that_are_no_text_are_a_line_all_the_same()
     {
         var log = Log("");
         File.WriteAllBytes(log.Path, [0xff, (byte)'a', (byte)'\n', 0xc3]);

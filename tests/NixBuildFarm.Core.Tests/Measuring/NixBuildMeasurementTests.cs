@@ -44,7 +44,7 @@ public class NixBuildMeasurementTests
     }
 
     [Fact]
-    public async Task What_no_builder_may_take_is_counted_and_there_is_no_ratio()
+    public async Task Jobs_that_no_builder_may_take_are_counted_and_there_is_no_ratio()
     {
         var measured = await MeasureAsync([Job("a"), Job("alien") with { System = Arm }, Job("above", 1)], [Local()], [1, 1, 1]);
 

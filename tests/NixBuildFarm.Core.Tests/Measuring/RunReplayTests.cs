@@ -61,7 +61,7 @@ public class RunReplayTests
     }
 
     [Fact]
-    public void What_was_fetched_there_or_not_built_is_left_out_and_the_rest_keeps_its_order()
+    public void Jobs_that_were_fetched_or_not_built_are_left_out_and_the_rest_keeps_its_order()
     {
         var fetched = Built(Job("fetched"), "local", 0, 0) with { Status = NixBuildStatus.Substituted, Start = null };
         var failed = Built(Job("failed", 2), "local", 3, 1) with { Status = NixBuildStatus.Failed };

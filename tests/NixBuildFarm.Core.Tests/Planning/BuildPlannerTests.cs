@@ -62,7 +62,7 @@ public sealed class BuildPlannerTests : IDisposable
     }
 
     [Fact]
-    public async Task What_can_be_fetched_is_said_to_be_and_is_not_fetched()
+    public async Task A_substitutable_path_is_planned_as_such_and_not_fetched()
     {
         var middle = farm.Derivation("middle", [farm.Derivation("bottom")]);
         var (info, nar) = FakeStore.FileOf("middle", [1, 2, 3]);
@@ -75,7 +75,7 @@ public sealed class BuildPlannerTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_valid_is_said_to_be()
+    public async Task A_valid_output_is_planned_as_such()
     {
         var top = farm.Derivation("top", [farm.Derivation("bottom")]);
         farm.Local.Daemon.Store.AddFile("top");
@@ -86,7 +86,7 @@ public sealed class BuildPlannerTests : IDisposable
     }
 
     [Fact]
-    public async Task What_nobody_may_build_is_planned_with_the_reasons_and_so_is_what_needs_it()
+    public async Task A_job_that_nobody_may_build_and_its_dependents_are_planned_with_the_reasons()
     {
         var alien = farm.Derivation("alien", environment: new Dictionary<string, string> { ["requiredSystemFeatures"] = "kvm" });
 
@@ -108,7 +108,7 @@ public sealed class BuildPlannerTests : IDisposable
     }
 
     [Fact]
-    public async Task What_has_paths_only_after_the_build_is_planned_like_any_other()
+    public async Task A_floating_derivation_is_planned_like_any_other()
     {
         var plan = Assert.Single(await farm.PlanAsync(farm.Floating("floating")));
 

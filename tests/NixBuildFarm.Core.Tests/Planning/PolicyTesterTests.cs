@@ -35,7 +35,7 @@ public sealed class PolicyTesterTests : IDisposable
     }
 
     [Fact]
-    public async Task What_prefers_to_be_built_locally_is_for_the_local_machine_alone()
+    public async Task A_derivation_that_prefers_a_local_build_is_for_the_local_machine_alone()
     {
         var tests = await TestAsync(
             farm.Derivation("small", environment: new Dictionary<string, string> { ["preferLocalBuild"] = "1" }), Builder("fast", speed: 8), farm.Local.Builder);

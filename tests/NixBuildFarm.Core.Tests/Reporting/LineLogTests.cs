@@ -49,7 +49,7 @@ public sealed class LineLogTests : IDisposable
     }
 
     [Fact]
-    public void What_comes_after_the_end_is_dropped()
+    public void Lines_after_the_end_are_dropped()
     {
         var log = new LineLog(written, failures.Add);
         log.Dispose();

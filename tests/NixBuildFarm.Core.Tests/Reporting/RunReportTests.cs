@@ -63,7 +63,7 @@ public sealed class RunReportTests
     }
 
     [Fact]
-    public void What_set_out_for_home_together_is_one_copy_and_copies_that_overlap_have_lanes()
+    public void Outputs_that_set_out_together_are_one_copy_and_overlapping_copies_have_lanes()
     {
         RecordedJob[] jobs =
         [
@@ -84,7 +84,7 @@ public sealed class RunReportTests
     }
 
     [Fact]
-    public void What_was_fetched_lies_apart_from_what_was_built()
+    public void Fetched_outputs_lie_apart_from_built_ones()
     {
         var fetched = Run(Job("source", 0, 5) with { IsSubstitution = true, Status = NixBuildStatus.Substituted }, Job("a", 0, 5));
         var report = fetched.ToReport();

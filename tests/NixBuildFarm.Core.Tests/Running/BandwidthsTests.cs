@@ -16,7 +16,7 @@ public class BandwidthsTests
     }
 
     [Fact]
-    public void What_goes_to_a_builder_tells_what_it_receives_and_the_rest_what_it_sends()
+    public void Uploads_measure_what_a_builder_receives_and_downloads_what_it_sends()
     {
         var ruby = new Bandwidths([Transfer("ruby", toBuilder: true, 10), Transfer("ruby", toBuilder: false, 3)]).ApplyTo(Ruby);
 
@@ -55,7 +55,7 @@ public class BandwidthsTests
     }
 
     [Fact]
-    public void What_this_run_measures_counts_at_once()
+    public void A_measurement_of_this_run_counts_at_once()
     {
         var bandwidths = new Bandwidths([]);
 

@@ -94,10 +94,8 @@ public sealed class BuilderSessionTests : IAsyncDisposable
 
         await using var reserved = ruby.Reserve(ChannelUse.Build, Cancellation);
 
-        for (var i = 0; i < 600 && SettingsGiven() < 2; i++) await Task.Delay(50, Cancellation);
-        Assert.Equal(2, SettingsGiven());
-
-        int SettingsGiven() => farm["ruby"].Daemon.Requests.Count(request => request == WorkerOperation.SetOptions);
+        await Until.TrueAsync(
+            () => farm["ruby"].Daemon.Requests.Count(request => request == WorkerOperation.SetOptions) == 2, "the second connection has its settings");
     }
 
     private static Task<bool> IsValidAsync(DaemonConnection daemon) => daemon.IsValidPathAsync(FakeStore.PathOf("x"), Cancellation);

@@ -11,12 +11,12 @@ public class CopyBackQueueTests
     private readonly TaskCompletionSource first = new();
 
     [Fact]
-    public async Task What_is_made_while_the_last_outputs_are_on_their_way_comes_together()
+    public async Task Outputs_that_are_made_during_a_copy_come_together_in_the_next_one()
     {
         var queue = new CopyBackQueue(CopyAsync, atATime: 1);
 
         var a = queue.CopyAsync("ruby", [Output("a")]);
-        await UntilAsync(1);
+        await FirstLotAsync();
         var b = queue.CopyAsync("ruby", [Output("b")]);
         var c = queue.CopyAsync("ruby", [Output("c")]);
         first.SetResult();
@@ -33,7 +33,7 @@ public class CopyBackQueueTests
         var queue = new CopyBackQueue(CopyAsync, atATime: 1);
 
         var a = queue.CopyAsync("ruby", [Output("a")]);
-        await UntilAsync(1);
+        await FirstLotAsync();
         await queue.CopyAsync("kana", [Output("b")]).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
 
         Assert.False(a.IsCompleted);
@@ -47,7 +47,7 @@ public class CopyBackQueueTests
         var queue = new CopyBackQueue(CopyAsync, atATime: 1);
 
         var a = queue.CopyAsync("ruby", [Output("a")]);
-        await UntilAsync(1);
+        await FirstLotAsync();
         var good = queue.CopyAsync("ruby", [Output("good")]);
         var bad = queue.CopyAsync("ruby", [Output("bad")]);
         first.SetResult();
@@ -55,6 +55,13 @@ public class CopyBackQueueTests
         await Task.WhenAll(a, good).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
         await Assert.ThrowsAsync<NixBuildFarmException>(() => bad);
     }
+
+    private Task FirstLotAsync() => Until.TrueAsync(
+        () =>
+        {
+            lock (lots) return lots.Count > 0;
+        },
+        "the first lot sets out");
 
     private static StorePath Output(string name) => FakeStore.PathOf(name);
 
@@ -70,17 +77,5 @@ public class CopyBackQueueTests
         if (isFirst) await first.Task;
         if (lot.Contains("bad", StringComparison.Ordinal)) throw new NixBuildFarmException("Bad", "It cannot come.");
         return DateTimeOffset.UnixEpoch.AddSeconds(lot.Length);
-    }
-
-    private async Task UntilAsync(int count)
-    {
-        while (true)
-        {
-            lock (lots)
-            {
-                if (lots.Count >= count) return;
-            }
-            await Task.Delay(1, TestContext.Current.CancellationToken);
-        }
     }
 }

@@ -88,7 +88,7 @@ public class FarmDescriptionTests
     [InlineData(null, false, CopyBack.All)]
     [InlineData(CopyBack.None, false, CopyBack.None)]
     [InlineData(CopyBack.None, true, CopyBack.All)]
-    public void What_a_run_is_told_of_copying_back_wins_over_the_policy(CopyBack? policy, bool told, CopyBack expected)
+    public void The_runs_CopyBack_wins_over_the_policy(CopyBack? policy, bool told, CopyBack expected)
     {
         var request = new BuildRequest { Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([]), Builders = [], IsCopyBackGiven = told };
 

@@ -21,7 +21,7 @@ public sealed class LogFoldersTests : IDisposable
     }
 
     [Fact]
-    public void What_was_written_to_lately_stays_for_its_run_may_be_under_way()
+    public void A_recently_written_folder_stays_since_its_run_may_be_under_way()
     {
         Add("20250101-000000-00aa", days: 1);
 
@@ -34,7 +34,7 @@ public sealed class LogFoldersTests : IDisposable
     [InlineData("mine")]
     [InlineData("20250101-000000-00aa.old")]
     [InlineData("20250101-000000-ZZZZ")]
-    public void What_is_not_named_like_a_run_is_not_ours(string name)
+    public void A_folder_that_is_not_named_like_a_run_stays(string name)
     {
         Add(name, days: 30);
 

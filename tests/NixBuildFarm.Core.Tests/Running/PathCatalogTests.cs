@@ -19,7 +19,7 @@ public sealed class PathCatalogTests : IAsyncLifetime
     public ValueTask DisposeAsync() => local.DisposeAsync();
 
     [Fact]
-    public void What_several_jobs_need_is_no_part_of_what_each_needs_alone()
+    public void A_shared_input_is_no_part_of_what_each_job_needs_alone()
     {
         var libc = Add("libc", 1_000);
         var library = Add("library", 100, libc);
@@ -30,7 +30,7 @@ public sealed class PathCatalogTests : IAsyncLifetime
     }
 
     [Fact]
-    public void What_one_job_reaches_on_several_ways_counts_once()
+    public void An_input_that_a_job_reaches_on_several_ways_counts_once()
     {
         var bottom = Add("bottom", 1_000);
         var (left, right) = (Add("left", 100, bottom), Add("right", 10, bottom));
@@ -49,10 +49,10 @@ public sealed class PathCatalogTests : IAsyncLifetime
     }
 
     [Fact]
-    public void What_is_still_to_be_made_weighs_nothing() => Assert.Equal([0], catalog.OwnBytes([[FakeStore.PathOf("nowhere")]]));
+    public void An_output_that_is_not_built_yet_weighs_nothing() => Assert.Equal([0], catalog.OwnBytes([[FakeStore.PathOf("nowhere")]]));
 
     [Fact]
-    public async Task What_nobody_vouches_for_gives_way_to_what_somebody_does()
+    public async Task Unconfirmed_facts_of_a_path_give_way_to_confirmed_ones()
     {
         var other = new FakeMachine("ruby");
         await using var ruby = await BuilderSession.OpenAsync(other.Builder, other, new DaemonOptions(), TestContext.Current.CancellationToken);

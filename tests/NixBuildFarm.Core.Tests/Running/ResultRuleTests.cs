@@ -50,7 +50,7 @@ public sealed class ResultRuleTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_neither_an_input_nor_proves_itself_is_not_taken_as_a_reference_of_a_content_addressed_result()
+    public async Task A_reference_that_is_no_input_and_proves_nothing_is_refused_for_a_content_addressed_result()
     {
         var victim = Planted(FakeFarm.OutputOf("glibc"));
         var (info, nar) = FakeStore.ContentAddressed("mine", [1], victim.Path);
@@ -62,7 +62,7 @@ public sealed class ResultRuleTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_said_to_be_signed_is_for_the_store_that_takes_it_to_decide()
+    public async Task A_claimed_signature_is_judged_by_the_receiving_store()
     {
         var victim = Planted(FakeFarm.OutputOf("glibc"), info => info with { Signatures = ["made-up-1:AAAA"] });
         var (info, nar) = FakeStore.ContentAddressed("mine", [1], victim.Path);
@@ -78,7 +78,7 @@ public sealed class ResultRuleTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_content_addressed_or_signed_comes_with_the_result()
+    public async Task A_content_addressed_or_signed_reference_comes_with_the_result()
     {
         var signed = Planted(FakeStore.PathOf("signed"), info => info with { Signatures = [FakeStore.TrustedKey + "AAAA"] });
         var (below, belowNar) = FakeStore.ContentAddressed("below", [2], signed.Path);
@@ -173,7 +173,7 @@ public sealed class ResultRuleTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task What_depends_on_a_content_addressed_output_is_where_it_must_be_then(bool isHonest)
+    public async Task An_output_that_depends_on_a_content_addressed_one_has_the_only_path_that_fits(bool isHonest)
     {
         var floating = farm.Floating("floating");
         var deferred = farm.Deferred("deferred", floating);
@@ -209,7 +209,7 @@ public sealed class ResultRuleTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_builder_still_has_when_it_comes_back_is_judged_as_well()
+    public async Task Outputs_that_a_returning_builder_still_has_are_judged_as_well()
     {
         var stranger = FakeStore.PathOf("stranger");
         farm[Evil].Builds(build =>
@@ -231,7 +231,7 @@ public sealed class ResultRuleTests : IDisposable
     }
 
     [Fact]
-    public async Task What_comes_home_was_not_built_here()
+    public async Task A_copied_output_is_not_registered_as_built_here()
     {
         await farm.BuildAsync(farm.Derivation("mine"), on: "ruby");
 

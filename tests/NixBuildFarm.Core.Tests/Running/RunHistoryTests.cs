@@ -19,7 +19,7 @@ public class RunHistoryTests
     private readonly Store store = new();
 
     [Fact]
-    public async Task What_was_learnt_earlier_is_believed_at_the_beginning()
+    public async Task Earlier_observations_are_the_first_estimates()
     {
         for (var i = 0; i < 5; i++) store.Builds.Add(Build("mystery", 100));
         store.Transfers.Add(new() { Builder = "ruby", ToBuilder = true, Bytes = 20_000_000, Seconds = 2 });
@@ -56,7 +56,7 @@ public class RunHistoryTests
     }
 
     [Fact]
-    public async Task What_was_seen_is_written_at_the_end_together_with_the_run()
+    public async Task Observations_are_written_at_the_end_together_with_the_run()
     {
         await using (var history = Open())
         {
@@ -77,10 +77,10 @@ public class RunHistoryTests
         var ongoing = Run with { State = RunState.Running };
 
         history.Note(ongoing);
-        await UntilAsync(() => store.Runs.Count == 1 && !history.WantsRecord);
-        await PassUntilAsync(() => history.WantsRecord);
+        await Until.TrueAsync(() => store.Runs.Count == 1 && !history.WantsRecord, "the run is written");
+        await Until.TrueAsync(() => history.WantsRecord, "the history wants the run again", PassInterval);
         history.Note(ongoing with { Error = "second" });
-        await UntilAsync(() => store.Runs.Any(run => run.Error == "second"));
+        await Until.TrueAsync(() => store.Runs.Any(run => run.Error == "second"), "the run is written again");
 
         Assert.All(store.Runs, run => Assert.Equal(RunState.Running, run.State));
     }
@@ -91,8 +91,8 @@ public class RunHistoryTests
         await using var history = Open();
 
         history.Note(Run with { State = RunState.Running });
-        await UntilAsync(() => store.Runs.Count == 1);
-        await PassUntilAsync(() => store.Runs.Count > 2);
+        await Until.TrueAsync(() => store.Runs.Count == 1, "the run is written");
+        await Until.TrueAsync(() => store.Runs.Count > 2, "the run is written twice more", PassInterval);
 
         Assert.True(store.Runs[^1].Ended > store.Runs[0].Ended);
     }
@@ -115,7 +115,7 @@ public class RunHistoryTests
         await using var history = Open();
         history.Note(Build("a"));
 
-        await PassUntilAsync(() => store.Builds.Count == 1);
+        await Until.TrueAsync(() => store.Builds.Count == 1, "the build is written", PassInterval);
 
         Assert.Empty(observer.Failures);
     }
@@ -141,14 +141,14 @@ public class RunHistoryTests
     }
 
     [Fact]
-    public async Task What_cannot_be_written_now_is_written_later()
+    public async Task A_write_that_fails_is_repeated_later()
     {
         await using (var history = Open())
         {
             await history.EstimateAsync(Graph, [Ruby]);
             store.Failure = HistoryFailure.Unavailable;
             history.Note(Build("a"));
-            await PassUntilAsync(() => store.Refusals > 0);
+            await Until.TrueAsync(() => store.Refusals > 0, "the store refuses", PassInterval);
             history.Note(Build("b"));
             store.Failure = null;
         }
@@ -158,7 +158,7 @@ public class RunHistoryTests
     }
 
     [Fact]
-    public async Task What_cannot_be_written_at_the_end_either_is_told_once()
+    public async Task A_write_that_fails_at_the_end_as_well_is_reported_once()
     {
         await using (var history = Open())
         {
@@ -166,7 +166,7 @@ public class RunHistoryTests
             store.Failure = HistoryFailure.Unavailable;
             history.Note(Build("a"));
             history.Note(Run);
-            await PassUntilAsync(() => store.Refusals > 1);
+            await Until.TrueAsync(() => store.Refusals > 1, "the store refuses again", PassInterval);
         }
 
         Assert.Single(observer.Failures);
@@ -218,7 +218,7 @@ public class RunHistoryTests
         store.IsLocked = true;
         history.Note(Run);
         var ending = history.DisposeAsync().AsTask();
-        while (store.Refusals == 0) await Task.Delay(1, TestContext.Current.CancellationToken);
+        await Until.TrueAsync(() => store.Refusals > 0, "the store refuses");
 
         await stop.CancelAsync();
 
@@ -229,6 +229,8 @@ public class RunHistoryTests
 
     private RunHistory Open() => RunHistory.Open(store, observer, time);
 
+    private void PassInterval() => time.Advance(WriteInterval);
+
     private async Task PassAsync(TimeSpan span)
     {
         time.Advance(span);
@@ -238,20 +240,6 @@ public class RunHistoryTests
     private static RunRecord Run { get; } = new() { Id = "run", Started = default, Ended = default, State = RunState.Succeeded, Requested = [] };
 
     private static BuildObservation Build(string package, double seconds = 1) => new() { Package = package, System = "x86_64-linux", Builder = "ruby", Seconds = seconds };
-
-    private async Task PassUntilAsync(Func<bool> done)
-    {
-        while (!done())
-        {
-            time.Advance(WriteInterval);
-            await Task.Delay(1, TestContext.Current.CancellationToken);
-        }
-    }
-
-    private static async Task UntilAsync(Func<bool> done)
-    {
-        while (!done()) await Task.Delay(1, TestContext.Current.CancellationToken);
-    }
 
     private sealed class Store : IRunHistory
     {

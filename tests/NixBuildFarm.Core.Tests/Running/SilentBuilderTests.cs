@@ -98,7 +98,7 @@ public sealed class SilentBuilderTests : IDisposable
     }
 
     [Fact]
-    public async Task What_has_not_answered_when_the_last_result_is_there_is_left_behind()
+    public async Task A_builder_that_has_not_answered_at_the_last_result_is_left_behind()
     {
         farm["ruby"].Login = Task.Delay(Timeout.Infinite, Cancellation);
 
@@ -110,7 +110,7 @@ public sealed class SilentBuilderTests : IDisposable
     }
 
     [Fact]
-    public async Task What_nothing_of_the_run_can_use_is_not_even_connected_to()
+    public async Task A_builder_that_no_job_can_use_is_not_connected()
     {
         farm["ruby"].System = "aarch64-darwin";
         farm["ruby"].Unreachable = new BuilderException("ruby", BuilderFailure.Unreachable, "no route");

@@ -33,7 +33,7 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_is_sent_is_protected_first_and_comes_after_what_it_refers_to()
+    public async Task A_path_is_protected_before_it_is_sent_and_follows_its_references()
     {
         var bottom = farm.Local.Daemon.Store.AddFile("bottom");
         var top = farm.Local.Daemon.Store.AddFile("top", "", bottom);
@@ -55,7 +55,7 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_a_builder_is_known_to_have_is_not_asked_for_again()
+    public async Task A_builder_is_not_asked_again_for_paths_that_it_is_known_to_have()
     {
         var path = farm.Local.Daemon.Store.AddFile("path");
         farm["ruby"].Daemon.Store.AddFile("path");
@@ -101,7 +101,7 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_another_builder_has_is_relayed_together_with_what_the_local_store_has()
+    public async Task Paths_of_another_builder_are_relayed_together_with_local_ones()
     {
         var source = farm.Local.Daemon.Store.AddFile("source");
         farm["kana"].Daemon.Store.AddFile("source");
@@ -117,7 +117,7 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_comes_home_anyway_is_not_fetched_a_second_time_for_another_builder()
+    public async Task A_path_that_is_copied_back_anyway_is_not_fetched_twice_for_another_builder()
     {
         var bottom = farm["ruby"].Daemon.Store.AddFile("bottom");
         farm["kana"].Daemon.Store.AddFile("bottom");
@@ -148,11 +148,8 @@ public sealed class SupplyTests : IAsyncDisposable
 
         var bringing = patient.EnsureAsync(local, [path], Needed, Cancellation);
         // In small steps, so that the other holder is not taken for silent as well.
-        while (!bringing.IsCompleted && warnings.Count == 0)
-        {
-            time.Advance(TimeSpan.FromMinutes(1) / 8);
-            await Task.Delay(20, Cancellation);
-        }
+        await Until.TrueAsync(
+            () => bringing.IsCompleted || warnings.Count > 0, "the silence of kana is noticed", () => time.Advance(TimeSpan.FromMinutes(1) / 800));
         await bringing;
 
         Assert.True(farm.Local.Has("built"));
@@ -204,7 +201,7 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_was_collected_at_its_holder_is_taken_from_another()
+    public async Task A_path_that_its_holder_has_collected_is_taken_from_another_holder()
     {
         var path = farm["kana"].Daemon.Store.AddFile("built");
         farm["ruby"].Daemon.Store.AddFile("built");
@@ -248,7 +245,7 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_the_builder_refuses_is_its_own_words()
+    public async Task A_refusal_of_the_builder_is_reported_in_its_own_words()
     {
         var path = farm.Local.Daemon.Store.AddFile("unsigned");
         farm["ruby"].Daemon = new() { Faults = new() { Refusals = new Dictionary<WorkerOperation, string> { [WorkerOperation.AddToStoreNar] = "it lacks a signature" } } };
@@ -294,7 +291,7 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_a_builder_adds_to_a_closure_is_not_learnt_of_it()
+    public async Task References_that_a_builder_adds_to_a_closure_are_not_believed()
     {
         farm["kana"].Invented = [farm["kana"].Daemon.Store.AddFile("stranger"), FakeStore.PathOf("nowhere")];
         var path = Chain(farm["kana"].Daemon.Store, 20);

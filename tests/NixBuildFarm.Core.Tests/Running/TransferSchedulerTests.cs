@@ -38,7 +38,7 @@ public class TransferSchedulerTests
     }
 
     [Fact]
-    public async Task What_comes_home_is_no_upload()
+    public async Task A_copy_back_is_no_upload()
     {
         using var transfer = new TransferScheduler(time, maxUpload: 1).Begin(Local, new(TransferPurpose.CopyBack));
 
@@ -65,7 +65,7 @@ public class TransferSchedulerTests
     }
 
     [Fact]
-    public async Task What_a_build_waits_for_goes_before_what_a_later_one_needs_and_that_before_what_comes_home()
+    public async Task Inputs_of_a_waiting_build_go_before_prefetches_and_those_before_copies_back()
     {
         var stuck = new Link();
         var transfers = new TransferScheduler(time, maxUpload: null);
@@ -102,7 +102,7 @@ public class TransferSchedulerTests
     }
 
     [Fact]
-    public async Task What_something_urgent_waits_for_is_as_urgent()
+    public async Task A_transfer_that_an_urgent_one_waits_for_is_as_urgent()
     {
         var stuck = new Link();
         var transfers = new TransferScheduler(time, maxUpload: null);

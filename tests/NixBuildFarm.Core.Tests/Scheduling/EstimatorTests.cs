@@ -39,7 +39,7 @@ public class EstimatorTests
         Assert.Equal(new Estimator().For(Job(package)).Seconds, new Estimator().For(Job(variant)).Seconds);
 
     [Fact]
-    public void What_nobody_has_heard_of_is_guessed_from_what_it_asks_for()
+    public void An_unknown_package_is_estimated_from_what_it_asks_for()
     {
         var plain = PackagePriors.For(Job("frobnicate-1.0"));
         var parallel = PackagePriors.For(Job("frobnicate-1.0") with { EnableParallelBuilding = true });
@@ -54,7 +54,7 @@ public class EstimatorTests
         Assert.Equal(1, new Estimator().For(Package("gcc") with { IsFixedOutput = true }).Seconds);
 
     [Fact]
-    public void What_was_seen_replaces_the_guess_and_one_odd_build_does_no_harm()
+    public void Observations_replace_the_guess_and_one_odd_build_does_no_harm()
     {
         var estimator = new Estimator();
         foreach (var seconds in new[] { 100.0, 110, 5000, 105, 95 }) estimator.Observe(Build("gcc", seconds));

@@ -23,7 +23,7 @@ public class LowerBoundTests
             1e-9);
 
     [Fact]
-    public void What_comes_before_and_after_a_crowd_adds_to_it()
+    public void The_chains_before_and_after_a_crowd_add_to_its_bound()
     {
         Job[] jobs = [Job("head"), .. Enumerable.Range(1, 8).Select(i => Job($"m{i}", 0)), Job("tail", 1, 2, 3, 4, 5, 6, 7, 8)];
 

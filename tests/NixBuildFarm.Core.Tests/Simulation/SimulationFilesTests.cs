@@ -47,7 +47,7 @@ public sealed class SimulationFilesTests : IDisposable
     [InlineData("""{"systems":["x"],"nodes":[{"n":"a","s":0,"i":[5]}]}""", "a depends on job 5")]
     [InlineData("""{"systems":["x"],"nodes":[{"n":"a","s":0,"i":[0]}]}""", "a depends on itself")]
     [InlineData("""{"systems":["x"],"roots":[1],"nodes":[{"n":"a","s":0}]}""", "a root")]
-    public void What_is_no_graph_is_refused_with_its_file_and_place(string text, string place)
+    public void A_malformed_graph_is_refused_with_its_file_and_place(string text, string place)
     {
         Refuses(Write("g.json", text), place, path => SimulationFiles.ReadGraph(path));
     }
@@ -60,7 +60,7 @@ public sealed class SimulationFilesTests : IDisposable
     [InlineData("""{"sec":[1,-2],"mb":[1,2]}""", "sec[1] is not between 0 and")]
     [InlineData("""{"sec":[1,2],"mb":[1,1e300]}""", "mb[1] is not between 0 and")]
     [InlineData("""{"sec":[1,"2"],"mb":[1,2]}""", "$.sec[1]")]
-    public void What_are_no_durations_of_the_graph_is_refused_with_its_file_and_place(string text, string place)
+    public void Durations_that_do_not_fit_the_graph_are_refused_with_their_file_and_place(string text, string place)
     {
         var graph = SimulationFiles.ReadGraph(Write("g.json", Graph));
 
@@ -77,13 +77,13 @@ public sealed class SimulationFilesTests : IDisposable
     [InlineData("""{"machines":[{"name":"a","systems":["x"],"slots":1,"speed":0}]}""", "the speed of a (machines[0])")]
     [InlineData("""{"machines":[{"name":"a","systems":["x"],"slots":1,"bw":0}]}""", "the bw of a (machines[0])")]
     [InlineData("""{"machines":[{"name":"a","systems":["x"],"slots":1,"local":true},{"name":"b","systems":["x"],"slots":1,"local":true}]}""", "several machines are local")]
-    public void What_is_no_farm_is_refused_with_its_file_and_place(string text, string place)
+    public void A_malformed_farm_is_refused_with_its_file_and_place(string text, string place)
     {
         Refuses(Write("farm.json", text), place, path => SimulationFiles.ReadFarm(path));
     }
 
     [Fact]
-    public void What_gzip_has_not_compressed_or_is_cut_off_is_refused()
+    public void A_file_that_is_no_gzip_or_is_cut_off_is_refused()
     {
         Refuses(Write("g.json.gz", Graph), "gzip", path => SimulationFiles.ReadGraph(path));
 

@@ -35,7 +35,7 @@ public class ContentAddressTests
     [InlineData("fixed:x:sha256:0070zlqi2mgiwklpd7qz60qpb7wi292jp8sd3530zngw2pzyikm0")]
     [InlineData("text:sha1:pplp5izjnj9j7sbk2hwv7dkbswqf61yj")]
     [InlineData("other:sha256:0070zlqi2mgiwklpd7qz60qpb7wi292jp8sd3530zngw2pzyikm0")]
-    public void What_is_none_gives_no_path(string address) => Assert.False(ContentAddress.TryParse(address, out _));
+    public void A_malformed_content_address_gives_no_path(string address) => Assert.False(ContentAddress.TryParse(address, out _));
 
     [Theory]
     [InlineData("fixed:r:sha256:0070zlqi2mgiwklpd7qz60qpb7wi292jp8sd3530zngw2pzyikm0", "r:sha256")]

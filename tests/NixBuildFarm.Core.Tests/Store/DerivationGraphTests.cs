@@ -83,7 +83,7 @@ public class DerivationGraphTests
     }
 
     [Fact]
-    public async Task What_is_not_part_of_the_graph_is_not_found()
+    public async Task A_path_outside_the_graph_is_not_found()
     {
         var graph = await Load([[], [0], []], 1);
 

@@ -13,7 +13,7 @@ public class DerivationTests
 
     [Theory]
     [MemberData(nameof(Samples))]
-    public void What_Nix_wrote_is_written_again_byte_for_byte(string name)
+    public void A_derivation_that_Nix_wrote_is_written_again_byte_for_byte(string name)
     {
         var aterm = SampleDerivations.All.Single(sample => sample.ToString() == name).ATerm;
 
@@ -43,7 +43,7 @@ public class DerivationTests
         Assert.Equal(["dev", "out"], SampleDerivations.Structured.Derivation.InputDerivations[SampleDerivations.Library.Path]);
 
     [Fact]
-    public void What_it_says_of_itself_is_read_from_the_environment()
+    public void Attributes_are_read_from_the_environment()
     {
         var library = SampleDerivations.Library.Derivation;
 
@@ -56,7 +56,7 @@ public class DerivationTests
     }
 
     [Fact]
-    public void What_it_says_of_itself_is_read_from_structured_attributes()
+    public void Attributes_are_read_from_structured_attributes()
     {
         var structured = SampleDerivations.Structured.Derivation;
 
@@ -69,7 +69,7 @@ public class DerivationTests
     }
 
     [Fact]
-    public void What_it_does_not_say_has_Nixs_defaults()
+    public void Missing_attributes_have_Nixs_defaults()
     {
         var silent = Derivation.Parse(Encoding.UTF8.GetBytes(Minimal));
 
@@ -164,7 +164,7 @@ public class DerivationTests
     [InlineData("Derive([(\"out\",\"\",\"\",\"\")(", "byte 24: “,” or “]” expected, but found “(”")]
     [InlineData("Derive([\u001b[2J", "byte 8: “(” expected, but found “\uFFFD[2J”")]
     [InlineData(Minimal + "\n", "byte 63: the end expected, but found “\uFFFD”")]
-    public void What_breaks_the_format_is_refused_with_offset_and_expectation(string aterm, string reason)
+    public void A_malformed_derivation_is_refused_with_offset_and_expectation(string aterm, string reason)
     {
         var error = Assert.Throws<FormatException>(() => Derivation.Parse(Encoding.UTF8.GetBytes(aterm)));
 
@@ -213,7 +213,7 @@ public class DerivationTests
     }
 
     [Fact]
-    public void What_is_larger_than_the_limit_is_refused() =>
+    public void A_derivation_larger_than_the_limit_is_refused() =>
         Assert.Contains("more than", Assert.Throws<FormatException>(() => Derivation.Parse(new byte[Derivation.MaxSize + 1])).Message);
 
     [Fact]

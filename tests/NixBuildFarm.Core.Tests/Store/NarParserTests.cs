@@ -52,7 +52,7 @@ public class NarParserTests
         });
 
     [Fact]
-    public void What_follows_a_NAR_is_left_alone() =>
+    public void Bytes_after_a_NAR_are_not_read() =>
         NarTree.Any.Sample(tree =>
         {
             var nar = tree.Encode();
@@ -156,7 +156,7 @@ public class NarParserTests
 
     [Theory]
     [MemberData(nameof(MalformedNars))]
-    public void What_breaks_the_format_is_refused_with_position_and_reason(string nar, string reason)
+    public void A_malformed_NAR_is_refused_with_position_and_reason(string nar, string reason)
     {
         var error = Assert.Throws<NarException>(() => ReadToEnd(new NarParser(), NarTree.Bytes(nar)));
 

@@ -88,7 +88,7 @@ public class NarReaderTests
     }
 
     [Fact]
-    public async Task What_is_extracted_archives_to_the_same_NAR() =>
+    public async Task An_extracted_NAR_archives_to_the_same_bytes() =>
         await NarTree.Portable.SampleAsync(
             async tree =>
             {

@@ -82,7 +82,7 @@ public class NarWriterTests
     }
 
     [Fact]
-    public async Task What_does_not_exist_is_named()
+    public async Task A_missing_file_is_named()
     {
         var error = await Assert.ThrowsAsync<NixBuildFarmException>(() => NarWriter.WriteAsync("/nonexistent/path", Stream.Null, Cancellation));
 

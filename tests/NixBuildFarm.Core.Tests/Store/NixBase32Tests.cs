@@ -44,6 +44,6 @@ public class NixBase32Tests
     [InlineData("0e", "no digit at 1")]
     [InlineData("0A", "no digit at 1")]
     [InlineData("é0", "no digit at 0")]
-    public void What_no_bytes_give_is_refused(string text, string reason) =>
+    public void A_text_that_no_bytes_encode_to_is_refused(string text, string reason) =>
         Assert.Contains(reason, Assert.Throws<FormatException>(() => NixBase32.Decode(text)).Message);
 }

@@ -60,7 +60,7 @@ public class Sha256HashTests
     [InlineData("sha256:" + Hex)]
     [InlineData("5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be0")]
     [InlineData("5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be0x")]
-    public void What_is_not_64_hex_digits_is_refused_as_such(string text) =>
+    public void A_hash_that_is_not_64_hex_digits_is_refused(string text) =>
         Assert.Contains("64 hex digits expected", Assert.Throws<FormatException>(() => Sha256Hash.ParseHex(text)).Message);
 
     [Fact]

@@ -68,7 +68,7 @@ public class StoreFolderTests
     }
 
     [Fact]
-    public async Task What_is_no_file_is_unreadable()
+    public async Task A_path_that_is_no_file_is_unreadable()
     {
         using var folder = new TemporaryFolder();
         Directory.CreateDirectory(folder[Library.BaseName]);

@@ -25,7 +25,7 @@ public class StorePathTests
     [InlineData("/nix/store/iylhv1jiapks1396jz2fv8wq85q68y6yxhello", "no dash")]
     [InlineData("/nix/store/iylhv1jiapks1396jz2fv8wq85q68y6y-he/llo", "the character '/'")]
     [InlineData("/nix/store/iylhv1jiapks1396jz2fv8wq85q68y6y-..", "dots")]
-    public void What_is_no_store_path_is_refused_with_the_reason(string text, string reason)
+    public void A_malformed_store_path_is_refused_with_the_reason(string text, string reason)
     {
         Assert.False(StorePath.TryParse(text, out _));
         Assert.Contains(reason, Assert.Throws<FormatException>(() => StorePath.Parse(text)).Message);

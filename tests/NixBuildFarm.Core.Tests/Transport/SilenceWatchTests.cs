@@ -31,7 +31,7 @@ public class SilenceWatchTests
     }
 
     [Fact]
-    public void What_has_come_begins_the_wait_anew()
+    public void Received_bytes_start_the_wait_anew()
     {
         var comes = true;
         using var watch = new SilenceWatch(Limit, time, CancellationToken.None, () => comes);

@@ -41,7 +41,7 @@ public sealed class UploadLimitTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_comes_back_is_not_held_up()
+    public async Task Received_bytes_are_not_held_up()
     {
         transport.Received = [1, 2, 3];
         var channel = await new UploadLimit(transport, 1, time).OpenAsync(ChannelUse.Bulk, Cancellation);

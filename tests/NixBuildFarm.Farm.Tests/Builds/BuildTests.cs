@@ -102,7 +102,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void What_is_there_already_is_not_built_again()
+    public void A_valid_output_is_not_rebuilt()
     {
         session.Write("twice", """package "top" "cat $inputs > $out" [ (package "bottom" (sleep 0) [ ]) ]""");
         session.Run("Invoke-NixDistributedBuild -Path twice.nix").Succeeded();
@@ -124,7 +124,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task What_a_substituter_has_is_fetched_rather_than_built()
+    public async Task A_substitutable_output_is_fetched_rather_than_built()
     {
         session.Write("cached", """rec { bottom = package "bottom" (sleep 0) [ ]; top = package "top" "cat $inputs > $out" [ bottom ]; }""");
         var bottom = session.Run("Invoke-NixDistributedBuild -Path cached.nix -Attribute bottom").Succeeded()["bottom"].Output;

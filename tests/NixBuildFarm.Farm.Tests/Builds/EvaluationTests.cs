@@ -27,7 +27,7 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void What_is_impure_is_refused_unless_it_is_allowed()
+    public void An_impure_expression_is_refused_unless_it_is_allowed()
     {
         Environment.SetEnvironmentVariable("NAME_OF_TEST", "from-environment");
         var script = $$"""Get-NixBuilder ruby | Invoke-NixDistributedBuild -Expression '({{Named}}) "is-${builtins.getEnv "NAME_OF_TEST"}"'""";
@@ -74,7 +74,7 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task What_Nix_says_is_seen_while_it_evaluates_and_the_time_counts()
+    public async Task Nixs_output_is_seen_while_it_evaluates_and_the_time_counts()
     {
         await farm.Coordinator.ExecAsync("git", "init", "-q", session.Folder);
         File.WriteAllText(Path.Combine(session.Folder, "flake.nix"), $$"""
@@ -97,7 +97,7 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task What_an_evaluation_has_to_read_is_built_on_the_builders_of_the_run()
+    public async Task An_output_that_an_evaluation_reads_is_built_on_the_builders_of_the_run()
     {
         await using var opal = await farm.AddAsync("opal", "--slots", "2", "--conf", "extra-platforms = riscv64-linux");
         session.Write("reads", """

@@ -36,7 +36,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     [Theory]
     [InlineData("$results")]
     [InlineData("[Management.Automation.PSSerializer]::Deserialize([Management.Automation.PSSerializer]::Serialize($results, 2))")]
-    public void What_failed_is_tried_again_by_pipeline_and_what_did_not_fail_is_not(string results)
+    public void A_failed_result_is_retried_by_pipeline_and_others_are_not(string results)
     {
         session.Write("flaky", """[ (package "flaky" "test -e /tmp/flaky-may-go; echo > $out" [ ]) (package "fine" (sleep 0) [ ]) (package "bad" "echo the log; exit 1" [ ]) ]""");
         var first = session.Run("$results = Get-NixBuilder local | Invoke-NixDistributedBuild -Path flaky.nix -KeepGoing; $results");
@@ -66,7 +66,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void What_no_machine_may_build_is_told_with_the_reason_of_each()
+    public void A_derivation_that_no_builder_may_build_is_reported_with_the_reason_of_each()
     {
         session.Write("kvm", """attrs { requiredSystemFeatures = [ "kvm" ]; } "vm" (sleep 0) [ ]""");
 

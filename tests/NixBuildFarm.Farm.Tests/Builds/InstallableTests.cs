@@ -61,7 +61,7 @@ public sealed class InstallableTests : IDisposable
     [InlineData("path:.#foreign", "DerivationNotFound", "aarch64-darwin, which no builder of this run builds")]
     [InlineData("./parts.nix", "InstallableIsFile", "Use -Path ./parts.nix")]
     [InlineData("path:.#several^none", "OutputNotFound", "no output “none”")]
-    public void What_is_no_derivation_is_refused_in_words_that_help(string installable, string error, string words)
+    public void An_installable_that_is_no_derivation_is_refused_in_words_that_help(string installable, string error, string words)
     {
         var build = session.Run($"Get-NixBuilder ruby | Invoke-NixDistributedBuild '{installable}'");
 

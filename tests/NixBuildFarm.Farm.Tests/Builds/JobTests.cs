@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Builds;
@@ -38,16 +37,17 @@ public sealed class JobTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void A_job_goes_on_when_the_session_is_elsewhere_and_the_prompt_is_back_at_once()
+    public async Task A_job_goes_on_when_the_session_is_elsewhere_and_the_prompt_is_back_at_once()
     {
-        session.Write("some", """package "top" (sleep 12) [ ]""");
-        session.Run("Get-NixBuilder ruby");
-        var clock = Stopwatch.StartNew();
+        var go = $"/tmp/go-{Guid.NewGuid():N}";
+        session.Write("some", $$"""package "top" "until [ -e {{go}} ]; do sleep 0.1; done; echo > $out" [ ]""");
 
+        // The build cannot end before the prompt is back.
         var start = session.Run("$job = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -OutLink result -AsJob; $null = $ExecutionContext.SessionState.Path.SetLocation('/')");
 
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"The prompt was back after {clock.Elapsed}.");
         Assert.Empty(start.Errors);
+        Assert.Equal("Running", session.Run("$job.State").Script.Output.Single().ToString());
+        await farm.Ruby.ExecAsync("touch", go);
         session.Run("Receive-Job $job -Wait").Succeeded();
         Assert.True(Path.Exists(Path.Combine(session.Folder, "result")));
     }
@@ -57,12 +57,12 @@ public sealed class JobTests(TestFarm farm) : IDisposable
     {
         session.Write("long", $$"""[ (package "a" "sleep {{Marker}}" [ ]) (package "b" "sleep {{Marker}}" [ ]) ]""");
         session.Run("$job = Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path long.nix -AsJob");
-        await UntilAsync(async () => await SleepersAsync() == 2);
+        await Until.TrueAsync(async () => await SleepersAsync() == 2, "both builds run");
 
         session.Run("Stop-Job $job");
 
         Assert.Equal("Stopped", session.Run("$job.State").Script.Output.Single().ToString());
-        await UntilAsync(async () => await SleepersAsync() == 0);
+        await Until.TrueAsync(async () => await SleepersAsync() == 0, "no build runs");
         session.Run("Remove-Job $job");
         Assert.Empty(session.Run("Get-Job").Script.Output);
     }
@@ -92,15 +92,5 @@ public sealed class JobTests(TestFarm farm) : IDisposable
         var count = 0;
         foreach (var host in farm.Builders) count += int.Parse(await host.ExecAsync("bash", "-c", $"grep -slz '^{Marker}$' /proc/[0-9]*/cmdline | wc -l"));
         return count;
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        for (var i = 0; i < 100; i++)
-        {
-            if (await condition()) return;
-            await Task.Delay(100);
-        }
-        Assert.Fail("It did not come to pass within ten seconds.");
     }
 }

@@ -68,7 +68,7 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void What_is_there_already_needs_no_summary()
+    public void A_valid_output_needs_no_summary()
     {
         session.Write("twice", """package "top" (sleep 0) [ ]""");
         session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path twice.nix").Succeeded();

@@ -1,3 +1,4 @@
+using NixBuildFarm.EngineHost;
 using NixBuildFarm.Farm.Tests.Builds;
 using NixBuildFarm.Farm.Tests.Hosts;
 
@@ -20,7 +21,17 @@ public sealed class FaultyRun : IAsyncDisposable
     /// <summary>Longer than a silent connection takes to be noticed, and what is lost to be built again.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
+    /// <summary>
+    /// Nix's words for what <see cref="AddOpalAsync"/>'s builder alone can build. What has it as an input is placed when opal is connected, however long
+    /// that takes on a busy machine.
+    /// </summary>
+    public const string OnOpal = """(attrs { requiredSystemFeatures = [ "opal" ]; } "on-opal" "echo > $out" [ ])""";
+
     public BuildSession Session { get; } = new();
+
+    /// <summary>Adds a builder that is so much faster than the others that it gets the build.</summary>
+    public Task<AddedHost> AddOpalAsync(params IEnumerable<string> options) =>
+        farm.AddAsync("opal", ["--speed", "50", "--features", "opal", "--conf", "system-features = opal", .. options]);
 
     /// <summary>Starts a script, makes trouble once it is so far, and waits for the end.</summary>
     public async Task<BuildOutput> RunAsync(string script, Func<Task> soFar, Func<Task> trouble)
@@ -28,8 +39,11 @@ public sealed class FaultyRun : IAsyncDisposable
         using var running = Session.Start(script);
         await soFar();
         await trouble();
-        return new BuildOutput(running.Wait(Limit));
+        return End(running);
     }
+
+    /// <summary>Waits for the end of a script.</summary>
+    public static BuildOutput End(RunningScript running) => new(running.Wait(Limit));
 
     /// <summary>Waits until a host's store holds so many megabytes more than are in it now.</summary>
     public static async Task<Func<Task>> UntilGrownAsync(FarmHost host, int megabytes)
@@ -50,17 +64,17 @@ public sealed class FaultyRun : IAsyncDisposable
     /// <summary>Soon neither a build with a marker among its arguments nor a daemon of a connection runs on a host.</summary>
     public static async Task NothingRunsAsync(string marker, FarmHost host)
     {
-        await UntilAsync(async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{marker}$' /proc/[0-9]*/cmdline || true") == "", $"A build is left on {host}.");
-        await UntilAsync(async () => await host.ExecAsync("bash", "-c", "grep -slzx -e --stdio /proc/[0-9]*/cmdline || true") == "", $"A daemon is left on {host}.");
+        await Until.TrueAsync(async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{marker}$' /proc/[0-9]*/cmdline || true") == "", $"no build is left on {host}");
+        await Until.TrueAsync(async () => await host.ExecAsync("bash", "-c", "grep -slzx -e --stdio /proc/[0-9]*/cmdline || true") == "", $"no daemon of a connection is left on {host}");
     }
 
     /// <summary>Neither a connection to a builder nor a process of a build is left, and the next run succeeds.</summary>
     public async Task NothingIsLeftAsync(string marker, params FarmHost[] hosts)
     {
-        await UntilAsync(async () => await farm.Coordinator.ExecAsync("bash", "-c", "ss --no-header --tcp --numeric state established '( dport = :22 )'") == "", "A connection is left.");
+        await Until.TrueAsync(async () => await farm.Coordinator.ExecAsync("bash", "-c", "ss --no-header --tcp --numeric state established '( dport = :22 )'") == "", "no connection is left");
         foreach (var host in hosts)
         {
-            await UntilAsync(async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{marker}$' /proc/[0-9]*/cmdline || true") == "", $"A build is left on {host}.");
+            await Until.TrueAsync(async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{marker}$' /proc/[0-9]*/cmdline || true") == "", $"no build is left on {host}");
         }
         Session.Write("next", """package "next" "cat $inputs > $out" (many 3 (i: package "part${toString i}" "echo $name > $out" [ ]))""");
         Session.Run($"Get-NixBuilder {string.Join(", ", hosts.Select(host => host.Name))} | Invoke-NixDistributedBuild -Path next.nix").Succeeded();
@@ -78,15 +92,5 @@ public sealed class FaultyRun : IAsyncDisposable
     {
         Session.Dispose();
         foreach (var host in farm.Builders.Append(farm.Coordinator)) await host.ExecAsync("nix-store", "--gc");
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> condition, string otherwise)
-    {
-        for (var i = 0; i < 300; i++)
-        {
-            if (await condition()) return;
-            await Task.Delay(100);
-        }
-        Assert.Fail(otherwise);
     }
 }

@@ -43,7 +43,7 @@ public sealed class LoadTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void What_a_build_prints_does_not_reach_the_terminal_as_control_and_is_kept_byte_for_byte()
+    public void Build_output_reaches_no_terminal_as_control_and_is_kept_byte_for_byte()
     {
         session.Write("rude", """
             package "rude" "printf '\\033]0;stolen title\\007\\033[2Jplain \\377\\376 \\033[31mred\\033[0m\\n'; head -c 3000000 /dev/zero | tr '\\0' y; echo; exit 1" [ ]

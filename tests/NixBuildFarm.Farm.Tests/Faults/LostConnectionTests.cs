@@ -1,3 +1,4 @@
+using NixBuildFarm.EngineHost;
 using NixBuildFarm.Farm.Tests.Builds;
 using NixBuildFarm.Farm.Tests.Hosts;
 
@@ -10,25 +11,22 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
 
     public ValueTask DisposeAsync() => run.DisposeAsync();
 
-    public static TheoryData<Fault> Silent => [Fault.Blackhole, Fault.LinkDown, Fault.Frozen];
-
-    [Theory]
-    [MemberData(nameof(Silent), DisableDiscoveryEnumeration = true)]
-    public async Task While_it_builds(Fault fault)
+    [Fact]
+    public async Task While_it_builds()
     {
-        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "sleep 3.1; echo $name > $out" [ ]))""");
-        var inflicted = (IAsyncDisposable?)null;
+        // All at once, each in a session and with a builder of its own: silence takes half a minute to be noticed.
+        await using var silences = new Silences(farm);
+        await silences.BeginAsync("opal", Fault.Blackhole);
+        await silences.BeginAsync("jade", Fault.LinkDown);
+        await silences.BeginAsync("agate", Fault.Frozen);
 
-        var build = await run.RunAsync(
-            "Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested",
-            FaultyRun.UntilBuilding(farm.Ruby, "3.1"),
-            async () => inflicted = await farm.Ruby.InflictAsync(fault));
-
-        await inflicted!.DisposeAsync();
-        AllWereBuilt(build, 8);
-        Assert.Contains(build.Results, result => result.Attempts.Any(attempt => attempt.StartsWith("ruby: ", StringComparison.Ordinal)));
-        Assert.Contains("It was building leaf", build.Warnings);
-        await run.NothingButIdleConnectionsIsLeftAsync("3.1", farm.Ruby, farm.Kana);
+        foreach (var (name, build) in await silences.EndAsync())
+        {
+            AllWereBuilt(build, 8);
+            Assert.Contains(build.Results, result => result.Attempts.Any(attempt => attempt.StartsWith($"{name}: ", StringComparison.Ordinal)));
+            Assert.Contains("It was building leaf", build.Warnings);
+        }
+        await silences.NothingIsLeftAsync();
     }
 
     [Fact]
@@ -189,5 +187,52 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
         Assert.All(build.Results, result => Assert.True(result.Success, result + "\n" + string.Join('\n', result.Attempts)));
         Assert.Equal(count, build.Results.Count);
         Assert.Equal("", build.Errors);
+    }
+
+    /// <summary>Runs that go on at the same time, while the builder of each falls silent in another way.</summary>
+    private sealed class Silences(TestFarm farm) : IAsyncDisposable
+    {
+        private readonly List<(FaultyRun Run, AddedHost Host, RunningScript Script, IAsyncDisposable Fault)> begun = [];
+
+        public async Task BeginAsync(string name, Fault fault)
+        {
+            var run = new FaultyRun(farm);
+            var host = await farm.AddAsync(name, "--slots", "2");
+            run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "sleep 3.1; echo $name > $out" [ ]))""");
+            var script = run.Session.Start($"Get-NixBuilder {name}, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested");
+            await FaultyRun.UntilBuilding(host, "3.1")();
+            begun.Add((run, host, script, await host.InflictAsync(fault)));
+        }
+
+        public async Task<IReadOnlyList<(string Builder, BuildOutput Build)>> EndAsync()
+        {
+            var builds = new List<(string, BuildOutput)>();
+            foreach (var (_, host, script, fault) in begun)
+            {
+                builds.Add((host.Name, FaultyRun.End(script)));
+                await fault.DisposeAsync();
+            }
+            return builds;
+        }
+
+        public async Task NothingIsLeftAsync()
+        {
+            foreach (var (run, _, _, _) in begun) run.Session.LogOut();
+            foreach (var (run, host, _, _) in begun)
+            {
+                await run.NothingIsLeftAsync("3.1", host, farm.Kana);
+                run.Session.LogOut();
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var (run, host, script, _) in begun)
+            {
+                script.Dispose();
+                await run.DisposeAsync();
+                await host.DisposeAsync();
+            }
+        }
     }
 }

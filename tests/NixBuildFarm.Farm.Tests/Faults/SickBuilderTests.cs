@@ -26,8 +26,8 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task A_store_that_fills_up_in_a_build_costs_that_build_a_second_try_elsewhere()
     {
-        run.Session.Write("big", """package "big" "head -c 100000000 /dev/zero > $out" [ ]""");
-        await using var opal = await farm.AddAsync("opal", "--size", "64m", "--speed", "50");
+        run.Session.Write("big", $$"""package "big" "head -c 100000000 /dev/zero > $out" [ {{FaultyRun.OnOpal}} ]""");
+        await using var opal = await run.AddOpalAsync("--size", "64m");
 
         var build = run.Session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path big.nix").Succeeded();
 
@@ -105,7 +105,7 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     [Theory]
     [InlineData("flat", "nix-hash --type sha256 --flat /tmp/sound", "fixed:sha256:")]
     [InlineData("recursive", "nix-hash --type sha256 /tmp/sound", "fixed:r:sha256:")]
-    public async Task What_was_asked_for_by_its_content_comes_home_under_that_content_for_the_local_store_to_check(string mode, string hash, string address)
+    public async Task A_fixed_output_is_copied_back_with_its_hash_for_the_local_store_to_check(string mode, string hash, string address)
     {
         await farm.Coordinator.ExecAsync("bash", "-c", "echo sound > /tmp/sound");
         var content = (await farm.Coordinator.ExecAsync("bash", "-c", hash)).Trim();

@@ -74,11 +74,11 @@ public sealed class BrowsingTests : IDisposable
     }
 
     [Fact]
-    public void A_running_build_is_followed_until_it_ends()
+    public async Task A_running_build_is_followed_until_it_ends()
     {
         session.Write("talking", """package "talking" "for i in 1 2 3 4; do echo line $i; sleep 0.5; done; echo > $out" [ ]""");
         using var build = session.Start("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path talking.nix");
-        for (var i = 0; i < 1200 && !IsLogThere("talking"); i++) Thread.Sleep(50);
+        await Until.TrueAsync(() => IsLogThere("talking"), "the build has a log");
 
         using var other = RecordingSession.WithModule();
         var lines = other.Run("Get-NixBuildLog talking -Wait").OutputAs<string>();

@@ -25,7 +25,8 @@ public sealed class HistoryFaultTests(TestFarm farm) : IDisposable
         {
             using var writing = other.BeginTransaction(deferred: false);
             building = BuildAsync();
-            while (Directory.GetFiles(Home + "/nixbuildfarm/logs", "*-top.log", SearchOption.AllDirectories).Length < 2) await Task.Delay(100);
+            var logs = Home + "/nixbuildfarm/logs";
+            await Until.TrueAsync(() => Directory.GetFiles(logs, "*-top.log", SearchOption.AllDirectories).Length == 2, "the second build has a log");
             // The run ends now, and waits longer than SQLite itself does.
             await Task.WhenAny(building, Task.Delay(TimeSpan.FromSeconds(10)));
         }

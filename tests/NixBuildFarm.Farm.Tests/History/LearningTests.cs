@@ -50,7 +50,7 @@ public sealed class LearningTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void What_large_transfers_took_is_remembered_for_each_direction()
+    public void The_speed_of_large_transfers_is_remembered_for_each_direction()
     {
         session.Write("large", """
             let big = name: package name "dd if=/dev/zero of=$out bs=1000000 count=8 2>/dev/null" [ ];

@@ -101,7 +101,7 @@ public sealed class RecordTests : IDisposable
     }
 
     [Fact]
-    public void What_was_there_already_is_kept_as_that()
+    public void An_output_that_was_already_valid_is_kept_as_such()
     {
         session.Write("twice", """package "top" (sleep 0) [ ]""");
         for (var i = 0; i < 2; i++) session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path twice.nix").Succeeded();

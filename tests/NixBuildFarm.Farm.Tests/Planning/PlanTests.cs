@@ -67,7 +67,7 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void What_is_there_and_what_nobody_may_build_is_planned_as_such()
+    public void A_valid_output_and_a_job_that_nobody_may_build_are_planned_as_such()
     {
         session.Write("mixed", """rec { done = package "done" "echo > $out" [ ]; alien = attrs { system = "s390x-linux"; } "alien" "" [ ]; top = package "top" "" [ alien done ]; }""");
         session.Run("Invoke-NixDistributedBuild -Path mixed.nix -Attribute done").Succeeded();

@@ -30,7 +30,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void What_is_there_is_said_to_be_and_not_sent_again()
+    public void A_path_that_is_there_is_reported_as_such_and_not_sent_again()
     {
         var (top, _) = Built();
         Copies($"Copy-NixStorePath {top} -To ruby");
@@ -81,7 +81,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task What_comes_from_a_builder_has_to_be_signed_with_a_key_that_is_trusted()
+    public async Task A_path_from_a_builder_needs_the_signature_of_a_trusted_key()
     {
         var (top, bottom) = Built();
         Copies($"Copy-NixStorePath {top} -To ruby");
@@ -102,7 +102,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void What_is_not_there_is_an_error_and_the_rest_is_copied()
+    public void A_missing_path_is_an_error_and_the_rest_is_copied()
     {
         var (top, _) = Built();
         const string absent = "/nix/store/00000000000000000000000000000000-absent";

@@ -66,7 +66,7 @@ public sealed class SupplyTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Fact]
-    public void What_many_builds_on_several_machines_need_goes_to_each_machine_once()
+    public void An_input_of_many_builds_on_several_builders_goes_to_each_builder_once()
     {
         const int size = 5_000_000;
         session.Write("shared", $$"""
@@ -87,7 +87,7 @@ public sealed class SupplyTests(TestFarm farm) : IAsyncLifetime
     [InlineData("All", true, true)]
     [InlineData("Requested", true, false)]
     [InlineData("None", false, false)]
-    public async Task What_shall_come_home_is_home_when_the_cmdlet_returns(string copyBack, bool isTopHome, bool areOthersHome)
+    public async Task Requested_outputs_are_copied_back_when_the_cmdlet_returns(string copyBack, bool isTopHome, bool areOthersHome)
     {
         session.Write("home", """
             let big = i: package "big${toString i}" "head -c 8000000 /dev/urandom > $out" [ ];

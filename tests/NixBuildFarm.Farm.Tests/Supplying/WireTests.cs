@@ -25,7 +25,7 @@ public sealed class WireTests(TestFarm farm) : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task What_a_substituter_of_the_builder_has_is_not_sent_to_it_where_that_is_allowed(bool useSubstitutes)
+    public async Task A_path_that_the_builders_substituter_has_is_not_sent_where_that_is_allowed(bool useSubstitutes)
     {
         await using var setting = await NixSetting.AddAsync(farm, $"builders-use-substitutes = {(useSubstitutes ? "true" : "false")}");
         WriteUse("agate", "head -c $size /dev/urandom > $out");

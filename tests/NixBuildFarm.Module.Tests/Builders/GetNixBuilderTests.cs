@@ -148,7 +148,7 @@ public class GetNixBuilderTests
     }
 
     [Fact]
-    public void What_Nix_has_against_its_configuration_is_shown_once()
+    public void Nixs_warnings_about_its_configuration_are_shown_once()
     {
         using var machine = new MachineSession();
         machine.Nix("echo \"error: illegal configuration line 'blah'\" >&2; exit 1");
@@ -173,19 +173,19 @@ public class GetNixBuilderTests
     }
 
     [Fact]
-    public void A_Nix_that_hangs_holds_no_prompt_and_ends_with_the_command()
+    public async Task A_Nix_that_hangs_holds_no_prompt_and_ends_with_the_command()
     {
         using var machine = new MachineSession();
         var started = machine.WriteFile("started", "");
         machine.Nix($"echo $$ > {started}; exec sleep 1000");
         using var running = machine.Start("Get-NixBuilder");
-        Assert.True(SpinWait.SpinUntil(() => File.ReadAllText(started).EndsWith('\n'), RecordingSession.Limit));
+        await Until.TrueAsync(() => File.ReadAllText(started).EndsWith('\n'), "Nix has started");
 
         running.Stop();
 
         Assert.True(running.Wait(RecordingSession.Limit).Stopped);
-        var process = int.Parse(File.ReadAllText(started));
-        Assert.True(SpinWait.SpinUntil(() => !Directory.Exists($"/proc/{process}"), RecordingSession.Limit));
+        var process = int.Parse(await File.ReadAllTextAsync(started, TestContext.Current.CancellationToken));
+        await Until.TrueAsync(() => !Directory.Exists($"/proc/{process}"), "Nix ends");
     }
 
     [Fact]

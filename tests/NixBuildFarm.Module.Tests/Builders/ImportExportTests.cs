@@ -19,7 +19,7 @@ public class ImportExportTests
     [InlineData("machines.new")]
     [InlineData("farm.toml")]
     [InlineData("farm.nix")]
-    public void What_goes_out_comes_in_again_the_same(string file)
+    public void An_exported_builder_is_imported_unchanged(string file)
     {
         using var machine = new MachineSession(Farm);
         var before = Describe(machine, "Import-NixBuilder $args[0]", machine.Machines);

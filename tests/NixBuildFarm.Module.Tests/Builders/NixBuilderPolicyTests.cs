@@ -8,7 +8,7 @@ public class NixBuilderPolicyTests
     private const string Farm = "ruby - - 2 1\nkana - - 3 1";
 
     [Fact]
-    public void What_is_set_for_a_builder_is_what_Get_NixBuilder_gives_and_the_others_are_as_configured()
+    public void Get_NixBuilder_gives_what_a_policy_sets_and_the_other_builders_are_as_configured()
     {
         using var machine = new MachineSession(Farm);
 
@@ -170,7 +170,7 @@ public class NixBuilderPolicyTests
     [InlineData("Reset-NixBuilderPolicy -All -WhatIf", "Session ruby, User farm-wide, User kana, User ruby")]
     [InlineData("@() | Reset-NixBuilderPolicy", "Session ruby, User farm-wide, User kana, User ruby")]
     [InlineData("Reset-NixBuilderPolicy topaz", "Session ruby, User farm-wide, User kana, User ruby")]
-    public void What_is_reset_is_gone_and_the_rest_stays(string command, string left)
+    public void A_reset_setting_is_gone_and_the_rest_stays(string command, string left)
     {
         using var machine = new MachineSession(Farm);
         machine.Run("Set-NixBuilderPolicy ruby, kana -MaxJobs 9; Set-NixBuilderPolicy -Enabled $true; Set-NixBuilderPolicy ruby -SpeedFactor 2 -Scope Session");

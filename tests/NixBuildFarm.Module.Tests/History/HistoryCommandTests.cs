@@ -43,7 +43,7 @@ public sealed class HistoryCommandTests : IDisposable
     [InlineData("Get-NixBuildLog -DerivationPath /nix/store/00000000000000000000000000000000-gcc.drv", "LogNotFound", "gcc")]
     [InlineData("Get-NixBuildLog -DerivationPath /etc/passwd", "MalformedDerivationPath", "/etc/passwd")]
     [InlineData("Clear-NixBuildHistory 2026 -Confirm:$false", "RunNotFound", "2026")]
-    public void What_is_named_and_not_there_is_an_error(string command, string id, string says)
+    public void A_name_that_is_not_there_is_an_error(string command, string id, string says)
     {
         var result = machine.Run(command);
 

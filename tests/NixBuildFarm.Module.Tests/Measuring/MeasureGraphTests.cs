@@ -81,7 +81,7 @@ public sealed class MeasureGraphTests : IDisposable
     }
 
     [Fact]
-    public void What_is_known_beforehand_and_how_wrong_it_is_can_be_chosen_and_the_same_seed_gives_the_same()
+    public void Knowledge_and_its_error_can_be_chosen_and_the_same_seed_gives_the_same_result()
     {
         foreach (var estimate in new[] { "Exact", "Table", "Priors", "None" })
         {
@@ -100,7 +100,7 @@ public sealed class MeasureGraphTests : IDisposable
     }
 
     [Fact]
-    public void What_no_builder_may_take_is_warned_of_with_the_reason()
+    public void A_job_that_no_builder_may_take_is_a_warning_with_the_reason()
     {
         Zip("g.json.gz", """
             {"systems":["x86_64-linux","riscv64-linux"],"nodes":[

@@ -16,7 +16,7 @@ public sealed class PlanningTests : IDisposable
     [InlineData("Test-NixBuilderPolicy -DerivationPath /nix/store/00000000000000000000000000000000-gone.drv", "DerivationNotFound")]
     [InlineData("Test-NixBuilderPolicy -DerivationPath /nix/store/00000000000000000000000000000000-gone.drv -Builder nobody", "BuilderNotFound")]
     [InlineData("Invoke-NixDistributedBuild -DerivationPath /tmp/a.drv -WhatIf", "MalformedDerivationPath")]
-    public void What_is_no_derivation_or_builder_is_an_error(string command, string id)
+    public void A_path_that_is_no_derivation_and_a_name_that_is_no_builder_are_errors(string command, string id)
     {
         var result = machine.Run(command);
 

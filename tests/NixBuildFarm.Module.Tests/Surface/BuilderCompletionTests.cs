@@ -26,7 +26,7 @@ public class BuilderCompletionTests
     }
 
     [Fact]
-    public void What_is_completed_says_what_it_is()
+    public void Each_completion_says_what_it_is()
     {
         using var machine = new MachineSession(Farm);
 

@@ -28,7 +28,7 @@ public class BuilderPipelineTests
     [InlineData("42 | Test-NixBuilder")]
     [InlineData("[pscustomobject]@{ Title = 'ruby' } | Test-NixBuilder")]
     [InlineData("Set-NixBuilderPolicy -MaxJobs 2 -Scope Session; Get-NixBuilderPolicy -Scope Session | Test-NixBuilder")]
-    public void What_names_no_builder_is_an_error_that_says_what_does(string command)
+    public void An_object_that_names_no_builder_is_an_error_that_says_what_does(string command)
     {
         using var machine = new MachineSession("ruby");
 

@@ -26,7 +26,7 @@ public sealed class ImportTests : IDisposable
     }
 
     [Fact]
-    public void What_was_removed_can_be_imported_again()
+    public void A_removed_module_can_be_imported_again()
     {
         session.Run("Remove-Module NixBuildFarm");
         Assert.Empty(session.Run("Get-Command -Name *-NixBuilder*").Output);

@@ -164,7 +164,7 @@ public sealed class ViewTests : IDisposable
     // A job goes one level deep, a file two.
     [Theory]
     [MemberData(nameof(Travels))]
-    public void What_comes_from_a_job_or_a_file_looks_as_it_did(string sample, int depth)
+    public void Deserialized_objects_look_as_they_did(string sample, int depth)
     {
         using var session = new ModuleSession();
         var (before, after) = ($"$given = & {{ {sample} }}; $given", $"$given = & {{ {sample} }}; {Travelled(depth)}");

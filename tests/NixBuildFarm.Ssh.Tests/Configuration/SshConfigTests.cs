@@ -75,7 +75,7 @@ public class SshConfigTests
     [InlineData("revokedhostkeys /etc/ssh/revoked", "RevokedHostKeys /etc/ssh/revoked")]
     [InlineData("proxycommand none", null)]
     [InlineData("proxyjump none", null)]
-    public void What_only_the_ssh_program_can_follow_is_noticed(string line, string? setting) =>
+    public void Settings_that_only_the_ssh_program_can_follow_are_noticed(string line, string? setting) =>
         Assert.Equal(setting, SshConfig.Parse(line, "ruby", Me).NeedsSshProgram);
 
     [Theory]

@@ -18,11 +18,11 @@ public class BlockingTaskSchedulerTests
     {
         await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => BlockingTaskScheduler.Run(() => Thread.Sleep(20))));
 
-        await TestStreams.UntilAsync(() => OwnThreads.Count == 0, "the threads end");
+        await Until.TrueAsync(() => OwnThreads.Count == 0, "the threads end");
     }
 
     [Fact]
-    public async Task What_follows_runs_on_the_thread_pool()
+    public async Task Continuations_run_on_the_thread_pool()
     {
         await BlockingTaskScheduler.Run(() => Assert.False(Thread.CurrentThread.IsThreadPoolThread));
 

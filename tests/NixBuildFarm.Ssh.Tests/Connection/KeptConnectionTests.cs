@@ -50,18 +50,18 @@ public sealed class KeptConnectionTests : IDisposable
 
         kept.Clear();
 
-        await TestStreams.UntilAsync(() => server.Descendants().Count == 0, "the server's processes end");
+        await Until.TrueAsync(() => server.Descendants().Count == 0, "the server's processes end");
     }
 
     [Fact]
-    public async Task What_nobody_takes_is_closed_after_a_while()
+    public async Task A_kept_connection_that_nobody_takes_is_closed_after_a_while()
     {
         await using var server = await SshServer.StartAsync();
         var brief = new KeptConnections(TimeSpan.FromMilliseconds(1), TimeProvider.System);
 
         await UseAsync(server, server.Builder(hostKey: server.HostKeyLine), brief);
 
-        await TestStreams.UntilAsync(() => server.Descendants().Count == 0, "the server's processes end");
+        await Until.TrueAsync(() => server.Descendants().Count == 0, "the server's processes end");
     }
 
     [Fact]
@@ -75,7 +75,7 @@ public sealed class KeptConnectionTests : IDisposable
         var error = await Assert.ThrowsAsync<BuilderException>(() => UseAsync(server, server.Builder()));
 
         Assert.Equal(BuilderFailure.HostKeyMismatch, error.Failure);
-        await TestStreams.UntilAsync(() => server.Descendants().Count == 0, "the server's processes end");
+        await Until.TrueAsync(() => server.Descendants().Count == 0, "the server's processes end");
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public sealed class KeptConnectionTests : IDisposable
 
         await using (var transport = new SshTransport(server.Builder(hostKey: server.HostKeyLine), options, server.Environment, kept)) await UseAsync(transport);
 
-        await TestStreams.UntilAsync(() => server.Descendants().Count == 0, "the server's processes end");
+        await Until.TrueAsync(() => server.Descendants().Count == 0, "the server's processes end");
     }
 
     [Fact]
@@ -122,7 +122,7 @@ public sealed class KeptConnectionTests : IDisposable
 
         await UseAsync(server, server.Builder(hostKey: server.HostKeyLine));
 
-        await TestStreams.UntilAsync(() => server.Descendants().Count == 0, "the server's processes end");
+        await Until.TrueAsync(() => server.Descendants().Count == 0, "the server's processes end");
     }
 
     [Fact]

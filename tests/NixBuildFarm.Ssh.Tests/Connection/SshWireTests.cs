@@ -11,7 +11,7 @@ public class SshWireTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task What_both_sides_say_passes_and_the_end_of_one_is_the_end_of_the_other()
+    public async Task Bytes_pass_in_both_directions_and_the_end_of_one_side_ends_the_other()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

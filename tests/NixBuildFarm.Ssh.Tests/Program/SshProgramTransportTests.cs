@@ -40,7 +40,7 @@ public class SshProgramTransportTests
     }
 
     [Fact]
-    public async Task What_is_written_comes_back_whole()
+    public async Task Written_bytes_come_back_whole()
     {
         await using var server = await SshServer.StartAsync();
         await using var transport = await TransportAsync(server, server.Builder(hostKey: server.HostKeyLine));

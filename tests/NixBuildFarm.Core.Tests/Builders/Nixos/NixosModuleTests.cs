@@ -76,7 +76,7 @@ public sealed class NixosModuleTests : IDisposable
     }
 
     [Fact]
-    public async Task What_the_module_says_of_ssh_goes_with_its_builders()
+    public async Task The_modules_ssh_settings_go_with_its_builders()
     {
         var builder = Assert.Single(await BuildersAsync("""
             { lib, ... }: {
@@ -153,7 +153,7 @@ public sealed class NixosModuleTests : IDisposable
     [InlineData("{ pkgs, ... }: { nix.buildMachines = pkgs.machines; }", "Put nixpkgs in NIX_PATH")]
     [InlineData("{ config, ... }: { nix.buildMachines = config.nix.buildMachines; }", "An option depends on itself")]
     [InlineData("{ nix.buildMachines = [ }", "nixos-rebuild would show the same")]
-    public async Task What_cannot_be_evaluated_says_why_and_what_to_do(string module, string recommendation)
+    public async Task A_module_that_cannot_be_evaluated_says_why_and_what_to_do(string module, string recommendation)
     {
         var error = await Assert.ThrowsAsync<NixBuildFarmException>(() => ReadAsync(module));
 
@@ -338,7 +338,7 @@ public sealed class NixosModuleTests : IDisposable
     }
 
     [Fact]
-    public async Task What_home_manager_says_of_ssh_for_root_goes_with_the_builders()
+    public async Task The_ssh_settings_of_home_manager_for_root_go_with_the_builders()
     {
         var builder = Assert.Single(await BuildersAsync("""
             { nix.distributedBuilds = true; nix.buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; } ];
@@ -380,7 +380,7 @@ public sealed class NixosModuleTests : IDisposable
     [Theory]
     [InlineData("{ lib, ... }: { options.nix.buildMachines = lib.mkOption { type = lib.types.listOf lib.types.raw; default = [ { hostName = \"ruby\"; system = \"x86_64-linux\"; } ]; }; }")]
     [InlineData("{ lib, ... }: { options.sops.secrets = lib.mkOption { type = lib.types.attrsOf lib.types.raw; }; config.nix.buildMachines = [ { hostName = \"ruby\"; system = \"x86_64-linux\"; } ]; }")]
-    public async Task What_a_module_declares_itself_is_not_declared_a_second_time(string module) =>
+    public async Task An_option_that_the_module_declares_is_not_declared_twice(string module) =>
         Assert.Equal(["ruby"], (await BuildersAsync(module)).Select(b => b.Name));
 
     private async Task<IReadOnlyList<NixBuilder>> BuildersAsync(string module, params (string Name, string Text)[] files)

@@ -155,7 +155,7 @@ public class BrokenConnectionTests
     }
 
     [Fact]
-    public async Task What_is_cancelled_beforehand_costs_nothing()
+    public async Task A_request_that_is_cancelled_beforehand_costs_nothing()
     {
         await using var connection = await new FakeDaemon().OpenAsync();
 

@@ -118,7 +118,7 @@ public class BuildTests
     }
 
     [Fact]
-    public async Task What_nobody_asked_for_goes_to_the_sink_of_the_connection()
+    public async Task A_log_without_a_sink_of_its_own_goes_to_the_sink_of_the_connection()
     {
         var daemon = new FakeDaemon
         {

@@ -62,7 +62,7 @@ public class GreetingTests
     [InlineData("Welcome to ruby!\n", "Welcome to ruby!")]
     [InlineData("Hi", "Hi")]
     [InlineData("\x1b[2J\x1b[31mWelcome,\r\nto ruby\x07!\n", "Welcome,\nto ruby!")]
-    public async Task What_a_start_up_file_prints_is_shown_without_terminal_control(string printed, string shown)
+    public async Task The_output_of_a_start_up_file_is_shown_without_terminal_control(string printed, string shown)
     {
         var e = await RefusedAsync(new FakeDaemon { Faults = new() { Stray = Encoding.UTF8.GetBytes(printed) } });
 
@@ -124,7 +124,7 @@ public class GreetingTests
     }
 
     [Fact]
-    public async Task What_came_before_the_end_is_shown_although_nobody_reads_our_greeting()
+    public async Task The_output_before_the_end_is_shown_although_nobody_reads_our_greeting()
     {
         var (client, server) = Channel();
         await server.WriteAsync("This account is currently not available.\n"u8.ToArray(), Cancellation);
@@ -184,13 +184,6 @@ public class GreetingTests
     }
 
     // What has arrived is read before OpenAsync first waits. A later wait may not have begun when the clock moves, so it moves until all is done.
-    private static async Task AdvanceUntilAsync(FakeTimeProvider time, Task task)
-    {
-        while (!task.IsCompleted)
-        {
-            Cancellation.ThrowIfCancellationRequested();
-            time.Advance(TimeSpan.FromSeconds(1));
-            await Task.Yield();
-        }
-    }
+    private static Task AdvanceUntilAsync(FakeTimeProvider time, Task opening) =>
+        Until.TrueAsync(() => opening.IsCompleted, "the greeting ends", () => time.Advance(TimeSpan.FromSeconds(1)));
 }

@@ -32,7 +32,7 @@ public class QueryTests
     }
 
     [Fact]
-    public async Task What_substituters_have_is_fetched_where_that_is_asked_for()
+    public async Task Substitutable_paths_are_fetched_where_the_request_asks_for_it()
     {
         var (info, nar) = FakeStore.FileOf("b", [1]);
         Store.Substitutable[info.Path] = (info, nar);
@@ -57,7 +57,7 @@ public class QueryTests
     }
 
     [Fact]
-    public async Task What_is_known_of_a_path_is_told_and_of_an_unknown_one_nothing()
+    public async Task A_valid_path_has_its_info_and_an_unknown_one_has_none()
     {
         var a = Store.AddFile("a");
         var b = Store.AddFile("b", "content", a);
@@ -125,7 +125,7 @@ public class QueryTests
     }
 
     [Fact]
-    public async Task What_is_missing_is_told_apart()
+    public async Task Missing_paths_are_told_apart_by_how_they_can_be_had()
     {
         var (info, nar) = FakeStore.FileOf("b", [1]);
         Store.Substitutable[info.Path] = (info, nar);

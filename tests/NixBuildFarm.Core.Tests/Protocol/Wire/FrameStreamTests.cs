@@ -19,7 +19,7 @@ public class FrameStreamTests
         Assert.Equal("AABB" + "0100000000000000" + "01" + "0000000000000000", Convert.ToHexString(await SentAsync([0xAA, 0xBB], [[1]])));
 
     [Fact]
-    public async Task What_is_small_is_sent_together()
+    public async Task Small_writes_are_sent_together()
     {
         var destination = new CountingStream();
         await using var frames = new FrameStream(destination);

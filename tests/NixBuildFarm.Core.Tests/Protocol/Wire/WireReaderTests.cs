@@ -78,7 +78,7 @@ public class WireReaderTests
     [InlineData("", "missing")]
     [InlineData("/etc/passwd", "“/etc/passwd” is not a store path")]
     [InlineData("\x1b[2J", "“�[2J” is not a store path")]
-    public async Task What_is_no_store_path_is_refused_and_shown_without_terminal_control(string text, string message)
+    public async Task A_malformed_store_path_is_refused_and_shown_without_terminal_control(string text, string message)
     {
         var e = await Assert.ThrowsAsync<WireException>(async () => await From(ProtocolBytes.Of(text)).ReadStorePathAsync(Cancellation));
 
@@ -86,7 +86,7 @@ public class WireReaderTests
     }
 
     [Fact]
-    public async Task What_is_announced_and_does_not_come_is_not_allocated()
+    public async Task An_announced_length_is_not_allocated_before_its_bytes_come()
     {
         var announced = ProtocolBytes.Concat(ProtocolBytes.Of(WireLimits.Text), new byte[16]);
         var list = ProtocolBytes.Of(WireLimits.Items);

@@ -67,7 +67,7 @@ public class WireWriterTests
         Assert.Throws<OverflowException>(() => new WireWriter().WriteInt64(-1));
 
     [Fact]
-    public void What_is_cleared_is_written_over()
+    public void A_cleared_buffer_is_written_over()
     {
         var writer = new WireWriter();
         writer.WriteString("a text of some length");

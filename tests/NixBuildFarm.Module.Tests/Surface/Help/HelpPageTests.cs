@@ -65,7 +65,7 @@ public sealed class HelpPageTests : IDisposable
 
     [Theory]
     [MemberData(nameof(EachCmdlet))]
-    public void What_goes_in_and_out_is_what_the_cmdlet_declares(string name)
+    public void The_pages_inputs_and_outputs_are_those_that_the_cmdlet_declares(string name)
     {
         var cmdlet = session.Cmdlet(name);
         var page = HelpPages.Of(name);

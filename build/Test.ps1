@@ -1,0 +1,150 @@
+# Test: every test. Some parts compute, others wait for builders that do not answer: so parts run side by side, each farm for itself.
+
+$results = "$out/test-results"
+
+# More parts at a time than processors, since a part waits half of its time.
+$partsAtATime = 2 * [Math]::Max(2, [Environment]::ProcessorCount)
+
+# The farm suite in parts, each in a farm of its own: classes by name below NixBuildFarm.Farm.Tests. A part takes what those above leave,
+# the last one all that is left: so each class runs once, also a new one.
+$farmParts = [ordered]@{
+    Lost   = @('Faults.LostConnectionTests')    # waits nearly all of its time
+    Faults = 'Faults.*', 'FaultTests'
+    Builds = 'Builds.*', 'Supplying.*', 'Ssh.*'
+    Rest   = @('*')
+}
+
+function Invoke-Test {
+    Invoke-Setup
+    Invoke-Build
+    New-EmptyFolder $results
+    $passed = $failed = $skipped = 0
+    foreach ($counts in Invoke-Part (Get-TestPart)) {
+        $passed += $counts.Passed
+        $failed += $counts.Failed
+        $skipped += $counts.Skipped
+    }
+    Write-Line "$passed passed, $failed failed, $skipped skipped"
+    if ($failed -gt 0) { exit 1 }
+}
+
+# All parts, the longest first.
+function Get-TestPart {
+    $farm = 'NixBuildFarm.Farm.Tests'
+    $above = @()
+    foreach ($part in $farmParts.GetEnumerator()) {
+        $own = @($part.Value | ForEach-Object { '-class', "$farm.$_" }) + $above
+        New-TestProgram $farm -Name "$farm $($part.Key)" -In $withFarm, '--' -Filter $own
+        $above += @($part.Value | ForEach-Object { '-class-', "$farm.$_" })
+    }
+    $report = "$results/Pester.tap"
+    New-Part 'tests/Pester' -Report $report -Command @(
+        $withFarm, '--', 'pwsh', '-NoProfile', '-NonInteractive', '-File', "$root/tests/Pester/Invoke-Tests.ps1", '-Report', $report
+    )
+    $first = 'NixBuildFarm.Ssh.Tests', 'NixBuildFarm.Module.Tests'
+    $names = [IO.Directory]::GetDirectories("$root/tests", 'NixBuildFarm.*.Tests') | ForEach-Object { [IO.Path]::GetFileName($_) }
+    foreach ($name in $first + @($names | Where-Object { $_ -notin $first -and $_ -ne $farm } | Sort-Object)) { New-TestProgram $name }
+    $missing = @('node', 'npm', 'chromium' | Where-Object { -not (Test-Program $_) })
+    if ($missing.Count -gt 0) {
+        Write-Line "tests/Report: not run, not installed here: $missing"
+        return
+    }
+    $report = "$results/Report.tap"
+    New-Part 'tests/Report' -Report $report -Command (
+        Get-PowerShellCommand '-File', "$root/tests/Report/Invoke-Tests.ps1", '-Out', $out, '-Report', $report
+    )
+}
+
+# A part of the tests: a command, and the file in which it counts.
+function New-Part([string] $Name, [string[]] $Command, [string] $Report) {
+    [pscustomobject]@{
+        Name    = $Name
+        Command = $Command
+        Report  = $Report
+        Log     = "$results/$($Name.Replace('/', '.').Replace(' ', '.')).log"
+        Clock   = [Diagnostics.Stopwatch]::new()
+        Process = $null
+        IsOver  = $false
+    }
+}
+
+# The program of a test project, or those of its classes that a filter lets through.
+function New-TestProgram([string] $Project, [string] $Name = $Project, [string[]] $In = @(), [string[]] $Filter = @()) {
+    $report = "$results/$($Name.Replace(' ', '.')).xml"
+    # A test that runs for a minute is named, so that one which hangs is known.
+    New-Part $Name -Report $report -Command (
+        $In + 'dotnet' + 'exec' + "$out/build/bin/$Project/release/$Project.dll" + '-noLogo' + '-noColor' + '-reporter' + 'quiet' +
+        '-longRunning' + '60' + $Filter + '-result-xml' + $report
+    )
+}
+
+# Runs parts, some at a time, and returns the counts of each. Prints the output of a part in one piece as it ends. All end with us.
+function Invoke-Part([object[]] $Part) {
+    $waiting = [Collections.Generic.Queue[object]]::new($Part)
+    $running = [Collections.Generic.List[object]]::new()
+    try {
+        while ($waiting.Count + $running.Count -gt 0) {
+            while ($waiting.Count -gt 0 -and $running.Count -lt $partsAtATime) {
+                $running.Add($waiting.Dequeue())
+                Start-Part $running[-1]
+            }
+            [Threading.Thread]::Sleep(100)
+            foreach ($one in $running) {
+                if ($one.Process -and -not $one.Process.HasExited) { continue }
+                Complete-Part $one
+                $one.IsOver = $true
+            }
+            $null = $running.RemoveAll({ $args[0].IsOver })
+        }
+    }
+    finally {
+        Stop-Program @($Part.Process | Where-Object { $_ })
+    }
+}
+
+function Start-Part([object] $Part) {
+    # The shell becomes the program: what we hold is the program's own process.
+    $arguments = @('-c', 'exec "$@" < /dev/null > "$0" 2>&1', $Part.Log) + $Part.Command
+    $start = [Diagnostics.ProcessStartInfo]::new('/bin/sh', [string[]] $arguments)
+    $Part.Clock.Start()
+    try {
+        $Part.Process = [Diagnostics.Process]::Start($start)
+    }
+    catch [Management.Automation.MethodInvocationException] {
+        [IO.File]::WriteAllText($Part.Log, "It cannot be started: $($_.Exception.InnerException.Message)`n")
+    }
+}
+
+# Prints a part's output and counts, and returns the counts. A part that does not start, fails, or passes no test counts as a failure too.
+function Complete-Part([object] $Part) {
+    $code = if ($Part.Process) { $Part.Process.ExitCode } else { 127 }
+    $counts = Read-Count $Part.Report
+    if ([IO.File]::Exists($Part.Log)) { $Host.UI.Write([IO.File]::ReadAllText($Part.Log)) }
+    Write-Line ('{0}: {1} passed, {2} failed, {3} skipped ({4:0.0} s)' -f
+        $Part.Name, $counts.Passed, $counts.Failed, $counts.Skipped, $Part.Clock.Elapsed.TotalSeconds)
+    if ($counts.Failed -eq 0 -and ($code -ne 0 -or $counts.Passed -eq 0)) {
+        Write-Line "$($Part.Name): counted as one failure: exit code $code, $($counts.Passed) tests passed"
+        $counts.Failed = 1
+    }
+    $counts
+}
+
+# The counts of a report: of xUnit.net's XML, or of the lines `# pass N`, `# fail N` and `# skipped N` that close a report in TAP. None where
+# there is no report, or half of one.
+function Read-Count([string] $Report) {
+    $counts = @{ Passed = 0; Failed = 0; Skipped = 0 }
+    if (-not [IO.File]::Exists($Report)) { return $counts }
+    $text = [IO.File]::ReadAllText($Report)
+    if ($Report.EndsWith('.tap', [StringComparison]::Ordinal)) {
+        $counts.Passed, $counts.Failed, $counts.Skipped = 'pass', 'fail', 'skipped' |
+            ForEach-Object { [int] [regex]::Match($text, "(?m)^# $_ (\d+)").Groups[1].Value }
+        return $counts
+    }
+    if (-not $text.EndsWith('</assemblies>', [StringComparison]::Ordinal)) { return $counts }
+    foreach ($assembly in [Xml.Linq.XDocument]::Parse($text).Root.Elements('assembly')) {
+        $counts.Passed += [int] $assembly.Attribute('passed').Value
+        $counts.Failed += [int] $assembly.Attribute('failed').Value + [int] $assembly.Attribute('errors').Value
+        $counts.Skipped += [int] $assembly.Attribute('skipped').Value
+    }
+    $counts
+}

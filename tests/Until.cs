@@ -1,0 +1,34 @@
+using System.Diagnostics;
+
+namespace NixBuildFarm.Tests;
+
+/// <summary>Waits for what no event tells: a process that ends, a file that appears, what another thread has done.</summary>
+internal static class Until
+{
+    /// <summary>Far longer than anything takes on a busy machine. A test that waits in vain fails, and says for what.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Waits until a condition is true.</summary>
+    /// <param name="condition">Asked again and again.</param>
+    /// <param name="expected">The condition in words, for the failure.</param>
+    /// <param name="step">What makes it come true bit by bit, as moving a clock: done before each further question.</param>
+    public static Task TrueAsync(Func<bool> condition, string expected, Action? step = null) =>
+        TrueAsync(() => Task.FromResult(condition()), expected, step);
+
+    /// <inheritdoc cref="TrueAsync(Func{bool}, string, Action?)"/>
+    public static async Task TrueAsync(Func<Task<bool>> condition, string expected, Action? step = null)
+    {
+        var clock = Stopwatch.StartNew();
+        var pause = TimeSpan.FromMilliseconds(1);
+        while (!await condition())
+        {
+            Assert.True(clock.Elapsed < Limit, $"Not so within {Limit.TotalSeconds} s: {expected}.");
+            step?.Invoke();
+            await Task.Delay(pause, TestContext.Current.CancellationToken);
+            // Who makes it come true himself is soon done; who waits for others leaves them the processor.
+            if (step is null && pause < LongestPause) pause *= 2;
+        }
+    }
+}
