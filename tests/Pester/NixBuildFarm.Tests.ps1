@@ -1,6 +1,6 @@
 # The module as its users meet it, in pwsh itself, on a machine whose Nix only names two builders.
 BeforeAll {
-    Import-Module "$PSScriptRoot/../../out/NixBuildFarm" -Force
+    Import-Module /opt/NixBuildFarm -Force
     $env:XDG_STATE_HOME = Join-Path $TestDrive 'state'
     $env:XDG_CONFIG_HOME = Join-Path $TestDrive 'config'
     $bin = Join-Path $TestDrive 'bin'
@@ -26,7 +26,7 @@ AfterAll {
 Describe 'The module' {
     It 'is imported again without an error, and keeps its cmdlets' {
         $before = @(Get-Command -Module NixBuildFarm).Count
-        { Import-Module "$PSScriptRoot/../../out/NixBuildFarm" -Force -ErrorAction Stop } | Should -Not -Throw
+        { Import-Module /opt/NixBuildFarm -Force -ErrorAction Stop } | Should -Not -Throw
         @(Get-Command -Module NixBuildFarm).Count | Should -Be $before
     }
 
