@@ -4,7 +4,6 @@ using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
 using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Core.Tests.Deciding;

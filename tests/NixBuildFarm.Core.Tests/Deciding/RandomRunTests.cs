@@ -5,7 +5,6 @@ using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 
