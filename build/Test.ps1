@@ -115,7 +115,7 @@ function Start-Part([object] $Part) {
     }
 }
 
-# Prints a part's output and counts, and returns the counts. A part that does not start, fails, or passes no test counts as a failure too.
+# Prints a part's output and counts, and returns the counts. A part that does not start, fails or passes no test is a failure too.
 function Complete-Part([object] $Part) {
     $code = if ($Part.Process) { $Part.Process.ExitCode } else { 127 }
     $counts = Read-Count $Part.Report

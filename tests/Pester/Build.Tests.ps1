@@ -1,0 +1,50 @@
+# The task that runs all tests: each once, and a part that comes to nothing is a failure.
+BeforeAll {
+    $root = $env:NIXBUILDFARM_REPOSITORY
+    $out = "$TestDrive/out"
+    . "$root/build/Programs.ps1"
+    . "$root/build/Test.ps1"
+    New-EmptyFolder $results
+}
+
+Describe 'Test' {
+    It 'runs each class of the farm suite once' {
+        $suite = "$root/out/build/bin/NixBuildFarm.Farm.Tests/release/NixBuildFarm.Farm.Tests.dll"
+        function Get-Class([string[]] $Filter) { dotnet exec $suite -list classes/json -noColor @Filter | ConvertFrom-Json }
+        $all = Get-Class
+        $all.Count | Should -BeGreaterThan 40
+
+        $parts = Get-TestPart | Where-Object Name -Like 'NixBuildFarm.Farm.Tests *'
+        $classes = foreach ($part in $parts) {
+            $first = $part.Command.IndexOf('-class')
+            Get-Class $part.Command[$first..($part.Command.IndexOf('-result-xml') - 1)]
+        }
+
+        $classes | Sort-Object | Should -Be ($all | Sort-Object)
+    }
+
+    It 'counts what passed in TAP and in XML' {
+        [IO.File]::WriteAllText("$results/one.tap", "ok 1`n# pass 4`n# fail 1`n# skipped 2`n")
+        [IO.File]::WriteAllText("$results/two.xml", '<assemblies><assembly passed="3" failed="1" errors="1" skipped="1" /></assemblies>')
+
+        $one, $two = Invoke-Part (New-Part 'one' 'true' "$results/one.tap"), (New-Part 'two' 'true' "$results/two.xml")
+
+        $one.Passed, $one.Failed, $one.Skipped | Should -Be 4, 1, 2
+        $two.Passed, $two.Failed, $two.Skipped | Should -Be 3, 2, 1
+    }
+
+    BeforeDiscovery {
+        $sound = '<assemblies><assembly passed="3" failed="0" errors="0" skipped="0" /></assemblies>'
+    }
+
+    It 'counts a part that <Name> as one failure' -ForEach @(
+        @{ Name = 'cannot start'; Program = '/nonexistent'; Report = $sound }
+        @{ Name = 'fails'; Program = 'false'; Report = $sound }
+        @{ Name = 'leaves half a report'; Program = 'true'; Report = '<assemblies><assembly passed="3" failed="0"' }
+        @{ Name = 'passes no test'; Program = 'true'; Report = '<assemblies></assemblies>' }
+    ) {
+        [IO.File]::WriteAllText("$results/part.xml", $Report)
+
+        (Invoke-Part (New-Part 'part' $Program "$results/part.xml")).Failed | Should -Be 1
+    }
+}
