@@ -129,8 +129,8 @@ function Complete-Part([object] $Part) {
     $counts
 }
 
-# The counts of a report: of xUnit.net's XML, or of the lines `# pass N`, `# fail N` and `# skipped N` that close a report in TAP. None where
-# there is no report, or half of one.
+# The counts of a report: of xUnit.net's XML, or of the lines `# pass N`, `# fail N` and `# skipped N` that close a report in TAP. None
+# where there is no report, or half of one.
 function Read-Count([string] $Report) {
     $counts = @{ Passed = 0; Failed = 0; Skipped = 0 }
     if (-not [IO.File]::Exists($Report)) { return $counts }
