@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 using System.Text.Unicode;
 
@@ -14,7 +13,6 @@ public static class NixText
     private const char FirstSurrogate = '\uD800';
     private const char LastSurrogate = '\uDFFF';
     private const char EscapeBase = '\uDC00';
-    private const int LongestPrintable = 200;
 
     /// <summary>Orders strings as Nix does: by their bytes, which is not the order of UTF-16.</summary>
     public static IComparer<string> Order { get; } = Comparer<string>.Create(Compare);
@@ -32,23 +30,11 @@ public static class NixText
             ? string.CompareOrdinal(left, right)
             : GetBytes(left).AsSpan().SequenceCompareTo(GetBytes(right));
 
-    /// <summary>A string fit for a message: shortened, and nothing in it that a terminal would act on.</summary>
-    internal static string Printable(string text)
-    {
-        var printable = new StringBuilder();
-        foreach (var rune in text.EnumerateRunes())
-        {
-            if (printable.Length >= LongestPrintable) return printable.Append('…').ToString();
-            printable.Append(IsPrintable(rune) ? rune : Rune.ReplacementChar);
-        }
-        return printable.ToString();
-    }
+    /// <inheritdoc cref="Text.Printable.Replaced"/>
+    internal static string Printable(string text) => Text.Printable.Replaced(text);
 
-    /// <inheritdoc cref="Printable(string)"/>
-    internal static string Printable(ReadOnlySpan<byte> text) => Printable(GetString(text));
-
-    private static bool IsPrintable(Rune rune) => Rune.GetUnicodeCategory(rune) is not (
-        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
+    /// <inheritdoc cref="Text.Printable.Replaced"/>
+    internal static string Printable(ReadOnlySpan<byte> text) => Text.Printable.Replaced(GetString(text));
 
     private static bool HasSurrogates(string text) => text.AsSpan().IndexOfAnyInRange(FirstSurrogate, LastSurrogate) >= 0;
 

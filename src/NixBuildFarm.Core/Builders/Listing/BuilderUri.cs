@@ -99,7 +99,7 @@ internal sealed class BuilderUri
 
     private static BuilderUri ParseSsh(string text, StoreScheme scheme, string address)
     {
-        if (address.Contains("://", StringComparison.Ordinal)) throw Invalid("a scheme stands in it twice", $"Write {Printable.Text(address)}.");
+        if (address.Contains("://", StringComparison.Ordinal)) throw Invalid("a scheme stands in it twice", $"Write {Printable.Escaped(address)}.");
         var slash = address.IndexOf('/');
         if (slash >= 0 && slash < address.Length - 1) throw Invalid("a path follows the host; a builder's URI has none");
         var authority = address.TrimEnd('/');

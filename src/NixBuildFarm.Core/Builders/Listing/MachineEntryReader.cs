@@ -138,7 +138,7 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
         {
             Report(
                 ProblemSeverity.Warning, field, "MisplacedMark", $"{Printable.Quote(text)} has {marks}, which become part of a name",
-                $"Write {Printable.Text(ColumnShape.WithoutMarks(text))}.");
+                $"Write {Printable.Escaped(ColumnShape.WithoutMarks(text))}.");
         }
         else if (field == MachineField.IdentityFile && !text.Contains('/', StringComparison.Ordinal))
         {
@@ -176,7 +176,7 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
         if (systems.Count == 0) throw InvalidSystem("no system is named");
         if (ColumnShape.Marks(text) is { } marks)
         {
-            throw new NixBuildFarmException("InvalidSystem", $"{Printable.Quote(text)} has {marks}", $"Write {Printable.Text(ColumnShape.WithoutMarks(text))}.");
+            throw new NixBuildFarmException("InvalidSystem", $"{Printable.Quote(text)} has {marks}", $"Write {Printable.Escaped(ColumnShape.WithoutMarks(text))}.");
         }
         foreach (var system in systems)
         {

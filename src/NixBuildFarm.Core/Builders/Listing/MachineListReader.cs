@@ -93,7 +93,7 @@ internal sealed class MachineListReader(NixBuilder local, Func<string, string?> 
         if (open.Contains(path))
         {
             problems.Add(entry.Problem(
-                ProblemSeverity.Error, "IncludeCycle", $"{Printable.Quote(path)} includes itself: {string.Join(" → ", open.Reverse().Append(path).Select(Printable.Text))}",
+                ProblemSeverity.Error, "IncludeCycle", $"{Printable.Quote(path)} includes itself: {string.Join(" → ", open.Reverse().Append(path).Select(Printable.Escaped))}",
                 "Remove one of these @ entries."));
             return;
         }

@@ -125,7 +125,7 @@ internal sealed class ToldMachine
             File = place.File,
             Line = place.Line,
             Column = place.Column,
-            Field = option is null ? null : Printable.Text(option),
+            Field = option is null ? null : Printable.Escaped(option),
             Message = message,
             Recommendation = recommendation,
         });
