@@ -60,7 +60,7 @@ internal sealed class BuildSinks : IDisposable
         pipeline.Complete();
     }
 
-    private void AddFile<TLog>(string? file, string parameter, string remedy, Func<Stream, Action<IOException>, TLog> open)
+    private void AddFile<TLog>(string? file, string parameter, string remedy, Func<Stream, Action<Exception>, TLog> open)
         where TLog : IBuildObserver, IDisposable
     {
         if (file is null) return;
