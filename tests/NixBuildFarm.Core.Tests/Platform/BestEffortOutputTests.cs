@@ -58,6 +58,7 @@ public class BestEffortOutputTests
         protected override void Dispose(bool disposing)
         {
             Closings++;
+            base.Dispose(disposing);
             throw error();
         }
     }

@@ -36,7 +36,7 @@ public class PaceTests
         Assert.False(await pace.WaitAsync(100, Cancellation));
         Assert.False(await pace.WaitAsync(1, Cancellation));
 
-        Assert.False(pace.WaitAsync(1, Cancellation).IsCompleted);
+        Assert.False(pace.WaitAsync(1, Cancellation).AsTask().IsCompleted);
     }
 
     [Fact]
@@ -44,7 +44,7 @@ public class PaceTests
     {
         var pace = new Pace(1_000_000_000, burst: TimeSpan.Zero, time);
 
-        for (var sent = 0; sent < 1_000_000; sent += 8) _ = pace.WaitAsync(8, Cancellation);
+        for (var sent = 0; sent < 1_000_000; sent += 8) _ = pace.WaitAsync(8, Cancellation).AsTask();
 
         var next = pace.WaitAsync(1, Cancellation).AsTask();
         time.Advance(TimeSpan.FromSeconds(0.0009));

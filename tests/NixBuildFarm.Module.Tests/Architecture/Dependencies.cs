@@ -32,7 +32,7 @@ internal sealed class Dependencies(string assembly, string rootNamespace)
         return [.. module.GetTypes().Where(IsOurs).Select(FolderOf).Distinct().Order()];
     }
 
-    private static string FileOf(string assembly) =>
+    public static string FileOf(string assembly) =>
         File.Exists(ModuleFolder.FileOf($"{assembly}.dll")) ? ModuleFolder.FileOf($"{assembly}.dll") : ModuleFolder.FileOf("deps", $"{assembly}.dll");
 
     private static TypeDefinition Outermost(TypeDefinition type) => type.DeclaringType is { } outer ? Outermost(outer) : type;
