@@ -301,7 +301,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
                 using var taking = new SilenceWatch(BuilderSession.WorkLimit, transfers.Time, cancellation, () => passed != (passed = daemon.Passed));
                 try
                 {
-                    await daemon.AddMultipleToStoreAsync([.. items.Select(item => Source(item, taking))], repair: false, MayGoUnchecked, taking.Token, Added);
+                    await daemon.AddMultipleToStoreAsync([.. items.Select(item => Source(item, taking))], MayGoUnchecked, taking.Token, Added);
                 }
                 catch (OperationCanceledException) when (taking.HasRunOut && !cancellation.IsCancellationRequested)
                 {

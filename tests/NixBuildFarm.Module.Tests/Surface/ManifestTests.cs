@@ -50,11 +50,11 @@ public sealed class ManifestTests : IDisposable
     {
         var assemblies = session.OutputTypes.Select(type => type.Assembly).Append(session.Assembly).ToHashSet();
         var named = ModuleFolder.FormatFiles.Concat(ModuleFolder.TypeFiles)
-            .SelectMany(file => Regex.Matches(File.ReadAllText(ModuleFolder.FileOf(file)), @"(?<=[>\[]|Deserialized\.)NixBuildFarm(\.\w+)+(?=[<\]])"))
-            .Select(match => match.Value).ToHashSet();
+            .SelectMany(file => Regex.Matches(File.ReadAllText(ModuleFolder.FileOf(file)), @"[>\[](?:Deserialized\.)?(?<type>NixBuildFarm\.[\w.]+)[<\]]", RegexOptions.NonBacktracking))
+            .Select(match => match.Groups["type"].Value).ToHashSet();
 
         Assert.True(named.Count > 20, $"{named.Count} types were looked for");
-        Assert.Empty(named.Where(name => !assemblies.Any(assembly => assembly.GetType(name) is { IsPublic: true })));
+        Assert.DoesNotContain(named, name => !assemblies.Any(assembly => assembly.GetType(name) is { IsPublic: true }));
     }
 
     [Fact]
