@@ -19,7 +19,7 @@ public class DerivationBenchmarks
     public void Read()
     {
         files = Folder is null
-            ? [.. Enumerable.Range(0, 200).Select(i => Generate(i).ToATerm())]
+            ? [.. Enumerable.Range(0, 200).Select(i => DerivationWriter.Write(Generate(i)))]
             : [.. Directory.GetFiles(Folder, "*.drv", SearchOption.AllDirectories).Select(File.ReadAllBytes)];
         if (files.Length == 0) throw new InvalidOperationException($"There is no .drv file in {Folder}.");
         derivations = [.. files.Select(file => Derivation.Parse(file))];
@@ -31,7 +31,7 @@ public class DerivationBenchmarks
 
     /// <summary>The same for writing.</summary>
     [Benchmark(Description = "write a derivation")]
-    public byte[] Write() => derivations[next++ % derivations.Length].ToATerm();
+    public byte[] Write() => DerivationWriter.Write(derivations[next++ % derivations.Length]);
 
     private static Derivation Generate(int number) => new()
     {

@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Builders;
 
 /// <summary>What a builder says of itself when it is asked.</summary>
-public sealed record BuilderFacts
+internal sealed record BuilderFacts
 {
     /// <summary>The version of its Nix; null before Nix 2.7, which does not tell.</summary>
     public string? NixVersion { get; init; }

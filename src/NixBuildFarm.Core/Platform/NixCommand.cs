@@ -7,7 +7,7 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Platform;
 
 /// <summary>Runs one of Nix's own programs on this machine, without a shell.</summary>
-public static class NixCommand
+internal static class NixCommand
 {
     private const int LongestFailure = 1 << 20;
     private const string RemoteVariable = "NIX_REMOTE";

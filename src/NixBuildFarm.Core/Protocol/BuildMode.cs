@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Protocol;
 
 /// <summary>What to do about outputs that are valid already.</summary>
-public enum BuildMode
+internal enum BuildMode
 {
     /// <summary>Leave them.</summary>
     Normal = 0,

@@ -3,7 +3,7 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Protocol;
 
 /// <summary>How a build ended. [src/libstore/include/nix/store/build-result.hh of NixOS/nix]</summary>
-public enum BuildStatus
+internal enum BuildStatus
 {
     /// <summary>Built.</summary>
     Built = 0,
@@ -52,7 +52,7 @@ public enum BuildStatus
 }
 
 /// <summary>What a daemon says of one build.</summary>
-public sealed record BuildResult
+internal sealed record BuildResult
 {
     /// <summary>How it ended; a value that has no name here is a failure of a kind that only a newer Nix knows.</summary>
     public required BuildStatus Status { get; init; }
@@ -92,4 +92,4 @@ public sealed record BuildResult
 /// <summary>One of several results, with what it is about.</summary>
 /// <param name="Path">What was asked for.</param>
 /// <param name="Result">What became of it.</param>
-public sealed record KeyedBuildResult(DerivedPath Path, BuildResult Result);
+internal sealed record KeyedBuildResult(DerivedPath Path, BuildResult Result);

@@ -5,7 +5,7 @@ using NixBuildFarm.Store.Derivations;
 namespace NixBuildFarm.Protocol;
 
 // What brings paths into being. Cancelling ends the build.
-public sealed partial class DaemonConnection
+internal sealed partial class DaemonConnection
 {
     /// <summary>Fetches a path from a substituter unless it is valid.</summary>
     /// <exception cref="DaemonException">No substituter has it.</exception>

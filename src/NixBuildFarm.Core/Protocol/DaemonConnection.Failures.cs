@@ -5,7 +5,7 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Protocol;
 
 // Who may use the connection, what breaks it, and how that is said.
-public sealed partial class DaemonConnection
+internal sealed partial class DaemonConnection
 {
     /// <summary>Runs what needs the connection for itself, and breaks the connection where that leaves it in an unknown state.</summary>
     private async Task<TResult> ExclusiveAsync<TResult>(Func<CancellationToken, Task<TResult>> work, CancellationToken cancellation)

@@ -9,7 +9,7 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Protocol;
 
 // The handshake, and what to make of a peer that greets otherwise.
-public sealed partial class DaemonConnection
+internal sealed partial class DaemonConnection
 {
     // What is shown of a greeting that is not Nix's.
     private const int StrayLimit = 4 << 10;

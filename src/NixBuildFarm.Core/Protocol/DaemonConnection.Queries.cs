@@ -4,7 +4,7 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Protocol;
 
 // Questions to the store, and settings.
-public sealed partial class DaemonConnection
+internal sealed partial class DaemonConnection
 {
     /// <summary>Gives the daemon settings for the rest of this connection. Those that it has already are not sent again.</summary>
     public async Task SetOptionsAsync(DaemonOptions settings, CancellationToken cancellation)
@@ -14,10 +14,6 @@ public sealed partial class DaemonConnection
         given = settings;
     }
 
-    /// <summary>Whether a path is valid.</summary>
-    public Task<bool> IsValidPathAsync(StorePath path, CancellationToken cancellation) =>
-        RequestAsync(new IsValidPathRequest(path), sink: null, cancellation);
-
     /// <summary>Which of these paths are valid.</summary>
     /// <param name="paths">The paths to ask about.</param>
     /// <param name="substitute">Whether the daemon first fetches from its substituters what it can of them.</param>
@@ -25,11 +21,6 @@ public sealed partial class DaemonConnection
     public Task<IReadOnlySet<StorePath>> QueryValidPathsAsync(
         IReadOnlyCollection<StorePath> paths, bool substitute, CancellationToken cancellation) =>
         RequestAsync(new QueryValidPathsRequest(paths, substitute), sink: null, cancellation);
-
-    /// <summary>Which of these paths the daemon's substituters have.</summary>
-    public Task<IReadOnlySet<StorePath>> QuerySubstitutablePathsAsync(
-        IReadOnlyCollection<StorePath> paths, CancellationToken cancellation) =>
-        RequestAsync(new QuerySubstitutablePathsRequest(paths), sink: null, cancellation);
 
     /// <summary>What the store knows of a path; null where it is not valid.</summary>
     public Task<PathInfo?> QueryPathInfoAsync(StorePath path, CancellationToken cancellation) =>
@@ -41,28 +32,6 @@ public sealed partial class DaemonConnection
     {
         var infos = await PipelineAsync([.. paths.Distinct().Select(path => new QueryPathInfoRequest(path))], cancellation);
         return infos.OfType<PathInfo>().ToDictionary(info => info.Path);
-    }
-
-    /// <summary>
-    /// What the store knows of these paths and of all that they refer to, directly or not, in one round trip for each level of references.
-    /// Paths that are not valid are left out.
-    /// </summary>
-    /// <param name="roots">Where to begin.</param>
-    /// <param name="stopAt">Paths to leave out, together with what only they refer to; null: none.</param>
-    /// <param name="cancellation">Closes the connection.</param>
-    public async Task<IReadOnlyDictionary<StorePath, PathInfo>> QueryClosureAsync(
-        IReadOnlyCollection<StorePath> roots, IReadOnlySet<StorePath>? stopAt, CancellationToken cancellation)
-    {
-        var closure = new Dictionary<StorePath, PathInfo>();
-        var seen = new HashSet<StorePath>(stopAt ?? new HashSet<StorePath>());
-        var level = roots.Where(seen.Add).ToList();
-        while (level.Count > 0)
-        {
-            var infos = await QueryPathInfosAsync(level, cancellation);
-            foreach (var (path, info) in infos) closure.Add(path, info);
-            level = infos.Values.SelectMany(info => info.References).Where(seen.Add).ToList();
-        }
-        return closure;
     }
 
     /// <summary>What it would take to bring these into being.</summary>

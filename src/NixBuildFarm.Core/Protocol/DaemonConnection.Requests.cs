@@ -4,7 +4,7 @@ using NixBuildFarm.Protocol.Wire;
 namespace NixBuildFarm.Protocol;
 
 // The three shapes of a request: a single one, many in flight, many with bodies.
-public sealed partial class DaemonConnection
+internal sealed partial class DaemonConnection
 {
     // Requests are gathered to writes of about this many bytes.
     private const int SendSize = 32 << 10;

@@ -3,8 +3,8 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Protocol;
 
-// What stays, and what goes.
-public sealed partial class DaemonConnection
+// What is kept from being collected.
+internal sealed partial class DaemonConnection
 {
     /// <summary>
     /// Keeps these paths from being collected for as long as this connection lasts, in one round trip. The paths need not be valid yet, so
@@ -18,8 +18,4 @@ public sealed partial class DaemonConnection
     /// <param name="cancellation">Closes the connection.</param>
     public Task AddIndirectRootAsync(string link, CancellationToken cancellation) =>
         RequestAsync(new AddIndirectRootRequest(link), sink: null, cancellation);
-
-    /// <summary>Lists or deletes what no root refers to.</summary>
-    public Task<CollectedGarbage> CollectGarbageAsync(GarbageCollection collection, CancellationToken cancellation) =>
-        RequestAsync(new CollectGarbageRequest(collection), sink: null, cancellation);
 }

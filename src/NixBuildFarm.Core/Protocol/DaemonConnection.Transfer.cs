@@ -7,7 +7,7 @@ using NixBuildFarm.Store.Nar;
 namespace NixBuildFarm.Protocol;
 
 // NARs and logs: what is too large to be held in memory.
-public sealed partial class DaemonConnection
+internal sealed partial class DaemonConnection
 {
     // The text nix-archive-1 with its length and padding. No NAR ends less than a number after it.
     private const int NarMarkSize = 24;
@@ -66,15 +66,14 @@ public sealed partial class DaemonConnection
 
     /// <summary>Adds a path to the store.</summary>
     /// <param name="source">The path and its NAR, which is counted and hashed on its way.</param>
-    /// <param name="repair">Whether it replaces a path that is valid; needs trust.</param>
     /// <param name="dontCheckSignatures">Whether it needs no signature; without trust the daemon ignores this.</param>
     /// <param name="cancellation">Closes the connection.</param>
     /// <exception cref="DaemonException">The daemon refuses the path, e.g. for want of a signature.</exception>
     /// <exception cref="NarMismatchException">
     /// The NAR is not the one that was announced. The daemon does not see its end, and the connection is closed.
     /// </exception>
-    public Task AddToStoreNarAsync(NarSource source, bool repair, bool dontCheckSignatures, CancellationToken cancellation) =>
-        AddMultipleToStoreAsync([source], repair, _ => dontCheckSignatures, cancellation);
+    public Task AddToStoreNarAsync(NarSource source, bool dontCheckSignatures, CancellationToken cancellation) =>
+        AddMultipleToStoreAsync([source], _ => dontCheckSignatures, cancellation);
 
     /// <summary>Adds paths to the store, one NAR after the other without waiting between them, in bounded memory.</summary>
     /// <remarks>
@@ -82,7 +81,6 @@ public sealed partial class DaemonConnection
     /// and paths that are valid already do no harm, which the other operation takes for garbage before Nix 2.18 (NixOS/nix#6253).
     /// </remarks>
     /// <param name="sources">The paths and their NARs. A path must come after those that it refers to, unless the store has them.</param>
-    /// <param name="repair">Whether they replace paths that are valid; needs trust.</param>
     /// <param name="dontCheckSignatures">Whether a path needs no signature; without trust the daemon ignores this.</param>
     /// <param name="cancellation">Closes the connection.</param>
     /// <param name="added">Is called with each path as soon as the daemon says that it has it.</param>
@@ -92,12 +90,12 @@ public sealed partial class DaemonConnection
     /// those before it may have been added.
     /// </exception>
     public Task AddMultipleToStoreAsync(
-        IReadOnlyList<NarSource> sources, bool repair, Func<PathInfo, bool> dontCheckSignatures, CancellationToken cancellation, Action<PathInfo>? added = null)
+        IReadOnlyList<NarSource> sources, Func<PathInfo, bool> dontCheckSignatures, CancellationToken cancellation, Action<PathInfo>? added = null)
     {
         foreach (var source in sources) RequireSize(source);
         return SendBodiesAsync(
             [.. sources.Select(source => new RequestWithBody(
-                new AddToStoreNarRequest(source.Info, repair, dontCheckSignatures(source.Info)),
+                new AddToStoreNarRequest(source.Info, dontCheckSignatures(source.Info)),
                 (body, token) => WriteNarAsync(source, body, token)))],
             cancellation,
             accepted: index => added?.Invoke(sources[index].Info),

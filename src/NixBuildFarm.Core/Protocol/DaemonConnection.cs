@@ -13,7 +13,7 @@ namespace NixBuildFarm.Protocol;
 /// connection closes its stream and refuses every further request with a <see cref="BuilderException"/>.</para>
 /// <para>Sinks are called on the task that reads, one message at a time and in order; a slow sink slows the daemon down.</para>
 /// </remarks>
-public sealed partial class DaemonConnection : IAsyncDisposable
+internal sealed partial class DaemonConnection : IAsyncDisposable
 {
     private readonly Stream stream;
     private readonly DaemonConnectionOptions options;

@@ -3,7 +3,7 @@ using NixBuildFarm.Protocol.Wire;
 namespace NixBuildFarm.Protocol;
 
 /// <summary>What a connection to a daemon needs to know beside its stream.</summary>
-public sealed record DaemonConnectionOptions
+internal sealed record DaemonConnectionOptions
 {
     /// <summary>The builder's name, for messages.</summary>
     public required string Builder { get; init; }

@@ -8,7 +8,7 @@ namespace NixBuildFarm.Protocol;
 /// A daemon refused a request or failed at it, and said why. Unless <see cref="DaemonConnection.IsBroken"/> says otherwise, the
 /// connection can be used further.
 /// </summary>
-public sealed class DaemonException : NixBuildFarmException
+internal sealed class DaemonException : NixBuildFarmException
 {
     /// <summary>Makes an error of what a daemon said.</summary>
     /// <param name="builder">The builder whose daemon it is.</param>

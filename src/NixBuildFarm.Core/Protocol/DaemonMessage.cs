@@ -6,11 +6,11 @@ namespace NixBuildFarm.Protocol;
 /// Something that a daemon says while it works on a request. Its texts are as the daemon sent them: they may hold
 /// terminal control, which <see cref="TerminalText.Strip"/> takes out before they are shown.
 /// </summary>
-public abstract record DaemonMessage;
+internal abstract record DaemonMessage;
 
 /// <summary>A line of the daemon's own log, e.g. a warning.</summary>
 /// <param name="Text">The text, without the line end.</param>
-public sealed record DaemonLogLine(string Text) : DaemonMessage;
+internal sealed record DaemonLogLine(string Text) : DaemonMessage;
 
 /// <summary>The daemon began something.</summary>
 /// <param name="Id">What later messages call it.</param>
@@ -19,17 +19,17 @@ public sealed record DaemonLogLine(string Text) : DaemonMessage;
 /// <param name="Text">What Nix would show, e.g. <c>building '/nix/store/…'</c>; may be empty.</param>
 /// <param name="Fields">Details whose meaning depends on the type.</param>
 /// <param name="Parent">The activity that it is part of; 0: none.</param>
-public sealed record ActivityStarted(
+internal sealed record ActivityStarted(
     ulong Id, Verbosity Level, ActivityType Type, string Text, IReadOnlyList<ActivityField> Fields, ulong Parent) : DaemonMessage;
 
 /// <summary>The daemon ended something.</summary>
 /// <param name="Id">The activity that began it.</param>
-public sealed record ActivityStopped(ulong Id) : DaemonMessage;
+internal sealed record ActivityStopped(ulong Id) : DaemonMessage;
 
 /// <summary>One line that a build printed, or a piece of one, without its line end.</summary>
 /// <param name="Activity">The build.</param>
 /// <param name="Line">The line, whose bytes need not be UTF-8 (see <see cref="Store.NixText"/>).</param>
-public sealed record BuildLogLine(ulong Activity, string Line) : DaemonMessage
+internal sealed record BuildLogLine(ulong Activity, string Line) : DaemonMessage
 {
     /// <summary>Whether it goes on with the line of the message before: a line of many megabytes comes in pieces.</summary>
     public bool IsContinued { get; init; }
@@ -41,7 +41,7 @@ public sealed record BuildLogLine(ulong Activity, string Line) : DaemonMessage
 /// <summary>A build entered a phase.</summary>
 /// <param name="Activity">The build.</param>
 /// <param name="Phase">E.g. <c>unpackPhase</c>.</param>
-public sealed record BuildPhaseEntered(ulong Activity, string Phase) : DaemonMessage;
+internal sealed record BuildPhaseEntered(ulong Activity, string Phase) : DaemonMessage;
 
 /// <summary>How far an activity is; the unit depends on its type: bytes of a copy, jobs of a build.</summary>
 /// <param name="Activity">The activity.</param>
@@ -49,25 +49,25 @@ public sealed record BuildPhaseEntered(ulong Activity, string Phase) : DaemonMes
 /// <param name="Expected">In all; 0: unknown.</param>
 /// <param name="Running">Under way.</param>
 /// <param name="Failed">Failed so far.</param>
-public sealed record ActivityProgress(ulong Activity, ulong Done, ulong Expected, ulong Running, ulong Failed) : DaemonMessage;
+internal sealed record ActivityProgress(ulong Activity, ulong Done, ulong Expected, ulong Running, ulong Failed) : DaemonMessage;
 
 /// <summary>Any other news of an activity, also from a Nix that is newer than this code.</summary>
 /// <param name="Activity">The activity.</param>
 /// <param name="Type">What it is.</param>
 /// <param name="Fields">Details whose meaning depends on the type.</param>
-public sealed record ActivityResult(ulong Activity, ActivityResultType Type, IReadOnlyList<ActivityField> Fields) : DaemonMessage;
+internal sealed record ActivityResult(ulong Activity, ActivityResultType Type, IReadOnlyList<ActivityField> Fields) : DaemonMessage;
 
 /// <summary>One detail of an activity: a number or a text.</summary>
 /// <param name="Number">The number; 0 where it is a text.</param>
 /// <param name="Text">The text; null where it is a number.</param>
-public readonly record struct ActivityField(ulong Number, string? Text)
+internal readonly record struct ActivityField(ulong Number, string? Text)
 {
     /// <summary>The number or the text.</summary>
     public override string ToString() => Text ?? Number.ToString();
 }
 
 /// <summary>What a daemon can be doing. [src/libutil/include/nix/util/logging.hh of NixOS/nix]</summary>
-public enum ActivityType
+internal enum ActivityType
 {
     /// <summary>Unspecified.</summary>
     Unknown = 0,
@@ -110,7 +110,7 @@ public enum ActivityType
 }
 
 /// <summary>What news of an activity can be. [src/libutil/include/nix/util/logging.hh of NixOS/nix]</summary>
-public enum ActivityResultType
+internal enum ActivityResultType
 {
     /// <summary>A file was replaced by a link to an equal one.</summary>
     FileLinked = 100,

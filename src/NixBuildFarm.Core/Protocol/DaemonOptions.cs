@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Protocol;
 
 /// <summary>Settings that a client gives a daemon for the rest of the connection.</summary>
-public sealed record DaemonOptions
+internal sealed record DaemonOptions
 {
     /// <summary>Whether the folder of a failed build stays.</summary>
     public bool KeepFailed { get; init; }

@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Protocol;
 
 /// <summary>What a daemon says of the user whom it talks to.</summary>
-public enum DaemonTrust
+internal enum DaemonTrust
 {
     /// <summary>It does not say: Nix before 2.15, or a store that does not know.</summary>
     Unknown = 0,

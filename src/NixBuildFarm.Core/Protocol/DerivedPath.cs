@@ -7,7 +7,7 @@ namespace NixBuildFarm.Protocol;
 /// Something that a daemon can be asked to bring into being: a store path as it is, or outputs of a derivation. Written
 /// <c>/nix/store/x</c>, <c>/nix/store/x.drv!out,dev</c> or <c>/nix/store/x.drv!*</c>.
 /// </summary>
-public sealed class DerivedPath : IEquatable<DerivedPath>
+internal sealed class DerivedPath : IEquatable<DerivedPath>
 {
     private readonly string text;
 

@@ -8,7 +8,7 @@ namespace NixBuildFarm.Protocol;
 /// <param name="Unknown">Paths that nobody has and no derivation makes.</param>
 /// <param name="DownloadSize">Bytes to download, compressed.</param>
 /// <param name="NarSize">Bytes that they unpack to.</param>
-public sealed record MissingPaths(
+internal sealed record MissingPaths(
     IReadOnlySet<StorePath> WillBuild,
     IReadOnlySet<StorePath> WillSubstitute,
     IReadOnlySet<StorePath> Unknown,

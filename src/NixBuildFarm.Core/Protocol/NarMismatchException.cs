@@ -4,7 +4,7 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Protocol;
 
 /// <summary>A NAR is not the one that was announced.</summary>
-public sealed class NarMismatchException : NixBuildFarmException
+internal sealed class NarMismatchException : NixBuildFarmException
 {
     /// <summary>Makes an error.</summary>
     /// <param name="announced">What was announced.</param>

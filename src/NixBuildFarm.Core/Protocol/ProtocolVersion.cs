@@ -7,7 +7,7 @@ namespace NixBuildFarm.Protocol;
 /// <param name="Major">1 for every Nix there is.</param>
 /// <param name="Minor">Grows with each change of a message's layout.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct ProtocolVersion(byte Major, byte Minor) : IComparable<ProtocolVersion>
+internal readonly record struct ProtocolVersion(byte Major, byte Minor) : IComparable<ProtocolVersion>
 {
     /// <summary>The oldest version that is spoken here: Nix 2.4.</summary>
     public static readonly ProtocolVersion Oldest = new(1, 32);

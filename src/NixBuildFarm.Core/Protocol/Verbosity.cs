@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Protocol;
 
 /// <summary>Nix's levels of messages; a higher one includes all lower ones.</summary>
-public enum Verbosity
+internal enum Verbosity
 {
     /// <summary>Errors only.</summary>
     Error = 0,

@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>Whether a builder takes jobs.</summary>
-public enum BuilderStatus
+internal enum BuilderStatus
 {
     /// <summary>It takes jobs.</summary>
     Online,

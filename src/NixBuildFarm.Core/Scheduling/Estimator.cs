@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>What is known before a job runs, and what is learnt when it has.</summary>
-public interface IEstimator
+internal interface IEstimator
 {
     /// <summary>What to expect of a job.</summary>
     Estimate For(Job job);
@@ -19,7 +19,7 @@ public interface IEstimator
 /// does no harm; a spread that says how much they are worth; and for each builder and system a speed that is learnt from builds whose
 /// duration was known from elsewhere, so that emulation shows up as what it costs.
 /// </summary>
-public sealed class Estimator : IEstimator
+internal sealed class Estimator : IEstimator
 {
     /// <summary>How many builds of a package and system are remembered: what is older speaks of other versions and machines.</summary>
     private const int MaxSamples = 15;

@@ -28,9 +28,6 @@ public sealed class JobGraph
     /// <summary>How many jobs there are; their indexes are 0 to Count − 1.</summary>
     public int Count => jobs.Length;
 
-    /// <summary>How many dependencies there are in all.</summary>
-    public int EdgeCount => dependencies.Length;
-
     /// <summary>All jobs, each after the jobs it depends on.</summary>
     public ReadOnlySpan<int> TopologicalOrder => topologicalOrder;
 

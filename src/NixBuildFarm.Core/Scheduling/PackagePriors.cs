@@ -8,7 +8,7 @@ namespace NixBuildFarm.Scheduling;
 /// What can be guessed of a build that nobody has seen. The few hundred packages that take nearly all the time are in a table of measured
 /// facts (<c>package-priors.txt</c>, from the T2 SDE project); the rest is told by its kind.
 /// </summary>
-public static partial class PackagePriors
+internal static partial class PackagePriors
 {
     /// <summary>Seconds at speed 1.0 for 100 units of the table (binutils on four cores), and what configuring and unpacking adds.</summary>
     private const double SecondsPerUnit = 0.29, FixedSeconds = 2;

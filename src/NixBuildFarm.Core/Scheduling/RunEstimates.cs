@@ -3,7 +3,7 @@ namespace NixBuildFarm.Scheduling;
 /// <summary>
 /// Binds an estimator to one graph: the first estimates, and after each build the events that tell the scheduler what is now known better.
 /// </summary>
-public sealed class RunEstimates
+internal sealed class RunEstimates
 {
     /// <summary>Changes below this (in parts of the value) do not matter.</summary>
     private const double Worth = 0.05, WorthOfSpeed = 0.1;

@@ -31,7 +31,7 @@ public enum JobState : byte
 /// the events. After one or more events call <see cref="Decide"/> once; when <see cref="NextWakeup"/> is set, also at that time.
 /// Times are seconds since the run began. Not safe for several threads at once.
 /// </summary>
-public sealed class Scheduler
+internal sealed class Scheduler
 {
     /// <summary>Ranks that are recomputed in one decision; a change that reaches further is spread over several.</summary>
     private const int MaxRankUpdates = 5000;
@@ -125,11 +125,6 @@ public sealed class Scheduler
     /// small random factors on the weights).
     /// </summary>
     public double RankOf(int job) => rank[job];
-
-    /// <summary>The builders that a job runs on now: none, one, or two where it is hedged.</summary>
-    public IReadOnlyList<int> RunningOn(int job) => state.StateOf(job) != JobState.Running
-        ? []
-        : Enumerable.Range(0, state.Builders.Length).Where(b => state.Builders[b].IndexOf(job) >= 0).ToArray();
 
     /// <summary>
     /// Finished jobs whose outputs are, as far as was told, on this builder alone, and that are still needed: requested, or something depends

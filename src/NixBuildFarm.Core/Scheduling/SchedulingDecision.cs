@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>What the run shall do now.</summary>
-public abstract record SchedulingDecision
+internal abstract record SchedulingDecision
 {
     private SchedulingDecision()
     {

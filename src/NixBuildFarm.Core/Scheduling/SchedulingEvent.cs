@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>How a build has failed.</summary>
-public enum FailureKind
+internal enum FailureKind
 {
     /// <summary>The derivation does not build, here or elsewhere. What depends on it is abandoned.</summary>
     Permanent,
@@ -14,7 +14,7 @@ public enum FailureKind
 }
 
 /// <summary>What became of a job without a build of ours.</summary>
-public enum ExternalOutcome
+internal enum ExternalOutcome
 {
     /// <summary>Its outputs exist: valid already, substituted, or built by somebody else.</summary>
     Available,
@@ -25,7 +25,7 @@ public enum ExternalOutcome
 
 /// <summary>Something that has happened in the run. The scheduler knows nothing else of the world.</summary>
 /// <param name="At">When: seconds since the run began. Never before the event applied last.</param>
-public abstract record SchedulingEvent(double At)
+internal abstract record SchedulingEvent(double At)
 {
     /// <summary>The build itself has begun: its inputs are there.</summary>
     public sealed record JobStarted(double At, int Job, int Builder) : SchedulingEvent(At);

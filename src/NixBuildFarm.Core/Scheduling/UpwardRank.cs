@@ -4,7 +4,7 @@ namespace NixBuildFarm.Scheduling;
 /// The upward rank of each job: its own weight plus the largest rank of what waits for it, i.e. the least time that remains once it
 /// starts (Topcuoglu, Hariri, Wu: "Performance-effective and low-complexity task scheduling for heterogeneous computing", 2002).
 /// </summary>
-public sealed class UpwardRank
+internal sealed class UpwardRank
 {
     private readonly JobGraph graph;
     private readonly double[] weights;

@@ -10,7 +10,7 @@ namespace NixBuildFarm.Sessions;
 /// Asks a daemon what it is and whether it trusts us, by one build that cannot take place: it is for a system that does
 /// not exist. A daemon that trusts us answers that it is another system, and which one; one that does not refuses to listen.
 /// </summary>
-public static partial class BuilderProbe
+internal static partial class BuilderProbe
 {
     private const string ProbeSystem = "nixbuildfarm-probe";
     private const string ProbeHash = "00000000000000000000000000000000";

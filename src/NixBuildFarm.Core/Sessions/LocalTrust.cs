@@ -39,7 +39,6 @@ internal static class LocalTrust
                 {
                     await daemon.AddToStoreNarAsync(
                         new NarSource(info, (nar, stop) => builder.UseAsync(ChannelUse.Bulk, from => from.CopyNarToAsync(output, nar, stop), stop)),
-                        repair: false,
                         dontCheckSignatures: false,
                         cancellation);
                     return true;

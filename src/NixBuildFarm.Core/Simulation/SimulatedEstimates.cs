@@ -20,7 +20,7 @@ public enum EstimateKind
 }
 
 /// <summary>Makes the estimates of a simulation.</summary>
-public static class SimulatedEstimates
+internal static class SimulatedEstimates
 {
     /// <summary>How far a table of packages is off, as a deviation of the logarithm: it has a figure for each job, so none is as vague as a guess from attributes.</summary>
     private const double TableSpread = 0.4;

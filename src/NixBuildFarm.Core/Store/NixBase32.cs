@@ -6,7 +6,7 @@ namespace NixBuildFarm.Store;
 /// Nix's own base 32: digits and lower-case letters without e, o, u, t, the last bits first.
 /// </summary>
 /// <remarks>Encoding: Nix's <c>src/libutil/base-nix-32.cc</c>. The bytes are one number, the first byte its lowest.</remarks>
-public static class NixBase32
+internal static class NixBase32
 {
     private const string Digits = "0123456789abcdfghijklmnpqrsvwxyz";
     private const int BitsPerDigit = 5;

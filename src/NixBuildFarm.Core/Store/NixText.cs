@@ -8,7 +8,7 @@ namespace NixBuildFarm.Store;
 /// Nix's strings are bytes, mostly UTF-8. Here they are strings that lose nothing: a byte that is no part of valid UTF-8 becomes
 /// the lone surrogate U+DC80 to U+DCFF that ends in it (as Python's PEP 383 does), which no valid UTF-8 yields.
 /// </summary>
-public static class NixText
+internal static class NixText
 {
     private const char FirstSurrogate = '\uD800';
     private const char LastSurrogate = '\uDFFF';

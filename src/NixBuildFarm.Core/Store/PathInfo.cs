@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Store;
 
 /// <summary>What a store knows of one valid path.</summary>
-public sealed record PathInfo
+internal sealed record PathInfo
 {
     /// <summary>The path itself.</summary>
     public required StorePath Path { get; init; }

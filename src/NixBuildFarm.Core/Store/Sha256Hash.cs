@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Store;
 
 /// <summary>A SHA-256 digest of 32 bytes, such as the hash of a NAR.</summary>
-public readonly struct Sha256Hash : IEquatable<Sha256Hash>
+internal readonly struct Sha256Hash : IEquatable<Sha256Hash>
 {
     /// <summary>Bytes of a digest.</summary>
     public const int Length = 32;
@@ -55,9 +55,6 @@ public readonly struct Sha256Hash : IEquatable<Sha256Hash>
 
     /// <summary>52 digits of Nix's base 32, as store paths and the serve protocol have them.</summary>
     public string ToBase32() => NixBase32.Encode(Bytes);
-
-    /// <summary>The form of W3C's Subresource Integrity: <c>sha256-</c> and base 64.</summary>
-    public string ToSri() => $"{Algorithm}-{Convert.ToBase64String(Bytes)}";
 
     /// <inheritdoc/>
     public bool Equals(Sha256Hash other) => Bytes.SequenceEqual(other.Bytes);

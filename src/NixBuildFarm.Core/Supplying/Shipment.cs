@@ -44,7 +44,7 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
         using var taking = DaemonSilence.Watch(daemon, BuilderSession.WorkLimit, transfer.Time, cancellation);
         try
         {
-            await daemon.AddMultipleToStoreAsync([.. parcels.Select(Source)], repair: false, MayGoUnchecked, taking.Token, Arrived);
+            await daemon.AddMultipleToStoreAsync([.. parcels.Select(Source)], MayGoUnchecked, taking.Token, Arrived);
         }
         catch (OperationCanceledException) when (taking.HasRunOut && !cancellation.IsCancellationRequested)
         {

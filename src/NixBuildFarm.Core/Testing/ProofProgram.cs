@@ -7,7 +7,7 @@ namespace NixBuildFarm.Testing;
 /// names. That it has run proves that a machine runs programs of that processor, itself or by emulation, which no script of the
 /// machine's own shell could; how long it took says how fast.
 /// </summary>
-public static class ProofProgram
+internal static class ProofProgram
 {
     /// <summary>Rounds of two instructions: about a tenth of a second on a usual processor, a multiple of that by emulation.</summary>
     private const uint Rounds = 0x1000_0000;

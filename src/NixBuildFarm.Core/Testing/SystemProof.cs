@@ -112,7 +112,7 @@ internal static class SystemProof
             ChannelUse.Build,
             async daemon =>
             {
-                await daemon.AddToStoreNarAsync(new(info, (stream, token) => stream.WriteAsync(bytes, token).AsTask()), repair: false, dontCheckSignatures: true, cancellation);
+                await daemon.AddToStoreNarAsync(new(info, (stream, token) => stream.WriteAsync(bytes, token).AsTask()), dontCheckSignatures: true, cancellation);
                 return true;
             },
             cancellation);

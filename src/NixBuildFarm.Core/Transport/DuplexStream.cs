@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Transport;
 
 /// <summary>Two one-way streams as one: reads from the first, writes to the second.</summary>
-public sealed class DuplexStream(Stream input, Stream output) : Stream
+internal sealed class DuplexStream(Stream input, Stream output) : Stream
 {
     /// <inheritdoc/>
     public override bool CanRead => true;

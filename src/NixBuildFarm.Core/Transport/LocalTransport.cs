@@ -11,7 +11,7 @@ namespace NixBuildFarm.Transport;
 /// Reaches this machine's own store: over the daemon's socket where a daemon runs, else by a <c>nix-daemon --stdio</c>
 /// of our own, which works for whoever owns the store.
 /// </summary>
-public sealed class LocalTransport : IBuilderTransport
+internal sealed class LocalTransport : IBuilderTransport
 {
     private const int ConnectAttempts = 20;
     private static readonly TimeSpan ConnectPause = TimeSpan.FromMilliseconds(20);

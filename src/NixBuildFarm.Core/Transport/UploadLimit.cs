@@ -10,7 +10,7 @@ namespace NixBuildFarm.Transport;
 /// <param name="inner">Reaches the builder.</param>
 /// <param name="bytesPerSecond">The pace, 1 or more.</param>
 /// <param name="time">The clock.</param>
-public sealed class UploadLimit(IBuilderTransport inner, long bytesPerSecond, TimeProvider time) : IBuilderTransport
+internal sealed class UploadLimit(IBuilderTransport inner, long bytesPerSecond, TimeProvider time) : IBuilderTransport
 {
     private readonly Pace pace = new(bytesPerSecond, burst: TimeSpan.Zero, time);
 

@@ -51,7 +51,7 @@ internal sealed record BuildInvocation
     public async Task PlanAsync(CommandOutput output, CancellationToken cancellation)
     {
         var request = await MakeRequest(output, cancellation);
-        using var history = KnownHistory.Open();
+        using var history = ReadOnlyHistory.Open();
         foreach (var step in await new BuildPlanner(request, Transports, history.Store, new PipelineObserver(output)).PlanAsync(cancellation)) output.Object(step);
     }
 }

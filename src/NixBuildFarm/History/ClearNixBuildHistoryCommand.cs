@@ -51,7 +51,7 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
         IReadOnlyList<RunSummary> forgotten = [];
         Await((output, _) =>
         {
-            using var history = KnownHistory.Open();
+            using var history = ReadOnlyHistory.Open();
             var chosen = history.Choose(runs, new() { Before = Before }, output);
             forgotten = [.. chosen.Where(run => run.State != RunState.Running)];
             foreach (var run in chosen.Except(forgotten)) output.Warning($"The run {run.Id} goes on, and is not forgotten.");
@@ -75,7 +75,7 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
 
     private void Forget(IReadOnlyList<RunSummary> forgotten, CancellationToken cancellation)
     {
-        using var history = KnownHistory.Open();
+        using var history = ReadOnlyHistory.Open();
         var archive = new LogArchive(history.Store, LogArchive.DefaultFolder);
         try
         {

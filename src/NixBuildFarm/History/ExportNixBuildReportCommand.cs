@@ -71,7 +71,7 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
                 throw new NixBuildFarmException("SeveralRuns", $"One file takes the report of one run, and these are {runs.Count}: {string.Join(", ", runs.Take(3))}…", "Choose one of them: Get-NixBuild -Last 1.");
             }
             if (NoClobber && File.Exists(file)) throw new NixBuildFarmException("FileExists", $"{file} is there already.", "Name another file, or leave -NoClobber out.");
-            using var history = KnownHistory.Open();
+            using var history = ReadOnlyHistory.Open();
             Write(file, runs.Count == 1 ? history.Run(runs[0]) : history.LatestRun(NixBuildStatus.Built, NixBuildStatus.Failed, NixBuildStatus.TimedOut));
             if (PassThru) output.Object(new FileInfo(file));
             return Task.CompletedTask;

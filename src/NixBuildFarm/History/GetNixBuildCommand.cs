@@ -65,7 +65,7 @@ public sealed class GetNixBuildCommand : AsyncCommand
         if (MyInvocation.ExpectingInput && runs.Count == 0) return;
         Await((output, cancellation) =>
         {
-            using var history = KnownHistory.Open();
+            using var history = ReadOnlyHistory.Open();
             var filter = new RunFilter { State = State, Builder = Builder, After = After, Before = Before, Name = Name, Newest = Last };
             foreach (var run in history.Choose(runs, filter, output))
             {

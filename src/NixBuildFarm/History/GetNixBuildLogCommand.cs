@@ -67,7 +67,7 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
     protected override void EndProcessing() => Await(async (output, cancellation) =>
     {
         LogFile[] logs;
-        using (var history = KnownHistory.Open()) logs = [.. Find(new LogArchive(history.Store, LogArchive.DefaultFolder), output).DistinctBy(log => log.Path)];
+        using (var history = ReadOnlyHistory.Open()) logs = [.. Find(new LogArchive(history.Store, LogArchive.DefaultFolder), output).DistinctBy(log => log.Path)];
         if (Wait && logs.Length > 1)
         {
             var names = string.Join(", ", logs.Take(NamesInError).Select(log => log.Name));

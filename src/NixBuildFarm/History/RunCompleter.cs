@@ -17,7 +17,7 @@ public sealed class RunCompleter : IArgumentCompleter
     {
         try
         {
-            using var history = KnownHistory.Open();
+            using var history = ReadOnlyHistory.Open();
             return [.. Completion.Of(wordToComplete, history.Store.Runs(new() { Newest = Offered }).Select(run => (run.Id, ToolTip(run))))];
         }
         catch (NixBuildFarmException)

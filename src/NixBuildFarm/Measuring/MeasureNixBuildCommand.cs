@@ -133,7 +133,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
 
     private void MeasureRuns(string? scheduleFile) => Await(async (output, cancellation) =>
     {
-        using var history = KnownHistory.Open();
+        using var history = ReadOnlyHistory.Open();
         foreach (var run in runs.Count > 0 ? runs.Select(history.Run) : [history.LatestRun(NixBuildStatus.Built)])
         {
             var replay = RunReplay.Of(run);
@@ -143,7 +143,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
                 continue;
             }
             if (replay.NotBuilt > 0) output.Warning($"{replay.NotBuilt} derivations of the run {run.Id} were not built, and are left out.");
-            var farm = await ImaginedFarm.FromAsync(replay.Scenario.Farm, Builder, AddBuilder, WithoutBuilder, output, cancellation);
+            var farm = await HypotheticalFarm.FromAsync(replay.Scenario.Farm, Builder, AddBuilder, WithoutBuilder, output, cancellation);
             await MeasureAsync(With(replay.Scenario) with { Farm = farm }, replay, scheduleFile, output, cancellation);
         }
     });

@@ -32,7 +32,7 @@ public sealed class GetNixBuilderPolicyCommand : AsyncCommand
         if (names.Count == 0 && MyInvocation.ExpectingInput) return;
         Await((output, _) =>
         {
-            foreach (var policy in SetPolicies.Of(Scope, names)) output.Object(policy);
+            foreach (var policy in PolicyQuery.Of(Scope, names)) output.Object(policy);
             return Task.CompletedTask;
         });
     }

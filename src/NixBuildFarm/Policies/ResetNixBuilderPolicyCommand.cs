@@ -59,5 +59,5 @@ public sealed class ResetNixBuilderPolicyCommand : AsyncCommand
     }
 
     private IEnumerable<NixBuilderPolicy> Chosen() =>
-        SetPolicies.Of(Scope, names).Where(p => names.Count > 0 || All || p.Name is null);
+        PolicyQuery.Of(Scope, names).Where(p => names.Count > 0 || All || p.Name is null);
 }

@@ -54,7 +54,7 @@ public sealed class TestNixBuilderPolicyCommand : DerivationCommand
             : await ConfiguredBuilders.ReadAsync(output, cancellation);
         if (builders.Count == 0) return;
         var store = new StoreFolder();
-        using var history = KnownHistory.Open();
+        using var history = ReadOnlyHistory.Open();
         var tester = new PolicyTester(builders, history.Store, new PipelineObserver(output));
         foreach (var requested in (await resolve(null, output, cancellation)).DistinctBy(r => r.Derivation))
         {

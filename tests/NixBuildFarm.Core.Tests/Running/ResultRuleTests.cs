@@ -124,9 +124,9 @@ public sealed class ResultRuleTests : IDisposable
     }
 
     [Theory]
-    [InlineData(DaemonTrust.Trusted)]
-    [InlineData(DaemonTrust.NotTrusted)]
-    public async Task An_ordinary_output_is_not_content_addressed(DaemonTrust trust)
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_ordinary_output_is_not_content_addressed(bool isTrusted)
     {
         farm[Evil].Builds(
             build =>
@@ -136,7 +136,7 @@ public sealed class ResultRuleTests : IDisposable
                 build.Store.Add(info with { Path = path, ContentAddress = $"fixed:r:sha256:{info.NarHash.ToBase32()}" }, nar);
                 return Task.FromResult(new BuildResult { Status = BuildStatus.Built });
             },
-            trust);
+            isTrusted ? DaemonTrust.Trusted : DaemonTrust.NotTrusted);
 
         await AssertBuiltElsewhereAsync(farm.Derivation("mine"), "is content-addressed, which it is not");
     }

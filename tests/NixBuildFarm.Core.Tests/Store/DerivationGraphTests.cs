@@ -41,17 +41,6 @@ public class DerivationGraphTests
         });
 
     [Fact]
-    public async Task Dependents_are_inputs_seen_from_the_other_end() =>
-        await AnyInputs.SampleAsync(async inputs =>
-        {
-            var graph = await Load(inputs, inputs.Length - 1);
-
-            Assert.All(graph.Nodes, node => Assert.Equal(
-                graph.Nodes.Where(other => other.Inputs.Any(input => input.Index == node.Index)).Select(other => other.Index),
-                node.Dependents));
-        });
-
-    [Fact]
     public async Task The_order_does_not_depend_on_which_file_is_read_first() =>
         await Gen.Select(AnyInputs, Gen.Int).SampleAsync(async (inputs, seed) =>
         {

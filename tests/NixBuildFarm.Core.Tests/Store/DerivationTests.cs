@@ -17,7 +17,7 @@ public class DerivationTests
     {
         var aterm = SampleDerivations.All.Single(sample => sample.ToString() == name).ATerm;
 
-        Assert.Equal(aterm, Derivation.Parse(aterm).ToATerm());
+        Assert.Equal(aterm, DerivationWriter.Write(Derivation.Parse(aterm)));
     }
 
     [Fact]
@@ -107,9 +107,9 @@ public class DerivationTests
     public void Any_derivation_comes_back_from_its_ATerm() =>
         Generate.Derivation.Sample(derivation =>
         {
-            var read = Derivation.Parse(derivation.ToATerm());
+            var read = Derivation.Parse(DerivationWriter.Write(derivation));
 
-            Assert.Equal(derivation.ToATerm(), read.ToATerm());
+            Assert.Equal(DerivationWriter.Write(derivation), DerivationWriter.Write(read));
             Assert.Equal(derivation.Outputs.OrderBy(output => output.Key, NixText.Order), read.Outputs);
             Assert.Equal(derivation.InputDerivations.Keys.Order(), read.InputDerivations.Keys);
             Assert.All(derivation.InputDerivations, input => Assert.Equal(input.Value.Order(NixText.Order), read.InputDerivations[input.Key]));
@@ -121,7 +121,7 @@ public class DerivationTests
 
     [Fact]
     public void A_file_that_is_cut_off_is_refused_where_it_ends() =>
-        Gen.Select(Generate.Derivation.Select(derivation => derivation.ToATerm()), Gen.Double[0, 0.999]).Sample((aterm, share) =>
+        Gen.Select(Generate.Derivation.Select(derivation => DerivationWriter.Write(derivation)), Gen.Double[0, 0.999]).Sample((aterm, share) =>
         {
             var length = (int)(aterm.Length * share);
             var error = Assert.Throws<FormatException>(() => Derivation.Parse(aterm.AsSpan(0, length)));
@@ -130,12 +130,12 @@ public class DerivationTests
 
     [Fact]
     public void A_changed_byte_is_refused_or_is_part_of_what_is_written_again() =>
-        Gen.Select(Generate.Derivation.Select(derivation => derivation.ToATerm()), Gen.Int[0, int.MaxValue], Gen.Byte).Sample((aterm, where, value) =>
+        Gen.Select(Generate.Derivation.Select(derivation => DerivationWriter.Write(derivation)), Gen.Int[0, int.MaxValue], Gen.Byte).Sample((aterm, where, value) =>
         {
             aterm[where % aterm.Length] = value;
             try
             {
-                Assert.Equal(aterm, Derivation.Parse(aterm).ToATerm());
+                Assert.Equal(aterm, DerivationWriter.Write(Derivation.Parse(aterm)));
             }
             catch (FormatException error)
             {
@@ -192,14 +192,14 @@ public class DerivationTests
     [InlineData("{\"pname\":\"\\ud800\"}", "not valid JSON")]
     public void Structured_attributes_that_are_no_JSON_object_are_refused(string json, string reason)
     {
-        var aterm = WithEnvironment(new() { ["__json"] = json }).ToATerm();
+        var aterm = DerivationWriter.Write(WithEnvironment(new() { ["__json"] = json }));
 
         Assert.Contains(reason, Assert.Throws<FormatException>(() => Derivation.Parse(aterm)).Message);
     }
 
     [Fact]
     public void Structured_attributes_that_are_not_UTF8_are_refused() =>
-        Assert.Throws<FormatException>(() => Derivation.Parse(WithEnvironment(new() { ["__json"] = "{\"pname\":\"caf\uDCE9\"}" }).ToATerm()));
+        Assert.Throws<FormatException>(() => Derivation.Parse(DerivationWriter.Write(WithEnvironment(new() { ["__json"] = "{\"pname\":\"caf\uDCE9\"}" }))));
 
     [Fact]
     public void Structured_attributes_of_other_types_than_expected_do_no_harm()

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using CsCheck;
-using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Nar;
 
@@ -85,106 +84,6 @@ public class NarReaderTests
         await cancellation.CancelAsync();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => copy);
-    }
-
-    [Fact]
-    public async Task An_extracted_NAR_archives_to_the_same_bytes() =>
-        await NarTree.Portable.SampleAsync(
-            async tree =>
-            {
-                using var folder = new TemporaryFolder();
-                var nar = tree.Encode();
-                using var archived = new MemoryStream();
-
-                var read = await NarReader.ExtractAsync(new MemoryStream(nar), folder["tree"], Cancellation);
-                var written = await NarWriter.WriteAsync(folder["tree"], archived, Cancellation);
-
-                Assert.Equal(nar, archived.ToArray());
-                Assert.Equal(read, written);
-            },
-            iter: 50);
-
-    [Fact]
-    public async Task Extraction_stops_after_the_NAR()
-    {
-        using var folder = new TemporaryFolder();
-        var nar = new NarTree.File("hello"u8.ToArray()).Encode();
-        var source = new MemoryStream([.. nar, 1, 2, 3]);
-
-        await NarReader.ExtractAsync(source, folder["file"], Cancellation);
-
-        Assert.Equal(nar.Length, source.Position);
-        Assert.Equal("hello", await File.ReadAllTextAsync(folder["file"], Cancellation));
-    }
-
-    [Theory]
-    [InlineData("file")]
-    [InlineData("folder")]
-    [InlineData("link to a folder")]
-    [InlineData("dangling link")]
-    public async Task Nothing_that_exists_is_written_to_or_through(string existing)
-    {
-        using var folder = new TemporaryFolder();
-        var target = folder["target"];
-        var outside = Directory.CreateDirectory(folder["outside"]).FullName;
-        switch (existing)
-        {
-            case "file": await File.WriteAllTextAsync(target, "precious", Cancellation); break;
-            case "folder": Directory.CreateDirectory(target); break;
-            case "link to a folder": Directory.CreateSymbolicLink(target, outside); break;
-            default: File.CreateSymbolicLink(target, folder["outside/new"]); break;
-        }
-
-        foreach (var tree in new NarTree[] { new NarTree.File([]), new NarTree.Link("x"), new NarTree.Folder(("evil", new NarTree.File([]))) })
-        {
-            var error = await Assert.ThrowsAsync<IOException>(() => NarReader.ExtractAsync(new MemoryStream(tree.Encode()), target, Cancellation));
-            Assert.Contains("exists already", error.Message);
-        }
-
-        Assert.Empty(Directory.GetFileSystemEntries(outside));
-        Assert.Equal([outside, target], Directory.GetFileSystemEntries(folder).Order());
-        if (existing == "file") Assert.Equal("precious", await File.ReadAllTextAsync(target, Cancellation));
-    }
-
-    [Fact]
-    public async Task A_link_is_made_as_it_is_and_never_followed()
-    {
-        using var folder = new TemporaryFolder();
-        var outside = Directory.CreateDirectory(folder["outside"]).FullName;
-        var tree = new NarTree.Folder(("absolute", new NarTree.Link(outside)), ("relative", new NarTree.Link("../outside")));
-
-        await NarReader.ExtractAsync(new MemoryStream(tree.Encode()), folder["tree"], Cancellation);
-
-        Assert.Equal(outside, new FileInfo(folder["tree/absolute"]).LinkTarget);
-        Assert.Equal("../outside", new FileInfo(folder["tree/relative"]).LinkTarget);
-    }
-
-    [Fact]
-    public async Task A_failed_extraction_leaves_nothing_behind()
-    {
-        using var folder = new TemporaryFolder();
-        var outside = Directory.CreateDirectory(folder["outside"]).FullName;
-        await File.WriteAllTextAsync(folder["outside/precious"], "", Cancellation);
-        var nar = new NarTree.Folder(("a", new NarTree.Link(outside)), ("b", new NarTree.File([1, 2, 3], IsExecutable: true)), ("c", new NarTree.Folder())).Encode();
-
-        for (var length = 0; length < nar.Length; length += 8)
-        {
-            await Assert.ThrowsAsync<NarException>(() => NarReader.ExtractAsync(new MemoryStream(nar, 0, length), folder["tree"], Cancellation));
-            Assert.Equal([outside], Directory.GetFileSystemEntries(folder));
-        }
-        Assert.True(File.Exists(folder["outside/precious"]));
-    }
-
-    [Fact]
-    public async Task A_name_that_NET_cannot_create_is_refused_and_nothing_is_left_behind()
-    {
-        using var folder = new TemporaryFolder();
-        var nar = new NarTree.Folder(("caf\u00E9", new NarTree.File([]))).Encode();
-
-        var error = await Assert.ThrowsAsync<NixBuildFarmException>(() => NarReader.ExtractAsync(new MemoryStream(nar), folder["tree"], Cancellation));
-
-        Assert.Equal("NameNotUtf8", error.Id);
-        Assert.Empty(Directory.GetFileSystemEntries(folder));
     }
 
     /// <summary>Gives at most so many bytes a read, and counts the reads.</summary>

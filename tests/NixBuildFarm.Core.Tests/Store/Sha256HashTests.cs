@@ -18,7 +18,6 @@ public class Sha256HashTests
     {
         Assert.Equal(Hex, Hello.ToHex());
         Assert.Equal(Base32, Hello.ToBase32());
-        Assert.Equal("sha256-" + Base64, Hello.ToSri());
         Assert.Equal("sha256:" + Hex, Hello.ToString());
     }
 
@@ -35,7 +34,6 @@ public class Sha256HashTests
         {
             Assert.Equal(hash, Sha256Hash.ParseHex(hash.ToHex()));
             Assert.Equal(hash, Sha256Hash.Parse(hash.ToString()));
-            Assert.Equal(hash, Sha256Hash.Parse(hash.ToSri()));
             Assert.Equal(hash, Sha256Hash.Parse("sha256:" + hash.ToBase32()));
         });
 

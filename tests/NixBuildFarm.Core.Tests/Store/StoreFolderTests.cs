@@ -18,7 +18,7 @@ public class StoreFolderTests
 
         var derivation = await new StoreFolder(folder).ReadAsync(Library, Cancellation);
 
-        Assert.Equal(SampleDerivations.Library.ATerm, derivation.ToATerm());
+        Assert.Equal(SampleDerivations.Library.ATerm, DerivationWriter.Write(derivation));
     }
 
     [Fact]

@@ -4,7 +4,7 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Protocol.Messages;
 
 /// <summary>Adds a path to the store; its NAR follows in frames.</summary>
-internal sealed record AddToStoreNarRequest(PathInfo Info, bool Repair, bool DontCheckSignatures) : IRequest<Done>
+internal sealed record AddToStoreNarRequest(PathInfo Info, bool DontCheckSignatures) : IRequest<Done>
 {
     public WorkerOperation Operation => WorkerOperation.AddToStoreNar;
 
@@ -12,7 +12,7 @@ internal sealed record AddToStoreNarRequest(PathInfo Info, bool Repair, bool Don
     {
         writer.WriteStorePath(Info.Path);
         PathInfoLayout.Write(writer, Info with { Ultimate = false }); // The store has not built it itself.
-        writer.WriteBool(Repair);
+        writer.WriteBool(false); // Whether it replaces a path that is valid.
         writer.WriteBool(DontCheckSignatures);
     }
 

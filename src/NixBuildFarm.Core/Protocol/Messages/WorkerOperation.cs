@@ -3,16 +3,13 @@ namespace NixBuildFarm.Protocol.Messages;
 /// <summary>The numbers of the requests that this client makes.</summary>
 internal enum WorkerOperation : ulong
 {
-    IsValidPath = 1,
     BuildPaths = 9,
     EnsurePath = 10,
     AddTempRoot = 11,
     AddIndirectRoot = 12,
     SetOptions = 19,
-    CollectGarbage = 20,
     QueryPathInfo = 26,
     QueryValidPaths = 31,
-    QuerySubstitutablePaths = 32,
     BuildDerivation = 36,
     NarFromPath = 38,
     AddToStoreNar = 39,

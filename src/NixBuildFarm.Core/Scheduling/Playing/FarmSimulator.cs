@@ -5,7 +5,7 @@ namespace NixBuildFarm.Scheduling.Playing;
 /// seconds ÷ speed in one slot. A remote job needs its inputs there: what the machine lacks comes from whoever has it, one transfer at a
 /// time for each machine and direction, outside of the slots; outputs then go home to the local machine in the background.
 /// </summary>
-public sealed class FarmSimulator
+internal sealed class FarmSimulator
 {
     private readonly Scheduler scheduler;
     private readonly IReadOnlyList<double> seconds;

@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Scheduling.Playing;
 
 /// <summary>What else happens in a simulated run.</summary>
-public sealed record SimulationOptions
+internal sealed record SimulationOptions
 {
     /// <summary>Builders that are lost, drained, changed or join, each at its time.</summary>
     public IReadOnlyList<SchedulingEvent> Disturbances { get; init; } = [];

@@ -3,7 +3,7 @@ namespace NixBuildFarm.Store.Derivations;
 /// <summary>
 /// A derivation as a builder gets it: its inputs are store paths that are there, rather than derivations that would have to be built.
 /// </summary>
-public sealed record BasicDerivation
+internal sealed record BasicDerivation
 {
     /// <summary>The outputs by name, sorted as Nix sorts them.</summary>
     public required IReadOnlyDictionary<string, DerivationOutput> Outputs { get; init; }

@@ -64,7 +64,7 @@ public sealed class Derivation
 
     private DerivationAttributes Attributes => attributes ??= DerivationAttributes.Read(Environment);
 
-    /// <summary>Reads the content of a <c>.drv</c> file. Accepts what Nix writes, so that <see cref="ToATerm"/> gives the same bytes.</summary>
+    /// <summary>Reads the content of a <c>.drv</c> file. Accepts what Nix writes, so that <see cref="DerivationWriter"/> gives the same bytes.</summary>
     /// <exception cref="FormatException">It is none; the message names the offset and what was expected there.</exception>
     public static Derivation Parse(ReadOnlySpan<byte> aterm)
     {
@@ -73,7 +73,4 @@ public sealed class Derivation
         if (DerivationAttributes.IsStructured(derivation.Environment)) _ = derivation.Attributes; // may be malformed
         return derivation;
     }
-
-    /// <summary>The content of the <c>.drv</c> file, with everything sorted as Nix sorts it.</summary>
-    public byte[] ToATerm() => DerivationWriter.Write(this);
 }

@@ -5,7 +5,7 @@ namespace NixBuildFarm.Store.Derivations;
 /// <summary>
 /// All that some derivations need to be built, in an order in which it could be: inputs first. The same roots give the same order.
 /// </summary>
-public sealed class DerivationGraph
+internal sealed class DerivationGraph
 {
     private const int ParallelReads = 16;
 
@@ -111,11 +111,7 @@ public sealed class DerivationGraph
             var derivation = closure[path];
             var inputs = derivation.InputDerivations.OrderBy(input => input.Key).Select(input => new DerivationInput(placed[input.Key], input.Value)).ToArray();
             var node = new DerivationNode(nodes.Count, path, derivation, inputs);
-            foreach (var input in inputs)
-            {
-                RequireOutputs(node, nodes[input.Index], input.Outputs);
-                nodes[input.Index].AddDependent(node.Index);
-            }
+            foreach (var input in inputs) RequireOutputs(node, nodes[input.Index], input.Outputs);
             placed.Add(path, node.Index);
             nodes.Add(node);
         }

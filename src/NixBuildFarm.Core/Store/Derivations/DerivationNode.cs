@@ -1,10 +1,8 @@
 namespace NixBuildFarm.Store.Derivations;
 
 /// <summary>A derivation in a <see cref="DerivationGraph"/>.</summary>
-public sealed class DerivationNode
+internal sealed class DerivationNode
 {
-    private readonly List<int> dependents = [];
-
     internal DerivationNode(int index, StorePath path, Derivation derivation, IReadOnlyList<DerivationInput> inputs)
     {
         Index = index;
@@ -28,9 +26,6 @@ public sealed class DerivationNode
     /// <summary>The derivations it needs, sorted by path. Each has a lower index.</summary>
     public IReadOnlyList<DerivationInput> Inputs { get; }
 
-    /// <summary>The indexes of the derivations that need it, ascending.</summary>
-    public IReadOnlyList<int> Dependents => dependents;
-
     /// <inheritdoc/>
     public override string ToString() => $"{Index}: {Name}";
 
@@ -41,11 +36,9 @@ public sealed class DerivationNode
     internal static string NameOf(StorePath derivation, string output) => output == "out" ? NameOf(derivation) : $"{NameOf(derivation)}-{output}";
 
     private static string NameOf(StorePath derivation) => derivation.Name[..^".drv".Length];
-
-    internal void AddDependent(int index) => dependents.Add(index);
 }
 
 /// <summary>What a derivation needs of another.</summary>
 /// <param name="Index">The index of the other.</param>
 /// <param name="Outputs">The names of its outputs that are used.</param>
-public readonly record struct DerivationInput(int Index, IReadOnlyList<string> Outputs);
+internal readonly record struct DerivationInput(int Index, IReadOnlyList<string> Outputs);

@@ -3,7 +3,7 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Store.Nar;
 
 /// <summary>Bytes that are not a well-formed NAR, or only the beginning of one.</summary>
-public sealed class NarException : NixBuildFarmException
+internal sealed class NarException : NixBuildFarmException
 {
     /// <summary>The id of a NAR that breaks the format.</summary>
     public const string Malformed = "NarMalformed";

@@ -10,7 +10,7 @@ namespace NixBuildFarm.Store.Nar;
 /// Format: Dolstra, “The Purely Functional Software Deployment Model”, 2006, figure 5.2, as Nix's
 /// <c>src/libutil/archive.cc</c> has it today. A string is a length of 8 bytes, the bytes, and zeros up to a multiple of 8.
 /// </remarks>
-public sealed class NarParser
+internal sealed class NarParser
 {
     /// <summary>The longest name of a directory entry, in bytes: Linux's NAME_MAX.</summary>
     public const int MaxNameLength = 255;

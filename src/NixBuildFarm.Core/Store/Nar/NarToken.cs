@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Store.Nar;
 
 /// <summary>What a <see cref="NarParser"/> has found. Each node ends with <see cref="End"/>; children come between.</summary>
-public enum NarToken
+internal enum NarToken
 {
     /// <summary>All data is consumed, or the NAR is complete.</summary>
     None,

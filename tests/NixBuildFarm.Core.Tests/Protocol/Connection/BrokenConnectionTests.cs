@@ -209,7 +209,7 @@ public class BrokenConnectionTests
     [Fact]
     public async Task Closing_ends_a_request_that_is_under_way()
     {
-        var daemon = new FakeDaemon { Faults = new() { SilentAt = WorkerOperation.IsValidPath } };
+        var daemon = new FakeDaemon { Faults = new() { SilentAt = WorkerOperation.QueryValidPaths } };
         var connection = await daemon.OpenAsync();
         var asking = connection.IsValidPathAsync(Path, Cancellation);
 

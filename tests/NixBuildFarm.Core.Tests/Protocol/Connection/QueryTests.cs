@@ -1,5 +1,4 @@
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Core.Tests.Protocol.Connection;
@@ -38,7 +37,6 @@ public class QueryTests
         Store.Substitutable[info.Path] = (info, nar);
         await using var connection = await daemon.OpenAsync();
 
-        Assert.Equal([info.Path], await connection.QuerySubstitutablePathsAsync([info.Path, FakeStore.PathOf("c")], Cancellation));
         Assert.Empty(await connection.QueryValidPathsAsync([info.Path], substitute: false, Cancellation));
         Assert.Equal([info.Path], await connection.QueryValidPathsAsync([info.Path], substitute: true, Cancellation));
     }
@@ -95,36 +93,6 @@ public class QueryTests
     }
 
     [Fact]
-    public async Task A_closure_is_asked_for_level_by_level()
-    {
-        var libc = Store.AddFile("libc");
-        var zlib = Store.AddFile("zlib", "", libc);
-        var ssl = Store.AddFile("ssl", "", zlib, libc);
-        var self = FakeStore.PathOf("curl");
-        Store.AddFile("curl", "", ssl, zlib, self, FakeStore.PathOf("absent"));
-        Store.AddFile("unrelated");
-        await using var connection = await daemon.OpenAsync();
-
-        var closure = await connection.QueryClosureAsync([self], stopAt: null, Cancellation);
-
-        Assert.Equal(new HashSet<StorePath> { self, ssl, zlib, libc }, closure.Keys.ToHashSet());
-        Assert.Equal(5, daemon.Requests.Count(r => r == WorkerOperation.QueryPathInfo));
-    }
-
-    [Fact]
-    public async Task A_closure_stops_where_it_is_told_to()
-    {
-        var libc = Store.AddFile("libc");
-        var zlib = Store.AddFile("zlib", "", libc);
-        var curl = Store.AddFile("curl", "", zlib);
-        await using var connection = await daemon.OpenAsync();
-
-        var closure = await connection.QueryClosureAsync([curl], new HashSet<StorePath> { zlib }, Cancellation);
-
-        Assert.Equal([curl], closure.Keys);
-    }
-
-    [Fact]
     public async Task Missing_paths_are_told_apart_by_how_they_can_be_had()
     {
         var (info, nar) = FakeStore.FileOf("b", [1]);
@@ -178,23 +146,6 @@ public class QueryTests
 
         Assert.Equal(paths, Store.TempRoots);
         Assert.Equal(["/home/me/result"], Store.IndirectRoots);
-    }
-
-    [Fact]
-    public async Task Garbage_is_collected_and_counted()
-    {
-        var (a, b) = (Store.AddFile("a"), Store.AddFile("b"));
-        var size = Store.Find(a)!.NarSize;
-        await using var connection = await daemon.OpenAsync();
-        await connection.AddTempRootsAsync([b], Cancellation);
-
-        var dead = await connection.CollectGarbageAsync(new() { Action = GarbageCollectionAction.ReturnDead }, Cancellation);
-        var collected = await connection.CollectGarbageAsync(new() { Action = GarbageCollectionAction.DeleteDead }, Cancellation);
-
-        Assert.Equal([a.ToString()], dead.Paths);
-        Assert.Equal(size, collected.BytesFreed);
-        Assert.False(Store.IsValid(a));
-        Assert.True(Store.IsValid(b));
     }
 
     [Fact]

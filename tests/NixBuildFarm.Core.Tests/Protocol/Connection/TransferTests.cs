@@ -126,7 +126,7 @@ public class TransferTests
         var (info, nar) = FakeStore.FileOf("new", new byte[size]);
         await using var connection = await new FakeDaemon { Store = store, Capacity = 4096 }.OpenAsync();
 
-        await connection.AddToStoreNarAsync(Source(info, nar), repair: false, dontCheckSignatures: true, Cancellation);
+        await connection.AddToStoreNarAsync(Source(info, nar), dontCheckSignatures: true, Cancellation);
 
         Assert.Equal(nar, store.FindNar(info.Path));
         Assert.Equal(info.NarHash, (await connection.QueryPathInfoAsync(info.Path, Cancellation))!.NarHash);
@@ -140,7 +140,7 @@ public class TransferTests
         var daemon = new FakeDaemon { Store = store, Capacity = 4096, Faults = new() { HoldRepliesUntil = sources.Count } };
         await using var connection = await daemon.OpenAsync();
 
-        await connection.AddMultipleToStoreAsync([.. sources.Select(s => Source(s.Info, s.Nar))], repair: false, dontCheckSignatures: _ => true, Cancellation);
+        await connection.AddMultipleToStoreAsync([.. sources.Select(s => Source(s.Info, s.Nar))], dontCheckSignatures: _ => true, Cancellation);
 
         Assert.All(sources, source => Assert.Equal(source.Nar, store.FindNar(source.Info.Path)));
         Assert.Equal(sources[^1].Info.References, store.Find(sources[^1].Info.Path)!.References);
@@ -151,7 +151,7 @@ public class TransferTests
     {
         await using var connection = await new FakeDaemon { Store = store }.OpenAsync();
 
-        await connection.AddMultipleToStoreAsync([], repair: false, dontCheckSignatures: _ => true, Cancellation);
+        await connection.AddMultipleToStoreAsync([], dontCheckSignatures: _ => true, Cancellation);
 
         Assert.False(connection.IsBroken);
     }
@@ -164,7 +164,7 @@ public class TransferTests
         var daemon = new FakeDaemon { Store = store, Capacity = 1024, Faults = new() { LogLinesPerFrame = 200 } };
         await using var connection = await daemon.OpenAsync(new() { Builder = "ruby", Sink = _ => lines++ });
 
-        await connection.AddToStoreNarAsync(Source(info, nar), repair: false, dontCheckSignatures: true, Cancellation);
+        await connection.AddToStoreNarAsync(Source(info, nar), dontCheckSignatures: true, Cancellation);
 
         Assert.Equal(0, lines % 200);
         Assert.InRange(lines, 200 * (nar.Length / 65_536), 200 * (nar.Length / 65_536 + 2));
@@ -180,7 +180,7 @@ public class TransferTests
 
         for (var i = 0; i < 20; i++)
         {
-            var e = await Assert.ThrowsAsync<DaemonException>(() => connection.AddToStoreNarAsync(Source(info, nar), false, true, Cancellation));
+            var e = await Assert.ThrowsAsync<DaemonException>(() => connection.AddToStoreNarAsync(Source(info, nar), true, Cancellation));
             Assert.Contains("no space left", e.Text);
             Assert.False(connection.IsBroken);
             Assert.False(await connection.IsValidPathAsync(info.Path, Cancellation));
@@ -194,7 +194,7 @@ public class TransferTests
         await using var connection = await new FakeDaemon { Store = store }.OpenAsync();
 
         var e = await Assert.ThrowsAsync<DaemonException>(
-            () => connection.AddMultipleToStoreAsync([Source(first), Source(refused), Source(last)], false, _ => true, Cancellation));
+            () => connection.AddMultipleToStoreAsync([Source(first), Source(refused), Source(last)], _ => true, Cancellation));
 
         Assert.Contains("absent' is not valid", e.Message);
         Assert.False(connection.IsBroken);
@@ -209,7 +209,7 @@ public class TransferTests
         var (a, b) = (FakeStore.FileOf("a", [1]), FakeStore.FileOf("b", [2]));
         await using var connection = await new FakeDaemon { Store = store }.OpenAsync();
 
-        await connection.AddMultipleToStoreAsync([Source(a), Source(a), Source(b)], false, _ => true, Cancellation);
+        await connection.AddMultipleToStoreAsync([Source(a), Source(a), Source(b)], _ => true, Cancellation);
 
         Assert.True(store.IsValid(a.Info.Path) && store.IsValid(b.Info.Path));
     }
@@ -225,7 +225,7 @@ public class TransferTests
         await using var connection = await daemon.OpenAsync();
 
         var e = await Assert.ThrowsAsync<DaemonException>(
-            () => connection.AddToStoreNarAsync(new(info with { NarSize = WireLimits.Nar }, WriteEndlesslyAsync), false, true, Cancellation));
+            () => connection.AddToStoreNarAsync(new(info with { NarSize = WireLimits.Nar }, WriteEndlesslyAsync), true, Cancellation));
 
         Assert.Contains("no space left", e.Text);
         Assert.True(connection.IsBroken);
@@ -240,7 +240,7 @@ public class TransferTests
         var daemon = new FakeDaemon { Store = store, Faults = new() { Body = BodyFault.ErrorInTheMiddle } };
         await using var connection = await daemon.OpenAsync();
 
-        await Assert.ThrowsAsync<DaemonException>(() => connection.AddToStoreNarAsync(new(info with { NarSize = WireLimits.Nar }, WriteAndWaitAsync), false, true, Cancellation));
+        await Assert.ThrowsAsync<DaemonException>(() => connection.AddToStoreNarAsync(new(info with { NarSize = WireLimits.Nar }, WriteAndWaitAsync), true, Cancellation));
 
         static async Task WriteAndWaitAsync(Stream nar, CancellationToken token)
         {
@@ -256,7 +256,7 @@ public class TransferTests
         await using var connection = await new FakeDaemon { Store = store, Faults = new() { Body = BodyFault.Close } }.OpenAsync();
 
         var e = await Assert.ThrowsAsync<BuilderException>(
-            () => connection.AddToStoreNarAsync(new(info with { NarSize = WireLimits.Nar }, WriteEndlesslyAsync), false, true, Cancellation));
+            () => connection.AddToStoreNarAsync(new(info with { NarSize = WireLimits.Nar }, WriteEndlesslyAsync), true, Cancellation));
 
         Assert.Equal(BuilderFailure.ConnectionLost, e.Failure);
         Assert.True(connection.IsBroken);
@@ -280,9 +280,9 @@ public class TransferTests
         await using var alone = await daemon.OpenAsync();
         await using var several = await daemon.OpenAsync();
 
-        var e = await Assert.ThrowsAsync<NarMismatchException>(() => alone.AddToStoreNarAsync(Source(info, damage(nar)), false, true, Cancellation));
+        var e = await Assert.ThrowsAsync<NarMismatchException>(() => alone.AddToStoreNarAsync(Source(info, damage(nar)), true, Cancellation));
         await Assert.ThrowsAsync<NarMismatchException>(
-            () => several.AddMultipleToStoreAsync([Source(good, goodNar), Source(info, damage(nar))], false, _ => true, Cancellation));
+            () => several.AddMultipleToStoreAsync([Source(good, goodNar), Source(info, damage(nar))], _ => true, Cancellation));
 
         Assert.Equal("NarMismatch", e.Id);
         Assert.Contains($"{info.Path} {problem}", e.Message);
@@ -299,7 +299,7 @@ public class TransferTests
         await using var connection = await daemon.OpenAsync();
 
         await Assert.ThrowsAsync<FileNotFoundException>(
-            () => connection.AddToStoreNarAsync(new(info, (_, _) => throw new FileNotFoundException()), false, true, Cancellation));
+            () => connection.AddToStoreNarAsync(new(info, (_, _) => throw new FileNotFoundException()), true, Cancellation));
 
         Assert.True(connection.IsBroken);
         await daemon.AllClosedAsync();
@@ -314,7 +314,7 @@ public class TransferTests
         await using var from = await new FakeDaemon { Store = store, Capacity = 4096 }.OpenAsync();
         await using var to = await new FakeDaemon { Store = other, Capacity = 4096 }.OpenAsync();
 
-        await to.AddToStoreNarAsync(new(store.Find(path)!, (nar, token) => from.CopyNarToAsync(path, nar, token)), false, true, Cancellation);
+        await to.AddToStoreNarAsync(new(store.Find(path)!, (nar, token) => from.CopyNarToAsync(path, nar, token)), true, Cancellation);
 
         Assert.Equal(store.FindNar(path), other.FindNar(path));
         Assert.False(from.IsBroken || to.IsBroken);
@@ -328,7 +328,7 @@ public class TransferTests
         await using var to = await new FakeDaemon { Store = new() }.OpenAsync(new() { Builder = "to" });
 
         var e = await Assert.ThrowsAsync<DaemonException>(
-            () => to.AddToStoreNarAsync(new(info, (nar, token) => from.CopyNarToAsync(info.Path, nar, token)), false, true, Cancellation));
+            () => to.AddToStoreNarAsync(new(info, (nar, token) => from.CopyNarToAsync(info.Path, nar, token)), true, Cancellation));
 
         Assert.Equal("from", e.Builder);
         Assert.True(to.IsBroken); // Its body has no end.
@@ -340,7 +340,7 @@ public class TransferTests
         var (info, nar) = FakeStore.FileOf("new", [1]);
         await using var connection = await new FakeDaemon { Store = store }.OpenAsync();
 
-        await Assert.ThrowsAsync<NarMismatchException>(() => connection.AddToStoreNarAsync(Source(info with { NarSize = 0 }, nar), false, true, Cancellation));
+        await Assert.ThrowsAsync<NarMismatchException>(() => connection.AddToStoreNarAsync(Source(info with { NarSize = 0 }, nar), true, Cancellation));
 
         Assert.False(connection.IsBroken);
     }

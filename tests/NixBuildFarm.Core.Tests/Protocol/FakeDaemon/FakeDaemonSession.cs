@@ -90,10 +90,6 @@ internal sealed class FakeDaemonSession
     {
         switch (operation)
         {
-            case WorkerOperation.IsValidPath:
-                var asked = await reader.ReadStorePathAsync(gone);
-                if (Begin(operation)) writer.WriteBool(Store.IsValid(asked));
-                break;
             case WorkerOperation.EnsurePath:
                 var ensured = await reader.ReadStorePathAsync(gone);
                 if (!Store.Substitute(ensured)) Fail($"path '{ensured}' does not exist and cannot be created");
@@ -111,9 +107,6 @@ internal sealed class FakeDaemonSession
                 daemon.AllOptions.Enqueue(await ReadOptionsAsync());
                 Begin(operation);
                 break;
-            case WorkerOperation.CollectGarbage:
-                await CollectGarbageAsync();
-                break;
             case WorkerOperation.QueryPathInfo:
                 var info = Store.Find(await reader.ReadStorePathAsync(gone));
                 if (!Begin(operation)) break;
@@ -124,10 +117,6 @@ internal sealed class FakeDaemonSession
                 var paths = await reader.ReadStorePathsAsync(gone);
                 if (await reader.ReadBoolAsync(gone)) foreach (var path in paths) Store.Substitute(path);
                 if (Begin(operation)) writer.WriteStorePaths([.. paths.Where(Store.IsValid)]);
-                break;
-            case WorkerOperation.QuerySubstitutablePaths:
-                var wanted = await reader.ReadStorePathsAsync(gone);
-                if (Begin(operation)) writer.WriteStorePaths([.. wanted.Where(Store.Substitutable.ContainsKey)]);
                 break;
             case WorkerOperation.QueryMissing:
                 await QueryMissingAsync();
@@ -210,24 +199,6 @@ internal sealed class FakeDaemonSession
             UseSubstitutes = fields[11] != 0,
             Overrides = overrides,
         };
-    }
-
-    private async Task CollectGarbageAsync()
-    {
-        var action = (GarbageCollectionAction)await reader.ReadUInt64Async(gone);
-        var paths = await reader.ReadStorePathsAsync(gone);
-        for (var i = 0; i < 5; i++) await reader.ReadUInt64Async(gone);
-        if (!Begin(WorkerOperation.CollectGarbage)) return;
-        var dead = (paths.Count > 0 ? paths : [.. Store.ValidPaths]).Except(Store.TempRoots).Where(Store.IsValid).ToList();
-        var freed = 0L;
-        if (action is GarbageCollectionAction.DeleteDead or GarbageCollectionAction.DeleteSpecific)
-        {
-            freed = dead.Sum(path => Store.Find(path)!.NarSize);
-            dead.ForEach(Store.Remove);
-        }
-        writer.WriteStorePaths(dead);
-        writer.WriteInt64(freed);
-        writer.WriteUInt64(0);
     }
 
     private async Task QueryMissingAsync()

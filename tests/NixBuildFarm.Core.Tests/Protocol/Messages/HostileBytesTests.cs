@@ -19,12 +19,10 @@ public class HostileBytesTests
         async (reader, token) => await PathInfoLayout.ReadAsync(reader, Path, token),
         async (reader, token) => await BuildResultLayout.ReadAsync(reader, new(1, 32), token),
         async (reader, token) => await BuildResultLayout.ReadAsync(reader, new(1, 38), token),
-        Reply(new IsValidPathRequest(Path)),
         Reply(new QueryPathInfoRequest(Path)),
         Reply(new QueryValidPathsRequest([Path], false)),
         Reply(new QueryMissingRequest([])),
         Reply(new QueryDerivationOutputMapRequest(Path)),
-        Reply(new CollectGarbageRequest(new() { Action = GarbageCollectionAction.ReturnDead })),
         Reply(new BuildPathsWithResultsRequest([], BuildMode.Normal)),
     ];
 

@@ -36,16 +36,6 @@ public class RequestTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task IsValidPath()
-    {
-        var request = new IsValidPathRequest(PathA);
-
-        Expect(request, 1, A);
-        Assert.True(await ReplyAsync(request, 1));
-        Assert.False(await ReplyAsync(request, 0));
-    }
-
-    [Fact]
     public async Task EnsurePath()
     {
         Expect(new EnsurePathRequest(PathA), 10, A);
@@ -94,21 +84,6 @@ public class RequestTests
         Expect(request, 19, 1, 0, 1, 4, 3, 60, 1, 7, 0, 0, 8, 0, 2, "builders", "", "timeout", "60");
         await ReplyAsync(request);
     }
-
-    [Fact]
-    public async Task CollectGarbage()
-    {
-        var request = new CollectGarbageRequest(new() { Action = GarbageCollectionAction.DeleteSpecific, Paths = [PathA], MaxFreed = 10 });
-
-        Expect(request, 20, 3, new[] { A }, 0, 10, 0, 0, 0);
-        var collected = await ReplyAsync(request, new[] { A, "/nix/store/.links" }, 4096, 0);
-        Assert.Equal([A, "/nix/store/.links"], collected.Paths);
-        Assert.Equal(4096, collected.BytesFreed);
-    }
-
-    [Fact]
-    public void CollectGarbage_without_a_limit_sends_the_largest_number() =>
-        Expect(new CollectGarbageRequest(new() { Action = GarbageCollectionAction.DeleteDead }), 20, 2, 0, 0, ulong.MaxValue, 0, 0, 0);
 
     [Fact]
     public async Task QueryPathInfo()
@@ -180,15 +155,6 @@ public class RequestTests
     }
 
     [Fact]
-    public async Task QuerySubstitutablePaths()
-    {
-        var request = new QuerySubstitutablePathsRequest([PathA, PathB]);
-
-        Expect(request, 32, (object)new[] { A, B });
-        Assert.Empty(await ReplyAsync(request, 0));
-    }
-
-    [Fact]
     public async Task QueryMissing()
     {
         var request = new QueryMissingRequest(
@@ -223,16 +189,16 @@ public class RequestTests
     [Fact]
     public void AddToStoreNar_of_a_path_that_the_store_has_not_built_itself()
     {
-        var request = new AddToStoreNarRequest(Info, Repair: true, DontCheckSignatures: false);
+        var request = new AddToStoreNarRequest(Info, DontCheckSignatures: false);
 
         Assert.Equal(39UL, (ulong)request.Operation);
-        Assert.Equal(ProtocolBytes.Concat(ProtocolBytes.Of(A), InfoBytesOf(ultimate: 0), ProtocolBytes.Of(1, 0)), Written(request));
+        Assert.Equal(ProtocolBytes.Concat(ProtocolBytes.Of(A), InfoBytesOf(ultimate: 0), ProtocolBytes.Of(0, 0)), Written(request));
     }
 
     [Fact]
     public void AddToStoreNar_of_a_path_of_which_little_is_known() =>
         Expect(
-            new AddToStoreNarRequest(new() { Path = PathA, NarHash = Info.NarHash, NarSize = 96 }, Repair: false, DontCheckSignatures: true),
+            new AddToStoreNarRequest(new() { Path = PathA, NarHash = Info.NarHash, NarSize = 96 }, DontCheckSignatures: true),
             39, A, "", Hash, 0, 0, 96, 0, 0, "", 0, 1);
 
     [Fact]

@@ -5,7 +5,7 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Policies;
 
 /// <summary>The policies that were set, for every cmdlet that needs them.</summary>
-internal static class SetPolicies
+internal static class PolicyQuery
 {
     /// <summary>The policies of one scope or (null) of both, of the builders named or (none) of all, and then the farm-wide one too.</summary>
     /// <exception cref="NixBuildFarmException">The user's policies cannot be read.</exception>

@@ -11,7 +11,7 @@ using NixBuildFarm.Work;
 namespace NixBuildFarm.Measuring;
 
 /// <summary>The farm of a run as it was, or as it might be.</summary>
-internal static class ImaginedFarm
+internal static class HypotheticalFarm
 {
     private static readonly string[] Keys = ["Name", "Systems", "MaxJobs", "SpeedFactor", "Cores", "SupportedFeatures", "MandatoryFeatures"];
 

@@ -3,17 +3,17 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.History;
 
 /// <summary>The history for cmdlets that only look: where there is none yet, none is made.</summary>
-internal sealed class KnownHistory : IDisposable
+internal sealed class ReadOnlyHistory : IDisposable
 {
     private readonly SqliteHistory? file;
 
-    private KnownHistory(SqliteHistory? file) => this.file = file;
+    private ReadOnlyHistory(SqliteHistory? file) => this.file = file;
 
     /// <summary>What is known.</summary>
     public IRunHistory Store => file is null ? NoHistory.Instance : file;
 
     /// <summary>Opens the user's history, if there is one.</summary>
-    public static KnownHistory Open() => new(File.Exists(SqliteHistory.DefaultFile) ? new SqliteHistory(SqliteHistory.DefaultFile) : null);
+    public static ReadOnlyHistory Open() => new(File.Exists(SqliteHistory.DefaultFile) ? new SqliteHistory(SqliteHistory.DefaultFile) : null);
 
     /// <summary>A run by its id, or by the beginning of it.</summary>
     /// <exception cref="NixBuildFarmException">There is none, or several begin so; or the history cannot be read.</exception>

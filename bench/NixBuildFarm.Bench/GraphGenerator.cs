@@ -1,14 +1,14 @@
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Playing;
 
-namespace NixBuildFarm.Simulation;
+namespace NixBuildFarm.Bench;
 
 /// <summary>
 /// Makes graphs of nixpkgs's shape for those who have no real one: a bootstrap chain that everything waits for, then packages in layers,
 /// each with its downloads and, now and then, a small local helper; durations lognormal with a heavy tail (μ 2.5, σ 1.8 in units of
 /// 1/100 binutils, as fitted to the build times of T2 SDE). The same seed gives the same graph everywhere.
 /// </summary>
-public static class GraphGenerator
+internal static class GraphGenerator
 {
     private const int BootstrapLength = 30;
 
