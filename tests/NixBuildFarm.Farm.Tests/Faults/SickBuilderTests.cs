@@ -12,9 +12,11 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task A_store_that_is_full_takes_no_inputs()
     {
-        run.Session.Write("big", """rec { big = package "big" "head -c 100000000 /dev/zero > $out" [ ]; top = package "top" "head -c 5 $inputs > $out" [ big ]; }""");
+        run.Session.Write("big", $$"""
+            rec { big = package "big" "head -c 100000000 /dev/zero > $out" [ ]; top = package "top" "for i in $inputs; do head -c 5 $i > $out; done" [ big {{FaultyRun.OnOpal}} ]; }
+            """);
         run.Session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path big.nix -Attribute big").Succeeded();
-        await using var opal = await farm.AddAsync("opal", "--size", "64m", "--speed", "50");
+        await using var opal = await run.AddOpalAsync("--size", "64m");
 
         var build = run.Session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path big.nix -Attribute top").Succeeded();
 
