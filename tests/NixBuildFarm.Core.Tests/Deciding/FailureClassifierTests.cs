@@ -7,32 +7,32 @@ namespace NixBuildFarm.Core.Tests.Deciding;
 public class FailureClassifierTests
 {
     [Theory]
-    [InlineData(BuildStatus.PermanentFailure)]
-    [InlineData(BuildStatus.InputRejected)]
-    [InlineData(BuildStatus.OutputRejected)]
-    [InlineData(BuildStatus.CachedFailure)]
-    [InlineData(BuildStatus.TimedOut)]
-    [InlineData(BuildStatus.DependencyFailed)]
-    [InlineData(BuildStatus.LogLimitExceeded)]
-    [InlineData(BuildStatus.NotDeterministic)]
-    [InlineData(BuildStatus.NoSubstituters)]
-    [InlineData((BuildStatus)99)]
-    public void A_failure_of_the_derivation_is_permanent(BuildStatus status) =>
-        Assert.Equal(FailureKind.Permanent, FailureClassifier.KindOf(new() { Status = status }));
+    [InlineData((int)BuildStatus.PermanentFailure)]
+    [InlineData((int)BuildStatus.InputRejected)]
+    [InlineData((int)BuildStatus.OutputRejected)]
+    [InlineData((int)BuildStatus.CachedFailure)]
+    [InlineData((int)BuildStatus.TimedOut)]
+    [InlineData((int)BuildStatus.DependencyFailed)]
+    [InlineData((int)BuildStatus.LogLimitExceeded)]
+    [InlineData((int)BuildStatus.NotDeterministic)]
+    [InlineData((int)BuildStatus.NoSubstituters)]
+    [InlineData(99)]
+    public void A_failure_of_the_derivation_is_permanent(int status) =>
+        Assert.Equal(FailureKind.Permanent, FailureClassifier.KindOf(new() { Status = (BuildStatus)status }));
 
     [Theory]
-    [InlineData(BuildStatus.TransientFailure)]
-    [InlineData(BuildStatus.MiscFailure)]
-    public void A_failure_of_the_builder_is_retried_elsewhere(BuildStatus status) =>
-        Assert.Equal(FailureKind.RetryElsewhere, FailureClassifier.KindOf(new() { Status = status }));
+    [InlineData((int)BuildStatus.TransientFailure)]
+    [InlineData((int)BuildStatus.MiscFailure)]
+    public void A_failure_of_the_builder_is_retried_elsewhere(int status) =>
+        Assert.Equal(FailureKind.RetryElsewhere, FailureClassifier.KindOf(new() { Status = (BuildStatus)status }));
 
     [Theory]
-    [InlineData(BuildStatus.PermanentFailure, "builder for 'x.drv' failed due to signal 9 (Killed)", true)]
-    [InlineData(BuildStatus.PermanentFailure, "builder for 'x.drv' failed due to signal 11 (Segmentation fault)", false)]
-    [InlineData(BuildStatus.PermanentFailure, "builder for 'x.drv' failed with exit code 1", false)]
-    [InlineData(BuildStatus.TimedOut, "killed by signal 9", false)]
-    public void Only_a_permanent_failure_by_signal_9_counts_as_killed(BuildStatus status, string message, bool isKilled) =>
-        Assert.Equal(isKilled, FailureClassifier.WasKilled(new() { Status = status, ErrorMessage = message }));
+    [InlineData((int)BuildStatus.PermanentFailure, "builder for 'x.drv' failed due to signal 9 (Killed)", true)]
+    [InlineData((int)BuildStatus.PermanentFailure, "builder for 'x.drv' failed due to signal 11 (Segmentation fault)", false)]
+    [InlineData((int)BuildStatus.PermanentFailure, "builder for 'x.drv' failed with exit code 1", false)]
+    [InlineData((int)BuildStatus.TimedOut, "killed by signal 9", false)]
+    public void Only_a_permanent_failure_by_signal_9_counts_as_killed(int status, string message, bool isKilled) =>
+        Assert.Equal(isKilled, FailureClassifier.WasKilled(new() { Status = (BuildStatus)status, ErrorMessage = message }));
 
     [Fact]
     public void The_explanation_names_the_memory_where_it_is_known()
