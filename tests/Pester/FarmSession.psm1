@@ -86,11 +86,8 @@ function Wait-Until {
     }
 }
 
-# A name that no derivation has had.
-function New-DerivationName([string] $Prefix = 'case') {
-    $script:count++
-    "$Prefix-$PID-$script:count"
-}
+# A name that nothing else has, in whatever file of tests.
+function New-DerivationName([string] $Prefix = 'case') { "$Prefix-$([guid]::NewGuid().ToString('n').Substring(0, 12))" }
 
 # Writes a Nix file of derivations that nobody has built, and gives its path; each of -Package is a name and the command that builds it.
 function New-NixFile {

@@ -1,3 +1,4 @@
+using System.Text;
 using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Builds;
@@ -148,19 +149,16 @@ public sealed class LyingBuilderTests(TestFarm farm) : IAsyncLifetime
     private async Task RealiseAsync(string name, string path)
     {
         Assert.StartsWith("sha256:", name);
-        var script = session.Run($$"""
-            $start = [Diagnostics.ProcessStartInfo]::new('ssh', 'root@opal nix-daemon --stdio')
-            $start.RedirectStandardInput = $start.RedirectStandardOutput = $true
-            $process = [Diagnostics.Process]::Start($start)
-            $none = [Threading.CancellationToken]::None
-            $stream = [NixBuildFarm.Transport.DuplexStream]::new($process.StandardOutput.BaseStream, $process.StandardInput.BaseStream)
-            $daemon = [NixBuildFarm.Protocol.DaemonConnection]::OpenAsync($stream, [NixBuildFarm.Protocol.DaemonConnectionOptions] @{ Builder = 'opal' }, $none).GetAwaiter().GetResult()
-            $realisation = [NixBuildFarm.Protocol.Realisation]::new('{{name}}', [NixBuildFarm.Store.StorePath]::Parse('{{path}}'))
-            $daemon.RegisterRealisationsAsync([NixBuildFarm.Protocol.Realisation[]] @($realisation), $none).GetAwaiter().GetResult()
-            $daemon.DisposeAsync().AsTask().Wait()
-            $process.WaitForExit()
-            """);
-        Assert.Equal("", script.Errors);
+        // The worker protocol at version 1.30, where a realisation is two strings, the path without its folder: greeting, then RegisterDrvOutput.
+        const ulong Greeting = 0x6e697863, Version = 0x11e, RegisterDrvOutput = 42;
+        var said = Octal([.. Word(Greeting), .. Word(Version), .. Word(0), .. Word(0), .. Word(RegisterDrvOutput), .. Word(name), .. Word(Path.GetFileName(path))]);
+        await evil.ExecAsync("bash", "-c", "printf \"$1\" | nix-daemon --stdio > /dev/null", "-", said);
         await evil.ExecAsync("nix-store", "--check-validity", path);
     }
+
+    private static byte[] Word(ulong number) => BitConverter.GetBytes(number);
+
+    private static byte[] Word(string text) => [.. Word((ulong)text.Length), .. Encoding.ASCII.GetBytes(text), .. new byte[-text.Length & 7]];
+
+    private static string Octal(byte[] bytes) => string.Concat(bytes.Select(value => $"\\{Convert.ToString(value, 8).PadLeft(3, '0')}"));
 }
