@@ -2,7 +2,6 @@
 Set-StrictMode -Version 3
 
 $module = '/opt/NixBuildFarm/NixBuildFarm.psd1'
-$count = 0
 
 # A pwsh that runs, and what it writes.
 class Session {
@@ -35,6 +34,8 @@ function Start-Pwsh {
     $start = [Diagnostics.ProcessStartInfo]::new($program, [string[]] $arguments)
     $start.RedirectStandardOutput = $start.RedirectStandardError = $start.RedirectStandardInput = $true
     $start.Environment['NO_COLOR'] = '1'
+    # What an earlier session has learnt of a builder, such as its quarantine, is not what a test is about.
+    $start.Environment['XDG_STATE_HOME'] = "$([IO.Path]::GetTempPath())$(New-DerivationName state)"
     foreach ($name in $Environment.Keys) { $start.Environment[$name] = $Environment[$name] }
     $session = [Session]::new()
     $session.Process = [Diagnostics.Process]::Start($start)
