@@ -153,12 +153,21 @@ public sealed class KeptConnectionTests : IDisposable
     public async Task A_program_that_does_not_end_is_not_kept()
     {
         await using var server = await SshServer.StartAsync();
-        var builder = server.Builder("trap '' HUP PIPE; while true; do sleep 1; done", server.HostKeyLine);
-        await using (var transport = Transport(server, builder)) await (await transport.OpenAsync(ChannelUse.Build, Cancellation)).DisposeAsync();
+        // The program outlives its connection, but not the test.
+        var life = Path.GetTempFileName();
+        try
+        {
+            var builder = server.Builder($"trap '' HUP PIPE; while test -e {life}; do sleep 1; done", server.HostKeyLine);
+            await using (var transport = Transport(server, builder)) await (await transport.OpenAsync(ChannelUse.Build, Cancellation)).DisposeAsync();
 
-        await UseAsync(server, server.Builder(hostKey: server.HostKeyLine));
+            await UseAsync(server, server.Builder(hostKey: server.HostKeyLine));
 
-        Assert.Equal(2, Logins(server));
+            Assert.Equal(2, Logins(server));
+        }
+        finally
+        {
+            File.Delete(life);
+        }
     }
 
     private static int Logins(SshServer server) => server.Log.Split("Accepted publickey").Length - 1;
