@@ -113,6 +113,9 @@ internal sealed class SchedulingState
     /// <summary>Size of a job's outputs: estimated, then actual.</summary>
     public long OutputBytes(int job) => outputBytes[job];
 
+    /// <summary>The same by job, as it is now and as it changes.</summary>
+    public IReadOnlyList<long> OutputSizes => outputBytes;
+
     public double SpeedOf(int builder, int job) => Builders[builder].Speeds[systemOf[job]];
 
     /// <summary>The speed of the fastest builder that may take the job; 1 where there is none.</summary>

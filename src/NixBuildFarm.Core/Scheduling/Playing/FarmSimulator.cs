@@ -37,7 +37,7 @@ internal sealed class FarmSimulator
 
     /// <summary>Continues a run that has begun: the builds that run and the outputs that are on their way go on.</summary>
     internal FarmSimulator(Scheduler scheduler, double now, IReadOnlyList<double> seconds)
-        : this(scheduler, seconds, [.. Enumerable.Range(0, scheduler.Graph.Count).Select(scheduler.State.OutputBytes)], new SimulationOptions())
+        : this(scheduler, seconds, scheduler.State.OutputSizes, new SimulationOptions())
     {
         this.now = now;
         for (var b = 0; b < farm.Count; b++)
