@@ -29,7 +29,7 @@ internal static class SchedulerAnomalies
     }
 
     private static double Makespan(BenchGraph input, IReadOnlyList<FarmBuilder> farm) =>
-        SchedulerQuality.Play(input, farm, SchedulingPolicy.Portfolio, EstimateKind.Exact).Makespan;
+        SchedulerQuality.Play(input, farm, SchedulingRule.Portfolio, EstimateKind.Exact).Makespan;
 
     private static IEnumerable<(FarmBuilder[] Farm, string What)> Improvements(FarmBuilder[] farm)
     {

@@ -9,17 +9,17 @@ internal static class SchedulerQuality
 {
     private const double TableError = 0.4;
 
-    private static readonly (string Title, SchedulingPolicy Policy, EstimateKind Kind, bool Hedge)[] Columns =
+    private static readonly (string Title, SchedulingRule Policy, EstimateKind Kind, bool Hedge)[] Columns =
     [
-        ("exact", SchedulingPolicy.Portfolio, EstimateKind.Exact, false),
-        ("table × 0.4", SchedulingPolicy.Portfolio, EstimateKind.Table, false),
-        ("own priors", SchedulingPolicy.Portfolio, EstimateKind.Priors, false),
-        ("nothing", SchedulingPolicy.Portfolio, EstimateKind.None, false),
-        ("nothing, hedged", SchedulingPolicy.Portfolio, EstimateKind.None, true),
-        ("EFT exact", SchedulingPolicy.EarliestFinish, EstimateKind.Exact, false),
-        ("stock Nix", SchedulingPolicy.StockNix, EstimateKind.Exact, false),
-        ("Hydra", SchedulingPolicy.Hydra, EstimateKind.Exact, false),
-        ("FIFO", SchedulingPolicy.Fifo, EstimateKind.Exact, false),
+        ("exact", SchedulingRule.Portfolio, EstimateKind.Exact, false),
+        ("table × 0.4", SchedulingRule.Portfolio, EstimateKind.Table, false),
+        ("own priors", SchedulingRule.Portfolio, EstimateKind.Priors, false),
+        ("nothing", SchedulingRule.Portfolio, EstimateKind.None, false),
+        ("nothing, hedged", SchedulingRule.Portfolio, EstimateKind.None, true),
+        ("EFT exact", SchedulingRule.EarliestFinish, EstimateKind.Exact, false),
+        ("stock Nix", SchedulingRule.StockNix, EstimateKind.Exact, false),
+        ("Hydra", SchedulingRule.Hydra, EstimateKind.Exact, false),
+        ("FIFO", SchedulingRule.Fifo, EstimateKind.Exact, false),
     ];
 
     public static void Print(IReadOnlyList<BenchGraph> graphs, IEnumerable<string> farms, bool quick)
@@ -39,10 +39,10 @@ internal static class SchedulerQuality
         Console.WriteLine();
     }
 
-    public static double Ratio(BenchGraph input, string farmName, SchedulingPolicy policy, EstimateKind kind, bool hedge) =>
+    public static double Ratio(BenchGraph input, string farmName, SchedulingRule policy, EstimateKind kind, bool hedge) =>
         Play(input, ReferenceFarms.Make(farmName, input.Graph), policy, kind, hedge).Ratio;
 
-    public static SimulationResult Play(BenchGraph input, IReadOnlyList<FarmBuilder> farm, SchedulingPolicy policy, EstimateKind kind, bool hedge = false)
+    public static SimulationResult Play(BenchGraph input, IReadOnlyList<FarmBuilder> farm, SchedulingRule policy, EstimateKind kind, bool hedge = false)
     {
         var estimates = SimulatedEstimates.Make(kind, input.Graph, farm, input.Durations, kind == EstimateKind.Table ? TableError : 0);
         var scheduler = new Scheduler(input.Graph, estimates.Farm, estimates.Current, new SchedulerOptions { Policy = policy, Hedge = hedge });

@@ -28,10 +28,10 @@ internal static class SchedulerSpeed
         var decisions = Decisions(input, farm);
         Array.Sort(decisions);
         clock.Restart();
-        SchedulerQuality.Play(input, farm, SchedulingPolicy.EarliestFinish, EstimateKind.Exact);
+        SchedulerQuality.Play(input, farm, SchedulingRule.EarliestFinish, EstimateKind.Exact);
         var plain = clock.Elapsed.TotalSeconds;
         clock.Restart();
-        SchedulerQuality.Play(input, farm, SchedulingPolicy.Portfolio, EstimateKind.Exact);
+        SchedulerQuality.Play(input, farm, SchedulingRule.Portfolio, EstimateKind.Exact);
         var planned = clock.Elapsed.TotalSeconds;
         var memory = Process.GetCurrentProcess().PeakWorkingSet64 / 1e6;
         return $"| {input.Graph.Count:n0} | {farm.Length} | {ranks:f0} | {decisions.Average():f1} | {decisions[decisions.Length * 99 / 100]:f1} | {plain:f2} | {planned:f2} | {memory:f0} |";
@@ -41,7 +41,7 @@ internal static class SchedulerSpeed
     private static double[] Decisions(BenchGraph input, FarmBuilder[] farm)
     {
         var estimates = SimulatedEstimates.Make(EstimateKind.Exact, input.Graph, farm, input.Durations);
-        var scheduler = new Scheduler(input.Graph, farm, estimates.Current, new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish });
+        var scheduler = new Scheduler(input.Graph, farm, estimates.Current, new SchedulerOptions { Policy = SchedulingRule.EarliestFinish });
         var running = new PriorityQueue<SchedulingDecision.Start, double>();
         var times = new List<double>();
         foreach (var start in scheduler.Decide(0).OfType<SchedulingDecision.Start>()) running.Enqueue(start, start.Finish);

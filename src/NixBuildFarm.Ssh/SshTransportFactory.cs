@@ -11,7 +11,7 @@ namespace NixBuildFarm.Ssh;
 /// </summary>
 public sealed class SshTransportFactory : IBuilderTransportFactory
 {
-    private readonly KeptConnections? kept;
+    private readonly IdleConnections? kept;
 
     /// <summary>Makes a factory whose transports close all that they open.</summary>
     public SshTransportFactory()

@@ -160,7 +160,7 @@ public sealed class NixBuilder
     }
 
     /// <summary>The same builder, now that its machine is known; cores that were known before stay.</summary>
-    public NixBuilder On(BuilderMachine machine)
+    public NixBuilder WithMachine(BuilderMachine machine)
     {
         var builder = (NixBuilder)MemberwiseClone();
         builder.cores ??= machine.Cores;

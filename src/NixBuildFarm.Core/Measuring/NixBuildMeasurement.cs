@@ -10,7 +10,7 @@ public sealed class NixBuildMeasurement
     public string? RunId { get; init; }
 
     /// <summary>How the scheduler decided.</summary>
-    public required SchedulingPolicy Policy { get; init; }
+    public required SchedulingRule Policy { get; init; }
 
     /// <summary>How many builds there were.</summary>
     public required int Jobs { get; init; }

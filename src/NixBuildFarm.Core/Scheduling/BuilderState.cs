@@ -63,7 +63,7 @@ internal sealed class BuilderState
 
     public int FreeCores => Math.Max(0, Description.TotalCores - CoresInUse);
 
-    /// <summary>Index of the <see cref="BuilderKinds"/> it belongs to; −1 where it takes no jobs.</summary>
+    /// <summary>Index of the <see cref="BuilderGroups"/> it belongs to; −1 where it takes no jobs.</summary>
     public int Kind { get; set; } = -1;
 
     /// <summary>Orders builders of a kind: −(free slots) where there are some, else when the first becomes free.</summary>

@@ -50,12 +50,12 @@ internal sealed record Heuristic
     public int Seed { get; init; }
 
     /// <summary>What each policy begins with; the portfolio goes on from there.</summary>
-    public static Heuristic Of(SchedulingPolicy policy) => policy switch
+    public static Heuristic Of(SchedulingRule policy) => policy switch
     {
-        SchedulingPolicy.CriticalPath => new() { Waits = false, Reserve = 0 },
-        SchedulingPolicy.Fifo => new() { Waits = false, Reserve = 0, IsFifo = true },
-        SchedulingPolicy.StockNix => new() { Rule = PlacementRule.StockNix, Waits = false, Reserve = 0, IsFifo = true },
-        SchedulingPolicy.Hydra => new() { Rule = PlacementRule.Hydra, Waits = false, Reserve = 0, IsFifo = true },
+        SchedulingRule.CriticalPath => new() { Waits = false, Reserve = 0 },
+        SchedulingRule.Fifo => new() { Waits = false, Reserve = 0, IsFifo = true },
+        SchedulingRule.StockNix => new() { Rule = PlacementRule.StockNix, Waits = false, Reserve = 0, IsFifo = true },
+        SchedulingRule.Hydra => new() { Rule = PlacementRule.Hydra, Waits = false, Reserve = 0, IsFifo = true },
         _ => new(),
     };
 

@@ -58,7 +58,7 @@ internal sealed class Scheduler
         heuristic = Heuristic.Of(this.options.Policy);
         state = new SchedulingState(graph, farm, estimates, heuristic.IsFifo);
         placement = new Placement(state, this.options, heuristic);
-        portfolio = this.options.Policy == SchedulingPolicy.Portfolio ? new Portfolio(this) : null;
+        portfolio = this.options.Policy == SchedulingRule.Portfolio ? new Portfolio(this) : null;
         rank = new UpwardRank(graph, Weights());
         OrderByRank();
     }
@@ -66,7 +66,7 @@ internal sealed class Scheduler
     /// <summary>A copy to try a heuristic on.</summary>
     private Scheduler(Scheduler other, Heuristic heuristic)
     {
-        options = other.options with { Policy = SchedulingPolicy.EarliestFinish };
+        options = other.options with { Policy = SchedulingRule.EarliestFinish };
         state = other.state.Clone();
         lastEventAt = other.lastEventAt;
         this.heuristic = heuristic;
@@ -396,7 +396,7 @@ internal sealed class Scheduler
     {
         placement.FarmChanged();
         if (!isOnlySpeed) portfolio?.Surprise(double.PositiveInfinity);
-        if (IsSame(bestSpeeds, state.Kinds.BestSpeed)) return;
+        if (IsSame(bestSpeeds, state.Groups.BestSpeed)) return;
         rank = new UpwardRank(Graph, Weights());
         OrderByRank();
     }
@@ -413,7 +413,7 @@ internal sealed class Scheduler
 
     private void OrderByRank()
     {
-        bestSpeeds = state.Kinds.BestSpeed;
+        bestSpeeds = state.Groups.BestSpeed;
         if (heuristic.IsFifo) return;
         for (var job = 0; job < Graph.Count; job++) state.Order.Key[job] = rank[job];
         state.RequeueAll();

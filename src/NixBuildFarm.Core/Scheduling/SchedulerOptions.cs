@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>How the scheduler decides. All but the first serve comparison.</summary>
-public enum SchedulingPolicy
+public enum SchedulingRule
 {
     /// <summary>Simulate a few heuristics, follow the one that ends first, think again when the estimates or the farm change.</summary>
     Portfolio,
@@ -29,7 +29,7 @@ public enum SchedulingPolicy
 public sealed record SchedulerOptions
 {
     /// <summary>How it decides.</summary>
-    public SchedulingPolicy Policy { get; init; } = SchedulingPolicy.Portfolio;
+    public SchedulingRule Policy { get; init; } = SchedulingRule.Portfolio;
 
     /// <summary>Whether the cores of a build follow the number of ready jobs; otherwise each has its fixed share of the machine.</summary>
     public bool Moldable { get; init; }

@@ -53,5 +53,5 @@ public enum PlacementReason
     FreeNow,
 
     /// <summary>The rule of the chosen policy says so (stock Nix, Hydra).</summary>
-    PolicyRule,
+    Rule,
 }

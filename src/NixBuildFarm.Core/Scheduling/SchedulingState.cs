@@ -13,7 +13,7 @@ internal sealed class SchedulingState
     private readonly string[] systems;
     private readonly bool isFifo;
     private long readied;
-    private BuilderKinds? kinds;
+    private BuilderGroups? groups;
     private ReadyQueue[] queues;
 
     public SchedulingState(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<Estimate> estimates, bool isFifo)
@@ -61,7 +61,7 @@ internal sealed class SchedulingState
         (Unsettled, ReadyCount, RunningCount) = (other.Unsettled, other.ReadyCount, other.RunningCount);
         queues = Array.ConvertAll(other.queues, q => q.Clone(Order));
         RemainingWork = (double[])other.RemainingWork.Clone();
-        kinds = other.kinds?.Clone(Builders);
+        groups = other.groups?.Clone(Builders);
         ExcludedBuilders = other.ExcludedBuilders.ToDictionary(p => p.Key, p => new HashSet<int>(p.Value));
     }
 
@@ -74,7 +74,7 @@ internal sealed class SchedulingState
     public EligibilityClasses Classes { get; private set; }
 
     /// <summary>Rebuilt on demand after the farm has changed.</summary>
-    public BuilderKinds Kinds => kinds ??= new BuilderKinds(Graph, Classes, Builders, SpeedOf);
+    public BuilderGroups Groups => groups ??= new BuilderGroups(Graph, Classes, Builders, SpeedOf);
 
     public OutputLocations Locations { get; }
 
@@ -119,14 +119,14 @@ internal sealed class SchedulingState
     public double SpeedOf(int builder, int job) => Builders[builder].Speeds[systemOf[job]];
 
     /// <summary>The speed of the fastest builder that may take the job; 1 where there is none.</summary>
-    public double BestSpeedOf(int job) => Kinds.BestSpeed[Classes[job]];
+    public double BestSpeedOf(int job) => Groups.BestSpeed[Classes[job]];
 
     /// <summary>The cores of the largest builder that may take the job.</summary>
-    public int BestCoresFor(int job) => Kinds.BestCores[Classes[job]];
+    public int BestCoresFor(int job) => Groups.BestCores[Classes[job]];
 
     /// <summary>Whether a builder that takes jobs may take this one, its past failures considered.</summary>
     public bool MayTake(int builder, int job) =>
-        Kinds.Eligible[Classes[job]][builder] && !IsExcluded(job, builder);
+        Groups.Eligible[Classes[job]][builder] && !IsExcluded(job, builder);
 
     /// <summary>Keeps a job from a builder from now on.</summary>
     public void Exclude(int job, int builder)
@@ -191,17 +191,17 @@ internal sealed class SchedulingState
     {
         RunningCount++;
         Builders[builder].Take(job, now, freeAt, cores);
-        Kinds.Scarce.Count(builder, Classes[job], 1);
-        Kinds.Update(builder);
+        Groups.Scarce.Count(builder, Classes[job], 1);
+        Groups.Update(builder);
     }
 
     public BuilderState.Slot Release(int job, int builder)
     {
-        // First, since kinds that must be rebuilt count what runs now.
-        Kinds.Scarce.Count(builder, Classes[job], -1);
+        // First, since groups that must be rebuilt count what runs now.
+        Groups.Scarce.Count(builder, Classes[job], -1);
         RunningCount--;
         var slot = Builders[builder].Release(job);
-        Kinds.Update(builder);
+        Groups.Update(builder);
         return slot;
     }
 
@@ -209,13 +209,13 @@ internal sealed class SchedulingState
     public void Begin(int builder, int slot, double now, double freeAt)
     {
         Builders[builder].Begin(slot, now, freeAt);
-        Kinds.Update(builder);
+        Groups.Update(builder);
     }
 
     public void SetFreeAt(int builder, int slot, double at)
     {
         Builders[builder].SetFreeAt(slot, at);
-        Kinds.Update(builder);
+        Groups.Update(builder);
     }
 
     /// <summary>A running job has lost its last attempt.</summary>
@@ -319,7 +319,7 @@ internal sealed class SchedulingState
 
     private void FarmChanged()
     {
-        kinds = null;
+        groups = null;
         if (Classes.Cover(Builders.Select(b => b.Description))) return;
         var ready = queues.SelectMany(queue => queue.Items.ToArray()).Order().ToArray();
         Classes = new EligibilityClasses(Graph, Builders.Select(b => b.Description));

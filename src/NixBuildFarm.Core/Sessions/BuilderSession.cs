@@ -29,7 +29,7 @@ internal sealed class BuilderSession : IAsyncDisposable
     private BuilderSession(
         NixBuilder builder, DaemonOptions options, BuilderFacts facts, ControlChannel control, SessionPool pool, ClosureHints hints, TimeProvider time)
     {
-        Builder = builder.On(facts.Machine);
+        Builder = builder.WithMachine(facts.Machine);
         Options = options;
         Facts = facts;
         this.control = control;

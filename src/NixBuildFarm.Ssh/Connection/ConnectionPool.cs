@@ -12,7 +12,7 @@ internal sealed class ConnectionPool : IAsyncDisposable
     private static readonly TimeSpan KeptLimit = TimeSpan.FromSeconds(2);
 
     private readonly SshTarget target;
-    private readonly KeptConnections? kept;
+    private readonly IdleConnections? kept;
     private readonly object sync = new();
     private readonly List<Member> members = [];
     private int channelsPerConnection;
@@ -22,7 +22,7 @@ internal sealed class ConnectionPool : IAsyncDisposable
     /// <param name="target">The builder.</param>
     /// <param name="channelsPerConnection">The most channels that share a connection; fewer where the server allows fewer.</param>
     /// <param name="kept">Where connections come from before new ones are made, and where they go in the end; null: neither.</param>
-    public ConnectionPool(SshTarget target, int channelsPerConnection, KeptConnections? kept = null)
+    public ConnectionPool(SshTarget target, int channelsPerConnection, IdleConnections? kept = null)
     {
         this.kept = kept;
         this.target = target;

@@ -14,7 +14,7 @@ internal sealed class SshNetTransport : IBuilderTransport
     /// <summary>Makes the transport; nothing is connected yet.</summary>
     /// <param name="target">The builder.</param>
     /// <param name="kept">Idle connections of earlier transports, and where ours go in the end; null: neither.</param>
-    public SshNetTransport(SshTarget target, KeptConnections? kept)
+    public SshNetTransport(SshTarget target, IdleConnections? kept)
     {
         builder = target.Builder;
         builds = new ConnectionPool(target, target.Options.ChannelsPerConnection, kept);

@@ -35,7 +35,7 @@ internal sealed class BuildSinks : IDisposable
         try
         {
             sinks.AddFile(invocation.JsonLog, nameof(invocation.JsonLog), "", (file, broken) => new InternalJsonLog(file, broken));
-            sinks.AddFile(invocation.LogTo, nameof(invocation.LogTo), "; Get-NixBuildLog has the logs", (file, broken) => new LineLog(file, broken));
+            sinks.AddFile(invocation.LogTo, nameof(invocation.LogTo), "; Get-NixBuildLog has the logs", (file, broken) => new BuildOutputLog(file, broken));
             return sinks;
         }
         catch

@@ -47,7 +47,7 @@ internal sealed class CiObserver(CommandOutput output, TimeProvider time) : IBui
         // What was there before is none of the derivations that are counted.
         if (result.Status != NixBuildStatus.AlreadyValid) ended++;
         var place = result.Builder is { } builder ? $" on {builder}" : "";
-        var span = result.Duration > TimeSpan.Zero ? $" in {Display.Span(result.Duration)}" : "";
+        var span = result.Duration > TimeSpan.Zero ? $" in {HumanText.Span(result.Duration)}" : "";
         output.Text($"{Count()}{result.Status} {result.Name}{place}{span}", Tag);
         if (result.LogTail.Count == 0 || result.Success) return;
         var title = $"The end of the log of {result.Name}";

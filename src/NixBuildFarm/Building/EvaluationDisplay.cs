@@ -69,7 +69,7 @@ internal sealed class EvaluationDisplay : IDisposable
         {
             if (isClosed) return;
             isShown = true;
-            var status = $"for {Display.Span(time.GetElapsedTime(begun))}";
+            var status = $"for {HumanText.Span(time.GetElapsedTime(begun))}";
             output.Progress(new(Activity, title, doing.Length > 0 ? $"{status}: {doing}" : status));
         }
     }

@@ -155,7 +155,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 
     private void StartJob(BuildInvocation invocation)
     {
-        var job = new NixBuildJob(MyInvocation.Line, invocation.BuildAsync);
+        var job = new BackgroundBuild(MyInvocation.Line, invocation.BuildAsync);
         JobRepository.Add(job);
         job.Start();
         WriteObject(job);

@@ -36,7 +36,7 @@ internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
             case RunNews.Decided(var message): output.Verbose(message); break;
             case RunNews.Degraded(var message): output.Warning(message); break;
             case RunNews.Printed(var build, var line) when IsLogSeen:
-                output.Information(LineLog.Tagged(build, line), LogTag, build.Name, build.Builder);
+                output.Information(BuildOutputLog.Tagged(build, line), LogTag, build.Name, build.Builder);
                 break;
             case RunNews.Progressed(var progress): Display?.Show(progress); break;
         }

@@ -9,7 +9,7 @@ namespace NixBuildFarm.Building;
 public static class PlanView
 {
     /// <summary>A moment of a plan; nothing for none.</summary>
-    public static string Moment(object? moment) => PropertyBag.As<TimeSpan>(moment) is { Ticks: 0 } ? "0.0 s" : Display.Span(moment);
+    public static string Moment(object? moment) => PropertyBag.As<TimeSpan>(moment) is { Ticks: 0 } ? "0.0 s" : HumanText.Span(moment);
 
     /// <summary>Where it is built, or what else becomes of it.</summary>
     public static string Builder(object? plan) => PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Builder)) ?? PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Action)) ?? "";

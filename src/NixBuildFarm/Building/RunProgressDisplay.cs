@@ -106,7 +106,7 @@ internal sealed class RunProgressDisplay : IDisposable
     {
         var status = $"{progress.Done} of {progress.Total} built, {progress.Running.Count} running, {progress.Waiting} waiting";
         if (progress.Failed > 0) status += $", {progress.Failed} failed";
-        if (progress.Supplied > 0) status += $", {Display.Bytes(progress.Supplied)} sent";
+        if (progress.Supplied > 0) status += $", {HumanText.Bytes(progress.Supplied)} sent";
         var record = new ProgressRecord(id, activity, status) { PercentComplete = progress.Total == 0 ? 100 : 100 * (progress.Done + progress.Failed) / progress.Total };
         if (progress.Remaining is { } remaining) record.SecondsRemaining = (int)Math.Clamp((remaining - (now - latestAt)).TotalSeconds, 0, int.MaxValue);
         return record;
@@ -129,11 +129,11 @@ internal sealed class RunProgressDisplay : IDisposable
     private static string Text(RunningBuild build, DateTimeOffset now)
     {
         var elapsed = now - build.Since;
-        var span = Display.Span(elapsed > TimeSpan.Zero ? elapsed : TimeSpan.FromTicks(1));
+        var span = HumanText.Span(elapsed > TimeSpan.Zero ? elapsed : TimeSpan.FromTicks(1));
         return build switch
         {
             { Phase: "supplying" } => $"{build.Name} (inputs on their way, {span})",
-            { Expected: { } expected } => $"{build.Name} ({Phase(build)}{span} of about {Display.Span(expected)})",
+            { Expected: { } expected } => $"{build.Name} ({Phase(build)}{span} of about {HumanText.Span(expected)})",
             _ => $"{build.Name} ({Phase(build)}{span})",
         };
     }

@@ -36,7 +36,7 @@ internal static class RunSummaryText
             : "";
         var fetches = fetched > 0 ? $" ({fetched} fetched)" : "";
         var evaluation = report.EvaluationSeconds >= LongEvaluation ? $" ({Span(report.EvaluationSeconds)} of it evaluation)" : "";
-        var sent = Display.Bytes(report.SuppliedBytes);
+        var sent = HumanText.Bytes(report.SuppliedBytes);
         return $"{done} of {todo.Length} done{fetches} in {Span(report.Seconds)}{evaluation}{bound}; {sent} sent.";
     }
 
@@ -47,7 +47,7 @@ internal static class RunSummaryText
         var width = working.Take(BuildersShown).Select(builder => builder.Name.Length).DefaultIfEmpty(0).Max();
         foreach (var builder in working.Take(BuildersShown))
         {
-            var (name, received) = (builder.Name.PadRight(width), Display.Bytes(builder.SuppliedBytes));
+            var (name, received) = (builder.Name.PadRight(width), HumanText.Bytes(builder.SuppliedBytes));
             yield return FormattableString.Invariant(
                 $"  {name}  {builder.Builds,4} built  {100 * builder.Utilisation,3:0} % busy  {received,9} received");
         }
@@ -75,5 +75,5 @@ internal static class RunSummaryText
         yield return $"  and {failed.Length - FailuresShown} more: Get-NixBuild {report.RunId} -Result | Where-Object Success -eq $false";
     }
 
-    private static string Span(double seconds) => Display.Span(TimeSpan.FromSeconds(seconds));
+    private static string Span(double seconds) => HumanText.Span(TimeSpan.FromSeconds(seconds));
 }

@@ -54,9 +54,9 @@ internal sealed class CopyObserver(CommandOutput output) : ICopyObserver
 
     private static ProgressRecord Show(CopyProgress progress, Row row, double seconds)
     {
-        var status = $"{progress.CopiedPaths} of {progress.Paths} paths, {Display.Bytes(progress.CopiedBytes)} of {Display.Bytes(progress.Bytes)}";
+        var status = $"{progress.CopiedPaths} of {progress.Paths} paths, {HumanText.Bytes(progress.CopiedBytes)} of {HumanText.Bytes(progress.Bytes)}";
         var rate = seconds > 0.5 ? progress.CopiedBytes / seconds : 0;
-        if (rate > 0) status += $", {Display.Bytes((long)rate)}/s";
+        if (rate > 0) status += $", {HumanText.Bytes((long)rate)}/s";
         return new(row.Id, $"Copying to {progress.To}", status)
         {
             PercentComplete = progress.Bytes == 0 ? 100 : (int)(100 * progress.CopiedBytes / progress.Bytes),

@@ -27,5 +27,5 @@ public sealed class RunCompleter : IArgumentCompleter
     }
 
     private static string ToolTip(RunSummary run) =>
-        $"{Display.Moment(run.Started)}, {run.State}, {run.Built} built in {Display.Span(run.Ended - run.Started)}: {string.Join(", ", run.Requested)}";
+        $"{HumanText.Moment(run.Started)}, {run.State}, {run.Built} built in {HumanText.Span(run.Ended - run.Started)}: {string.Join(", ", run.Requested)}";
 }

@@ -81,7 +81,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
 
     /// <summary>How the scheduler decides; all but Portfolio are there to compare with.</summary>
     [Parameter]
-    public SchedulingPolicy Policy { get; set; } = SchedulingPolicy.Portfolio;
+    public SchedulingRule Policy { get; set; } = SchedulingRule.Portfolio;
 
     /// <summary>The cores of a build follow the number of builds that are ready, as in real runs; otherwise each has four. Runs: on.</summary>
     [Parameter]

@@ -37,5 +37,5 @@ public static class MeasurementView
 
     private static string Text(object owner, string property) => PropertyBag.TextProperty(owner, property) ?? "";
 
-    private static string Span(object owner, string property) => Display.Span(PropertyBag.Property(owner, property));
+    private static string Span(object owner, string property) => HumanText.Span(PropertyBag.Property(owner, property));
 }

@@ -16,7 +16,7 @@ internal static class Given
     public static FarmBuilder Local(int slots = 1, double speed = 1) => Builder("local", slots, speed) with { IsLocal = true };
 
     public static Scheduler Scheduler(IReadOnlyList<Job> jobs, IReadOnlyList<FarmBuilder> farm, params double[] seconds) =>
-        new(new JobGraph(jobs), farm, Estimates(jobs, seconds), new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish });
+        new(new JobGraph(jobs), farm, Estimates(jobs, seconds), new SchedulerOptions { Policy = SchedulingRule.EarliestFinish });
 
     public static Estimate[] Estimates(IReadOnlyList<Job> jobs, params double[] seconds) =>
         jobs.Select((_, i) => new Estimate(i < seconds.Length ? seconds[i] : 1, 0, 0)).ToArray();

@@ -31,7 +31,7 @@ public class SchedulerTests
     {
         var jobs = Enumerable.Range(0, 5).Select(i => Job($"job{i}") with { EnableParallelBuilding = true }).ToArray();
         var scheduler = new Scheduler(
-            new JobGraph(jobs), [Local(4) with { Cores = 2 }], Estimates(jobs), new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish, Moldable = true });
+            new JobGraph(jobs), [Local(4) with { Cores = 2 }], Estimates(jobs), new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Moldable = true });
 
         var starts = scheduler.Decide(0).OfType<SchedulingDecision.Start>().ToArray();
 
@@ -44,7 +44,7 @@ public class SchedulerTests
     {
         Job[] jobs = [Job("lonely") with { EnableParallelBuilding = true }];
         var scheduler = new Scheduler(
-            new JobGraph(jobs), [Local(4) with { Cores = 2 }], Estimates(jobs), new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish, Moldable = true });
+            new JobGraph(jobs), [Local(4) with { Cores = 2 }], Estimates(jobs), new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Moldable = true });
 
         Assert.Equal(2, Assert.IsType<SchedulingDecision.Start>(Assert.Single(scheduler.Decide(0))).Cores);
     }
@@ -75,7 +75,7 @@ public class SchedulerTests
         Assert.Equal([(0, 0)], Starts(Known(spread: 0).Decide(0)));
         Assert.Equal([(0, 1)], Starts(Known(spread: 1.8).Decide(0)));
 
-        Scheduler Known(double spread) => new(new JobGraph(jobs), farm, [new Estimate(6, spread, 0)], new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish });
+        Scheduler Known(double spread) => new(new JobGraph(jobs), farm, [new Estimate(6, spread, 0)], new SchedulerOptions { Policy = SchedulingRule.EarliestFinish });
     }
 
     [Fact]
@@ -132,7 +132,7 @@ public class SchedulerTests
         SchedulingDecision.Prefetch[] Ahead(double spread)
         {
             var estimates = Estimates(jobs, 1, 3, 5, 1).Select(e => e with { Spread = spread }).ToArray();
-            var scheduler = new Scheduler(new JobGraph(jobs), farm, estimates, new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish });
+            var scheduler = new Scheduler(new JobGraph(jobs), farm, estimates, new SchedulerOptions { Policy = SchedulingRule.EarliestFinish });
             Assert.Equal([(0, 0), (1, 1)], Starts(scheduler.Decide(0)));
             scheduler.Apply(new JobStarted(0, 0, 0));
             scheduler.Apply(new JobStarted(0, 1, 1));

@@ -65,7 +65,7 @@ public class FarmSimulatorTests
     {
         var graph = new JobGraph([Job("late")]);
         FarmBuilder[] farm = [Builder("slow"), Builder("fast", speed: 2)];
-        var scheduler = new Scheduler(graph, [farm[0]], [new Estimate(150, 0.1, 0)], new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish, Hedge = true, StartOverhead = 0 });
+        var scheduler = new Scheduler(graph, [farm[0]], [new Estimate(150, 0.1, 0)], new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Hedge = true, StartOverhead = 0 });
 
         var result = new FarmSimulator(scheduler, new GraphDurations([100], [0]), new SimulationOptions { Disturbances = [new SchedulingEvent.BuilderJoined(50, farm[1])] }).Run();
 
@@ -91,7 +91,7 @@ public class FarmSimulatorTests
         var large = Enumerable.Range(0, 8).Select(i => Job($"large{i}")).ToArray();
         double[] seconds = [.. small.Select(_ => 2.0), .. large.Select(_ => 40.0)];
 
-        var result = Play([.. small, .. large], [Local(2), Builder("a", 2), Builder("b", 2)], seconds, options: new SchedulerOptions { Policy = SchedulingPolicy.EarliestFinish });
+        var result = Play([.. small, .. large], [Local(2), Builder("a", 2), Builder("b", 2)], seconds, options: new SchedulerOptions { Policy = SchedulingRule.EarliestFinish });
 
         Assert.InRange(result.Ratio, 1, 1.25);
     }
@@ -115,13 +115,13 @@ public class FarmSimulatorTests
         // No two take equally long, and all less than a guess says.
         var truth = new GraphDurations([.. jobs.Select((_, i) => 0.8 + i * 7 % 10 * 0.02)], [.. jobs.Select(_ => 50_000_000L)]);
 
-        var (ours, stock) = (Play(SchedulingPolicy.Portfolio), Play(SchedulingPolicy.StockNix));
+        var (ours, stock) = (Play(SchedulingRule.Portfolio), Play(SchedulingRule.StockNix));
 
         // The simulator brings every output home in any case.
         Assert.InRange(ours.BytesMoved - truth.OutputBytes.Sum(), 0, (stock.BytesMoved - truth.OutputBytes.Sum()) / 2);
         Assert.InRange(ours.Makespan, 0, stock.Makespan);
 
-        SimulationResult Play(SchedulingPolicy policy)
+        SimulationResult Play(SchedulingRule policy)
         {
             var estimates = SimulatedEstimates.Make(EstimateKind.Priors, graph, farm, truth);
             var scheduler = new Scheduler(graph, estimates.Farm, estimates.Current, new SchedulerOptions { Policy = policy });

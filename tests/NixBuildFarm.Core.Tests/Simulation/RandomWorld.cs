@@ -34,7 +34,7 @@ internal sealed class RandomWorld
 
     public SchedulerOptions Options() => new()
     {
-        Policy = (SchedulingPolicy)Random.Next(6),
+        Policy = (SchedulingRule)Random.Next(6),
         Moldable = Random.Next(2) == 0,
         Hedge = Random.Next(2) == 0,
         Seed = Random.Next(100),

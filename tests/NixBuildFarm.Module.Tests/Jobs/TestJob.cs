@@ -20,7 +20,7 @@ internal sealed class TestJob : IDisposable
     /// <param name="body">What it does; it writes to the first argument.</param>
     public TestJob(Func<Output, CancellationToken, Task> body)
     {
-        type = ((CmdletInfo)session.Run("Get-Command Invoke-NixDistributedBuild").Output.Single().BaseObject).ImplementingType.Assembly.GetType("NixBuildFarm.Building.NixBuildJob", throwOnError: true)!;
+        type = ((CmdletInfo)session.Run("Get-Command Invoke-NixDistributedBuild").Output.Single().BaseObject).ImplementingType.Assembly.GetType("NixBuildFarm.Building.BackgroundBuild", throwOnError: true)!;
         Job = Add(body);
     }
 

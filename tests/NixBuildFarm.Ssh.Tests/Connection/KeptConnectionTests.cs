@@ -9,7 +9,7 @@ namespace NixBuildFarm.Ssh.Tests.Connection;
 /// <summary>Whoever comes back to a builder soon goes on with the connection that was left, if it still is what a new one would be.</summary>
 public sealed class KeptConnectionTests : IDisposable
 {
-    private readonly KeptConnections kept = new(TimeSpan.FromHours(1), TimeProvider.System);
+    private readonly IdleConnections kept = new(TimeSpan.FromHours(1), TimeProvider.System);
     private bool isComplete = true;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -57,7 +57,7 @@ public sealed class KeptConnectionTests : IDisposable
     public async Task A_kept_connection_that_nobody_takes_is_closed_after_a_while()
     {
         await using var server = await SshServer.StartAsync();
-        var brief = new KeptConnections(TimeSpan.FromMilliseconds(1), TimeProvider.System);
+        var brief = new IdleConnections(TimeSpan.FromMilliseconds(1), TimeProvider.System);
 
         await UseAsync(server, server.Builder(hostKey: server.HostKeyLine), brief);
 
@@ -172,10 +172,10 @@ public sealed class KeptConnectionTests : IDisposable
 
     private static int Logins(SshServer server) => server.Log.Split("Accepted publickey").Length - 1;
 
-    private SshTransport Transport(SshServer server, NixBuilder builder, KeptConnections? where = null) =>
+    private SshTransport Transport(SshServer server, NixBuilder builder, IdleConnections? where = null) =>
         new(builder, new TransportOptions { IsComplete = () => isComplete, Verbose = text => TestContext.Current.TestOutputHelper?.WriteLine(text) }, server.Environment, where ?? kept);
 
-    private async Task UseAsync(SshServer server, NixBuilder builder, KeptConnections? where = null)
+    private async Task UseAsync(SshServer server, NixBuilder builder, IdleConnections? where = null)
     {
         await using var transport = Transport(server, builder, where);
         await UseAsync(transport);

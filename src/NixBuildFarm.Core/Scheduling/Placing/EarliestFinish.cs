@@ -33,7 +33,7 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
         {
             Consider(job, home, now, mayWait, latest, ref best);
         }
-        foreach (var kind in state.Kinds.KindsOf(state.Classes[job])) Consider(job, slots.FirstOf(kind, now), now, mayWait, latest, ref best);
+        foreach (var kind in state.Groups.GroupsOf(state.Classes[job])) Consider(job, slots.FirstOf(kind, now), now, mayWait, latest, ref best);
         // Where its inputs were made is worth a look as well: nothing needs to move.
         foreach (var dependency in state.Graph.DependenciesOf(job))
         {
@@ -68,7 +68,7 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
     {
         var builder = state.Builders[b];
         if (builder.Slots.Length == 0) return;
-        if (!state.Kinds.Scarce.IsOpen(b, state.Classes[job])) return;
+        if (!state.Groups.Scarce.IsOpen(b, state.Classes[job])) return;
         if (context.Heuristic.Guards && IsGuarded(job, b, now)) return;
         if (!mayWait && builder.FreeSlots == 0) return;
         ConsiderFrom(job, b, builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key), now, latest, ref best);
@@ -90,7 +90,7 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
         return IsNearlyBest(job, b)
             && state.Estimates[job].Seconds / state.SpeedOf(b, job) > GuardedPart * horizon
             && state.Order.Key[job] < PlacingContext.CriticalPart * horizon
-            && state.Kinds.HasOneFreeSlot(builder.Kind);
+            && state.Groups.HasOneFreeSlot(builder.Kind);
     }
 
     private bool IsNearlyBest(int job, int b) => state.SpeedOf(b, job) >= NearlyBest * state.BestSpeedOf(job);

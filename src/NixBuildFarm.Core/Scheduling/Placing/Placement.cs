@@ -64,7 +64,7 @@ internal sealed class Placement
         {
             // Nothing runs, so nothing would ever change: a job that has failed elsewhere may have only a builder that is kept for others.
             Requeue();
-            state.Kinds.Scarce.ComputeShares(state.RemainingWork, double.PositiveInfinity);
+            state.Groups.Scarce.ComputeShares(state.RemainingWork, double.PositiveInfinity);
             PlaceReady(now, decisions);
         }
         if (IsEarliestFinish) prefetching.Decide(now, decisions);
@@ -144,7 +144,7 @@ internal sealed class Placement
             var queue = state.Queues[c];
             if (queue.Count == 0 || turns[c].IsOver) continue;
             // A class that no builder may take is looked at too, to say so.
-            if (state.Kinds.KindsOf(c).Length > 0 && !state.Kinds.HasIdle(c)) continue;
+            if (state.Groups.GroupsOf(c).Length > 0 && !state.Groups.HasIdle(c)) continue;
             if (best < 0 || state.Order.IsBefore(queue.First, best)) best = queue.First;
         }
         return best;
@@ -152,7 +152,7 @@ internal sealed class Placement
 
     private bool IsPossible(int job)
     {
-        if (!state.ExcludedBuilders.ContainsKey(job)) return state.Kinds.KindsOf(state.Classes[job]).Length > 0;
+        if (!state.ExcludedBuilders.ContainsKey(job)) return state.Groups.GroupsOf(state.Classes[job]).Length > 0;
         for (var b = 0; b < state.Builders.Length; b++)
         {
             if (state.MayTake(b, job)) return true;
@@ -180,9 +180,9 @@ internal sealed class Placement
 
     private PlacementReason ReasonFor(int job)
     {
-        if (!IsEarliestFinish) return PlacementReason.PolicyRule;
-        var kinds = state.Kinds.KindsOf(state.Classes[job]);
-        if (kinds.Length == 1 && state.Kinds.MembersOf(kinds[0]).Length == 1) return PlacementReason.OnlyChoice;
+        if (!IsEarliestFinish) return PlacementReason.Rule;
+        var kinds = state.Groups.GroupsOf(state.Classes[job]);
+        if (kinds.Length == 1 && state.Groups.MembersOf(kinds[0]).Length == 1) return PlacementReason.OnlyChoice;
         return turns[state.Classes[job]].MayWait ? PlacementReason.EarliestFinish : PlacementReason.FreeNow;
     }
 

@@ -45,8 +45,8 @@ internal sealed class PlacingContext(SchedulingState state, SchedulerOptions opt
             work += state.RemainingWork[c];
             if (state.Queues[c].Count > 0) latestEnd = Math.Max(latestEnd, now + state.Order.Key[state.Queues[c].First]);
         }
-        var scarce = state.Kinds.Scarce;
-        var horizon = Math.Max(latestEnd - now, Math.Max(work / state.Kinds.TotalCapacity, scarce.LeastTime(state.RemainingWork)));
+        var scarce = state.Groups.Scarce;
+        var horizon = Math.Max(latestEnd - now, Math.Max(work / state.Groups.TotalCapacity, scarce.LeastTime(state.RemainingWork)));
         scarce.ComputeShares(state.RemainingWork, Heuristic.Reserve > 0 ? horizon * Heuristic.Reserve : double.PositiveInfinity);
         (Now, RunEnd) = (now, now + horizon);
         Deadline = Heuristic.Deadline > 0 ? now + horizon * Heuristic.Deadline : double.PositiveInfinity;

@@ -54,7 +54,7 @@ internal sealed class Prefetching(PlacingContext context, EarliestFinish rule)
         {
             var maker = state.MadeOn(dependency);
             if (maker < 0 || maker == place.Builder || !state.MayTake(maker, job)) continue;
-            if (!state.Kinds.Scarce.IsOpen(maker, state.Classes[job])) continue;
+            if (!state.Groups.Scarce.IsOpen(maker, state.Classes[job])) continue;
             var best = Place.NoneBefore(place.Finish);
             rule.ConsiderFrom(job, maker, EarlyFree(maker, now), now, double.PositiveInfinity, ref best);
             if (best.Exists) return true;

@@ -31,7 +31,7 @@ internal sealed class SlotForecast(PlacingContext context)
     {
         while (true)
         {
-            var earliest = state.Kinds.FirstOf(kind);
+            var earliest = state.Groups.FirstOf(kind);
             var builder = state.Builders[earliest];
             if (builder.FreeSlots > 0 || builder.Key > now || builder.Slots.Length == 0) return earliest;
             Update(earliest, builder.EarliestSlot(), now);

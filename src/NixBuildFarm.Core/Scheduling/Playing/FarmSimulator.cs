@@ -249,7 +249,7 @@ internal sealed class FarmSimulator
             arrivals[(job, local)] = home;
             Expect(new Happening(HappeningKind.OutputsArrived, job, local), home);
         }
-        if (scheduler.Options.Policy == SchedulingPolicy.StockNix && home > now)
+        if (scheduler.Options.Policy == SchedulingRule.StockNix && home > now)
         {
             // Stock Nix holds the slot until the outputs are home.
             Expect(happening with { Kind = HappeningKind.Returned }, home);

@@ -145,6 +145,6 @@ internal sealed class Portfolio(Scheduler scheduler)
                 if (slot.Job >= 0) longest = Math.Max(longest, scheduler.RankOf(slot.Job) - Math.Max(0, now - slot.StartedAt));
             }
         }
-        return Math.Max(longest, scheduler.State.RemainingWork.Sum() / scheduler.State.Kinds.TotalCapacity);
+        return Math.Max(longest, scheduler.State.RemainingWork.Sum() / scheduler.State.Groups.TotalCapacity);
     }
 }

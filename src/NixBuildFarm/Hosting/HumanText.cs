@@ -10,7 +10,7 @@ namespace NixBuildFarm.Hosting;
 /// How values look in tables. Called by the format files, which hold no logic of their own, with values of objects or of bags of properties.
 /// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
-public static class Display
+public static class HumanText
 {
     private static readonly string OwnSystem = RuntimeInformation.OSArchitecture switch
     {

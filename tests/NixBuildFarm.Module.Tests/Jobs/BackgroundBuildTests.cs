@@ -3,7 +3,7 @@ using System.Management.Automation;
 namespace NixBuildFarm.Module.Tests.Jobs;
 
 /// <summary>PowerShell's job cmdlets and the module's job, in every state that it can be in. None of them may wait for ever.</summary>
-public sealed class NixBuildJobTests
+public sealed class BackgroundBuildTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 

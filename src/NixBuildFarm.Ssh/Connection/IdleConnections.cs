@@ -6,7 +6,7 @@ namespace NixBuildFarm.Ssh.Connection;
 /// </summary>
 /// <param name="duration">How long a connection is kept.</param>
 /// <param name="time">The clock.</param>
-internal sealed class KeptConnections(TimeSpan duration, TimeProvider time)
+internal sealed class IdleConnections(TimeSpan duration, TimeProvider time)
 {
     private readonly object sync = new();
     private readonly List<Kept> all = [];

@@ -6,7 +6,7 @@ using NixBuildFarm.Hosting;
 namespace NixBuildFarm.Building;
 
 /// <summary>A build in the background, for Get-Job, Wait-Job, Receive-Job, Stop-Job and Remove-Job.</summary>
-public sealed class NixBuildJob : Job
+public sealed class BackgroundBuild : Job
 {
     private static readonly AsyncLocal<Task?> EndOfBody = new();
     private static int lastNumber;
@@ -16,7 +16,7 @@ public sealed class NixBuildJob : Job
     private readonly JobOutput output;
     private readonly Func<CommandOutput, CancellationToken, Task> body;
 
-    internal NixBuildJob(string command, Func<CommandOutput, CancellationToken, Task> body)
+    internal BackgroundBuild(string command, Func<CommandOutput, CancellationToken, Task> body)
         : base(command, $"NixBuild{Interlocked.Increment(ref lastNumber)}")
     {
         this.body = body;
@@ -110,7 +110,7 @@ public sealed class NixBuildJob : Job
     /// The streams of the job, which keep what is written until it is received. Handlers of theirs run within the call, and may wait for others
     /// who write: no lock is held meanwhile.
     /// </summary>
-    private sealed class JobOutput(NixBuildJob job) : CommandOutput
+    private sealed class JobOutput(BackgroundBuild job) : CommandOutput
     {
         /// <summary>What the outermost progress said last.</summary>
         public string Status { get; private set; } = "";
@@ -127,7 +127,7 @@ public sealed class NixBuildJob : Job
 
         public override void Information(object message, params string[] tags)
         {
-            var record = new InformationRecord(message, nameof(NixBuildJob));
+            var record = new InformationRecord(message, job.PSJobTypeName);
             record.Tags.AddRange(tags);
             Add(job.Information, record);
         }

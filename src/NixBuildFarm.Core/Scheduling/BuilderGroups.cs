@@ -5,16 +5,16 @@ namespace NixBuildFarm.Scheduling;
 
 /// <summary>
 /// Builders that are alike for the scheduler: the same classes of jobs, the same speeds and bandwidths within a few percent. Of each kind
-/// only the one that is free first needs to be looked at, so a decision costs as many looks as there are kinds, not builders.
+/// only the one that is free first needs to be looked at, so a decision costs as many looks as there are groups, not builders.
 /// </summary>
-internal sealed class BuilderKinds
+internal sealed class BuilderGroups
 {
     private readonly BuilderState[] builders;
-    private readonly int[][] kindsOfClass;
+    private readonly int[][] groupsOfClass;
     private readonly IndexedHeap<ByAvailability>[] heaps;
     private readonly int[] positions;
 
-    public BuilderKinds(JobGraph graph, EligibilityClasses classes, BuilderState[] builders, Func<int, int, double> speedOf)
+    public BuilderGroups(JobGraph graph, EligibilityClasses classes, BuilderState[] builders, Func<int, int, double> speedOf)
     {
         this.builders = builders;
         var online = Enumerable.Range(0, builders.Length).Where(b => builders[b].Status == BuilderStatus.Online).ToArray();
@@ -46,7 +46,7 @@ internal sealed class BuilderKinds
         positions = new int[builders.Length];
         heaps = members.Select(_ => new IndexedHeap<ByAvailability>(new(builders), positions)).ToArray();
         for (var k = 0; k < heaps.Length; k++) heaps[k].Fill(members[k]);
-        kindsOfClass = Enumerable.Range(0, classes.Count)
+        groupsOfClass = Enumerable.Range(0, classes.Count)
             .Select(c => Enumerable.Range(0, heaps.Length).Where(k => eligible[c][heaps[k].First]).ToArray())
             .ToArray();
         // All jobs of a class are of one system, so the fastest builder of the class is the same for each of them.
@@ -60,7 +60,7 @@ internal sealed class BuilderKinds
         Scarce = new ScarceBuilders(classes, eligible, builders, speedOf);
     }
 
-    private BuilderKinds(BuilderKinds other, BuilderState[] builders)
+    private BuilderGroups(BuilderGroups other, BuilderState[] builders)
     {
         this.builders = builders;
         Eligible = other.Eligible;
@@ -68,7 +68,7 @@ internal sealed class BuilderKinds
         BestCores = other.BestCores;
         TotalCapacity = other.TotalCapacity;
         Scarce = other.Scarce.Clone();
-        kindsOfClass = other.kindsOfClass;
+        groupsOfClass = other.groupsOfClass;
         positions = (int[])other.positions.Clone();
         heaps = other.heaps.Select(heap => new IndexedHeap<ByAvailability>(heap, new(builders), positions)).ToArray();
     }
@@ -90,10 +90,10 @@ internal sealed class BuilderKinds
 
     public int Count => heaps.Length;
 
-    public BuilderKinds Clone(BuilderState[] clonedBuilders) => new(this, clonedBuilders);
+    public BuilderGroups Clone(BuilderState[] clonedBuilders) => new(this, clonedBuilders);
 
-    /// <summary>The kinds of builder that may take jobs of a class.</summary>
-    public ReadOnlySpan<int> KindsOf(int eligibilityClass) => kindsOfClass[eligibilityClass];
+    /// <summary>The groups of builder that may take jobs of a class.</summary>
+    public ReadOnlySpan<int> GroupsOf(int eligibilityClass) => groupsOfClass[eligibilityClass];
 
     /// <summary>The builder of a kind that is free first.</summary>
     public int FirstOf(int kind) => heaps[kind].First;
@@ -114,7 +114,7 @@ internal sealed class BuilderKinds
     /// <summary>Whether a builder that may take jobs of this class has a free slot that is open to them.</summary>
     public bool HasIdle(int eligibilityClass)
     {
-        foreach (var kind in kindsOfClass[eligibilityClass])
+        foreach (var kind in groupsOfClass[eligibilityClass])
         {
             var first = heaps[kind].First;
             if (builders[first].FreeSlots > 0 && Scarce.IsOpen(first, eligibilityClass)) return true;

@@ -9,7 +9,7 @@ namespace NixBuildFarm.Reporting;
 /// Writes what all builds of a run print to one file, each line as it comes and with its derivation and builder before it. Where the file
 /// cannot be written any more the run goes on without it.
 /// </summary>
-public sealed class LineLog : IBuildObserver, IDisposable
+public sealed class BuildOutputLog : IBuildObserver, IDisposable
 {
     private readonly object gate = new();
     private readonly BestEffortOutput output;
@@ -17,7 +17,7 @@ public sealed class LineLog : IBuildObserver, IDisposable
     /// <summary>Writes to a stream, which it closes at its end.</summary>
     /// <param name="output">Where lines go.</param>
     /// <param name="onFailure">Is told once when no more can be written.</param>
-    public LineLog(Stream output, Action<Exception> onFailure) => this.output = new(output, onFailure);
+    public BuildOutputLog(Stream output, Action<Exception> onFailure) => this.output = new(output, onFailure);
 
     /// <summary>A line as it is shown: whose it is comes first, and nothing in it controls a terminal.</summary>
     public static string Tagged(RunningBuild build, string line) => $"{build.Name} ({build.Builder})> {TerminalText.Strip(line)}";
