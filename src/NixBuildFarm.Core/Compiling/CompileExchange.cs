@@ -101,19 +101,19 @@ internal sealed class CompileExchange : IAsyncDisposable
         using var limited = CancellationTokenSource.CreateLinkedTokenSource(compile.Stopping);
         limited.CancelAfter(limit);
         var begun = clock.UtcNow;
+        lock (gate)
+        {
+            if (compile.Talk.Step != ShimStep.Asking) return LoanEnd.Unsuitable;
+            share.Broker.Send(compile.Talk.Describe());
+        }
+        Tally.Begin(helper.Session.Builder.Name);
         try
         {
-            lock (gate)
-            {
-                if (compile.Talk.Step != ShimStep.Asking) return LoanEnd.Unsuitable;
-                share.Broker.Send(compile.Talk.Describe());
-            }
-            Tally.Begin(helper.Session.Builder.Name);
             var unit = await compile.Unit.WaitAsync(limited.Token);
             var derivation = CompileDerivation.Of(unit, compile.Talk.Tool, share.Toolchain, share.Closure);
             var result = await helper.CompileAsync(derivation, (files, token) => FetchAsync(compile, unit, files, token), limited.Token);
             if (result is null || !Answer(compile, result.Result)) return LoanEnd.Unsuitable;
-            Tally.Deliver(new(helper.Session.Builder.Name, compile.Talk.Source, begun, clock.UtcNow, result.WasThere));
+            Tally.Deliver(new(helper.Session.Builder.Name, compile.Talk.Source, begun, (clock.UtcNow - begun).TotalSeconds), result.WasThere);
             return LoanEnd.Delivered;
         }
         catch (OddFrameException)
@@ -194,8 +194,11 @@ internal sealed class CompileExchange : IAsyncDisposable
             switch (compile.Talk.Take(frame))
             {
                 case ShimNews.Described news: compile.Describe(news.Unit); break;
-                case ShimNews.Received news: compile.Receive(news.File, news.Content); break;
-                case ShimNews.AtHome news: compile.Leave(news.Why); break;
+                case ShimNews.Received news: compile.Receive(news.Content); break;
+                case ShimNews.AtHome news:
+                    compile.Leave(news.Why);
+                    Tally.BeginAtHome(compile.Talk, clock.UtcNow);
+                    break;
                 case ShimNews.Odd news:
                     compile.Leave(news.Why);
                     SendHome(compile);
@@ -204,7 +207,7 @@ internal sealed class CompileExchange : IAsyncDisposable
                     compile.Leave("the shim is gone");
                     compile.Stop();
                     compiles.Remove(frame.Connection);
-                    Tally.End(compile.Talk, clock.UtcNow);
+                    Tally.EndAtHome(compile.Talk, clock.UtcNow);
                     happened(new LendingEvent.CompileEnded(clock.Now, NumberOf(build, frame.Connection)));
                     break;
             }
@@ -219,7 +222,7 @@ internal sealed class CompileExchange : IAsyncDisposable
             if (compiles.Count >= SharingLimits.Connections) throw new OddFrameException("too many shims at a time");
             var talk = ShimConversation.Begin(frame);
             compiles.Add(frame.Connection, new(talk));
-            Tally.Ask(talk);
+            Tally.Ask();
             share.Broker.Send(talk.Wait(WaitSeconds));
             happened(new LendingEvent.CompileAsked(clock.Now, build, NumberOf(build, frame.Connection), talk.ReasonToStay is null));
         }
@@ -233,7 +236,7 @@ internal sealed class CompileExchange : IAsyncDisposable
     {
         if (compile.Talk.Step >= ShimStep.Ended) return;
         share.Broker.Send(compile.Talk.CompileHere());
-        Tally.Home(compile.Talk, clock.UtcNow);
+        Tally.BeginAtHome(compile.Talk, clock.UtcNow);
     }
 
     private SharedCompile? Find(long number) => compiles.GetValueOrDefault((uint)number);

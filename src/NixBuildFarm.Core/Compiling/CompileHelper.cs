@@ -135,7 +135,7 @@ internal sealed class CompileHelper : IAsyncDisposable
         catch (Exception e)
         {
             foreach (var path in mine) files.TryRemove(KeyValuePair.Create(path, arrived.Task));
-            arrived.TrySetException(Failed($"{Session} did not get the files of a compile: {e.Message}"));
+            arrived.TrySetException(new OddFrameException($"another compile did not bring {Session} a file that both need: {e.Message}"));
             throw;
         }
         await Task.WhenAll(others).WaitAsync(cancellation);

@@ -23,10 +23,9 @@ internal sealed record PreparedShare(SharedToolchain Toolchain, BrokerChannel Br
 /// Prepares a builder for a build whose compiles may be done elsewhere: finds a compiler among the inputs of the build, has it build the shim,
 /// and starts the broker. Whatever does not go as it should costs the sharing, never the build. Safe for concurrent use.
 /// </summary>
-/// <param name="supply">Knows who has what.</param>
-/// <param name="catalog">The same.</param>
+/// <param name="catalog">Knows who has what.</param>
 /// <param name="say">Takes what the user may want to know.</param>
-internal sealed class SharePreparation(Supply supply, PathCatalog catalog, Action<string> say)
+internal sealed class SharePreparation(PathCatalog catalog, Action<string> say)
 {
     /// <summary>A build has one compiler as a rule; of several, these are tried.</summary>
     private const int CandidatesTried = 3;

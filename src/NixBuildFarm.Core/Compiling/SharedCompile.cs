@@ -35,9 +35,8 @@ internal sealed class SharedCompile(ShimConversation talk)
     }
 
     /// <summary>Takes the content of the next file.</summary>
-    public void Receive(int file, ReadOnlyMemory<byte> content)
+    public void Receive(ReadOnlyMemory<byte> content)
     {
-        _ = file;
         received.Add(content);
         if (received.Count == expected) contents.TrySetResult(received);
     }

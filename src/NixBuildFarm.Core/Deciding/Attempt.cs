@@ -1,3 +1,4 @@
+using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Supplying;
@@ -8,6 +9,7 @@ namespace NixBuildFarm.Deciding;
 internal sealed class Attempt(RunJob job, BuilderSession session, int builder, int cores, DateTimeOffset begun, CancellationToken run) : IDisposable
 {
     private readonly CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(run);
+    private readonly TaskCompletionSource mayBegin = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool isDisposed;
 
     /// <summary>What is built.</summary>
@@ -30,6 +32,18 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int builder, i
 
     /// <summary>The cores that the scheduler counts it with; those that it may use, where that is a number.</summary>
     public required int CountedCores { get; init; }
+
+    /// <summary>How its compiles are shared; null: they are not.</summary>
+    public ShareTerms? Share { get; init; }
+
+    /// <summary>Ends when the build may begin: what its slot has lent to compiles of others is back.</summary>
+    public Task MayBegin => mayBegin.Task;
+
+    /// <summary>What its compiles are doing; null: nothing of it is shared.</summary>
+    public Func<CompilesUnderWay>? Compiles { get; set; }
+
+    /// <summary>What became of its compiles; null: nothing of it was shared.</summary>
+    public SharedCompiles? Shared { get; set; }
 
     /// <summary>How long the build was expected to take when the try began.</summary>
     public required double ExpectedSeconds { get; init; }
@@ -77,6 +91,7 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int builder, i
     public RunningBuild ToRunningBuild() => new(Job.Name, Session.Builder.Name, BuildBegun ?? Begun, Phase ?? (Step == AttemptStep.Supplying ? "supplying" : "building"))
     {
         DerivationPath = Job.Path.ToString(),
+        Compiles = Compiles?.Invoke(),
         Expected = ExpectedSeconds > 0 ? TimeSpan.FromSeconds(Math.Min(ExpectedSeconds, TimeSpan.MaxValue.TotalSeconds / 2)) : null,
     };
 
@@ -94,7 +109,12 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int builder, i
         LogPath = LogPath,
         LogProblem = LogProblem,
         Outcome = Outcome,
+        Share = Share,
+        Shared = Shared,
     };
+
+    /// <summary>Lets the build begin, as soon as its inputs are there.</summary>
+    public void LetBegin() => mayBegin.TrySetResult();
 
     /// <summary>Calls it off: the connection is closed, and the builder's daemon ends the build. Does nothing after its end.</summary>
     public void Cancel()

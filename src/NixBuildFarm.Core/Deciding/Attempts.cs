@@ -5,7 +5,7 @@ using NixBuildFarm.Supplying;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>The attempts of a run that are under way, and the record of those that failed.</summary>
-internal sealed class Attempts(RunFacts facts)
+internal sealed class Attempts(RunFacts facts, CompileGrants grants)
 {
     private readonly HashSet<Attempt> running = [];
 
@@ -27,12 +27,14 @@ internal sealed class Attempts(RunFacts facts)
         var attempt = new Attempt(job, session, builder, allowed, facts.Clock.UtcNow, facts.Stopping)
         {
             CountedCores = counted,
+            Share = grants.TermsOf(job, builder, counted),
             Urgency = new(TransferPurpose.Needed, scheduler.RankOf(job.Index)),
             ExpectedSeconds = scheduler.EstimateOf(job.Index).Seconds / scheduler.SpeedOf(builder, job.Index)
                 * Estimate.CoreFactor(job.Derivation.EnableParallelBuilding, counted),
         };
         job.Running.Add(builder, attempt);
         running.Add(attempt);
+        grants.Start(attempt);
         facts.Do(new RunAction.StartBuild(attempt));
     }
 

@@ -12,6 +12,7 @@ namespace NixBuildFarm.Deciding;
 internal sealed class LiveRun
 {
     private readonly RunFacts facts;
+    private readonly CompileGrants grants;
     private readonly Attempts attempts;
     private readonly CopyBacks copyBacks;
     private readonly BuilderTroubles troubles;
@@ -23,7 +24,8 @@ internal sealed class LiveRun
     public LiveRun(RunFacts facts, ILessons lessons, IEnumerable<BuilderTrouble> known)
     {
         this.facts = facts;
-        attempts = new(facts);
+        grants = new(facts);
+        attempts = new(facts, grants);
         var rebuilds = new Rebuilds(facts, attempts);
         troubles = new(facts, lessons, known);
         pending = new(facts, troubles);
@@ -72,6 +74,7 @@ internal sealed class LiveRun
             case RunEvent.ConnectFailed e: Membership.OnConnectFailed(e); break;
             case RunEvent.BuilderSilent e: Membership.OnSilent(e); break;
             case RunEvent.BuilderAnswered e: OnAnswered(e); break;
+            case RunEvent.CompilesChanged e: grants.Apply(e.Happened); break;
             case RunEvent.PauseOver e: Membership.OnPauseOver(e); break;
             case RunEvent.LinkMeasured e: learning.FromTransfer(e.Transfer); break;
             case RunEvent.Unforeseen e: throw new InvalidOperationException($"Something that NixBuildFarm did not foresee: {e.Error.Message}", e.Error);
@@ -89,6 +92,7 @@ internal sealed class LiveRun
             if (facts.IsStopped && decision is not SchedulingDecision.Abandon) continue;
             Carry(decision);
         }
+        grants.Decide();
         facts.Reporter.Progress(attempts.Running, () => Forecast.Of(scheduler, attempts.Running, facts.Clock.UtcNow));
     }
 

@@ -45,6 +45,18 @@ internal abstract record RunAction
     /// <summary>Tell when the quarantine of a builder is over. Answer: PauseOver.</summary>
     public sealed record Pause(BuilderSession Session, TimeSpan Time, bool IsAwaited) : RunAction;
 
+    /// <summary>Bring a helper what the compiles of a build need. Answers: HelperReady or HelperUnfit, as CompilesChanged.</summary>
+    public sealed record PrepareHelper(long Build, BuilderSession Session, int Helper) : RunAction;
+
+    /// <summary>Have a compile done on the builder of its build.</summary>
+    public sealed record CompileHere(long Compile) : RunAction;
+
+    /// <summary>Have a compile done by a helper, within a time. Answer: LoanEnded, as CompilesChanged.</summary>
+    public sealed record Lend(long Compile, BuilderSession Session, int Helper, TimeSpan Limit) : RunAction;
+
+    /// <summary>Stop a compile on a helper.</summary>
+    public sealed record Recall(long Compile) : RunAction;
+
     /// <summary>End everything that goes on.</summary>
     public sealed record StopRun : RunAction;
 }

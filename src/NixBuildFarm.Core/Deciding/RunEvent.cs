@@ -1,6 +1,7 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Sessions;
 
 namespace NixBuildFarm.Deciding;
@@ -62,6 +63,9 @@ internal abstract record RunEvent
     /// <param name="Session">The builder.</param>
     /// <param name="IsAwaited">Whether jobs wait for it.</param>
     public sealed record PauseOver(BuilderSession Session, bool IsAwaited) : RunEvent;
+
+    /// <summary>Something has happened to the compiles of a shared build.</summary>
+    public sealed record CompilesChanged(LendingEvent Happened) : RunEvent;
 
     /// <summary>A transfer has shown what a link carries.</summary>
     public sealed record LinkMeasured(TransferObservation Transfer) : RunEvent;

@@ -49,6 +49,7 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
             Waited = attempt is { BuildBegun: { } start } && job.Ready is { } ready && start > ready ? start - ready : TimeSpan.Zero,
             Supplied = attempt?.Supplied ?? 0,
             Attempts = [.. job.Attempts],
+            SharedCompiles = attempt?.Shared,
             Outputs = error is null ? OutputsOf(job) : new Dictionary<string, string>(),
             Error = error,
             LogPath = outcome?.LogPath,

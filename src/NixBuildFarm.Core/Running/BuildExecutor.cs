@@ -1,12 +1,16 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.FollowUp;
+using NixBuildFarm.History;
 using NixBuildFarm.Logs;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Sessions;
+using NixBuildFarm.Sharing;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Supplying;
@@ -18,6 +22,9 @@ namespace NixBuildFarm.Running;
 internal sealed class BuildExecutor(
     Supply supply, BuiltOutputs outputs, BuilderSession local, BuildRequest request, string logFolder, RunClock clock, LogKeeper logs)
 {
+    /// <summary>Prepares builds whose compiles may be done elsewhere.</summary>
+    public required SharedBuilds Shared { get; init; }
+
     /// <summary>How much longer than its limits a build may take before its daemon, which is to end it then, is taken for dead.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
@@ -36,6 +43,10 @@ internal sealed class BuildExecutor(
         var (job, session, cancellation) = (attempt.Job, attempt.Session, attempt.Stopping);
         await using var connection = session.Reserve(ChannelUse.Build, cancellation);
         attempt.Supplied = await SupplyAsync(attempt, cancellation);
+        await attempt.MayBegin.WaitAsync(cancellation);
+        await using var shared = await ShareAsync(attempt, cancellation);
+        // Nobody else may build with what this build sees: settings of a connection cannot be taken back.
+        if (shared is not null) connection.IsClosedAfterwards = true;
         // The build keeps its outputs as long as it runs, so nobody needs to wait for these roots before it has ended.
         var rooting = session.ProtectAsync(job.Outputs, cancellation);
 
@@ -45,11 +56,12 @@ internal sealed class BuildExecutor(
         var (result, infos) = await connection.UseAsync(async daemon =>
         {
             begun();
-            var built = await BuildInTimeAsync(daemon, attempt, message => Listen(message, log, said), cancellation);
+            var built = await BuildInTimeAsync(daemon, attempt, OptionsOf(attempt, shared?.Mappings), message => Listen(message, log, said), cancellation);
             await rooting;
             return built;
         });
         attempt.BuildEnded = clock.UtcNow;
+        if (shared is not null) attempt.Shared = Sum(attempt, shared);
         log.Dispose();
         attempt.LogProblem = log.Problem;
         if (!session.Builder.IsLocal && log is { Path: { } path, Problem: null }) logs.Keep(job.Path, path);
@@ -75,7 +87,7 @@ internal sealed class BuildExecutor(
 
     /// <summary>Builds, and does not rely on the daemon alone for the limits of the build.</summary>
     private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildInTimeAsync(
-        DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, CancellationToken cancellation)
+        DaemonConnection daemon, Attempt attempt, DaemonOptions options, Action<DaemonMessage> said, CancellationToken cancellation)
     {
         // A whole goal may be several builds, each with the time to itself.
         using var inAll = new SilenceWatch(LimitOf(attempt.Job.Goal is null ? request.Timeout : null), clock.Time, cancellation);
@@ -84,7 +96,7 @@ internal sealed class BuildExecutor(
         describing.Hold();
         try
         {
-            return await BuildAsync(daemon, attempt, Hear, BuildEnded, describing.Token);
+            return await BuildAsync(daemon, attempt, options, Hear, BuildEnded, describing.Token);
         }
         catch (OperationCanceledException) when (describing.HasRunOut && !cancellation.IsCancellationRequested)
         {
@@ -114,29 +126,50 @@ internal sealed class BuildExecutor(
 
     /// <summary>Builds. Where that takes no further round trip, the outputs are described as well.</summary>
     private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildAsync(
-        DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, Action ended, CancellationToken cancellation)
+        DaemonConnection daemon, Attempt attempt, DaemonOptions options, Action<DaemonMessage> said, Action ended, CancellationToken cancellation)
     {
         var job = attempt.Job;
         if (!attempt.Session.Builder.IsLocal && !GoesAsDerivation(attempt))
         {
             return await daemon.BuildDerivationAsync(
-                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), OptionsOf(attempt), [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation, ended);
+                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), options, [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation, ended);
         }
-        await daemon.SetOptionsAsync(OptionsOf(attempt), cancellation);
+        await daemon.SetOptionsAsync(options, cancellation);
         var results = await daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(job.Path)], BuildMode.Normal, said, cancellation);
         return (results[0].Result, null);
     }
 
-    private DaemonOptions OptionsOf(Attempt attempt) => attempt.Session.Options with
+    private DaemonOptions OptionsOf(Attempt attempt, string? mappings)
     {
-        BuildCores = attempt.Cores,
-        // What the local substituters have has been found out before; asking them again for each build costs time.
-        UseSubstitutes = attempt.Session.UsesSubstitutes && !attempt.Session.Builder.IsLocal,
-        MaxSilentTime = request.MaxSilentTime ?? TimeSpan.Zero,
-        Overrides = request.Timeout is { } limit
-            ? new Dictionary<string, string>(attempt.Session.Options.Overrides) { ["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString(CultureInfo.InvariantCulture) }
-            : attempt.Session.Options.Overrides,
-    };
+        var given = attempt.Session.Options;
+        var overrides = given.Overrides;
+        if (request.Timeout is { } limit) overrides = new Dictionary<string, string>(overrides) { ["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString(CultureInfo.InvariantCulture) };
+        if (mappings is not null)
+        {
+            // What the user adds to the sandbox stays.
+            overrides = new Dictionary<string, string>(overrides) { [SandboxMappings.Setting] = $"{overrides.GetValueOrDefault(SandboxMappings.Setting)} {mappings}".Trim() };
+        }
+        return given with
+        {
+            BuildCores = mappings is null ? attempt.Cores : attempt.Share!.Cores,
+            // What the local substituters have has been found out before; asking them again for each build costs time.
+            UseSubstitutes = attempt.Session.UsesSubstitutes && !attempt.Session.Builder.IsLocal,
+            MaxSilentTime = request.MaxSilentTime ?? TimeSpan.Zero,
+            Overrides = overrides,
+        };
+    }
+
+    private async Task<SharedBuildOpened?> ShareAsync(Attempt attempt, CancellationToken cancellation)
+    {
+        if (attempt.Share is not { } terms) return null;
+        var opened = new LendingEvent.BuildOpened(clock.Now, terms.Build, attempt.Job.Index, attempt.Builder, terms.HomePlaces);
+        var shared = await Shared.OpenAsync(opened, attempt.Session, attempt.Job, cancellation);
+        if (shared is not null) attempt.Compiles = () => shared.Exchange.Tally.UnderWay;
+        return shared;
+    }
+
+    private static SharedCompiles? Sum(Attempt attempt, SharedBuildOpened shared) =>
+        shared.Exchange.Tally.Sum(attempt.Session.Builder.Name, attempt.Share!.HomePlaces, _ => 1);
 
     private static void Listen(DaemonMessage message, BuildLog log, Action<DaemonMessage> said)
     {

@@ -3,6 +3,7 @@ using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.FollowUp;
+using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Running;
 
@@ -37,6 +38,9 @@ public sealed record BuildRequest
 
     /// <summary>Whether a build that is late on the critical path is started a second time on a machine that is idle.</summary>
     public bool Hedge { get; init; }
+
+    /// <summary>Which builds have their compiles done by other builders too.</summary>
+    public ShareMode Share { get; init; }
 
     /// <summary>Which outputs come home.</summary>
     public CopyBack CopyBack { get; init; } = CopyBack.All;
@@ -76,6 +80,6 @@ public sealed record BuildRequest
         Cores = Cores,
         CopyBack = CopyBack,
         IsCopyBackGiven = IsCopyBackGiven,
-        Scheduling = new() { Moldable = true, Hedge = Hedge },
+        Scheduling = new() { Moldable = true, Hedge = Hedge, Share = Share },
     };
 }

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
@@ -148,11 +149,13 @@ public sealed class BuildRun
         await using var logs = new LogKeeper(local, observer.Decided, cancellation);
         using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
         var outputs = new BuiltOutputs(catalog, supply.Closures);
-        var executor = new BuildExecutor(supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs);
         using var tasks = new RunTasks(cancellation);
+        var preparation = new SharePreparation(catalog, observer.Decided);
+        await using var shared = new SharedBuilds(supply, preparation, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
+        var executor = new BuildExecutor(supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs) { Shared = shared };
         var facts = new RunFacts(request.Rules, jobs.Jobs, jobs.Graph, local, farm, await estimating, catalog, clock) { Reporter = reporter, Stopping = tasks.Stopping };
         var run = new LiveRun(facts, history, remote.Troubles.Values);
-        using var effects = new RunEffects(tasks, local, supply, catalog, executor, connector, reporter, clock) { Hook = hook };
+        using var effects = new RunEffects(tasks, local, supply, catalog, executor, connector, reporter, clock) { Hook = hook, Shared = shared };
         meter.Measured += transfer => tasks.Post(new RunEvent.LinkMeasured(transfer));
         foreach (var slow in late) effects.Await(slow, run.Expect());
         foreach (var builder in resting) run.Membership.Quarantine(builder, remote.Troubles[builder.Name]);

@@ -1,3 +1,4 @@
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.FollowUp;
@@ -57,6 +58,9 @@ internal sealed class RunEffects : IDisposable
         otherOutputs = new(CopyInTurnAsync, atATime: 1);
     }
 
+    /// <summary>The shared builds.</summary>
+    public required SharedBuilds Shared { get; init; }
+
     /// <summary>What runs here after each build; null: nothing does.</summary>
     public PostBuildHook? Hook { get; init; }
 
@@ -78,6 +82,10 @@ internal sealed class RunEffects : IDisposable
             case RunAction.Probe a: tasks.Run(() => ProbeAsync(a)); break;
             case RunAction.Disconnect a: tasks.Run(() => connector.CloseAsync(a.Session)); break;
             case RunAction.Pause a: tasks.Run(() => PauseAsync(a)); break;
+            case RunAction.PrepareHelper a: tasks.Run(() => Shared.PrepareAsync(a.Build, a.Session, a.Helper, Stopping)); break;
+            case RunAction.CompileHere a: Shared.CompileHere(a.Compile); break;
+            case RunAction.Lend a: tasks.Run(() => Shared.LendAsync(a.Compile, a.Session, a.Helper, a.Limit)); break;
+            case RunAction.Recall a: Shared.Recall(a.Compile); break;
             case RunAction.StopRun: tasks.Stop(); break;
             default: throw new InvalidOperationException($"The run decided {action}, which nothing carries out.");
         }

@@ -1,5 +1,3 @@
-using NixBuildFarm.Store;
-
 namespace NixBuildFarm.Sharing;
 
 /// <summary>What a compile that succeeded on a helper has made and said. One that fails is done at home, where its messages come from.</summary>
@@ -10,16 +8,21 @@ internal sealed record CompileResult(ReadOnlyMemory<byte> Output, ReadOnlyMemory
     /// <summary>Room for the names of the three files, and for the exit code.</summary>
     private const int Names = 4 << 10;
 
+    private const int LongestCode = 3;
+
     /// <summary>The most that is read of the output of a compile derivation, in bytes.</summary>
     public const long Limit = SharingLimits.Output + SharingLimits.Messages + Names;
 
     /// <summary>Takes the output of a compile derivation.</summary>
-    /// <exception cref="OddFrameException">It is not what such a derivation makes, or the compile has to be done at home.</exception>
-    public static CompileResult Of(NarTree output)
+    /// <returns>Null: the compile failed, or the helper saw another text. It is done at home.</returns>
+    /// <exception cref="OddFrameException">It is not what such a derivation makes.</exception>
+    public static CompileResult? Of(NarTree output)
     {
-        if (output.Find("rc") is not NarTree.File { Content: var code }) throw new OddFrameException("a compile has no exit code");
-        var exit = NixText.Printable(code.Span).TrimEnd('\n');
-        if (exit != "0") throw new OddFrameException(exit == "200" ? "the helper sees another text, or a name that it cannot make" : $"the compile ended with {exit}");
+        if (output.Find("rc") is not NarTree.File { Content: { Length: > 0 and <= LongestCode } code } || code.Span.ContainsAnyExceptInRange((byte)'0', (byte)'9'))
+        {
+            throw new OddFrameException("a compile has no exit code");
+        }
+        if (!code.Span.SequenceEqual("0"u8)) return null;
         var messages = output.Find("err") switch
         {
             null => default,

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
@@ -7,10 +8,8 @@ namespace NixBuildFarm.Sharing;
 /// <summary>The derivations that make the shim, and the folder that stands in for the compiler's. Each compiler builds the shim that stands in for it.</summary>
 internal static class ShimProgram
 {
-    private const string ResourcePrefix = "NixBuildFarm.Sharing.shim.";
-
     /// <summary>The shim's source.</summary>
-    public static StoreFile Source { get; } = new("nixbuildfarm-shim.c", ReadSource());
+    public static StoreFile Source { get; } = new(ShimSource.FileName, Encoding.UTF8.GetBytes(ShimSource.Text));
 
     /// <summary>Builds the shim: no shell, only the compiler.</summary>
     /// <param name="candidate">The compiler.</param>
@@ -37,17 +36,5 @@ internal static class ShimProgram
 
     /// <summary>Stands in an argument for the path of the output. [hashPlaceholder in src/libstore/derivations.cc of NixOS/nix]</summary>
     private static string Placeholder { get; } =
-        "/" + new Sha256Hash(System.Security.Cryptography.SHA256.HashData(Encoding.ASCII.GetBytes("nix-output:out"))).ToBase32();
-
-    private static byte[] ReadSource()
-    {
-        var assembly = typeof(ShimProgram).Assembly;
-        using var all = new MemoryStream();
-        foreach (var name in assembly.GetManifestResourceNames().Where(name => name.StartsWith(ResourcePrefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
-        {
-            using var part = assembly.GetManifestResourceStream(name)!;
-            part.CopyTo(all);
-        }
-        return all.ToArray();
-    }
+        "/" + new Sha256Hash(SHA256.HashData(Encoding.ASCII.GetBytes("nix-output:out"))).ToBase32();
 }

@@ -1,0 +1,95 @@
+using System.Collections.Concurrent;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
+using NixBuildFarm.Scheduling.Lending;
+using NixBuildFarm.Sessions;
+using NixBuildFarm.Sharing;
+using NixBuildFarm.Supplying;
+using NixBuildFarm.Work;
+
+namespace NixBuildFarm.Compiling;
+
+/// <summary>The shared builds of a run, and the builders that help with them. Answers with events. Safe for concurrent use.</summary>
+/// <param name="supply">Brings compilers to helpers.</param>
+/// <param name="preparation">Prepares the builders of shared builds.</param>
+/// <param name="clock">The time.</param>
+/// <param name="happened">Is told what happens.</param>
+/// <param name="say">Takes what the user may want to know.</param>
+internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, RunClock clock, Action<LendingEvent> happened, Action<string> say) : IAsyncDisposable
+{
+    /// <summary>Bytes of files that shims have sent, and that other helpers may lack.</summary>
+    private const long KeptContents = 64 << 20;
+
+    private readonly ConcurrentDictionary<long, CompileExchange> exchanges = new();
+    private readonly ConcurrentDictionary<BuilderSession, CompileHelper> helpers = new();
+    private readonly FileContents contents = new(KeptContents);
+
+    /// <summary>Prepares a build, and says that it may be shared.</summary>
+    /// <param name="opened">The build, as it is told when all is ready.</param>
+    /// <param name="at">Its builder, where its inputs are.</param>
+    /// <param name="job">What is built.</param>
+    /// <param name="cancellation">The build is called off.</param>
+    /// <returns>What the caller disposes of when the build has ended, and what the build sees; null: it is built as any other.</returns>
+    public async Task<SharedBuildOpened?> OpenAsync(LendingEvent.BuildOpened opened, BuilderSession at, WorkItem job, CancellationToken cancellation)
+    {
+        if (await preparation.PrepareAsync(at, job, cancellation) is not { } share) return null;
+        happened(opened with { At = clock.Now });
+        var exchange = new CompileExchange(opened.Build, share, clock, happened);
+        exchanges[opened.Build] = exchange;
+        return new(exchange, share.Mappings, () => CloseAsync(opened.Build, job.Name));
+    }
+
+    /// <summary>Brings a helper what the compiles of a build need. Answers with <see cref="LendingEvent.HelperReady"/> or <see cref="LendingEvent.HelperUnfit"/>.</summary>
+    public async Task PrepareAsync(long build, BuilderSession helper, int index, CancellationToken cancellation)
+    {
+        if (!exchanges.TryGetValue(build, out var exchange)) return;
+        try
+        {
+            await HelperOf(helper).PrepareAsync(exchange.Toolchain, cancellation);
+            happened(new LendingEvent.HelperReady(clock.Now, build, index));
+        }
+        catch (Exception e) when (e is NixBuildFarmException or IOException)
+        {
+            say($"{helper} does not help: {e.Message}");
+            happened(new LendingEvent.HelperUnfit(clock.Now, build, index));
+        }
+    }
+
+    /// <inheritdoc cref="CompileExchange.LendAsync(long, CompileHelper, int, TimeSpan)"/>
+    public Task LendAsync(long compile, BuilderSession helper, int index, TimeSpan limit) =>
+        ExchangeOf(compile)?.LendAsync(compile, HelperOf(helper), index, limit) ?? Task.CompletedTask;
+
+    /// <inheritdoc cref="CompileExchange.CompileHere"/>
+    public void CompileHere(long compile) => ExchangeOf(compile)?.CompileHere(compile);
+
+    /// <inheritdoc cref="CompileExchange.Recall"/>
+    public void Recall(long compile) => ExchangeOf(compile)?.Recall(compile);
+
+    /// <summary>Ends all that is left, and deletes what compiles have left on helpers.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var build in exchanges.Keys) await CloseAsync(build, "");
+        await Task.WhenAll(helpers.Values.Select(helper => helper.DisposeAsync().AsTask()));
+    }
+
+    private async Task CloseAsync(long build, string name)
+    {
+        if (!exchanges.TryRemove(build, out var exchange)) return;
+        await exchange.DisposeAsync();
+        if (exchange.Tally.Trouble is { } trouble) say($"Not every compile of {name} could be shared: {trouble}");
+    }
+
+    private CompileExchange? ExchangeOf(long compile) => exchanges.GetValueOrDefault(CompileExchange.BuildOf(compile));
+
+    private CompileHelper HelperOf(BuilderSession session) => helpers.GetOrAdd(session, added => new(added, supply, contents));
+}
+
+/// <summary>A build whose compiles may be done elsewhere.</summary>
+/// <param name="Exchange">Its compiles.</param>
+/// <param name="Mappings">What it sees besides its inputs: the value of <see cref="SandboxMappings.Setting"/>.</param>
+/// <param name="CloseAsync">Ends the sharing.</param>
+internal sealed record SharedBuildOpened(CompileExchange Exchange, string Mappings, Func<Task> CloseAsync) : IAsyncDisposable
+{
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync() => await CloseAsync();
+}
