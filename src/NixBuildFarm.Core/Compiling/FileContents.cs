@@ -31,7 +31,8 @@ internal sealed class FileContents(long capacity)
     /// <summary>The content of a file; null: it is not kept.</summary>
     public ReadOnlyMemory<byte>? Find(StorePath path)
     {
-        lock (gate) return contents.TryGetValue(path, out var content) ? content : null;
+        // Without the cast, null would become an empty content.
+        lock (gate) return contents.TryGetValue(path, out var content) ? (ReadOnlyMemory<byte>?)content : null;
     }
 
     private ReadOnlyMemory<byte> Forget()

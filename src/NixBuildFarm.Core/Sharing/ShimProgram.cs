@@ -18,7 +18,7 @@ internal static class ShimProgram
         "nixbuildfarm-shim",
         system,
         $"{candidate.Wrapper}/bin/gcc",
-        ["-std=gnu11", "-O2", "-o", Placeholder, Source.Path.ToString()],
+        ["-std=gnu11", "-O2", "-s", "-o", Placeholder, Source.Path.ToString()],
         new Dictionary<string, string> { ["PATH"] = $"{candidate.Compiler}/bin" },
         [candidate.Wrapper, candidate.Compiler, Source.Path]);
 

@@ -13,7 +13,7 @@ public class CompileResultTests
     [Fact]
     public void A_compile_that_succeeded_gives_its_output_and_what_it_said()
     {
-        var result = CompileResult.Of(Read(new Tree.Folder(("err", new Tree.File(Bytes("note"))), ("out", new Tree.File(Bytes(".text"))), ("rc", new Tree.File(Bytes("0"))))));
+        var result = CompileResult.Of(Read(new Tree.Folder(("err", new Tree.File(Bytes("note"))), ("out", new Tree.File(Bytes(".text"))), ("rc", new Tree.File(Bytes("0"))))))!;
 
         Assert.Equal(".text", System.Text.Encoding.UTF8.GetString(result.Output.Span));
         Assert.Equal("note", System.Text.Encoding.UTF8.GetString(result.Messages.Span));
@@ -22,11 +22,16 @@ public class CompileResultTests
     [Theory]
     [InlineData("1")]
     [InlineData("200")]
-    [InlineData("")]
     [InlineData("00")]
+    public void A_compile_that_failed_is_done_at_home(string code) =>
+        Assert.Null(CompileResult.Of(Read(new Tree.Folder(("out", new Tree.File([])), ("rc", new Tree.File(Bytes(code)))))));
+
+    [Theory]
+    [InlineData("")]
     [InlineData("0 ")]
     [InlineData("-0")]
-    public void A_compile_that_failed_or_does_not_say_is_done_at_home(string code) =>
+    [InlineData("0000")]
+    public void A_compile_that_does_not_say_how_it_ended_is_nonsense(string code) =>
         Assert.Throws<OddFrameException>(() => CompileResult.Of(Read(new Tree.Folder(("out", new Tree.File([])), ("rc", new Tree.File(Bytes(code)))))));
 
     [Fact]

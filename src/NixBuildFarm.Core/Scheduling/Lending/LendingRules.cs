@@ -23,7 +23,7 @@ internal sealed class LendingRules(Scheduler scheduler)
     public bool MayBeHelped(int job, int builder)
     {
         var (share, what) = (scheduler.Options.Share, scheduler.Graph[job]);
-        if (share == ShareMode.Never || !what.EnableParallelBuilding || what.StaysLocal || what.IsFixedOutput) return false;
+        if (share == ShareMode.Never || what.StaysLocal || what.IsFixedOutput || (share == ShareMode.Auto && !what.EnableParallelBuilding)) return false;
         if (!scheduler.DescriptionOf(builder).IsHelped) return false;
         var estimate = scheduler.EstimateOf(job);
         return share == ShareMode.Always || (estimate.Compiles.Share > 0 && estimate.Seconds / scheduler.SpeedOf(builder, job) >= LeastSeconds);
