@@ -65,7 +65,14 @@ internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, 
     /// <inheritdoc cref="CompileExchange.Recall"/>
     public void Recall(long compile) => ExchangeOf(compile)?.Recall(compile);
 
-    /// <summary>Ends all that is left, and deletes what compiles have left on helpers.</summary>
+    /// <summary>The run has ended: deletes what compiles have left on helpers.</summary>
+    public async Task CleanAsync(CompileCleaning cleaning)
+    {
+        await DisposeAsync();
+        await Task.WhenAll(helpers.Values.Select(cleaning.CleanAsync));
+    }
+
+    /// <summary>Ends all that is left.</summary>
     public async ValueTask DisposeAsync()
     {
         foreach (var build in exchanges.Keys) await CloseAsync(build, "");

@@ -72,6 +72,9 @@ public sealed record BuildRequest
     /// <summary>The links; null: none are wanted.</summary>
     internal OutLinks? Links => OutLink is null ? null : new(OutLink, SecondLinkNumber);
 
+    /// <summary>Files of compiles leave this machine past any limit: who sets one has to ask for sharing.</summary>
+    private ShareMode AllowedShare => MaxUpload is not null && Share == ShareMode.Auto ? ShareMode.Never : Share;
+
     /// <summary>What decisions depend on, in this run and in the plan of it.</summary>
     internal RunRules Rules => new()
     {
@@ -80,6 +83,6 @@ public sealed record BuildRequest
         Cores = Cores,
         CopyBack = CopyBack,
         IsCopyBackGiven = IsCopyBackGiven,
-        Scheduling = new() { Moldable = true, Hedge = Hedge, Share = Share },
+        Scheduling = new() { Moldable = true, Hedge = Hedge, Share = AllowedShare },
     };
 }

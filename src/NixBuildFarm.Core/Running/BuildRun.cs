@@ -171,6 +171,7 @@ public sealed class BuildRun
         try
         {
             await new RunLoop(run, facts, tasks, effects).RunAsync(cancellation);
+            await shared.CleanAsync(new(history, clock, observer.Decided));
         }
         finally
         {

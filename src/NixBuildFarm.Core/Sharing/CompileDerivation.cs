@@ -19,6 +19,9 @@ internal sealed class CompileDerivation
         Headers = unit.Headers;
     }
 
+    /// <summary>Whether a path is one that compiles leave in a store.</summary>
+    public static bool Leaves(StorePath path) => path.Name is Name or ManifestName or UnitFile.PathName;
+
     /// <summary>What is built.</summary>
     public PlainDerivation Derivation { get; }
 

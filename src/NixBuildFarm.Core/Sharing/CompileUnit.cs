@@ -106,7 +106,7 @@ internal sealed record CompileUnit
 internal sealed record UnitFile(ReadOnlyMemory<byte> Name, long Size, Sha256Hash Hash, ulong? ModifiedAt)
 {
     /// <summary>The name of the store paths that hold such files: the same content has the same path, whatever it is called.</summary>
-    private const string PathName = "nixbuildfarm-file";
+    public const string PathName = "nixbuildfarm-file";
 
     /// <summary>Where its content is in a store.</summary>
     public StorePath Path => StoreFile.PathOf(PathName, Hash);
