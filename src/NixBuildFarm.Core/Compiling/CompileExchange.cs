@@ -18,6 +18,7 @@ internal sealed class CompileExchange : IAsyncDisposable
     private static readonly TimeSpan Reminder = TimeSpan.FromSeconds(20);
 
     private readonly long build;
+    private readonly CompileResults memo;
     private readonly PreparedShare share;
     private readonly RunClock clock;
     private readonly Action<LendingEvent> happened;
@@ -30,12 +31,15 @@ internal sealed class CompileExchange : IAsyncDisposable
 
     /// <summary>Begins to listen.</summary>
     /// <param name="build">The number of the build.</param>
+    /// <param name="memo">Where results of compiles are.</param>
     /// <param name="share">What was prepared; disposed of with this.</param>
+    /// <param name="home">The builder of the build.</param>
     /// <param name="clock">The time.</param>
     /// <param name="happened">Is told what happens, in order.</param>
-    public CompileExchange(long build, PreparedShare share, RunClock clock, Action<LendingEvent> happened)
+    public CompileExchange(long build, CompileResults memo, PreparedShare share, string home, RunClock clock, Action<LendingEvent> happened)
     {
-        (this.build, this.share, this.clock, this.happened) = (build, share, clock, happened);
+        (this.build, this.memo, this.share, this.clock, this.happened) = (build, memo, share, clock, happened);
+        Tally = new(home);
         reading = ReadAsync();
         reminding = RemindAsync();
     }
@@ -44,15 +48,27 @@ internal sealed class CompileExchange : IAsyncDisposable
     public SharedToolchain Toolchain => share.Toolchain;
 
     /// <summary>What has been done where.</summary>
-    public CompileTally Tally { get; } = new();
+    public CompileTally Tally { get; }
 
-    /// <summary>The number of a compile among all of the run.</summary>
-    public static long NumberOf(long build, uint connection) => (build << 32) | connection;
+    /// <summary>
+    /// Has a compile done at home. Where an earlier compile has left its result with a builder, it is taken from there; and where the result is
+    /// worth keeping, it is made as a derivation of its own.
+    /// </summary>
+    /// <param name="number">The compile.</param>
+    /// <param name="home">The builder of the build, to do it as a derivation; null: the compiler does it, in the build.</param>
+    /// <param name="limit">How long a derivation may take.</param>
+    public async Task CompileAtHomeAsync(long number, CompileHelper? home, TimeSpan limit)
+    {
+        SharedCompile? compile;
+        lock (gate) compile = Find(number);
+        if (compile is { Talk: { Step: ShimStep.Asking, ReasonToStay: null } } && (home is not null || memo.IsPromising))
+        {
+            await TryElsewhereAsync(compile, home, limit, isAtHome: true);
+        }
+        CompileHere(number);
+    }
 
-    /// <summary>The build that a compile is of.</summary>
-    public static long BuildOf(long compile) => compile >> 32;
-
-    /// <summary>Has a compile done at home. A helper that is at it may stop.</summary>
+    /// <summary>Has a compile done by the compiler itself, in the build. A helper that is at it may stop.</summary>
     public void CompileHere(long number)
     {
         lock (gate)
@@ -78,7 +94,7 @@ internal sealed class CompileExchange : IAsyncDisposable
     {
         SharedCompile? compile;
         lock (gate) compile = Find(number);
-        var end = compile is null ? LoanEnd.Unsuitable : await LendAsync(compile, helper, limit);
+        var end = compile is null ? LoanEnd.Unsuitable : await TryElsewhereAsync(compile, helper, limit, isAtHome: false);
         happened(new LendingEvent.LoanEnded(clock.Now, number, index, end));
     }
 
@@ -96,7 +112,7 @@ internal sealed class CompileExchange : IAsyncDisposable
         closing.Dispose();
     }
 
-    private async Task<LoanEnd> LendAsync(SharedCompile compile, CompileHelper helper, TimeSpan limit)
+    private async Task<LoanEnd> TryElsewhereAsync(SharedCompile compile, CompileHelper? helper, TimeSpan limit, bool isAtHome)
     {
         using var limited = CancellationTokenSource.CreateLinkedTokenSource(compile.Stopping);
         limited.CancelAfter(limit);
@@ -106,14 +122,17 @@ internal sealed class CompileExchange : IAsyncDisposable
             if (compile.Talk.Step != ShimStep.Asking) return LoanEnd.Unsuitable;
             share.Broker.Send(compile.Talk.Describe());
         }
-        Tally.Begin(helper.Session.Builder.Name);
+        var place = helper?.Session.Builder.Name ?? "";
+        if (!isAtHome) Tally.Begin(place);
         try
         {
             var unit = await compile.Unit.WaitAsync(limited.Token);
             var derivation = CompileDerivation.Of(unit, compile.Talk.Tool, share.Toolchain, share.Closure);
-            var result = await helper.CompileAsync(derivation, (files, token) => FetchAsync(compile, unit, files, token), limited.Token);
+            var result = await memo.FindAsync(derivation.Derivation.Output, except: helper, limited.Token);
+            if (result is null && helper is not null) result = await helper.CompileAsync(derivation, (files, token) => FetchAsync(compile, unit, files, token), limited.Token);
             if (result is null || !Answer(compile, result.Result)) return LoanEnd.Unsuitable;
-            Tally.Deliver(new(helper.Session.Builder.Name, compile.Talk.Source, begun, (clock.UtcNow - begun).TotalSeconds), result.WasThere);
+            memo.Add(derivation.Derivation.Output, result.From);
+            Tally.Deliver(new(result.From.Session.Builder.Name, compile.Talk.Source, begun, (clock.UtcNow - begun).TotalSeconds), result.WasThere);
             return LoanEnd.Delivered;
         }
         catch (OddFrameException)
@@ -131,7 +150,7 @@ internal sealed class CompileExchange : IAsyncDisposable
         }
         finally
         {
-            Tally.End(helper.Session.Builder.Name);
+            if (!isAtHome) Tally.End(place);
             Interlocked.Add(ref contentsInMemory, -compile.ForgetContents());
         }
     }
@@ -208,7 +227,7 @@ internal sealed class CompileExchange : IAsyncDisposable
                     compile.Stop();
                     compiles.Remove(frame.Connection);
                     Tally.EndAtHome(compile.Talk, clock.UtcNow);
-                    happened(new LendingEvent.CompileEnded(clock.Now, NumberOf(build, frame.Connection)));
+                    happened(new LendingEvent.CompileEnded(clock.Now, CompileNumber.Of(build, frame.Connection)));
                     break;
             }
         }
@@ -224,7 +243,7 @@ internal sealed class CompileExchange : IAsyncDisposable
             compiles.Add(frame.Connection, new(talk));
             Tally.Ask();
             share.Broker.Send(talk.Wait(WaitSeconds));
-            happened(new LendingEvent.CompileAsked(clock.Now, build, NumberOf(build, frame.Connection), talk.ReasonToStay is null));
+            happened(new LendingEvent.CompileAsked(clock.Now, build, CompileNumber.Of(build, frame.Connection), talk.ReasonToStay is null));
         }
         catch (OddFrameException)
         {
@@ -239,5 +258,5 @@ internal sealed class CompileExchange : IAsyncDisposable
         Tally.BeginAtHome(compile.Talk, clock.UtcNow);
     }
 
-    private SharedCompile? Find(long number) => compiles.GetValueOrDefault((uint)number);
+    private SharedCompile? Find(long number) => compiles.GetValueOrDefault(CompileNumber.ConnectionOf(number));
 }

@@ -55,8 +55,29 @@ internal sealed class CompileHelper : IAsyncDisposable
     /// <param name="cancellation">Ends the compile.</param>
     /// <returns>Null: it has to be done at home, by no fault of this helper.</returns>
     /// <exception cref="NixBuildFarmException">The helper has failed.</exception>
-    public async Task<HelpersResult?> CompileAsync(
-        CompileDerivation compile, Func<IReadOnlyList<int>, CancellationToken, Task<IReadOnlyList<ReadOnlyMemory<byte>>>> fetchAsync, CancellationToken cancellation)
+    public Task<HelpersResult?> CompileAsync(
+        CompileDerivation compile, Func<IReadOnlyList<int>, CancellationToken, Task<IReadOnlyList<ReadOnlyMemory<byte>>>> fetchAsync, CancellationToken cancellation) =>
+        UseAsync(daemon => CompileAsync(daemon, compile, fetchAsync, cancellation), cancellation);
+
+    /// <summary>Gives what an earlier compile has left here; null: it is gone.</summary>
+    /// <exception cref="NixBuildFarmException">The helper has failed.</exception>
+    public Task<HelpersResult?> FindAsync(StorePath output, CancellationToken cancellation) => UseAsync(
+        async daemon =>
+        {
+            await daemon.AddTempRootsAsync([output], cancellation);
+            var valid = await daemon.QueryValidPathsAsync([output], substitute: false, cancellation);
+            return valid.Count == 0 ? null : await ReadAsync(daemon, output, wasThere: true, cancellation);
+        },
+        cancellation);
+
+    /// <summary>Closes its connections. A compile that is under way closes its own when it ends.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Interlocked.Exchange(ref isDisposed, 1);
+        while (idle.TryPop(out var connection)) await connection.DisposeAsync();
+    }
+
+    private async Task<HelpersResult?> UseAsync(Func<DaemonConnection, Task<HelpersResult?>> workAsync, CancellationToken cancellation)
     {
         if (!idle.TryPop(out var connection))
         {
@@ -65,20 +86,13 @@ internal sealed class CompileHelper : IAsyncDisposable
         }
         try
         {
-            return await connection.UseAsync(daemon => CompileAsync(daemon, compile, fetchAsync, cancellation));
+            return await connection.UseAsync(workAsync);
         }
         finally
         {
             if (connection.IsBroken || isDisposed != 0) await connection.DisposeAsync();
             else idle.Push(connection);
         }
-    }
-
-    /// <summary>Closes its connections. A compile that is under way closes its own when it ends.</summary>
-    public async ValueTask DisposeAsync()
-    {
-        Interlocked.Exchange(ref isDisposed, 1);
-        while (idle.TryPop(out var connection)) await connection.DisposeAsync();
     }
 
     private async Task<HelpersResult?> CompileAsync(
@@ -175,7 +189,7 @@ internal sealed class CompileHelper : IAsyncDisposable
             var tree = await StoreTree.ReadAsync(daemon, output, CompileResult.Limit, cancellation);
             if (CompileResult.Of(tree) is not { } result) return null;
             made[output] = result.Output.Length;
-            return new(result, wasThere);
+            return new(result, this, wasThere);
         }
         catch (Exception e) when (e is OddFrameException or NarException)
         {
@@ -186,5 +200,5 @@ internal sealed class CompileHelper : IAsyncDisposable
     private BuilderException Failed(string message) => new(Session.Builder.Name, BuilderFailure.FalseResult, message);
 }
 
-/// <summary>A result, and whether an earlier compile had left it.</summary>
-internal sealed record HelpersResult(CompileResult Result, bool WasThere);
+/// <summary>A result, who gave it, and whether an earlier compile had left it there.</summary>
+internal sealed record HelpersResult(CompileResult Result, CompileHelper From, bool WasThere);

@@ -5,7 +5,8 @@ using NixBuildFarm.Sharing;
 namespace NixBuildFarm.Compiling;
 
 /// <summary>Counts what has been compiled where, for one build. Safe for concurrent use.</summary>
-internal sealed class CompileTally
+/// <param name="home">The builder of the build.</param>
+internal sealed class CompileTally(string home)
 {
     /// <summary>A run's record holds so many compiles of a build: enough to be looked at.</summary>
     private const int MostSpans = 2000;
@@ -18,6 +19,7 @@ internal sealed class CompileTally
     private int asked;
     private int reused;
     private int tried;
+    private int lent;
     private int doneAtHome;
     private double secondsAtHome;
 
@@ -71,9 +73,17 @@ internal sealed class CompileTally
     {
         lock (gate)
         {
+            if (span.Builder == home)
+            {
+                doneAtHome++;
+                secondsAtHome += span.Seconds;
+                if (wasThere) reused++;
+                return;
+            }
             var before = delivered.GetValueOrDefault(span.Builder);
             delivered[span.Builder] = (before.Count + 1, before.Seconds + span.Seconds);
             if (wasThere) reused++;
+            lent++;
             if (spans.Count < MostSpans) spans.Add(span);
         }
     }
@@ -102,10 +112,9 @@ internal sealed class CompileTally
     }
 
     /// <summary>All of it; null: nothing was compiled as far as was seen.</summary>
-    /// <param name="home">The builder of the build.</param>
     /// <param name="places">The compiles that it does at a time without others.</param>
     /// <param name="speedOf">How fast a builder is, measured by that of the build.</param>
-    public SharedCompiles? Sum(string home, int places, Func<string, double> speedOf)
+    public SharedCompiles? Sum(int places, Func<string, double> speedOf)
     {
         lock (gate)
         {
@@ -117,7 +126,7 @@ internal sealed class CompileTally
                 Count = asked,
                 Shared = shared,
                 Reused = reused,
-                TakenBack = tried - shared,
+                TakenBack = Math.Max(0, tried - lent),
                 Builders =
                 [
                     new(home, doneAtHome, secondsAtHome, IsHome: true),

@@ -4,6 +4,7 @@ using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Sharing;
+using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
 using NixBuildFarm.Work;
 
@@ -12,10 +13,11 @@ namespace NixBuildFarm.Compiling;
 /// <summary>The shared builds of a run, and the builders that help with them. Answers with events. Safe for concurrent use.</summary>
 /// <param name="supply">Brings compilers to helpers.</param>
 /// <param name="preparation">Prepares the builders of shared builds.</param>
+/// <param name="kept">Knows what earlier runs have left where.</param>
 /// <param name="clock">The time.</param>
 /// <param name="happened">Is told what happens.</param>
 /// <param name="say">Takes what the user may want to know.</param>
-internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, RunClock clock, Action<LendingEvent> happened, Action<string> say) : IAsyncDisposable
+internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, IKeptCompiles kept, RunClock clock, Action<LendingEvent> happened, Action<string> say) : IAsyncDisposable
 {
     /// <summary>Bytes of files that shims have sent, and that other helpers may lack.</summary>
     private const long KeptContents = 64 << 20;
@@ -23,6 +25,7 @@ internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, 
     private readonly ConcurrentDictionary<long, CompileExchange> exchanges = new();
     private readonly ConcurrentDictionary<BuilderSession, CompileHelper> helpers = new();
     private readonly FileContents contents = new(KeptContents);
+    private readonly CompileResults results = new();
 
     /// <summary>Prepares a build, and says that it may be shared.</summary>
     /// <param name="opened">The build, as it is told when all is ready.</param>
@@ -33,8 +36,10 @@ internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, 
     public async Task<SharedBuildOpened?> OpenAsync(LendingEvent.BuildOpened opened, BuilderSession at, WorkItem job, CancellationToken cancellation)
     {
         if (await preparation.PrepareAsync(at, job, cancellation) is not { } share) return null;
+        // What earlier builds have left with the builder itself counts too.
+        HelperOf(at);
         happened(opened with { At = clock.Now });
-        var exchange = new CompileExchange(opened.Build, share, clock, happened);
+        var exchange = new CompileExchange(opened.Build, results, share, at.Builder.Name, clock, happened);
         exchanges[opened.Build] = exchange;
         return new(exchange, share.Mappings, () => CloseAsync(opened.Build, job.Name));
     }
@@ -59,8 +64,9 @@ internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, 
     public Task LendAsync(long compile, BuilderSession helper, int index, TimeSpan limit) =>
         ExchangeOf(compile)?.LendAsync(compile, HelperOf(helper), index, limit) ?? Task.CompletedTask;
 
-    /// <inheritdoc cref="CompileExchange.CompileHere"/>
-    public void CompileHere(long compile) => ExchangeOf(compile)?.CompileHere(compile);
+    /// <inheritdoc cref="CompileExchange.CompileAtHomeAsync"/>
+    public Task CompileAtHomeAsync(long compile, BuilderSession? home, TimeSpan limit) =>
+        ExchangeOf(compile)?.CompileAtHomeAsync(compile, home is null ? null : HelperOf(home), limit) ?? Task.CompletedTask;
 
     /// <inheritdoc cref="CompileExchange.Recall"/>
     public void Recall(long compile) => ExchangeOf(compile)?.Recall(compile);
@@ -86,9 +92,18 @@ internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, 
         if (exchange.Tally.Trouble is { } trouble) say($"Not every compile of {name} could be shared: {trouble}");
     }
 
-    private CompileExchange? ExchangeOf(long compile) => exchanges.GetValueOrDefault(CompileExchange.BuildOf(compile));
+    private CompileExchange? ExchangeOf(long compile) => exchanges.GetValueOrDefault(CompileNumber.BuildOf(compile));
 
-    private CompileHelper HelperOf(BuilderSession session) => helpers.GetOrAdd(session, added => new(added, supply, contents));
+    private CompileHelper HelperOf(BuilderSession session)
+    {
+        if (helpers.TryGetValue(session, out var known)) return known;
+        var helper = helpers.GetOrAdd(session, added => new(added, supply, contents));
+        foreach (var compile in kept.KeptCompiles(session.Builder.Name))
+        {
+            if (compile.Bytes > 0 && StorePath.TryParse(compile.Path, out var path)) results.AddEarlier(path, helper);
+        }
+        return helper;
+    }
 }
 
 /// <summary>A build whose compiles may be done elsewhere.</summary>

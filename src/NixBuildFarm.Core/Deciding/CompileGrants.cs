@@ -1,4 +1,6 @@
 using NixBuildFarm.Scheduling.Lending;
+using NixBuildFarm.Sessions;
+using NixBuildFarm.Sharing;
 
 namespace NixBuildFarm.Deciding;
 
@@ -16,10 +18,16 @@ internal sealed class CompileGrants(RunFacts facts)
 
     private const double MostTimesLongest = 4;
 
+    /// <summary>Seconds from which on a compile at home is worth being found again: reading all that it reads, and a derivation, cost a part of that.</summary>
+    private const double WorthKeeping = 1;
+
     private readonly CompileLending lending = new(facts.Scheduler);
     private readonly Dictionary<long, double> lentAt = [];
     private readonly Dictionary<(int Job, int Builder), Attempt> heldUp = [];
+    private readonly Dictionary<long, int> homes = [];
     private double longest;
+    private double total;
+    private int delivered;
     private long builds;
 
     /// <summary>How a build that starts is shared; null: it is built as any other.</summary>
@@ -45,9 +53,13 @@ internal sealed class CompileGrants(RunFacts facts)
     /// <summary>Takes note of what has happened to a shared build.</summary>
     public void Apply(LendingEvent happened)
     {
+        if (happened is LendingEvent.BuildOpened opened) homes[opened.Build] = opened.Home;
+        if (happened is LendingEvent.BuildClosed closed) homes.Remove(closed.Build);
         if (happened is LendingEvent.LoanEnded ended && lentAt.Remove(ended.Compile, out var since) && ended.End == LoanEnd.Delivered)
         {
             longest = Math.Max(longest, ended.At - since);
+            total += ended.At - since;
+            delivered++;
         }
         lending.Apply(happened);
     }
@@ -63,7 +75,7 @@ internal sealed class CompileGrants(RunFacts facts)
         switch (decision)
         {
             case LendingDecision.Prepare d: facts.Do(new RunAction.PrepareHelper(d.Build, facts.Farm[d.Helper], d.Helper)); break;
-            case LendingDecision.Home d: facts.Do(new RunAction.CompileHere(d.Compile)); break;
+            case LendingDecision.Home d: facts.Do(new RunAction.CompileHere(d.Compile, KeeperOf(d.Compile), Limit)); break;
             case LendingDecision.Lend d:
                 lentAt[d.Compile] = facts.Clock.Now;
                 facts.Do(new RunAction.Lend(d.Compile, facts.Farm[d.Helper], d.Helper, Limit));
@@ -76,6 +88,13 @@ internal sealed class CompileGrants(RunFacts facts)
             case LendingDecision.Begin: break;
             default: throw new InvalidOperationException($"It was decided {decision}, which the run does not know.");
         }
+    }
+
+    /// <summary>The builder of a build that is to do a compile as a derivation, whose result stays; null: the build itself is to do it.</summary>
+    private BuilderSession? KeeperOf(long compile)
+    {
+        if (delivered == 0 || total / delivered < WorthKeeping || !homes.TryGetValue(CompileNumber.BuildOf(compile), out var home)) return null;
+        return facts.Farm[home] is { Builder.Policy.ShareMemo: not 0 } session ? session : null;
     }
 
     private TimeSpan Limit => longest == 0 ? FirstLimit : TimeSpan.FromSeconds(Math.Max(LeastLimit.TotalSeconds, MostTimesLongest * longest));

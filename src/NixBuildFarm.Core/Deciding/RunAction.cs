@@ -48,8 +48,8 @@ internal abstract record RunAction
     /// <summary>Bring a helper what the compiles of a build need. Answers: HelperReady or HelperUnfit, as CompilesChanged.</summary>
     public sealed record PrepareHelper(long Build, BuilderSession Session, int Helper) : RunAction;
 
-    /// <summary>Have a compile done on the builder of its build.</summary>
-    public sealed record CompileHere(long Compile) : RunAction;
+    /// <summary>Have a compile done on the builder of its build: as a derivation there, within a time, or, where that is null, in the build itself.</summary>
+    public sealed record CompileHere(long Compile, BuilderSession? Home, TimeSpan Limit) : RunAction;
 
     /// <summary>Have a compile done by a helper, within a time. Answer: LoanEnded, as CompilesChanged.</summary>
     public sealed record Lend(long Compile, BuilderSession Session, int Helper, TimeSpan Limit) : RunAction;

@@ -9,7 +9,7 @@ public sealed class SharedCompiles
     /// <summary>How many of them others did.</summary>
     public int Shared { get; init; }
 
-    /// <summary>How many of those had been done before, and were only fetched.</summary>
+    /// <summary>How many had been done before, and were only fetched.</summary>
     public int Reused { get; init; }
 
     /// <summary>How many were tried elsewhere, and then done at home.</summary>

@@ -169,7 +169,7 @@ internal sealed class BuildExecutor(
     }
 
     private static SharedCompiles? Sum(Attempt attempt, SharedBuildOpened shared) =>
-        shared.Exchange.Tally.Sum(attempt.Session.Builder.Name, attempt.Share!.HomePlaces, _ => 1);
+        shared.Exchange.Tally.Sum(attempt.Share!.HomePlaces, _ => 1);
 
     private static void Listen(DaemonMessage message, BuildLog log, Action<DaemonMessage> said)
     {

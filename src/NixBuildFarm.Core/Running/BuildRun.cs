@@ -151,7 +151,7 @@ public sealed class BuildRun
         var outputs = new BuiltOutputs(catalog, supply.Closures);
         using var tasks = new RunTasks(cancellation);
         var preparation = new SharePreparation(catalog, observer.Decided);
-        await using var shared = new SharedBuilds(supply, preparation, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
+        await using var shared = new SharedBuilds(supply, preparation, history, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
         var executor = new BuildExecutor(supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs) { Shared = shared };
         var facts = new RunFacts(request.Rules, jobs.Jobs, jobs.Graph, local, farm, await estimating, catalog, clock) { Reporter = reporter, Stopping = tasks.Stopping };
         var run = new LiveRun(facts, history, remote.Troubles.Values);

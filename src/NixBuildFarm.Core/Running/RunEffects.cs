@@ -83,7 +83,7 @@ internal sealed class RunEffects : IDisposable
             case RunAction.Disconnect a: tasks.Run(() => connector.CloseAsync(a.Session)); break;
             case RunAction.Pause a: tasks.Run(() => PauseAsync(a)); break;
             case RunAction.PrepareHelper a: tasks.Run(() => Shared.PrepareAsync(a.Build, a.Session, a.Helper, Stopping)); break;
-            case RunAction.CompileHere a: Shared.CompileHere(a.Compile); break;
+            case RunAction.CompileHere a: tasks.Run(() => Shared.CompileAtHomeAsync(a.Compile, a.Home, a.Limit)); break;
             case RunAction.Lend a: tasks.Run(() => Shared.LendAsync(a.Compile, a.Session, a.Helper, a.Limit)); break;
             case RunAction.Recall a: Shared.Recall(a.Compile); break;
             case RunAction.StopRun: tasks.Stop(); break;
