@@ -63,7 +63,10 @@ public sealed class BuildPlanner
         var scheduler = new Scheduler(jobs.Graph, estimates.Farm, estimates.Current, request.Rules.Scheduling);
         foreach (var job in jobs.Jobs.Where(job => job.IsSubstitution)) scheduler.Apply(new SchedulingEvent.JobResolved(0, job.Index, ExternalOutcome.Available));
         var reasons = new Dictionary<int, string>();
-        var truth = new GraphDurations([.. estimates.Current.Select(e => e.Seconds)], [.. estimates.Current.Select(e => e.OutputBytes)]);
+        var truth = new GraphDurations([.. estimates.Current.Select(e => e.Seconds)], [.. estimates.Current.Select(e => e.OutputBytes)])
+        {
+            Compiles = [.. estimates.Current.Select(e => e.Compiles)],
+        };
         var run = new FarmSimulator(scheduler, truth, new SimulationOptions { Decided = Note }).Run();
 
         var builds = run.Schedule.ToDictionary(entry => entry.Job);

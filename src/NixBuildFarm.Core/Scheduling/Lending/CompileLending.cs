@@ -13,7 +13,7 @@ internal sealed class CompileLending(Scheduler scheduler)
     /// <summary>Failures in a row after which a helper compiles no more for a build.</summary>
     private const int MaxFailures = 3;
 
-    private readonly LendingRules rules = new(scheduler);
+    private readonly LendingRules rules = new(scheduler.State, scheduler.Options);
     private readonly List<SharedBuild> builds = [];
     private readonly Dictionary<long, SharedBuild.Compile> compiles = [];
     private readonly List<LendingDecision> pending = [];
@@ -36,10 +36,10 @@ internal sealed class CompileLending(Scheduler scheduler)
     /// <inheritdoc cref="LendingRules.MayBeHelped"/>
     public bool MayBeHelped(int job, int builder) => rules.MayBeHelped(job, builder);
 
-    /// <inheritdoc cref="LendingRules.MayHelp"/>
+    /// <inheritdoc cref="LendingRules.MayHelp(int, int, int)"/>
     public bool MayHelp(int job, int home, int helper) => rules.MayHelp(job, home, helper);
 
-    /// <inheritdoc cref="LendingRules.CoresToTell"/>
+    /// <inheritdoc cref="LendingRules.CoresToTell(int, int, int)"/>
     public int CoresToTell(int job, int home, int homePlaces) => rules.CoresToTell(job, home, homePlaces);
 
     /// <summary>A decision to start a job is carried out. To be called for each, before its build begins.</summary>

@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Scheduling.Lending;
 
 /// <summary>Who may help whom with compiles, how much, and who is better at it.</summary>
-internal sealed class LendingRules(Scheduler scheduler)
+internal sealed class LendingRules(SchedulingState state, SchedulerOptions options)
 {
     /// <summary>Seconds on its builder from which on a build is worth the preparations.</summary>
     private const double LeastSeconds = 60;
@@ -19,14 +19,18 @@ internal sealed class LendingRules(Scheduler scheduler)
     public static int Places(FarmBuilder builder, int freeSlots, int freeCores) =>
         Math.Max(0, Math.Min(freeSlots * Math.Max(1, builder.Cores / Math.Max(1, builder.MaxJobs)), freeCores));
 
+    /// <summary>Compiles that a builder can take when it is idle.</summary>
+    public static int AllPlaces(FarmBuilder builder) => Places(builder, builder.MaxJobs, builder.TotalCores);
+
     /// <summary>Whether a build is worth sharing there.</summary>
     public bool MayBeHelped(int job, int builder)
     {
-        var (share, what) = (scheduler.Options.Share, scheduler.Graph[job]);
-        if (share == ShareMode.Never || what.StaysLocal || what.IsFixedOutput || (share == ShareMode.Auto && !what.EnableParallelBuilding)) return false;
-        if (!scheduler.DescriptionOf(builder).IsHelped) return false;
-        var estimate = scheduler.EstimateOf(job);
-        return share == ShareMode.Always || (estimate.Compiles.Share > 0 && estimate.Seconds / scheduler.SpeedOf(builder, job) >= LeastSeconds);
+        if (options.Share == ShareMode.Never) return false;
+        var what = state.Graph[job];
+        // Whether it builds in parallel only tells where nothing was learnt: many packages leave that to the setup hooks of their tools.
+        if (what.StaysLocal || what.IsFixedOutput || !state.Builders[builder].Description.IsHelped) return false;
+        var estimate = state.Estimates[job];
+        return options.Share == ShareMode.Always || (estimate.Compiles.Share > 0 && estimate.Seconds / state.SpeedOf(builder, job) >= LeastSeconds);
     }
 
     /// <summary>
@@ -35,10 +39,13 @@ internal sealed class LendingRules(Scheduler scheduler)
     /// </summary>
     public bool MayHelp(int job, int home, int helper)
     {
-        if (helper == home || scheduler.StatusOf(helper) != BuilderStatus.Online) return false;
-        var description = scheduler.DescriptionOf(helper);
-        return description.Helps && (description.Entries.Count == 0 ? [description] : description.Entries).Any(entry => Takes(entry, scheduler.Graph[job]));
+        if (helper == home || state.Builders[helper].Status != BuilderStatus.Online) return false;
+        return MayHelp(state.Graph[job], state.Builders[helper].Description);
     }
+
+    /// <summary>Whether a builder does compiles of such a job for others at all.</summary>
+    public static bool MayHelp(Job job, FarmBuilder helper) =>
+        helper.Helps && (helper.Entries.Count == 0 ? [helper] : helper.Entries).Any(entry => Takes(entry, job));
 
     /// <summary>
     /// The cores to tell Nix for a build that is shared: room for its compiles at home and on all that may help, within what home can bear of
@@ -49,32 +56,42 @@ internal sealed class LendingRules(Scheduler scheduler)
     /// <param name="homePlaces">The cores that it has without sharing.</param>
     public int CoresToTell(int job, int home, int homePlaces)
     {
-        var places = (double)homePlaces;
-        for (var b = 0; b < scheduler.Builders.Count; b++)
+        var places = homePlaces;
+        for (var b = 0; b < state.Builders.Length; b++)
         {
-            if (MayHelp(job, home, b) && !IsFarSlower(job, b, home) && scheduler.DescriptionOf(b) is var helper) places += Places(helper, helper.MaxJobs, helper.TotalCores);
+            if (MayHelp(job, home, b) && !IsFarSlower(job, b, home)) places += AllPlaces(state.Builders[b].Description);
         }
-        var most = Math.Min(MostCores, MostTimesHome * scheduler.DescriptionOf(home).MostCores);
-        return Math.Max(homePlaces, Math.Min(most, (int)Math.Ceiling(places * Surplus)));
+        return CoresToTell(state.Builders[home].Description, homePlaces, places);
     }
 
+    /// <summary>The same where the places at home and of all helpers are known.</summary>
+    public static int CoresToTell(FarmBuilder home, int homePlaces, int places) =>
+        Math.Max(homePlaces, (int)Math.Min(Math.Min(MostCores, MostTimesHome * home.MostCores), Math.Ceiling(places * Surplus)));
+
     /// <summary>Whether a builder runs the system of a job without emulation.</summary>
-    public bool IsNative(int job, int builder)
+    public bool IsNative(int job, int builder) => IsNative(state.Builders[builder].Description, state.Graph[job].System);
+
+    /// <summary>Whether a builder runs a system without emulation.</summary>
+    public static bool IsNative(FarmBuilder builder, string system)
     {
-        foreach (var system in scheduler.DescriptionOf(builder).Systems)
+        foreach (var known in builder.Systems)
         {
-            if (system.System == scheduler.Graph[job].System) return !system.IsEmulated;
+            if (known.System == system) return !known.IsEmulated;
         }
         return true;
     }
 
     /// <summary>Whether the first builder is so much faster for a job that its compiles go there though the second is free.</summary>
     public bool IsFaster(int job, int first, int second) =>
-        IsNative(job, first) == IsNative(job, second) ? scheduler.SpeedOf(first, job) > Faster * scheduler.SpeedOf(second, job) : IsNative(job, first);
+        IsNative(job, first) == IsNative(job, second) ? state.SpeedOf(first, job) > Faster * state.SpeedOf(second, job) : IsNative(job, first);
 
     /// <summary>Whether the first builder is so slow for a job that one compile there would hold the build up.</summary>
     public bool IsFarSlower(int job, int first, int second) =>
-        (IsNative(job, second) && !IsNative(job, first)) || (IsNative(job, first) == IsNative(job, second) && scheduler.SpeedOf(first, job) < FarSlower * scheduler.SpeedOf(second, job));
+        IsFarSlower((IsNative(job, first), state.SpeedOf(first, job)), (IsNative(job, second), state.SpeedOf(second, job)));
+
+    /// <summary>The same by what decides it.</summary>
+    public static bool IsFarSlower((bool IsNative, double Speed) first, (bool IsNative, double Speed) second) =>
+        first.IsNative == second.IsNative ? first.Speed < FarSlower * second.Speed : second.IsNative;
 
     private static bool Takes(FarmBuilder entry, Job job) =>
         Eligibility.Of(job with { RequiredFeatures = [.. job.RequiredFeatures.Where(feature => entry.SupportedFeatures.Contains(feature) || entry.MandatoryFeatures.Contains(feature))] }, entry).IsEligible;
