@@ -44,6 +44,11 @@ internal sealed class SharePreparation(PathCatalog catalog, Action<string> say)
     /// <returns>Null: it is built as any other, and the user has been told why.</returns>
     public async Task<PreparedShare?> PrepareAsync(BuilderSession at, WorkItem job, CancellationToken cancellation)
     {
+        if (!at.Facts.Trusted)
+        {
+            say($"The compiles of {job.Name} are not shared: {at} does not trust the user that logs in, and would not let the build see the broker.");
+            return null;
+        }
         var closure = catalog.ClosureOf(job.Inputs);
         var paths = closure.Select(info => info.Path).ToHashSet();
         var direct = job.Inputs.ToHashSet();

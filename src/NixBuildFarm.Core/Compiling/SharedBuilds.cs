@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Sessions;
@@ -43,6 +44,9 @@ internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, 
         exchanges[opened.Build] = exchange;
         return new(exchange, share.Mappings, () => CloseAsync(opened.Build, job.Name));
     }
+
+    /// <summary>What is compiled of a build now; null: it is not shared.</summary>
+    public CompilesUnderWay? UnderWay(long build) => exchanges.GetValueOrDefault(build)?.Tally.UnderWay;
 
     /// <summary>Brings a helper what the compiles of a build need. Answers with <see cref="LendingEvent.HelperReady"/> or <see cref="LendingEvent.HelperUnfit"/>.</summary>
     public async Task PrepareAsync(long build, BuilderSession helper, int index, CancellationToken cancellation)

@@ -1,5 +1,4 @@
 using NixBuildFarm.Scheduling.Lending;
-using NixBuildFarm.Sessions;
 using NixBuildFarm.Sharing;
 
 namespace NixBuildFarm.Deciding;
@@ -38,7 +37,7 @@ internal sealed class CompileGrants(RunFacts facts)
     {
         // Who lays the cores down does not want others.
         if (facts.Rules is { Cores: not null, Scheduling.Share: not ShareMode.Always }) return null;
-        if (job.Goal is not null || !facts.Farm[builder].Facts.Trusted || !lending.MayBeHelped(job.Index, builder)) return null;
+        if (job.Goal is not null || !lending.MayBeHelped(job.Index, builder)) return null;
         if (!Enumerable.Range(0, facts.Farm.Count).Any(helper => lending.MayHelp(job.Index, builder, helper))) return null;
         return new(++builds, cores, lending.CoresToTell(job.Index, builder, cores));
     }
@@ -46,8 +45,9 @@ internal sealed class CompileGrants(RunFacts facts)
     /// <summary>An attempt starts: where its slot is still lent, it begins to build when that is back.</summary>
     public void Start(Attempt attempt)
     {
-        if (lending.Claim(attempt.Job.Index, attempt.Builder)) attempt.LetBegin();
-        else heldUp[(attempt.Job.Index, attempt.Builder)] = attempt;
+        if (lending.Claim(attempt.Job.Index, attempt.Builder)) return;
+        attempt.IsHeldUp = true;
+        heldUp[(attempt.Job.Index, attempt.Builder)] = attempt;
     }
 
     /// <summary>Takes note of what has happened to a shared build.</summary>
@@ -77,24 +77,27 @@ internal sealed class CompileGrants(RunFacts facts)
             case LendingDecision.Prepare d: facts.Do(new RunAction.PrepareHelper(d.Build, facts.Farm[d.Helper], d.Helper)); break;
             case LendingDecision.Home d: facts.Do(new RunAction.CompileHere(d.Compile, KeeperOf(d.Compile), Limit)); break;
             case LendingDecision.Lend d:
-                lentAt[d.Compile] = facts.Clock.Now;
+                lentAt[d.Compile] = facts.Now;
                 facts.Do(new RunAction.Lend(d.Compile, facts.Farm[d.Helper], d.Helper, Limit));
                 break;
             case LendingDecision.Recall d:
                 lentAt.Remove(d.Compile);
                 facts.Do(new RunAction.Recall(d.Compile));
                 break;
-            case LendingDecision.Begin d when heldUp.Remove((d.Job, d.Builder), out var attempt): attempt.LetBegin(); break;
+            case LendingDecision.Begin d when heldUp.Remove((d.Job, d.Builder), out var attempt):
+                attempt.IsHeldUp = false;
+                facts.Do(new RunAction.LetBegin(attempt));
+                break;
             case LendingDecision.Begin: break;
             default: throw new InvalidOperationException($"It was decided {decision}, which the run does not know.");
         }
     }
 
     /// <summary>The builder of a build that is to do a compile as a derivation, whose result stays; null: the build itself is to do it.</summary>
-    private BuilderSession? KeeperOf(long compile)
+    private RunBuilder? KeeperOf(long compile)
     {
         if (delivered == 0 || total / delivered < WorthKeeping || !homes.TryGetValue(CompileNumber.BuildOf(compile), out var home)) return null;
-        return facts.Farm[home] is { Builder.Policy.ShareMemo: not 0 } session ? session : null;
+        return facts.Farm[home] is { Builder.Policy.ShareMemo: not 0 } keeper ? keeper : null;
     }
 
     private TimeSpan Limit => longest == 0 ? FirstLimit : TimeSpan.FromSeconds(Math.Max(LeastLimit.TotalSeconds, MostTimesLongest * longest));
