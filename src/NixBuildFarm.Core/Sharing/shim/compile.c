@@ -9,7 +9,7 @@
 
 struct conversation {
     struct command *command;
-    char original[64];              /* the compiler that this stands for                                                    */
+    char original[128];             /* the compiler that this stands for                                                    */
     int socket;                     /* to the broker, or -1                                                                 */
     int64_t end;                    /* when patience ends in all                                                            */
     int64_t deadline;               /* when it ends unless a frame comes                                                    */

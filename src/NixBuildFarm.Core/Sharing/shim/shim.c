@@ -33,9 +33,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#define STORE_FOLDER "/nix/store/"
+#ifndef ORIGINAL_FOLDER                         /* a test has folders of its own                                            */
 #define ORIGINAL_FOLDER "/.nixbuildfarm/original"
 #define BROKER_SOCKET "/.nixbuildfarm/broker/socket"
-#define STORE_FOLDER "/nix/store/"
+#endif
 
 #include "bytes.c"
 #include "sha256.c"
@@ -43,7 +45,9 @@
 #include "arguments.c"
 #include "scan.c"
 #include "unit.c"
+#include "describe.c"
 #include "compile.c"
+#include "relay.c"
 #include "broker.c"
 #include "run.c"
 #include "shadow.c"
