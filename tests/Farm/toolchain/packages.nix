@@ -22,7 +22,7 @@ in {
   program = make "program" { args = script ./program.sh; units = toString units; };
 
   lua = make "lua-5.4.4" {
-    src = "${sources}/lua.tar.gz";
+    src = sources + "/lua.tar.gz";
     args = script (builtins.toFile "lua.sh" ''
       tar xf $src
       cd lua-*
@@ -35,7 +35,7 @@ in {
   };
 
   redis = make "redis-7.0.15" {
-    src = "${sources}/redis.tar.gz";
+    src = sources + "/redis.tar.gz";
     args = script (builtins.toFile "redis.sh" ''
       tar xf $src
       cd redis-*

@@ -154,10 +154,10 @@ struct command {
 static bool is_plain(const char *name, bool may_be_absent)
 {
     struct stat status;
-    if (stat(name, &status))
-        return may_be_absent && errno == ENOENT;
     if (starts_with(name, "/dev/") || starts_with(name, "/proc/"))      /* /dev/stdout may be a file, and is another in the scan */
         return may_be_absent && !strcmp(name, "/dev/null");
+    if (stat(name, &status))
+        return may_be_absent && errno == ENOENT;
     return S_ISREG(status.st_mode);
 }
 

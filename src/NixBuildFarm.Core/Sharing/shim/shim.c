@@ -33,10 +33,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef STORE_FOLDER                            /* a test has folders and limits of its own                                 */
 #define STORE_FOLDER "/nix/store/"
-#ifndef ORIGINAL_FOLDER                         /* a test has folders of its own                                            */
 #define ORIGINAL_FOLDER "/.nixbuildfarm/original"
 #define BROKER_SOCKET "/.nixbuildfarm/broker/socket"
+
+/* How long the coordinator may say nothing, in milliseconds. It answers in milliseconds, and says Wait where it needs longer;
+   more would only hold the build up behind one that has died without closing. */
+#define FIRST_SILENCE 15000
+#define LATER_SILENCE 60000
 #endif
 
 #include "bytes.c"
