@@ -1,6 +1,6 @@
 # What the tests of shared compilation build, with the toolchain that make.sh makes. `tag` makes another derivation of the same
 # build, `units` says how many the generated program has.
-{ gcc, wrapper, sources ? null, tag ? "", units ? 300 }:
+{ gcc, wrapper, shimSource ? null, sources ? null, tag ? "", units ? 300 }:
 let
   compiler = builtins.storePath gcc;
   make = name: attributes: derivation ({
@@ -14,7 +14,22 @@ let
     NIX_CFLAGS_COMPILE = "-frandom-seed=${name}";
   } // attributes);
   script = file: [ "-eu" file ];
-in {
+in rec {
+  # The shim and the folder that takes the place of the compiler's, as a run makes them.
+  shim = derivation {
+    name = "nixbuildfarm-shim";
+    system = "x86_64-linux";
+    builder = "${builtins.storePath wrapper}/bin/gcc";
+    args = [ "-std=gnu11" "-O2" "-s" "-Wall" "-Wextra" "-Werror" "-o" (placeholder "out") "${shimSource}/shim.c" ];
+  };
+  shadow = derivation {
+    name = "nixbuildfarm-shadow";
+    system = "x86_64-linux";
+    builder = shim;
+    args = [ "shadow" ];
+    toolchain = compiler;
+  };
+
   # Calls of the compiler of every kind; the output has their messages, exit codes and files.
   zoo = make "zoo" { args = script ./zoo.sh; src = ./zoo; };
 
