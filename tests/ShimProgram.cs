@@ -113,7 +113,15 @@ public sealed class ShimProgram : IDisposable
         }
     }
 
-    public void Dispose() => Directory.Delete(Folder, recursive: true);
+    public void Dispose() => Remove(Folder);
+
+    /// <summary>Removes a folder with all that is in it, also what has a name that .NET cannot say.</summary>
+    public static void Remove(string folder)
+    {
+        using var rm = Start("/bin/rm", "/", ["-rf", "--", folder]);
+        rm.WaitForExit();
+        Assert.Equal(0, rm.ExitCode);
+    }
 
     private string? Build()
     {
