@@ -62,6 +62,7 @@ static const struct option options[] = {
     { "-dumpdir", SEPARATE, SHARED, 0 },
     { "-auxbase", SEPARATE, SHARED, 0 },
     { "-auxbase-strip", SEPARATE, SHARED, 0 },
+    { "-dD", EXACT, SHARED, 0 },                        /* beside -g3; without -E it does nothing                           */
     { "-quiet", EXACT, SHARED, 0 },
     { "-ansi", EXACT, SHARED, 0 },
     { "-w", EXACT, SHARED, 0 },
@@ -153,9 +154,11 @@ struct command {
 static bool is_plain(const char *name, bool may_be_absent)
 {
     struct stat status;
+    if (starts_with(name, "/dev/") || starts_with(name, "/proc/"))      /* /dev/stdout may be a file, and is another in the scan */
+        return may_be_absent && !strcmp(name, "/dev/null");
     if (stat(name, &status))
         return may_be_absent && errno == ENOENT;
-    return S_ISREG(status.st_mode) || (may_be_absent && !strcmp(name, "/dev/null"));
+    return S_ISREG(status.st_mode);
 }
 
 static void keep_at_home(struct command *command, enum role role, const char *why)
@@ -197,7 +200,8 @@ static void read_option(struct command *command, int *index)
     const char *argument = command->arguments[*index], *value = NULL;
     const struct option *option = find_option(argument);
     if (!option) {
-        keep_at_home(command, AT_HOME, "an option is not known");
+        char *why = NULL;
+        keep_at_home(command, AT_HOME, asprintf(&why, "the option %.100s is not known", argument) < 0 ? "an option is not known" : why);
         return;
     }
     int first = *index;

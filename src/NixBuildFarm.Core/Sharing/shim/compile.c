@@ -1,15 +1,11 @@
 /* ---- compile: in the place of cc1 and cc1plus ------------------------------------------------------------------------ */
 
-/* How long the coordinator may say nothing. It answers in milliseconds, and says Wait where it needs longer; more would
-   only hold the build up behind one that has died without closing. */
-#define FIRST_SILENCE 15000
-#define LATER_SILENCE 60000
-#define LONGEST_IN_ALL 3600000
+#define LONGEST_IN_ALL 3600000                  /* milliseconds that a shim waits for others                                */
 #define MOST_OUTPUT (256u * 1024 * 1024)
 
 struct conversation {
     struct command *command;
-    char original[64];              /* the compiler that this stands for                                                    */
+    char original[128];             /* the compiler that this stands for                                                    */
     int socket;                     /* to the broker, or -1                                                                 */
     int64_t end;                    /* when patience ends in all                                                            */
     int64_t deadline;               /* when it ends unless a frame comes                                                    */

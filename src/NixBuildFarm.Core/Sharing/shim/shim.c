@@ -33,9 +33,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef STORE_FOLDER                            /* a test has folders and limits of its own                                 */
+#define STORE_FOLDER "/nix/store/"
 #define ORIGINAL_FOLDER "/.nixbuildfarm/original"
 #define BROKER_SOCKET "/.nixbuildfarm/broker/socket"
-#define STORE_FOLDER "/nix/store/"
+
+/* How long the coordinator may say nothing, in milliseconds. It answers in milliseconds, and says Wait where it needs longer;
+   more would only hold the build up behind one that has died without closing. */
+#define FIRST_SILENCE 15000
+#define LATER_SILENCE 60000
+#endif
 
 #include "bytes.c"
 #include "sha256.c"
@@ -43,7 +50,9 @@
 #include "arguments.c"
 #include "scan.c"
 #include "unit.c"
+#include "describe.c"
 #include "compile.c"
+#include "relay.c"
 #include "broker.c"
 #include "run.c"
 #include "shadow.c"
