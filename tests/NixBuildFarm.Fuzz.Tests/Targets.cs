@@ -197,7 +197,7 @@ internal static class Targets
     /// <summary>Frames as a broker passes them on, answered as far as they can be.</summary>
     private static void Talk(byte[] input)
     {
-        ShimConversation? talk = null;
+        ShimTalk? talk = null;
         for (var rest = input.AsMemory(); rest.Length >= BrokerFrame.HeaderSize;)
         {
             var frame = BrokerFrame.ReadHeader(rest.Span[..BrokerFrame.HeaderSize], out var length);
@@ -207,7 +207,7 @@ internal static class Targets
             rest = rest[length..];
             if (talk is null)
             {
-                talk = ShimConversation.Begin(frame);
+                talk = ShimTalk.Begin(frame);
                 talk.Describe();
                 continue;
             }

@@ -239,7 +239,7 @@ internal sealed class CompileExchange : IAsyncDisposable
         try
         {
             if (compiles.Count >= SharingLimits.Connections) throw new OddFrameException("too many shims at a time");
-            var talk = ShimConversation.Begin(frame);
+            var talk = ShimTalk.Begin(frame);
             compiles.Add(frame.Connection, new(talk));
             Tally.Ask();
             share.Broker.Send(talk.Wait(WaitSeconds));

@@ -14,7 +14,7 @@ internal sealed class CompileTally(string home)
     private readonly object gate = new();
     private readonly Dictionary<string, int> underWay = [];
     private readonly Dictionary<string, (int Count, double Seconds)> delivered = [];
-    private readonly Dictionary<ShimConversation, DateTimeOffset> atHome = [];
+    private readonly Dictionary<ShimTalk, DateTimeOffset> atHome = [];
     private readonly List<CompileSpan> spans = [];
     private int asked;
     private int reused;
@@ -89,13 +89,13 @@ internal sealed class CompileTally(string home)
     }
 
     /// <summary>A compile begins at home.</summary>
-    public void BeginAtHome(ShimConversation talk, DateTimeOffset at)
+    public void BeginAtHome(ShimTalk talk, DateTimeOffset at)
     {
         lock (gate) atHome.TryAdd(talk, at);
     }
 
     /// <summary>A shim is gone, with the compiler that it became.</summary>
-    public void EndAtHome(ShimConversation talk, DateTimeOffset at)
+    public void EndAtHome(ShimTalk talk, DateTimeOffset at)
     {
         lock (gate)
         {

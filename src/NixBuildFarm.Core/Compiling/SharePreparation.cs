@@ -105,10 +105,10 @@ internal sealed class SharePreparation(PathCatalog catalog, Action<string> say)
     {
         using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limited.CancelAfter(Patience);
-        var shim = ShimProgram.Build(candidate, system);
-        var shadow = ShimProgram.Shadow(candidate, shim.Output, system);
+        var shim = ShimDerivations.Build(candidate, system);
+        var shadow = ShimDerivations.Shadow(candidate, shim.Output, system);
         // What the session protects lasts as long as it: the shim is needed by every shared build of the run.
-        await at.ProtectAsync([ShimProgram.Source.Path, shim.Output, shadow.Output], limited.Token);
+        await at.ProtectAsync([ShimDerivations.Source.Path, shim.Output, shadow.Output], limited.Token);
         var (info, tree) = await at.UseAsync(
             ChannelUse.Build,
             async daemon =>
@@ -116,7 +116,7 @@ internal sealed class SharePreparation(PathCatalog catalog, Action<string> say)
                 await daemon.SetOptionsAsync(at.Options, limited.Token);
                 if ((await daemon.QueryValidPathsAsync([shim.Output, shadow.Output], substitute: false, limited.Token)).Count < 2)
                 {
-                    await daemon.AddToStoreNarAsync(ShimProgram.Source.Source, dontCheckSignatures: true, limited.Token);
+                    await daemon.AddToStoreNarAsync(ShimDerivations.Source.Source, dontCheckSignatures: true, limited.Token);
                     await BuildAsync(daemon, shim, limited.Token);
                     await BuildAsync(daemon, shadow, limited.Token);
                 }

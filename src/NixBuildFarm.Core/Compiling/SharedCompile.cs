@@ -3,7 +3,7 @@ using NixBuildFarm.Sharing;
 namespace NixBuildFarm.Compiling;
 
 /// <summary>A compile of a shared build whose shim is there. Touched by one thread at a time.</summary>
-internal sealed class SharedCompile(ShimConversation talk)
+internal sealed class SharedCompile(ShimTalk talk)
 {
     private readonly CancellationTokenSource stop = new();
     private readonly TaskCompletionSource<CompileUnit> unit = New<CompileUnit>();
@@ -13,7 +13,7 @@ internal sealed class SharedCompile(ShimConversation talk)
     private long size;
 
     /// <summary>The talk with its shim.</summary>
-    public ShimConversation Talk { get; } = talk;
+    public ShimTalk Talk { get; } = talk;
 
     /// <summary>Ends when no helper is to do it any more.</summary>
     public CancellationToken Stopping => stop.Token;

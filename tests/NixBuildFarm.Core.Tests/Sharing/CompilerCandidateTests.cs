@@ -32,11 +32,11 @@ public class CompilerCandidateTests
     public void The_shim_and_the_shadow_are_built_by_what_is_an_input_and_by_nothing_else()
     {
         var candidate = new CompilerCandidate(Wrapper, Compiler);
-        var shim = ShimProgram.Build(candidate, "x86_64-linux");
-        var shadow = ShimProgram.Shadow(candidate, shim.Output, "x86_64-linux");
+        var shim = ShimDerivations.Build(candidate, "x86_64-linux");
+        var shadow = ShimDerivations.Shadow(candidate, shim.Output, "x86_64-linux");
 
         Assert.Equal($"{Wrapper}/bin/gcc", shim.Basic.Builder);
-        Assert.Equal(new[] { Wrapper, Compiler, ShimProgram.Source.Path }.Order(), shim.Basic.InputPaths);
+        Assert.Equal(new[] { Wrapper, Compiler, ShimDerivations.Source.Path }.Order(), shim.Basic.InputPaths);
         Assert.Equal(shim.Output.ToString(), shadow.Basic.Builder);
         Assert.Equal(Compiler.ToString(), shadow.Basic.Environment["toolchain"]);
         Assert.Equal(new[] { Compiler, shim.Output }.Order(), shadow.Basic.InputPaths);

@@ -6,7 +6,7 @@ using NixBuildFarm.Store.Derivations;
 namespace NixBuildFarm.Sharing;
 
 /// <summary>The derivations that make the shim, and the folder that stands in for the compiler's. Each compiler builds the shim that stands in for it.</summary>
-internal static class ShimProgram
+internal static class ShimDerivations
 {
     /// <summary>The shim's source.</summary>
     public static StoreFile Source { get; } = new(ShimSource.FileName, Encoding.UTF8.GetBytes(ShimSource.Text));

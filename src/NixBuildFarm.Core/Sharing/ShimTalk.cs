@@ -58,14 +58,14 @@ internal abstract record ShimNews
 }
 
 /// <summary>The talk with one shim: which frame may come when, and what it means. What the coordinator wants to say is checked as well.</summary>
-internal sealed class ShimConversation
+internal sealed class ShimTalk
 {
     private readonly uint connection;
     private readonly MemoryStream chunks = new();
     private readonly Queue<int> awaited = new();
     private CompileUnit? unit;
 
-    private ShimConversation(uint connection, CompilerTool tool, string source, string? reasonToStay) =>
+    private ShimTalk(uint connection, CompilerTool tool, string source, string? reasonToStay) =>
         (this.connection, Tool, Source, ReasonToStay) = (connection, tool, source, reasonToStay);
 
     /// <summary>How far it is.</summary>
@@ -82,7 +82,7 @@ internal sealed class ShimConversation
 
     /// <summary>Begins with the first frame of a shim.</summary>
     /// <exception cref="OddFrameException">No talk begins so.</exception>
-    public static ShimConversation Begin(BrokerFrame frame)
+    public static ShimTalk Begin(BrokerFrame frame)
     {
         if (frame.Kind != FrameKind.Hello) throw new OddFrameException($"a shim began with {frame.Kind}");
         var reader = new FieldReader(frame.Payload);

@@ -5,7 +5,7 @@ using static NixBuildFarm.Core.Tests.Sharing.SampleUnit;
 namespace NixBuildFarm.Core.Tests.Sharing;
 
 /// <summary>The talk with a shim: each frame has its place, and whoever says another is sent home.</summary>
-public class ShimConversationTests
+public class ShimTalkTests
 {
     private const uint Connection = 7;
 
@@ -69,13 +69,13 @@ public class ShimConversationTests
     }
 
     [Fact]
-    public void A_compile_that_has_to_stay_says_why() => Assert.Equal("a precompiled header", ShimConversation.Begin(Hello("cc1", "a.c", "a precompiled header")).ReasonToStay);
+    public void A_compile_that_has_to_stay_says_why() => Assert.Equal("a precompiled header", ShimTalk.Begin(Hello("cc1", "a.c", "a precompiled header")).ReasonToStay);
 
     [Theory]
     [InlineData("as", "a.s")]
     [InlineData("/bin/sh", "-c")]
     [InlineData("", "")]
-    public void A_talk_about_another_tool_does_not_begin(string tool, string source) => Assert.Throws<OddFrameException>(() => ShimConversation.Begin(Hello(tool, source)));
+    public void A_talk_about_another_tool_does_not_begin(string tool, string source) => Assert.Throws<OddFrameException>(() => ShimTalk.Begin(Hello(tool, source)));
 
     [Fact]
     public void A_file_that_is_not_what_was_described_or_was_not_asked_for_is_odd()
@@ -129,9 +129,9 @@ public class ShimConversationTests
             }
         });
 
-    private static ShimConversation Begin() => ShimConversation.Begin(Hello("cc1plus", "a.cc"));
+    private static ShimTalk Begin() => ShimTalk.Begin(Hello("cc1plus", "a.cc"));
 
-    private static ShimConversation Described()
+    private static ShimTalk Described()
     {
         var talk = Begin();
         talk.Describe();
