@@ -22,6 +22,8 @@ internal sealed class CompileTally(string home)
     private int lent;
     private int doneAtHome;
     private double secondsAtHome;
+    private int stayed;
+    private double stayedSeconds;
 
     /// <summary>The last thing that went wrong; null: nothing did.</summary>
     public string? Trouble { get; private set; }
@@ -102,6 +104,9 @@ internal sealed class CompileTally(string home)
             if (!atHome.Remove(talk, out var begun)) return;
             doneAtHome++;
             secondsAtHome += (at - begun).TotalSeconds;
+            if (talk.ReasonToStay is null) return;
+            stayed++;
+            stayedSeconds += (at - begun).TotalSeconds;
         }
     }
 
@@ -111,19 +116,19 @@ internal sealed class CompileTally(string home)
         lock (gate) Trouble = message;
     }
 
-    /// <summary>All of it; null: nothing was compiled as far as was seen.</summary>
+    /// <summary>All of it, as if every builder were as fast as home.</summary>
     /// <param name="places">The compiles that it does at a time without others.</param>
-    /// <param name="speedOf">How fast a builder is, measured by that of the build.</param>
-    public SharedCompiles? Sum(int places, Func<string, double> speedOf)
+    public SharedCompiles Sum(int places)
     {
         lock (gate)
         {
-            if (asked == 0) return null;
-            var elsewhere = delivered.Sum(builder => builder.Value.Seconds * speedOf(builder.Key));
+            var elsewhere = delivered.Sum(builder => builder.Value.Seconds);
             var shared = delivered.Values.Sum(builder => builder.Count);
             return new()
             {
                 Count = asked,
+                Stayed = stayed,
+                StayedSeconds = stayedSeconds,
                 Shared = shared,
                 Reused = reused,
                 TakenBack = Math.Max(0, tried - lent),

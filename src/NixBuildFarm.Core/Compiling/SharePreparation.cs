@@ -37,6 +37,9 @@ internal sealed class SharePreparation(PathCatalog catalog, Action<string> say)
 
     private readonly ConcurrentDictionary<(string Builder, string System, CompilerCandidate Candidate), SharedToolchain?> known = new();
 
+    /// <summary>Whether a build has a compiler among its inputs that could be shared.</summary>
+    public bool HasCompiler(WorkItem job) => CompilerCandidate.Among(catalog.ClosureOf(job.Inputs)).Count > 0;
+
     /// <summary>Prepares a build whose inputs are at its builder.</summary>
     /// <param name="at">The builder.</param>
     /// <param name="job">What is built.</param>

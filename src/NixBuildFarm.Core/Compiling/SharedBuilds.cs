@@ -45,6 +45,9 @@ internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, 
         return new(exchange, share.Mappings, () => CloseAsync(opened.Build, job.Name));
     }
 
+    /// <inheritdoc cref="SharePreparation.HasCompiler"/>
+    public bool HasCompiler(WorkItem job) => preparation.HasCompiler(job);
+
     /// <summary>What is compiled of a build now; null: it is not shared.</summary>
     public CompilesUnderWay? UnderWay(long build) => exchanges.GetValueOrDefault(build)?.Tally.UnderWay;
 

@@ -1,3 +1,4 @@
+using NixBuildFarm.History;
 using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Sharing;
 
@@ -40,6 +41,25 @@ internal sealed class CompileGrants(RunFacts facts)
         if (job.Goal is not null || !lending.MayBeHelped(job.Index, builder)) return null;
         if (!Enumerable.Range(0, facts.Farm.Count).Any(helper => lending.MayHelp(job.Index, builder, helper))) return null;
         return new(++builds, cores, lending.CoresToTell(job.Index, builder, cores));
+    }
+
+    /// <summary>What a shared build has gained, by the speeds of the builders that helped.</summary>
+    /// <param name="attempt">The build.</param>
+    /// <param name="shared">What was compiled where.</param>
+    public SharedCompiles Weigh(Attempt attempt, SharedCompiles shared)
+    {
+        var elsewhere = shared.Builders.Where(builder => !builder.IsHome).Sum(builder => builder.Seconds * SpeedOf(builder.Builder));
+        return shared with
+        {
+            Seconds = shared.Builders.Where(builder => builder.IsHome).Sum(builder => builder.Seconds) + elsewhere,
+            Saved = TimeSpan.FromSeconds(elsewhere / Math.Max(1, attempt.Share?.HomePlaces ?? 1)),
+        };
+
+        double SpeedOf(string builder)
+        {
+            var index = facts.IndexOf(builder);
+            return index < 0 ? 1 : facts.Scheduler.SpeedOf(index, attempt.Job.Index) / facts.Scheduler.SpeedOf(attempt.Builder, attempt.Job.Index);
+        }
     }
 
     /// <summary>An attempt starts: where its slot is still lent, it begins to build when that is back.</summary>

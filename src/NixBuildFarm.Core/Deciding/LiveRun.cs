@@ -141,6 +141,7 @@ internal sealed class LiveRun
     private void OnBuildEnded(Attempt attempt, BuildOutcome outcome)
     {
         if (!attempts.TryEnd(attempt)) return;
+        if (outcome.Shared is { } shared) outcome = outcome with { Shared = grants.Weigh(attempt, shared) };
         attempt.BuildEnded = outcome.Ended;
         TellOfLogs(attempt, outcome);
         if (!outcome.Result.IsSuccess)

@@ -1,12 +1,18 @@
 namespace NixBuildFarm.History;
 
 /// <summary>The compiles of a build of which other builders did some.</summary>
-public sealed class SharedCompiles
+public sealed record SharedCompiles
 {
     /// <summary>How many compiles the build asked for.</summary>
     public int Count { get; init; }
 
-    /// <summary>How many of them others did.</summary>
+    /// <summary>How many of them cannot be done elsewhere.</summary>
+    public int Stayed { get; init; }
+
+    /// <summary>How long those took together, in seconds.</summary>
+    public double StayedSeconds { get; init; }
+
+    /// <summary>How many others did.</summary>
     public int Shared { get; init; }
 
     /// <summary>How many had been done before, and were only fetched.</summary>
@@ -18,7 +24,7 @@ public sealed class SharedCompiles
     /// <summary>Who did how many, the builder of the build among them.</summary>
     public IReadOnlyList<BuilderCompiles> Builders { get; init; } = [];
 
-    /// <summary>How long all of them took together, in seconds.</summary>
+    /// <summary>How long all of them took together, in seconds; those of other builders as if they had been done at home.</summary>
     public double Seconds { get; init; }
 
     /// <summary>How much sooner the build has ended than without, as far as can be told.</summary>

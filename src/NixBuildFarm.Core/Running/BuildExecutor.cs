@@ -71,7 +71,7 @@ internal sealed class BuildExecutor(
         var realised = result.IsSuccess
             ? await outputs.AcceptAsync(session, job, result.BuiltOutputs, infos, cancellation)
             : ImmutableDictionary<string, StorePath>.Empty;
-        return new(result, realised, log.Path, log.Tail) { Ended = ended, OutputBytes = outputs.BytesOf(realised.Values), LogProblem = log.Problem, Shared = shared is null ? null : Sum(attempt, shared) };
+        return new(result, realised, log.Path, log.Tail) { Ended = ended, OutputBytes = outputs.BytesOf(realised.Values), LogProblem = log.Problem, Shared = SharedOf(attempt, shared) };
     }
 
     /// <summary>
@@ -165,7 +165,12 @@ internal sealed class BuildExecutor(
         return await Shared.OpenAsync(opened, session, attempt.Job, cancellation);
     }
 
-    private static SharedCompiles? Sum(Attempt attempt, SharedBuildOpened shared) => shared.Exchange.Tally.Sum(attempt.Share!.HomePlaces, _ => 1);
+    /// <summary>What became of its compiles; of one that has no compiler that could be shared: that there were none; null: it was not to be shared.</summary>
+    private SharedCompiles? SharedOf(Attempt attempt, SharedBuildOpened? shared) =>
+        attempt.Share is not { } terms ? null
+        : shared is not null ? shared.Exchange.Tally.Sum(terms.HomePlaces)
+        : Shared.HasCompiler(attempt.Job) ? null
+        : new();
 
     private static void Listen(DaemonMessage message, BuildLog log, Action<DaemonMessage> said)
     {
