@@ -132,7 +132,7 @@ internal sealed class CompileExchange : IAsyncDisposable
             if (result is null && helper is not null) result = await helper.CompileAsync(derivation, (files, token) => FetchAsync(compile, unit, files, token), limited.Token);
             if (result is null || !Answer(compile, result.Result)) return LoanEnd.Unsuitable;
             memo.Add(derivation.Derivation.Output, result.From);
-            Tally.Deliver(new(result.From.Session.Builder.Name, compile.Talk.Source, begun, (clock.UtcNow - begun).TotalSeconds), result.WasThere);
+            Tally.Deliver(new(result.From.Session.Builder.Name, compile.Talk.Source, begun, (clock.UtcNow - begun).TotalSeconds), result.WasThere, wasLent: !isAtHome);
             return LoanEnd.Delivered;
         }
         catch (OddFrameException)

@@ -71,10 +71,12 @@ internal sealed class CompileTally(string home)
     /// <summary>A helper's result has gone to the build.</summary>
     /// <param name="span">The compile.</param>
     /// <param name="wasThere">Whether an earlier compile had left it.</param>
-    public void Deliver(CompileSpan span, bool wasThere)
+    /// <param name="wasLent">Whether a helper had been asked.</param>
+    public void Deliver(CompileSpan span, bool wasThere, bool wasLent)
     {
         lock (gate)
         {
+            if (wasLent) lent++;
             if (span.Builder == home)
             {
                 doneAtHome++;
@@ -85,7 +87,6 @@ internal sealed class CompileTally(string home)
             var before = delivered.GetValueOrDefault(span.Builder);
             delivered[span.Builder] = (before.Count + 1, before.Seconds + span.Seconds);
             if (wasThere) reused++;
-            lent++;
             if (spans.Count < MostSpans) spans.Add(span);
         }
     }

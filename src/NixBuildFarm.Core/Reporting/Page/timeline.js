@@ -87,7 +87,7 @@ function drawItem({ run, pen, plan, view, colours, isDimmed }, item, y) {
   pen.beginPath();
   pen.roundRect(start, y, long, tall, long > 6 ? Math.min(3, tall / 3) : 0);
   pen.fill();
-  if (item.kind !== 'copy') drawCompiles(run.jobs[item.index]?.compiles, pen, view, colours, y + tall);
+  if (!item.copy && !item.attempt) drawCompiles(run.jobs[item.index].compiles, pen, view, colours, y + tall);
   if (long <= 46 || laneHeight < 12) return;
   pen.font = `${laneHeight >= 18 ? 11.5 : 9.5}px ${Letters}`;
   pen.fillStyle = colours[`${item.kind}-text`] ?? colours['plain-text'];
