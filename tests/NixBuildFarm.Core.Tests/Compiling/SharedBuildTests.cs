@@ -210,18 +210,65 @@ public class SharedBuildTests
         Assert.True(second.SharedCompiles!.Reused > 0, "nothing was reused");
     }
 
+    public static TheoryData<int> Seeds => [.. Enumerable.Range(0, 16)];
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public async Task However_shims_helpers_and_the_broker_fail_every_compile_ends_once_and_the_build_succeeds(int seed)
+    {
+        var random = new Random(seed);
+        var faults = Enum.GetValues<ShimFault>();
+        var chosen = Enumerable.Range(0, Units).Select(_ => random.Next(2) == 0 ? ShimFault.None : faults[random.Next(faults.Length)]).ToArray();
+        var (killsBroker, breaksRuby) = (random.Next(3) == 0, random.Next(3) == 0);
+        var ends = new ConcurrentBag<(int Unit, CompileEnd End)>();
+        using var farm = new SharingFarm("ruby", "kana")
+        {
+            Package = async broker =>
+            {
+                if (broker is null) return;
+                var compiling = Enumerable.Range(0, Units).Select(async i => ends.Add((i, await FakeShim.CompileAsync(broker, $"unit{i}", chosen[i], () => Task.Delay(i * 7 % 40))))).ToArray();
+                await Task.WhenAny(compiling);
+                if (killsBroker) broker.Kill();
+                await Task.WhenAll(compiling);
+            },
+        };
+        var ruby = farm.Farm["ruby"];
+        farm.OnHelper = async build =>
+        {
+            int what;
+            lock (random) what = random.Next(6);
+            if (breaksRuby && what == 0) ruby.Break();
+            if (what <= 1) await Task.Delay(30, build.Cancelled);
+            if (what == 2) return new() { Status = BuildStatus.MiscFailure, ErrorMessage = "No space left on device" };
+            if (what == 3) SharingFarm.Add(build, build.Derivation!.Outputs["out"].Path!, new Tree.File([1]));
+            return what == 3 ? new() { Status = BuildStatus.Built } : null;
+        };
+
+        var result = await farm.BuildAsync();
+
+        Assert.Equal(NixBuildStatus.Built, result.Status);
+        Assert.Equal(Enumerable.Range(0, Units), ends.Select(end => end.Unit).Order());
+        Assert.InRange(result.SharedCompiles?.Builders.Sum(builder => builder.Count) ?? 0, 0, Units);
+    }
+
     private static (SharingFarm Farm, ConcurrentBag<CompileEnd> Ends) Make(params IReadOnlyList<string> helpers) => Make(_ => ShimFault.None, helpers);
 
     private static (SharingFarm Farm, ConcurrentBag<CompileEnd> Ends) Make(Func<int, ShimFault> fault, params IReadOnlyList<string> helpers)
     {
         var ends = new ConcurrentBag<CompileEnd>();
-        return (new(helpers) { Package = CompileAllAsync }, ends);
+        SharingFarm farm = null!;
+        return (farm = new(helpers) { Package = CompileAllAsync }, ends);
 
         async Task CompileAllAsync(FakeBroker? broker)
         {
             if (broker is null) return;
-            // At home a compile takes longer than on any helper, so that these are asked.
-            foreach (var end in await Task.WhenAll(Enumerable.Range(0, Units).Select(i => FakeShim.CompileAsync(broker, $"unit{i}", fault(i), () => Task.Delay(200))))) ends.Add(end);
+            foreach (var end in await Task.WhenAll(Enumerable.Range(0, Units).Select(i => FakeShim.CompileAsync(broker, $"unit{i}", fault(i), AtHomeAsync)))) ends.Add(end);
+        }
+
+        // At home compiles take until a helper is at work, so that one is asked, however busy this machine is; not for ever, since some never are.
+        async Task AtHomeAsync()
+        {
+            for (var waited = 0; waited < 100 && farm.Compiled.IsEmpty; waited++) await Task.Delay(100);
         }
     }
 }

@@ -62,7 +62,7 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
     [Fact]
     public async Task A_user_who_wants_no_garbage_kept_leaves_none()
     {
-        run.Session.Run("Set-NixBuilderPolicy -ShareMemo 0 -Scope Session");
+        run.Session.Run("Set-NixBuilderPolicy -ShareMemo 0");
 
         var shared = await BuildAsync("Always");
 
@@ -73,7 +73,7 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
     [Fact]
     public async Task A_builder_that_is_not_to_help_does_not()
     {
-        run.Session.Run("Set-NixBuilderPolicy garnet -Share None -Scope Session");
+        run.Session.Run("Set-NixBuilderPolicy garnet -Share None");
 
         var alone = await BuildAsync("Always");
 
@@ -83,7 +83,7 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
 
     [Fact]
     public Task A_broker_that_is_killed_costs_the_sharing_alone() => SurvivesAsync(
-        () => home.ExecAsync("bash", "-c", "grep -slzx broker /proc/[0-9]*/cmdline | cut -d / -f 3 | xargs --no-run-if-empty kill -KILL"));
+        () => home.ExecAsync("bash", "-c", "grep -slzx [b]roker /proc/[0-9]*/cmdline | cut -d / -f 3 | xargs --no-run-if-empty kill -KILL"));
 
     [Fact]
     public Task A_helper_that_is_unplugged_costs_its_compiles_alone() => SurvivesAsync(() => helper.RemoveAsync());
