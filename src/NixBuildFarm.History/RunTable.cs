@@ -43,7 +43,7 @@ internal static class RunTable
     }
 
     /// <summary>Runs, the newest first.</summary>
-    public static IReadOnlyList<RunSummary> Read(SqliteConnection connection, RunFilter filter, RunLocks locks)
+    public static IReadOnlyList<NixBuildRun> Read(SqliteConnection connection, RunFilter filter, RunLocks locks)
     {
         // Which of the runs that have no end go on is not in the tables.
         if (filter.State is not (RunState.Running or RunState.Interrupted)) return Query(connection, filter, locks);
@@ -51,7 +51,7 @@ internal static class RunTable
         return [.. runs.Take(filter.Newest ?? int.MaxValue)];
     }
 
-    private static List<RunSummary> Query(SqliteConnection connection, RunFilter filter, RunLocks locks) => connection.Query(
+    private static List<NixBuildRun> Query(SqliteConnection connection, RunFilter filter, RunLocks locks) => connection.Query(
         """
         SELECT id, started, ended, state, requested, jobs, built, not_done FROM run
         WHERE (@state IS NULL OR state = @state)
@@ -64,14 +64,14 @@ internal static class RunTable
                     AND (@status IS NULL OR status = @status)))
         ORDER BY started DESC, id DESC LIMIT @newest
         """,
-        row => new RunSummary
+        row => new NixBuildRun
         {
-            Id = row.GetString(0),
+            RunId = row.GetString(0),
             Started = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1)),
-            Ended = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(2)),
+            Duration = TimeSpan.FromMilliseconds(row.GetInt64(2) - row.GetInt64(1)),
             State = StateOf(row.GetString(0), row.GetString(3), locks),
             Requested = JsonSerializer.Deserialize<string[]>(row.GetString(4)) ?? [],
-            Jobs = row.GetInt32(5),
+            Derivations = row.GetInt32(5),
             Built = row.GetInt32(6),
             NotDone = row.GetInt32(7),
         },

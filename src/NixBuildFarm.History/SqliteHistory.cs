@@ -63,7 +63,7 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
     public RunRecord? Run(string id) => database.Read(connection => RunTable.Find(connection, id, locks));
 
     /// <inheritdoc/>
-    public IReadOnlyList<RunSummary> Runs(RunFilter filter) => database.Read(connection => RunTable.Read(connection, filter, locks));
+    public IReadOnlyList<NixBuildRun> Runs(RunFilter filter) => database.Read(connection => RunTable.Read(connection, filter, locks));
 
     /// <inheritdoc/>
     public void RemoveRuns(IReadOnlyCollection<string> ids)

@@ -117,8 +117,8 @@ public sealed class RunRecordTests : IDisposable
         history.Add(Recorded.Run("alive", minute: 5) with { State = RunState.Running });
         history.Add(Recorded.Run("done", minute: 6) with { State = RunState.Succeeded });
 
-        Assert.Equal(["alive"], history.Runs(new() { State = RunState.Running }).Select(run => run.Id));
-        Assert.Equal(["killed2", "killed1"], history.Runs(new() { State = RunState.Interrupted, Newest = 2 }).Select(run => run.Id));
+        Assert.Equal(["alive"], history.Runs(new() { State = RunState.Running }).Select(run => run.RunId));
+        Assert.Equal(["killed2", "killed1"], history.Runs(new() { State = RunState.Interrupted, Newest = 2 }).Select(run => run.RunId));
         Assert.Equal(5, history.Runs(new()).Count);
     }
 
@@ -153,9 +153,19 @@ public sealed class RunRecordTests : IDisposable
 
         var runs = history.Runs(new());
 
-        Assert.Equal(["run2", "run1", "run0"], runs.Select(run => run.Id));
+        Assert.Equal(["run2", "run1", "run0"], runs.Select(run => run.RunId));
         Assert.Equal(
-            new RunSummary { Id = "run2", Started = Seen.Start.AddMinutes(2), Ended = Seen.Start.AddMinutes(3), State = RunState.Failed, Requested = runs[0].Requested, Jobs = 4, Built = 2, NotDone = 1 },
+            new NixBuildRun
+            {
+                RunId = "run2",
+                Started = Seen.Start.AddMinutes(2),
+                Duration = TimeSpan.FromMinutes(1),
+                State = RunState.Failed,
+                Requested = runs[0].Requested,
+                Derivations = 4,
+                Built = 2,
+                NotDone = 1,
+            },
             runs[0]);
         Assert.Equal(["nixpkgs#hello", ".#top"], runs[0].Requested);
     }
@@ -188,7 +198,7 @@ public sealed class RunRecordTests : IDisposable
         history.Add(Recorded.Run("c", minute: 3) with { State = RunState.Stopped, Jobs = [Recorded.Job("llvm-19", "ruby"), Recorded.Job("gcc-14.3.0", "Kana")] });
         history.Add(Recorded.Run("d", minute: 4) with { State = RunState.Succeeded, Jobs = [Recorded.Job("odd[1]-x", null)] });
 
-        Assert.Equal(expected, string.Join(' ', history.Runs(filter).Select(run => run.Id)));
+        Assert.Equal(expected, string.Join(' ', history.Runs(filter).Select(run => run.RunId)));
     }
 
     [Fact]
@@ -198,7 +208,7 @@ public sealed class RunRecordTests : IDisposable
         history.Add(Recorded.Run("one"));
         history.Add(Recorded.Run("one") with { Jobs = [] });
 
-        Assert.Equal(0, Assert.Single(history.Runs(new())).Jobs);
+        Assert.Equal(0, Assert.Single(history.Runs(new())).Derivations);
         Assert.Equal(0L, folder.Sql("SELECT count(*) FROM result"));
     }
 
@@ -209,7 +219,7 @@ public sealed class RunRecordTests : IDisposable
         history.Add(Recorded.Run("old"));
         history.Add(Recorded.Run("new", minute: 91 * 24 * 60));
 
-        Assert.Equal(["new"], history.Runs(new()).Select(run => run.Id));
+        Assert.Equal(["new"], history.Runs(new()).Select(run => run.RunId));
         Assert.Equal(4L, folder.Sql("SELECT count(*) FROM result"));
     }
 
@@ -227,7 +237,7 @@ public sealed class RunRecordTests : IDisposable
 
         var runs = history.Runs(new());
         Assert.Equal(1000, runs.Count);
-        Assert.Equal(["last", "run1200", "run1199"], runs.Take(3).Select(run => run.Id));
+        Assert.Equal(["last", "run1200", "run1199"], runs.Take(3).Select(run => run.RunId));
     }
 
     [Fact]
@@ -237,11 +247,11 @@ public sealed class RunRecordTests : IDisposable
         for (var i = 0; i < 3; i++) history.Add(Recorded.Run($"run{i}", minute: i));
         folder.Sql("UPDATE run SET jobs = 400000");
         history.Add(Recorded.Run("last", minute: 60));
-        Assert.Equal(["last", "run2"], history.Runs(new()).Select(run => run.Id));
+        Assert.Equal(["last", "run2"], history.Runs(new()).Select(run => run.RunId));
 
         folder.Sql("UPDATE run SET jobs = 600000");
         history.Add(Recorded.Run("latest", minute: 61));
-        Assert.Equal(["latest"], history.Runs(new()).Select(run => run.Id));
+        Assert.Equal(["latest"], history.Runs(new()).Select(run => run.RunId));
     }
 
     [Fact]
@@ -252,7 +262,7 @@ public sealed class RunRecordTests : IDisposable
 
         history.RemoveRuns(["one", "three", "gone"]);
 
-        Assert.Equal(["two"], history.Runs(new()).Select(run => run.Id));
+        Assert.Equal(["two"], history.Runs(new()).Select(run => run.RunId));
         Assert.Equal(4L, folder.Sql("SELECT count(*) FROM result"));
         var bytes = System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(folder.File));
         Assert.Contains("asked-for-two", bytes);

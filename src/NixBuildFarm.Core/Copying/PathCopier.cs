@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
@@ -73,11 +74,13 @@ public sealed class PathCopier
         }
         catch (DaemonException e) when (e.Builder == builder.Name)
         {
-            observer.BuilderFailed(builder, new NixBuildFarmException("PathRefused", $"{builder.Name} does not take what {from} has: {e.Text}", await WhyRefusedAsync(e, from, opening), e));
+            var refusal = new NixBuildFarmException(
+                "PathRefused", $"{builder.Name} refuses what {from} has: {e.Text}", await WhyRefusedAsync(e, from, opening), e);
+            observer.Observe(new RunNews.BuilderFailed(builder, refusal));
         }
         catch (NixBuildFarmException e)
         {
-            observer.BuilderFailed(builder, e);
+            observer.Observe(new RunNews.BuilderFailed(builder, e));
         }
     }
 

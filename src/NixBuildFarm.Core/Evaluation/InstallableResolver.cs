@@ -18,11 +18,10 @@ public sealed record RequestedDerivation(StorePath Derivation, IReadOnlyList<str
 
 /// <summary>Turns what the user names into derivations, with Nix's own evaluator.</summary>
 /// <param name="options">How it evaluates.</param>
-/// <param name="derivations">Where derivations are read from; null: the store's folder.</param>
-public sealed partial class InstallableResolver(EvaluationOptions options, IDerivationSource? derivations = null)
+public sealed partial class InstallableResolver(EvaluationOptions options)
 {
     private readonly Evaluator evaluator = new(options);
-    private readonly IDerivationSource derivations = derivations ?? new StoreFolder();
+    private readonly StoreFolder derivations = new();
 
     /// <summary>
     /// Resolves installables as <c>nix build</c> takes them: <c>nixpkgs#hello</c>, <c>.#hello.dev</c>, <c>.#hello^out,dev</c>, a <c>.drv</c>
@@ -85,12 +84,8 @@ public sealed partial class InstallableResolver(EvaluationOptions options, IDeri
     /// Reads <c>/nix/store/….drv</c>, with <c>!out,dev</c> or <c>^out,dev</c> after it where single outputs are meant;
     /// null when the text is anything else.
     /// </summary>
-    public static RequestedDerivation? ParseDerivationPath(string text)
-    {
-        var parts = text.Split(['!', '^'], 2);
-        if (!StorePath.TryParse(parts[0], out var path) || !path.IsDerivation) return null;
-        return new(path, parts.Length == 1 ? [] : OutputsIn(parts[1]));
-    }
+    public static RequestedDerivation? ParseDerivationPath(string text) =>
+        DerivedPath.TryParse(text.Replace('^', '!'), out var wanted) && wanted.Path.IsDerivation ? new(wanted.Path, wanted.Outputs ?? []) : null;
 
     private async Task<IReadOnlyList<RequestedDerivation>> ResolveAsync(string installable, CancellationToken cancellation)
     {

@@ -24,7 +24,7 @@ public interface IRunHistory : IBuildHistory
     RunRecord? Run(string id);
 
     /// <summary>Runs, the newest first.</summary>
-    IReadOnlyList<RunSummary> Runs(RunFilter filter);
+    IReadOnlyList<NixBuildRun> Runs(RunFilter filter);
 
     /// <summary>Forgets runs, all of them or none when it throws. What was learnt from them stays.</summary>
     void RemoveRuns(IReadOnlyCollection<string> ids);

@@ -61,7 +61,7 @@ public sealed class LogArchive(IRunHistory history, string folder)
     {
         var here = Folders().Where(logs => run is null || Path.GetFileName(logs).StartsWith(run, StringComparison.Ordinal))
             .Select(logs => LogsIn(logs).Where(isMeant).ToArray()).FirstOrDefault(found => found.Length > 0) ?? [];
-        var recorded = (run is null ? history.Runs(filter).Select(summary => summary.Id) : [run])
+        var recorded = (run is null ? history.Runs(filter).Select(summary => summary.RunId) : [run])
             .Select(id => LogsOf(history.Run(id), isMeantJob)).FirstOrDefault(found => found.Length > 0) ?? [];
         // Ids of runs begin with their time.
         return here.Length > 0 && (recorded.Length == 0 || string.CompareOrdinal(here[0].RunId, recorded[0].RunId) >= 0) ? here : recorded;

@@ -29,16 +29,20 @@ public sealed class BuildPlanner
     /// <param name="request">What the run would be asked for.</param>
     /// <param name="transports">How the local store is reached.</param>
     /// <param name="history">What earlier runs have taught; nothing is added to it.</param>
-    /// <param name="observer">Is told when the history cannot be used.</param>
-    /// <param name="derivations">Where derivations are read from; null: the store's folder.</param>
-    public BuildPlanner(
-        BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer, IDerivationSource? derivations = null)
+    /// <param name="observer">Receives decisions, and a warning where the history cannot be used.</param>
+    public BuildPlanner(BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer)
+        : this(request, transports, history, observer, new StoreFolder())
+    {
+    }
+
+    internal BuildPlanner(
+        BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer, IDerivationSource derivations)
     {
         this.request = request;
         this.transports = transports;
         this.history = history;
         this.observer = observer;
-        this.derivations = derivations ?? new StoreFolder();
+        this.derivations = derivations;
     }
 
     /// <summary>Makes the plan: first what was asked for and is there, then the rest in the order in which it would begin.</summary>

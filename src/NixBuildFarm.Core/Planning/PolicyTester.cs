@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Running;
@@ -18,21 +19,30 @@ public sealed class PolicyTester
     private readonly IReadOnlyList<NixBuilder> builders;
     private readonly IRunHistory history;
     private readonly IBuildObserver observer;
+    private readonly IDerivationSource derivations;
 
     /// <summary>Makes a tester.</summary>
     /// <param name="builders">The builders, disabled ones too.</param>
     /// <param name="history">What earlier runs have taught; nothing is added to it.</param>
     /// <param name="observer">Is told when the history cannot be used.</param>
     public PolicyTester(IEnumerable<NixBuilder> builders, IRunHistory history, IBuildObserver observer)
+        : this(builders, history, observer, new StoreFolder())
     {
+    }
+
+    internal PolicyTester(IEnumerable<NixBuilder> builders, IRunHistory history, IBuildObserver observer, IDerivationSource derivations)
+    {
+        this.derivations = derivations;
         this.builders = [.. builders.DistinctBy(builder => builder.Name).OrderBy(builder => !builder.IsLocal)];
         this.history = history;
         this.observer = observer;
     }
 
-    /// <summary>Tests one derivation: a result for each builder.</summary>
-    public async Task<IReadOnlyList<NixBuilderPolicyTest>> TestAsync(StorePath path, Derivation derivation)
+    /// <summary>Tests one derivation of the local store: a result for each builder.</summary>
+    /// <exception cref="NixBuildFarmException">The derivation cannot be read.</exception>
+    public async Task<IReadOnlyList<NixBuilderPolicyTest>> TestAsync(StorePath path, CancellationToken cancellation)
     {
+        var derivation = await derivations.ReadAsync(path, cancellation);
         var job = derivation.ToJob(path.Name[..^".drv".Length]);
         var graph = new JobGraph([job]);
         await using var known = RunHistory.Open(history, observer, TimeProvider.System);

@@ -12,17 +12,8 @@ public static class StateFolder
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     /// <summary>The folder of this user; it may not exist yet.</summary>
-    public static string Path
-    {
-        get
-        {
-            var state = Environment.GetEnvironmentVariable(Variable);
-            // The XDG specification: a relative path is to be ignored.
-            return System.IO.Path.Combine(
-                System.IO.Path.IsPathRooted(state) ? state : System.IO.Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "state"),
-                "nixbuildfarm");
-        }
-    }
+    /// <exception cref="NixBuildFarmException">The user has no home folder.</exception>
+    public static string Path => UserFolder.Find(Variable, ".local/state");
 
     /// <summary>Makes a folder, and those above it that are missing, for this user's eyes only.</summary>
     /// <exception cref="NixBuildFarmException">It lies in the state folder, and others may write there.</exception>

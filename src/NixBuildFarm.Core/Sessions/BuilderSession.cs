@@ -153,7 +153,7 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <exception cref="BuilderException">The builder is lost, also where it says nothing for too long.</exception>
     public Task<T> AskBesideAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation) => UseAsync(
         ChannelUse.Build,
-        daemon => DaemonSilence.AskAsync(daemon, WorkLimit, time, token => question(daemon, token), GiveUp, cancellation),
+        daemon => DaemonQuestion.AskAsync(daemon, WorkLimit, time, token => question(daemon, token), GiveUp, cancellation),
         cancellation);
 
     /// <summary>

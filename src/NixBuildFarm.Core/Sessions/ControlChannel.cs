@@ -44,12 +44,12 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
     /// <exception cref="BuilderException">It does not answer.</exception>
     public static Task<BuilderFacts> ProbeAsync(
         NixBuilder builder, DaemonConnection daemon, TimeSpan? limit, TimeProvider time, CancellationToken cancellation) =>
-        DaemonSilence.AskAsync(
+        DaemonQuestion.AskAsync(
             daemon,
             limit ?? (builder.IsLocal ? BuilderSession.WorkLimit : RemoteAnswerLimit),
             time,
             token => BuilderProbe.AskAsync(daemon, token),
-            what => DaemonSilence.Error(builder.Name, what),
+            what => DaemonQuestion.Error(builder.Name, what),
             cancellation);
 
     /// <summary>
@@ -67,7 +67,7 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
             try
             {
                 if (givenUp is { } reason) throw reason;
-                return await DaemonSilence.AskAsync(
+                return await DaemonQuestion.AskAsync(
                     connection.Daemon, AnswerLimit, time, token => question(connection.Daemon, token), GiveUp, CancellationToken.None);
             }
             finally
@@ -104,7 +104,7 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
-            if (watch.HasRunOut) GiveUp(DaemonSilence.Unanswered(Patience));
+            if (watch.HasRunOut) GiveUp(DaemonQuestion.Unanswered(Patience));
             return false;
         }
         finally
@@ -121,7 +121,7 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
     /// <param name="what">What it did not do.</param>
     public BuilderException GiveUp(string what)
     {
-        var reason = DaemonSilence.Error(builder.Name, what);
+        var reason = DaemonQuestion.Error(builder.Name, what);
         return Interlocked.CompareExchange(ref givenUp, reason, null) ?? reason;
     }
 

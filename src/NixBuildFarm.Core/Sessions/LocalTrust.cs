@@ -24,9 +24,9 @@ internal static class LocalTrust
     /// <exception cref="BuilderException">The builder fails at it.</exception>
     public static async Task<string?> WhyNotAsync(BuilderSession builder, BuilderSession local, CancellationToken cancellation)
     {
-        var output = RandomPath(ProbeName);
+        var output = StorePath.Random(ProbeName);
         var built = await builder.AskBesideAsync(
-            (daemon, token) => daemon.BuildDerivationAsync(RandomPath(ProbeName + ".drv"), Probe(output), BuildMode.Normal, sink: null, token),
+            (daemon, token) => daemon.BuildDerivationAsync(StorePath.Random(ProbeName + ".drv"), Probe(output), BuildMode.Normal, sink: null, token),
             cancellation);
         if (!built.IsSuccess) return $"{builder} cannot build at all: {built.ErrorMessage}";
         var info = await builder.AskAsync((daemon, token) => daemon.QueryPathInfoAsync(output, token), cancellation);
@@ -35,14 +35,10 @@ internal static class LocalTrust
         {
             await local.UseAsync(
                 ChannelUse.Build,
-                async daemon =>
-                {
-                    await daemon.AddToStoreNarAsync(
-                        new NarSource(info, (nar, stop) => builder.UseAsync(ChannelUse.Bulk, from => from.CopyNarToAsync(output, nar, stop), stop)),
-                        dontCheckSignatures: false,
-                        cancellation);
-                    return true;
-                },
+                daemon => daemon.AddToStoreNarAsync(
+                    new NarSource(info, (nar, stop) => builder.UseAsync(ChannelUse.Bulk, from => from.CopyNarToAsync(output, nar, stop), stop)),
+                    dontCheckSignatures: false,
+                    cancellation),
                 cancellation);
             return null;
         }
@@ -62,12 +58,4 @@ internal static class LocalTrust
         Arguments = [],
         Environment = new Dictionary<string, string> { ["out"] = output.ToString(), ["derivations"] = "", ["manifest"] = "/dev/null" },
     };
-
-    // A path that no store has: one that is there already would prove nothing.
-    private static StorePath RandomPath(string name)
-    {
-        Span<byte> random = stackalloc byte[20];
-        Random.Shared.NextBytes(random);
-        return StorePath.Parse($"{StorePath.StoreFolder}/{NixBase32.Encode(random)}-{name}");
-    }
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Store;
 
@@ -49,5 +50,5 @@ internal static class NixBase32
     }
 
     private static FormatException Wrong(ReadOnlySpan<char> text, string problem) =>
-        new($"“{NixText.Printable(text.ToString())}” is not Nix's base 32: {problem}.");
+        new($"“{Printable.Replaced(text.ToString())}” is not Nix's base 32: {problem}.");
 }

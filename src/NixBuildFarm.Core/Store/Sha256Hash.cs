@@ -1,3 +1,5 @@
+using NixBuildFarm.Text;
+
 namespace NixBuildFarm.Store;
 
 /// <summary>A SHA-256 digest of 32 bytes, such as the hash of a NAR.</summary>
@@ -81,5 +83,5 @@ internal readonly struct Sha256Hash : IEquatable<Sha256Hash>
             : throw Wrong(text, $"it is not {Length} bytes in hex, in Nix's base 32 or in base 64");
     }
 
-    private static FormatException Wrong(string text, string problem) => new($"“{NixText.Printable(text)}” is no SHA-256 digest: {problem}.");
+    private static FormatException Wrong(string text, string problem) => new($"“{Printable.Replaced(text)}” is no SHA-256 digest: {problem}.");
 }

@@ -41,7 +41,7 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
     private async Task SendAsync(DaemonConnection daemon, NarFeeds feeds, Action<Parcel> arrived, Action<int>? sent, CancellationToken cancellation)
     {
         using var measurement = Measure();
-        using var taking = DaemonSilence.Watch(daemon, BuilderSession.WorkLimit, transfer.Time, cancellation);
+        using var taking = DaemonQuestion.Watch(daemon, BuilderSession.WorkLimit, transfer.Time, cancellation);
         try
         {
             await daemon.AddMultipleToStoreAsync([.. parcels.Select(Source)], MayGoUnchecked, taking.Token, Arrived);

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Security.Cryptography;
 using System.Text;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
@@ -15,7 +14,6 @@ namespace NixBuildFarm.Testing;
 internal static class SystemProof
 {
     private const string Name = "nixbuildfarm-proof";
-    private const int HashBytes = 20;
 
     // What a processor runs without any help: an older or narrower one of its family.
     private static readonly Dictionary<string, string[]> Relatives = new()
@@ -68,7 +66,7 @@ internal static class SystemProof
         limited.CancelAfter(limit);
         try
         {
-            var output = PathOf(RandomNumberGenerator.GetBytes(HashBytes), Name);
+            var output = StorePath.Random(Name);
             var program = ProofProgram.For(system) is { } bytes ? await SendAsync(session, bytes, limited.Token) : null;
             var derivation = new BasicDerivation
             {
@@ -83,7 +81,7 @@ internal static class SystemProof
             var watch = Stopwatch.StartNew();
             var result = await session.UseAsync(
                 ChannelUse.Build,
-                daemon => daemon.BuildDerivationAsync(PathOf(RandomNumberGenerator.GetBytes(HashBytes), Name + ".drv"), derivation, BuildMode.Normal, sink: null, limited.Token),
+                daemon => daemon.BuildDerivationAsync(StorePath.Random(Name + ".drv"), derivation, BuildMode.Normal, sink: null, limited.Token),
                 limited.Token);
             return (result.IsSuccess, watch.Elapsed, result.IsSuccess ? null : FirstLine(result.ErrorMessage));
         }
@@ -102,19 +100,13 @@ internal static class SystemProof
     {
         using var nar = new MemoryStream();
         var digest = await WriteNarAsync(program, nar, cancellation);
-        var fingerprint = SHA256.HashData(Encoding.UTF8.GetBytes($"source:{digest.Hash}:{StorePath.StoreFolder}:{Name}"));
-        var folded = new byte[HashBytes];
-        for (var i = 0; i < fingerprint.Length; i++) folded[i % HashBytes] ^= fingerprint[i];
-        var path = PathOf(folded, Name);
+        var path = StorePath.Of("source", digest.Hash, Name);
         var info = new PathInfo { Path = path, NarHash = digest.Hash, NarSize = digest.Size, ContentAddress = $"fixed:r:sha256:{digest.Hash.ToBase32()}" };
         var bytes = nar.ToArray();
         await session.UseAsync(
             ChannelUse.Build,
-            async daemon =>
-            {
-                await daemon.AddToStoreNarAsync(new(info, (stream, token) => stream.WriteAsync(bytes, token).AsTask()), dontCheckSignatures: true, cancellation);
-                return true;
-            },
+            daemon => daemon.AddToStoreNarAsync(
+                new(info, (stream, token) => stream.WriteAsync(bytes, token).AsTask()), dontCheckSignatures: true, cancellation),
             cancellation);
         return path;
     }
@@ -127,8 +119,6 @@ internal static class SystemProof
         sink.WriteText(")"u8);
         return await sink.CompleteAsync(cancellation);
     }
-
-    private static StorePath PathOf(byte[] hash, string name) => StorePath.Parse($"{StorePath.StoreFolder}/{NixBase32.Encode(hash)}-{name}");
 
     private static string FirstLine(string message) => TerminalText.Strip(message).Trim().Split('\n')[0];
 }

@@ -48,13 +48,13 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
     {
         // Nothing through the pipeline asks to forget nothing, not everything.
         if (MyInvocation.ExpectingInput && runs.Count == 0) return;
-        IReadOnlyList<RunSummary> forgotten = [];
+        IReadOnlyList<NixBuildRun> forgotten = [];
         Await((output, _) =>
         {
             using var history = ReadOnlyHistory.Open();
             var chosen = history.Choose(runs, new() { Before = Before }, output);
             forgotten = [.. chosen.Where(run => run.State != RunState.Running)];
-            foreach (var run in chosen.Except(forgotten)) output.Warning($"The run {run.Id} goes on, and is not forgotten.");
+            foreach (var run in chosen.Except(forgotten)) output.Warning($"The run {run.RunId} goes on, and is not forgotten.");
             return Task.CompletedTask;
         });
         if (ParameterSetName == RunSet && forgotten.Count == 0) return;
@@ -64,7 +64,7 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
             Forget(forgotten, cancellation);
             if (PassThru)
             {
-                foreach (var run in forgotten) output.Object(NixBuildRun.Of(run));
+                foreach (var run in forgotten) output.Object(run);
             }
             return Task.CompletedTask;
         });
@@ -73,7 +73,7 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
     private string What(int count) =>
         $"{count} run{(count == 1 ? "" : "s")} with logs{(ForgetsWhatWasLearnt ? ", and what was learnt of durations" : "")}{(Before is { } moment ? $", before {moment.LocalDateTime:yyyy-MM-dd HH:mm}" : "")}";
 
-    private void Forget(IReadOnlyList<RunSummary> forgotten, CancellationToken cancellation)
+    private void Forget(IReadOnlyList<NixBuildRun> forgotten, CancellationToken cancellation)
     {
         using var history = ReadOnlyHistory.Open();
         var archive = new LogArchive(history.Store, LogArchive.DefaultFolder);
@@ -85,14 +85,14 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
                 var abandoned = DateTimeOffset.UtcNow - LongestSilence;
                 archive.Delete(archive.AbandonedBefore(Before is { } moment && moment < abandoned ? moment : abandoned));
             }
-            archive.Delete(forgotten.Select(run => run.Id));
+            archive.Delete(forgotten.Select(run => run.RunId));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new NixBuildFarmException("LogNotDeleted", $"Logs could not be deleted: {e.Message}", "Look at the permissions of the folder.", e);
         }
         cancellation.ThrowIfCancellationRequested();
-        history.Store.RemoveRuns([.. forgotten.Select(run => run.Id)]);
+        history.Store.RemoveRuns([.. forgotten.Select(run => run.RunId)]);
         if (ForgetsWhatWasLearnt) history.Store.RemoveObservations(Before);
     }
 }

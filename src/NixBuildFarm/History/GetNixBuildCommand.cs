@@ -70,8 +70,8 @@ public sealed class GetNixBuildCommand : AsyncCommand
             foreach (var run in history.Choose(runs, filter, output))
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (Result) WriteResults(history.Run(run.Id), output);
-                else output.Object(NixBuildRun.Of(run));
+                if (Result) WriteResults(history.Run(run.RunId), output);
+                else output.Object(run);
             }
             return Task.CompletedTask;
         });

@@ -26,7 +26,7 @@ internal sealed class ReadOnlyHistory : IDisposable
     {
         var newest = endings.SelectMany(ending => Store.Runs(new() { Status = ending }).Where(run => run.State != RunState.Running).Take(1)).MaxBy(run => run.Started);
         return newest is not null
-            ? Run(newest.Id)
+            ? Run(newest.RunId)
             : throw new NixBuildFarmException("RunNotFound", "No run has built anything yet.", "Build something with Invoke-NixDistributedBuild first.");
     }
 

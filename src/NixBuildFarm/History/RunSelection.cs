@@ -11,7 +11,7 @@ internal static class RunSelection
     /// <param name="ids">The ids; empty: all runs.</param>
     /// <param name="filter">What else is asked of them; its number is of those that fit.</param>
     /// <param name="output">Where the errors go.</param>
-    public static IReadOnlyList<RunSummary> Choose(this ReadOnlyHistory history, IReadOnlyCollection<string> ids, RunFilter filter, CommandOutput output)
+    public static IReadOnlyList<NixBuildRun> Choose(this ReadOnlyHistory history, IReadOnlyCollection<string> ids, RunFilter filter, CommandOutput output)
     {
         if (ids.Count == 0) return history.Store.Runs(filter);
         var known = new HashSet<string>();
@@ -26,6 +26,6 @@ internal static class RunSelection
                 output.Error(e, id);
             }
         }
-        return [.. history.Store.Runs(filter with { Newest = null }).Where(run => known.Contains(run.Id)).Take(filter.Newest ?? int.MaxValue)];
+        return [.. history.Store.Runs(filter with { Newest = null }).Where(run => known.Contains(run.RunId)).Take(filter.Newest ?? int.MaxValue)];
     }
 }

@@ -4,6 +4,7 @@ using NixBuildFarm.Copying;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Core.Tests.Copying;
@@ -123,16 +124,9 @@ public sealed class PathCopierTests : IDisposable
 
         public void PathFailed(string path, NixBuildFarmException error) => Errors.Enqueue(error);
 
-        public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => Errors.Enqueue(error);
-
-        public void Decided(string message)
+        public void Observe(RunNews news)
         {
-            // Not looked at.
-        }
-
-        public void Degraded(string message)
-        {
-            // Not looked at.
+            if (news is RunNews.BuilderFailed(_, var error)) Errors.Enqueue(error);
         }
 
         public void Progressed(CopyProgress progress) => Assert.InRange(progress.CopiedPaths, 0, progress.Paths);

@@ -53,7 +53,7 @@ public sealed class PolicyTesterTests : IDisposable
     }
 
     private async Task<IReadOnlyList<NixBuilderPolicyTest>> TestAsync(StorePath path, params NixBuilder[] builders) =>
-        await new PolicyTester(builders, NoHistory.Instance, farm).TestAsync(path, await farm.ReadAsync(path, TestContext.Current.CancellationToken));
+        await new PolicyTester(builders, NoHistory.Instance, farm, farm).TestAsync(path, TestContext.Current.CancellationToken);
 
     private static NixBuilder Builder(string name, double speed = 1, string system = "x86_64-linux", bool enabled = true, params string[] features) => new()
     {

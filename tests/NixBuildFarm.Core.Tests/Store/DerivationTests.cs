@@ -82,18 +82,18 @@ public class DerivationTests
     }
 
     [Theory]
-    [InlineData("source.tar.gz.drv", DerivationOutputKind.Fixed, true)]
-    [InlineData("library-1.2.drv", DerivationOutputKind.InputAddressed, true)]
-    [InlineData("floating.drv", DerivationOutputKind.FloatingContentAddressed, false)]
-    [InlineData("deferred.drv", DerivationOutputKind.Deferred, false)]
-    [InlineData("impure.drv", DerivationOutputKind.Impure, false)]
-    public void The_kind_of_its_outputs_tells_whether_their_paths_are_known(string name, DerivationOutputKind kind, bool isKnown)
+    [InlineData("source.tar.gz.drv", nameof(DerivationOutputKind.Fixed), true)]
+    [InlineData("library-1.2.drv", nameof(DerivationOutputKind.InputAddressed), true)]
+    [InlineData("floating.drv", nameof(DerivationOutputKind.FloatingContentAddressed), false)]
+    [InlineData("deferred.drv", nameof(DerivationOutputKind.Deferred), false)]
+    [InlineData("impure.drv", nameof(DerivationOutputKind.Impure), false)]
+    public void The_kind_of_its_outputs_tells_whether_their_paths_are_known(string name, string kind, bool isKnown)
     {
         var derivation = SampleDerivations.All.Single(sample => sample.ToString() == name).Derivation;
 
-        Assert.All(derivation.Outputs.Values, output => Assert.Equal(kind, output.Kind));
+        Assert.All(derivation.Outputs.Values, output => Assert.Equal(kind, output.Kind.ToString()));
         Assert.Equal(isKnown, derivation.AreOutputPathsKnown);
-        Assert.Equal(kind == DerivationOutputKind.Fixed, derivation.IsFixedOutput);
+        Assert.Equal(kind == nameof(DerivationOutputKind.Fixed), derivation.IsFixedOutput);
     }
 
     [Fact]

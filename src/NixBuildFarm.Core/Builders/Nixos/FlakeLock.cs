@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
@@ -9,9 +7,6 @@ namespace NixBuildFarm.Builders.Nixos;
 /// <summary>Looks into a <c>flake.lock</c> for nixpkgs, so that a module of a flake is read with the flake's own, if that has been fetched.</summary>
 internal static class FlakeLock
 {
-    private const string Store = "/nix/store";
-    private const int HashLength = 20;
-
     /// <summary>The store path of the flake's input <c>nixpkgs</c>; null where it has none or the store has it not. Nothing is fetched.</summary>
     public static string? NixpkgsInStore(string flakeFolder)
     {
@@ -31,14 +26,7 @@ internal static class FlakeLock
     }
 
     /// <summary>Where Nix keeps what a flake has fetched: a source of this NAR hash.</summary>
-    internal static string PathOf(string narHash)
-    {
-        var fingerprint = $"source:{Sha256Hash.Parse(narHash)}:{Store}:source";
-        var digest = SHA256.HashData(Encoding.ASCII.GetBytes(fingerprint));
-        var folded = new byte[HashLength];
-        for (var i = 0; i < digest.Length; i++) folded[i % HashLength] ^= digest[i];
-        return $"{Store}/{NixBase32.Encode(folded)}-source";
-    }
+    internal static string PathOf(string narHash) => StorePath.Of("source", Sha256Hash.Parse(narHash), "source").ToString();
 
     private static string LockedInput(JsonElement nodes, string node, string input)
     {

@@ -34,24 +34,7 @@ public sealed class PolicyFile
 
     /// <summary><c>$XDG_CONFIG_HOME/nixbuildfarm/policy.json</c>, by default in <c>~/.config</c>.</summary>
     /// <exception cref="NixBuildFarmException">The user has no home folder.</exception>
-    public static string DefaultPath
-    {
-        get
-        {
-            // The XDG base directory specification: what is not absolute is ignored.
-            var folder = Environment.GetEnvironmentVariable(Variable);
-            if (!System.IO.Path.IsPathRooted(folder))
-            {
-                var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-                if (home.Length == 0)
-                {
-                    throw new NixBuildFarmException("NoHomeFolder", "There is no home folder to keep policies in.", "Set HOME or XDG_CONFIG_HOME.");
-                }
-                folder = System.IO.Path.Combine(home, ".config");
-            }
-            return System.IO.Path.Combine(folder!, "nixbuildfarm", "policy.json");
-        }
-    }
+    public static string DefaultPath => System.IO.Path.Combine(UserFolder.Find(Variable, ".config"), "policy.json");
 
     /// <summary>Where it is.</summary>
     public string Path { get; }

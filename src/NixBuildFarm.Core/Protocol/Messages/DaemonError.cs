@@ -1,5 +1,6 @@
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Messages;
 
@@ -10,7 +11,7 @@ internal sealed record DaemonError(Verbosity Level, string Text, IReadOnlyList<s
     public static async ValueTask<DaemonError> ReadAsync(WireReader reader, CancellationToken cancellation)
     {
         var type = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-        if (type != "Error") throw new WireException($"“{NixText.Printable(type)}” is no kind of error.");
+        if (type != "Error") throw new WireException($"“{Printable.Replaced(type)}” is no kind of error.");
         var level = (Verbosity)await reader.ReadInt32Async(cancellation);
         await reader.ReadStringAsync(WireLimits.Name, cancellation); // The name of the error's class: no daemon sets it any more.
         var text = await reader.ReadBeginningAsync(cancellation);

@@ -1,5 +1,6 @@
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Messages;
 
@@ -14,6 +15,6 @@ internal static class DerivedPathLayout
         var text = await reader.ReadStringAsync(WireLimits.Text, cancellation);
         return DerivedPath.TryParse(text, out var path)
             ? path
-            : throw new WireException($"“{NixText.Printable(text)}” is neither a store path nor outputs of a derivation.");
+            : throw new WireException($"“{Printable.Replaced(text)}” is neither a store path nor outputs of a derivation.");
     }
 }

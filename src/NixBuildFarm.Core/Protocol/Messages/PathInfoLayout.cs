@@ -1,5 +1,6 @@
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Messages;
 
@@ -41,7 +42,7 @@ internal static class PathInfoLayout
         }
         catch (FormatException e)
         {
-            throw new WireException($"“{NixText.Printable(text)}” is not a SHA-256 hash in hex.", inner: e);
+            throw new WireException($"“{Printable.Replaced(text)}” is not a SHA-256 hash in hex.", inner: e);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Wire;
 
@@ -140,7 +141,7 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
         if (text.Length == 0) return null;
         return StorePath.TryParse(text, out var path)
             ? path
-            : throw new WireException($"“{NixText.Printable(text)}” is not a store path.");
+            : throw new WireException($"“{Printable.Replaced(text)}” is not a store path.");
     }
 
     /// <summary>Store paths, at most <paramref name="limit"/>, in the order in which they come.</summary>

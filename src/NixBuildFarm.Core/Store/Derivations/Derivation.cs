@@ -4,7 +4,7 @@ namespace NixBuildFarm.Store.Derivations;
 /// A build step: what runs, on which system, from which inputs, to which outputs. The content of a <c>.drv</c> file.
 /// Its strings are Nix's: see <see cref="NixText"/>. Its name is that of its path.
 /// </summary>
-public sealed class Derivation
+internal sealed class Derivation
 {
     /// <summary>The largest <c>.drv</c> file that is read, in bytes. Those of nixpkgs have a few thousand.</summary>
     public const int MaxSize = 64 * 1024 * 1024;

@@ -1,4 +1,5 @@
 using NixBuildFarm.Errors;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Store.Derivations;
 
@@ -123,8 +124,8 @@ internal sealed class DerivationGraph
         if (missing is null) return;
         throw new NixBuildFarmException(
             "UnknownOutput",
-            $"“{node.Path}” needs the output “{NixText.Printable(missing)}” of “{input.Path}”, which has only: " +
-            $"{string.Join(", ", input.Derivation.Outputs.Keys.Select(NixText.Printable))}.",
+            $"“{node.Path}” needs the output “{Printable.Replaced(missing)}” of “{input.Path}”, which has only: " +
+            $"{string.Join(", ", input.Derivation.Outputs.Keys.Select(Printable.Replaced))}.",
             "Make both derivations again with nix-instantiate or nix eval.");
     }
 

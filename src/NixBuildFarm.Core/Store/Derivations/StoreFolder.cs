@@ -4,7 +4,7 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Store.Derivations;
 
 /// <summary>The derivations of a store whose folder this process can read.</summary>
-public sealed class StoreFolder : IDerivationSource
+internal sealed class StoreFolder : IDerivationSource
 {
     private readonly string folder;
 

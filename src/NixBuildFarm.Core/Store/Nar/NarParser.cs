@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Store.Nar;
 
@@ -235,7 +236,7 @@ internal sealed class NarParser
     {
         get
         {
-            var names = lastNames.Take(depth).TakeWhile(name => !name.Bytes.IsEmpty).Select(name => NixText.Printable(name.Bytes));
+            var names = lastNames.Take(depth).TakeWhile(name => !name.Bytes.IsEmpty).Select(name => Printable.Replaced(NixText.GetString(name.Bytes)));
             return string.Join('/', names) is { Length: > 0 } path ? $" in “{path}”" : "";
         }
     }
@@ -243,7 +244,7 @@ internal sealed class NarParser
     private NarException Wrong(string what) =>
         new(NarException.Malformed, unitStart, $"The NAR is malformed at byte {unitStart}{Where}: {what}.");
 
-    private static string Quote(ReadOnlySpan<byte> text) => $"“{NixText.Printable(text)}”";
+    private static string Quote(ReadOnlySpan<byte> text) => $"“{Printable.Replaced(NixText.GetString(text))}”";
 
     /// <summary>The entry of one directory that came last: the next must come after it.</summary>
     private sealed class LastName

@@ -5,7 +5,7 @@ using NixBuildFarm.Protocol;
 namespace NixBuildFarm.Sessions;
 
 /// <summary>Limits how long a daemon may stay silent.</summary>
-internal static class DaemonSilence
+internal static class DaemonQuestion
 {
     /// <summary>A watch that runs out when nothing has passed between us and a daemon for too long.</summary>
     public static SilenceWatch Watch(DaemonConnection daemon, TimeSpan limit, TimeProvider time, CancellationToken cancellation)
