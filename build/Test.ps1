@@ -105,10 +105,9 @@ function Invoke-Part([object[]] $Part) {
 function Start-Part([object] $Part) {
     # The shell becomes the program: what we hold is the program's own process.
     $arguments = @('-c', 'exec "$@" < /dev/null > "$0" 2>&1', $Part.Log) + $Part.Command
-    $start = [Diagnostics.ProcessStartInfo]::new('/bin/sh', [string[]] $arguments)
     $Part.Clock.Start()
     try {
-        $Part.Process = [Diagnostics.Process]::Start($start)
+        $Part.Process = Start-Program '/bin/sh' $arguments
     }
     catch [Management.Automation.MethodInvocationException] {
         [IO.File]::WriteAllText($Part.Log, "It cannot be started: $($_.Exception.InnerException.Message)`n")

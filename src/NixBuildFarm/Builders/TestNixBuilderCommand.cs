@@ -27,7 +27,9 @@ public sealed class TestNixBuilderCommand : AsyncCommand
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
-    /// <summary>Builds something small for each system of each builder: proves that it does, and tells emulated systems from native ones.</summary>
+    /// <summary>
+    /// Builds something small for each system of each builder: proves that it does, and tells emulated systems from native ones.
+    /// </summary>
     [Parameter]
     public SwitchParameter Build { get; set; }
 

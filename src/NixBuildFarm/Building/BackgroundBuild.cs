@@ -107,8 +107,8 @@ public sealed class BackgroundBuild : Job
     }
 
     /// <summary>
-    /// The streams of the job, which keep what is written until it is received. Handlers of theirs run within the call, and may wait for others
-    /// who write: no lock is held meanwhile.
+    /// The streams of the job, which keep what is written until it is received. Handlers of theirs run within the call, and may wait for
+    /// others who write: no lock is held meanwhile.
     /// </summary>
     private sealed class JobOutput(BackgroundBuild job) : CommandOutput
     {

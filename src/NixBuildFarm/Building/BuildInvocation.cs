@@ -52,6 +52,10 @@ internal sealed record BuildInvocation
     {
         var request = await MakeRequest(output, cancellation);
         using var history = ReadOnlyHistory.Open();
-        foreach (var step in await new BuildPlanner(request, Transports, history.Store, new PipelineObserver(output)).PlanAsync(cancellation)) output.Object(step);
+        foreach (
+            var step in await new BuildPlanner(request, Transports, history.Store, new PipelineObserver(output)).PlanAsync(cancellation))
+        {
+            output.Object(step);
+        }
     }
 }

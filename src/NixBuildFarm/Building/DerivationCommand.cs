@@ -15,7 +15,9 @@ public abstract class DerivationCommand : AsyncCommand
     private protected const string ExpressionSet = "Expression";
     private protected const string DerivationSet = "DerivationPath";
 
-    /// <summary>What <c>nix build</c> would take: <c>nixpkgs#hello</c>, <c>.#hello^dev</c>, a <c>.drv</c> path; or a set of such: <c>.#checks</c>.</summary>
+    /// <summary>
+    /// What <c>nix build</c> would take: <c>nixpkgs#hello</c>, <c>.#hello^dev</c>, a <c>.drv</c> path; or a set of such: <c>.#checks</c>.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = InstallableSet)]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(InstallableCompleter))]
@@ -38,7 +40,9 @@ public abstract class DerivationCommand : AsyncCommand
     [ArgumentCompleter(typeof(AttributeCompleter))]
     public string[] Attribute { get; set; } = [];
 
-    /// <summary>Arguments of the function in the file or the expression, by name: strings, numbers, booleans, and lists and tables of these.</summary>
+    /// <summary>
+    /// Arguments of the function in the file or the expression, by name: strings, numbers, booleans, and lists and tables of these.
+    /// </summary>
     [Parameter(ParameterSetName = PathSet)]
     [Parameter(ParameterSetName = ExpressionSet)]
     public Hashtable Argument { get; set; } = [];
@@ -80,8 +84,8 @@ public abstract class DerivationCommand : AsyncCommand
         Option.Cast<DictionaryEntry>().ToDictionary(entry => entry.Key.ToString()!, entry => NixExpression.Setting(entry.Value));
 
     /// <summary>
-    /// What asks Nix for the derivations, in the session's present location: a job goes on when the session is elsewhere. Its builders are those
-    /// that the run has; null: those that Nix itself is configured with.
+    /// What asks Nix for the derivations, in the session's present location: a job goes on when the session is elsewhere. Its builders are
+    /// those that the run has; null: those that Nix itself is configured with.
     /// </summary>
     private protected Resolver MakeResolver()
     {
@@ -93,7 +97,8 @@ public abstract class DerivationCommand : AsyncCommand
             OverrideInputs = OverrideInput.Cast<DictionaryEntry>().ToDictionary(entry => entry.Key.ToString()!, entry => $"{entry.Value}"),
             Settings = Settings,
         };
-        var arguments = Argument.Cast<DictionaryEntry>().ToDictionary(entry => entry.Key.ToString()!, entry => NixExpression.From(entry.Value));
+        var arguments = Argument.Cast<DictionaryEntry>()
+            .ToDictionary(entry => entry.Key.ToString()!, entry => NixExpression.From(entry.Value));
         var file = ParameterSetName == PathSet ? this.FileOf(Path) : "";
         string[] named = [.. Named];
         var set = ParameterSetName;

@@ -13,7 +13,12 @@ namespace NixBuildFarm.Building;
 /// <summary>
 /// <para type="synopsis">Builds Nix derivations on the builders that are given, the local machine among them as an equal.</para>
 /// </summary>
-[Cmdlet(VerbsLifecycle.Invoke, "NixDistributedBuild", DefaultParameterSetName = ResultSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(
+    VerbsLifecycle.Invoke,
+    "NixDistributedBuild",
+    DefaultParameterSetName = ResultSet,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(NixBuildResult), typeof(NixBuildPlan), typeof(Job))]
 public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 {
@@ -22,7 +27,10 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     private readonly List<object> givenBuilders = [];
     private readonly List<ResultReference> givenResults = [];
 
-    /// <summary>The builders of this build: objects or names. None: all that are enabled. Results that come down the pipeline with them are built again.</summary>
+    /// <summary>
+    /// The builders of this build: objects or names. None: all that are enabled. Results that come down the pipeline with them are built
+    /// again.
+    /// </summary>
     [Parameter(ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
@@ -86,12 +94,17 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ValidateNotNullOrEmpty]
     public string? LogPath { get; set; }
 
-    /// <summary>A file for what all builds print, each line as it comes, with its derivation and builder before it. A file that is there is replaced.</summary>
+    /// <summary>
+    /// A file for what all builds print, each line as it comes, with its derivation and builder before it. A file that is there is
+    /// replaced.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? LogTo { get; set; }
 
-    /// <summary>A file for the run as lines of Nix's internal-json, which nom and other tools read. A file that is there is replaced.</summary>
+    /// <summary>
+    /// A file for the run as lines of Nix's internal-json, which nom and other tools read. A file that is there is replaced.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? JsonLog { get; set; }
@@ -125,19 +138,24 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
             ThrowTerminatingError(new NixBuildFarmException(
                 "NothingToBuild",
                 "Nothing is named that could be built.",
-                "Name it: nixpkgs#hello, -Path default.nix or -DerivationPath; or give results of a build through the pipeline.").ToErrorRecord());
+                "Name it: nixpkgs#hello, -Path default.nix or -DerivationPath; or give results of a build through the pipeline.")
+                    .ToErrorRecord());
         }
         // A pipeline that was meant to give builders and gave none must not turn into a build on all of them.
         if (MyInvocation.ExpectingInput && givenBuilders.Count + givenResults.Count == 0)
         {
             ThrowTerminatingError(new NixBuildFarmException(
-                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.", "Look at what Get-NixBuilder and your filter give.").ToErrorRecord());
+                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.",
+                "Look at what Get-NixBuilder and your filter give.")
+                    .ToErrorRecord());
         }
 
         if (OutLink is not null && CopyBack == CopyBack.None)
         {
             ThrowTerminatingError(new NixBuildFarmException(
-                "OutLinkWithoutOutputs", "-OutLink links to outputs in the local store, and with -CopyBack None they do not come there.", "Use -CopyBack Requested, or leave -OutLink out.").ToErrorRecord());
+                "OutLinkWithoutOutputs", "-OutLink links to outputs in the local store, and with -CopyBack None they do not come there.",
+                "Use -CopyBack Requested, or leave -OutLink out.")
+                    .ToErrorRecord());
         }
 
         var question = $"Performing the operation \"Build\" on target \"{string.Join(", ", AllNamed)}\".";
@@ -177,8 +195,11 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     private bool IsLogSeen()
     {
         if (MyInvocation.BoundParameters.ContainsKey("InformationVariable")) return true;
-        var preference = MyInvocation.BoundParameters.TryGetValue("InformationAction", out var given) ? given : GetVariableValue("InformationPreference");
-        return LanguagePrimitives.TryConvertTo<ActionPreference>(preference, out var action) && action is not (ActionPreference.SilentlyContinue or ActionPreference.Ignore);
+        var preference = MyInvocation.BoundParameters.TryGetValue("InformationAction", out var given)
+            ? given
+            : GetVariableValue("InformationPreference");
+        return LanguagePrimitives.TryConvertTo<ActionPreference>(preference, out var action)
+            && action is not (ActionPreference.SilentlyContinue or ActionPreference.Ignore);
     }
 
     private RequestMaker MakeRequester()
@@ -239,12 +260,23 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         var selected = givenBuilders.Count > 0
             ? await BuilderSelection.FromAsync(givenBuilders, output, cancellation)
             : await ConfiguredBuilders.ReadAsync(output, cancellation);
-        foreach (var builder in selected.Where(builder => !IsUsed(builder))) output.Verbose($"{builder.Name} is disabled and takes no part; name it to use it: -Builder {builder.Name}");
+        foreach (var builder in selected.Where(builder => !IsUsed(builder)))
+        {
+            output.Verbose($"{builder.Name} is disabled and takes no part; name it to use it: -Builder {builder.Name}");
+        }
         var excluded = ExcludeBuilder.Select(name => WildcardPattern.Get(name, WildcardOptions.IgnoreCase)).ToArray();
-        NixBuilder[] builders = [.. selected.Where(builder => IsUsed(builder) && !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name)))];
+        NixBuilder[] builders =
+        [
+            .. selected.Where(
+                builder => IsUsed(builder) && !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name))),
+        ];
         return builders.Length > 0
             ? builders
-            : throw new NixBuildFarmException("NoBuilder", "No builder is left for this build.", "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal. One that is disabled has to be named: Get-NixBuilder ruby.");
+            : throw new NixBuildFarmException(
+                "NoBuilder",
+                "No builder is left for this build.",
+                "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal. One that is disabled has to be named: "
+                    + "Get-NixBuilder ruby.");
     }
 
     /// <summary>A builder that is disabled is used where somebody has named it, and not where it is one of many.</summary>

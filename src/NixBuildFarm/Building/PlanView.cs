@@ -4,7 +4,9 @@ using NixBuildFarm.Planning;
 
 namespace NixBuildFarm.Building;
 
-/// <summary>How plans look. Called by the format files, which hold no logic of their own, with values of objects or of bags of properties.</summary>
+/// <summary>
+/// How plans look. Called by the format files, which hold no logic of their own, with values of objects or of bags of properties.
+/// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class PlanView
 {
@@ -12,7 +14,8 @@ public static class PlanView
     public static string Moment(object? moment) => PropertyBag.As<TimeSpan>(moment) is { Ticks: 0 } ? "0.0 s" : HumanText.Span(moment);
 
     /// <summary>Where it is built, or what else becomes of it.</summary>
-    public static string Builder(object? plan) => PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Builder)) ?? PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Action)) ?? "";
+    public static string Builder(object? plan) =>
+        PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Builder)) ?? PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Action)) ?? "";
 
     /// <summary>The cores of a build.</summary>
     public static string Cores(object? cores) => PropertyBag.As<int>(cores) switch

@@ -5,8 +5,8 @@ using NixBuildFarm.Observing;
 namespace NixBuildFarm.Building;
 
 /// <summary>
-/// Shows where a run stands as progress: a line for the run, and below it one for each builder that is at work. At most five times a second,
-/// and once a second when nothing happens, so that times go on.
+/// Shows where a run stands as progress: a line for the run, and below it one for each builder that is at work. At most five times a
+/// second, and once a second when nothing happens, so that times go on.
 /// </summary>
 internal sealed class RunProgressDisplay : IDisposable
 {
@@ -107,14 +107,21 @@ internal sealed class RunProgressDisplay : IDisposable
         if (run.Supplied > 0) status += $", {HumanText.Bytes(run.Supplied)} sent";
         var percent = run.Total == 0 ? 100 : 100 * (run.Done + run.Failed) / run.Total;
         var record = new ProgressRecord(progress.FirstId, activity, status) { PercentComplete = percent };
-        if (run.Remaining is { } remaining) record.SecondsRemaining = (int)Math.Clamp((remaining - (now - latestAt)).TotalSeconds, 0, int.MaxValue);
+        if (run.Remaining is { } remaining)
+        {
+            record.SecondsRemaining = (int)Math.Clamp((remaining - (now - latestAt)).TotalSeconds, 0, int.MaxValue);
+        }
         return record;
     }
 
     private static List<(string Builder, string Text)> BuilderLines(IReadOnlyList<RunningBuild> running, DateTimeOffset now)
     {
         var builders = running.GroupBy(build => build.Builder).OrderBy(own => own.Key, StringComparer.Ordinal).ToArray();
-        List<(string, string)> shown = [.. builders.Take(builders.Length > MostLines ? MostLines - 1 : MostLines).Select(own => (own.Key, Text([.. own.OrderBy(build => build.Since)], now)))];
+        List<(string, string)> shown =
+        [
+            .. builders.Take(builders.Length > MostLines ? MostLines - 1 : MostLines)
+                .Select(own => (own.Key, Text([.. own.OrderBy(build => build.Since)], now))),
+        ];
         if (builders.Length > MostLines) shown.Add(("…", $"{builders.Length - MostLines + 1} more builders at work"));
         return shown;
     }

@@ -8,8 +8,8 @@ using NixBuildFarm.Observing;
 namespace NixBuildFarm.Copying;
 
 /// <summary>
-/// Shows the copying of paths in the streams of a cmdlet, a line of progress for each builder. What was not copied is an error, and held back
-/// until all else is: an error may end the whole pipeline.
+/// Shows the copying of paths in the streams of a cmdlet, a line of progress for each builder. What was not copied is an error, and held
+/// back until all else is: an error may end the whole pipeline.
 /// </summary>
 internal sealed class CopyObserver(CommandOutput output) : ICopyObserver
 {
@@ -56,7 +56,9 @@ internal sealed class CopyObserver(CommandOutput output) : ICopyObserver
     private static ProgressRecord Show(CopyProgress progress, Row row)
     {
         var seconds = Stopwatch.GetElapsedTime(row.Since).TotalSeconds;
-        var status = $"{progress.CopiedPaths} of {progress.Paths} paths, {HumanText.Bytes(progress.CopiedBytes)} of {HumanText.Bytes(progress.Bytes)}";
+        var status =
+            $"{progress.CopiedPaths} of {progress.Paths} paths, {HumanText.Bytes(progress.CopiedBytes)} of "
+                + $"{HumanText.Bytes(progress.Bytes)}";
         var rate = seconds > 0.5 ? progress.CopiedBytes / seconds : 0;
         if (rate > 0) status += $", {HumanText.Bytes((long)rate)}/s";
         return new(row.Line.FirstId, $"Copying to {progress.To}", status)

@@ -23,7 +23,8 @@ internal static class StorePathArgument
             FileSystemInfo file => [Find(file.FullName)],
             string text => [Find(text.StartsWith(StorePath.StoreFolder + "/", StringComparison.Ordinal) ? text : fileOf(text))],
             // Results and copies, also such as come from a job or a file.
-            var _ when PropertyBag.Bare(PropertyBag.Property(argument, nameof(NixBuildResult.Outputs))) is IDictionary outputs => outputs.Values.Cast<object>().Select(path => StorePath.Parse(PropertyBag.Text(path))),
+            var _ when PropertyBag.Bare(PropertyBag.Property(argument, nameof(NixBuildResult.Outputs))) is IDictionary outputs =>
+                outputs.Values.Cast<object>().Select(path => StorePath.Parse(PropertyBag.Text(path))),
             var _ when PropertyBag.TextProperty(argument, nameof(NixStorePathCopy.Path)) is { } path => [Find(path)],
             var other => throw NoStorePath(other.ToString() ?? ""),
         };
@@ -43,10 +44,13 @@ internal static class StorePathArgument
     /// <summary>The store path that a file is, or is in.</summary>
     private static StorePath? Within(string file)
     {
-        var end = file.StartsWith(StorePath.StoreFolder + "/", StringComparison.Ordinal) ? file.IndexOf('/', StorePath.StoreFolder.Length + 1) : -1;
+        var end = file.StartsWith(StorePath.StoreFolder + "/", StringComparison.Ordinal)
+            ? file.IndexOf('/', StorePath.StoreFolder.Length + 1)
+            : -1;
         return StorePath.TryParse(end < 0 ? file : file[..end], out var path) ? path : null;
     }
 
     private static NixBuildFarmException NoStorePath(string given) => new(
-        "NotAStorePath", $"“{TerminalText.Strip(given)}” is no store path, and no link to one.", $"Give a path below {StorePath.StoreFolder}, or a link such as result.");
+        "NotAStorePath", $"“{TerminalText.Strip(given)}” is no store path, and no link to one.",
+        $"Give a path below {StorePath.StoreFolder}, or a link such as result.");
 }

@@ -7,7 +7,12 @@ namespace NixBuildFarm.History;
 /// <summary>
 /// <para type="synopsis">Forgets past runs with their logs, and what was learnt from them.</para>
 /// </summary>
-[Cmdlet(VerbsCommon.Clear, "NixBuildHistory", DefaultParameterSetName = TimeSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
+[Cmdlet(
+    VerbsCommon.Clear,
+    "NixBuildHistory",
+    DefaultParameterSetName = TimeSet,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(NixBuildRun))]
 public sealed class ClearNixBuildHistoryCommand : AsyncCommand
 {
@@ -70,8 +75,12 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
         });
     }
 
-    private string What(int count) =>
-        $"{count} run{(count == 1 ? "" : "s")} with logs{(ForgetsWhatWasLearnt ? ", and what was learnt of durations" : "")}{(Before is { } moment ? $", before {moment.LocalDateTime:yyyy-MM-dd HH:mm}" : "")}";
+    private string What(int count)
+    {
+        var text = $"{count} run{(count == 1 ? "" : "s")} with logs";
+        if (ForgetsWhatWasLearnt) text += ", and what was learnt of durations";
+        return Before is { } moment ? $"{text}, before {moment.LocalDateTime:yyyy-MM-dd HH:mm}" : text;
+    }
 
     private void Forget(IReadOnlyList<NixBuildRun> forgotten, CancellationToken cancellation)
     {
@@ -89,7 +98,8 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NixBuildFarmException("LogNotDeleted", $"Logs could not be deleted: {e.Message}", "Look at the permissions of the folder.", e);
+            throw new NixBuildFarmException(
+                "LogNotDeleted", $"Logs could not be deleted: {e.Message}", "Look at the permissions of the folder.", e);
         }
         cancellation.ThrowIfCancellationRequested();
         history.Store.RemoveRuns([.. forgotten.Select(run => run.RunId)]);

@@ -68,11 +68,21 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
         {
             if (runs.Count > 1)
             {
-                throw new NixBuildFarmException("SeveralRuns", $"One file takes the report of one run, and these are {runs.Count}: {string.Join(", ", runs.Take(3))}…", "Choose one of them: Get-NixBuild -Last 1.");
+                throw new NixBuildFarmException(
+                    "SeveralRuns",
+                    $"One file takes the report of one run, and these are {runs.Count}: {string.Join(", ", runs.Take(3))}…",
+                    "Choose one of them: Get-NixBuild -Last 1.");
             }
-            if (NoClobber && File.Exists(file)) throw new NixBuildFarmException("FileExists", $"{file} is there already.", "Name another file, or leave -NoClobber out.");
+            if (NoClobber && File.Exists(file))
+            {
+                throw new NixBuildFarmException("FileExists", $"{file} is there already.", "Name another file, or leave -NoClobber out.");
+            }
             using var history = ReadOnlyHistory.Open();
-            Write(file, runs.Count == 1 ? history.Run(runs[0]) : history.LatestRun(NixBuildStatus.Built, NixBuildStatus.Failed, NixBuildStatus.TimedOut));
+            Write(
+                file,
+                runs.Count == 1
+                    ? history.Run(runs[0])
+                    : history.LatestRun(NixBuildStatus.Built, NixBuildStatus.Failed, NixBuildStatus.TimedOut));
             if (PassThru) output.Object(new FileInfo(file));
             return Task.CompletedTask;
         });
@@ -98,7 +108,11 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NixBuildFarmException("ReportNotWritten", $"The report could not be written to {file}: {e.Message}", "Name a file in a folder that is there and yours.", e);
+            throw new NixBuildFarmException(
+                "ReportNotWritten",
+                $"The report could not be written to {file}: {e.Message}",
+                "Name a file in a folder that is there and yours.",
+                e);
         }
         finally
         {
@@ -108,7 +122,9 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
 
     private static ReportFormat FormatOf(string file) => file switch
     {
-        _ when file.EndsWith(".trace", StringComparison.OrdinalIgnoreCase) || file.EndsWith(".trace.json", StringComparison.OrdinalIgnoreCase) => ReportFormat.ChromeTrace,
+        _ when file.EndsWith(".trace", StringComparison.OrdinalIgnoreCase)
+            || file.EndsWith(".trace.json", StringComparison.OrdinalIgnoreCase) =>
+            ReportFormat.ChromeTrace,
         _ when file.EndsWith(".json", StringComparison.OrdinalIgnoreCase) => ReportFormat.Json,
         _ => ReportFormat.Html,
     };

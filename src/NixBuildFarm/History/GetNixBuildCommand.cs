@@ -80,7 +80,10 @@ public sealed class GetNixBuildCommand : AsyncCommand
     private void WriteResults(RunRecord run, CommandOutput output)
     {
         var (name, builder) = (Pattern(Name), Pattern(Builder));
-        foreach (var result in run.ToResults(LogLines).Where(result => Fits(name, result.Name) && Fits(builder, result.Builder))) output.Object(result);
+        foreach (var result in run.ToResults(LogLines).Where(result => Fits(name, result.Name) && Fits(builder, result.Builder)))
+        {
+            output.Object(result);
+        }
     }
 
     private static WildcardPattern? Pattern(string? text) => text is null ? null : WildcardPattern.Get(text, WildcardOptions.IgnoreCase);

@@ -5,8 +5,8 @@ using NixBuildFarm.Planning;
 namespace NixBuildFarm.History;
 
 /// <summary>
-/// A result of a build, or a step of a plan, as it comes down a pipeline: as it was written, or as a bag of its properties from a job, a file or
-/// another machine.
+/// A result of a build, or a step of a plan, as it comes down a pipeline: as it was written, or as a bag of its properties from a job, a
+/// file or another machine.
 /// </summary>
 /// <param name="Name">The derivation's name.</param>
 /// <param name="DerivationPath">The path of the derivation.</param>
@@ -19,7 +19,10 @@ internal sealed record ResultReference(string Name, string DerivationPath, strin
     public static ResultReference? From(object item)
     {
         // Its name is a builder's.
-        if (PSObject.AsPSObject(item).TypeNames.Any(type => type.EndsWith(nameof(NixBuilderPolicyTest), StringComparison.Ordinal))) return null;
+        if (PSObject.AsPSObject(item).TypeNames.Any(type => type.EndsWith(nameof(NixBuilderPolicyTest), StringComparison.Ordinal)))
+        {
+            return null;
+        }
         return PropertyBag.TextProperty(item, nameof(NixBuildResult.DerivationPath)) is not { } derivation ? null : new(
             PropertyBag.TextProperty(item, nameof(NixBuildResult.Name)) ?? derivation,
             derivation,

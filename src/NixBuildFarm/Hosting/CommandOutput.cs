@@ -3,7 +3,9 @@ using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Hosting;
 
-/// <summary>The streams that a command writes to, for use from any thread, in the order of the calls: those of a cmdlet or of a job.</summary>
+/// <summary>
+/// The streams that a command writes to, for use from any thread, in the order of the calls: those of a cmdlet or of a job.
+/// </summary>
 public abstract class CommandOutput
 {
     // What Write-Host says of its text: the host shows it, whatever the user wants to see of the information stream.
@@ -37,8 +39,8 @@ public abstract class CommandOutput
     public void Text(string text, string tag) => Information(new HostInformationMessage { Message = text }, HostTag, tag);
 
     /// <summary>
-    /// Writes text for the person who waits. Where standard output goes into a file or another program, which would have it among the output,
-    /// it is shown on request only, as the rest of the information stream.
+    /// Writes text for the person who waits. Where standard output goes into a file or another program, which would have it among the
+    /// output, it is shown on request only, as the rest of the information stream.
     /// </summary>
     public void Remark(string text, string tag)
     {

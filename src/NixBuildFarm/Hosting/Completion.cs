@@ -17,5 +17,7 @@ internal static class Completion
     }
 
     private static string Quote(string text) =>
-        text.All(c => char.IsLetterOrDigit(c) || c is '.' or '-' or '_') ? text : $"'{CodeGeneration.EscapeSingleQuotedStringContent(text)}'";
+        text.All(c => char.IsLetterOrDigit(c) || c is '.' or '-' or '_')
+            ? text
+            : $"'{CodeGeneration.EscapeSingleQuotedStringContent(text)}'";
 }

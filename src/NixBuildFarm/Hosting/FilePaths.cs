@@ -16,7 +16,9 @@ internal static class FilePaths
         var file = cmdlet.SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out var provider, out _);
         if (provider.Name != "FileSystem")
         {
-            cmdlet.ThrowTerminatingError(new NixBuildFarmException("NotAFile", $"“{path}” is on no file system.", "Name a path of a file system.").ToErrorRecord(path));
+            cmdlet.ThrowTerminatingError(
+                new NixBuildFarmException("NotAFile", $"“{path}” is on no file system.", "Name a path of a file system.")
+                    .ToErrorRecord(path));
         }
         return file;
     }

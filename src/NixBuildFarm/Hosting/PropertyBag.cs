@@ -5,8 +5,8 @@ using System.Management.Automation;
 namespace NixBuildFarm.Hosting;
 
 /// <summary>
-/// Values as objects have them, and as bags of properties have them, which objects are when they come from a job, a file or another machine:
-/// there a list is another list, and what lies deep is text.
+/// Values as objects have them, and as bags of properties have them, which objects are when they come from a job, a file or another
+/// machine: there a list is another list, and what lies deep is text.
 /// </summary>
 internal static class PropertyBag
 {
@@ -20,7 +20,8 @@ internal static class PropertyBag
     public static string? TextProperty(object? owner, string name) => Text(Property(owner, name)) is { Length: > 0 } text ? text : null;
 
     /// <summary>A value as text.</summary>
-    public static string Text(object? value) => LanguagePrimitives.ConvertTo(value, typeof(string), CultureInfo.InvariantCulture) as string ?? "";
+    public static string Text(object? value) =>
+        LanguagePrimitives.ConvertTo(value, typeof(string), CultureInfo.InvariantCulture) as string ?? "";
 
     /// <summary>A value of a type that it has, or had; null for anything else.</summary>
     public static T? As<T>(object? value)

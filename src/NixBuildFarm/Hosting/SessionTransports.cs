@@ -18,7 +18,9 @@ internal static class SessionTransports
     /// <summary>Makes transports, the local one too.</summary>
     public static IBuilderTransportFactory Factory { get; } = new BuilderTransports(Remote);
 
-    /// <summary>Makes transports that open encrypted private keys with a credential's password; null: the key agent has to hold such keys.</summary>
+    /// <summary>
+    /// Makes transports that open encrypted private keys with a credential's password; null: the key agent has to hold such keys.
+    /// </summary>
     public static IBuilderTransportFactory With(PSCredential? credential) => With(credential, Factory);
 
     /// <summary>The same for transports of another factory.</summary>
@@ -30,6 +32,7 @@ internal static class SessionTransports
 
     private sealed class PassphraseFactory(SecureString passphrase, IBuilderTransportFactory transports) : IBuilderTransportFactory
     {
-        public IBuilderTransport Create(NixBuilder builder, TransportOptions options) => transports.Create(builder, options with { KeyPassphrase = passphrase });
+        public IBuilderTransport Create(NixBuilder builder, TransportOptions options) =>
+            transports.Create(builder, options with { KeyPassphrase = passphrase });
     }
 }

@@ -26,7 +26,8 @@ internal sealed class SimulationProgress : IProgress<int>
         line.Shown();
         // A hedged or lost build starts again.
         var started = Math.Min(value, total);
-        output.Progress(new(line.FirstId, Activity, $"{started} of {total} builds") { PercentComplete = (int)(100L * started / Math.Max(1, total)) });
+        output.Progress(
+            new(line.FirstId, Activity, $"{started} of {total} builds") { PercentComplete = (int)(100L * started / Math.Max(1, total)) });
     }
 
     /// <summary>Takes the line away.</summary>
