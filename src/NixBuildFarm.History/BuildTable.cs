@@ -34,7 +34,8 @@ internal static class BuildTable
     {
         transaction.Insert("build", Columns, builds, b =>
         [
-            b.Package, b.System, b.Builder, b.Seconds, b.Cores, b.EnableParallelBuilding, b.SpeedFactor, b.OutputBytes, b.At.ToUnixTimeMilliseconds(),
+            b.Package, b.System, b.Builder, b.Seconds, b.Cores, b.EnableParallelBuilding, b.SpeedFactor, b.OutputBytes,
+            b.At.ToUnixTimeMilliseconds(),
         ]);
         transaction.Connection!.Execute(
             $"""

@@ -95,7 +95,15 @@ internal sealed class HistoryDatabase(string file, TimeSpan patience) : IDisposa
     {
         if (!System.IO.File.Exists(File))
         {
-            using var made = new FileStream(File, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, Share = FileShare.ReadWrite, UnixCreateMode = Private });
+            using var made = new FileStream(
+                File,
+                new FileStreamOptions
+                {
+                    Mode = FileMode.OpenOrCreate,
+                    Access = FileAccess.Write,
+                    Share = FileShare.ReadWrite,
+                    UnixCreateMode = Private,
+                });
             return;
         }
         var mode = System.IO.File.GetUnixFileMode(File);

@@ -3,8 +3,8 @@ using NixBuildFarm.Platform;
 namespace NixBuildFarm.History;
 
 /// <summary>
-/// Says which runs go on: each holds a lock on a file of its own. The lock goes with the process, however that ends, so that no run seems to
-/// go on for ever.
+/// Says which runs go on: each holds a lock on a file of its own. The lock goes with the process, however that ends, so that no run seems
+/// to go on for ever.
 /// </summary>
 /// <param name="folder">Where the files are; it is made when it is first needed.</param>
 internal sealed class RunLocks(string folder) : IDisposable
@@ -63,7 +63,8 @@ internal sealed class RunLocks(string folder) : IDisposable
     }
 
     // An id from a file that somebody has changed leads nowhere else.
-    private string? FileOf(string run) => run.Length > 0 && Path.GetFileName(run) == run && run != ".." && run != "." ? Path.Combine(folder, run) : null;
+    private string? FileOf(string run) =>
+        run.Length > 0 && Path.GetFileName(run) == run && run != ".." && run != "." ? Path.Combine(folder, run) : null;
 
     /// <summary>Readers share the file among themselves, and not with the run that holds it.</summary>
     private static bool IsLocked(string file)
@@ -85,6 +86,11 @@ internal sealed class RunLocks(string folder) : IDisposable
 
     private void RemoveAbandoned()
     {
-        foreach (var file in Directory.EnumerateFiles(folder).Where(file => DateTime.UtcNow - File.GetLastWriteTimeUtc(file) > Young && !IsLocked(file))) File.Delete(file);
+        foreach (
+            var file in Directory.EnumerateFiles(folder)
+                .Where(file => DateTime.UtcNow - File.GetLastWriteTimeUtc(file) > Young && !IsLocked(file)))
+        {
+            File.Delete(file);
+        }
     }
 }

@@ -10,7 +10,8 @@ internal static class RunTable
     private const int NewestKept = 1000;
     private const int JobsKept = 500_000;
     private const int IdsInError = 5;
-    private const string Interruption = "The process of the run ended before the run did: a signal or a crash. What is known is what it had written by then.";
+    private const string Interruption =
+        "The process of the run ended before the run did: a signal or a crash. What is known is what it had written by then.";
     private static readonly TimeSpan LongestKept = TimeSpan.FromDays(90);
 
     /// <summary>Keeps a run, and forgets old ones.</summary>
@@ -19,7 +20,8 @@ internal static class RunTable
         transaction.Connection!.Execute("DELETE FROM run WHERE id = @id", ("@id", run.Id));
         transaction.Insert("run", "id, started, ended, state, requested, jobs, built, not_done, record", [run], r =>
         [
-            r.Id, r.Started.ToUnixTimeMilliseconds(), r.Ended.ToUnixTimeMilliseconds(), r.State.ToString(), JsonSerializer.Serialize(r.Requested), r.Jobs.Count,
+            r.Id, r.Started.ToUnixTimeMilliseconds(), r.Ended.ToUnixTimeMilliseconds(), r.State.ToString(),
+            JsonSerializer.Serialize(r.Requested), r.Jobs.Count,
             r.Jobs.Count(job => job.Status == NixBuildStatus.Built), r.Jobs.Count(job => !job.Status.IsSuccess()), RunRecordFormat.Pack(r),
         ]);
         transaction.Insert("result", "run, job, name, builder, status", run.Jobs.Select((job, index) => (job, index)), r =>
@@ -32,14 +34,22 @@ internal static class RunTable
     public static RunRecord? Find(SqliteConnection connection, string id, RunLocks locks)
     {
         var ids = connection.Query(
-            $"SELECT id FROM run WHERE substr(id, 1, length(@id)) = @id ORDER BY id != @id, id LIMIT {IdsInError}", row => row.GetString(0), ("@id", id));
+            $"SELECT id FROM run WHERE substr(id, 1, length(@id)) = @id ORDER BY id != @id, id LIMIT {IdsInError}", row => row.GetString(0),
+            ("@id", id));
         if (ids.Count > 1 && ids[0] != id)
         {
-            throw new NixBuildFarmException("AmbiguousRun", $"Several runs begin with {id}: {string.Join(", ", ids)}{(ids.Count == IdsInError ? ", …" : "")}", "Give more of the id.");
+            throw new NixBuildFarmException(
+                "AmbiguousRun",
+                $"Several runs begin with {id}: {string.Join(", ", ids)}{(ids.Count == IdsInError ? ", …" : "")}",
+                "Give more of the id.");
         }
         if (ids.Count == 0) return null;
-        var run = connection.Query("SELECT record FROM run WHERE id = @id", row => RunRecordFormat.Unpack(row.GetFieldValue<byte[]>(0)), ("@id", ids[0])).SingleOrDefault();
-        return run is { State: RunState.Running } && !locks.IsHeld(run.Id) ? run with { State = RunState.Interrupted, Error = Interruption } : run;
+        var run = connection.Query(
+            "SELECT record FROM run WHERE id = @id", row => RunRecordFormat.Unpack(row.GetFieldValue<byte[]>(0)), ("@id", ids[0]))
+            .SingleOrDefault();
+        return run is { State: RunState.Running } && !locks.IsHeld(run.Id)
+            ? run with { State = RunState.Interrupted, Error = Interruption }
+            : run;
     }
 
     /// <summary>Runs, the newest first.</summary>
@@ -47,7 +57,8 @@ internal static class RunTable
     {
         // Which of the runs that have no end go on is not in the tables.
         if (filter.State is not (RunState.Running or RunState.Interrupted)) return Query(connection, filter, locks);
-        var runs = Query(connection, filter with { State = RunState.Running, Newest = null }, locks).Where(run => run.State == filter.State);
+        var runs = Query(connection, filter with { State = RunState.Running, Newest = null }, locks)
+            .Where(run => run.State == filter.State);
         return [.. runs.Take(filter.Newest ?? int.MaxValue)];
     }
 

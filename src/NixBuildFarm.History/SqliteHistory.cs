@@ -28,7 +28,8 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
     public string File => database.File;
 
     /// <inheritdoc/>
-    public IReadOnlyList<BuildObservation> Builds(IReadOnlySet<string> packages) => database.Read(connection => BuildTable.Read(connection, packages));
+    public IReadOnlyList<BuildObservation> Builds(IReadOnlySet<string> packages) =>
+        database.Read(connection => BuildTable.Read(connection, packages));
 
     /// <inheritdoc/>
     public IReadOnlyList<TransferObservation> Transfers() => database.Read(TransferTable.Read);

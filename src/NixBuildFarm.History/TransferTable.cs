@@ -26,7 +26,8 @@ internal static class TransferTable
     /// <summary>Adds transfers, and forgets older ones.</summary>
     public static void Add(SqliteTransaction transaction, IReadOnlyCollection<TransferObservation> transfers)
     {
-        transaction.Insert("transfer", Columns, transfers, t => [t.Builder, t.ToBuilder, t.Bytes, t.Seconds, t.At.ToUnixTimeMilliseconds()]);
+        transaction.Insert(
+            "transfer", Columns, transfers, t => [t.Builder, t.ToBuilder, t.Bytes, t.Seconds, t.At.ToUnixTimeMilliseconds()]);
         transaction.Connection!.Execute($"""
             DELETE FROM transfer WHERE id IN (
                 SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY builder, to_builder ORDER BY ended DESC, id DESC) AS age FROM transfer)

@@ -24,9 +24,21 @@ internal static class TroubleTable
     /// <summary>Puts what is known of these builders in place of what was, and forgets what is old.</summary>
     public static void Add(SqliteTransaction transaction, IReadOnlyCollection<BuilderTrouble> troubles)
     {
-        foreach (var trouble in troubles) transaction.Connection!.Execute("DELETE FROM trouble WHERE builder = @builder", ("@builder", trouble.Builder));
-        transaction.Insert("trouble", Columns, troubles.Where(trouble => trouble.Openings > 0), t => [t.Builder, t.Openings, t.Until.ToUnixTimeMilliseconds(), t.Reason]);
-        if (troubles.Count > 0) transaction.Connection!.Execute("DELETE FROM trouble WHERE until < @oldest", ("@oldest", (troubles.Max(trouble => trouble.Until) - LongestKept).ToUnixTimeMilliseconds()));
+        foreach (var trouble in troubles)
+        {
+            transaction.Connection!.Execute("DELETE FROM trouble WHERE builder = @builder", ("@builder", trouble.Builder));
+        }
+        transaction.Insert(
+            "trouble",
+            Columns,
+            troubles.Where(trouble => trouble.Openings > 0),
+            t => [t.Builder, t.Openings, t.Until.ToUnixTimeMilliseconds(), t.Reason]);
+        if (troubles.Count > 0)
+        {
+            transaction.Connection!.Execute(
+                "DELETE FROM trouble WHERE until < @oldest",
+                ("@oldest", (troubles.Max(trouble => trouble.Until) - LongestKept).ToUnixTimeMilliseconds()));
+        }
     }
 
     /// <summary>Forgets what ended before a moment; null: everything.</summary>

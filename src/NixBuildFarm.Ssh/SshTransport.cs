@@ -14,7 +14,8 @@ namespace NixBuildFarm.Ssh;
 /// Reaches one builder. When the first channel is asked for, ssh_config is resolved, and it decides who connects: SSH.NET,
 /// or the ssh program for what SSH.NET cannot do.
 /// </summary>
-internal sealed class SshTransport(NixBuilder builder, TransportOptions options, SshEnvironment environment, IdleConnections? kept = null) : IBuilderTransport
+internal sealed class SshTransport(
+    NixBuilder builder, TransportOptions options, SshEnvironment environment, IdleConnections? kept = null) : IBuilderTransport
 {
     private readonly SemaphoreSlim choosing = new(1);
     private readonly CancellationTokenSource closing = new();

@@ -7,7 +7,8 @@ namespace NixBuildFarm.Ssh;
 
 /// <summary>
 /// Reaches remote builders over SSH as OpenSSH would: with the user's ssh_config, known_hosts, keys and agent, and with
-/// the options that <c>NIX_SSHOPTS</c> gives to every ssh of Nix. Host keys are always verified. This is the only public type of the assembly, so that its packages stay its own.
+/// the options that <c>NIX_SSHOPTS</c> gives to every ssh of Nix. Host keys are always verified. This is the only public type of the
+/// assembly, so that its packages stay its own.
 /// </summary>
 public sealed class SshTransportFactory : IBuilderTransportFactory
 {

@@ -38,14 +38,21 @@ internal sealed class TomlMachine(string name, string source, TomlPlace start, A
         if (index < 0)
         {
             var close = CloseNames.To(key, Keys);
-            Fail(key, place, "UnknownTomlKey", "a builder has no such key", close.Count > 0 ? $"Did you mean {string.Join(" or ", close)}?" : $"It has {string.Join(", ", Keys)}.");
+            Fail(
+                key,
+                place,
+                "UnknownTomlKey",
+                "a builder has no such key",
+                close.Count > 0 ? $"Did you mean {string.Join(" or ", close)}?" : $"It has {string.Join(", ", Keys)}.");
             return;
         }
         var field = (MachineField)index;
         var (text, expected) = field switch
         {
-            MachineField.Systems or MachineField.SupportedFeatures or MachineField.MandatoryFeatures => (ListOf(value), "a list of texts without commas"),
-            MachineField.MaxJobs => (value is IntegerValueSyntax jobs ? jobs.Value.ToString(CultureInfo.InvariantCulture) : null, "a whole number"),
+            MachineField.Systems or MachineField.SupportedFeatures or MachineField.MandatoryFeatures =>
+                (ListOf(value), "a list of texts without commas"),
+            MachineField.MaxJobs =>
+                (value is IntegerValueSyntax jobs ? jobs.Value.ToString(CultureInfo.InvariantCulture) : null, "a whole number"),
             MachineField.SpeedFactor => (NumberOf(value), "a number"),
             _ => (value is StringValueSyntax { Value: { } plain } ? plain : null, "a text"),
         };
@@ -89,8 +96,10 @@ internal sealed class TomlMachine(string name, string source, TomlPlace start, A
     private static string? Correction(string key, MachineField field, ValueSyntax value) => (field, value) switch
     {
         (MachineField.Systems or MachineField.SupportedFeatures or MachineField.MandatoryFeatures, StringValueSyntax { Value: { } text }) =>
-            $"Write {key} = [ {string.Join(", ", text.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries).Select(item => $"\"{item}\""))} ].",
-        (MachineField.MaxJobs or MachineField.SpeedFactor, StringValueSyntax { Value: { } text }) => $"Write {key} = {text}, without quotes.",
+            $"Write {key} = [ "
+                + $"{string.Join(", ", text.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries).Select(item => $"\"{item}\""))} ].",
+        (MachineField.MaxJobs or MachineField.SpeedFactor, StringValueSyntax { Value: { } text }) =>
+            $"Write {key} = {text}, without quotes.",
         _ => null,
     };
 

@@ -25,7 +25,8 @@ internal sealed record TomlPart(DocumentSyntax Document, int FirstLine)
         }
     }
 
-    private IEnumerable<(IReadOnlyList<string> Path, TomlPlace Place, ValueSyntax? Value)> Lines(IReadOnlyList<string> above, KeyValueSyntax keyValue)
+    private IEnumerable<(
+        IReadOnlyList<string> Path, TomlPlace Place, ValueSyntax? Value)> Lines(IReadOnlyList<string> above, KeyValueSyntax keyValue)
     {
         IReadOnlyList<string> path = [.. above, .. PathOf(keyValue.Key!)];
         var place = PlaceOf(keyValue.Span);

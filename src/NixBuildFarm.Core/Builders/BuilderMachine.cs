@@ -38,12 +38,19 @@ public sealed record BuilderMachine
             var words = line.Split([' ', '\t', '\r', '{', '}'], StringSplitOptions.RemoveEmptyEntries);
             machine = words switch
             {
-                ["cores", var count] when int.TryParse(count, CultureInfo.InvariantCulture, out var cores) && cores is > 0 and <= 1_000_000 => machine with { Cores = cores },
-                ["load", var load, ..] when double.TryParse(load, CultureInfo.InvariantCulture, out var average) && average is >= 0 and <= 1e9 => machine with { Load = average },
-                ["memory", "MemTotal:", var kilobytes, "kB"] when Size(kilobytes) is { } size and < long.MaxValue / 1024 => machine with { Memory = size * 1024 },
+                ["cores", var count] when int.TryParse(count, CultureInfo.InvariantCulture, out var cores)
+                    && cores is > 0 and <= 1_000_000 =>
+                    machine with { Cores = cores },
+                ["load", var load, ..] when double.TryParse(load, CultureInfo.InvariantCulture, out var average)
+                    && average is >= 0 and <= 1e9 =>
+                    machine with { Load = average },
+                ["memory", "MemTotal:", var kilobytes, "kB"] when Size(kilobytes) is { } size and < long.MaxValue / 1024 =>
+                    machine with { Memory = size * 1024 },
                 ["memory", var bytes] when Size(bytes) is { } size => machine with { Memory = size },
                 // A line of headings, then device, size, used, available, used in percent, where.
-                ["store", .., _, _, _, var kilobytes, var used, _] when used.EndsWith('%') && Size(kilobytes) is { } size and < long.MaxValue / 1024 => machine with { StoreFree = size * 1024 },
+                ["store", .., _, _, _, var kilobytes, var used, _] when used.EndsWith('%')
+                    && Size(kilobytes) is { } size and < long.MaxValue / 1024 =>
+                    machine with { StoreFree = size * 1024 },
                 _ => machine,
             };
         }

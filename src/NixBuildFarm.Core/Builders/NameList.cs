@@ -2,7 +2,9 @@ using System.Collections.ObjectModel;
 
 namespace NixBuildFarm.Builders;
 
-/// <summary>A list of names that is written as in a machines list: with commas. So it survives a table of text, such as that of Export-Csv.</summary>
+/// <summary>
+/// A list of names that is written as in a machines list: with commas. So it survives a table of text, such as that of Export-Csv.
+/// </summary>
 internal sealed class NameList(IEnumerable<string> names) : ReadOnlyCollection<string>([.. names])
 {
     /// <summary>The list of names; one that is such a list already stays itself.</summary>

@@ -49,7 +49,8 @@ public sealed class NixBuilder
     /// <summary>Platforms it builds, native first, e.g. <c>x86_64-linux, riscv64-linux</c>. The policy's, else as configured.</summary>
     public required IReadOnlyList<string> Systems
     {
-        get => NameList.Of(Policy.ExcludeSystem is { } excluded ? [.. (Policy.System ?? systems).Except(excluded)] : Policy.System ?? systems);
+        get =>
+            NameList.Of(Policy.ExcludeSystem is { } excluded ? [.. (Policy.System ?? systems).Except(excluded)] : Policy.System ?? systems);
         init => systems = NameList.Of(value);
     }
 
@@ -59,7 +60,9 @@ public sealed class NixBuilder
     /// <summary>Builds at a time; 0: none. The policy's, else as configured.</summary>
     public int MaxJobs { get => Policy.MaxJobs ?? maxJobs; init => maxJobs = value; }
 
-    /// <summary>Cores of the machine, where known (the local one, or after a test); the policy's, where it says how many builds may use.</summary>
+    /// <summary>
+    /// Cores of the machine, where known (the local one, or after a test); the policy's, where it says how many builds may use.
+    /// </summary>
     public int? Cores { get => Policy.Cores ?? cores; init => cores = value; }
 
     /// <summary>Cores that builds may use: without those that the policy reserves; null where they are not known.</summary>
@@ -69,7 +72,11 @@ public sealed class NixBuilder
     public double SpeedFactor { get => Policy.SpeedFactor ?? speedFactor; init => speedFactor = value; }
 
     /// <summary>What it can do beyond plain builds, e.g. <c>kvm</c>, <c>big-parallel</c>. The policy's, else as configured.</summary>
-    public IReadOnlyList<string> SupportedFeatures { get => NameList.Of(Policy.Feature ?? supportedFeatures); init => supportedFeatures = NameList.Of(value); }
+    public IReadOnlyList<string> SupportedFeatures
+    {
+        get => NameList.Of(Policy.Feature ?? supportedFeatures);
+        init => supportedFeatures = NameList.Of(value);
+    }
 
     /// <summary>It takes only derivations that require all of these.</summary>
     public IReadOnlyList<string> MandatoryFeatures { get => mandatoryFeatures; init => mandatoryFeatures = NameList.Of(value); }
@@ -130,7 +137,9 @@ public sealed class NixBuilder
         return builder;
     }
 
-    /// <summary>Further entries of a list for the same machine, e.g. with other systems: they share its slots and its connections.</summary>
+    /// <summary>
+    /// Further entries of a list for the same machine, e.g. with other systems: they share its slots and its connections.
+    /// </summary>
     internal IReadOnlyList<NixBuilder> OtherEntries { get; private set; } = [];
 
     /// <summary>
@@ -141,7 +150,9 @@ public sealed class NixBuilder
         .. builders.GroupBy(builder => builder.IsLocal
             ? (object)NixBuilder.LocalName
             : (builder.HostName.ToUpperInvariant(), builder.User, builder.Port, builder.RemoteStore, builder.IdentityFile, builder.HostKey))
-            .Select(entries => entries.ToArray() is [var only] ? only : entries.First().With([.. entries.Skip(1).DistinctBy(entry => entry.Name)])),
+            .Select(
+                entries =>
+                    entries.ToArray() is [var only] ? only : entries.First().With([.. entries.Skip(1).DistinctBy(entry => entry.Name)])),
     ];
 
     private NixBuilder With(IReadOnlyList<NixBuilder> others)

@@ -69,12 +69,14 @@ public sealed record NixConfiguration
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw new NixBuildFarmException(
-                "NixTimedOut", $"“nix config show” has not answered in {TimeLimit.TotalSeconds} s.", "Run it by hand to see what it waits for.");
+                "NixTimedOut", $"“nix config show” has not answered in {TimeLimit.TotalSeconds} s.",
+                "Run it by hand to see what it waits for.");
         }
     }
 
     // Nix 2.20 renamed show-config to config show.
-    private static async Task<string> RunAsync(Func<IReadOnlyList<string>, CancellationToken, Task<string>> runNix, CancellationToken cancellation)
+    private static async Task<string> RunAsync(
+        Func<IReadOnlyList<string>, CancellationToken, Task<string>> runNix, CancellationToken cancellation)
     {
         try
         {
@@ -120,7 +122,8 @@ public sealed record NixConfiguration
     }
 
     private static NixBuildFarmException NotUnderstood(string reason) => new(
-        "NixConfigurationNotUnderstood", $"What “nix config show --json” prints is not understood: {reason}", "Check that “nix” in PATH is Nix 2.4 or later.");
+        "NixConfigurationNotUnderstood", $"What “nix config show --json” prints is not understood: {reason}",
+        "Check that “nix” in PATH is Nix 2.4 or later.");
 
     /// <summary>The values; null is what this version of Nix does not have.</summary>
     private readonly struct Settings(JsonElement settings)
@@ -140,7 +143,8 @@ public sealed record NixConfiguration
         public string[] List(string name) => Value(name)?.EnumerateArray().Select(item => item.GetString() ?? "").ToArray() ?? [];
 
         private JsonElement? Value(string name) =>
-            settings.TryGetProperty(name, out var setting) && setting.TryGetProperty("value", out var value) && value.ValueKind != JsonValueKind.Null
+            settings.TryGetProperty(name, out var setting) && setting.TryGetProperty("value", out var value)
+                && value.ValueKind != JsonValueKind.Null
                 ? value
                 : null;
     }

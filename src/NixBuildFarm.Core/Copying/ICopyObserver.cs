@@ -4,8 +4,8 @@ using NixBuildFarm.Observing;
 namespace NixBuildFarm.Copying;
 
 /// <summary>
-/// Receives what happens while paths are copied. Called from any thread; must return soon. Of <see cref="RunNews"/> it gets decisions, warnings,
-/// and <see cref="RunNews.BuilderFailed"/> for a builder that did not get all paths.
+/// Receives what happens while paths are copied. Called from any thread; must return soon. Of <see cref="RunNews"/> it gets decisions,
+/// warnings, and <see cref="RunNews.BuilderFailed"/> for a builder that did not get all paths.
 /// </summary>
 public interface ICopyObserver : IBuildObserver
 {

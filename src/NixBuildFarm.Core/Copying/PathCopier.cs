@@ -42,7 +42,9 @@ public sealed class PathCopier
     {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
         var opening = sessions.OpenAsync(request.From, useSubstitutes: false, cancellation, forNars: true);
-        var openings = request.To.Select(to => (Builder: to, Session: sessions.OpenAsync(to, useSubstitutes: false, cancellation, forNars: true))).ToArray();
+        var openings = request.To.Select(
+            to => (Builder: to, Session: sessions.OpenAsync(to, useSubstitutes: false, cancellation, forNars: true)))
+            .ToArray();
         var from = await opening;
         var paths = await FindAsync(from, cancellation);
         await Task.WhenAll(openings.Select(opening => CopyAsync(paths, from, opening.Builder, opening.Session, cancellation)));
@@ -58,14 +60,16 @@ public sealed class PathCopier
         {
             observer.PathFailed(
                 absent.ToString(),
-                new NixBuildFarmException("PathNotFound", $"{from} does not have {absent}.", "Build it, or name with -From a builder that has it."));
+                new NixBuildFarmException(
+                    "PathNotFound", $"{from} does not have {absent}.", "Build it, or name with -From a builder that has it."));
         }
         var closure = catalog.ClosureOf(request.Paths.Where(path => catalog.Has(from, path)));
         return request.Closure ? closure : [.. closure.Where(info => request.Paths.Contains(info.Path))];
     }
 
     private async Task CopyAsync(
-        IReadOnlyList<PathInfo> paths, BuilderSession from, NixBuilder builder, Task<BuilderSession> opening, CancellationToken cancellation)
+        IReadOnlyList<PathInfo> paths, BuilderSession from, NixBuilder builder, Task<BuilderSession> opening,
+        CancellationToken cancellation)
     {
         try
         {
@@ -89,7 +93,10 @@ public sealed class PathCopier
         var requested = request.Paths.ToHashSet();
         await supply.Closures.FindMissingAsync(to, paths, cancellation);
         var missing = paths.Where(info => !catalog.Has(to, info.Path)).ToArray();
-        foreach (var there in paths.Except(missing).Where(info => requested.Contains(info.Path))) Tell(there, StorePathCopyStatus.AlreadyValid, from: null);
+        foreach (var there in paths.Except(missing).Where(info => requested.Contains(info.Path)))
+        {
+            Tell(there, StorePathCopyStatus.AlreadyValid, from: null);
+        }
 
         var (copied, sent, bytes) = (0, 0L, missing.Sum(info => info.NarSize));
         observer.Progressed(new(to.Builder.Name, missing.Length, 0, bytes, 0));
@@ -102,7 +109,9 @@ public sealed class PathCopier
             Sent(0);
         }
 
-        void Sent(int count) => observer.Progressed(new(to.Builder.Name, missing.Length, Volatile.Read(ref copied), bytes, Math.Min(bytes, Interlocked.Add(ref sent, count))));
+        void Sent(int count) =>
+            observer.Progressed(
+                new(to.Builder.Name, missing.Length, Volatile.Read(ref copied), bytes, Math.Min(bytes, Interlocked.Add(ref sent, count))));
 
         void Tell(PathInfo info, StorePathCopyStatus status, BuilderSession? from) => observer.Copied(new()
         {
@@ -118,16 +127,21 @@ public sealed class PathCopier
     private async Task<string?> WhyRefusedAsync(DaemonException refusal, BuilderSession from, Task<BuilderSession> opening)
     {
         var isUnsigned = refusal.Text.Contains("signature", StringComparison.Ordinal);
-        if (!request.Closure && !isUnsigned) return "Without what a path refers to it can be copied only where all of that is: leave out -NoClosure.";
+        if (!request.Closure && !isUnsigned)
+        {
+            return "Without what a path refers to it can be copied only where all of that is: leave out -NoClosure.";
+        }
         var to = await opening;
         if (to.Facts.Trusted)
         {
             return isUnsigned
-                ? $"Sign it on {from} (nix store sign --recursive) with a key that is in the trusted-public-keys of {to}. Or, if you would let {from} put anything into the store of {to}, copy with -NoCheckSignature."
+                ? $"Sign it on {from} (nix store sign --recursive) with a key that is in the trusted-public-keys of {to}. Or, if you would "
+                    + $"let {from} put anything into the store of {to}, copy with -NoCheckSignature."
                 : null;
         }
         var (whom, file) = to.Builder.IsLocal ? ("this user", "the local /etc/nix/nix.conf") : ("the login", $"/etc/nix/nix.conf of {to}");
         return $"{to} does not trust {whom}, so it takes only what is signed with a key that it trusts. "
-            + $"Either add {whom} to trusted-users in {file}; or sign the paths (nix store sign) with a key that is in its trusted-public-keys.";
+            + $"Either add {whom} to trusted-users in {file}; or sign the paths (nix store sign) with a key that is in its "
+            + "trusted-public-keys.";
     }
 }

@@ -19,8 +19,8 @@ public sealed record PathCopyRequest
     public bool Closure { get; init; } = true;
 
     /// <summary>
-    /// Whether who gets a path from a builder checks that it is content-addressed, or signed with a key that it trusts. What the local store
-    /// has is taken without by whoever trusts the login.
+    /// Whether who gets a path from a builder checks that it is content-addressed, or signed with a key that it trusts. What the local
+    /// store has is taken without by whoever trusts the login.
     /// </summary>
     public bool CheckSignatures { get; init; } = true;
 

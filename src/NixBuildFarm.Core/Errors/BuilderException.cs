@@ -47,7 +47,9 @@ public sealed class BuilderException : NixBuildFarmException
     public BuilderException About(IEnumerable<string> interrupted)
     {
         var names = string.Join(", ", interrupted);
-        return names.Length == 0 ? this : new(Builder, Failure, $"{Message} It was building {names}, which others build now.", Recommendation, this);
+        return names.Length == 0
+            ? this
+            : new(Builder, Failure, $"{Message} It was building {names}, which others build now.", Recommendation, this);
     }
 
     /// <summary>The name of the builder.</summary>

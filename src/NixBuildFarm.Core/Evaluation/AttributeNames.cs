@@ -27,7 +27,11 @@ public static class AttributeNames
     /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
     public static async Task<IReadOnlyList<string>> OfFileAsync(string file, IReadOnlyList<string> path, CancellationToken cancellation)
     {
-        string[] words = ["--eval", "--strict", "--json", "--expr", Expression, "--argstr", "file", Path.GetFullPath(file), "--argstr", "path", JsonSerializer.Serialize(path)];
+        string[] words =
+        [
+            "--eval", "--strict", "--json", "--expr", Expression, "--argstr", "file", Path.GetFullPath(file), "--argstr", "path",
+            JsonSerializer.Serialize(path),
+        ];
         var printed = await NixCommand.RunAsync("nix-instantiate", words, cancellation: cancellation);
         return JsonSerializer.Deserialize<string[]>(printed) ?? [];
     }
@@ -40,8 +44,15 @@ public static class AttributeNames
     public static async Task<IReadOnlyList<string>> OfInstallableAsync(string word, string workingDirectory, CancellationToken cancellation)
     {
         var environment = new Dictionary<string, string> { ["NIX_GET_COMPLETIONS"] = $"{CompletionWords.Length + 1}" };
-        var printed = await NixCommand.RunAsync("nix", [.. CompletionWords, word], workingDirectory, environment, cancellation: cancellation);
+        var printed = await NixCommand.RunAsync(
+            "nix", [.. CompletionWords, word], workingDirectory, environment, cancellation: cancellation);
         // The first line says of what kind they are; a description follows a tab.
-        return [.. printed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(line => line.Split('\t')[0]).Where(text => text.Length > 0)];
+        return
+        [
+            .. printed.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Skip(1)
+                .Select(line => line.Split('\t')[0])
+                .Where(text => text.Length > 0),
+        ];
     }
 }

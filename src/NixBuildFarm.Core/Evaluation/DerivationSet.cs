@@ -11,7 +11,8 @@ namespace NixBuildFarm.Evaluation;
 /// <param name="Derivations">The derivations, with the outputs that a user means who names them.</param>
 /// <param name="OtherSystems">Systems that are in the value and are not wanted.</param>
 /// <param name="Kind">What the value is, in Nix's words: <c>set</c>, <c>list</c>, <c>string</c> …</param>
-internal sealed partial record DerivationSet(IReadOnlyList<RequestedDerivation> Derivations, IReadOnlyList<string> OtherSystems, string Kind)
+internal sealed partial record DerivationSet(
+    IReadOnlyList<RequestedDerivation> Derivations, IReadOnlyList<string> OtherSystems, string Kind)
 {
     // Deeper sets of derivations hardly exist; sets that contain themselves do.
     private const int DeepestSet = 8;

@@ -14,7 +14,11 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
     private const int WarningLevel = 1;
 
     // Nix says these of how we call it, not of what it evaluates.
-    private static readonly string[] OfNoConcern = ["you did not specify '--add-root'", "ignoring the client-specified setting 'builders'", "ignoring the user-specified setting 'builders'"];
+    private static readonly string[] OfNoConcern =
+    [
+        "you did not specify '--add-root'", "ignoring the client-specified setting 'builders'",
+        "ignoring the user-specified setting 'builders'",
+    ];
 
     private readonly HashSet<EvaluationMessage> passed = [];
 
@@ -39,7 +43,8 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
         switch (Text(entry, "action"))
         {
             case "msg":
-                return ReadMessage(entry.TryGetProperty("level", out var level) ? level.GetInt32() : 0, TerminalText.Strip(Text(entry, "msg")).Trim());
+                return ReadMessage(
+                    entry.TryGetProperty("level", out var level) ? level.GetInt32() : 0, TerminalText.Strip(Text(entry, "msg")).Trim());
             case "start" when TerminalText.Strip(Text(entry, "text")) is { Length: > 0 } text:
                 Pass(new(EvaluationMessageKind.Activity, text));
                 return null;
@@ -71,7 +76,8 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
         heard?.Invoke(message);
     }
 
-    private static string Without(string text, string prefix) => text.StartsWith(prefix, StringComparison.Ordinal) ? text[prefix.Length..] : text;
+    private static string Without(string text, string prefix) =>
+        text.StartsWith(prefix, StringComparison.Ordinal) ? text[prefix.Length..] : text;
 
     private static string Text(JsonElement entry, string name) =>
         entry.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";

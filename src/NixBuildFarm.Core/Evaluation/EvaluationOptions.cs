@@ -17,7 +17,10 @@ public sealed record EvaluationOptions
     /// <summary>Settings of nix.conf for this evaluation (<c>--option</c>).</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Who may build what the evaluation has to read (import from derivation) beside this machine; null: whom Nix itself is configured with.</summary>
+    /// <summary>
+    /// Who may build what the evaluation has to read (import from derivation) beside this machine; null: whom Nix itself is configured
+    /// with.
+    /// </summary>
     public IReadOnlyList<NixBuilder>? Builders { get; init; }
 
     /// <summary>Of a set by system, the systems that are wanted; empty: all.</summary>
@@ -31,7 +34,10 @@ public sealed record EvaluationOptions
     {
         get
         {
-            if (Builders is { } builders) foreach (var word in (string[])["--option", "builders", EvaluationBuilders.Setting(builders)]) yield return word;
+            if (Builders is { } builders)
+            {
+                foreach (var word in (string[])["--option", "builders", EvaluationBuilders.Setting(builders)]) yield return word;
+            }
             foreach (var (name, value) in Settings) foreach (var word in (string[])["--option", name, value]) yield return word;
         }
     }

@@ -24,8 +24,8 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
     private readonly StoreFolder derivations = new();
 
     /// <summary>
-    /// Resolves installables as <c>nix build</c> takes them: <c>nixpkgs#hello</c>, <c>.#hello.dev</c>, <c>.#hello^out,dev</c>, a <c>.drv</c>
-    /// path; and sets, e.g. <c>.#checks</c>, as the derivations in them.
+    /// Resolves installables as <c>nix build</c> takes them: <c>nixpkgs#hello</c>, <c>.#hello.dev</c>, <c>.#hello^out,dev</c>, a
+    /// <c>.drv</c> path; and sets, e.g. <c>.#checks</c>, as the derivations in them.
     /// </summary>
     /// <exception cref="NixBuildFarmException">It does not evaluate, and the message is Nix's; or it has no derivation.</exception>
     public async Task<IReadOnlyList<RequestedDerivation>> ResolveAsync(IEnumerable<string> installables, CancellationToken cancellation)
@@ -33,14 +33,15 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
         var requested = new List<RequestedDerivation>();
         foreach (var installable in installables)
         {
-            requested.AddRange(ParseDerivationPath(installable) is { } derivation ? [derivation] : await ResolveAsync(installable, cancellation));
+            requested.AddRange(
+                ParseDerivationPath(installable) is { } derivation ? [derivation] : await ResolveAsync(installable, cancellation));
         }
         return requested;
     }
 
     /// <summary>
-    /// Evaluates a <c>.nix</c> file: the whole, or the attributes named. Of a set all derivations in it count, as with <c>nix-build</c>: in sets
-    /// below it where these say <c>recurseForDerivations = true</c>.
+    /// Evaluates a <c>.nix</c> file: the whole, or the attributes named. Of a set all derivations in it count, as with <c>nix-build</c>: in
+    /// sets below it where these say <c>recurseForDerivations = true</c>.
     /// </summary>
     /// <param name="file">The file.</param>
     /// <param name="attributes">Attribute paths; empty: what the file itself evaluates to.</param>
@@ -53,7 +54,10 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
         var requested = ParseLines(await evaluator.InstantiateAsync(Path.GetFullPath(file), attributes, arguments, cancellation));
         return requested.Count > 0
             ? requested
-            : throw new NixBuildFarmException("DerivationNotFound", $"{file} evaluates to no derivation.", "Name an attribute that is a derivation, or a set of them: -Attribute NAME.");
+            : throw new NixBuildFarmException(
+                "DerivationNotFound",
+                $"{file} evaluates to no derivation.",
+                "Name an attribute that is a derivation, or a set of them: -Attribute NAME.");
     }
 
     /// <summary>Evaluates an expression: the whole, or the attributes named.</summary>
@@ -65,11 +69,15 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
     public async Task<IReadOnlyList<RequestedDerivation>> ResolveExpressionAsync(
         string expression, IReadOnlyList<string> attributes, IReadOnlyDictionary<string, string> arguments, CancellationToken cancellation)
     {
-        if (attributes.Count == 0) return DerivationsOf(await evaluator.FindInExpressionAsync(expression, null, arguments, cancellation), "The expression");
+        if (attributes.Count == 0)
+        {
+            return DerivationsOf(await evaluator.FindInExpressionAsync(expression, null, arguments, cancellation), "The expression");
+        }
         var requested = new List<RequestedDerivation>();
         foreach (var attribute in attributes)
         {
-            requested.AddRange(DerivationsOf(await evaluator.FindInExpressionAsync(expression, attribute, arguments, cancellation), $"“{attribute}”"));
+            requested.AddRange(
+                DerivationsOf(await evaluator.FindInExpressionAsync(expression, attribute, arguments, cancellation), $"“{attribute}”"));
         }
         return requested;
     }
@@ -78,14 +86,19 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
     /// <exception cref="NixBuildFarmException">Something is no path of a derivation.</exception>
     public static IReadOnlyList<RequestedDerivation> ResolveDerivations(IEnumerable<string> paths) =>
         [.. paths.Select(path => ParseDerivationPath(path)
-            ?? throw new NixBuildFarmException("MalformedDerivationPath", $"“{path}” is no path of a derivation.", "Give /nix/store/HASH-NAME.drv, e.g. from nix-instantiate."))];
+            ?? throw new NixBuildFarmException(
+                "MalformedDerivationPath",
+                $"“{path}” is no path of a derivation.",
+                "Give /nix/store/HASH-NAME.drv, e.g. from nix-instantiate."))];
 
     /// <summary>
     /// Reads <c>/nix/store/….drv</c>, with <c>!out,dev</c> or <c>^out,dev</c> after it where single outputs are meant;
     /// null when the text is anything else.
     /// </summary>
     public static RequestedDerivation? ParseDerivationPath(string text) =>
-        DerivedPath.TryParse(text.Replace('^', '!'), out var wanted) && wanted.Path.IsDerivation ? new(wanted.Path, wanted.Outputs ?? []) : null;
+        DerivedPath.TryParse(text.Replace('^', '!'), out var wanted) && wanted.Path.IsDerivation
+            ? new(wanted.Path, wanted.Outputs ?? [])
+            : null;
 
     private async Task<IReadOnlyList<RequestedDerivation>> ResolveAsync(string installable, CancellationToken cancellation)
     {
@@ -101,7 +114,8 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
             var printed = await FindDerivationsAsync(value, cancellation);
             if (printed is null || printed.Count == 0) return null;
             // Only Nix knows which of several outputs are meant by default.
-            var single = printed is [var only] && (outputs is not null || (await derivations.ReadAsync(only.Derivation, cancellation)).Outputs.Count == 1);
+            var single = printed is [var only]
+                && (outputs is not null || (await derivations.ReadAsync(only.Derivation, cancellation)).Outputs.Count == 1);
             return single || StorePath.TryParse(value, out _) ? printed : null;
         }
     }
@@ -113,11 +127,13 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
         {
             return ParseLines(await evaluator.FindDerivationsAsync(installable, cancellation));
         }
-        catch (NixBuildFarmException e) when (e.Message.Contains("flake output attribute", StringComparison.Ordinal) && e.Message.Contains("derivation", StringComparison.Ordinal))
+        catch (NixBuildFarmException e) when (e.Message.Contains("flake output attribute", StringComparison.Ordinal)
+            && e.Message.Contains("derivation", StringComparison.Ordinal))
         {
             return null;
         }
-        catch (NixBuildFarmException e) when (!installable.Contains('#') && File.Exists(Path.Combine(options.WorkingDirectory, installable, "default.nix")))
+        catch (NixBuildFarmException e) when (!installable.Contains('#')
+            && File.Exists(Path.Combine(options.WorkingDirectory, installable, "default.nix")))
         {
             throw new NixBuildFarmException(e.Id, e.Message, $"If {installable} is no flake, give its default.nix: -Path {installable}", e);
         }
@@ -128,27 +144,45 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
         if (set.OtherSystems.Count > 0)
         {
             var others = $"{named} is there for {string.Join(", ", set.OtherSystems)} too, which no builder of this run builds.";
-            if (set.Derivations.Count == 0) throw new NixBuildFarmException("DerivationNotFound", others.Replace(" too,", ",", StringComparison.Ordinal), "Choose builders for one of these systems: Get-NixBuilder.");
+            if (set.Derivations.Count == 0)
+            {
+                throw new NixBuildFarmException(
+                    "DerivationNotFound",
+                    others.Replace(" too,", ",", StringComparison.Ordinal),
+                    "Choose builders for one of these systems: Get-NixBuilder.");
+            }
             options.Heard?.Invoke(new(EvaluationMessageKind.Note, others));
         }
         return set.Derivations.Count > 0 ? set.Derivations : throw new NixBuildFarmException(
             "DerivationNotFound",
-            set.Kind is "set" or "list" ? $"{named} is a {set.Kind} without derivations." : $"{named} is no derivation, but a value of the type {set.Kind}.",
+            set.Kind is "set" or "list"
+                ? $"{named} is a {set.Kind} without derivations."
+                : $"{named} is no derivation, but a value of the type {set.Kind}.",
             "Name something that nix build would build, or a set of such.");
     }
 
     /// <summary>Nix takes a file for a flake, and says something that helps nobody.</summary>
     private void RefuseFile(string installable)
     {
-        if (!installable.EndsWith(".nix", StringComparison.Ordinal) || !File.Exists(Path.Combine(options.WorkingDirectory, installable))) return;
+        if (!installable.EndsWith(".nix", StringComparison.Ordinal) || !File.Exists(Path.Combine(options.WorkingDirectory, installable)))
+        {
+            return;
+        }
         throw new NixBuildFarmException("InstallableIsFile", $"“{installable}” is a file, and no installable.", $"Use -Path {installable}");
     }
 
     private static List<RequestedDerivation> ParseLines(string printed) =>
-        [.. printed.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(ParseDerivationPath).OfType<RequestedDerivation>().DistinctBy(r => r.ToDerivedPath().ToString())];
+        [
+            .. printed.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+                .Select(ParseDerivationPath)
+                .OfType<RequestedDerivation>()
+                .DistinctBy(r => r.ToDerivedPath().ToString()),
+        ];
 
     private static string[] OutputsIn(string names) => names == "*" ? [] : names.Split(',', StringSplitOptions.RemoveEmptyEntries);
 
-    [GeneratedRegex(@"\A(?<value>.+)\^(?<outputs>\*|[A-Za-z_][A-Za-z0-9_+.?=-]*(,[A-Za-z_][A-Za-z0-9_+.?=-]*)*)\z", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(
+        @"\A(?<value>.+)\^(?<outputs>\*|[A-Za-z_][A-Za-z0-9_+.?=-]*(,[A-Za-z_][A-Za-z0-9_+.?=-]*)*)\z",
+        RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex WithOutputs();
 }

@@ -50,14 +50,17 @@ internal sealed class OutLinks(string link, int secondNumber)
     /// <param name="cancellation">Ends it.</param>
     /// <exception cref="NixBuildFarmException">A link cannot be made.</exception>
     public async Task MakeAsync(
-        IReadOnlyList<RequestedDerivation> requested, IEnumerable<NixBuildResult> results, BuilderSession local, CancellationToken cancellation)
+        IReadOnlyList<RequestedDerivation> requested, IEnumerable<NixBuildResult> results, BuilderSession local,
+        CancellationToken cancellation)
     {
         var succeeded = results.Where(result => result.IsRequested && result.Success).ToDictionary(result => result.DerivationPath);
         for (var index = 0; index < requested.Count; index++)
         {
             if (!succeeded.TryGetValue(requested[index].Derivation.ToString(), out var result)) continue;
             var wanted = requested[index].Outputs;
-            foreach (var (output, path) in result.Outputs.Where(output => (wanted.Count == 0 || wanted.Contains(output.Key)) && Path.Exists(output.Value)))
+            foreach (
+                var (output, path) in result.Outputs.Where(
+                    output => (wanted.Count == 0 || wanted.Contains(output.Key)) && Path.Exists(output.Value)))
             {
                 var name = NameOf(index, output);
                 Replace(name, path);
@@ -70,7 +73,8 @@ internal sealed class OutLinks(string link, int secondNumber)
         Path.GetFullPath(link + (index > 0 ? $"-{index - 1 + secondNumber}" : "") + (output == "out" ? "" : $"-{output}"));
 
     // Only a link that points into the store is ours to replace.
-    private static bool IsOurs(string name) => new FileInfo(name).LinkTarget?.StartsWith(StorePath.StoreFolder, StringComparison.Ordinal) == true;
+    private static bool IsOurs(string name) =>
+        new FileInfo(name).LinkTarget?.StartsWith(StorePath.StoreFolder, StringComparison.Ordinal) == true;
 
     private static void CheckName(string name)
     {
@@ -91,5 +95,6 @@ internal sealed class OutLinks(string link, int secondNumber)
         }
     }
 
-    private static NixBuildFarmException Failed(string message, Exception? inner = null) => new("OutLinkFailed", message, "Name another place with -OutLink.", inner);
+    private static NixBuildFarmException Failed(string message, Exception? inner = null) =>
+        new("OutLinkFailed", message, "Name another place with -OutLink.", inner);
 }

@@ -5,8 +5,9 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.FollowUp;
 
 /// <summary>
-/// The program that Nix runs on this machine after each build (<c>post-build-hook</c>), e.g. to sign outputs or to put them into a cache. For
-/// what is built here Nix's daemon runs it. For what was built elsewhere and came home, this does, one at a time, as the daemon would: as root.
+/// The program that Nix runs on this machine after each build (<c>post-build-hook</c>), e.g. to sign outputs or to put them into a cache.
+/// For what is built here Nix's daemon runs it. For what was built elsewhere and came home, this does, one at a time, as the daemon would:
+/// as root.
 /// </summary>
 /// <param name="program">The program.</param>
 /// <param name="isRoot">Whether this process is root's, as the daemon is.</param>
@@ -27,7 +28,8 @@ internal sealed class PostBuildHook(string program, bool isRoot, Action<string> 
         {
             if (Interlocked.Exchange(ref hasToldWhyNot, 1) == 0)
             {
-                degraded($"The post-build-hook {program} of this machine does not run for what is built elsewhere: Nix runs it as root, and this run is not root's. "
+                degraded($"The post-build-hook {program} of this machine does not run for what is built elsewhere: Nix runs it as root, "
+                    + "and this run is not root's. "
                     + "Run it yourself on the outputs, or build as root.");
             }
             return;
@@ -35,7 +37,11 @@ internal sealed class PostBuildHook(string program, bool isRoot, Action<string> 
         await turn.WaitAsync(cancellation);
         try
         {
-            var variables = new Dictionary<string, string> { ["DRV_PATH"] = derivation.ToString(), ["OUT_PATHS"] = string.Join(' ', outputs) };
+            var variables = new Dictionary<string, string>
+            {
+                ["DRV_PATH"] = derivation.ToString(),
+                ["OUT_PATHS"] = string.Join(' ', outputs),
+            };
             await NixCommand.RunAsync(program, [], environment: variables, cancellation: cancellation);
         }
         catch (NixBuildFarmException e)

@@ -19,5 +19,6 @@ public sealed record BuilderTrouble
     public required string Reason { get; init; }
 
     /// <summary>For how long it is left alone yet. However a clock was set meanwhile, this is never long.</summary>
-    internal TimeSpan PauseAt(DateTimeOffset now) => TimeSpan.FromSeconds(Math.Clamp((Until - now).TotalSeconds, 0, LongestPause.TotalSeconds));
+    internal TimeSpan PauseAt(DateTimeOffset now) =>
+        TimeSpan.FromSeconds(Math.Clamp((Until - now).TotalSeconds, 0, LongestPause.TotalSeconds));
 }

@@ -14,8 +14,8 @@ public interface IRunHistory : IBuildHistory
     void Add(IReadOnlyCollection<BuilderTrouble> troubles);
 
     /// <summary>
-    /// Keeps a run, in place of one with the same id; forgets what is too old. A run that goes on is kept so as long as this process and this
-    /// object last: from then on it was interrupted.
+    /// Keeps a run, in place of one with the same id; forgets what is too old. A run that goes on is kept so as long as this process and
+    /// this object last: from then on it was interrupted.
     /// </summary>
     void Add(RunRecord run);
 

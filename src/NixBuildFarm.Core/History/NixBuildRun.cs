@@ -1,7 +1,7 @@
 namespace NixBuildFarm.History;
 
 /// <summary>A past run: what was asked for, when, and how it ended.</summary>
-public sealed record NixBuildRun
+public sealed class NixBuildRun
 {
     /// <summary>Identifies the run; begins with the time of its start.</summary>
     public required string RunId { get; init; }

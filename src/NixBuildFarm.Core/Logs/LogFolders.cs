@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace NixBuildFarm.Logs;
 
-/// <summary>The folders of logs below the state folder, one a run. They go with the runs: what the history has forgotten has no logs either.</summary>
+/// <summary>
+/// The folders of logs below the state folder, one a run. They go with the runs: what the history has forgotten has no logs either.
+/// </summary>
 internal static partial class LogFolders
 {
     /// <summary>A run that is under way is not in the history yet.</summary>
@@ -18,7 +20,10 @@ internal static partial class LogFolders
         {
             foreach (var folder in new DirectoryInfo(root).EnumerateDirectories())
             {
-                if (RunId().IsMatch(folder.Name) && !known.Contains(folder.Name) && LastWritten(folder) < (now - Untouched).UtcDateTime) folder.Delete(recursive: true);
+                if (RunId().IsMatch(folder.Name) && !known.Contains(folder.Name) && LastWritten(folder) < (now - Untouched).UtcDateTime)
+                {
+                    folder.Delete(recursive: true);
+                }
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -13,9 +13,9 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Planning;
 
 /// <summary>
-/// Says what a run would do, and does nothing of it: finds the work as the run does, and plays it in simulation, with the run's scheduler and
-/// by the estimates that the run would begin with. The local store is asked what it has and can fetch; no other builder is spoken to, each
-/// is taken as it is configured.
+/// Says what a run would do, and does nothing of it: finds the work as the run does, and plays it in simulation, with the run's scheduler
+/// and by the estimates that the run would begin with. The local store is asked what it has and can fetch; no other builder is spoken to,
+/// each is taken as it is configured.
 /// </summary>
 public sealed class BuildPlanner
 {
@@ -36,7 +36,8 @@ public sealed class BuildPlanner
     }
 
     internal BuildPlanner(
-        BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer, IDerivationSource derivations)
+        BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer,
+        IDerivationSource derivations)
     {
         this.request = request;
         this.transports = transports;
@@ -50,13 +51,19 @@ public sealed class BuildPlanner
     public async Task<IReadOnlyList<NixBuildPlan>> PlanAsync(CancellationToken cancellation)
     {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
-        var jobs = await RunJobs.FindAsync(await request.Evaluate(cancellation), derivations, sessions.OpenLocalAsync(request.Builders, cancellation), cancellation);
+        var jobs = await RunJobs.FindAsync(
+            await request.Evaluate(cancellation), derivations, sessions.OpenLocalAsync(request.Builders, cancellation), cancellation);
         await using var known = RunHistory.Open(history, observer, TimeProvider.System, stopped: cancellation);
         // The run's order of builders, which decides between equals.
         NixBuilder[] farm = [.. request.Builders.DistinctBy(builder => builder.Name).OrderBy(builder => !builder.IsLocal)];
-        foreach (var trouble in (await known.TroublesAsync()).Where(trouble => farm.Any(builder => builder.Name == trouble.Builder) && trouble.PauseAt(DateTimeOffset.UtcNow) > TimeSpan.Zero))
+        foreach (
+            var trouble in (await known.TroublesAsync())
+                .Where(
+                    trouble =>
+                        farm.Any(builder => builder.Name == trouble.Builder) && trouble.PauseAt(DateTimeOffset.UtcNow) > TimeSpan.Zero))
         {
-            observer.Decided($"{trouble.Builder} is part of the plan, but made trouble in an earlier run, and is left alone for another {Math.Ceiling(trouble.PauseAt(DateTimeOffset.UtcNow).TotalSeconds)} s: {trouble.Reason}");
+            observer.Decided($"{trouble.Builder} is part of the plan, but made trouble in an earlier run, and is left alone for another "
+                + $"{Math.Ceiling(trouble.PauseAt(DateTimeOffset.UtcNow).TotalSeconds)} s: {trouble.Reason}");
         }
         var estimates = await known.EstimateAsync(jobs.Graph, farm);
         return await Task.Run(() => Plan(jobs, farm, estimates, cancellation), cancellation).WaitAsync(cancellation);
@@ -65,7 +72,10 @@ public sealed class BuildPlanner
     private IReadOnlyList<NixBuildPlan> Plan(RunJobs jobs, NixBuilder[] farm, RunEstimates estimates, CancellationToken cancellation)
     {
         var scheduler = new Scheduler(jobs.Graph, estimates.Farm, estimates.Current, request.Rules.Scheduling);
-        foreach (var job in jobs.Jobs.Where(job => job.IsSubstitution)) scheduler.Apply(new SchedulingEvent.JobResolved(0, job.Index, ExternalOutcome.Available));
+        foreach (var job in jobs.Jobs.Where(job => job.IsSubstitution))
+        {
+            scheduler.Apply(new SchedulingEvent.JobResolved(0, job.Index, ExternalOutcome.Available));
+        }
         var reasons = new Dictionary<int, string>();
         var truth = new GraphDurations([.. estimates.Current.Select(e => e.Seconds)], [.. estimates.Current.Select(e => e.OutputBytes)]);
         var run = new FarmSimulator(scheduler, truth, new SimulationOptions { Decided = Note }).Run();
@@ -84,7 +94,9 @@ public sealed class BuildPlanner
             switch (decision)
             {
                 case SchedulingDecision.Start d: reasons[d.Job] = d.Reason.InWords(); break;
-                case SchedulingDecision.NoBuilder d: reasons[d.Job] = ReasonText.Refusals(scheduler.WhyNot(d.Job), scheduler.Builders); break;
+                case SchedulingDecision.NoBuilder d:
+                    reasons[d.Job] = ReasonText.Refusals(scheduler.WhyNot(d.Job), scheduler.Builders);
+                    break;
             }
         }
     }

@@ -11,7 +11,9 @@ using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Planning;
 
-/// <summary>Tells which builder would take a derivation, and why each other would not. Asks the scheduler; builds nothing, connects to nobody.</summary>
+/// <summary>
+/// Tells which builder would take a derivation, and why each other would not. Asks the scheduler; builds nothing, connects to nobody.
+/// </summary>
 public sealed class PolicyTester
 {
     private static readonly SchedulerOptions Options = new() { Moldable = true };
@@ -47,7 +49,10 @@ public sealed class PolicyTester
         var graph = new JobGraph([job]);
         await using var known = RunHistory.Open(history, observer, TimeProvider.System);
         var estimates = await known.EstimateAsync(graph, builders);
-        FarmBuilder[] farm = [.. estimates.Farm.Zip(builders, (described, builder) => described with { Enabled = described.Enabled && builder.Enabled })];
+        FarmBuilder[] farm =
+        [
+            .. estimates.Farm.Zip(builders, (described, builder) => described with { Enabled = described.Enabled && builder.Enabled }),
+        ];
         var chosen = Play(farm);
         return [.. Eligibility.OnFarm(job, farm).Select((eligibility, b) =>
         {

@@ -40,14 +40,19 @@ internal static class NixCommand
             RedirectStandardError = true,
             WorkingDirectory = workingDirectory ?? "",
         };
-        if (GoesThroughDaemon(Environment.GetEnvironmentVariable(RemoteVariable), DaemonSocket.Path)) start.Environment[RemoteVariable] = "daemon";
+        if (GoesThroughDaemon(Environment.GetEnvironmentVariable(RemoteVariable), DaemonSocket.Path))
+        {
+            start.Environment[RemoteVariable] = "daemon";
+        }
         foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
         using var process = Start(start);
         process.StandardInput.Close();
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(cancellation);
-            var error = listen is null ? process.StandardError.ReadToEndAsync(cancellation) : ListenAsync(process.StandardError, listen, cancellation);
+            var error = listen is null
+                ? process.StandardError.ReadToEndAsync(cancellation)
+                : ListenAsync(process.StandardError, listen, cancellation);
             await Task.WhenAll(output, error);
             await process.WaitForExitAsync(cancellation);
             return process.ExitCode == 0 ? await output : throw Failed(program, process.ExitCode, await error);
@@ -70,8 +75,8 @@ internal static class NixCommand
     }
 
     /// <summary>
-    /// Whether a program of Nix is told to ask the daemon. Root's would open the store itself, and where that is to be migrated wait until our
-    /// own connection to the daemon has ended, which waits for the program.
+    /// Whether a program of Nix is told to ask the daemon. Root's would open the store itself, and where that is to be migrated wait until
+    /// our own connection to the daemon has ended, which waits for the program.
     /// </summary>
     /// <param name="remote">What the user says of it.</param>
     /// <param name="socket">The daemon's socket.</param>
@@ -103,6 +108,7 @@ internal static class NixCommand
     private static NixBuildFarmException Failed(string program, int exitCode, string error)
     {
         var message = MessageOf(error);
-        return new("NixFailed", message.Length > 0 ? $"{program}: {message}" : $"{program} ended with exit code {exitCode} and no message.");
+        return new(
+            "NixFailed", message.Length > 0 ? $"{program}: {message}" : $"{program} ended with exit code {exitCode} and no message.");
     }
 }

@@ -1,8 +1,8 @@
 namespace NixBuildFarm.Platform;
 
 /// <summary>
-/// Ends the wait for a peer that says nothing for too long. It counts in steps, and a step begins when this process has seen the one before it
-/// end: a process that gets no processor time takes no steps, and blames nobody for its own delay.
+/// Ends the wait for a peer that says nothing for too long. It counts in steps, and a step begins when this process has seen the one before
+/// it end: a process that gets no processor time takes no steps, and blames nobody for its own delay.
 /// </summary>
 public sealed class SilenceWatch : IDisposable
 {

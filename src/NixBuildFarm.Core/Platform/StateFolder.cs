@@ -28,8 +28,8 @@ public static class StateFolder
     }
 
     /// <summary>
-    /// Refuses a folder of ours that others may change: what is kept there decides what is built where, and is shown and deleted later. It is to
-    /// belong to this user or to root, and not everybody may write to it. A folder that does not exist is nobody's.
+    /// Refuses a folder of ours that others may change: what is kept there decides what is built where, and is shown and deleted later. It
+    /// is to belong to this user or to root, and not everybody may write to it. A folder that does not exist is nobody's.
     /// </summary>
     /// <param name="folder">The folder.</param>
     /// <param name="variable">The environment variable that says where it is.</param>
@@ -40,16 +40,21 @@ public static class StateFolder
         var user = FileStatus.User;
         if (FileStatus.OwnerOf(folder) is { } owner && owner != user && owner != Root)
         {
-            throw Unsafe($"{folder} belongs to the user with the id {owner}, and not to this one, whose id is {user}.", $"Set {variable} to a folder of your own, or have it given to you: chown -R {user} '{folder}'");
+            throw Unsafe(
+                $"{folder} belongs to the user with the id {owner}, and not to this one, whose id is {user}.",
+                $"Set {variable} to a folder of your own, or have it given to you: chown -R {user} '{folder}'");
         }
         if (File.GetUnixFileMode(folder).HasFlag(UnixFileMode.OtherWrite))
         {
-            throw Unsafe($"Everybody may write to {folder}.", $"Look whether what is in it is yours, then: chmod go-w '{folder}'; or set {variable} to a folder of your own.");
+            throw Unsafe(
+                $"Everybody may write to {folder}.",
+                $"Look whether what is in it is yours, then: chmod go-w '{folder}'; or set {variable} to a folder of your own.");
         }
     }
 
     private static NixBuildFarmException Unsafe(string why, string recommendation) =>
         new("UnsafeFolder", $"{why} What is kept there could be changed by others, and so is not used.", recommendation);
 
-    private static bool IsWithin(string root, string folder) => folder == root || folder.StartsWith(root + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);
+    private static bool IsWithin(string root, string folder) =>
+        folder == root || folder.StartsWith(root + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);
 }

@@ -28,7 +28,8 @@ internal static class ClosureQuestion
     /// <returns>The roots and all that they refer to, if the program is to be believed.</returns>
     /// <exception cref="WireException">Another program answers, or none.</exception>
     /// <exception cref="IOException">The stream is broken.</exception>
-    public static async Task<IReadOnlySet<StorePath>> AskAsync(Stream stream, IReadOnlyCollection<StorePath> roots, CancellationToken cancellation)
+    public static async Task<IReadOnlySet<StorePath>> AskAsync(
+        Stream stream, IReadOnlyCollection<StorePath> roots, CancellationToken cancellation)
     {
         var question = new WireWriter();
         question.WriteUInt64(ClientMagic);

@@ -49,7 +49,8 @@ internal sealed partial class DaemonConnection
     public async Task<IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath?>>> QueryDerivationOutputMapsAsync(
         IReadOnlyCollection<StorePath> derivations, CancellationToken cancellation)
     {
-        var maps = await PipelineAsync([.. derivations.Select(derivation => new QueryDerivationOutputMapRequest(derivation))], cancellation);
+        var maps = await PipelineAsync(
+            [.. derivations.Select(derivation => new QueryDerivationOutputMapRequest(derivation))], cancellation);
         return derivations.Zip(maps).ToDictionary(pair => pair.First, pair => pair.Second);
     }
 }

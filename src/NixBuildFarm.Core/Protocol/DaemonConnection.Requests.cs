@@ -29,7 +29,8 @@ internal sealed partial class DaemonConnection
     /// </summary>
     private Task<IReadOnlyList<TReply>> PipelineAsync<TReply>(
         IReadOnlyCollection<IRequest<TReply>> requests, CancellationToken cancellation) =>
-        ExclusiveAsync(token => BothAsync(SendAllAsync(requests, token), ReceiveAllAsync(requests, isSent: _ => true, token)), cancellation);
+        ExclusiveAsync(
+            token => BothAsync(SendAllAsync(requests, token), ReceiveAllAsync(requests, isSent: _ => true, token)), cancellation);
 
     private async Task SendAllAsync<TReply>(IEnumerable<IRequest<TReply>> requests, CancellationToken token)
     {
@@ -56,14 +57,16 @@ internal sealed partial class DaemonConnection
     /// <param name="accepted">Is called with the index of each request when the daemon has carried it out.</param>
     /// <param name="refused">Is called with the index of each request that it refuses, and what it says.</param>
     private Task<IReadOnlyList<Done>> SendBodiesAsync(
-        IReadOnlyCollection<RequestWithBody> requests, CancellationToken cancellation, Action<int>? accepted = null, Action<int, DaemonException>? refused = null)
+        IReadOnlyCollection<RequestWithBody> requests, CancellationToken cancellation, Action<int>? accepted = null, Action<int,
+        DaemonException>? refused = null)
     {
         var frames = new FrameStream(wire, options.BufferSize);
         return ExclusiveAsync(
             async token =>
             {
                 using var bodies = CancellationTokenSource.CreateLinkedTokenSource(token);
-                var receiving = ReceiveAllAsync([.. requests.Select(r => r.Request)], isSent: index => index < frames.EndedBodies, token, accepted, refused);
+                var receiving = ReceiveAllAsync(
+                    [.. requests.Select(r => r.Request)], isSent: index => index < frames.EndedBodies, token, accepted, refused);
                 return await BothAsync(SendAsync(bodies.Token), receiving, stopSending: () => StopBefore(requests.Count, bodies));
             },
             cancellation);
@@ -90,7 +93,8 @@ internal sealed partial class DaemonConnection
     }
 
     private async Task<IReadOnlyList<TReply>> ReceiveAllAsync<TReply>(
-        IReadOnlyCollection<IRequest<TReply>> requests, Func<int, bool> isSent, CancellationToken token, Action<int>? received = null, Action<int, DaemonException>? refused = null)
+        IReadOnlyCollection<IRequest<TReply>> requests, Func<int, bool> isSent, CancellationToken token, Action<int>? received = null,
+        Action<int, DaemonException>? refused = null)
     {
         var replies = new List<TReply>(requests.Count);
         DaemonException? refusal = null;

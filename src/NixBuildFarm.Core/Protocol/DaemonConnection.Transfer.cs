@@ -44,7 +44,8 @@ internal sealed partial class DaemonConnection
     public Task CopyNarsAsync(
         IReadOnlyCollection<StorePath> paths, Func<StorePath, Func<Stream, Task>, Task> takeAsync, CancellationToken cancellation)
     {
-        return ExclusiveAsync(token => BothAsync(SendAllAsync(paths.Select(path => new NarFromPathRequest(path)), token), ReadAllAsync(token)), cancellation);
+        return ExclusiveAsync(
+            token => BothAsync(SendAllAsync(paths.Select(path => new NarFromPathRequest(path)), token), ReadAllAsync(token)), cancellation);
 
         async Task<Done> ReadAllAsync(CancellationToken token)
         {
@@ -86,11 +87,12 @@ internal sealed partial class DaemonConnection
     /// <param name="added">Is called with each path as soon as the daemon says that it has it.</param>
     /// <exception cref="DaemonException">The daemon refuses a path: the first such error. The others have been added.</exception>
     /// <exception cref="NarMismatchException">
-    /// A size is 0, and nothing has been sent. Or: a NAR is not the one that was announced. The daemon does not see its end, and the connection is closed; some of
-    /// those before it may have been added.
+    /// A size is 0, and nothing has been sent. Or: a NAR is not the one that was announced. The daemon does not see its end, and the
+    /// connection is closed; some of those before it may have been added.
     /// </exception>
     public Task AddMultipleToStoreAsync(
-        IReadOnlyList<NarSource> sources, Func<PathInfo, bool> dontCheckSignatures, CancellationToken cancellation, Action<PathInfo>? added = null)
+        IReadOnlyList<NarSource> sources, Func<PathInfo, bool> dontCheckSignatures, CancellationToken cancellation,
+        Action<PathInfo>? added = null)
     {
         foreach (var source in sources) RequireSize(source);
         return SendBodiesAsync(

@@ -11,7 +11,9 @@ internal sealed record DaemonConnectionOptions
     /// <summary>How long the greeting may take in all, start of the daemon's process included.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>Settings for the whole connection, sent along with the greeting, in no round trip of their own; null: the daemon's own.</summary>
+    /// <summary>
+    /// Settings for the whole connection, sent along with the greeting, in no round trip of their own; null: the daemon's own.
+    /// </summary>
     public DaemonOptions? Settings { get; init; }
 
     /// <summary>The newest version of the protocol to offer.</summary>
@@ -23,7 +25,9 @@ internal sealed record DaemonConnectionOptions
     /// <summary>The last lines that the remote program wrote to its standard error, asked for when the connection fails.</summary>
     public Func<string>? ErrorOutput { get; init; }
 
-    /// <summary>Bytes that are read or written at once at most. More of them cost less processor time where NARs pass, and memory elsewhere.</summary>
+    /// <summary>
+    /// Bytes that are read or written at once at most. More of them cost less processor time where NARs pass, and memory elsewhere.
+    /// </summary>
     internal int BufferSize { get; init; } = WireReader.DefaultBufferSize;
 
     /// <summary>The clock of the time limit.</summary>

@@ -40,11 +40,12 @@ internal sealed class DaemonException : NixBuildFarmException
     public StorePath? Refused { get; internal set; }
 
     /// <summary>
-    /// Whether it did not take a path since its content is not what was announced, rather than for reasons of its own. [LocalStore::addToStore in
-    /// src/libstore/local-store.cc of NixOS/nix]
+    /// Whether it did not take a path since its content is not what was announced, rather than for reasons of its own.
+    /// [LocalStore::addToStore in src/libstore/local-store.cc of NixOS/nix]
     /// </summary>
     public bool RefusesContent => Refused is not null
-        && (Text.Contains("hash mismatch importing path", StringComparison.Ordinal) || Text.Contains("claims to be content-addressed but isn't", StringComparison.Ordinal));
+        && (Text.Contains("hash mismatch importing path", StringComparison.Ordinal)
+            || Text.Contains("claims to be content-addressed but isn't", StringComparison.Ordinal));
 
     /// <summary>The connection on which it was said, for that connection to tell its own daemon's errors from those of another.</summary>
     internal DaemonConnection? Connection { get; init; }

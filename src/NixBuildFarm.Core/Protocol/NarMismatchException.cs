@@ -13,7 +13,8 @@ internal sealed class NarMismatchException : NixBuildFarmException
         : base(
             "NarMismatch",
             $"The NAR of {announced.Path} {what}, but {announced.NarSize} bytes with the hash {announced.NarHash} are registered for it.",
-            "Where it came from is damaged: check it with nix-store --verify-path, or take it from another store.") => Announced = announced;
+            "Where it came from is damaged: check it with nix-store --verify-path, or take it from another store.") =>
+                Announced = announced;
 
     /// <summary>What was announced.</summary>
     public PathInfo Announced { get; }

@@ -19,7 +19,12 @@ internal static partial class BuilderProbe
     /// <summary>Asks. Nothing is built, and nothing is left in the store.</summary>
     public static async Task<BuilderFacts> AskAsync(DaemonConnection daemon, CancellationToken cancellation)
     {
-        var facts = new BuilderFacts { NixVersion = daemon.NixVersion, Protocol = daemon.Version.ToString(), Trusted = daemon.Trust == DaemonTrust.Trusted };
+        var facts = new BuilderFacts
+        {
+            NixVersion = daemon.NixVersion,
+            Protocol = daemon.Version.ToString(),
+            Trusted = daemon.Trust == DaemonTrust.Trusted,
+        };
         try
         {
             var answer = await daemon.BuildDerivationAsync(ProbeDerivation, Impossible(), BuildMode.Normal, sink: null, cancellation);

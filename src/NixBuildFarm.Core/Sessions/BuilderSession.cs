@@ -8,14 +8,14 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Sessions;
 
 /// <summary>
-/// One builder during a run: its transport, a control channel that lives as long as the session, and a pool of warm connections for builds and
-/// for NARs.
+/// One builder during a run: its transport, a control channel that lives as long as the session, and a pool of warm connections for builds
+/// and for NARs.
 /// </summary>
 internal sealed class BuilderSession : IAsyncDisposable
 {
     /// <summary>
-    /// How long a daemon may say nothing when it has work to do: it fetches something, or registers what it got. Nix gives its own downloads
-    /// as long (<c>stalled-download-timeout</c>).
+    /// How long a daemon may say nothing when it has work to do: it fetches something, or registers what it got. Nix gives its own
+    /// downloads as long (<c>stalled-download-timeout</c>).
     /// </summary>
     public static readonly TimeSpan WorkLimit = TimeSpan.FromMinutes(5);
 
@@ -27,7 +27,8 @@ internal sealed class BuilderSession : IAsyncDisposable
     private readonly TimeProvider time;
 
     private BuilderSession(
-        NixBuilder builder, DaemonOptions options, BuilderFacts facts, ControlChannel control, SessionPool pool, ClosureHints hints, TimeProvider time)
+        NixBuilder builder, DaemonOptions options, BuilderFacts facts, ControlChannel control, SessionPool pool, ClosureHints hints,
+        TimeProvider time)
     {
         Builder = builder.WithMachine(facts.Machine);
         Options = options;
@@ -149,16 +150,19 @@ internal sealed class BuilderSession : IAsyncDisposable
         },
         cancellation);
 
-    /// <summary>The same for a question that may be work for the daemon, such as fetching something first: others do not wait for its answer.</summary>
+    /// <summary>
+    /// The same for a question that may be work for the daemon, such as fetching something first: others do not wait for its answer.
+    /// </summary>
     /// <exception cref="BuilderException">The builder is lost, also where it says nothing for too long.</exception>
-    public Task<T> AskBesideAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation) => UseAsync(
+    public Task<T> AskBesideAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation) =>
+        UseAsync(
         ChannelUse.Build,
         daemon => DaemonQuestion.AskAsync(daemon, WorkLimit, time, token => question(daemon, token), GiveUp, cancellation),
         cancellation);
 
     /// <summary>
-    /// Sends or fetches NARs over a connection that is nobody else's meanwhile. A few small ones go over a connection for builds, of which some
-    /// are warm as a rule: logging in once more for them would take longer than they do.
+    /// Sends or fetches NARs over a connection that is nobody else's meanwhile. A few small ones go over a connection for builds, of which
+    /// some are warm as a rule: logging in once more for them would take longer than they do.
     /// </summary>
     /// <param name="bytes">The size of all of them.</param>
     /// <param name="work">Does it.</param>

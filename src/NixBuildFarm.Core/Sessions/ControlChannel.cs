@@ -53,8 +53,8 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
             cancellation);
 
     /// <summary>
-    /// Asks something. Who calls a question off does not wait for the answer any more; the question is left to its end, since the connection
-    /// holds the roots of others. A builder that leaves it unanswered is lost.
+    /// Asks something. Who calls a question off does not wait for the answer any more; the question is left to its end, since the
+    /// connection holds the roots of others. A builder that leaves it unanswered is lost.
     /// </summary>
     /// <exception cref="BuilderException">The builder is lost.</exception>
     public async Task<T> AskAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation)
@@ -91,7 +91,9 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
         }
     }
 
-    /// <summary>Whether the builder answers a small question soon. One that is busy with another of ours is not disturbed, and counts as well.</summary>
+    /// <summary>
+    /// Whether the builder answers a small question soon. One that is busy with another of ours is not disturbed, and counts as well.
+    /// </summary>
     public async Task<bool> AnswersAsync(CancellationToken cancellation)
     {
         if (givenUp is not null) return false;
@@ -102,7 +104,8 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
             await PingAsync(connection.Daemon, watch.Token);
             return true;
         }
-        catch (Exception e) when (e is NixBuildFarmException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        catch (Exception e) when (e is NixBuildFarmException or IOException
+            || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
             if (watch.HasRunOut) GiveUp(DaemonQuestion.Unanswered(Patience));
             return false;

@@ -17,7 +17,8 @@ internal static class LocalTrust
 
     /// <summary>What to do when it may not.</summary>
     public const string Recommendation =
-        "Either add this user to trusted-users in the local /etc/nix/nix.conf and restart the Nix daemon; or let the builders sign what they build "
+        "Either add this user to trusted-users in the local /etc/nix/nix.conf and restart the Nix daemon; or let the builders sign what "
+            + "they build "
         + "(secret-key-files in their nix.conf) and add their public key to the local trusted-public-keys.";
 
     /// <summary>Has the builder make a path, and offers it to the local store. Null when that takes it, else the reason.</summary>
@@ -26,7 +27,8 @@ internal static class LocalTrust
     {
         var output = StorePath.Random(ProbeName);
         var built = await builder.AskBesideAsync(
-            (daemon, token) => daemon.BuildDerivationAsync(StorePath.Random(ProbeName + ".drv"), Probe(output), BuildMode.Normal, sink: null, token),
+            (daemon, token) =>
+                daemon.BuildDerivationAsync(StorePath.Random(ProbeName + ".drv"), Probe(output), BuildMode.Normal, sink: null, token),
             cancellation);
         if (!built.IsSuccess) return $"{builder} cannot build at all: {built.ErrorMessage}";
         var info = await builder.AskAsync((daemon, token) => daemon.QueryPathInfoAsync(output, token), cancellation);
@@ -36,7 +38,8 @@ internal static class LocalTrust
             await local.UseAsync(
                 ChannelUse.Build,
                 daemon => daemon.AddToStoreNarAsync(
-                    new NarSource(info, (nar, stop) => builder.UseAsync(ChannelUse.Bulk, from => from.CopyNarToAsync(output, nar, stop), stop)),
+                    new NarSource(
+                        info, (nar, stop) => builder.UseAsync(ChannelUse.Bulk, from => from.CopyNarToAsync(output, nar, stop), stop)),
                     dontCheckSignatures: false,
                     cancellation),
                 cancellation);
@@ -44,7 +47,8 @@ internal static class LocalTrust
         }
         catch (DaemonException e)
         {
-            return $"{builder} signs with {string.Join(", ", info.Signatures.Select(signature => signature.Split(':')[0]))}, which the local store does not accept: {e.Text}";
+            return $"{builder} signs with {string.Join(", ", info.Signatures.Select(signature => signature.Split(':')[0]))}, which the "
+                + $"local store does not accept: {e.Text}";
         }
     }
 

@@ -31,7 +31,8 @@ internal sealed class SessionConnection : IAsyncDisposable
     /// <param name="limit">How long the greeting may take; null: as long as usual.</param>
     /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
     public static async Task<SessionConnection> OpenAsync(
-        NixBuilder builder, IBuilderTransport transport, ChannelUse use, DaemonOptions options, CancellationToken cancellation, TimeSpan? limit = null)
+        NixBuilder builder, IBuilderTransport transport, ChannelUse use, DaemonOptions options, CancellationToken cancellation,
+        TimeSpan? limit = null)
     {
         var opened = await transport.OpenAsync(use, cancellation);
         var description = Describe(builder, opened, use) with { Settings = options };

@@ -41,7 +41,9 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
     /// <summary>Reads <c>/nix/store/HASH-NAME</c>.</summary>
     /// <exception cref="FormatException">Not a store path; the message says which part is wrong.</exception>
     public static StorePath Parse(string text) =>
-        Check(text) is { } problem ? throw new FormatException($"“{Printable.Replaced(text)}” is not a store path: {problem}") : new StorePath(text);
+        Check(text) is { } problem
+            ? throw new FormatException($"“{Printable.Replaced(text)}” is not a store path: {problem}")
+            : new StorePath(text);
 
     /// <summary>Reads <c>/nix/store/HASH-NAME</c>; false when the text is anything else.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, [NotNullWhen(true)] out StorePath? result)

@@ -5,8 +5,9 @@ using NixBuildFarm.Work;
 namespace NixBuildFarm.Supplying;
 
 /// <summary>
-/// Reads what a store knows of a closure, level by level. The daemon tells one level of references in a round trip. Where there are more than
-/// a few the store is asked for the whole closure, and then for all of it at once; of what it says only that counts which is asked for.
+/// Reads what a store knows of a closure, level by level. The daemon tells one level of references in a round trip. Where there are more
+/// than a few the store is asked for the whole closure, and then for all of it at once; of what it says only that counts which is asked
+/// for.
 /// </summary>
 internal sealed class ClosureReader(BuilderSession at)
 {
@@ -25,14 +26,21 @@ internal sealed class ClosureReader(BuilderSession at)
     /// <param name="cancellation">Gives up.</param>
     /// <returns>What the store says of those that are valid there.</returns>
     /// <exception cref="Errors.BuilderException">It does not come to an end.</exception>
-    public async Task<IReadOnlyDictionary<StorePath, PathInfo>> ReadAsync(IReadOnlyCollection<StorePath> level, Func<StorePath, bool> mayMatter, CancellationToken cancellation)
+    public async Task<IReadOnlyDictionary<StorePath,
+    PathInfo>> ReadAsync(IReadOnlyCollection<StorePath> level, Func<StorePath, bool> mayMatter, CancellationToken cancellation)
     {
         var asked = level.Where(path => !told.ContainsKey(path)).ToHashSet();
         if (asked.Count > 0)
         {
-            if (told.Count + asked.Count > MostPaths) throw ResultRule.Broken(at.Builder.Name, $"describes more than {MostPaths} paths for one question");
+            if (told.Count + asked.Count > MostPaths)
+            {
+                throw ResultRule.Broken(at.Builder.Name, $"describes more than {MostPaths} paths for one question");
+            }
             if (++questions == LevelsOneByOne) asked.UnionWith((await at.GuessClosureAsync(asked, cancellation)).Where(mayMatter));
-            foreach (var info in (await at.AskAsync((daemon, token) => daemon.QueryPathInfosAsync(asked, token), cancellation)).Values) told[info.Path] = info;
+            foreach (var info in (await at.AskAsync((daemon, token) => daemon.QueryPathInfosAsync(asked, token), cancellation)).Values)
+            {
+                told[info.Path] = info;
+            }
         }
         return level.Where(told.ContainsKey).ToDictionary(path => path, path => told[path]);
     }

@@ -16,7 +16,8 @@ internal sealed class Closures(PathCatalog catalog)
     /// Whether to believe the store. The local store is always believed; a builder that takes a path from any other checks it.
     /// </param>
     /// <exception cref="BuilderException">A path refers to one that is not there, which cannot be.</exception>
-    public async Task DiscoverAsync(BuilderSession at, IReadOnlyCollection<StorePath> paths, CancellationToken cancellation, bool believe = false)
+    public async Task DiscoverAsync(
+        BuilderSession at, IReadOnlyCollection<StorePath> paths, CancellationToken cancellation, bool believe = false)
     {
         var question = new ClosureReader(at);
         var seen = new HashSet<StorePath>();
@@ -39,7 +40,8 @@ internal sealed class Closures(PathCatalog catalog)
     /// <param name="wanted">The paths.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <param name="substitute">Whether the builder first fetches from its substituters what it can, where it may.</param>
-    public async Task FindMissingAsync(BuilderSession to, IEnumerable<PathInfo> wanted, CancellationToken cancellation, bool substitute = true)
+    public async Task FindMissingAsync(
+        BuilderSession to, IEnumerable<PathInfo> wanted, CancellationToken cancellation, bool substitute = true)
     {
         var unknown = wanted.Where(info => !catalog.Has(to, info.Path)).ToArray();
         if (unknown.Length == 0) return;

@@ -3,7 +3,9 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Supplying;
 
-/// <summary>The paths on their way to builders: each goes to a builder once at a time, however many builds wait for it. Safe for concurrent use.</summary>
+/// <summary>
+/// The paths on their way to builders: each goes to a builder once at a time, however many builds wait for it. Safe for concurrent use.
+/// </summary>
 /// <param name="catalog">Knows which paths a builder has.</param>
 internal sealed class Deliveries(PathCatalog catalog)
 {
@@ -11,7 +13,8 @@ internal sealed class Deliveries(PathCatalog catalog)
     private readonly Dictionary<(BuilderSession To, StorePath Path), Delivery> underWay = [];
 
     /// <summary>
-    /// Claims the paths that a builder lacks and that no transfer sends yet. A transfer that sends one of the others becomes as urgent as this one.
+    /// Claims the paths that a builder lacks and that no transfer sends yet. A transfer that sends one of the others becomes as urgent as
+    /// this one.
     /// </summary>
     public DeliveryClaim Claim(BuilderSession to, IReadOnlyList<PathInfo> paths, Transfer transfer)
     {

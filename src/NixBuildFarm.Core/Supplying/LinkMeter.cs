@@ -48,12 +48,21 @@ internal sealed class LinkMeter
             if (--busy.Transfers > 0) return;
             links.Remove((builder, toBuilder));
             if (busy.IsDisturbed || busy.Bytes < LeastBytes) return;
-            seen = new() { Builder = builder, ToBuilder = toBuilder, Bytes = busy.Bytes, Seconds = Math.Max(0.001, clock.Now - busy.Since), At = clock.UtcNow };
+            seen = new()
+            {
+                Builder = builder,
+                ToBuilder = toBuilder,
+                Bytes = busy.Bytes,
+                Seconds = Math.Max(0.001, clock.Now - busy.Since),
+                At = clock.UtcNow,
+            };
         }
         Measured(seen);
     }
 
-    /// <summary>A transfer that is under way. One that is disposed of before it is complete has failed, and spoils the measurement.</summary>
+    /// <summary>
+    /// A transfer that is under way. One that is disposed of before it is complete has failed, and spoils the measurement.
+    /// </summary>
     public sealed class Measurement(LinkMeter meter, string builder, bool toBuilder) : IDisposable
     {
         private long? bytes;

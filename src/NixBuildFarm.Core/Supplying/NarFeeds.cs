@@ -46,7 +46,8 @@ internal sealed class NarFeed
     public NarFeed(BuilderSession from, IReadOnlyList<PathInfo> paths, CancellationToken cancellation) =>
         reading = from.UseForNarsAsync(
             paths.Sum(info => info.NarSize),
-            daemon => daemon.CopyNarsAsync([.. paths.Select(info => info.Path)], (_, copyTo) => GiveAsync(copyTo, cancellation), cancellation),
+            daemon =>
+                daemon.CopyNarsAsync([.. paths.Select(info => info.Path)], (_, copyTo) => GiveAsync(copyTo, cancellation), cancellation),
             cancellation);
 
     /// <summary>Copies the next NAR.</summary>

@@ -19,7 +19,8 @@ internal sealed class PathCatalog
     /// <param name="info">What it says.</param>
     /// <param name="holder">The builder.</param>
     /// <param name="isVouchedFor">
-    /// Whether that is to be believed; else who takes the path has to check its content address or signatures. What is not gives way to what is.
+    /// Whether that is to be believed; else who takes the path has to check its content address or signatures. What is not gives way to
+    /// what is.
     /// </param>
     public void Add(PathInfo info, BuilderSession holder, bool isVouchedFor)
     {
@@ -47,15 +48,16 @@ internal sealed class PathCatalog
     }
 
     /// <summary>
-    /// Whether who takes a path, described so, need not check its content address or signatures. What somebody else has said of the same path,
-    /// and is still on its way, is not vouched for by that.
+    /// Whether who takes a path, described so, need not check its content address or signatures. What somebody else has said of the same
+    /// path, and is still on its way, is not vouched for by that.
     /// </summary>
     public bool IsVouchedFor(PathInfo info)
     {
         lock (gate)
         {
             return entries.TryGetValue(info.Path, out var entry) && entry.IsVouchedFor
-                && entry.Info.NarHash == info.NarHash && entry.Info.ContentAddress == info.ContentAddress && entry.Info.References.SequenceEqual(info.References);
+                && entry.Info.NarHash == info.NarHash && entry.Info.ContentAddress == info.ContentAddress
+                && entry.Info.References.SequenceEqual(info.References);
         }
     }
 

@@ -12,8 +12,8 @@ namespace NixBuildFarm.Supplying;
 internal readonly record struct Parcel(PathInfo Info, BuilderSession From);
 
 /// <summary>
-/// Sends paths to a builder in one stream, without waiting for an answer in between, and watches both sides: a holder that sends nothing and a
-/// builder that takes nothing are given up.
+/// Sends paths to a builder in one stream, without waiting for an answer in between, and watches both sides: a holder that sends nothing
+/// and a builder that takes nothing are given up.
 /// </summary>
 /// <param name="to">The builder.</param>
 /// <param name="parcels">The paths, each after those that it refers to.</param>
@@ -22,7 +22,8 @@ internal readonly record struct Parcel(PathInfo Info, BuilderSession From);
 /// <param name="meter">Measures the link.</param>
 internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels, Transfer transfer, PathCatalog catalog, LinkMeter meter)
 {
-    private readonly Dictionary<StorePath, BuilderSession> holders = parcels.ToDictionary(parcel => parcel.Info.Path, parcel => parcel.From);
+    private readonly Dictionary<StorePath,
+    BuilderSession> holders = parcels.ToDictionary(parcel => parcel.Info.Path, parcel => parcel.From);
     private readonly long bytes = parcels.Sum(parcel => parcel.Info.NarSize);
 
     /// <summary>Sends all of it.</summary>
@@ -38,7 +39,8 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
         await to.UseForNarsAsync(bytes, daemon => SendAsync(daemon, feeds, arrived, sent, cancellation), cancellation);
     }
 
-    private async Task SendAsync(DaemonConnection daemon, NarFeeds feeds, Action<Parcel> arrived, Action<int>? sent, CancellationToken cancellation)
+    private async Task SendAsync(
+        DaemonConnection daemon, NarFeeds feeds, Action<Parcel> arrived, Action<int>? sent, CancellationToken cancellation)
     {
         using var measurement = Measure();
         using var taking = DaemonQuestion.Watch(daemon, BuilderSession.WorkLimit, transfer.Time, cancellation);
@@ -50,7 +52,8 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
         {
             throw to.GiveUp($"has taken nothing of {parcels[0].Info.Path} for {BuilderSession.WorkLimit.TotalMinutes} minutes");
         }
-        catch (DaemonException e) when (e.RefusesContent && e.Refused is { } refused && holders[refused] is { Builder.IsLocal: false } holder)
+        catch (DaemonException e) when (e.RefusesContent && e.Refused is { } refused
+            && holders[refused] is { Builder.IsLocal: false } holder)
         {
             throw new HolderFailedException(refused, holder, FalseContent(refused, holder, e));
         }
@@ -88,7 +91,8 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
         }
         catch (OperationCanceledException) when (giving.HasRunOut && !stop.IsCancellationRequested)
         {
-            throw new HolderFailedException(path, holder, holder.GiveUp($"has sent nothing of {path} for {holder.GivingLimit.TotalMinutes} min"));
+            throw new HolderFailedException(
+                path, holder, holder.GiveUp($"has sent nothing of {path} for {holder.GivingLimit.TotalMinutes} min"));
         }
         catch (NixBuildFarmException e) when (!outlet.HasFailed)
         {
@@ -102,9 +106,12 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
     }
 
     private BuilderException FalseContent(StorePath path, BuilderSession holder, DaemonException refusal) =>
-        ResultRule.Broken(holder.Builder.Name, $"gave for {path} what is not its content, as {to} found: {refusal.Text.TrimEnd('.')}", refusal);
+        ResultRule.Broken(
+            holder.Builder.Name, $"gave for {path} what is not its content, as {to} found: {refusal.Text.TrimEnd('.')}", refusal);
 
-    /// <summary>Between two builders the slower link decides, which says little about either: only what leaves or reaches this machine is measured.</summary>
+    /// <summary>
+    /// Between two builders the slower link decides, which says little about either: only what leaves or reaches this machine is measured.
+    /// </summary>
     private LinkMeter.Measurement? Measure()
     {
         if (holders.Values.Distinct().Take(2).ToArray() is not [var from] || from.Builder.IsLocal == to.Builder.IsLocal) return null;

@@ -16,7 +16,8 @@ namespace NixBuildFarm.Supplying;
 /// <param name="home">
 /// The local store, if all that is built comes there anyway; null: what one builder needs of another goes there directly.
 /// </param>
-internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, LinkMeter meter, Action<string> warn, BuilderSession? home = null)
+internal sealed class Supply(
+    PathCatalog catalog, TransferScheduler transfers, LinkMeter meter, Action<string> warn, BuilderSession? home = null)
 {
     private readonly Deliveries deliveries = new(catalog);
 
@@ -31,7 +32,8 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     /// <exception cref="BuilderException">The builder, or every one that holds a path, is lost.</exception>
     /// <exception cref="DaemonException">The builder refuses a path.</exception>
     /// <exception cref="NixBuildFarmException">Every copy of a path is damaged, or there is none.</exception>
-    public Task<long> EnsureAsync(BuilderSession to, IReadOnlyCollection<StorePath> paths, Urgency urgency, CancellationToken cancellation) =>
+    public Task<long> EnsureAsync(
+        BuilderSession to, IReadOnlyCollection<StorePath> paths, Urgency urgency, CancellationToken cancellation) =>
         EnsureAsync(to, catalog.ClosureOf(paths), urgency, cancellation);
 
     /// <summary>The same for these paths alone.</summary>
@@ -64,7 +66,8 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
 
     /// <summary>Sends all of it. A holder that fails is passed over where another one has the path as well.</summary>
     private async Task SendAsync(
-        BuilderSession to, IReadOnlyList<PathInfo> paths, Transfer transfer, Action<Parcel> arrived, Action<int>? sent, CancellationToken cancellation)
+        BuilderSession to, IReadOnlyList<PathInfo> paths, Transfer transfer, Action<Parcel> arrived, Action<int>? sent,
+        CancellationToken cancellation)
     {
         var avoided = new HashSet<BuilderSession>();
         var left = paths;
@@ -74,7 +77,8 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
             await BringHomeAsync(to, left, transfer.Urgency, cancellation);
             try
             {
-                await new Shipment(to, [.. left.Select(info => new Parcel(info, HolderOf(info)))], transfer, catalog, meter).SendAsync(arrived, sent, cancellation);
+                await new Shipment(to, [.. left.Select(info => new Parcel(info, HolderOf(info)))], transfer, catalog, meter)
+                    .SendAsync(arrived, sent, cancellation);
                 return;
             }
             catch (HolderFailedException e)
@@ -114,7 +118,8 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     }
 
     /// <summary>
-    /// A daemon takes from a user whom it does not trust only paths that are content-addressed or signed. The daemon itself says whether it knows the key.
+    /// A daemon takes from a user whom it does not trust only paths that are content-addressed or signed. The daemon itself says whether it
+    /// knows the key.
     /// </summary>
     private static void RefuseUnsigned(BuilderSession to, IReadOnlyList<PathInfo> paths)
     {

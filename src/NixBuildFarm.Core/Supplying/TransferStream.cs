@@ -9,7 +9,8 @@ namespace NixBuildFarm.Supplying;
 /// <param name="giving">Waits for the next piece.</param>
 /// <param name="taking">Waits until a piece is taken.</param>
 /// <param name="sent">Is called with the size of each piece that was sent.</param>
-internal sealed class TransferStream(Stream destination, Transfer transfer, SilenceWatch giving, SilenceWatch taking, Action<int>? sent) : AsyncStream
+internal sealed class TransferStream(
+    Stream destination, Transfer transfer, SilenceWatch giving, SilenceWatch taking, Action<int>? sent) : AsyncStream
 {
     /// <summary>Whether it was the destination that failed.</summary>
     public bool HasFailed { get; private set; }

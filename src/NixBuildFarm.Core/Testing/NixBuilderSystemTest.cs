@@ -9,7 +9,9 @@ public sealed class NixBuilderSystemTest
     /// <summary>Whether it was built.</summary>
     public required bool Success { get; init; }
 
-    /// <summary>Whether the machine's own processor cannot run such programs, so that something emulates them; null where that is not known.</summary>
+    /// <summary>
+    /// Whether the machine's own processor cannot run such programs, so that something emulates them; null where that is not known.
+    /// </summary>
     public bool? IsEmulated { get; init; }
 
     /// <summary>How long the build took, from the request to the answer.</summary>

@@ -10,7 +10,10 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Testing;
 
-/// <summary>Proves by a small real build for each that a builder builds for the systems that it is configured with. Leaves two small paths a system in its store, which its garbage collector takes.</summary>
+/// <summary>
+/// Proves by a small real build for each that a builder builds for the systems that it is configured with. Leaves two small paths a system
+/// in its store, which its garbage collector takes.
+/// </summary>
 internal static class SystemProof
 {
     private const string Name = "nixbuildfarm-proof";
@@ -26,13 +29,16 @@ internal static class SystemProof
     /// <param name="session">The builder.</param>
     /// <param name="limit">The time that each build may take.</param>
     /// <param name="cancellation">Ends it.</param>
-    public static async Task<IReadOnlyList<NixBuilderSystemTest>> RunAsync(BuilderSession session, TimeSpan limit, CancellationToken cancellation)
+    public static async Task<IReadOnlyList<NixBuilderSystemTest>> RunAsync(
+        BuilderSession session, TimeSpan limit, CancellationToken cancellation)
     {
         var own = session.Facts.System ?? session.Builder.Systems[0];
         var tests = new List<NixBuilderSystemTest>();
         double? native = null;
         // Its own system first: the others are measured by it.
-        foreach (var system in session.Builder.Systems.Where(system => !system.StartsWith("x86_64-v", StringComparison.Ordinal)).OrderBy(system => system != own))
+        foreach (
+            var system in session.Builder.Systems.Where(system => !system.StartsWith("x86_64-v", StringComparison.Ordinal))
+                .OrderBy(system => system != own))
         {
             var test = await BuildAsync(session, system, limit, cancellation);
             var isProven = ProofProgram.For(system) is not null;
@@ -56,7 +62,8 @@ internal static class SystemProof
         var (processor, kernel) = Split(system);
         return kernel == ownKernel && (processor == ownProcessor || Relatives.GetValueOrDefault(ownProcessor, []).Contains(processor));
 
-        static (string Processor, string Kernel) Split(string text) => text.Split('-', 2) is [var first, var second] ? (first, second) : (text, "");
+        static (string Processor, string Kernel) Split(string text) =>
+            text.Split('-', 2) is [var first, var second] ? (first, second) : (text, "");
     }
 
     private static async Task<(bool Success, TimeSpan Duration, string? Error)> BuildAsync(
@@ -81,7 +88,8 @@ internal static class SystemProof
             var watch = Stopwatch.StartNew();
             var result = await session.UseAsync(
                 ChannelUse.Build,
-                daemon => daemon.BuildDerivationAsync(StorePath.Random(Name + ".drv"), derivation, BuildMode.Normal, sink: null, limited.Token),
+                daemon =>
+                    daemon.BuildDerivationAsync(StorePath.Random(Name + ".drv"), derivation, BuildMode.Normal, sink: null, limited.Token),
                 limited.Token);
             return (result.IsSuccess, watch.Elapsed, result.IsSuccess ? null : FirstLine(result.ErrorMessage));
         }
@@ -95,13 +103,21 @@ internal static class SystemProof
         }
     }
 
-    /// <summary>Puts the program into the builder's store, under the path that its contents give it (<c>nix-store --add</c> gives the same).</summary>
+    /// <summary>
+    /// Puts the program into the builder's store, under the path that its contents give it (<c>nix-store --add</c> gives the same).
+    /// </summary>
     private static async Task<StorePath> SendAsync(BuilderSession session, byte[] program, CancellationToken cancellation)
     {
         using var nar = new MemoryStream();
         var digest = await WriteNarAsync(program, nar, cancellation);
         var path = StorePath.Of("source", digest.Hash, Name);
-        var info = new PathInfo { Path = path, NarHash = digest.Hash, NarSize = digest.Size, ContentAddress = $"fixed:r:sha256:{digest.Hash.ToBase32()}" };
+        var info = new PathInfo
+        {
+            Path = path,
+            NarHash = digest.Hash,
+            NarSize = digest.Size,
+            ContentAddress = $"fixed:r:sha256:{digest.Hash.ToBase32()}",
+        };
         var bytes = nar.ToArray();
         await session.UseAsync(
             ChannelUse.Build,
@@ -114,7 +130,10 @@ internal static class SystemProof
     private static async Task<NarDigest> WriteNarAsync(byte[] program, Stream destination, CancellationToken cancellation)
     {
         using var sink = new NarSink(destination);
-        foreach (var word in (string[])["nix-archive-1", "(", "type", "regular", "executable", "", "contents"]) sink.WriteText(Encoding.ASCII.GetBytes(word));
+        foreach (var word in (string[])["nix-archive-1", "(", "type", "regular", "executable", "", "contents"])
+        {
+            sink.WriteText(Encoding.ASCII.GetBytes(word));
+        }
         sink.WriteText(program);
         sink.WriteText(")"u8);
         return await sink.CompleteAsync(cancellation);

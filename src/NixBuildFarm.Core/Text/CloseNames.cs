@@ -5,7 +5,9 @@ public static class CloseNames
 {
     private const int Most = 3;
 
-    /// <summary>At most three candidates that differ in few letters or contain the name, the closest first; letter case makes no difference.</summary>
+    /// <summary>
+    /// At most three candidates that differ in few letters or contain the name, the closest first; letter case makes no difference.
+    /// </summary>
     public static IReadOnlyList<string> To(string name, IEnumerable<string> candidates) => candidates
         .Select(candidate => (Name: candidate, Distance: Distance(name.ToUpperInvariant(), candidate.ToUpperInvariant())))
         .Where(c => c.Distance <= Math.Max(1, name.Length / 3) || c.Name.Contains(name, StringComparison.OrdinalIgnoreCase))

@@ -31,7 +31,8 @@ public enum ChannelUse
     Machine,
 
     /// <summary>
-    /// <c>nix-store --serve</c> in place of the daemon: it tells a whole closure at once, which the daemon cannot. Not every builder has it.
+    /// <c>nix-store --serve</c> in place of the daemon: it tells a whole closure at once, which the daemon cannot. Not every builder has
+    /// it.
     /// </summary>
     Closure,
 }
@@ -82,8 +83,8 @@ public sealed record TransportOptions
     public Func<string, bool>? HasSlowLink { get; init; }
 
     /// <summary>
-    /// Says whether all that the connections were for has come to its end. Asked when a transport is disposed of: only then may it leave idle
-    /// connections to the next one. Null: it closes them.
+    /// Says whether all that the connections were for has come to its end. Asked when a transport is disposed of: only then may it leave
+    /// idle connections to the next one. Null: it closes them.
     /// </summary>
     public Func<bool>? IsComplete { get; init; }
 

@@ -23,8 +23,9 @@ internal class WorkItem
     public required bool IsRequested { get; init; }
 
     /// <summary>
-    /// What is built with it where paths of its outputs, or of its inputs, are known only after the build (content-addressed, deferred, impure).
-    /// Its builder then gets the derivation with all that this refers to, and builds what else it takes. Null: all paths are known.
+    /// What is built with it where paths of its outputs, or of its inputs, are known only after the build (content-addressed, deferred,
+    /// impure). Its builder then gets the derivation with all that this refers to, and builds what else it takes. Null: all paths are
+    /// known.
     /// </summary>
     public required WholeGoal? Goal { get; init; }
 

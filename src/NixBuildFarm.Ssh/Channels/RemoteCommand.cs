@@ -35,14 +35,18 @@ internal static class RemoteCommand
     private static bool Is(string program, string name) => program == name || program.EndsWith("/" + name, StringComparison.Ordinal);
 
     /// <summary><c>nix-store</c> from the folder where the builder's <c>nix-daemon</c> is.</summary>
-    /// <exception cref="BuilderException">The builder runs something else in place of <c>nix-daemon</c>, and nobody knows where its <c>nix-store</c> is.</exception>
+    /// <exception cref="BuilderException">The builder runs something else in place of <c>nix-daemon</c>, and nobody knows where its
+    /// <c>nix-store</c> is.</exception>
     private static IReadOnlyList<string> Store(NixBuilder builder)
     {
         var daemon = Daemon(builder);
         var program = daemon[^1];
         if (!Is(program, DaemonProgram))
         {
-            throw new BuilderException(builder.Name, BuilderFailure.Incompatible, $"Builder {builder.Name}: there is no knowing which nix-store goes with “{TerminalText.Strip(program)}”.");
+            throw new BuilderException(
+                builder.Name,
+                BuilderFailure.Incompatible,
+                $"Builder {builder.Name}: there is no knowing which nix-store goes with “{TerminalText.Strip(program)}”.");
         }
         return [.. daemon.SkipLast(1), program[..^DaemonProgram.Length] + StoreProgram];
     }

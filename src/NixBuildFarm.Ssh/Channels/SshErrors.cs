@@ -52,7 +52,11 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
 
     /// <summary>The server and SSH.NET have no algorithm in common, or it does not speak SSH 2.</summary>
     public BuilderException NotUnderstood(Exception cause) =>
-        Error(BuilderFailure.Incompatible, $"{Host} and this machine cannot agree on how to speak: {cause.Message}", $"Try: {SshCommand} -v", cause);
+        Error(
+            BuilderFailure.Incompatible,
+            $"{Host} and this machine cannot agree on how to speak: {cause.Message}",
+            $"Try: {SshCommand} -v",
+            cause);
 
     /// <summary>The login was refused.</summary>
     /// <param name="offered">The keys that the server has refused.</param>
@@ -94,7 +98,8 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
 
     /// <summary>The ssh program is needed and not there.</summary>
     public BuilderException NoSshProgram(string reason) => Error(
-        BuilderFailure.Configuration, $"the ssh program is needed and cannot be started: {reason}", "Install OpenSSH's client on this machine.");
+        BuilderFailure.Configuration, $"the ssh program is needed and cannot be started: {reason}",
+        "Install OpenSSH's client on this machine.");
 
     /// <summary>The server allows no session.</summary>
     public BuilderException NoSession() => Error(

@@ -64,7 +64,8 @@ internal sealed class SshConfig
     public bool Compression => IsOn("compression");
 
     /// <summary>The user's own limit for connecting; null: none.</summary>
-    public TimeSpan? ConnectTimeout => int.TryParse(One("connecttimeout"), out var seconds) && seconds > 0 ? TimeSpan.FromSeconds(seconds) : null;
+    public TimeSpan? ConnectTimeout =>
+        int.TryParse(One("connecttimeout"), out var seconds) && seconds > 0 ? TimeSpan.FromSeconds(seconds) : null;
 
     /// <summary>The limit for connecting that holds: the user's own, where nobody has set one that is firm and shorter.</summary>
     public TimeSpan ConnectTimeoutOf(TransportOptions options) =>

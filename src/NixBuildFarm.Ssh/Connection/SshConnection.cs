@@ -87,7 +87,9 @@ internal sealed class SshConnection : IAsyncDisposable
     /// <summary>Forgets whose connection it was: those are told nothing any more.</summary>
     public void Rest() => target = target with { Options = target.Options with { Verbose = null, HasSlowLink = null, IsComplete = null } };
 
-    /// <summary>Goes on as a connection of another target with the same login; false: it is broken, or its server is not the target's.</summary>
+    /// <summary>
+    /// Goes on as a connection of another target with the same login; false: it is broken, or its server is not the target's.
+    /// </summary>
     public bool TryHandTo(SshTarget next)
     {
         if (!IsUsable || serverKey.Judge(next, out var decidedBy) is not null) return false;

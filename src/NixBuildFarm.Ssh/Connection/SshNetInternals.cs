@@ -44,7 +44,9 @@ internal static class SshNetInternals
     public static Session SessionOf(SshClient client) =>
         SessionProperty?.GetValue(client) as Session ?? throw new MissingMethodException(nameof(BaseClient), "Session");
 
-    /// <summary>Asks the server for an answer, any answer, as OpenSSH's ServerAliveInterval does. Blocks while the socket is full.</summary>
+    /// <summary>
+    /// Asks the server for an answer, any answer, as OpenSSH's ServerAliveInterval does. Blocks while the socket is full.
+    /// </summary>
     public static void SendKeepAlive(Session session) => SendMessage(session, new KeepAliveRequest());
 
     private static FieldInfo? FactoryOf(Type type) => type.GetField(FactoryName, BindingFlags.Instance | BindingFlags.NonPublic);

@@ -104,7 +104,8 @@ internal sealed class HostKeyVerifier
     private static string TypeOf(string algorithm) => algorithm.StartsWith("rsa-sha2-", StringComparison.Ordinal) ? "ssh-rsa" : algorithm;
 
     private BuilderException NotPinned(HostKey offered, HostKey expected) => Error(
-        $"Builder {builder.Name}: {address} has another host key than the builder's configuration says. Offered: {offered}; expected: {expected} ({builder.Source}).",
+        $"Builder {builder.Name}: {address} has another host key than the builder's configuration says. Offered: {offered}; expected: "
+            + $"{expected} ({builder.Source}).",
         "If the machine was installed anew, correct the builder's host key after checking the offered fingerprint with its owner; "
         + "if not, somebody may be between this machine and the builder.");
 
@@ -119,8 +120,10 @@ internal sealed class HostKeyVerifier
 
     private BuilderException Changed(HostKey offered, KnownHost line) => line.FileName == builder.Ssh?.Source
         ? Error(
-            $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} (programs.ssh.knownHosts of {line.FileName}).",
-            "If the machine was installed anew, correct its key there after checking the offered fingerprint with its owner. If not, somebody may be between this machine and the builder.")
+            $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} "
+                + $"(programs.ssh.knownHosts of {line.FileName}).",
+            "If the machine was installed anew, correct its key there after checking the offered fingerprint with its owner. If not, "
+                + "somebody may be between this machine and the builder.")
         : Error(
             $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} ({line.Place}).",
             $"If the machine was installed anew, remove the old key and add the new one after checking its fingerprint with its owner: "
@@ -143,7 +146,8 @@ internal sealed class HostKeyVerifier
         "Give the machine a new host key. Do not use the builder before that: somebody else may have the old one.");
 
     private string KeyScan(HostKey key) =>
-        "ssh-keyscan" + (port == 22 ? "" : $" -p {port}") + $" -t {key.Type switch { "ssh-rsa" => "rsa", "ssh-ed25519" => "ed25519", _ => "ecdsa" }} {address}";
+        "ssh-keyscan" + (port == 22 ? "" : $" -p {port}")
+            + $" -t {key.Type switch { "ssh-rsa" => "rsa", "ssh-ed25519" => "ed25519", _ => "ecdsa" }} {address}";
 
     private BuilderException Error(string message, string recommendation) =>
         new(builder.Name, BuilderFailure.HostKeyMismatch, message, recommendation);

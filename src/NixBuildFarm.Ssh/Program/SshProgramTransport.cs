@@ -18,7 +18,10 @@ internal sealed class SshProgramTransport : IBuilderTransport
     private const string PinnedAlias = "nixbuildfarm-builder";
     private const int Attempts = 6;
 
-    /// <summary>ssh itself keeps to the limit for the way to the server's greeting; the login behind it has as long once more, and what a slow start of ssh takes.</summary>
+    /// <summary>
+    /// ssh itself keeps to the limit for the way to the server's greeting; the login behind it has as long once more, and what a slow start
+    /// of ssh takes.
+    /// </summary>
     private const int LimitsInAll = 3;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
 
@@ -61,7 +64,8 @@ internal sealed class SshProgramTransport : IBuilderTransport
             {
                 try
                 {
-                    return Keep(await SshProgramChannel.OpenAsync(Arguments(commandLine, Compresses(use)), commandLine, errors, watch.Token));
+                    return Keep(
+                        await SshProgramChannel.OpenAsync(Arguments(commandLine, Compresses(use)), commandLine, errors, watch.Token));
                 }
                 catch (SshProgramChannel.NoGreetingException e)
                 {

@@ -30,12 +30,13 @@ public sealed class PathCopierTests : IDisposable
         var (addressed, addressedNar) = FakeStore.ContentAddressed("addressed", [2]);
         store.Add(addressed, addressedNar);
 
-        var told = await CopyAsync(new() { Paths = [unsigned, signed.Path, addressed.Path], From = farm["ruby"].Builder, To = [farm[to].Builder] });
+        var told = await CopyAsync(
+            new() { Paths = [unsigned, signed.Path, addressed.Path], From = farm["ruby"].Builder, To = [farm[to].Builder] });
 
         Assert.Equal(new[] { addressed.Path, signed.Path }.Order(), ValidAt(to));
         var error = Assert.Single(told.Errors);
         Assert.Equal("PathRefused", error.Id);
-        Assert.Contains($"{to} does not take what ruby has", error.Message);
+        Assert.Contains($"{to} refuses what ruby has", error.Message);
         Assert.Contains("-NoCheckSignature", error.Recommendation);
     }
 
@@ -105,12 +106,15 @@ public sealed class PathCopierTests : IDisposable
     }
 
     /// <summary>What is valid there, but for what a fake daemon makes of the question whether it trusts the login.</summary>
-    private IEnumerable<StorePath> ValidAt(string name) => farm[name].Daemon.Store.ValidPaths.Where(path => path.Name != "nixbuildfarm-probe").Order();
+    private IEnumerable<StorePath> ValidAt(string name) =>
+        farm[name].Daemon.Store.ValidPaths.Where(path => path.Name != "nixbuildfarm-probe").Order();
 
     private async Task<Told> CopyAsync(PathCopyRequest request)
     {
         var told = new Told();
-        await new PathCopier(request with { To = request.To is [{ IsLocal: true }] ? [farm.Local.Builder] : request.To }, farm, told).CopyAsync(Cancellation).WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+        await new PathCopier(request with { To = request.To is [{ IsLocal: true }] ? [farm.Local.Builder] : request.To }, farm, told)
+            .CopyAsync(Cancellation)
+            .WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
         return told;
     }
 

@@ -85,7 +85,10 @@ public sealed class LogArchiveTests : IDisposable
     {
         Write("silent", "a");
         Write("alive", "a");
-        foreach (var path in Directory.GetFiles(Path.Combine(folder, "silent")).Append(Path.Combine(folder, "silent"))) File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddDays(-2));
+        foreach (var path in Directory.GetFiles(Path.Combine(folder, "silent")).Append(Path.Combine(folder, "silent")))
+        {
+            File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddDays(-2));
+        }
 
         Assert.Equal(["silent"], Archive.AbandonedBefore(DateTimeOffset.UtcNow.AddDays(-1)));
     }

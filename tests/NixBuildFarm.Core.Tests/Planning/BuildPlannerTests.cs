@@ -41,7 +41,9 @@ public sealed class BuildPlannerTests : IDisposable
         Assert.Empty(farm.LostBuilders);
         Assert.Empty(farm["kana"].Daemon.Requests);
         Assert.Empty(farm.Local.Built);
-        Assert.DoesNotContain(farm.Local.Daemon.Requests, request => request is WorkerOperation.EnsurePath or WorkerOperation.AddToStoreNar or WorkerOperation.AddIndirectRoot);
+        Assert.DoesNotContain(
+            farm.Local.Daemon.Requests,
+            request => request is WorkerOperation.EnsurePath or WorkerOperation.AddToStoreNar or WorkerOperation.AddIndirectRoot);
     }
 
     [Fact]
@@ -70,7 +72,9 @@ public sealed class BuildPlannerTests : IDisposable
 
         var plan = await farm.PlanAsync(farm.Derivation("top", [middle]), on: "ruby");
 
-        Assert.Equal([("middle", NixBuildPlanAction.Substitute, null), ("top", NixBuildPlanAction.Build, "ruby")], plan.Select(step => (step.Name, step.Action, step.Builder)));
+        Assert.Equal(
+            [("middle", NixBuildPlanAction.Substitute, null), ("top", NixBuildPlanAction.Build, "ruby")],
+            plan.Select(step => (step.Name, step.Action, step.Builder)));
         Assert.False(farm.Local.Has("middle"));
     }
 

@@ -40,7 +40,10 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     {
         await farm.Coordinator.ExecAsync("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", Path.Combine(session.Folder, "stranger"));
 
-        var test = Test("ruby", "", $"[pscustomobject] @{{ HostName = 'ruby'; User = 'nix'; IdentityFile = '{session.Folder}/stranger' }} | Import-NixBuilder");
+        var test = Test(
+            "ruby",
+            "",
+            $"[pscustomobject] @{{ HostName = 'ruby'; User = 'nix'; IdentityFile = '{session.Folder}/stranger' }} | Import-NixBuilder");
 
         Assert.Equal("AuthenticationFailed", test.State);
         Assert.Contains($"{session.Folder}/stranger", test.Findings);
@@ -119,7 +122,8 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task A_login_that_may_run_nothing_but_Nix_does_not_tell_and_is_fine()
     {
-        await using var garnet = await farm.AddAsync("garnet", "--user", "nix", "--sshd", "Match User nix", "--sshd", "ForceCommand nix-daemon --stdio");
+        await using var garnet = await farm.AddAsync(
+            "garnet", "--user", "nix", "--sshd", "Match User nix", "--sshd", "ForceCommand nix-daemon --stdio");
 
         var test = Test("garnet");
 
@@ -129,7 +133,8 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
 
     [Fact]
     public void The_local_machine_can_be_built_on_too() =>
-        Assert.Equal(["x86_64-linux: native"], Test("local", "-Build").Builds.Where(build => build!.StartsWith("x86", StringComparison.Ordinal)));
+        Assert.Equal(
+            ["x86_64-linux: native"], Test("local", "-Build").Builds.Where(build => build!.StartsWith("x86", StringComparison.Ordinal)));
 
     [Fact]
     public async Task A_hundred_machines_of_which_ten_never_answer_hold_up_no_other_and_cost_no_other_its_test()

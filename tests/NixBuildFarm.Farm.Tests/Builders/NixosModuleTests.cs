@@ -80,5 +80,10 @@ public sealed class NixosModuleTests(TestFarm farm) : IAsyncLifetime
     }
 
     private Task<AddedHost> AddAsync(string name, string address) => farm.AddAsync(
-        name, "--unlisted", "--address", address, "--host-key", Path.Combine(farm.Repository, "tests/NixBuildFarm.Farm.Tests/Builders/host-keys", name));
+        name,
+        "--unlisted",
+        "--address",
+        address,
+        "--host-key",
+        Path.Combine(farm.Repository, "tests/NixBuildFarm.Farm.Tests/Builders/host-keys", name));
 }

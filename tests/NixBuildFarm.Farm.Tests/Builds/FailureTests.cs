@@ -43,10 +43,14 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
         Assert.Equal(("Failed", "Built", "Failed"), (first["flaky"].Status, first["fine"].Status, first["bad"].Status));
         File.WriteAllText("/tmp/flaky-may-go", "");
 
-        var again = session.Run($"& {{ {results} | Where-Object Status -eq Failed; Get-NixBuilder local }} | Invoke-NixDistributedBuild -KeepGoing");
+        var again =
+            session.Run($"& {{ {results} | Where-Object Status -eq Failed; Get-NixBuilder local }} | Invoke-NixDistributedBuild "
+                + "-KeepGoing");
 
         File.Delete("/tmp/flaky-may-go");
-        Assert.Equal(["bad Failed local", "flaky Built local"], again.Results.Select(result => $"{result.Name} {result.Status} {result.Builder}").Order());
+        Assert.Equal(
+            ["bad Failed local", "flaky Built local"],
+            again.Results.Select(result => $"{result.Name} {result.Status} {result.Builder}").Order());
         Assert.Equal(["the log"], session.Run($"{results} | Where-Object Name -eq bad | Get-NixBuildLog").Script.OutputAs<string>());
         Assert.Empty(session.Run($"{results} | Where-Object Status -eq TimedOut | Invoke-NixDistributedBuild").Results);
     }
@@ -107,7 +111,10 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute number", "NixFailed", "does not evaluate to a derivation")]
     [InlineData("Invoke-NixDistributedBuild -Installable path:./nowhere#top", "NixFailed", "nowhere")]
     [InlineData("Invoke-NixDistributedBuild -Installable --help", "NixFailed", "--help")]
-    [InlineData("Invoke-NixDistributedBuild -DerivationPath /nix/store/00000000000000000000000000000000-gone.drv", "DerivationNotFound", "gone.drv")]
+    [InlineData(
+        "Invoke-NixDistributedBuild -DerivationPath /nix/store/00000000000000000000000000000000-gone.drv",
+        "DerivationNotFound",
+        "gone.drv")]
     [InlineData("Invoke-NixDistributedBuild -DerivationPath /etc/passwd", "MalformedDerivationPath", "/etc/passwd")]
     [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute fine -Builder nobody", "NoBuilder", "No builder is left")]
     [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute fine -Builder 42", "InvalidBuilder", "42")]
@@ -155,7 +162,8 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task A_machine_that_is_lost_in_the_middle_costs_its_running_builds_only()
     {
-        session.Write("wide", """package "root" "echo > $out" (many 12 (i: package "leaf${toString i}" "sleep 1.3; echo $name > $out" [ ]))""");
+        session.Write(
+            "wide", """package "root" "echo > $out" (many 12 (i: package "leaf${toString i}" "sleep 1.3; echo $name > $out" [ ]))""");
         using var running = session.Start("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested");
         await FaultyRun.UntilBuilding(farm.Ruby, "1.3")();
 

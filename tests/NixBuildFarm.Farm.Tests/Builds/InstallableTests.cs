@@ -95,6 +95,8 @@ public sealed class InstallableTests : IDisposable
 
         Assert.Empty(build.Results);
         Assert.Contains(words, build.Errors);
-        Assert.False(Directory.Exists(session.LogFolder) && Directory.GetFiles(session.LogFolder, "*several*", SearchOption.AllDirectories).Length > 0);
+        Assert.False(
+            Directory.Exists(session.LogFolder)
+                && Directory.GetFiles(session.LogFolder, "*several*", SearchOption.AllDirectories).Length > 0);
     }
 }

@@ -31,7 +31,9 @@ public sealed class StoppingTests(TestFarm farm) : IDisposable
     public async Task A_downstream_command_that_has_enough_ends_the_builds_too()
     {
         session.Write("long", $$"""[ (package "quick" (sleep 0) [ ]) (package "slow" "sleep {{Marker}}" [ ]) ]""");
-        using var running = session.Start("foreach ($i in 1) { Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path long.nix | ForEach-Object { break } }");
+        using var running =
+            session.Start("foreach ($i in 1) { Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path long.nix | ForEach-Object { break } "
+                + "}");
 
         running.Wait(RecordingSession.Limit);
 

@@ -45,7 +45,8 @@ public sealed class UserTests(TestFarm farm)
         Assert.Contains("trusted-users", build.Error);
         foreach (var builder in farm.Builders)
         {
-            Assert.DoesNotContain("-leaf", await builder.ExecAsync("bash", "-c", "ls /nix/store /nix/var/log/nix/drvs 2>/dev/null | grep MALLORY || true"));
+            Assert.DoesNotContain(
+                "-leaf", await builder.ExecAsync("bash", "-c", "ls /nix/store /nix/var/log/nix/drvs 2>/dev/null | grep MALLORY || true"));
         }
     }
 

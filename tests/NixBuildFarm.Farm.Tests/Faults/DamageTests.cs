@@ -12,7 +12,8 @@ public sealed class DamageTests(TestFarm farm) : IAsyncDisposable
     [Theory]
     [InlineData("s/CONTENT-OF-THE-OUTPUT/CONTENT-OF-THE-0UTPUT/", "is damaged, and was refused")]
     [InlineData("if (s/OF-THE-OUTPUT.*//s) { syswrite(STDOUT, $_); last }", "did not send a whole NAR")]
-    public async Task An_output_that_is_altered_or_cut_short_during_the_copy_is_rebuilt_by_another_builder_and_reported(string trouble, string told)
+    public async Task An_output_that_is_altered_or_cut_short_during_the_copy_is_rebuilt_by_another_builder_and_reported(
+        string trouble, string told)
     {
         run.Session.Write("one", $$"""package "one" "echo CONTENT-OF-THE-OUTPUT > $out" [ {{FaultyRun.OnOpal}} ]""");
         await using var opal = await run.AddOpalAsync();

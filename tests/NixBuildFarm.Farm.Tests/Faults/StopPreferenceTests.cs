@@ -3,19 +3,21 @@ using NixBuildFarm.Farm.Tests.Hosts;
 namespace NixBuildFarm.Farm.Tests.Faults;
 
 /// <summary>
-/// With <c>$ErrorActionPreference = 'Stop'</c>, as CI systems have it, whatever a run recovers from ends nothing; what failed ends the script when
-/// the run has ended and been kept.
+/// With <c>$ErrorActionPreference = 'Stop'</c>, as CI systems have it, whatever a run recovers from ends nothing; what failed ends the
+/// script when the run has ended and been kept.
 /// </summary>
 public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
 {
-    private const string Wide = """package "root" "cat $inputs > $out" (many 5 (i: package "leaf${toString i}" "sleep 0.4; echo $name > $out" [ ]))""";
+    private const string Wide =
+        """package "root" "cat $inputs > $out" (many 5 (i: package "leaf${toString i}" "sleep 0.4; echo $name > $out" [ ]))""";
     private readonly FaultyRun run = new(farm);
 
     public ValueTask DisposeAsync() => run.DisposeAsync();
 
     public static TheoryData<Fault> All =>
     [
-        Fault.SshdStopped, Fault.SshdKilled, Fault.LinkDown, Fault.Blackhole, Fault.Frozen, Fault.DaemonKilled, Fault.StoreFull, Fault.HostKeyChanged,
+        Fault.SshdStopped, Fault.SshdKilled, Fault.LinkDown, Fault.Blackhole, Fault.Frozen, Fault.DaemonKilled, Fault.StoreFull,
+        Fault.HostKeyChanged,
     ];
 
     [Theory]
@@ -25,7 +27,8 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
         run.Session.Write("wide", Wide);
         await using var trouble = await farm.Ruby.InflictAsync(fault);
 
-        var build = run.Session.Run("Invoke-NixDistributedBuild -Path wide.nix -Builder ruby, kana; \"went on: $?, $($Error.Count) errors\"");
+        var build =
+            run.Session.Run("Invoke-NixDistributedBuild -Path wide.nix -Builder ruby, kana; \"went on: $?, $($Error.Count) errors\"");
 
         build.Succeeded();
         Assert.Contains("went on: True, 0 errors", build.Script.Output.Select(o => o.ToString()));
@@ -43,7 +46,8 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
             """);
 
         Assert.Equal(("Failed", "Built"), (build["bad"].Status, build["good"].Status));
-        Assert.Contains(build.Script.Output, o => o.ToString() == "caught: BuildFailed,NixBuildFarm.Building.InvokeNixDistributedBuildCommand");
+        Assert.Contains(
+            build.Script.Output, o => o.ToString() == "caught: BuildFailed,NixBuildFarm.Building.InvokeNixDistributedBuildCommand");
         Assert.Contains(build.Script.Output, o => o.ToString() == "kept: Failed");
         Assert.Contains("good", File.ReadAllText(Path.Combine(run.Session.Folder, "run.json")));
     }
@@ -53,7 +57,9 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
     {
         run.Session.Write("some", """[ (package "bad" "exit 1" [ ]) (package "worse" "exit 2" [ ]) (package "good" (sleep 1) [ ]) ]""");
 
-        var build = run.Session.Run("$ErrorActionPreference = 'Continue'; Invoke-NixDistributedBuild -Path some.nix -Builder kana -KeepGoing; \"success: $?\"");
+        var build =
+            run.Session.Run("$ErrorActionPreference = 'Continue'; Invoke-NixDistributedBuild -Path some.nix -Builder kana -KeepGoing; "
+                + "\"success: $?\"");
 
         Assert.Equal(["bad", "worse"], build.Script.Errors.Select(error => error.TargetObject.ToString()).Order());
         Assert.Contains(build.Script.Output, o => o.ToString() == "success: False");

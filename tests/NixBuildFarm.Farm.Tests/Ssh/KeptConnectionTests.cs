@@ -67,5 +67,6 @@ public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
         (await farm.Ruby.ExecAsync("cat", "/run/sshd.log")).Split('\n').Count(line => line.Contains("Accepted ", StringComparison.Ordinal));
 
     /// <summary>The processes of sshd there that serve somebody.</summary>
-    private async Task<int> SessionsAsync() => int.Parse(await farm.Ruby.ExecAsync("bash", "-c", "grep -slz '^sshd: .*@' /proc/[0-9]*/cmdline | wc -l"));
+    private async Task<int> SessionsAsync() =>
+        int.Parse(await farm.Ruby.ExecAsync("bash", "-c", "grep -slz '^sshd: .*@' /proc/[0-9]*/cmdline | wc -l"));
 }

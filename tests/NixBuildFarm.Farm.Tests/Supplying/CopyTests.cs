@@ -20,12 +20,16 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
         Assert.Equal([$"Copied {bottom} local ruby False", $"Copied {top} local ruby True"], there);
         await farm.Ruby.ExecAsync("nix-store", "--verify-path", top, bottom);
 
-        Assert.Equal([$"Copied {bottom} ruby kana False", $"Copied {top} ruby kana True"], Copies($"Copy-NixStorePath {top} -From ruby -To kana -NoCheckSignature"));
+        Assert.Equal(
+            [$"Copied {bottom} ruby kana False", $"Copied {top} ruby kana True"],
+            Copies($"Copy-NixStorePath {top} -From ruby -To kana -NoCheckSignature"));
         File.Delete(Path.Combine(session.Folder, "result"));
         await farm.Coordinator.ExecAsync("nix-store", "--delete", top);
         await farm.Coordinator.ExecAsync("nix-store", "--delete", bottom);
 
-        Assert.Equal([$"Copied {bottom} kana local False", $"Copied {top} kana local True"], Copies($"'{top}' | Copy-NixStorePath -From kana -NoCheckSignature"));
+        Assert.Equal(
+            [$"Copied {bottom} kana local False", $"Copied {top} kana local True"],
+            Copies($"'{top}' | Copy-NixStorePath -From kana -NoCheckSignature"));
         await farm.Coordinator.ExecAsync("nix-store", "--verify-path", top, bottom);
     }
 
@@ -88,7 +92,13 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
         File.Delete(Path.Combine(session.Folder, "result"));
         await farm.Coordinator.ExecAsync("nix-store", "--delete", top);
         await farm.Coordinator.ExecAsync("nix-store", "--delete", bottom);
-        await farm.Ruby.ExecAsync("bash", "-c", "nix-store --generate-binary-cache-key ruby-1 /root/ruby-key /root/ruby-key.pub && nix store sign --recursive --key-file /root/ruby-key \"$1\"", "-", top);
+        await farm.Ruby.ExecAsync(
+            "bash",
+            "-c",
+            "nix-store --generate-binary-cache-key ruby-1 /root/ruby-key /root/ruby-key.pub && nix store sign --recursive --key-file "
+                + "/root/ruby-key \"$1\"",
+            "-",
+            top);
         var key = (await farm.Ruby.ExecAsync("cat", "/root/ruby-key.pub")).Trim();
 
         var refused = session.Run($"Copy-NixStorePath {top} -From ruby");

@@ -30,7 +30,9 @@ public class BuilderCompletionTests
     {
         using var machine = new MachineSession(Farm);
 
-        Assert.Equal("ssh-ng://nix@ruby: x86_64; MaxJobs 3, SpeedFactor 1", machine.Complete("Invoke-NixDistributedBuild nixpkgs#hello -Builder ruby")[0].ToolTip);
+        Assert.Equal(
+            "ssh-ng://nix@ruby: x86_64; MaxJobs 3, SpeedFactor 1",
+            machine.Complete("Invoke-NixDistributedBuild nixpkgs#hello -Builder ruby")[0].ToolTip);
     }
 
     [Fact]

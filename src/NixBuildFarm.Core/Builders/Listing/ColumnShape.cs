@@ -13,18 +13,25 @@ internal static partial class ColumnShape
     private const int LeastTypo = 5;
 
     private static readonly string[] Kernels =
-        ["linux", "darwin", "freebsd", "netbsd", "openbsd", "cygwin", "windows", "solaris", "none", "wasi", "genode", "redox", "mmixware", "ghcjs"];
+        [
+            "linux", "darwin", "freebsd", "netbsd", "openbsd", "cygwin", "windows", "solaris", "none", "wasi", "genode", "redox",
+            "mmixware", "ghcjs",
+        ];
 
     private static readonly string[] Processors =
     [
-        "x86_64", "x86_64-v1", "x86_64-v2", "x86_64-v3", "x86_64-v4", "i686", "i586", "i486", "i386", "aarch64", "aarch64_be", "arm", "armv5tel", "armv6l", "armv6m", "armv7a", "armv7l", "armv7r", "armv8a",
-        "avr", "javascript", "loongarch64", "m68k", "microblaze", "microblazeel", "mips", "mips64", "mips64el", "mipsel", "mmix", "msp430", "or1k",
-        "powerpc", "powerpc64", "powerpc64le", "powerpcle", "riscv32", "riscv64", "rx", "s390", "s390x", "sparc", "sparc64", "vc4", "wasm32", "wasm64",
+        "x86_64", "x86_64-v1", "x86_64-v2", "x86_64-v3", "x86_64-v4", "i686", "i586", "i486", "i386", "aarch64", "aarch64_be", "arm",
+        "armv5tel", "armv6l", "armv6m", "armv7a", "armv7l", "armv7r", "armv8a",
+        "avr", "javascript", "loongarch64", "m68k", "microblaze", "microblazeel", "mips", "mips64", "mips64el", "mipsel", "mmix", "msp430",
+        "or1k",
+        "powerpc", "powerpc64", "powerpc64le", "powerpcle", "riscv32", "riscv64", "rx", "s390", "s390x", "sparc", "sparc64", "vc4",
+        "wasm32", "wasm64",
     ];
 
     private static readonly Dictionary<string, string> OtherNames = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["amd64"] = "x86_64", ["x64"] = "x86_64", ["x86-64"] = "x86_64", ["x86"] = "i686", ["arm64"] = "aarch64", ["armhf"] = "armv7l", ["ppc64le"] = "powerpc64le",
+        ["amd64"] = "x86_64", ["x64"] = "x86_64", ["x86-64"] = "x86_64", ["x86"] = "i686", ["arm64"] = "aarch64", ["armhf"] = "armv7l",
+        ["ppc64le"] = "powerpc64le",
     };
 
     private static readonly string[] UsualFeatures =
@@ -54,11 +61,16 @@ internal static partial class ColumnShape
         if (IsSystem(text)) return null;
         foreach (var (name, processor) in OtherNames)
         {
-            if (text.StartsWith(name + "-", StringComparison.OrdinalIgnoreCase) && IsSystem(processor + text[name.Length..])) return processor + text[name.Length..];
+            if (text.StartsWith(name + "-", StringComparison.OrdinalIgnoreCase) && IsSystem(processor + text[name.Length..]))
+            {
+                return processor + text[name.Length..];
+            }
         }
         // x86_64_linux is meant so too.
         var dash = text.Contains('-', StringComparison.Ordinal) ? text.LastIndexOf('-') : text.LastIndexOf('_');
-        return dash > 0 && Known(text[..dash], Processors) is { } known && Known(text[(dash + 1)..], Kernels) is { } kernel ? $"{known}-{kernel}" : null;
+        return dash > 0 && Known(text[..dash], Processors) is { } known && Known(text[(dash + 1)..], Kernels) is { } kernel
+            ? $"{known}-{kernel}"
+            : null;
     }
 
     // Short names are close to one another without being meant.

@@ -31,7 +31,9 @@ public sealed partial class MachineList
     /// <summary>What is wrong with the others, in the order of the list.</summary>
     public IReadOnlyList<BuilderProblem> Problems { get; }
 
-    /// <summary>Whether a text is Lix's list in TOML: it begins with a key and <c>=</c>, or with a table. No entry of Nix's own list does.</summary>
+    /// <summary>
+    /// Whether a text is Lix's list in TOML: it begins with a key and <c>=</c>, or with a table. No entry of Nix's own list does.
+    /// </summary>
     public static bool IsToml(string text) => TomlBeginning().IsMatch(text);
 
     /// <summary>Makes builders of the entries of another source.</summary>
@@ -57,7 +59,8 @@ public sealed partial class MachineList
     /// </param>
     /// <param name="readToml">Reads text in TOML, of which it also gets the source; null: it is read as anything else.</param>
     public static MachineList Parse(
-        string text, string source, NixBuilder local, Func<string, string?> readFile, Func<string, string, MachineEntries>? readToml = null) =>
+        string text, string source, NixBuilder local, Func<string, string?> readFile, Func<string, string,
+        MachineEntries>? readToml = null) =>
         new MachineListReader(local, readFile, readToml).Read(text, source);
 
     // Comments and empty lines may come first; they look the same in both.

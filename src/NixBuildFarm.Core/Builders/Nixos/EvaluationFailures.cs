@@ -40,7 +40,8 @@ internal sealed partial class EvaluationFailures
                 + $"Give it, e.g. -Argument @{{ {argument.Groups["name"].Value} = '…' }}, or name the system with -Flake."
         : MissingAttribute().Match(message) is { Success: true } attribute
             ? $"It uses “{attribute.Groups["name"].Value}”, which is not there without the rest of your configuration. "
-                + "Put nixpkgs in NIX_PATH if it is a function of lib or a package; else name the whole system with -Flake, or keep the builders in a module of their own."
+                + "Put nixpkgs in NIX_PATH if it is a function of lib or a package; else name the whole system with -Flake, or keep the "
+                + "builders in a module of their own."
         : message.Contains("needs nixpkgs", StringComparison.Ordinal)
             ? "Put nixpkgs in NIX_PATH, or keep the builders in a module of their own that does without."
         : message.Contains("infinite recursion", StringComparison.Ordinal)

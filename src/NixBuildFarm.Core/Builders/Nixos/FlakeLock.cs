@@ -4,10 +4,14 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Builders.Nixos;
 
-/// <summary>Looks into a <c>flake.lock</c> for nixpkgs, so that a module of a flake is read with the flake's own, if that has been fetched.</summary>
+/// <summary>
+/// Looks into a <c>flake.lock</c> for nixpkgs, so that a module of a flake is read with the flake's own, if that has been fetched.
+/// </summary>
 internal static class FlakeLock
 {
-    /// <summary>The store path of the flake's input <c>nixpkgs</c>; null where it has none or the store has it not. Nothing is fetched.</summary>
+    /// <summary>
+    /// The store path of the flake's input <c>nixpkgs</c>; null where it has none or the store has it not. Nothing is fetched.
+    /// </summary>
     public static string? NixpkgsInStore(string flakeFolder)
     {
         try

@@ -70,7 +70,8 @@ internal sealed class NixosEvaluation
             try
             {
                 part = null;
-                return await NixCommand.RunAsync("nix-instantiate", [.. arguments, "--arg", "skip", Skip()], listen: Listen, cancellation: limited.Token);
+                return await NixCommand.RunAsync(
+                    "nix-instantiate", [.. arguments, "--arg", "skip", Skip()], listen: Listen, cancellation: limited.Token);
             }
             catch (NixBuildFarmException e) when (e.Id == "NixFailed")
             {
@@ -79,7 +80,8 @@ internal sealed class NixosEvaluation
             catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
             {
                 throw new NixBuildFarmException(
-                    "NixTimedOut", $"{subject} has not been evaluated by Nix in {limit.TotalSeconds} s.", "Evaluate it by hand to see what it waits for.");
+                    "NixTimedOut", $"{subject} has not been evaluated by Nix in {limit.TotalSeconds} s.",
+                    "Evaluate it by hand to see what it waits for.");
             }
         }
     }

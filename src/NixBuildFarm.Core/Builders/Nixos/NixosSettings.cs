@@ -15,7 +15,9 @@ public sealed class NixosSettings
     {
     }
 
-    /// <summary><c>builders</c>: a machines list; null: it is not set, or is the file that NixOS makes of <c>nix.buildMachines</c>.</summary>
+    /// <summary>
+    /// <c>builders</c>: a machines list; null: it is not set, or is the file that NixOS makes of <c>nix.buildMachines</c>.
+    /// </summary>
     public string? Builders { get; private init; }
 
     /// <summary>Whether builders fetch what they can themselves.</summary>
@@ -49,8 +51,11 @@ public sealed class NixosSettings
         }
         return new()
         {
-            Builders = values.GetValueOrDefault("builders")?.Trim() is { Length: > 0 } builders && builders != MachinesOfNixos ? builders : null,
-            BuildersUseSubstitutes = values.GetValueOrDefault("builders-use-substitutes") switch { "true" => true, "false" => false, _ => null },
+            Builders = values.GetValueOrDefault("builders")?.Trim() is { Length: > 0 } builders && builders != MachinesOfNixos
+                ? builders
+                : null,
+            BuildersUseSubstitutes =
+                values.GetValueOrDefault("builders-use-substitutes") switch { "true" => true, "false" => false, _ => null },
             MaxJobs = values.GetValueOrDefault("max-jobs") switch
             {
                 "auto" => Environment.ProcessorCount,

@@ -22,7 +22,8 @@ internal sealed class ToldMachine
         Part = told.GetProperty("part").GetString()!;
         IsSet = told.GetProperty("isSet").GetBoolean();
         options = told.GetProperty("fields").EnumerateObject().ToDictionary(field => field.Name, field => new Option(field.Value, source));
-        start = options.Values.Select(option => option.Place).OrderBy(place => place.Line).ThenBy(place => place.Column).FirstOrDefault() ?? new(source, 1, 1);
+        start = options.Values.Select(option => option.Place).OrderBy(place => place.Line).ThenBy(place => place.Column).FirstOrDefault()
+            ?? new(source, 1, 1);
     }
 
     /// <summary>What it is called in the configuration, e.g. <c>nix.buildMachines.0</c>.</summary>
@@ -55,7 +56,9 @@ internal sealed class ToldMachine
         }
     }
 
-    /// <summary>A text. One without which there is no builder is an error where it cannot be had; of another one the default holds.</summary>
+    /// <summary>
+    /// A text. One without which there is no builder is an error where it cannot be had; of another one the default holds.
+    /// </summary>
     public string? Text(string name, bool isNeeded = false) => Value(name, "a text", isNeeded, JsonValueKind.String)?.GetString();
 
     public string? Number(string name) => Value(name, "a number", isNeeded: false, JsonValueKind.Number)?.GetRawText();
@@ -65,13 +68,17 @@ internal sealed class ToldMachine
     public IReadOnlyList<string> Texts(string name, bool isNeeded = false)
     {
         if (Value(name, "a list of texts", isNeeded, JsonValueKind.Array) is not { } list) return [];
-        if (list.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)) return [.. list.EnumerateArray().Select(item => item.GetString()!)];
+        if (list.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String))
+        {
+            return [.. list.EnumerateArray().Select(item => item.GetString()!)];
+        }
         Fail(name, "InvalidOptionType", "an element of the list is no text", $"Write {name} = [ \"…\" \"…\" ];");
         return [];
     }
 
     /// <summary>The entry; the name of a field is that of the option it comes from.</summary>
-    public MachineEntry ToEntry(IReadOnlyList<string> fieldNames, IEnumerable<(MachineField Field, string Option, string? Text)> texts) => new()
+    public MachineEntry ToEntry(IReadOnlyList<string> fieldNames, IEnumerable<(MachineField Field, string Option, string? Text)> texts) =>
+        new()
     {
         Source = start.File,
         Line = start.Line,
@@ -97,7 +104,15 @@ internal sealed class ToldMachine
             var recommendation = failures.RecommendationFor($"{Part}.{name}");
             const string Failed = "its value cannot be evaluated";
             if (isNeeded) Fail(name, "InvalidOption", $"{Failed}: {reason}", recommendation);
-            else Report(ProblemSeverity.Warning, name, "OptionNotEvaluated", $"{Failed}, and the builder is used without it: {reason}", recommendation);
+            else
+            {
+                Report(
+                    ProblemSeverity.Warning,
+                    name,
+                    "OptionNotEvaluated",
+                    $"{Failed}, and the builder is used without it: {reason}",
+                    recommendation);
+            }
             return null;
         }
         if (kinds.Contains(value.ValueKind)) return value;

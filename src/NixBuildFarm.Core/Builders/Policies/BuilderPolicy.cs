@@ -7,13 +7,18 @@ namespace NixBuildFarm.Builders.Policies;
 
 /// <summary>
 /// What the user wants otherwise than configured, of one builder or of all. What is null is not set. To add a setting: a property
-/// here, a parameter of Set-NixBuilderPolicy with the same name, and its effect, in <see cref="NixBuilder"/> or where builders are described to
-/// the scheduler. The policy file, Get-NixBuilderPolicy and its table have it then; a test says where its help and its row of the list are missing.
+/// here, a parameter of Set-NixBuilderPolicy with the same name, and its effect, in <see cref="NixBuilder"/> or where builders are
+/// described to the scheduler. The policy file, Get-NixBuilderPolicy and its table have it then; a test says where its help and its row of
+/// the list are missing.
 /// </summary>
 public class BuilderPolicy
 {
     private static readonly PropertyInfo[] Settings =
-        [.. typeof(BuilderPolicy).GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is not null)];
+        [
+            .. typeof(BuilderPolicy)
+                .GetProperties(BindingFlags.Public | BindingFlags.Instance)
+                .Where(property => property.SetMethod is not null),
+        ];
 
     private readonly int? maxJobs;
     private readonly int? cores;
@@ -119,12 +124,17 @@ public class BuilderPolicy
 
     /// <summary>What is set, without some of the settings.</summary>
     public string ToString(IReadOnlyCollection<string> except) => string.Join(
-        ", ", Settings.Where(setting => !except.Contains(setting.Name) && setting.GetValue(this) is not null).Select(setting => $"{setting.Name} {Text(setting.GetValue(this)!)}"));
+        ", ",
+        Settings.Where(setting => !except.Contains(setting.Name) && setting.GetValue(this) is not null)
+            .Select(setting => $"{setting.Name} {Text(setting.GetValue(this)!)}"));
 
     private static BuilderPolicy Of(Func<PropertyInfo, object?> value)
     {
         var policy = new BuilderPolicy();
-        foreach (var setting in Settings) setting.SetValue(policy, value(setting), BindingFlags.DoNotWrapExceptions, binder: null, index: null, culture: null);
+        foreach (var setting in Settings)
+        {
+            setting.SetValue(policy, value(setting), BindingFlags.DoNotWrapExceptions, binder: null, index: null, culture: null);
+        }
         return policy;
     }
 
@@ -137,5 +147,7 @@ public class BuilderPolicy
 
     private static T? AtLeast<T>(T least, T? value, [CallerMemberName] string setting = "")
         where T : struct, IComparable<T> =>
-        value is { } given && given.CompareTo(least) < 0 ? throw new ArgumentOutOfRangeException(setting, given, $"{setting} is {least} or more.") : value;
+        value is { } given && given.CompareTo(least) < 0
+            ? throw new ArgumentOutOfRangeException(setting, given, $"{setting} is {least} or more.")
+            : value;
 }

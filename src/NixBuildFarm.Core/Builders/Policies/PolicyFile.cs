@@ -40,7 +40,8 @@ public sealed class PolicyFile
     public string Path { get; }
 
     /// <summary>What the file says; nothing when there is none.</summary>
-    /// <exception cref="NixBuildFarmException">The file cannot be read or understood, or others may write to its folder; the message names it.</exception>
+    /// <exception cref="NixBuildFarmException">The file cannot be read or understood, or others may write to its folder; the message names
+    /// it.</exception>
     public PolicySet Read()
     {
         StateFolder.RequireOwn(System.IO.Path.GetDirectoryName(Path)!, Variable);
@@ -54,7 +55,8 @@ public sealed class PolicyFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NixBuildFarmException("PolicyFileUnreadable", $"The policies in {Path} cannot be read: {e.Message}", "Make the file readable.", e);
+            throw new NixBuildFarmException(
+                "PolicyFileUnreadable", $"The policies in {Path} cannot be read: {e.Message}", "Make the file readable.", e);
         }
     }
 
@@ -76,7 +78,8 @@ public sealed class PolicyFile
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new NixBuildFarmException(
-                "PolicyFileNotWritten", $"The policies in {Path} cannot be changed: {e.Message}", "Make the folder writable, or use the scope Session.", e);
+                "PolicyFileNotWritten", $"The policies in {Path} cannot be changed: {e.Message}",
+                "Make the folder writable, or use the scope Session.", e);
         }
     }
 
@@ -148,7 +151,8 @@ public sealed class PolicyFile
     }
 
     private NixBuildFarmException NotUnderstood(string reason) => new(
-        "PolicyFileCorrupt", $"The policies in {Path} are not understood: {reason}", "Mend the file or move it away; it is not overwritten.");
+        "PolicyFileCorrupt", $"The policies in {Path} are not understood: {reason}",
+        "Mend the file or move it away; it is not overwritten.");
 
     private sealed class Content
     {

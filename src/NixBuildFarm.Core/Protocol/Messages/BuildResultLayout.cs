@@ -49,14 +49,16 @@ internal static class BuildResultLayout
     /// A map from <c>sha256:HASH!OUTPUT</c> to a realisation in JSON. Only the output's name and the path matter: of which derivation they
     /// are is known to who asked.
     /// </summary>
-    private static async ValueTask<IReadOnlyDictionary<string, StorePath>> ReadOutputsAsync(WireReader reader, CancellationToken cancellation)
+    private static async ValueTask<IReadOnlyDictionary<string,
+    StorePath>> ReadOutputsAsync(WireReader reader, CancellationToken cancellation)
     {
         var count = await reader.ReadCountAsync(cancellation);
         var outputs = new Dictionary<string, StorePath>();
         for (var i = 0; i < count; i++)
         {
             var id = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-            outputs[id[(id.IndexOf('!', StringComparison.Ordinal) + 1)..]] = OutputPath(await reader.ReadStringAsync(WireLimits.Text, cancellation));
+            outputs[id[(id.IndexOf('!', StringComparison.Ordinal) + 1)..]] = OutputPath(
+                await reader.ReadStringAsync(WireLimits.Text, cancellation));
         }
         return outputs;
     }

@@ -6,7 +6,9 @@ namespace NixBuildFarm.Protocol.Wire;
 /// </summary>
 internal static class WireLimits
 {
-    /// <summary>Bytes that one message may take in memory, lists and texts together: the paths of the largest stores are far less.</summary>
+    /// <summary>
+    /// Bytes that one message may take in memory, lists and texts together: the paths of the largest stores are far less.
+    /// </summary>
     public const int Message = 128 << 20;
 
     /// <summary>What an item of a list counts beside its bytes.</summary>
@@ -19,8 +21,8 @@ internal static class WireLimits
     public const int Text = 16 << 20;
 
     /// <summary>
-    /// Bytes that are kept of a text for people: an error message, a phase. What is longer is cut, and no fault: a message has the last lines
-    /// of the log in it, and a build may print what it likes. Longer lines of a log come in pieces of this size.
+    /// Bytes that are kept of a text for people: an error message, a phase. What is longer is cut, and no fault: a message has the last
+    /// lines of the log in it, and a build may print what it likes. Longer lines of a log come in pieces of this size.
     /// </summary>
     public const int Shown = 64 << 10;
 

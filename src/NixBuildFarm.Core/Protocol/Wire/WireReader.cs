@@ -64,7 +64,9 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
     public async ValueTask<int> ReadCountAsync(CancellationToken cancellation, int limit = WireLimits.Items)
     {
         var count = await ReadUInt64Async(cancellation);
-        return count <= (ulong)limit ? (int)count : throw new WireException($"A list of {count} items is too long: {limit} are allowed here.");
+        return count <= (ulong)limit
+            ? (int)count
+            : throw new WireException($"A list of {count} items is too long: {limit} are allowed here.");
     }
 
     /// <summary>A text of at most <paramref name="limit"/> bytes, which need not be UTF-8.</summary>
@@ -99,7 +101,9 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
     public async ValueTask<long> ReadLengthAsync(CancellationToken cancellation)
     {
         var length = await ReadUInt64Async(cancellation);
-        return length <= WireLimits.Cut ? (long)length : throw new WireException($"A text of {length} bytes is too long: {WireLimits.Cut} are allowed here.");
+        return length <= WireLimits.Cut
+            ? (long)length
+            : throw new WireException($"A text of {length} bytes is too long: {WireLimits.Cut} are allowed here.");
     }
 
     /// <summary>So many bytes of a text.</summary>

@@ -64,7 +64,9 @@ internal sealed class Derivation
 
     private DerivationAttributes Attributes => attributes ??= DerivationAttributes.Read(Environment);
 
-    /// <summary>Reads the content of a <c>.drv</c> file. Accepts what Nix writes, so that <see cref="DerivationWriter"/> gives the same bytes.</summary>
+    /// <summary>
+    /// Reads the content of a <c>.drv</c> file. Accepts what Nix writes, so that <see cref="DerivationWriter"/> gives the same bytes.
+    /// </summary>
     /// <exception cref="FormatException">It is none; the message names the offset and what was expected there.</exception>
     public static Derivation Parse(ReadOnlySpan<byte> aterm)
     {

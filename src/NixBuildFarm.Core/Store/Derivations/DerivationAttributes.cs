@@ -53,7 +53,10 @@ internal sealed record DerivationAttributes
         {
             using var document = JsonDocument.Parse(NixText.GetBytes(json), new JsonDocumentOptions { MaxDepth = MaxJsonDepth });
             var root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object) throw new FormatException($"The derivation's structured attributes ({Structured}) are no JSON object.");
+            if (root.ValueKind != JsonValueKind.Object)
+            {
+                throw new FormatException($"The derivation's structured attributes ({Structured}) are no JSON object.");
+            }
             return ReadStructured(root);
         }
         catch (Exception cause) when (cause is JsonException or InvalidOperationException) // the latter where a string is not UTF-8
@@ -74,7 +77,8 @@ internal sealed record DerivationAttributes
             EnableParallelBuilding = Flag("enableParallelBuilding", otherwise: false),
         };
 
-        string? Text(string name) => root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        string? Text(string name) =>
+            root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
         bool Flag(string name, bool otherwise) => root.TryGetProperty(name, out var value)
             ? value.ValueKind == JsonValueKind.True || (value.ValueKind == JsonValueKind.String && value.ValueEquals("1"))

@@ -19,7 +19,10 @@ internal sealed class DerivationHashes(DerivationGraph graph)
         lock (gate)
         {
             // Inputs have lower indexes: in this order each finds those of its inputs, however deep the graph is.
-            foreach (var input in InputsOf(node).Order().Where(input => !known.ContainsKey(input))) known.Add(input, HashOf(graph.Nodes[input], maskOutputs: false));
+            foreach (var input in InputsOf(node).Order().Where(input => !known.ContainsKey(input)))
+            {
+                known.Add(input, HashOf(graph.Nodes[input], maskOutputs: false));
+            }
             return $"sha256:{HashOf(node, maskOutputs: true)}!{output}";
         }
     }
@@ -32,7 +35,10 @@ internal sealed class DerivationHashes(DerivationGraph graph)
         {
             // What a download needs has no part in its hash.
             if (next.Derivation.IsFixedOutput && next != node) continue;
-            foreach (var input in next.Inputs.Where(input => !known.ContainsKey(input.Index) && seen.Add(input.Index))) open.Push(graph.Nodes[input.Index]);
+            foreach (var input in next.Inputs.Where(input => !known.ContainsKey(input.Index) && seen.Add(input.Index)))
+            {
+                open.Push(graph.Nodes[input.Index]);
+            }
         }
         return seen;
     }
@@ -47,7 +53,8 @@ internal sealed class DerivationHashes(DerivationGraph graph)
             return HashOf(Encoding.UTF8.GetBytes($"fixed:out:{output.HashAlgorithm}:{output.Hash}:{output.Path}"));
         }
         if (derivation.IsImpure) return HashOf("impure"u8);
-        var inputs = node.Inputs.GroupBy(input => known[input.Index], input => input.Outputs).Select(group => KeyValuePair.Create(group.Key, group.SelectMany(names => names).Distinct()));
+        var inputs = node.Inputs.GroupBy(input => known[input.Index], input => input.Outputs)
+            .Select(group => KeyValuePair.Create(group.Key, group.SelectMany(names => names).Distinct()));
         return HashOf(DerivationWriter.Write(derivation, maskOutputs, inputs));
     }
 

@@ -33,7 +33,8 @@ internal sealed class DerivationNode
     internal string NameOf(string output) => NameOf(Path, output);
 
     /// <summary>The name of the path of an output of a derivation.</summary>
-    internal static string NameOf(StorePath derivation, string output) => output == "out" ? NameOf(derivation) : $"{NameOf(derivation)}-{output}";
+    internal static string NameOf(StorePath derivation, string output) =>
+        output == "out" ? NameOf(derivation) : $"{NameOf(derivation)}-{output}";
 
     private static string NameOf(StorePath derivation) => derivation.Name[..^".drv".Length];
 }

@@ -12,7 +12,10 @@ internal sealed class DerivationWriter
     private DerivationWriter() { }
 
     public static byte[] Write(Derivation derivation) =>
-        Write(derivation, maskOutputs: false, derivation.InputDerivations.Select(input => KeyValuePair.Create(input.Key.ToString(), input.Value.AsEnumerable())));
+        Write(
+            derivation,
+            maskOutputs: false,
+            derivation.InputDerivations.Select(input => KeyValuePair.Create(input.Key.ToString(), input.Value.AsEnumerable())));
 
     /// <summary>Writes what a derivation is hashed as.</summary>
     /// <param name="derivation">The derivation.</param>

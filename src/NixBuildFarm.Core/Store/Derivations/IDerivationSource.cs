@@ -6,6 +6,7 @@ namespace NixBuildFarm.Store.Derivations;
 internal interface IDerivationSource
 {
     /// <summary>Reads one derivation.</summary>
-    /// <exception cref="NixBuildFarmException">It is not there, cannot be read, or is no derivation; the message names the file.</exception>
+    /// <exception cref="NixBuildFarmException">It is not there, cannot be read, or is no derivation; the message names the
+    /// file.</exception>
     Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation);
 }

@@ -38,7 +38,8 @@ internal sealed class StoreFolder : IDerivationSource
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            throw new NixBuildFarmException("DerivationUnreadable", $"The derivation “{file}” cannot be read: {cause.Message}", inner: cause);
+            throw new NixBuildFarmException(
+                "DerivationUnreadable", $"The derivation “{file}” cannot be read: {cause.Message}", inner: cause);
         }
     }
 

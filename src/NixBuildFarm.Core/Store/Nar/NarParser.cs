@@ -112,7 +112,10 @@ internal sealed class NarParser
 
     /// <summary>The error of a stream that ends although the NAR does not.</summary>
     internal NarException EndedEarly() =>
-        new(NarException.Truncated, Position, $"The NAR ends early, after {Position} bytes{Where}: at least {MinimumRemaining} more are missing.");
+        new(
+            NarException.Truncated,
+            Position,
+            $"The NAR ends early, after {Position} bytes{Where}: at least {MinimumRemaining} more are missing.");
 
     // A unit is what must be seen whole. It is held only where it comes in pieces.
     private bool TryTake(ref ReadOnlySpan<byte> data, int size, out ReadOnlySpan<byte> unit)
@@ -228,7 +231,10 @@ internal sealed class NarParser
         }
 
         var last = lastNames[depth - 1];
-        if (name.SequenceCompareTo(last.Bytes) <= 0) throw Wrong($"{Quote(name)} follows {Quote(last.Bytes)}, but names must be sorted and unique");
+        if (name.SequenceCompareTo(last.Bytes) <= 0)
+        {
+            throw Wrong($"{Quote(name)} follows {Quote(last.Bytes)}, but names must be sorted and unique");
+        }
         last.Set(name);
     }
 
@@ -236,7 +242,9 @@ internal sealed class NarParser
     {
         get
         {
-            var names = lastNames.Take(depth).TakeWhile(name => !name.Bytes.IsEmpty).Select(name => Printable.Replaced(NixText.GetString(name.Bytes)));
+            var names = lastNames.Take(depth)
+                .TakeWhile(name => !name.Bytes.IsEmpty)
+                .Select(name => Printable.Replaced(NixText.GetString(name.Bytes)));
             return string.Join('/', names) is { Length: > 0 } path ? $" in “{path}”" : "";
         }
     }

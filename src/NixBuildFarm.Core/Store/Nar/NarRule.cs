@@ -17,7 +17,8 @@ internal sealed class NarRule
     private NarRule(string wording, int maxLength, NarStep[] steps) => (Wording, MaxLength, Steps) = (wording, maxLength, [.. steps]);
 
     /// <summary>Any text up to a length in bytes.</summary>
-    public static NarRule Text(string wording, int maxLength, NarState next, NarToken token) => new(wording, maxLength, [new(null, next, token)]);
+    public static NarRule Text(string wording, int maxLength, NarState next, NarToken token) =>
+        new(wording, maxLength, [new(null, next, token)]);
 
     /// <summary>What is accepted, for an error message.</summary>
     public string Wording { get; }
