@@ -1,6 +1,6 @@
 using NixBuildFarm.Logs;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Logs;
 
 public sealed class LogFoldersTests : IDisposable
 {

@@ -1,7 +1,7 @@
 using NixBuildFarm.History;
 using NixBuildFarm.Store;
 
-namespace NixBuildFarm.Core.Tests.Logs;
+namespace NixBuildFarm.Core.Tests.History;
 
 /// <summary>Logs are found by name, by derivation and by run.</summary>
 public sealed class LogArchiveTests : IDisposable

@@ -3,7 +3,7 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Supplying;
 
 public class TransferSchedulerTests
 {

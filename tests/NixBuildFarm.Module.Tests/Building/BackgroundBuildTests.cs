@@ -1,6 +1,6 @@
 using System.Management.Automation;
 
-namespace NixBuildFarm.Module.Tests.Jobs;
+namespace NixBuildFarm.Module.Tests.Building;
 
 /// <summary>PowerShell's job cmdlets and the module's job, in every state that it can be in. None of them may wait for ever.</summary>
 public sealed class BackgroundBuildTests

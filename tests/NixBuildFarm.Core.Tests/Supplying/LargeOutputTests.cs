@@ -1,11 +1,12 @@
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
 using NixBuildFarm.Transport;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Supplying;
 
 /// <summary>A path that is larger than any memory should have to hold.</summary>
 public sealed class LargeOutputTests

@@ -3,7 +3,7 @@ using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Transport;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Sessions;
 
 public class SessionSetTests
 {

@@ -3,7 +3,7 @@ using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Supplying;
 
 public class LinkMeterTests
 {

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
@@ -7,7 +8,7 @@ using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Supplying;
 
 public sealed class SupplyTests : IAsyncDisposable
 {

@@ -1,5 +1,7 @@
+using NixBuildFarm.Module.Tests.Builders;
 
-namespace NixBuildFarm.Module.Tests.Builders;
+
+namespace NixBuildFarm.Module.Tests.Policies;
 
 /// <summary>Set-, Get- and Reset-NixBuilderPolicy, and what Get-NixBuilder makes of them.</summary>
 [Collection(MachineGroup.Name)]

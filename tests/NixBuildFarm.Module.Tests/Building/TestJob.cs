@@ -3,7 +3,7 @@ using System.Reflection;
 using NixBuildFarm.EngineHost;
 using NixBuildFarm.EngineHost.Recording;
 
-namespace NixBuildFarm.Module.Tests.Jobs;
+namespace NixBuildFarm.Module.Tests.Building;
 
 /// <summary>A session with one of the module's jobs in <c>$job</c>, which does what the test says, and builds nothing.</summary>
 internal sealed class TestJob : IDisposable

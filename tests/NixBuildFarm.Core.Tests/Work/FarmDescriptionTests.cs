@@ -5,7 +5,7 @@ using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Work;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Work;
 
 /// <summary>What a policy means to the scheduler.</summary>
 public class FarmDescriptionTests

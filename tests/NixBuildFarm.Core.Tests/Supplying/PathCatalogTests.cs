@@ -1,11 +1,12 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Supplying;
 
 public sealed class PathCatalogTests : IAsyncLifetime
 {

@@ -1,13 +1,14 @@
 using System.Text;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Work;
 
 /// <summary>A builder that lies about what it has built gets nothing into the local store but what it was asked for, and another one builds.</summary>
 public sealed class ResultRuleTests : IDisposable

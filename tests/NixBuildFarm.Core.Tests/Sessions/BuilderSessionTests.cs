@@ -1,10 +1,11 @@
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Transport;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Sessions;
 
 /// <summary>What many builds at a time share, and what that costs where the builder is far away.</summary>
 public sealed class BuilderSessionTests : IAsyncDisposable

@@ -1,6 +1,6 @@
 using NixBuildFarm.Module.Tests.Builders;
 
-namespace NixBuildFarm.Module.Tests.Planning;
+namespace NixBuildFarm.Module.Tests.Building;
 
 /// <summary>What can be seen of plans without a store; the farm's tests make real ones.</summary>
 [Collection(MachineGroup.Name)]
