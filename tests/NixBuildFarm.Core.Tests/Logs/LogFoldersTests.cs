@@ -44,7 +44,8 @@ public sealed class LogFoldersTests : IDisposable
     }
 
     [Fact]
-    public void Where_there_is_no_folder_there_is_nothing_to_do() => LogFolders.Prune(Path.Combine(root, "none"), new HashSet<string>(), Now);
+    public void Where_there_is_no_folder_there_is_nothing_to_do() =>
+        LogFolders.Prune(Path.Combine(root, "none"), new HashSet<string>(), Now);
 
     private void Add(string name, int days)
     {

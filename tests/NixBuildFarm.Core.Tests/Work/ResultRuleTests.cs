@@ -10,7 +10,9 @@ using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Work;
 
-/// <summary>A builder that lies about what it has built gets nothing into the local store but what it was asked for, and another one builds.</summary>
+/// <summary>
+/// A builder that lies about what it has built gets nothing into the local store but what it was asked for, and another one builds.
+/// </summary>
 public sealed class ResultRuleTests : IDisposable
 {
     private const string Evil = FakeFarm.Fastest;
@@ -26,11 +28,13 @@ public sealed class ResultRuleTests : IDisposable
         AssertNotTakenAsync(Planted(FakeFarm.OutputOf("glibc")), "another name");
 
     [Fact]
-    public Task Nor_is_it_where_the_name_is_right() => AssertNotTakenAsync(Planted(FakeStore.PathOf("mine")), "not content-addressed as the derivation asks");
+    public Task Nor_is_it_where_the_name_is_right() =>
+        AssertNotTakenAsync(Planted(FakeStore.PathOf("mine")), "not content-addressed as the derivation asks");
 
     [Fact]
     public Task Nor_where_it_claims_a_content_address_that_gives_another_path() =>
-        AssertNotTakenAsync(Planted(FakeStore.PathOf("mine"), info => info with { ContentAddress = Honest.ContentAddress }), "give another path");
+        AssertNotTakenAsync(
+            Planted(FakeStore.PathOf("mine"), info => info with { ContentAddress = Honest.ContentAddress }), "give another path");
 
     // As another build of it would be: name, address and path are right.
     [Fact]
@@ -58,7 +62,8 @@ public sealed class ResultRuleTests : IDisposable
         farm[Evil].Daemon.Store.Add(info, nar);
         EvilSays(info.Path);
 
-        await AssertBuiltElsewhereAsync(farm.Floating("mine"), $"refers to {victim.Path}, which is neither an input of it nor content-addressed nor signed");
+        await AssertBuiltElsewhereAsync(
+            farm.Floating("mine"), $"refers to {victim.Path}, which is neither an input of it nor content-addressed nor signed");
         Assert.False(farm.Local.Daemon.Store.IsValid(victim.Path));
     }
 
@@ -223,10 +228,15 @@ public sealed class ResultRuleTests : IDisposable
             return Task.Delay(Timeout.Infinite, build.Cancelled).ContinueWith(_ => build.Succeed(), TaskScheduler.Default);
         });
 
-        var results = await farm.BuildAsync(farm.Derivation("middle", [farm.Derivation("bottom")]), request => request with { CopyBack = CopyBack.Requested }, Evil);
+        var results = await farm.BuildAsync(
+            farm.Derivation("middle", [farm.Derivation("bottom")]), request => request with { CopyBack = CopyBack.Requested }, Evil);
 
         Assert.False(results["middle"].Success);
-        Assert.Contains(farm.LostBuilders, lost => lost.Error is BuilderException { Failure: BuilderFailure.FalseResult } && lost.Error.Message.Contains($"refers to {stranger}"));
+        Assert.Contains(
+            farm.LostBuilders,
+            lost =>
+                lost.Error is BuilderException { Failure: BuilderFailure.FalseResult }
+                    && lost.Error.Message.Contains($"refers to {stranger}"));
         Assert.False(farm.Local.Daemon.Store.IsValid(stranger));
         Assert.False(farm.Local.Has("bottom"));
     }
