@@ -48,7 +48,7 @@ internal static class BuildTable
             ("@packages", JsonSerializer.Serialize(builds.Select(b => b.Package).Distinct())));
     }
 
-    /// <summary>Forgets what ended before a moment; null: everything.</summary>
+    /// <summary>Deletes builds that ended before a moment; null: all.</summary>
     public static void Remove(SqliteTransaction transaction, DateTimeOffset? before) => transaction.Connection!.Execute(
         "DELETE FROM build WHERE @before IS NULL OR ended < @before", ("@before", before?.ToUnixTimeMilliseconds()));
 }

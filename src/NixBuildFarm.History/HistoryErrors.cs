@@ -4,7 +4,7 @@ using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.History;
 
-/// <summary>Says for the user what is wrong with the history, and what to do.</summary>
+/// <summary>The errors of the history, with recommendations.</summary>
 internal static class HistoryErrors
 {
     // Result codes: https://www.sqlite.org/rescode.html
@@ -18,7 +18,7 @@ internal static class HistoryErrors
         "Move the file away to begin a new history, or bring back a copy of it; it is not overwritten.",
         inner);
 
-    /// <summary>Whether an exception speaks of the file, of SQLite or of what is stored, rather than of a mistake of ours.</summary>
+    /// <summary>Whether an exception concerns the file, SQLite or the stored data, rather than a mistake of ours.</summary>
     public static bool Concern(Exception error) =>
         error is SqliteException or NixBuildFarmException { Id: "UnsafeFolder" } or IOException or UnauthorizedAccessException
             || IsAboutLoading(error) || IsAboutContents(error);
@@ -66,7 +66,7 @@ internal static class HistoryErrors
                 $"Check the disk that {Path.GetDirectoryName(file)} is on, and the room that is left there.",
                 error),
         // All that we say to SQLite is right for our own tables.
-        _ => Corrupt(file, $"Its tables are not as they should be: {error.Message}", error),
+        _ => Corrupt(file, $"Its tables are malformed: {error.Message}", error),
     };
 
     private static HistoryException Unavailable(string file, string why, string recommendation, Exception inner, bool isLocked = false) =>

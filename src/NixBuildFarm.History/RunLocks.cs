@@ -35,7 +35,7 @@ internal sealed class RunLocks(string folder) : IDisposable
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // The database, which is beside it, says what is wrong there.
+                // The database beside it will report the same problem.
             }
         }
     }
@@ -49,7 +49,7 @@ internal sealed class RunLocks(string folder) : IDisposable
         }
     }
 
-    /// <summary>Whether somebody, in this process or another, holds the lock of a run.</summary>
+    /// <summary>Whether this or another process holds the lock of a run.</summary>
     public bool IsHeld(string run) => FileOf(run) is { } file && File.Exists(file) && IsLocked(file);
 
     /// <inheritdoc/>
@@ -62,7 +62,7 @@ internal sealed class RunLocks(string folder) : IDisposable
         }
     }
 
-    // An id from a file that somebody has changed leads nowhere else.
+    // An id from a manipulated file must not lead to another folder.
     private string? FileOf(string run) =>
         run.Length > 0 && Path.GetFileName(run) == run && run != ".." && run != "." ? Path.Combine(folder, run) : null;
 

@@ -4,10 +4,10 @@ using System.Text.Json.Serialization;
 
 namespace NixBuildFarm.History;
 
-/// <summary>A run as compressed JSON. What a later version adds is skipped by this one.</summary>
+/// <summary>A run as compressed JSON. Fields of later versions are skipped.</summary>
 internal static class RunRecordFormat
 {
-    /// <summary>More than any run needs; a limit for what a damaged file can make us allocate.</summary>
+    /// <summary>More than any run needs: a limit for the memory that a damaged file can take.</summary>
     private const int LargestJson = 512 * 1024 * 1024;
 
     /// <summary>Writes a run.</summary>

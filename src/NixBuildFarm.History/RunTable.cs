@@ -4,7 +4,7 @@ using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.History;
 
-/// <summary>Runs: each as a whole, and by what is asked for in columns and in one row for each derivation.</summary>
+/// <summary>Runs: each as a whole, with columns for queries, and a row for each derivation.</summary>
 internal static class RunTable
 {
     private const int NewestKept = 1000;
@@ -114,6 +114,6 @@ internal static class RunTable
         """,
         ("@oldest", (now - LongestKept).ToUnixTimeMilliseconds()));
 
-    // What SQLite calls a set of characters is one of a name here.
+    // SQLite's character sets are plain characters in a name here.
     private static string? Glob(string? wildcards) => wildcards?.ToLowerInvariant().Replace("[", "[[]", StringComparison.Ordinal);
 }

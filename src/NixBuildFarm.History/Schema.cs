@@ -60,7 +60,7 @@ internal static class Schema
         ) STRICT, WITHOUT ROWID;
         """;
 
-    /// <summary>What version 2 has and version 1 has not.</summary>
+    /// <summary>The additions of version 2.</summary>
     private const string Troubles = """
         CREATE TABLE trouble (
             builder TEXT PRIMARY KEY,

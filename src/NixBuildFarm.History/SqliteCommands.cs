@@ -2,7 +2,7 @@ using Microsoft.Data.Sqlite;
 
 namespace NixBuildFarm.History;
 
-/// <summary>Short ways to say what every table says.</summary>
+/// <summary>Short forms of SQLite commands.</summary>
 internal static class SqliteCommands
 {
     /// <summary>Runs statements that give nothing.</summary>

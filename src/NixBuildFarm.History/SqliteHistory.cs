@@ -4,8 +4,8 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.History;
 
 /// <summary>
-/// The history in an SQLite file, which any number of processes use at once. Nothing is opened before it is needed, and what is old goes
-/// when something new is added.
+/// The history in an SQLite file, which several processes may use at the same time. The file is opened when it is first needed; old rows
+/// are deleted when new ones are added.
 /// </summary>
 public sealed class SqliteHistory : IRunHistory, IDisposable
 {

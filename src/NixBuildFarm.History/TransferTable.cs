@@ -35,7 +35,7 @@ internal static class TransferTable
             """);
     }
 
-    /// <summary>Forgets what ended before a moment; null: everything.</summary>
+    /// <summary>Deletes transfers that ended before a moment; null: all.</summary>
     public static void Remove(SqliteTransaction transaction, DateTimeOffset? before) => transaction.Connection!.Execute(
         "DELETE FROM transfer WHERE @before IS NULL OR ended < @before", ("@before", before?.ToUnixTimeMilliseconds()));
 }

@@ -2,10 +2,10 @@ using Microsoft.Data.Sqlite;
 
 namespace NixBuildFarm.History;
 
-/// <summary>Builders that made trouble, and until when they are left alone.</summary>
+/// <summary>Quarantines of builders.</summary>
 internal static class TroubleTable
 {
-    /// <summary>After that nobody knows what has become of the machine.</summary>
+    /// <summary>Older quarantines say nothing about the builder any more.</summary>
     private static readonly TimeSpan LongestKept = TimeSpan.FromDays(1);
 
     private const string Columns = "builder, openings, until, reason";
@@ -21,7 +21,7 @@ internal static class TroubleTable
             Reason = row.GetString(3),
         });
 
-    /// <summary>Puts what is known of these builders in place of what was, and forgets what is old.</summary>
+    /// <summary>Replaces the quarantines of these builders, and deletes old ones.</summary>
     public static void Add(SqliteTransaction transaction, IReadOnlyCollection<BuilderTrouble> troubles)
     {
         foreach (var trouble in troubles)
@@ -41,7 +41,7 @@ internal static class TroubleTable
         }
     }
 
-    /// <summary>Forgets what ended before a moment; null: everything.</summary>
+    /// <summary>Deletes quarantines that ended before a moment; null: all.</summary>
     public static void Remove(SqliteTransaction transaction, DateTimeOffset? before) => transaction.Connection!.Execute(
         "DELETE FROM trouble WHERE @before IS NULL OR until < @before", ("@before", before?.ToUnixTimeMilliseconds()));
 }

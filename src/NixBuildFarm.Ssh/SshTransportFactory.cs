@@ -20,7 +20,7 @@ public sealed class SshTransportFactory : IBuilderTransportFactory
     }
 
     /// <summary>Makes a factory whose transports leave idle connections to those that come after them.</summary>
-    /// <param name="keepFor">How long a connection stays open that nobody uses.</param>
+    /// <param name="keepFor">How long an idle connection stays open.</param>
     public SshTransportFactory(TimeSpan keepFor) => kept = new(keepFor, TimeProvider.System);
 
     /// <inheritdoc/>
@@ -31,6 +31,6 @@ public sealed class SshTransportFactory : IBuilderTransportFactory
         return new SshTransport(builder, options, SshEnvironment.OfProcess(), kept);
     }
 
-    /// <summary>Closes the connections that nobody uses at the moment.</summary>
+    /// <summary>Closes the idle connections.</summary>
     public void CloseIdle() => kept?.Clear();
 }

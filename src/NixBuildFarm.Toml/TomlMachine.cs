@@ -24,7 +24,7 @@ internal sealed class TomlMachine(string name, string source, TomlPlace start, A
     /// <summary>Whether something is wrong with it.</summary>
     public bool HasFailed { get; private set; }
 
-    /// <summary>Takes a key. One that Lix does not know is an error there too.</summary>
+    /// <summary>Takes a key. An unknown one is an error, as in Lix.</summary>
     public void Set(string key, TomlPlace place, ValueSyntax value, TomlPart part)
     {
         var at = part.PlaceOf(value.Span);
@@ -71,7 +71,7 @@ internal sealed class TomlMachine(string name, string source, TomlPlace start, A
         FieldNames = FieldNames,
     };
 
-    /// <summary>The table of a builder, with what is not the default.</summary>
+    /// <summary>The table of a builder, without defaults.</summary>
     public static TomlTable Describe(NixBuilder builder)
     {
         var table = new TomlTable { ["uri"] = builder.Uri, ["system-types"] = ArrayOf(builder.Systems) };

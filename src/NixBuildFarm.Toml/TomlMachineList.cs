@@ -17,7 +17,7 @@ public static class TomlMachineList
     private const string VersionKey = "version";
     private const string MachinesTable = "machines";
 
-    /// <summary>Reads a list. Never throws for what the text contains.</summary>
+    /// <summary>Parses a list. Never throws for the contents of the text.</summary>
     /// <param name="text">The list.</param>
     /// <param name="source">The file it comes from, for messages.</param>
     public static MachineEntries Read(string text, string source)

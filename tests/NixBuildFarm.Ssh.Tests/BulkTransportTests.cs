@@ -45,7 +45,7 @@ public class BulkTransportTests
     [InlineData(BuilderFailure.AuthenticationFailed, true)]
     [InlineData(BuilderFailure.HostKeyMismatch, false)]
     [InlineData(BuilderFailure.Unreachable, false)]
-    public async Task Where_ssh_cannot_log_in_SSH_NET_does_it_all_and_an_unreachable_builder_is_not_tried_twice(
+    public async Task SSH_NET_does_everything_if_ssh_cannot_log_in_and_an_unreachable_builder_is_not_tried_twice(
         BuilderFailure failure, bool isTakenOver)
     {
         var (program, sshNet) = (new FakeTransport(new BuilderException("ruby", failure, "ssh could not.")), new FakeTransport());

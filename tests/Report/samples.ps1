@@ -107,7 +107,7 @@ Write-Report 'mixed' @{
         })
         (New-Job 'openssl-3.4' @{ Dependencies = [int[]] @(1, 2) } @{
             Builder = 'ruby'; SupplyStart = 46; Start = 46.8; Seconds = 40; ExpectedSeconds = 22; Cores = 4; OutputBytes = 5000000
-            HomeStart = 87; HomeSeconds = 2; Attempts = & $attempts 'local' 70 17 'another builder was done before'
+            HomeStart = 87; HomeSeconds = 2; Attempts = & $attempts 'local' 70 17 'another builder finished first'
         })
         (New-Job 'bad-1.0' @{ Dependencies = [int[]] 1 } @{
             Status = 'Failed'; Builder = 'kana'; SupplyStart = 50; Start = 51; Seconds = 12; Error = 'builder failed with exit code 2'

@@ -7,7 +7,7 @@ namespace NixBuildFarm.Builders;
 /// </summary>
 internal sealed class NameList(IEnumerable<string> names) : ReadOnlyCollection<string>([.. names])
 {
-    /// <summary>The list of names; one that is such a list already stays itself.</summary>
+    /// <summary>Makes the list; returns the argument if it is a <see cref="NameList"/> already.</summary>
     public static NameList Of(IReadOnlyList<string> names) => names as NameList ?? new(names);
 
     /// <summary>The names with commas between them.</summary>

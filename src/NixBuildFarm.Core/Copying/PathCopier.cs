@@ -10,8 +10,8 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Copying;
 
 /// <summary>
-/// Copies store paths from one store to others, with all that they refer to. Streams through this machine's memory; what is
-/// there is not sent again.
+/// Copies store paths from one store to others, with all that they refer to. Streams through this machine's memory; paths that are valid at
+/// the destination are not sent.
 /// </summary>
 public sealed class PathCopier
 {
@@ -22,9 +22,9 @@ public sealed class PathCopier
     private readonly Supply supply;
 
     /// <summary>Makes a copier; nothing happens yet.</summary>
-    /// <param name="request">What to copy.</param>
+    /// <param name="request">The paths and stores.</param>
     /// <param name="transports">How builders are reached, the local one too.</param>
-    /// <param name="observer">Who is told what happens.</param>
+    /// <param name="observer">Receives progress and results.</param>
     /// <param name="time">The clock; null: the machine's.</param>
     public PathCopier(PathCopyRequest request, IBuilderTransportFactory transports, ICopyObserver observer, TimeProvider? time = null)
     {
@@ -35,9 +35,9 @@ public sealed class PathCopier
         supply = new(catalog, new(clock, request.MaxUpload), new(new(clock), static _ => { }), observer.Degraded);
     }
 
-    /// <summary>Copies. What becomes of each path at each builder is told to the observer.</summary>
+    /// <summary>Copies the paths. The observer receives the result for each path and builder.</summary>
     /// <exception cref="BuilderException">The source cannot be reached or used.</exception>
-    /// <exception cref="OperationCanceledException">It was stopped. What has arrived stays.</exception>
+    /// <exception cref="OperationCanceledException">The copy was stopped. Paths that have arrived stay.</exception>
     public async Task CopyAsync(CancellationToken cancellation)
     {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
@@ -51,7 +51,7 @@ public sealed class PathCopier
         sessions.Complete();
     }
 
-    /// <summary>What is to be copied, references first. It is kept from the source's garbage collector.</summary>
+    /// <summary>The paths to copy, references first; protects them from the source's garbage collector.</summary>
     private async Task<IReadOnlyList<PathInfo>> FindAsync(BuilderSession from, CancellationToken cancellation)
     {
         await from.ProtectAsync(request.Paths, cancellation);
@@ -129,7 +129,7 @@ public sealed class PathCopier
         var isUnsigned = refusal.Text.Contains("signature", StringComparison.Ordinal);
         if (!request.Closure && !isUnsigned)
         {
-            return "Without what a path refers to it can be copied only where all of that is: leave out -NoClosure.";
+            return "-NoClosure copies a path only to a store that has everything it refers to: leave it out.";
         }
         var to = await opening;
         if (to.Facts.Trusted)
@@ -140,7 +140,7 @@ public sealed class PathCopier
                 : null;
         }
         var (whom, file) = to.Builder.IsLocal ? ("this user", "the local /etc/nix/nix.conf") : ("the login", $"/etc/nix/nix.conf of {to}");
-        return $"{to} does not trust {whom}, so it takes only what is signed with a key that it trusts. "
+        return $"{to} does not trust {whom}, so it accepts only paths that are signed with a key that it trusts. "
             + $"Either add {whom} to trusted-users in {file}; or sign the paths (nix store sign) with a key that is in its "
             + "trusted-public-keys.";
     }

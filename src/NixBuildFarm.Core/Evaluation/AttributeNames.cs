@@ -4,10 +4,10 @@ using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Evaluation;
 
-/// <summary>What could be asked for, as Nix itself knows it: to choose from while a command is typed.</summary>
+/// <summary>Finds names of attributes and flake outputs, with Nix itself, to complete what the user types.</summary>
 public static class AttributeNames
 {
-    // Names only: what an attribute is would have to be evaluated for each of them.
+    // Names only: the kind of an attribute is known only after its evaluation.
     private const string Expression = """
         { file, path }:
         let
@@ -36,9 +36,9 @@ public static class AttributeNames
         return JsonSerializer.Deserialize<string[]>(printed) ?? [];
     }
 
-    /// <summary>What an installable may go on with, by Nix's own completion: flakes, and their outputs after <c>#</c>.</summary>
-    /// <param name="word">What has been typed.</param>
-    /// <param name="workingDirectory">What <c>.</c> stands for.</param>
+    /// <summary>Completions of an installable by Nix itself: flakes, and their outputs after <c>#</c>.</summary>
+    /// <param name="word">The word so far.</param>
+    /// <param name="workingDirectory">The folder that <c>.</c> means.</param>
     /// <param name="cancellation">Ends the evaluation.</param>
     /// <exception cref="NixBuildFarmException">Nix cannot complete.</exception>
     public static async Task<IReadOnlyList<string>> OfInstallableAsync(string word, string workingDirectory, CancellationToken cancellation)
@@ -46,7 +46,7 @@ public static class AttributeNames
         var environment = new Dictionary<string, string> { ["NIX_GET_COMPLETIONS"] = $"{CompletionWords.Length + 1}" };
         var printed = await NixCommand.RunAsync(
             "nix", [.. CompletionWords, word], workingDirectory, environment, cancellation: cancellation);
-        // The first line says of what kind they are; a description follows a tab.
+        // The first line has the kind of the completions; a description follows a tab.
         return
         [
             .. printed.Split('\n', StringSplitOptions.RemoveEmptyEntries)

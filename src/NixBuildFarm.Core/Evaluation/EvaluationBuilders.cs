@@ -3,9 +3,7 @@ using NixBuildFarm.Builders.Listing;
 
 namespace NixBuildFarm.Evaluation;
 
-/// <summary>
-/// The builders of a run as Nix's own setting <c>builders</c>: for what an evaluation has to have built before it can go on.
-/// </summary>
+/// <summary>The builders of a run as Nix's own setting <c>builders</c>, for derivations that the evaluation itself needs built.</summary>
 internal static class EvaluationBuilders
 {
     /// <summary>Nix before 2.19 knows whole speeds only.</summary>

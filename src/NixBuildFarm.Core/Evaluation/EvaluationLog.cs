@@ -4,8 +4,8 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Evaluation;
 
 /// <summary>
-/// Reads what a program of Nix writes to its standard error with <c>--log-format internal-json</c>: a line for each message, activity and
-/// result. Each message is passed on once, however often Nix repeats it.
+/// Parses what a program of Nix writes to its standard error with <c>--log-format internal-json</c>: a line for each message, activity and
+/// result. Passes each message on once, even if Nix repeats it.
 /// </summary>
 /// <param name="heard">Takes the messages.</param>
 internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
@@ -13,7 +13,7 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
     private const string Mark = "@nix ";
     private const int WarningLevel = 1;
 
-    // Nix says these of how we call it, not of what it evaluates.
+    // Messages about the way we call Nix, not about the evaluation.
     private static readonly string[] OfNoConcern =
     [
         "you did not specify '--add-root'", "ignoring the client-specified setting 'builders'",
@@ -22,7 +22,7 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
 
     private readonly HashSet<EvaluationMessage> passed = [];
 
-    /// <summary>Takes a line. What belongs to an error is returned as plain text, everything else is passed on.</summary>
+    /// <summary>Takes a line. Returns parts of an error as plain text, and passes everything else on.</summary>
     public string? Read(string line)
     {
         // Before Nix knows how to log, e.g. while it reads its arguments, it writes plain text.

@@ -4,7 +4,7 @@ using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Evaluation;
 
-/// <summary>Runs the programs of Nix that evaluate, and listens to what they say meanwhile.</summary>
+/// <summary>Runs the evaluating programs of Nix, and reads their messages.</summary>
 internal sealed class Evaluator(EvaluationOptions options)
 {
     private static readonly string[] Features = ["--extra-experimental-features", "nix-command flakes"];
@@ -15,21 +15,21 @@ internal sealed class Evaluator(EvaluationOptions options)
     /// <summary>The options.</summary>
     public EvaluationOptions Options => options;
 
-    /// <summary>The paths of the derivations that an installable is. Nix keeps what it finds, and is fast the second time.</summary>
+    /// <summary>The paths of an installable's derivations. Nix caches them, so the second time is fast.</summary>
     /// <exception cref="NixBuildFarmException">It does not evaluate, or is something else.</exception>
     public Task<string> FindDerivationsAsync(string installable, CancellationToken cancellation) =>
-        // What follows -- cannot be taken for an option.
+        // Words after -- are never options.
         RunAsync("nix", ["path-info", "--derivation", .. Features, .. FlakeWords(), "--", installable], cancellation);
 
-    /// <summary>The derivations in what an installable is.</summary>
+    /// <summary>The derivations in the value of an installable.</summary>
     /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
     public Task<DerivationSet> FindSetAsync(string installable, CancellationToken cancellation) =>
         DescribeAsync([.. FlakeWords(), "--apply", DerivationSet.Expression(options.Systems, "{ }"), "--", installable], cancellation);
 
-    /// <summary>The derivations in what an expression is, or an attribute of it.</summary>
+    /// <summary>The derivations in the value of an expression, or of an attribute of it.</summary>
     /// <param name="expression">The expression.</param>
     /// <param name="attribute">The path of the attribute; null: the expression itself.</param>
-    /// <param name="arguments">What functions are called with, as expressions.</param>
+    /// <param name="arguments">Arguments of functions, as expressions.</param>
     /// <param name="cancellation">Ends the evaluation.</param>
     /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
     public Task<DerivationSet> FindInExpressionAsync(

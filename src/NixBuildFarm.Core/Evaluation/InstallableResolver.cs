@@ -6,7 +6,7 @@ using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Evaluation;
 
-/// <summary>What the user asked for, resolved: a derivation and the outputs that are wanted of it.</summary>
+/// <summary>A resolved request: a derivation and its wanted outputs.</summary>
 /// <param name="Derivation">The path of the derivation.</param>
 /// <param name="Outputs">Names of the wanted outputs; empty: all.</param>
 public sealed record RequestedDerivation(StorePath Derivation, IReadOnlyList<string> Outputs)
@@ -16,7 +16,7 @@ public sealed record RequestedDerivation(StorePath Derivation, IReadOnlyList<str
         Outputs.Count > 0 ? DerivedPath.SomeOutputs(Derivation, Outputs) : DerivedPath.AllOutputs(Derivation);
 }
 
-/// <summary>Turns what the user names into derivations, with Nix's own evaluator.</summary>
+/// <summary>Resolves installables, files and expressions to derivations, with Nix's own evaluator.</summary>
 /// <param name="options">How it evaluates.</param>
 public sealed partial class InstallableResolver(EvaluationOptions options)
 {
@@ -44,7 +44,7 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
     /// sets below it where these say <c>recurseForDerivations = true</c>.
     /// </summary>
     /// <param name="file">The file.</param>
-    /// <param name="attributes">Attribute paths; empty: what the file itself evaluates to.</param>
+    /// <param name="attributes">Attribute paths; empty: the value of the file itself.</param>
     /// <param name="arguments">Arguments of the file's function, as Nix expressions.</param>
     /// <param name="cancellation">Ends the evaluation.</param>
     /// <exception cref="NixBuildFarmException">It does not evaluate; the message is Nix's.</exception>
@@ -62,7 +62,7 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
 
     /// <summary>Evaluates an expression: the whole, or the attributes named.</summary>
     /// <param name="expression">The expression.</param>
-    /// <param name="attributes">Attribute paths; empty: what the expression itself evaluates to.</param>
+    /// <param name="attributes">Attribute paths; empty: the value of the expression itself.</param>
     /// <param name="arguments">Arguments of its functions, as Nix expressions.</param>
     /// <param name="cancellation">Ends the evaluation.</param>
     /// <exception cref="NixBuildFarmException">It does not evaluate, and the message is Nix's; or it has no derivation.</exception>
@@ -120,7 +120,7 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
         }
     }
 
-    /// <summary>Null: the installable is no derivation, but may be a set.</summary>
+    /// <summary>Null: the installable is no derivation; it may be a set.</summary>
     private async Task<IReadOnlyList<RequestedDerivation>?> FindDerivationsAsync(string installable, CancellationToken cancellation)
     {
         try
@@ -143,12 +143,12 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
     {
         if (set.OtherSystems.Count > 0)
         {
-            var others = $"{named} is there for {string.Join(", ", set.OtherSystems)} too, which no builder of this run builds.";
+            var others = $"{named} also exists for {string.Join(", ", set.OtherSystems)}, which no builder of this run builds.";
             if (set.Derivations.Count == 0)
             {
                 throw new NixBuildFarmException(
                     "DerivationNotFound",
-                    others.Replace(" too,", ",", StringComparison.Ordinal),
+                    others.Replace(" also exists", " exists", StringComparison.Ordinal),
                     "Choose builders for one of these systems: Get-NixBuilder.");
             }
             options.Heard?.Invoke(new(EvaluationMessageKind.Note, others));
@@ -158,10 +158,10 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
             set.Kind is "set" or "list"
                 ? $"{named} is a {set.Kind} without derivations."
                 : $"{named} is no derivation, but a value of the type {set.Kind}.",
-            "Name something that nix build would build, or a set of such.");
+            "Name a derivation, or a set of derivations.");
     }
 
-    /// <summary>Nix takes a file for a flake, and says something that helps nobody.</summary>
+    /// <summary>Nix takes a file for a flake, and its message does not help.</summary>
     private void RefuseFile(string installable)
     {
         if (!installable.EndsWith(".nix", StringComparison.Ordinal) || !File.Exists(Path.Combine(options.WorkingDirectory, installable)))

@@ -6,12 +6,12 @@ namespace NixBuildFarm.FollowUp;
 
 /// <summary>
 /// The program that Nix runs on this machine after each build (<c>post-build-hook</c>), e.g. to sign outputs or to put them into a cache.
-/// For what is built here Nix's daemon runs it. For what was built elsewhere and came home, this does, one at a time, as the daemon would:
-/// as root.
+/// Nix's daemon runs it for builds on this machine. For outputs that are copied back this class runs it, one at a time, as the daemon
+/// would: as root.
 /// </summary>
 /// <param name="program">The program.</param>
 /// <param name="isRoot">Whether this process is root's, as the daemon is.</param>
-/// <param name="degraded">Is told once that the program does not run, and each time that it fails.</param>
+/// <param name="degraded">Receives a warning if the program does not run, and one for each time that it fails.</param>
 internal sealed class PostBuildHook(string program, bool isRoot, Action<string> degraded) : IDisposable
 {
     private readonly SemaphoreSlim turn = new(1);
@@ -28,7 +28,7 @@ internal sealed class PostBuildHook(string program, bool isRoot, Action<string> 
         {
             if (Interlocked.Exchange(ref hasToldWhyNot, 1) == 0)
             {
-                degraded($"The post-build-hook {program} of this machine does not run for what is built elsewhere: Nix runs it as root, "
+                degraded($"The post-build-hook {program} of this machine does not run for outputs of other builders: Nix runs it as root, "
                     + "and this run is not root's. "
                     + "Run it yourself on the outputs, or build as root.");
             }
@@ -46,7 +46,7 @@ internal sealed class PostBuildHook(string program, bool isRoot, Action<string> 
         }
         catch (NixBuildFarmException e)
         {
-            degraded($"The post-build-hook failed for {derivation.Name}, which is built and here: {e.Message}");
+            degraded($"The post-build-hook failed for {derivation.Name}, which was built and copied back: {e.Message}");
         }
         finally
         {

@@ -17,7 +17,7 @@ public class NoHistory : IRunHistory
     /// <inheritdoc/>
     public void Add(IReadOnlyCollection<BuildObservation> builds, IReadOnlyCollection<TransferObservation> transfers)
     {
-        // Nobody will ask.
+        // Nothing is stored.
     }
 
     /// <inheritdoc/>
@@ -26,13 +26,13 @@ public class NoHistory : IRunHistory
     /// <inheritdoc/>
     public virtual void Add(IReadOnlyCollection<BuilderTrouble> troubles)
     {
-        // Nobody will ask.
+        // Nothing is stored.
     }
 
     /// <inheritdoc/>
     public void Add(RunRecord run)
     {
-        // Nobody will ask.
+        // Nothing is stored.
     }
 
     /// <inheritdoc/>

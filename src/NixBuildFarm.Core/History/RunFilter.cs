@@ -18,7 +18,7 @@ public sealed record RunFilter
     /// <summary>Name of a builder that worked on one; <c>*</c> and <c>?</c> stand for anything, case does not matter.</summary>
     public string? Builder { get; init; }
 
-    /// <summary>What became of one.</summary>
+    /// <summary>Status of a derivation.</summary>
     public NixBuildStatus? Status { get; init; }
 
     /// <summary>The newest so many; null: all.</summary>

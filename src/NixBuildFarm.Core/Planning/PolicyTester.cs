@@ -12,7 +12,7 @@ using NixBuildFarm.Work;
 namespace NixBuildFarm.Planning;
 
 /// <summary>
-/// Tells which builder would take a derivation, and why each other would not. Asks the scheduler; builds nothing, connects to nobody.
+/// Says which builder would take a derivation, and why the others would not. Asks the scheduler; builds nothing and connects to no builder.
 /// </summary>
 public sealed class PolicyTester
 {
@@ -25,8 +25,8 @@ public sealed class PolicyTester
 
     /// <summary>Makes a tester.</summary>
     /// <param name="builders">The builders, disabled ones too.</param>
-    /// <param name="history">What earlier runs have taught; nothing is added to it.</param>
-    /// <param name="observer">Is told when the history cannot be used.</param>
+    /// <param name="history">Observations of earlier runs; only read.</param>
+    /// <param name="observer">Receives a warning when the history cannot be used.</param>
     public PolicyTester(IEnumerable<NixBuilder> builders, IRunHistory history, IBuildObserver observer)
         : this(builders, history, observer, new StoreFolder())
     {
@@ -47,7 +47,7 @@ public sealed class PolicyTester
         var derivation = await derivations.ReadAsync(path, cancellation);
         var job = derivation.ToJob(path.Name[..^".drv".Length]);
         var graph = new JobGraph([job]);
-        await using var known = RunHistory.Open(history, observer, TimeProvider.System);
+        await using var known = RunHistory.Open(history, observer, TimeProvider.System, stopped: cancellation);
         var estimates = await known.EstimateAsync(graph, builders);
         FarmBuilder[] farm =
         [

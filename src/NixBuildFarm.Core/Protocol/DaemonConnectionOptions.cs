@@ -2,7 +2,7 @@ using NixBuildFarm.Protocol.Wire;
 
 namespace NixBuildFarm.Protocol;
 
-/// <summary>What a connection to a daemon needs to know beside its stream.</summary>
+/// <summary>Options of a connection to a daemon.</summary>
 internal sealed record DaemonConnectionOptions
 {
     /// <summary>The builder's name, for messages.</summary>
@@ -19,7 +19,7 @@ internal sealed record DaemonConnectionOptions
     /// <summary>The newest version of the protocol to offer.</summary>
     public ProtocolVersion NewestVersion { get; init; } = ProtocolVersion.Newest;
 
-    /// <summary>Takes what the daemon says during requests that have no sink of their own.</summary>
+    /// <summary>Receives the daemon's messages during requests without a sink of their own.</summary>
     public Action<DaemonMessage>? Sink { get; init; }
 
     /// <summary>The last lines that the remote program wrote to its standard error, asked for when the connection fails.</summary>

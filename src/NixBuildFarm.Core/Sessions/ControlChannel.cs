@@ -35,7 +35,7 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
     /// <summary>Whether the builder has failed although its connections live.</summary>
     public bool IsGivenUp => givenUp is not null;
 
-    /// <summary>Asks a builder what it is, over the connection that becomes its control channel.</summary>
+    /// <summary>Asks a builder about itself, over the connection that becomes its control channel.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="daemon">The connection.</param>
     /// <param name="limit">How long it may say nothing; null: as long as usual.</param>
@@ -53,8 +53,8 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
             cancellation);
 
     /// <summary>
-    /// Asks something. Who calls a question off does not wait for the answer any more; the question is left to its end, since the
-    /// connection holds the roots of others. A builder that leaves it unanswered is lost.
+    /// Asks a question. A cancelled caller does not wait for the answer; the question itself is left to its end, since the connection holds
+    /// the roots of others. A builder that does not answer is lost.
     /// </summary>
     /// <exception cref="BuilderException">The builder is lost.</exception>
     public async Task<T> AskAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation)
@@ -78,8 +78,8 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
     }
 
     /// <summary>
-    /// Protects paths, valid or not, from the builder's garbage collector for as long as the session lives. What is asked for while an
-    /// earlier request is under way goes together, so that many builds at a time do not wait for a round trip each.
+    /// Protects paths, valid or not, from the builder's garbage collector for as long as the session lives. Requests that come while an
+    /// earlier one is under way are sent together, so that many builds do not need a round trip each.
     /// </summary>
     public Task ProtectAsync(IEnumerable<StorePath> paths, CancellationToken cancellation)
     {
@@ -92,7 +92,7 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
     }
 
     /// <summary>
-    /// Whether the builder answers a small question soon. One that is busy with another of ours is not disturbed, and counts as well.
+    /// Whether the builder answers a small question soon. A builder that is busy with another question counts as answering.
     /// </summary>
     public async Task<bool> AnswersAsync(CancellationToken cancellation)
     {
@@ -120,8 +120,8 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
     /// <exception cref="BuilderException">There is none: the builder is lost.</exception>
     public Task PingAsync(CancellationToken cancellation) => AskAsync(PingAsync, cancellation);
 
-    /// <summary>The builder has failed although its connections live: from now on it counts as one that does not answer.</summary>
-    /// <param name="what">What it did not do.</param>
+    /// <summary>The builder has failed although its connections live: from now on it counts as not answering.</summary>
+    /// <param name="what">The fault.</param>
     public BuilderException GiveUp(string what)
     {
         var reason = DaemonQuestion.Error(builder.Name, what);

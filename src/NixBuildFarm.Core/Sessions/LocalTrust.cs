@@ -7,15 +7,15 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Sessions;
 
 /// <summary>
-/// Whether what a builder builds may come home to a local store that does not trust the user. It may where the builder
-/// signs with a key of the local <c>trusted-public-keys</c>. That is tried out with a path of a few bytes before anything
-/// is built, for only the two daemons know how they are set up.
+/// Whether a builder's outputs can be copied back to a local store that does not trust the user. They can if the builder signs with a key
+/// in the local <c>trusted-public-keys</c>. A path of a few bytes is tried before anything is built, since only the two daemons know their
+/// configuration.
 /// </summary>
 internal static class LocalTrust
 {
     private const string ProbeName = "nixbuildfarm-signature-probe";
 
-    /// <summary>What to do when it may not.</summary>
+    /// <summary>The recommendation when they cannot.</summary>
     public const string Recommendation =
         "Either add this user to trusted-users in the local /etc/nix/nix.conf and restart the Nix daemon; or let the builders sign what "
             + "they build "

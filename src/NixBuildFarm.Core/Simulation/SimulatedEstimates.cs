@@ -3,16 +3,16 @@ using NixBuildFarm.Scheduling.Playing;
 
 namespace NixBuildFarm.Simulation;
 
-/// <summary>What the scheduler is told beforehand in a simulation.</summary>
+/// <summary>The scheduler's initial estimates in a simulation.</summary>
 public enum EstimateKind
 {
     /// <summary>The true durations.</summary>
     Exact,
 
-    /// <summary>What a table of packages guesses: the file's own column where it has one, else <see cref="PackagePriors"/>.</summary>
+    /// <summary>A table of packages: the file's own column if it has one, else <see cref="PackagePriors"/>.</summary>
     Table,
 
-    /// <summary>Our own table, <see cref="PackagePriors"/>: what a first-ever run has.</summary>
+    /// <summary>Our own table, <see cref="PackagePriors"/>, as in a first run.</summary>
     Priors,
 
     /// <summary>Nothing: no table, no names; a download is known as one.</summary>
@@ -29,10 +29,10 @@ internal static class SimulatedEstimates
     private const double TableSpread = 0.4;
 
     /// <summary>The estimates that a run begins with; all but exact ones improve as builds of the same package end.</summary>
-    /// <param name="kind">What is known.</param>
+    /// <param name="kind">The kind of estimates.</param>
     /// <param name="graph">The jobs.</param>
     /// <param name="farm">The builders.</param>
-    /// <param name="truth">What they really take.</param>
+    /// <param name="truth">The true durations.</param>
     /// <param name="error">Each guess is wrong by a lognormal factor of this deviation; 0: not at all.</param>
     /// <param name="seed">Of these factors.</param>
     public static RunEstimates Make(

@@ -15,7 +15,7 @@ public static class SimulationFiles
 {
     private const double BytesPerMegabyte = 1e6;
 
-    /// <summary>Thirty years, or a petabyte: what is larger is a mistake.</summary>
+    /// <summary>Thirty years, or a petabyte: larger values are mistakes.</summary>
     private const double LargestFigure = 1e9;
 
     private const int MostSlots = 10_000;
@@ -169,7 +169,7 @@ public static class SimulationFiles
         }
     }
 
-    // What the reader makes of JSON's null does not keep to C#'s rules.
+    // The reader may leave null in properties that are not nullable.
     private static void RequireNoNull<T>(string path, string what, IReadOnlyList<T?>? list)
     {
         if (list is null) throw Invalid(path, $"{what} is null");
@@ -199,7 +199,7 @@ public static class SimulationFiles
             inner);
 }
 
-// Setters, not init: what the source generator makes of init forgets the defaults of fields that are missing.
+// Setters, not init: with init, the source generator forgets the defaults of missing fields.
 internal sealed record GraphFile
 {
     [JsonPropertyName("systems")] public required IReadOnlyList<string> Systems { get; set; }

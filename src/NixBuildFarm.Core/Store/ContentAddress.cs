@@ -4,7 +4,7 @@ using System.Text;
 
 namespace NixBuildFarm.Store;
 
-/// <summary>What a path's content hashes to, and how it was hashed: together with name and references that gives the path.</summary>
+/// <summary>The hash of a path's contents, and how it was computed. With name and references it gives the path.</summary>
 /// <remarks>
 /// The forms are those of the Nix manual, “Content-addressing store objects”; the path follows from it as “Store path” there says.
 /// </remarks>
@@ -62,14 +62,13 @@ internal sealed class ContentAddress
     }
 
     /// <summary>
-    /// Whether a path is the one that follows from its content address, its name and its references. That the content has that hash is not
-    /// checked.
+    /// Whether a path follows from its content address, name and references. Does not check that the contents have that hash.
     /// </summary>
     public static bool Gives(PathInfo info) => TryParse(info.ContentAddress, out var address) && address.PathOf(info) == info.Path;
 
     /// <summary>
-    /// Whether a path's NAR can have its content address. Most often that follows from the hash of the NAR; for others only who has the
-    /// content can tell, and every store does that takes it.
+    /// Whether a path's NAR can have its content address. For most methods this follows from the NAR hash; for the others only the store
+    /// that receives the contents can check it, and every store does.
     /// </summary>
     public static bool Fits(PathInfo info) =>
         !TryParse(info.ContentAddress, out var address)

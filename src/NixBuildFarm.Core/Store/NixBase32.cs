@@ -30,8 +30,8 @@ internal static class NixBase32
         return new string(text);
     }
 
-    /// <summary>Reads what <see cref="Encode"/> writes, and nothing else.</summary>
-    /// <exception cref="FormatException">A character is no digit, or the digits are not what any bytes give.</exception>
+    /// <summary>Decodes the output of <see cref="Encode"/>, and nothing else.</summary>
+    /// <exception cref="FormatException">A character is no digit, or the digits encode no whole number of bytes.</exception>
     public static byte[] Decode(ReadOnlySpan<char> text)
     {
         var bytes = new byte[text.Length * BitsPerDigit / 8];

@@ -29,7 +29,7 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
     /// <summary>The 32 characters after the store folder.</summary>
     public string HashPart => path.Substring(Prefix.Length, HashLength);
 
-    /// <summary>What follows the hash and its dash, e.g. <c>hello-2.12.drv</c>.</summary>
+    /// <summary>The part after the hash and its dash, e.g. <c>hello-2.12.drv</c>.</summary>
     public string Name => path[(Prefix.Length + HashLength + 1)..];
 
     /// <summary>Hash and name: the file's name in the store folder.</summary>
@@ -52,9 +52,9 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
         return result is not null;
     }
 
-    /// <summary>The path that follows from what it is for and a hash. [makeStorePath in src/libstore/store-api.cc of NixOS/nix]</summary>
-    /// <param name="kind">What it is for, with the references where they count, e.g. <c>output:out</c>, <c>text:/nix/store/…</c>.</param>
-    /// <param name="hash">Of the content, or of what it is made from.</param>
+    /// <summary>The path for a kind, a hash and a name. [makeStorePath in src/libstore/store-api.cc of NixOS/nix]</summary>
+    /// <param name="kind">The kind, with the references where they count, e.g. <c>output:out</c>, <c>text:/nix/store/…</c>.</param>
+    /// <param name="hash">The hash of the contents or of the derivation.</param>
     /// <param name="name">The path's name.</param>
     internal static StorePath Of(string kind, Sha256Hash hash, string name)
     {

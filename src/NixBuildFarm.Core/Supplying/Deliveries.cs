@@ -59,10 +59,10 @@ internal sealed class Deliveries(PathCatalog catalog)
     }
 }
 
-/// <summary>What one transfer has claimed. Disposing of it releases each path that has not been released.</summary>
+/// <summary>The claims of one transfer. Disposing of it releases the paths that are still claimed.</summary>
 /// <param name="mine">The paths that this transfer sends.</param>
 /// <param name="others">Each ends when another transfer has sent, or released, a path that is wanted as well.</param>
-/// <param name="release">Releases a path; does nothing for one that has been released.</param>
+/// <param name="release">Releases a path; does nothing if it is released already.</param>
 internal sealed class DeliveryClaim(IReadOnlyList<PathInfo> mine, IReadOnlyList<Task> others, Action<StorePath> release) : IDisposable
 {
     /// <summary>The paths that this transfer sends, references first.</summary>

@@ -12,13 +12,13 @@ namespace NixBuildFarm.Supplying;
 internal readonly record struct Parcel(PathInfo Info, BuilderSession From);
 
 /// <summary>
-/// Sends paths to a builder in one stream, without waiting for an answer in between, and watches both sides: a holder that sends nothing
-/// and a builder that takes nothing are given up.
+/// Sends paths to a builder in one stream, without waiting for answers in between, and watches both sides: it stops if a holder sends
+/// nothing or the builder takes nothing.
 /// </summary>
 /// <param name="to">The builder.</param>
 /// <param name="parcels">The paths, each after those that it refers to.</param>
 /// <param name="transfer">Decides when a piece is sent.</param>
-/// <param name="catalog">Knows which paths need no check, and is told which have arrived.</param>
+/// <param name="catalog">Knows which paths need no check, and receives the arrived ones.</param>
 /// <param name="meter">Measures the link.</param>
 internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels, Transfer transfer, PathCatalog catalog, LinkMeter meter)
 {
@@ -50,7 +50,7 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
         }
         catch (OperationCanceledException) when (taking.HasRunOut && !cancellation.IsCancellationRequested)
         {
-            throw to.GiveUp($"has taken nothing of {parcels[0].Info.Path} for {BuilderSession.WorkLimit.TotalMinutes} minutes");
+            throw to.GiveUp($"has read nothing of {parcels[0].Info.Path} for {BuilderSession.WorkLimit.TotalMinutes} minutes");
         }
         catch (DaemonException e) when (e.RefusesContent && e.Refused is { } refused
             && holders[refused] is { Builder.IsLocal: false } holder)
@@ -107,10 +107,11 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
 
     private BuilderException FalseContent(StorePath path, BuilderSession holder, DaemonException refusal) =>
         ResultRule.Broken(
-            holder.Builder.Name, $"gave for {path} what is not its content, as {to} found: {refusal.Text.TrimEnd('.')}", refusal);
+            holder.Builder.Name, $"sent contents of {path} that are not its contents, as {to} found: {refusal.Text.TrimEnd('.')}", refusal);
 
     /// <summary>
-    /// Between two builders the slower link decides, which says little about either: only what leaves or reaches this machine is measured.
+    /// Between two builders the slower link limits the rate, which says little about either: only transfers from or to this machine are
+    /// measured.
     /// </summary>
     private LinkMeter.Measurement? Measure()
     {

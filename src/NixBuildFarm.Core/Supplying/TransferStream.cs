@@ -3,7 +3,7 @@ using NixBuildFarm.Protocol.Wire;
 
 namespace NixBuildFarm.Supplying;
 
-/// <summary>Passes on what a transfer sends, piece by piece, when it is its turn.</summary>
+/// <summary>Passes on the bytes of a transfer, piece by piece, when it is its turn.</summary>
 /// <param name="destination">Where it goes.</param>
 /// <param name="transfer">Knows when it is its turn.</param>
 /// <param name="giving">Waits for the next piece.</param>

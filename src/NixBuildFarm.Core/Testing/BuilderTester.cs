@@ -8,13 +8,13 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Testing;
 
-/// <summary>Tests a builder from the connection up to what it says of itself against what is configured.</summary>
+/// <summary>Tests a builder: its connection, and its answers against its configuration.</summary>
 public static class BuilderTester
 {
     /// <summary>With less room than this, the next large package fails.</summary>
     private const long LeastStoreFree = 1L << 30;
 
-    /// <summary>Tests one builder. What is wrong with it is the result, never an exception.</summary>
+    /// <summary>Tests one builder. Faults are the result, never an exception.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="transport">How to reach it; stays open.</param>
     /// <param name="limit">The time that the questions may take, and then each of the builds.</param>
@@ -23,7 +23,7 @@ public static class BuilderTester
     public static async Task<NixBuilderTest> TestAsync(
         NixBuilder builder, IBuilderTransport transport, TimeSpan limit, bool build, CancellationToken cancellation)
     {
-        // Who connects keeps to the limit from the moment when it is its turn.
+        // The limit counts from the moment when the login has its turn.
         using var limited = new SilenceWatch(limit, TimeProvider.System, cancellation);
         try
         {
@@ -45,11 +45,11 @@ public static class BuilderTester
                 builder,
                 NixBuilderState.Unreachable,
                 $"{builder.Name} gave no answer within {limit.TotalSeconds:0.#} s.",
-                "Is the machine up, and is the network between? -TimeoutSec waits longer.");
+                "Check that the machine is up and can be reached. -TimeoutSec waits longer.");
         }
     }
 
-    /// <summary>Compares what a builder says of itself with what is configured.</summary>
+    /// <summary>Compares a builder's answers with its configuration.</summary>
     internal static NixBuilderTest Judge(
         NixBuilder builder, BuilderFacts facts, TimeSpan latency, IReadOnlyList<NixBuilderSystemTest> builds)
     {
@@ -62,8 +62,8 @@ public static class BuilderTester
                     "Add the user to trusted-users in /etc/nix/nix.conf and restart the daemon, or use builders that sign with a key of "
                         + "the local trusted-public-keys.")
                 : new(
-                    $"{builder.Name} does not trust the user that logs in.",
-                    $"Add that user to trusted-users in /etc/nix/nix.conf of {builder.Name}; a trusted user is close to root there."));
+                    $"{builder.Name} does not trust the login.",
+                    $"Add the login to trusted-users in /etc/nix/nix.conf of {builder.Name}; a trusted user has nearly the rights of root there."));
         }
         var missing = builder.SupportedFeatures.Concat(builder.MandatoryFeatures)
             .Except(facts.Features ?? builder.SupportedFeatures)

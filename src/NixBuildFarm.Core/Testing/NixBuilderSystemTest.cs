@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Testing;
 
-/// <summary>What became of a small real build for one of a builder's systems.</summary>
+/// <summary>The result of a small real build for one of a builder's systems.</summary>
 public sealed class NixBuilderSystemTest
 {
     /// <summary>The system, e.g. <c>riscv64-linux</c>.</summary>
@@ -21,15 +21,15 @@ public sealed class NixBuilderSystemTest
     public double Seconds => Duration.TotalSeconds;
 
     /// <summary>
-    /// How fast such programs run, relative to those of the machine's own system; null where that is not known. A loop of two
-    /// instructions: real builds differ, and what they take is learnt from them.
+    /// Speed of the test program relative to the builder's own system; null where it is not known. The program is a loop of two
+    /// instructions: real builds differ, and their speeds are learnt.
     /// </summary>
     public double? Speed { get; init; }
 
     /// <summary>Why it was not built; null where it was.</summary>
     public string? Error { get; init; }
 
-    /// <summary>The system and what became of it.</summary>
+    /// <summary>The system and its result.</summary>
     public override string ToString() => this switch
     {
         { Success: false } => $"{System}: failed",

@@ -18,7 +18,7 @@ internal static class SystemProof
 {
     private const string Name = "nixbuildfarm-proof";
 
-    // What a processor runs without any help: an older or narrower one of its family.
+    // Processors that another one runs natively: older or narrower ones of its family.
     private static readonly Dictionary<string, string[]> Relatives = new()
     {
         ["x86_64"] = ["i686", "i586", "i486", "i386"],

@@ -8,8 +8,8 @@ using NixBuildFarm.Platform;
 namespace NixBuildFarm.Transport;
 
 /// <summary>
-/// Reaches this machine's own store: over the daemon's socket where a daemon runs, else by a <c>nix-daemon --stdio</c>
-/// of our own, which works for whoever owns the store.
+/// Connects to this machine's own store: over the daemon's socket if a daemon runs, else by a <c>nix-daemon --stdio</c> of our own, which
+/// works for the owner of the store.
 /// </summary>
 internal sealed class LocalTransport : IBuilderTransport
 {

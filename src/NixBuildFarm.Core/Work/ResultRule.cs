@@ -5,9 +5,9 @@ using NixBuildFarm.Store.Derivations;
 namespace NixBuildFarm.Work;
 
 /// <summary>
-/// What is taken of all that a builder says of a result. It is taken only under a path that follows from what was asked for, or that
-/// whoever takes it can check: a builder can neither put what it likes under the path of something else, nor bring such a path in as a
-/// reference. What it has made under its own path nobody can check: with that it is trusted.
+/// Decides which paths of a builder's result are accepted: only those that follow from what was asked for, or that the destination can
+/// verify. So a builder can neither put contents of its choice under the path of something else, nor bring in such a path as a reference.
+/// It is trusted only with the contents of its own outputs, which nobody can verify.
 /// </summary>
 /// <remarks>
 /// An input-addressed output is at the path that the derivation states, or, where that depends on what is known only after the build, at
@@ -25,12 +25,12 @@ internal sealed class ResultRule
 
     /// <summary>Begins to judge.</summary>
     /// <param name="builder">The builder's name.</param>
-    /// <param name="job">What it has built.</param>
+    /// <param name="job">The job that it has built.</param>
     /// <param name="named">Where it says that the outputs are: <see cref="Name"/>.</param>
     /// <param name="others">Where it says that outputs of other members of a whole goal are.</param>
-    /// <param name="inputs">All that the job may read: its inputs, and what they refer to.</param>
+    /// <param name="inputs">All paths that the job may read: its inputs, and what they refer to.</param>
     /// <exception cref="BuilderException">An output is not where it must be.</exception>
-    /// <exception cref="NixBuildFarmException">Nobody can tell where it must be.</exception>
+    /// <exception cref="NixBuildFarmException">The path of an output cannot be determined.</exception>
     public ResultRule(
         string builder,
         WorkItem job,
@@ -57,7 +57,7 @@ internal sealed class ResultRule
         outputs.Where(output => output.Value.Node == job.Node || KindOf(output.Value) != DerivationOutputKind.Deferred)
             .Select(output => output.Key);
 
-    /// <summary>Whether a path is an input: what the builder says of it does not matter.</summary>
+    /// <summary>Whether a path is an input; the builder's information on it is ignored.</summary>
     public bool IsInput(StorePath path) => inputs.Contains(path);
 
     /// <summary>Where a builder says that the outputs of a job are, by name.</summary>
@@ -78,8 +78,8 @@ internal sealed class ResultRule
         return named;
     }
 
-    /// <summary>Judges what the builder says of a path that is no input.</summary>
-    /// <exception cref="BuilderException">It says what cannot be.</exception>
+    /// <summary>Checks the builder's information on a path that is no input.</summary>
+    /// <exception cref="BuilderException">The information cannot be right.</exception>
     public TakenPath Take(PathInfo said)
     {
         if (said.NarSize == 0) throw Broken(builder, $"says that the NAR of {said.Path} has 0 bytes, which none has");
@@ -125,7 +125,7 @@ internal sealed class ResultRule
 
     private PathInfo Proven(PathInfo info) => ContentAddress.Gives(info) && ContentAddress.Fits(info)
         ? info
-        : throw Broken(builder, $"says of {info.Path} what cannot be: its content address, name and references give another path");
+        : throw Broken(builder, $"says of {info.Path} something impossible: its content address, name and references give another path");
 
     private void CheckReferences(PathInfo info)
     {
@@ -145,8 +145,8 @@ internal sealed class ResultRule
             $"Delete it on {builder}, so that it is built again: nix-store --delete {path}");
 }
 
-/// <summary>What is known of a path that a builder has made.</summary>
-/// <param name="Info">What is known.</param>
+/// <summary>The information on a path that a builder has made.</summary>
+/// <param name="Info">The information.</param>
 /// <param name="IsVouchedFor">Whether a store may take it without a look at signatures; else it has to check its content address or its
 /// signatures.</param>
 internal readonly record struct TakenPath(PathInfo Info, bool IsVouchedFor);

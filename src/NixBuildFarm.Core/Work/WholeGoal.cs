@@ -5,8 +5,8 @@ using NixBuildFarm.Store.Derivations;
 namespace NixBuildFarm.Work;
 
 /// <summary>
-/// A derivation that goes to a builder as a whole, since it or what it needs has paths that are known only after the build: with those of
-/// its inputs, direct or not, that are built along with it for that reason.
+/// A derivation that goes to a builder as a whole, since its own paths or those of inputs are known only after the build: with those
+/// inputs, direct or not, that are built along with it for this reason.
 /// </summary>
 internal sealed class WholeGoal
 {
@@ -33,8 +33,7 @@ internal sealed class WholeGoal
         Members.Any(member => member.Derivation.Outputs.Values.Any(output => output.Kind == DerivationOutputKind.Deferred));
 
     /// <summary>
-    /// How the local store is to look up the outputs. What is impure is built anew each time, and what has a path beforehand is found by
-    /// it.
+    /// The realisations to register in the local store. Impure outputs have none, and outputs whose path is known beforehand need none.
     /// </summary>
     public IReadOnlyList<Realisation> RealisationsOf(IReadOnlyDictionary<string, StorePath> outputs) =>
         node.Derivation.IsImpure || node.Derivation.AreOutputPathsKnown
@@ -42,8 +41,8 @@ internal sealed class WholeGoal
             : [.. outputs.Select(output => new Realisation(hashes.RealisationId(node, output.Key), output.Value))];
 
     /// <summary>
-    /// Where the outputs of the members are: what follows from its content is where the builder says, what follows from its inputs is where
-    /// it must be then. An output is left out where an input of it is not known.
+    /// The paths of the members' outputs: those of content-addressed ones as the builder says, those of input-addressed ones as computed.
+    /// An output is left out if the path of an input is not known.
     /// </summary>
     /// <param name="outputs">Where the builder says that the goal's own outputs are, by name.</param>
     /// <param name="others">The same for the other members, as far as it says.</param>

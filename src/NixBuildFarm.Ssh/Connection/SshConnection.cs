@@ -24,7 +24,7 @@ internal sealed class SshConnection : IAsyncDisposable
     private volatile SshTarget target;
     private BuilderException? failure;
 
-    /// <summary>Takes over what has been connected and logged in.</summary>
+    /// <summary>Takes over a connected and logged-in client.</summary>
     public SshConnection(SshTarget target, ServerKey serverKey, SshWire wire, SshClient client)
     {
         this.target = target;
@@ -43,7 +43,7 @@ internal sealed class SshConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Where and as whom it is logged in.</summary>
+    /// <summary>Its address and login.</summary>
     public string Login => target.Login;
 
     /// <summary>Open channels.</summary>
@@ -112,7 +112,7 @@ internal sealed class SshConnection : IAsyncDisposable
         {
             foreach (var channel in channels) channel.Abandon();
         }
-        // A server that listens is told good-bye; nobody waits for one that does not.
+        // A server that answers is disconnected properly; there is no wait for one that does not.
         var leaving = BlockingTaskScheduler.Run(client.Dispose);
         await Task.WhenAny(leaving, Task.Delay(Farewell));
         await wire.DisposeAsync();
@@ -155,7 +155,7 @@ internal sealed class SshConnection : IAsyncDisposable
         }
         catch (BuilderException)
         {
-            // Nobody waits for this channel any more.
+            // The wait for this channel was cancelled.
         }
     }
 
@@ -211,7 +211,7 @@ internal sealed class SshConnection : IAsyncDisposable
         }
         catch (Exception e) when (e is SshException or SocketException or ObjectDisposedException or NullReferenceException)
         {
-            // The connection has ended meanwhile; whoever uses it is told.
+            // The connection has ended meanwhile; its user gets an error.
         }
     }
 }

@@ -15,7 +15,7 @@ internal static class SshLogin
 {
     private const int GreetingAttempts = 6;
 
-    /// <summary>A server that goes on talking, and never comes to a login, has so many limits.</summary>
+    /// <summary>Limit, in multiples, for a server that keeps talking but never completes the login.</summary>
     private const int LimitsInAll = 6;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);

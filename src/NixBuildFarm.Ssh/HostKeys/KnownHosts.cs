@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Ssh.HostKeys;
 
-/// <summary>What known_hosts says of a key that a server offers.</summary>
+/// <summary>The verdict of known_hosts on an offered key.</summary>
 internal enum HostKeyStatus
 {
     /// <summary>It is the expected key.</summary>

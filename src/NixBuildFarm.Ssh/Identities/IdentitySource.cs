@@ -87,7 +87,7 @@ internal sealed class IdentitySource
 
     private KeyCertificate? ReadCertificate(string path) => ReadText(path) is { } text ? KeyCertificate.Read(path, text) : null;
 
-    // What ssh_config names by default need not be there.
+    // Default identities of ssh_config need not exist.
     private List<KeyFile> ReadFiles() =>
         Paths().Where(path => path == OwnFile || File.Exists(path) || File.Exists(path + ".pub")).Select(Read).ToList();
 
@@ -182,7 +182,7 @@ internal sealed class IdentitySource
 
     private static KeyProblem Problem(string path, string problem, string advice) => new($"the key file {path} {problem}", advice);
 
-    // A file that is usable, or has a problem; its public half is there where anything tells it without a passphrase.
+    // A file that is usable or has a problem; with its public half if that is known without a passphrase.
     private sealed record KeyFile(string Path, byte[]? PublicKey, KeyProblem? Problem, Identity? Identity = null)
     {
         public bool IsInToken { get; init; }

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace NixBuildFarm.Ssh.Program;
 
 /// <summary>
-/// How much a pipe to another program holds. Linux gives 64 KiB, so that whoever is faster waits for the other all the time.
+/// The capacity of a pipe to another program. Linux's default is 64 KiB, so that the faster side waits for the other all the time.
 /// </summary>
 internal static class PipeSize
 {

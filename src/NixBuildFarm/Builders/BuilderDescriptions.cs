@@ -8,8 +8,8 @@ namespace NixBuildFarm.Builders;
 internal static class BuilderDescriptions
 {
     /// <summary>
-    /// Builder objects and tests of builders as they are, names of configured builders, and objects with the properties of a builder.
-    /// What is wrong with one of these is told, and the others go on.
+    /// Reads builder objects, tests of builders, names of configured builders, and objects with the properties of a builder. A malformed
+    /// one is reported, and the others are used.
     /// </summary>
     public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(
         IReadOnlyList<PSObject> given, CommandOutput output, CancellationToken cancellation)

@@ -15,7 +15,7 @@ internal sealed partial class BuilderObjects(NixBuilder local)
 {
     private const string Source = "pipeline";
 
-    // In the order of MachineField; the first name is the one that is told.
+    // In the order of MachineField; the first name is used in messages.
     private static readonly string[][] FieldNames =
     [
         ["Uri"],
@@ -130,7 +130,7 @@ internal sealed partial class BuilderObjects(NixBuilder local)
     private static string? Text(object? value) =>
         LanguagePrimitives.ConvertTo(value, typeof(string), CultureInfo.InvariantCulture) as string;
 
-    // A table may have columns for other purposes; one that is nearly right is a mistake.
+    // A table may have columns for other purposes; a misspelt name is a mistake.
     private void WarnOfMisspelling(PSObject description)
     {
         foreach (var name in description.Properties.Select(property => property.Name)
@@ -144,7 +144,7 @@ internal sealed partial class BuilderObjects(NixBuilder local)
         }
     }
 
-    // What Export-Csv writes of an array.
+    // Export-Csv writes this for an array.
     private void WarnOfListType(string property, string written) =>
         Warn(
             property, "ListTypeAsText", $"“{written}” is the type of a list and not what is in it",

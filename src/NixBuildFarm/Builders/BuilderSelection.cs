@@ -12,8 +12,8 @@ internal static class BuilderSelection
     private static readonly string[] NameProperties = ["Name", "HostName", "ComputerName"];
 
     /// <summary>
-    /// Turns what was given into builders: builder objects, tests of builders, names with wildcards, and objects that have
-    /// such a name as a property. A name that no builder has is an error, and the others go on.
+    /// Resolves arguments to builders: builder objects, tests of builders, names with wildcards, and objects with such a name as a
+    /// property. An unknown name is an error, and the others are used.
     /// </summary>
     public static async Task<IReadOnlyList<NixBuilder>> FromAsync(
         IReadOnlyList<object> given, CommandOutput output, CancellationToken cancellation)

@@ -39,12 +39,12 @@ public static class BuilderView
     public static string Source(object? source) =>
         PropertyBag.Text(source) is { Length: > SourceWidth } text ? "…" + text[^(SourceWidth - 1)..] : PropertyBag.Text(source);
 
-    /// <summary>What a policy sets beyond the columns of the table.</summary>
+    /// <summary>The settings of a policy that are not columns of the table.</summary>
     public static string Others(object? policy) => string.Join(
         ", ",
         OtherSettings.Select(name => (Name: name, Value: PropertyBag.Property(policy, name))).Where(setting => setting.Value is not null)
             .Select(setting => $"{setting.Name} {string.Join(' ', PropertyBag.Texts(setting.Value))}"));
 
-    /// <summary>Whom a policy is for.</summary>
+    /// <summary>The builder of a policy.</summary>
     public static string For(object? name) => PropertyBag.Text(name) is { Length: > 0 } text ? text : "farm-wide";
 }

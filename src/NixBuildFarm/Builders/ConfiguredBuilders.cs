@@ -12,8 +12,8 @@ namespace NixBuildFarm.Builders;
 internal static class ConfiguredBuilders
 {
     /// <summary>
-    /// The builders as they will be used, policy applied, for a command that works with them. An entry of the list that is not used is a
-    /// warning: the others do the work, and who asks for that builder by name is told that there is none.
+    /// The builders with policies applied, for a command that works with them. A malformed entry of the list is a warning: the other
+    /// builders are used, and asking for that builder by name is an error.
     /// </summary>
     /// <exception cref="NixBuildFarmException">Nix's settings, the list or the user's policies cannot be read.</exception>
     public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(CommandOutput output, CancellationToken cancellation)
@@ -23,9 +23,7 @@ internal static class ConfiguredBuilders
         return PolicyStore.Default.ApplyTo(inventory.Builders);
     }
 
-    /// <summary>
-    /// The builders of a source as they will be used, policy applied. What is wrong with it goes to the cmdlet's streams.
-    /// </summary>
+    /// <summary>The builders of a source, with policies applied. Problems go to the cmdlet's streams.</summary>
     /// <exception cref="NixBuildFarmException">Nix's settings, the source or the user's policies cannot be read.</exception>
     public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(
         BuilderSource source, CommandOutput output, CancellationToken cancellation)
@@ -35,12 +33,12 @@ internal static class ConfiguredBuilders
         return PolicyStore.Default.ApplyTo(inventory.Builders);
     }
 
-    /// <summary>What a source says, without policy.</summary>
+    /// <summary>The builders of a source, without policies.</summary>
     /// <exception cref="NixBuildFarmException">Nix's settings or the source cannot be read.</exception>
     public static Task<BuilderInventory> ReadInventoryAsync(BuilderSource source, CancellationToken cancellation) =>
         BuilderInventory.ReadAsync(source, TomlMachineList.Read, cancellation);
 
-    /// <summary>Tells what is wrong with a source: what is not used as an error, the rest as a warning.</summary>
+    /// <summary>Reports the problems of a source: unused entries as errors, the rest as warnings.</summary>
     public static void Problems(this CommandOutput output, IEnumerable<BuilderProblem> problems)
     {
         foreach (var problem in problems)

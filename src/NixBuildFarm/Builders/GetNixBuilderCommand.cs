@@ -62,7 +62,7 @@ public sealed class GetNixBuilderCommand : AsyncCommand
         });
     }
 
-    // What the session knows, such as its location, is asked on the pipeline's thread.
+    // The session's state, such as its location, is read on the pipeline's thread.
     private BuilderSource Source()
     {
         try

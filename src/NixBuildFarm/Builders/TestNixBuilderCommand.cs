@@ -6,9 +6,7 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Builders;
 
-/// <summary>
-/// <para type="synopsis">Tests builders, all at once: can they be reached, do they trust us, are they what is configured?</para>
-/// </summary>
+/// <summary><para type="synopsis">Tests whether builders can be reached, trust you, and match their configuration.</para></summary>
 [Cmdlet(VerbsDiagnostic.Test, "NixBuilder")]
 [OutputType(typeof(NixBuilderTest), typeof(bool))]
 public sealed class TestNixBuilderCommand : AsyncCommand

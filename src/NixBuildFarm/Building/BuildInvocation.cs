@@ -21,7 +21,7 @@ internal sealed record BuildInvocation
     /// <summary>How builders are reached.</summary>
     public required IBuilderTransportFactory Transports { get; init; }
 
-    /// <summary>The file for what all builds print; null: none.</summary>
+    /// <summary>The file for the output of all builds; null: none.</summary>
     public string? LogTo { get; init; }
 
     /// <summary>The file for the run as lines of internal-json; null: none.</summary>

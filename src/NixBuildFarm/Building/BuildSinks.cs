@@ -29,7 +29,7 @@ internal sealed class BuildSinks : IDisposable
     /// <summary>Tells all of them.</summary>
     public IBuildObserver Observer => new CombinedObserver([.. observers]);
 
-    /// <summary>Opens the sinks of a build; <paramref name="named"/> is what is built, in the user's words.</summary>
+    /// <summary>Opens the sinks of a build; <paramref name="named"/> is what was asked for, in the user's words.</summary>
     /// <exception cref="NixBuildFarmException">A file cannot be written.</exception>
     public static BuildSinks Open(BuildInvocation invocation, IReadOnlyList<string> named, CommandOutput output)
     {

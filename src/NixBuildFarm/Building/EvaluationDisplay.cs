@@ -3,10 +3,10 @@ using NixBuildFarm.Hosting;
 
 namespace NixBuildFarm.Building;
 
-/// <summary>Shows what Nix says while it evaluates, in the streams of a command, and that it goes on, as progress.</summary>
+/// <summary>Shows Nix's messages during an evaluation in the streams of a command, and its activity as progress.</summary>
 internal sealed class EvaluationDisplay : IDisposable
 {
-    /// <summary>The tag of what <c>builtins.trace</c> prints in the information stream.</summary>
+    /// <summary>The tag of the output of <c>builtins.trace</c> in the information stream.</summary>
     public const string Tag = "NixEvaluation";
 
     private const int LongestActivity = 200;
@@ -37,7 +37,7 @@ internal sealed class EvaluationDisplay : IDisposable
         timer = time.CreateTimer(_ => Show(), null, Patience, Interval);
     }
 
-    /// <summary>Takes what Nix says.</summary>
+    /// <summary>Takes a message of Nix.</summary>
     public void Hear(EvaluationMessage message)
     {
         switch (message.Kind)

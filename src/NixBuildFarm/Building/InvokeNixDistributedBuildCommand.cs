@@ -43,7 +43,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public string[] ExcludeBuilder { get; set; } = [];
 
-    /// <summary>The local machine does not build; outputs still come home to it.</summary>
+    /// <summary>This machine builds nothing; outputs are still copied back to it.</summary>
     [Parameter]
     public SwitchParameter NoLocal { get; set; }
 
@@ -52,11 +52,11 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ValidateNotNullOrEmpty]
     public string? OutLink { get; set; }
 
-    /// <summary>After a failure, goes on with what does not depend on it.</summary>
+    /// <summary>After a failure, goes on with derivations that do not depend on it.</summary>
     [Parameter]
     public SwitchParameter KeepGoing { get; set; }
 
-    /// <summary>How often a derivation is tried when builders are the trouble. A build that fails by itself is not repeated.</summary>
+    /// <summary>How often a derivation is tried when builders are at fault. A build that fails by itself is not retried.</summary>
     [Parameter]
     [ValidateRange(1, 100)]
     public int Retry { get; set; } = 3;
@@ -76,7 +76,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ValidateRange(0, int.MaxValue)]
     public int? Cores { get; set; }
 
-    /// <summary>Which outputs come home: all, the requested ones, or none.</summary>
+    /// <summary>Which outputs are copied back: all, the requested ones, or none.</summary>
     [Parameter]
     public CopyBack CopyBack { get; set; } = CopyBack.All;
 
@@ -85,7 +85,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ValidateRange(1, long.MaxValue)]
     public long? MaxUpload { get; set; }
 
-    /// <summary>Starts what is late and holds up the rest a second time, on a machine that is idle; the first result counts.</summary>
+    /// <summary>Starts a late build that others wait for a second time, on an idle builder; the first result counts.</summary>
     [Parameter]
     public SwitchParameter Hedge { get; set; }
 
@@ -189,8 +189,8 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     };
 
     /// <summary>
-    /// Whether anybody sees the lines of logs in the information stream. The engine keeps a record of each line for hosts and jobs, also of
-    /// those that nobody asked to see, and logs may be larger than the memory.
+    /// Whether lines of logs in the information stream are shown to anybody. The engine records each line for hosts and jobs, even if
+    /// nobody asked to see it, and logs may be larger than the memory.
     /// </summary>
     private bool IsLogSeen()
     {
@@ -242,7 +242,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 
     private IEnumerable<string> AllNamed => Named.Concat(givenResults.Select(result => result.Name));
 
-    /// <summary>What asks Nix for what the parameters name, and adds what came down the pipeline.</summary>
+    /// <summary>Asks Nix for what the parameters name, and adds piped-in results.</summary>
     private Resolver AllResolver()
     {
         if (givenResults.Count == 0) return MakeResolver();
@@ -279,6 +279,6 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
                     + "Get-NixBuilder ruby.");
     }
 
-    /// <summary>A builder that is disabled is used where somebody has named it, and not where it is one of many.</summary>
+    /// <summary>A disabled builder is used only if it was named.</summary>
     private static bool IsUsed(NixBuilder builder) => builder.Enabled || builder.IsNamed;
 }

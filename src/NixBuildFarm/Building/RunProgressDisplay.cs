@@ -83,7 +83,7 @@ internal sealed class RunProgressDisplay : IDisposable
         for (var line = 0; line < wanted.Count; line++)
         {
             var (builder, text) = wanted[line];
-            // A line that becomes another builder's is told to end, for hosts that keep lines by their activity.
+            // A line that changes its builder is ended first, for hosts that identify lines by their activity.
             if (line < lines.Count && lines[line] != builder) Clear(line);
             if (line == lines.Count) lines.Add(builder);
             lines[line] = builder;
@@ -138,7 +138,7 @@ internal sealed class RunProgressDisplay : IDisposable
         var span = HumanText.Span(elapsed > TimeSpan.Zero ? elapsed : TimeSpan.FromTicks(1));
         return build switch
         {
-            { Phase: "supplying" } => $"{build.Name} (inputs on their way, {span})",
+            { Phase: "supplying" } => $"{build.Name} (receiving inputs, {span})",
             { Expected: { } expected } => $"{build.Name} ({Phase(build)}{span} of about {HumanText.Span(expected)})",
             _ => $"{build.Name} ({Phase(build)}{span})",
         };

@@ -33,11 +33,11 @@ public sealed class CopyNixStorePathCommand : AsyncCommand
     [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public object? From { get; set; }
 
-    /// <summary>Copies the paths alone, without what they refer to.</summary>
+    /// <summary>Copies only the paths themselves, not what they refer to.</summary>
     [Parameter]
     public SwitchParameter NoClosure { get; set; }
 
-    /// <summary>Takes from a builder what is neither content-addressed nor signed with a trusted key, too.</summary>
+    /// <summary>Accepts paths of a builder that are neither content-addressed nor signed with a trusted key.</summary>
     [Parameter]
     public SwitchParameter NoCheckSignature { get; set; }
 

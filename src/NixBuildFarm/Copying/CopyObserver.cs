@@ -8,8 +8,8 @@ using NixBuildFarm.Observing;
 namespace NixBuildFarm.Copying;
 
 /// <summary>
-/// Shows the copying of paths in the streams of a cmdlet, a line of progress for each builder. What was not copied is an error, and held
-/// back until all else is: an error may end the whole pipeline.
+/// Shows the copying of paths in the streams of a cmdlet, a line of progress for each builder. Paths that were not copied are errors, which
+/// are written at the end: an error may end the whole pipeline.
 /// </summary>
 internal sealed class CopyObserver(CommandOutput output) : ICopyObserver
 {
@@ -42,7 +42,7 @@ internal sealed class CopyObserver(CommandOutput output) : ICopyObserver
         }
     }
 
-    /// <summary>Takes the progress display away, and says what was not copied.</summary>
+    /// <summary>Takes the progress display away, and writes the errors.</summary>
     public void Complete()
     {
         lock (gate)

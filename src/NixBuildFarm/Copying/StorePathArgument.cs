@@ -8,13 +8,13 @@ using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Copying;
 
-/// <summary>Store paths as users give them: texts, files within, links such as <c>result</c>, what our cmdlets write.</summary>
+/// <summary>Store paths in arguments: texts, files within them, links such as <c>result</c>, outputs of our cmdlets.</summary>
 internal static class StorePathArgument
 {
     private const int MostLinks = 40; // as Linux follows at most
 
     /// <summary>The store paths that are meant.</summary>
-    /// <param name="argument">What was given.</param>
+    /// <param name="argument">The argument.</param>
     /// <param name="fileOf">Finds a file as the session names it.</param>
     /// <exception cref="NixBuildFarmException">It is, or leads to, no store path.</exception>
     public static IEnumerable<StorePath> Read(object argument, Func<string, string> fileOf) =>

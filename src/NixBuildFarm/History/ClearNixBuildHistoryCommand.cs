@@ -4,9 +4,7 @@ using NixBuildFarm.Hosting;
 
 namespace NixBuildFarm.History;
 
-/// <summary>
-/// <para type="synopsis">Forgets past runs with their logs, and what was learnt from them.</para>
-/// </summary>
+/// <summary><para type="synopsis">Deletes past runs with their logs, and the estimates that were learnt from them.</para></summary>
 [Cmdlet(
     VerbsCommon.Clear,
     "NixBuildHistory",
@@ -24,7 +22,7 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
 
     private readonly List<string> runs = [];
 
-    /// <summary>Ids of runs, or beginnings of them. What was learnt from them stays.</summary>
+    /// <summary>Ids of runs, or beginnings of them. Estimates stay.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = RunSet, ValueFromPipelineByPropertyName = true)]
     [Alias("RunId", "Id")]
     [ValidateNotNullOrEmpty]
@@ -35,7 +33,7 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
     [Parameter(ParameterSetName = TimeSet)]
     public DateTimeOffset? Before { get; set; }
 
-    /// <summary>What was learnt of durations and bandwidths stays.</summary>
+    /// <summary>Estimates of durations and bandwidths stay.</summary>
     [Parameter(ParameterSetName = TimeSet)]
     public SwitchParameter KeepEstimate { get; set; }
 
@@ -59,7 +57,7 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
             using var history = ReadOnlyHistory.Open();
             var chosen = history.Choose(runs, new() { Before = Before }, output);
             forgotten = [.. chosen.Where(run => run.State != RunState.Running)];
-            foreach (var run in chosen.Except(forgotten)) output.Warning($"The run {run.RunId} goes on, and is not forgotten.");
+            foreach (var run in chosen.Except(forgotten)) output.Warning($"The run {run.RunId} is still going on, and is not deleted.");
             return Task.CompletedTask;
         });
         if (ParameterSetName == RunSet && forgotten.Count == 0) return;
@@ -88,7 +86,7 @@ public sealed class ClearNixBuildHistoryCommand : AsyncCommand
         var archive = new LogArchive(history.Store, LogArchive.DefaultFolder);
         try
         {
-            // Logs first: what is left when this is interrupted is still listed, and can be cleared again.
+            // Logs first: if this is interrupted, the runs are still listed, and can be cleared again.
             if (ParameterSetName == TimeSet)
             {
                 var abandoned = DateTimeOffset.UtcNow - LongestSilence;

@@ -5,7 +5,7 @@ using NixBuildFarm.Reporting;
 
 namespace NixBuildFarm.History;
 
-/// <summary>What a report is written as.</summary>
+/// <summary>The formats of a report.</summary>
 public enum ReportFormat
 {
     /// <summary>A page to look at, in one file.</summary>
@@ -39,11 +39,11 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
     [ArgumentCompleter(typeof(RunCompleter))]
     public string? Run { get; set; }
 
-    /// <summary>What it is written as. By default the end of the file's name says so: <c>.json</c>, <c>.trace</c>, or a page.</summary>
+    /// <summary>The format. By default the file's name decides: <c>.json</c>, <c>.trace</c>, or a page.</summary>
     [Parameter]
     public ReportFormat? Format { get; set; }
 
-    /// <summary>A file that is there is not replaced.</summary>
+    /// <summary>Does not replace an existing file.</summary>
     [Parameter]
     public SwitchParameter NoClobber { get; set; }
 
@@ -91,7 +91,7 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
     private void Write(string file, RunRecord run)
     {
         var report = run.ToReport();
-        // Beside it first: who looks at the file sees the old report or the new one.
+        // Written beside it first: a reader sees the old report or the new one.
         var unfinished = $"{file}.{Guid.NewGuid():N}.tmp";
         try
         {

@@ -4,9 +4,7 @@ using NixBuildFarm.Hosting;
 
 namespace NixBuildFarm.History;
 
-/// <summary>
-/// <para type="synopsis">Lists past runs, the newest first, or what became of the derivations of each.</para>
-/// </summary>
+/// <summary><para type="synopsis">Lists past runs, the newest first, or the results of their derivations.</para></summary>
 [Cmdlet(VerbsCommon.Get, "NixBuild")]
 [OutputType(typeof(NixBuildRun), typeof(NixBuildResult))]
 public sealed class GetNixBuildCommand : AsyncCommand
@@ -51,7 +49,7 @@ public sealed class GetNixBuildCommand : AsyncCommand
     [SupportsWildcards]
     public string? Name { get; set; }
 
-    /// <summary>Writes what became of the derivations, rather than the runs; with Name and Builder only of those that these fit.</summary>
+    /// <summary>Writes the results of derivations instead of the runs; with Name and Builder only those that match.</summary>
     [Parameter]
     public SwitchParameter Result { get; set; }
 

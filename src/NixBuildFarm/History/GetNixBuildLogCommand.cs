@@ -8,9 +8,7 @@ using NixBuildFarm.Text;
 
 namespace NixBuildFarm.History;
 
-/// <summary>
-/// <para type="synopsis">Shows what a build printed, or prints.</para>
-/// </summary>
+/// <summary><para type="synopsis">Shows the output of a build, or follows it.</para></summary>
 [Cmdlet(VerbsCommon.Get, "NixBuildLog", DefaultParameterSetName = NameSet)]
 [OutputType(typeof(string))]
 public sealed class GetNixBuildLogCommand : AsyncCommand
@@ -23,7 +21,7 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
     private readonly List<PSObject> results = [];
 
     /// <summary>
-    /// Names of derivations, with wildcards. The newest run that has logs of such a name is meant, also one that is under way.
+    /// Names of derivations, with wildcards. The logs are those of the newest run that has such a name, which may still be going on.
     /// </summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = NameSet)]
     [ValidateNotNullOrEmpty]
@@ -55,7 +53,7 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
     [ValidateRange(0, int.MaxValue)]
     public int? Tail { get; set; }
 
-    /// <summary>Goes on with what is printed until the build has ended.</summary>
+    /// <summary>Follows the log until the build has ended.</summary>
     [Parameter]
     public SwitchParameter Wait { get; set; }
 

@@ -9,7 +9,7 @@ internal sealed class ReadOnlyHistory : IDisposable
 
     private ReadOnlyHistory(SqliteHistory? file) => this.file = file;
 
-    /// <summary>What is known.</summary>
+    /// <summary>The history.</summary>
     public IRunHistory Store => file is null ? NoHistory.Instance : file;
 
     /// <summary>Opens the user's history, if there is one.</summary>

@@ -15,7 +15,7 @@ namespace NixBuildFarm.History;
 /// <param name="RunId">The run; empty where that is not said.</param>
 internal sealed record ResultReference(string Name, string DerivationPath, string? Status, string? LogPath, string RunId)
 {
-    /// <summary>What an object says of a derivation; null where it is about something else.</summary>
+    /// <summary>An object's reference to a derivation; null if it has none.</summary>
     public static ResultReference? From(object item)
     {
         // Its name is a builder's.

@@ -11,7 +11,7 @@ internal static class RunSelection
     /// </summary>
     /// <param name="history">Where runs are.</param>
     /// <param name="ids">The ids; empty: all runs.</param>
-    /// <param name="filter">What else is asked of them; its number is of those that fit.</param>
+    /// <param name="filter">Further conditions; its limit counts matching runs.</param>
     /// <param name="output">Where the errors go.</param>
     public static IReadOnlyList<NixBuildRun> Choose(
         this ReadOnlyHistory history, IReadOnlyCollection<string> ids, RunFilter filter, CommandOutput output)

@@ -3,7 +3,7 @@ using System.Management.Automation.Language;
 
 namespace NixBuildFarm.Hosting;
 
-/// <summary>What completers have in common.</summary>
+/// <summary>The common part of completers.</summary>
 internal static class Completion
 {
     /// <summary>The candidates that begin with the word, as they are written on a command line.</summary>

@@ -8,7 +8,7 @@ using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Hosting;
 
-/// <summary>All error records of the module, made from what went wrong.</summary>
+/// <summary>Makes all error records of the module.</summary>
 internal static partial class ErrorRecords
 {
     /// <summary>
@@ -41,8 +41,8 @@ internal static partial class ErrorRecords
     }
 
     /// <summary>
-    /// The record of a derivation that was not built. The end of what the build printed is part of the exception's message, and comes after
-    /// the recommendation in what is shown: in scripts, PowerShell makes one paragraph of a message. A CI system has it in a group of its
+    /// The record of a derivation that was not built. The end of the build's log is part of the exception's message, and follows the
+    /// recommendation in the shown text: in scripts, PowerShell reflows a message to one paragraph. In CI systems it is in a group of its
     /// own.
     /// </summary>
     public static ErrorRecord ToErrorRecord(this NixBuildResult result)

@@ -74,7 +74,7 @@ public static class HumanText
         _ => own.Foreground.Red,
     });
 
-    /// <summary>The name of a derivation, with its system where that is not this machine's; what was asked for stands out.</summary>
+    /// <summary>The name of a derivation, with its system if that is not this machine's; bold if it was asked for.</summary>
     public static string Name(object? name, object? system, object? isRequested, object style)
     {
         var text = PropertyBag.Text(system) is { Length: > 0 } other && other != OwnSystem && other != "builtin"
@@ -101,7 +101,7 @@ public static class HumanText
         _ => own.Foreground.Yellow,
     });
 
-    /// <summary>What a test found, and what to do about it, one after the other.</summary>
+    /// <summary>The findings of a test with recommendations, one after the other.</summary>
     public static string Findings(object? findings) => string.Join('\n', PropertyBag.Items(findings).Select(finding =>
         PropertyBag.TextProperty(finding, nameof(NixBuilderFinding.Recommendation)) is { } recommendation
             ? $"{PropertyBag.TextProperty(finding, nameof(NixBuilderFinding.Message))} → {recommendation}"

@@ -7,8 +7,8 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Hosting;
 
 /// <summary>
-/// How the cmdlets of a session reach builders. Logging in costs several round trips and a tenth of a second of processor time, so a
-/// connection stays open for a while after its last use: whoever builds or copies again goes on with it.
+/// The transports of a session. A login costs several round trips and a tenth of a second of processor time, so a connection stays open for
+/// a while for the next build or copy.
 /// </summary>
 internal static class SessionTransports
 {
@@ -27,7 +27,7 @@ internal static class SessionTransports
     public static IBuilderTransportFactory With(PSCredential? credential, IBuilderTransportFactory transports) =>
         credential?.Password is { Length: > 0 } passphrase ? new PassphraseFactory(passphrase, transports) : transports;
 
-    /// <summary>Closes the connections that nobody uses at the moment.</summary>
+    /// <summary>Closes the idle connections.</summary>
     public static void CloseIdle() => Remote.CloseIdle();
 
     private sealed class PassphraseFactory(SecureString passphrase, IBuilderTransportFactory transports) : IBuilderTransportFactory

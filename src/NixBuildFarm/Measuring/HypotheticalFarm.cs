@@ -23,7 +23,7 @@ internal static class HypotheticalFarm
     /// <param name="chosen">Builders in their place: objects or names; none: those of the run.</param>
     /// <param name="added">Builders that there might be.</param>
     /// <param name="without">Names of builders to leave out.</param>
-    /// <param name="output">Where a name that nobody has is told.</param>
+    /// <param name="output">Receives the errors for unknown names.</param>
     /// <param name="cancellation">Ends the search for configured builders.</param>
     /// <exception cref="NixBuildFarmException">An added builder is described wrongly, or no builder is left.</exception>
     public static async Task<IReadOnlyList<FarmBuilder>> FromAsync(
@@ -87,7 +87,7 @@ internal static class HypotheticalFarm
         {
             var close = CloseNames.To(unknown, Keys);
             throw Invalid(
-                $"“{unknown}” is nothing that a builder has",
+                $"“{unknown}” is no property of a builder",
                 close.Count > 0 ? $"Did you mean {string.Join(" or ", close)}?" : $"It has {string.Join(", ", Keys)}.");
         }
         var systems = Get<string[]>(values, "Systems") ?? [];
@@ -139,7 +139,7 @@ internal static class HypotheticalFarm
             .First(name => !farm.Exists(builder => builder.Name == name));
 
     private static NixBuildFarmException Invalid(string why, string recommendation) =>
-        new("InvalidBuilder", $"The builder of -AddBuilder cannot be: {why}.", recommendation);
+        new("InvalidBuilder", $"The builder of -AddBuilder is invalid: {why}.", recommendation);
 
     private static NixBuildFarmException NotFound(string name, IEnumerable<FarmBuilder> farm) =>
         new(

@@ -72,12 +72,12 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public string FarmPath { get; set; } = "";
 
-    /// <summary>What the scheduler is told of durations beforehand: the true ones, what a table of packages guesses, or nothing.</summary>
+    /// <summary>The scheduler's initial estimates: the true durations, those of a table of packages, or none.</summary>
     [Parameter]
     public EstimateKind Estimate { get; set; } = EstimateKind.Exact;
 
     /// <summary>
-    /// How wrong it is told: standard deviation of the natural logarithm of a factor on each duration; 0.5 is a factor of 1.65.
+    /// The error of the estimates: standard deviation of the natural logarithm of a factor on each duration; 0.5 is a factor of 1.65.
     /// </summary>
     [Parameter]
     [ValidateRange(0.0, 10.0)]
@@ -98,7 +98,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     [Parameter]
     public SwitchParameter Moldable { get; set; }
 
-    /// <summary>The file for the schedule, a line of JSON for each build; one that is there is replaced.</summary>
+    /// <summary>The file for the schedule, a line of JSON for each build; an existing one is replaced.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? SchedulePath { get; set; }

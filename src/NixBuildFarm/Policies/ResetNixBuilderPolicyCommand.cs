@@ -4,7 +4,9 @@ using NixBuildFarm.Hosting;
 
 namespace NixBuildFarm.Policies;
 
-/// <summary>Takes policies back, so that what is configured holds again: of the builders given, farm-wide when none are, or all.</summary>
+/// <summary>
+/// Removes policies, so that the configuration applies again: those of the given builders, the farm-wide one if none are given, or all.
+/// </summary>
 [Cmdlet(
     VerbsCommon.Reset,
     "NixBuilderPolicy",

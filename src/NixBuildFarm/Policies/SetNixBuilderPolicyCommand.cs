@@ -86,7 +86,7 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [SupportsWildcards]
     public string[]? Exclude { get; set; }
 
-    /// <summary>Which of the outputs that it builds come home, where a build is not told otherwise.</summary>
+    /// <summary>Which of its outputs are copied back, unless a build says otherwise.</summary>
     [Parameter]
     public CopyBack? CopyBack { get; set; }
 
@@ -95,7 +95,7 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [ValidateRange(1, long.MaxValue)]
     public long? MaxUpload { get; set; }
 
-    /// <summary>The private key file to log in with, in place of the one that is configured.</summary>
+    /// <summary>The private key file to log in with, instead of the configured one.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? IdentityFile { get; set; }
@@ -108,7 +108,7 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    /// <summary>What was given of the parameters that are settings.</summary>
+    /// <summary>The given parameters that are settings.</summary>
     private BuilderPolicy Change => BuilderPolicy.Of(name => MyInvocation.BoundParameters.GetValueOrDefault(name) switch
     {
         SwitchParameter given => given.IsPresent,

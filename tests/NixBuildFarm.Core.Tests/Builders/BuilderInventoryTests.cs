@@ -54,7 +54,7 @@ public class BuilderInventoryTests
     }
 
     [Fact]
-    public void Where_nobody_has_set_up_builders_there_is_the_local_machine_and_nothing_to_complain_of()
+    public void Without_a_list_this_machine_is_the_only_builder_and_nothing_is_reported()
     {
         var inventory = BuilderInventory.Read(Configuration, null, _ => null);
 

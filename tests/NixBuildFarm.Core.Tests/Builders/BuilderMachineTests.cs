@@ -17,7 +17,7 @@ public class BuilderMachineTests
         """;
 
     [Fact]
-    public void A_Linux_machine_tells_cores_memory_load_and_what_is_free()
+    public void A_Linux_machine_reports_cores_memory_load_and_free_space()
     {
         var machine = BuilderMachine.Parse(Linux);
 
@@ -75,7 +75,7 @@ public class BuilderMachineTests
     }
 
     [Fact]
-    public async Task A_machine_that_does_not_answer_is_unknown()
+    public async Task A_builder_that_does_not_answer_is_unknown()
     {
         using var farm = new FakeFarm("ruby");
         farm["ruby"].Machine = null;
@@ -87,7 +87,7 @@ public class BuilderMachineTests
     }
 
     [Fact]
-    public async Task A_run_shares_out_the_cores_that_the_machine_tells()
+    public async Task A_run_shares_out_the_cores_that_the_builder_tells()
     {
         using var farm = new FakeFarm("ruby");
         farm["ruby"].Machine = Linux;

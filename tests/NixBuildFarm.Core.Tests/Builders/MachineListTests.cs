@@ -351,7 +351,7 @@ public class MachineListTests
     }
 
     [Fact]
-    public void Another_port_of_localhost_is_another_machine()
+    public void Another_port_of_localhost_is_another_builder()
     {
         var builder = Lists.Builder("ssh-ng://builder@localhost:31022");
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using NixBuildFarm.Builders;
 using NixBuildFarm.Copying;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Core.Tests.Running;
@@ -69,7 +68,7 @@ public sealed class PathCopierTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_says_so_takes_it_as_it_is()
+    public async Task An_unverifiable_path_is_accepted_on_request()
     {
         var store = farm["ruby"].Daemon.Store;
         var bottom = store.AddFile("bottom");

@@ -30,7 +30,7 @@ public sealed class BuildPlannerTests : IDisposable
     }
 
     [Fact]
-    public async Task Nothing_is_built_and_no_other_machine_is_spoken_to()
+    public async Task Nothing_is_built_and_no_other_builder_is_spoken_to()
     {
         farm["ruby"].Break();
         farm.Local.Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.MiscFailure }));

@@ -46,7 +46,7 @@ public sealed class PolicyTesterTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_nobody_may_nobody_is_chosen()
+    public async Task No_builder_is_chosen_if_none_may_take_it()
     {
         var tests = await TestAsync(farm.Derivation("app"), Builder("arm", system: "aarch64-linux"));
 

@@ -180,7 +180,7 @@ public sealed class SupplyTests : IAsyncDisposable
         Assert.Equal(nar, farm.Local.Daemon.Store.FindNar(info.Path));
         Assert.All(others, path => Assert.True(farm.Local.Daemon.Store.IsValid(path)));
         var warning = Assert.Single(warnings);
-        Assert.Contains("kana could not give " + info.Path, warning);
+        Assert.Contains("kana cannot send " + info.Path, warning);
         Assert.Contains("taken from ruby", warning);
         Assert.False(catalog.Has(kana, info.Path));
     }
@@ -292,7 +292,7 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Where_a_login_may_run_nothing_but_the_daemon_closures_are_asked_level_by_level()
+    public async Task Closures_are_asked_level_by_level_if_the_login_may_run_only_the_daemon()
     {
         farm["kana"].TellsClosures = false;
         var path = Chain(farm["kana"].Daemon.Store, 20);

@@ -62,7 +62,7 @@ public class FarmDescriptionTests
     }
 
     [Fact]
-    public void Entries_of_one_machine_share_its_slots_and_keep_their_own_conditions()
+    public void Entries_of_one_builder_share_its_slots_and_keep_their_own_conditions()
     {
         var other = new NixBuilder
         {

@@ -39,7 +39,7 @@ public sealed class ResultRuleTests : IDisposable
     // As another build of it would be: name, address and path are right.
     [Fact]
     public Task Nor_where_the_content_is_not_that_of_the_address() =>
-        AssertNotTakenAsync(Planted(Honest.Path, info => info with { ContentAddress = Honest.ContentAddress }), "what cannot be");
+        AssertNotTakenAsync(Planted(Honest.Path, info => info with { ContentAddress = Honest.ContentAddress }), "something impossible");
 
     [Theory]
     [InlineData("fixed:sha256:")]
@@ -173,7 +173,7 @@ public sealed class ResultRuleTests : IDisposable
         Assert.Equal((NixBuildStatus.Built, "ruby"), (results["download"].Status, results["download"].Builder));
         Assert.Contains("what it is", Encoding.UTF8.GetString(farm.Local.Daemon.Store.FindNar(farm[download].Outputs["out"].Path!)!));
         Assert.DoesNotContain("is not", Encoding.UTF8.GetString(farm.Local.Daemon.Store.FindNar(farm[download].Outputs["out"].Path!)!));
-        Assert.Contains(farm.LostBuilders, lost => lost.Builder == Evil && lost.Error.Message.Contains("what is not its content"));
+        Assert.Contains(farm.LostBuilders, lost => lost.Builder == Evil && lost.Error.Message.Contains("that are not its contents"));
     }
 
     [Theory]
@@ -200,7 +200,7 @@ public sealed class ResultRuleTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_nobody_can_tell_where_an_output_must_be_it_is_built_elsewhere()
+    public async Task An_output_whose_path_cannot_be_determined_is_built_by_another_builder()
     {
         var floating = farm.Floating("floating");
         var path = FakeStore.PathOf("deferred");

@@ -36,7 +36,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_refuses_the_key_says_which_was_offered()
+    public async Task A_builder_that_refuses_the_key_says_which_was_offered()
     {
         await farm.Coordinator.ExecAsync("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", Path.Combine(session.Folder, "stranger"));
 
@@ -50,7 +50,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_whose_PATH_has_no_Nix_says_so()
+    public async Task A_builder_whose_PATH_has_no_Nix_says_so()
     {
         await using var garnet = await farm.AddAsync("garnet", "--user", "nix", "--sshd", "SetEnv PATH=/usr/games");
 
@@ -80,11 +80,11 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
         var test = Test("garnet");
 
         Assert.Equal("Untrusted", test.State);
-        Assert.Contains("does not trust the user that logs in", test.Findings);
+        Assert.Contains("does not trust the login", test.Findings);
     }
 
     [Fact]
-    public async Task A_machine_that_lacks_features_of_the_list_is_degraded()
+    public async Task A_builder_that_lacks_features_of_the_list_is_degraded()
     {
         await using var garnet = await farm.AddAsync("garnet", "--features", "gccarch-znver3");
 
@@ -95,7 +95,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_system_that_the_list_claims_and_the_machine_cannot_build_shows_in_a_build()
+    public async Task A_system_that_the_list_claims_and_the_builder_cannot_build_shows_in_a_build()
     {
         await using var garnet = await farm.AddAsync("garnet", "--systems", "x86_64-linux,riscv64-linux,mips64el-linux");
 
@@ -108,7 +108,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void A_machine_tells_of_its_cores_memory_load_and_store()
+    public void A_builder_reports_its_cores_memory_load_and_store()
     {
         var test = Test("ruby").Object;
 
@@ -137,7 +137,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
             ["x86_64-linux: native"], Test("local", "-Build").Builds.Where(build => build!.StartsWith("x86", StringComparison.Ordinal)));
 
     [Fact]
-    public async Task A_hundred_machines_of_which_ten_never_answer_hold_up_no_other_and_cost_no_other_its_test()
+    public async Task A_hundred_builders_of_which_ten_never_answer_hold_up_no_other_and_cost_no_other_its_test()
     {
         await using var garnet = await farm.AddAsync("garnet", "--unlisted");
         await using var silent = await garnet.InflictAsync(Fault.Blackhole);

@@ -54,7 +54,7 @@ public sealed class EmulationTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_native_machine_is_preferred_once_the_numbers_say_that_it_is_faster()
+    public async Task A_native_builder_is_preferred_once_the_numbers_say_that_it_is_faster()
     {
         // The scheduler knows of no emulation, only of durations: half the time here stands for the native machine that nobody has.
         await using var opal = await farm.AddAsync(

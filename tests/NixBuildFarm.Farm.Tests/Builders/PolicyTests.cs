@@ -25,7 +25,7 @@ public sealed class PolicyTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void The_local_machine_works_as_the_fast_machine_that_it_is()
+    public void The_local_machine_takes_as_many_builds_as_its_policy_says()
     {
         session.Write("many", "many 27 (i: package \"p${toString i}\" (sleep 1) [ ])");
 
@@ -40,7 +40,7 @@ public sealed class PolicyTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void Cores_that_are_reserved_are_left_to_the_person_at_the_machine()
+    public void Reserved_cores_are_left_to_the_person_at_the_machine()
     {
         session.Write("four", "many 4 (i: package \"p${toString i}\" \"sleep 0.5; echo $NIX_BUILD_CORES > $out\" [ ])");
 
@@ -57,7 +57,7 @@ public sealed class PolicyTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void The_other_machines_are_busy_while_one_builds_something_big()
+    public void The_other_builders_are_busy_while_one_builds_something_big()
     {
         // One machine, one slot, for the big one: the rest would wait behind it, or it behind them.
         session.Write("mixed", """

@@ -10,7 +10,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     public void Dispose() => session.Dispose();
 
     [Fact]
-    public async Task A_wide_graph_is_built_on_every_machine_and_comes_home()
+    public async Task A_wide_graph_is_built_on_every_builder_and_copied_back()
     {
         session.Write("wide", """package "root" "cat $inputs > $out" (many 24 (i: package "leaf${toString i}" (sleep 0.4) [ ]))""");
 
@@ -32,7 +32,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void Only_the_machines_that_are_named_build()
+    public void Only_the_builders_that_are_named_build()
     {
         session.Write("wide", """package "root" "echo > $out" (many 10 (i: package "leaf${toString i}" (sleep 0.2) [ ]))""");
 
@@ -50,7 +50,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
         "Set-NixBuilderPolicy ruby, aquamarine -Enabled $false -Scope Session; Invoke-NixDistributedBuild -Path wide.nix -NoLocal; "
             + "Reset-NixBuilderPolicy -All -Scope Session",
         "kana")]
-    public void Machines_are_chosen_in_every_way_there_is(string command, string builders)
+    public void Builders_are_chosen_in_every_way_there_is(string command, string builders)
     {
         session.Write("wide", """package "root" "echo > $out" (many 10 (i: package "leaf${toString i}" (sleep 0.2) [ ]))""");
 
@@ -60,7 +60,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_with_an_entry_for_each_system_builds_no_more_at_a_time_than_it_has_slots()
+    public async Task A_builder_with_an_entry_for_each_system_builds_no_more_at_a_time_than_it_has_slots()
     {
         await using var opal = await farm.AddAsync("opal", "--slots", "4");
         var line = File.ReadLines("/etc/nix/machines")
@@ -95,7 +95,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void Inputs_that_were_built_on_one_machine_reach_another()
+    public void Inputs_that_were_built_on_one_builder_reach_another()
     {
         // Two chains with a common end: whatever is decided, something has to move.
         session.Write("diamond", """

@@ -9,7 +9,7 @@ public sealed class CoresTests : IDisposable
     public void Dispose() => session.Dispose();
 
     [Fact]
-    public void A_lonely_big_build_gets_its_whole_machine()
+    public void A_single_big_build_gets_its_whole_builder()
     {
         session.Write("lonely", $$"""{ big = attrs { enableParallelBuilding = true; } "big" "{{Cores}}" [ ]; }""");
 

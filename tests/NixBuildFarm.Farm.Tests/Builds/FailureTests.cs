@@ -146,7 +146,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_is_gone_is_told_once_and_the_others_build()
+    public async Task A_lost_builder_is_reported_once_and_the_others_build()
     {
         session.Write("wide", """package "root" "echo > $out" (many 8 (i: package "leaf${toString i}" (sleep 0.1) [ ]))""");
         await using var stopped = await farm.Ruby.InflictAsync(Fault.SshdStopped);
@@ -160,7 +160,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_is_lost_in_the_middle_costs_its_running_builds_only()
+    public async Task A_builder_that_is_lost_in_the_middle_costs_its_running_builds_only()
     {
         session.Write(
             "wide", """package "root" "echo > $out" (many 12 (i: package "leaf${toString i}" "sleep 1.3; echo $name > $out" [ ]))""");
@@ -179,7 +179,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_with_another_host_key_is_refused_with_both_fingerprints()
+    public async Task A_builder_with_another_host_key_is_refused_with_both_fingerprints()
     {
         session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var changed = await farm.Ruby.InflictAsync(Fault.HostKeyChanged);
@@ -192,7 +192,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_without_Nix_is_told_and_so_is_what_it_printed()
+    public async Task A_builder_without_Nix_is_reported_with_what_it_printed()
     {
         session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var bare = await farm.AddAsync("opal");
@@ -206,7 +206,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_greets_before_the_protocol_is_told_with_the_greeting()
+    public async Task A_builder_that_greets_before_the_protocol_is_told_with_the_greeting()
     {
         session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var chatty = await farm.AddAsync("opal");
@@ -220,7 +220,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_refuses_the_key_is_told()
+    public async Task A_builder_that_refuses_the_key_is_reported()
     {
         session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var closed = await farm.AddAsync("opal", "--sshd", "AllowUsers nobody");

@@ -73,7 +73,7 @@ public sealed class LyingBuilderTests(TestFarm farm) : IAsyncLifetime
         session.Write("two", """{ mine = attrs { outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = builtins.hashString "sha256" "mine\n"; } "mine" "echo mine > $out" [ ]; }""");
         await PlantAsync(await OutputOfAsync("mine"), "of evil's own");
 
-        AssertRefusedAndBuiltElsewhere("mine\n", "what is not its content");
+        AssertRefusedAndBuiltElsewhere("mine\n", "that are not its contents");
     }
 
     [Fact]

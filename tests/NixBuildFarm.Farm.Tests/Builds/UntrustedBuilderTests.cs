@@ -41,7 +41,7 @@ public sealed class UntrustedBuilderTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task Where_nobody_else_is_left_the_reason_is_told_with_what_to_do()
+    public async Task Without_another_builder_the_error_says_the_reason_and_what_to_do()
     {
         session.Write(
             "two", """rec { bottom = package "bottom" "echo bottom > $out" [ ]; top = package "top" "cat $inputs > $out" [ bottom ]; }""");
@@ -51,7 +51,7 @@ public sealed class UntrustedBuilderTests(TestFarm farm) : IDisposable
         var build = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path two.nix -Attribute top");
 
         Assert.Equal("Failed", build["top"].Status);
-        Assert.Contains("does not trust the user that logs in", build["top"].Error);
+        Assert.Contains("does not trust the login", build["top"].Error);
         Assert.Contains("-bottom", build["top"].Error);
         Assert.Contains("opal", build.Errors);
     }

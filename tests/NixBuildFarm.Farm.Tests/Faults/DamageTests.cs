@@ -34,7 +34,7 @@ public sealed class DamageTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Where_nobody_else_may_build_it_the_path_the_machine_and_the_remedy_are_told()
+    public async Task Where_nobody_else_may_build_it_the_path_the_builder_and_the_remedy_are_told()
     {
         run.Session.Write("one", """package "one" "echo CONTENT-OF-THE-OUTPUT > $out" [ ]""");
         await using var opal = await farm.AddAsync("opal");
@@ -48,7 +48,7 @@ public sealed class DamageTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_is_lost_while_an_output_comes_home_gives_it_when_it_is_back()
+    public async Task A_builder_that_is_lost_during_a_copy_back_sends_the_output_when_it_reconnects()
     {
         run.Session.Write("big", """package "big" "echo once >> /tmp/built; head -c 600000000 /dev/zero > $out" [ ]""");
         await using var opal = await farm.AddAsync("opal");

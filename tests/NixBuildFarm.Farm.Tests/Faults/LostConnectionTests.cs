@@ -88,7 +88,7 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_daemon_of_a_machine_is_killed()
+    public async Task The_daemon_of_a_builder_is_killed()
     {
         run.Session.Write(
             "wide", """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "sleep 2.1; echo $name > $out" [ ]))""");
@@ -106,7 +106,7 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_daemons_of_a_machine_answer_nothing_any_more_although_its_connections_live()
+    public async Task The_daemons_of_a_builder_answer_nothing_any_more_although_its_connections_live()
     {
         run.Session.Write(
             "wide", """package "root" "cat $inputs > $out" (many 4 (i: package "leaf${toString i}" "sleep 5.1; echo $name > $out" [ ]))""");
@@ -122,7 +122,7 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_comes_back_builds_on_in_the_same_run()
+    public async Task A_builder_that_comes_back_builds_on_in_the_same_run()
     {
         run.Session.Write(
             "wide", """package "root" "cat $inputs > $out" (many 6 (i: package "leaf${toString i}" "sleep 1.1; echo $name > $out" [ ]))""");
@@ -142,7 +142,7 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task When_every_machine_is_gone_for_good_each_derivation_is_told_with_the_cause()
+    public async Task When_every_builder_is_lost_for_good_each_result_has_the_cause()
     {
         run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "sleep 2.1; echo > $out" [ ]) ]""");
         await using var opal = await farm.AddAsync("opal");
@@ -158,7 +158,7 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_machine_whose_host_key_changes_between_two_connections_of_a_run_is_not_used_any_more()
+    public async Task A_builder_whose_host_key_changes_between_two_connections_of_a_run_is_not_used_any_more()
     {
         run.Session.Write("chain", """package "third" "cat $inputs > $out" [ (package "second" "cat $inputs > $out" [ (attrs { requiredSystemFeatures = [ "gem" ]; } "first" "sleep 3.1; echo > $out" [ ]) ]) ]""");
         await using var opal = await farm.AddAsync(

@@ -39,7 +39,7 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_fails_fast_does_not_attract_job_after_job()
+    public async Task A_builder_that_fails_fast_does_not_attract_job_after_job()
     {
         run.Session.Write(
             "wide",
@@ -68,7 +68,7 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public void A_build_that_fails_by_itself_is_not_repeated_although_another_machine_might_do()
+    public void A_build_that_fails_by_itself_is_not_repeated_although_another_builder_might_do()
     {
         run.Session.Write("moody", """package "moody" "[ $host = kana ] && echo > $out" [ ]""");
 
@@ -93,7 +93,7 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_garbage_collector_that_runs_on_the_machine_all_the_time_takes_nothing_that_is_needed()
+    public async Task A_garbage_collector_that_runs_on_the_builder_all_the_time_takes_nothing_that_is_needed()
     {
         run.Session.Write("chain", """
             let chain = n: package "link${toString n}" "sleep 0.2; cat $inputs > $out; echo $name >> $out" (if n == 0 then [ ] else [ (chain (n - 1)) ]); in chain 8

@@ -22,7 +22,7 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
 
     [Theory]
     [MemberData(nameof(All), DisableDiscoveryEnumeration = true)]
-    public async Task A_machine_in_trouble_costs_a_run_nothing_that_others_can_build(Fault fault)
+    public async Task A_builder_in_trouble_costs_a_run_nothing_that_others_can_build(Fault fault)
     {
         run.Session.Write("wide", Wide);
         await using var trouble = await farm.Ruby.InflictAsync(fault);
@@ -66,7 +66,7 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Where_nobody_is_left_the_error_says_what_is_wrong_with_whom()
+    public async Task Without_any_builder_the_error_names_each_builder_and_its_fault()
     {
         run.Session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var trouble = await farm.Ruby.InflictAsync(Fault.SshdStopped);
@@ -79,7 +79,7 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_copy_to_several_machines_reaches_the_others_before_it_says_which_is_down()
+    public async Task A_copy_to_several_builders_reaches_the_others_before_it_says_which_is_down()
     {
         run.Session.Write("one", """package "one" (sleep 0) [ ]""");
         var output = run.Session.Run("Invoke-NixDistributedBuild -Path one.nix -Builder local").Succeeded()["one"].Output;
@@ -92,7 +92,7 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_nothing_can_use_is_left_in_peace()
+    public async Task A_builder_that_no_job_can_use_is_not_connected()
     {
         run.Session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var mac = await farm.AddAsync("opal", "--systems", "aarch64-darwin");

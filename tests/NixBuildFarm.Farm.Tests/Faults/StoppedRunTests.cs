@@ -14,7 +14,7 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
     public ValueTask DisposeAsync() => run.DisposeAsync();
 
     [Fact]
-    public async Task Ctrl_C_while_a_machine_is_being_connected()
+    public async Task Ctrl_C_while_a_builder_is_being_connected()
     {
         run.Session.Write("one", """package "one" "echo > $out" [ ]""");
         await using var silent = await farm.Ruby.InflictAsync(Fault.Blackhole);

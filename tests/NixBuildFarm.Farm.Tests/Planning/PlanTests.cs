@@ -33,7 +33,7 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void The_plan_and_the_run_agree_on_the_machines_that_are_used()
+    public void The_plan_and_the_run_agree_on_the_builders_that_are_used()
     {
         session.Write("wide", """package "root" "echo > $out" (many 16 (i: package "leaf${toString i}" (sleep 0.5) [ ]))""");
         const string Command = "Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix";
@@ -46,7 +46,7 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task Only_machines_that_may_build_a_derivation_are_planned_for_it()
+    public async Task Only_builders_that_may_build_a_derivation_are_planned_for_it()
     {
         await using var board = await farm.AddAsync("board", "--systems", "riscv64-linux,x86_64-linux", "--features", "gpu");
         session.Write("picky", """package "root" "echo > $out" (many 6 (i: attrs { requiredSystemFeatures = [ "gpu" ]; } "leaf${toString i}" (sleep 0) [ ]))""");
@@ -57,7 +57,7 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void A_machine_that_cannot_be_reached_is_planned_with_as_it_is_configured()
+    public void A_builder_that_cannot_be_reached_is_planned_with_as_it_is_configured()
     {
         session.Write("one", """package "one" "echo > $out" [ ]""");
         File.WriteAllText(Path.Combine(session.Folder, "machines"), "ssh-ng://nowhere.invalid x86_64-linux - 4 8");

@@ -46,7 +46,7 @@ public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_was_off_between_two_builds_is_logged_in_to_again()
+    public async Task A_builder_that_was_off_between_two_builds_is_logged_in_to_again()
     {
         Build("first");
         await using (await farm.Ruby.InflictAsync(Fault.SshdKilled))

@@ -50,7 +50,7 @@ public sealed class SshConfigurationTests : IDisposable
     }
 
     [Fact]
-    public async Task A_jump_through_another_machine_is_made_by_the_ssh_program_and_said()
+    public async Task A_jump_through_another_machine_is_made_by_the_ssh_program_and_reported()
     {
         await using var garnet = await farm.AddAsync("garnet", "--unlisted");
         // Only ruby reaches it.

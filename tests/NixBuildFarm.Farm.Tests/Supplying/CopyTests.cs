@@ -43,7 +43,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void Results_of_a_build_are_copied_to_several_machines_at_once()
+    public void Results_of_a_build_are_copied_to_several_builders_at_once()
     {
         session.Write("many", """package "top" "cat $inputs > $out" (many 20 (i: package "leaf${toString i}" "echo $name > $out" [ ]))""");
 
@@ -79,7 +79,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
         var copy = session.Run($"Copy-NixStorePath {top} -To opal");
 
         Assert.Contains("UnsignedPath,", copy.Errors);
-        Assert.Contains("opal does not trust the user that logs in", copy.Errors);
+        Assert.Contains("opal does not trust the login", copy.Errors);
         Assert.Contains("trusted-users in /etc/nix/nix.conf of opal", copy.Errors);
         Assert.Contains("secret-key-files", copy.Errors);
     }

@@ -95,7 +95,7 @@ public sealed class MeasureGraphTests : IDisposable
     }
 
     [Fact]
-    public void With_moldable_cores_a_lonely_parallel_build_gets_its_whole_machine()
+    public void With_moldable_cores_a_single_parallel_build_gets_its_whole_builder()
     {
         Measure("-Moldable -SchedulePath s.jsonl");
 

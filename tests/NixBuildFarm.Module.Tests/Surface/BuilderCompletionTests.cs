@@ -47,7 +47,7 @@ public class BuilderCompletionTests
     }
 
     [Fact]
-    public void Without_a_list_of_machines_there_is_nothing_to_offer_and_no_error()
+    public void Without_a_list_of_builders_there_is_nothing_to_offer_and_no_error()
     {
         using var machine = new MachineSession();
         machine.Nix("exit 1");

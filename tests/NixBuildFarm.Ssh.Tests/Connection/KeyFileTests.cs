@@ -41,7 +41,7 @@ public class KeyFileTests
     [InlineData(Unusable.Encrypted, "is encrypted", "ssh-add")]
     [InlineData(Unusable.Garbage, "is not a private key", "ssh-keygen")]
     [InlineData(Unusable.Folder, "cannot be read by root", "-IdentityFile")]
-    public async Task Where_no_other_key_logs_in_the_refusal_names_the_file_and_says_what_to_do(
+    public async Task Without_another_key_the_error_names_the_file_and_says_what_to_do(
         Unusable kind, string problem, string advice)
     {
         await using var server = await SshServer.StartAsync();

@@ -119,7 +119,7 @@ public class HostKeyVerifierTests
     }
 
     [Fact]
-    public void Where_ssh_config_keeps_no_keys_the_advice_names_a_file_that_does()
+    public void The_advice_names_another_file_if_ssh_config_keeps_no_keys()
     {
         var error = Verifier(file: "/dev/null").Verify(Key(Ruby), certificate: null, out _)!;
 

@@ -27,10 +27,10 @@ public sealed class BuilderInventory
     /// <summary>The local machine, then the others in the order of the list; as configured, without policy.</summary>
     public IReadOnlyList<NixBuilder> Builders { get; }
 
-    /// <summary>What the list or the module itself has, in its order; the local machine only where it is in there.</summary>
+    /// <summary>The builders of the list or module, in its order; the local machine only if it is listed.</summary>
     public IReadOnlyList<NixBuilder> Listed { get; }
 
-    /// <summary>What is wrong with the list.</summary>
+    /// <summary>Problems with the list.</summary>
     public IReadOnlyList<BuilderProblem> Problems { get; }
 
     /// <summary>Reads Nix's settings and the builders.</summary>
@@ -62,7 +62,7 @@ public sealed class BuilderInventory
             var source = Path.GetFullPath(listFile);
             return new BuilderInventory(configuration, MachineList.Parse(ReadList(source, readFile), source, local, readFile, readToml));
         }
-        // Where nobody has set up builders, the file of Nix's own default is missing, and that is nothing to warn of.
+        // Nix's default names a file that is missing where nobody has set up builders: no reason for a warning.
         var isDefault = configuration.Builders == DefaultSetting;
         return new BuilderInventory(
             configuration,

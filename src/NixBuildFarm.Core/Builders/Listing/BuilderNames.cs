@@ -3,9 +3,9 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Builders.Listing;
 
 /// <summary>
-/// Gives each builder of a list a name of its own. A name is a description of the builder that fits no earlier one:
-/// what its source calls it, else the host, <c>host:port</c>, <c>user@host</c>, <c>user@host:port</c>, and at last <c>host#2</c>,
-/// <c>host#3</c> … Letter case makes no difference, since it makes none to the user of PowerShell.
+/// Gives each builder of a list a unique name: the first of these that no earlier builder has: the name in its source, the host,
+/// <c>host:port</c>, <c>user@host</c>, <c>user@host:port</c>, <c>host#2</c>, <c>host#3</c> … Letter case makes no difference, as elsewhere
+/// in PowerShell.
 /// </summary>
 internal sealed class BuilderNames
 {

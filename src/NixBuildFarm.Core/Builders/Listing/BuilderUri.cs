@@ -7,8 +7,8 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Builders.Listing;
 
 /// <summary>
-/// The store URI of a builder: <c>ssh-ng://user@host:port?name=value&amp;…</c>, a bare host, or one of the words for this machine.
-/// What OpenSSH or a shell could take for an option or a command is refused here, before anything is made of it.
+/// The store URI of a builder: <c>ssh-ng://user@host:port?name=value&amp;…</c>, a bare host, or one of the words for this machine. Parts
+/// that OpenSSH or a shell could take for an option or a command are refused here.
 /// </summary>
 internal sealed class BuilderUri
 {
@@ -114,7 +114,7 @@ internal sealed class BuilderUri
         if (slash >= 0 && slash < address.Length - 1) throw Invalid("a path follows the host; a builder's URI has none");
         var authority = address.TrimEnd('/');
 
-        // As ssh does: what stands before the last @ is the user.
+        // As in ssh, the user ends at the last @.
         var at = authority.LastIndexOf('@');
         var user = at < 0 ? null : ReadUser(authority[..at]);
         var (host, port) = ReadHost(authority[(at + 1)..]);
@@ -210,7 +210,7 @@ internal sealed class BuilderUri
             if (!ReadParameter(name, value)) ignored.Add(name);
             if (value.Contains('?', StringComparison.Ordinal) && name != "remote-store") DoubtfulParameter = name;
         }
-        // A local store elsewhere, e.g. local?root=/mnt, is not the one that this machine's daemon serves.
+        // A local store elsewhere, e.g. local?root=/mnt, is not the store of this machine's daemon.
         if (Scheme == StoreScheme.Local && (ignored.Count > 0 || RemoteStore is not null)) throw OtherLocalStore();
         IgnoredParameters = ignored;
     }

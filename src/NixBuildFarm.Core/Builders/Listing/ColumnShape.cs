@@ -4,8 +4,8 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Builders.Listing;
 
 /// <summary>
-/// What a text of a machines list looks like. A column that is left out moves the others, and Nix takes a host key for a feature or a
-/// system for a key file without a word: what looks like another column is told.
+/// Recognises texts of a machines list that belong to another column. Nix silently takes a host key for a feature, or a system for a key
+/// file, if a column is left out; here that is a warning.
 /// </summary>
 internal static partial class ColumnShape
 {
@@ -37,7 +37,7 @@ internal static partial class ColumnShape
     private static readonly string[] UsualFeatures =
         ["kvm", "nixos-test", "benchmark", "big-parallel", "ca-derivations", "recursive-nix", "uid-range", "apple-virt", "hvf", "cuda"];
 
-    /// <summary>What the text looks like where it is none of its own column; null: it may be what it should be.</summary>
+    /// <summary>The column that the text looks like, if it is another one; null: it may be right.</summary>
     public static string? Other(MachineField field, string text)
     {
         var isList = field is MachineField.SupportedFeatures or MachineField.MandatoryFeatures;
@@ -55,7 +55,7 @@ internal static partial class ColumnShape
         return dash > 0 && Processors.Contains(text[..dash]) && Kernels.Contains(text[(dash + 1)..]);
     }
 
-    /// <summary>The system that is meant by one that Nix does not know; null: it may be one of its own.</summary>
+    /// <summary>The system that was meant by an unknown one; null: it may be right.</summary>
     public static string? MeantBy(string text)
     {
         if (IsSystem(text)) return null;

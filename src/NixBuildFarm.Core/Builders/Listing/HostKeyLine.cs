@@ -15,7 +15,7 @@ internal static class HostKeyLine
     private static readonly string[] KeyTypes = ["ssh-ed25519", "ssh-rsa", "ssh-dss", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"];
 
     /// <summary>The line that a column of a machines list holds.</summary>
-    /// <exception cref="NixBuildFarmException">It is no base 64, or what it holds is no public key.</exception>
+    /// <exception cref="NixBuildFarmException">It is not base 64, or its contents are no public key.</exception>
     public static string Decode(string column)
     {
         if (IsKeyType(column))
@@ -75,7 +75,7 @@ internal static class HostKeyLine
         return line;
     }
 
-    /// <summary>A key is a row of strings, each with its length before it; one that is cut off ends within one.</summary>
+    /// <summary>A key is a sequence of strings, each with its length before it; a truncated key ends within a string.</summary>
     private static bool IsWhole(ReadOnlySpan<byte> key)
     {
         while (key.Length >= 4)

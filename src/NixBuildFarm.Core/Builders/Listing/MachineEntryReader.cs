@@ -9,7 +9,7 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
 {
     private const string Order = "The columns are: URI, systems, SSH key, maxJobs, speedFactor, features, mandatory features, host key.";
 
-    // Of the others, what is misplaced is an error anyway.
+    // A misplaced text in the other columns is an error anyway.
     private static readonly MachineField[] MaybeMisplaced =
         [MachineField.Uri, MachineField.IdentityFile, MachineField.SupportedFeatures, MachineField.MandatoryFeatures];
 
@@ -118,11 +118,11 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
                     + "derivation fits",
                 meant is null ? "A system has two parts, e.g. x86_64-linux." : $"Did you mean {meant}?");
         }
-        // What has failed is not used, and one mistake need not be told twice.
+        // An entry that has failed is not used, and one message suffices.
         if (!failed) foreach (var field in MaybeMisplaced) WarnOfPlace(field, uri);
     }
 
-    /// <summary>Tells of a text that Nix would take for what it is not.</summary>
+    /// <summary>Warns of a text that Nix would misinterpret.</summary>
     private void WarnOfPlace(MachineField field, BuilderUri? uri)
     {
         if (!entry.Fields.TryGetValue(field, out var found)) return;

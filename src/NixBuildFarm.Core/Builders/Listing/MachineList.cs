@@ -28,7 +28,7 @@ public sealed partial class MachineList
     /// <summary>The well-formed entries, in the order of the list.</summary>
     public IReadOnlyList<NixBuilder> Builders { get; }
 
-    /// <summary>What is wrong with the others, in the order of the list.</summary>
+    /// <summary>Problems with the entries that are not used, in the order of the list.</summary>
     public IReadOnlyList<BuilderProblem> Problems { get; }
 
     /// <summary>
@@ -49,7 +49,7 @@ public sealed partial class MachineList
         return module.BuildersSetting is { } text ? reader.Read(text, $"nix.settings.builders of {module.Source}") : list;
     }
 
-    /// <summary>Reads a list. Never throws for what the text contains.</summary>
+    /// <summary>Parses a list. Never throws for the contents of the text.</summary>
     /// <param name="text">The list.</param>
     /// <param name="source">The file it comes from, or the name of the setting: for messages and relative includes.</param>
     /// <param name="local">The local machine: its first system is the default of the column.</param>

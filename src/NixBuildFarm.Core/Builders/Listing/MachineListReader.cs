@@ -134,10 +134,10 @@ internal sealed class MachineListReader(NixBuilder local, Func<string, string?> 
 /// <summary>The text between two <c>;</c> of a list: an entry or an include, and where it stands.</summary>
 internal sealed record MachineListEntry(string Source, int Line, int Column, string Text)
 {
-    /// <summary>What separates columns. A line may end in <c>\r\n</c>.</summary>
+    /// <summary>The separators of columns. A line may end in <c>\r\n</c>.</summary>
     public static readonly char[] Blanks = [' ', '\t', '\r'];
 
-    /// <summary>What is wrong with an entry that has more columns than there are fields; null: it has not.</summary>
+    /// <summary>The problem of an entry that has more columns than there are fields; null: none.</summary>
     /// <remarks>A host key that is not encoded has blanks, and is complained of as that.</remarks>
     public BuilderProblem? Surplus => Columns().Skip(MachineEntry.ListFieldNames.Count).FirstOrDefault() is { } first
         && !HostKeyLine.IsKeyType(Columns().ElementAt((int)MachineField.HostKey).Text)

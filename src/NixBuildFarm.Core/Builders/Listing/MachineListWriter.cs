@@ -14,7 +14,7 @@ public static class MachineListWriter
         return text.ToString();
     }
 
-    /// <summary>Why a list cannot hold a builder: what would come back of its line is another one. Null: it can.</summary>
+    /// <summary>Why a list cannot describe a builder, i.e. its line would be parsed as another one; null: it can.</summary>
     public static string? WhyNot(NixBuilder builder)
     {
         if (builder.IdentityFile is { } key && key.Any(c => c is ' ' or '\t'))

@@ -3,8 +3,8 @@ using NixBuildFarm.Builders.Listing;
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>
-/// Reads one element of <c>nix.buildMachines</c>, with the options that NixOS knows (nixos/modules/config/nix-remote-build.nix of
-/// nixpkgs), and makes of it what NixOS writes to <c>/etc/nix/machines</c>.
+/// Reads one element of <c>nix.buildMachines</c>, with the options of NixOS (nixos/modules/config/nix-remote-build.nix in nixpkgs), and
+/// gives the entry that NixOS writes to <c>/etc/nix/machines</c>.
 /// </summary>
 internal static class BuildMachineReader
 {

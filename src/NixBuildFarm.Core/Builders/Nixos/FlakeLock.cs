@@ -24,12 +24,12 @@ internal static class FlakeLock
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or KeyNotFoundException
             or InvalidOperationException or FormatException or NixBuildFarmException)
         {
-            // No lock, or none that is understood: the module is read without.
+            // Without a readable lock file, the module is evaluated without nixpkgs.
             return null;
         }
     }
 
-    /// <summary>Where Nix keeps what a flake has fetched: a source of this NAR hash.</summary>
+    /// <summary>The store path of a fetched flake: a source of this NAR hash.</summary>
     internal static string PathOf(string narHash) => StorePath.Of("source", Sha256Hash.Parse(narHash), "source").ToString();
 
     private static string LockedInput(JsonElement nodes, string node, string input)

@@ -5,9 +5,9 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>
-/// What a NixOS module, or a whole system, says of building elsewhere: <c>nix.buildMachines</c>, <c>lix.buildMachines</c>,
-/// <c>nix.settings</c> and <c>nix.extraOptions</c> as far as builders are concerned, nix-darwin's <c>nix.linux-builder</c>, and what
-/// SSH is told of these machines. Nix evaluates it before it is deployed; <c>evaluate.nix</c> says what a module gets.
+/// The builders in a NixOS module or a whole system: <c>nix.buildMachines</c>, <c>lix.buildMachines</c>, <c>nix.settings</c> and
+/// <c>nix.extraOptions</c> as far as builders are concerned, nix-darwin's <c>nix.linux-builder</c>, and their settings for SSH. Nix
+/// evaluates it before it is deployed; <c>evaluate.nix</c> says which arguments a module gets.
 /// </summary>
 public sealed class NixosModule
 {
@@ -44,7 +44,7 @@ public sealed class NixosModule
             ? null
             : Settings.Builders;
 
-    /// <summary>The builders, and what is wrong with those that are none.</summary>
+    /// <summary>The builders, and problems with the other entries.</summary>
     public MachineEntries Machines { get; }
 
     /// <summary>Has Nix evaluate a module.</summary>
@@ -95,7 +95,7 @@ public sealed class NixosModule
         if (nixMachines.Count + lixMachines.Count == 0 && Settings.Builders is null
             && failures.MessageOf(BuildMachines, LixMachines, "nix.settings") is null)
         {
-            // What else there is to say of a file without builders helps nobody.
+            // For a file without builders, other problems would only distract.
             const string Empty = "it describes no builders: nix.buildMachines, lix.buildMachines and nix.settings.builders are empty";
             return new([], [Problem(ProblemSeverity.Warning, "NoBuilders", Empty, Hint())]);
         }
@@ -146,7 +146,7 @@ public sealed class NixosModule
 
     private string Text(JsonElement part) => Value(part) is { ValueKind: JsonValueKind.String } text ? text.GetString()! : "";
 
-    /// <summary>The value of a part; one that cannot be evaluated is warned of.</summary>
+    /// <summary>The value of a part; a warning where it cannot be evaluated.</summary>
     private JsonElement? Value(JsonElement part)
     {
         if (part.TryGetProperty("value", out var value)) return value;

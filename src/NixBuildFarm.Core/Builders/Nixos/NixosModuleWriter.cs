@@ -7,7 +7,7 @@ namespace NixBuildFarm.Builders.Nixos;
 /// <summary>Writes builders as a NixOS module, with the options of <c>nix.buildMachines</c>.</summary>
 public static class NixosModuleWriter
 {
-    /// <summary>The module. What the builders' own source says of SSH goes into it.</summary>
+    /// <summary>The module, with the settings for SSH of the builders' own source.</summary>
     public static string Write(IEnumerable<NixBuilder> builders)
     {
         IReadOnlyList<NixBuilder> all = [.. builders];

@@ -5,8 +5,7 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>
-/// A machine as <c>tell.nix</c> tells it: its options by name, each with its value, its type and its place. What is wrong with one is
-/// reported where it stands.
+/// A machine in the output of <c>tell.nix</c>: its options by name, each with value, type and place. Problems are reported at their place.
 /// </summary>
 internal sealed class ToldMachine
 {
@@ -26,7 +25,7 @@ internal sealed class ToldMachine
             ?? new(source, 1, 1);
     }
 
-    /// <summary>What it is called in the configuration, e.g. <c>nix.buildMachines.0</c>.</summary>
+    /// <summary>Its name in the configuration, e.g. <c>nix.buildMachines.0</c>.</summary>
     public string Part { get; }
 
     /// <summary>Whether it is a set of options at all.</summary>
@@ -94,7 +93,7 @@ internal sealed class ToldMachine
         Report(ProblemSeverity.Error, option, id, message, recommendation);
     }
 
-    /// <summary>The value of an option; null where it is not set, or <c>null</c>, or not what is expected.</summary>
+    /// <summary>The value of an option; null if it is not set, is <c>null</c>, or is of an unexpected type.</summary>
     private JsonElement? Value(string name, string expected, bool isNeeded, params JsonValueKind[] kinds)
     {
         if (!options.TryGetValue(name, out var option) || option.Type == "null") return null;

@@ -39,7 +39,7 @@ public sealed class PolicyFile
     /// <summary>Where it is.</summary>
     public string Path { get; }
 
-    /// <summary>What the file says; nothing when there is none.</summary>
+    /// <summary>Reads the file; empty if there is none.</summary>
     /// <exception cref="NixBuildFarmException">The file cannot be read or understood, or others may write to its folder; the message names
     /// it.</exception>
     public PolicySet Read()
@@ -152,7 +152,7 @@ public sealed class PolicyFile
 
     private NixBuildFarmException NotUnderstood(string reason) => new(
         "PolicyFileCorrupt", $"The policies in {Path} are not understood: {reason}",
-        "Mend the file or move it away; it is not overwritten.");
+        "Correct the file or move it away; it is not overwritten.");
 
     private sealed class Content
     {

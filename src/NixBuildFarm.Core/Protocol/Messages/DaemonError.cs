@@ -1,5 +1,4 @@
 using NixBuildFarm.Protocol.Wire;
-using NixBuildFarm.Store;
 using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Messages;
@@ -7,7 +6,7 @@ namespace NixBuildFarm.Protocol.Messages;
 /// <summary>An error as the daemon sends it (protocol 1.26 and later).</summary>
 internal sealed record DaemonError(Verbosity Level, string Text, IReadOnlyList<string> Traces)
 {
-    /// <summary>Reads what follows the tag.</summary>
+    /// <summary>Reads the rest, after the tag.</summary>
     public static async ValueTask<DaemonError> ReadAsync(WireReader reader, CancellationToken cancellation)
     {
         var type = await reader.ReadStringAsync(WireLimits.Name, cancellation);
@@ -27,7 +26,7 @@ internal sealed record DaemonError(Verbosity Level, string Text, IReadOnlyList<s
         return new(level, text, traces);
     }
 
-    /// <summary>No daemon sends the place in a Nix expression, and nobody knows how it would look.</summary>
+    /// <summary>No daemon sends the position in a Nix expression, and its form is not known.</summary>
     private static async ValueTask ReadNoPositionAsync(WireReader reader, CancellationToken cancellation)
     {
         if (await reader.ReadBoolAsync(cancellation)) throw new WireException("An error with a position is not understood.");

@@ -1,10 +1,9 @@
 using NixBuildFarm.Protocol.Wire;
-using NixBuildFarm.Store;
 using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Messages;
 
-/// <summary>What a daemon is asked to bring into being, as text (protocol 1.30 and later).</summary>
+/// <summary>A derived path as text (protocol 1.30 and later).</summary>
 internal static class DerivedPathLayout
 {
     public static void Write(WireWriter writer, IReadOnlyCollection<DerivedPath> paths) =>

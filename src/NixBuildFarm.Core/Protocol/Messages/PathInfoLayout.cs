@@ -4,7 +4,7 @@ using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Messages;
 
-/// <summary>What is known of a path, as several messages carry it after the path itself.</summary>
+/// <summary>The information on a path, as several messages have it after the path itself.</summary>
 internal static class PathInfoLayout
 {
     public static void Write(WireWriter writer, PathInfo info)

@@ -3,8 +3,7 @@ using NixBuildFarm.Protocol.Wire;
 namespace NixBuildFarm.Protocol.Messages;
 
 /// <summary>
-/// What a daemon sends between a request and its reply: messages, then either the end or an error. One of the three is set; none of
-/// them: the end.
+/// A frame between a request and its reply: a message, an error or the end. At most one of the properties is set; none: the end.
 /// </summary>
 internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError? Error)
 {
@@ -16,7 +15,7 @@ internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError?
     private const ulong NumberField = 0;
     private const ulong TextField = 1;
 
-    /// <summary>What an error begins with, also one that comes in place of a NAR.</summary>
+    /// <summary>The beginning of an error, also of one in place of a NAR.</summary>
     public const ulong ErrorTag = 0x63787470;
 
     /// <summary>Reads the next one. Of a long line of a log the sink is given all pieces but the last.</summary>

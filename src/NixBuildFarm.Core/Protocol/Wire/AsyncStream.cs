@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Protocol.Wire;
 
 /// <summary>
-/// A stream that is read or written in order, and only asynchronously. What a derived class does not override, it cannot do.
+/// A stream that is read or written in order, and only asynchronously. Operations that a derived class does not override are not supported.
 /// </summary>
 internal abstract class AsyncStream : Stream
 {

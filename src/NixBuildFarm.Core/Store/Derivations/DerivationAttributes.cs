@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace NixBuildFarm.Store.Derivations;
 
 /// <summary>
-/// What a derivation says about how to build it. It stands in the environment, or, where structured attributes are used, in the
-/// JSON of the variable <c>__json</c>.
+/// Attributes of a derivation that control its build. They are in the environment, or, with structured attributes, in the JSON of the
+/// variable <c>__json</c>.
 /// </summary>
 internal sealed record DerivationAttributes
 {

@@ -5,8 +5,8 @@ namespace NixBuildFarm.Store.Derivations;
 
 /// <summary>
 /// The hashes of derivations by which stores look up outputs whose paths are known only after the build. They do not depend on how a
-/// download among the inputs is fetched, only on what it is: “hash modulo” in Nix. [hashDerivationModulo in src/libstore/derivations.cc of
-/// NixOS/nix] Safe for concurrent use.
+/// download among the inputs is fetched: “hash modulo” in Nix. [hashDerivationModulo in src/libstore/derivations.cc of NixOS/nix] Safe for
+/// concurrent use.
 /// </summary>
 internal sealed class DerivationHashes(DerivationGraph graph)
 {
@@ -33,7 +33,7 @@ internal sealed class DerivationHashes(DerivationGraph graph)
         var open = new Stack<DerivationNode>([node]);
         while (open.TryPop(out var next))
         {
-            // What a download needs has no part in its hash.
+            // The inputs of a download are not part of its hash.
             if (next.Derivation.IsFixedOutput && next != node) continue;
             foreach (var input in next.Inputs.Where(input => !known.ContainsKey(input.Index) && seen.Add(input.Index)))
             {

@@ -20,7 +20,7 @@ internal sealed class DerivationNode
     /// <summary>Its name: that of the file without <c>.drv</c>.</summary>
     public string Name => NameOf(Path);
 
-    /// <summary>What it says.</summary>
+    /// <summary>The derivation.</summary>
     public Derivation Derivation { get; }
 
     /// <summary>The derivations it needs, sorted by path. Each has a lower index.</summary>
@@ -39,7 +39,7 @@ internal sealed class DerivationNode
     private static string NameOf(StorePath derivation) => derivation.Name[..^".drv".Length];
 }
 
-/// <summary>What a derivation needs of another.</summary>
+/// <summary>A derivation's need of another one.</summary>
 /// <param name="Index">The index of the other.</param>
 /// <param name="Outputs">The names of its outputs that are used.</param>
 internal readonly record struct DerivationInput(int Index, IReadOnlyList<string> Outputs);

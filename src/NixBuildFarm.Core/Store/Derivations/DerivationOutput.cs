@@ -12,7 +12,7 @@ internal enum DerivationOutputKind
     /// <summary>The path follows from the content and is known after the build.</summary>
     FloatingContentAddressed,
 
-    /// <summary>An input-addressed output that depends on a floating one: its path is known once that one is built.</summary>
+    /// <summary>An input-addressed output that depends on a floating one: its path is known after that one is built.</summary>
     Deferred,
 
     /// <summary>Built anew each time.</summary>

@@ -14,7 +14,7 @@ public sealed class NixosModuleTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     [Fact]
-    public async Task A_machine_means_what_NixOS_writes_of_it_to_the_list()
+    public async Task A_builder_means_what_NixOS_writes_of_it_to_the_list()
     {
         var builder = Assert.Single(await BuildersAsync($$"""
             { nix.buildMachines = [ {
@@ -76,7 +76,7 @@ public sealed class NixosModuleTests : IDisposable
     }
 
     [Fact]
-    public async Task Imports_are_read_once_and_their_machines_come_after_the_module_s_own()
+    public async Task Imports_are_read_once_and_their_builders_come_after_the_module_s_own()
     {
         File.WriteAllText(
             folder["kana.nix"],
@@ -145,7 +145,7 @@ public sealed class NixosModuleTests : IDisposable
     [InlineData("""{ hostName = "bad"; system = "x86_64-linux"; protocol = "http"; }""", "3:7: hostName: “http://” is no place to build")]
     [InlineData("""{ hostName = throw "no name"; system = "x86_64-linux"; }""", "3:7: hostName: its value cannot be evaluated: no name")]
     [InlineData("\"bad\"", "1:1: nix.buildMachines.1 is no set")]
-    public async Task A_malformed_machine_is_told_with_line_and_option_and_the_others_work(string machine, string problem)
+    public async Task A_malformed_builder_is_told_with_line_and_option_and_the_others_work(string machine, string problem)
     {
         var module = await ReadAsync($$"""
             { nix.distributedBuilds = true; nix.buildMachines = [
@@ -341,7 +341,7 @@ public sealed class NixosModuleTests : IDisposable
     }
 
     [Fact]
-    public async Task Machines_of_Lix_are_read_with_the_keys_of_its_list()
+    public async Task Builders_of_Lix_are_read_with_the_keys_of_its_list()
     {
         var list = List(await ReadAsync($$"""
             { lix.buildMachines.machines = {
@@ -363,7 +363,7 @@ public sealed class NixosModuleTests : IDisposable
     }
 
     [Fact]
-    public async Task The_list_that_Lix_makes_of_its_machines_is_no_other_list()
+    public async Task The_list_that_Lix_makes_of_its_builders_is_no_other_list()
     {
         var list = List(await ReadAsync("""{ nix.settings.builders = "@/nix/store/0-machines.toml"; lix.buildMachines.machines.ruby.uri = "ssh://ruby"; }"""));
 
