@@ -181,7 +181,7 @@ public sealed class SupplyTests : IAsyncDisposable
         Assert.All(others, path => Assert.True(farm.Local.Daemon.Store.IsValid(path)));
         var warning = Assert.Single(warnings);
         Assert.Contains("kana cannot send " + info.Path, warning);
-        Assert.Contains("taken from ruby", warning);
+        Assert.Contains("fetched from ruby", warning);
         Assert.False(catalog.Has(kana, info.Path));
     }
 
@@ -203,7 +203,7 @@ public sealed class SupplyTests : IAsyncDisposable
 
         var e = await Assert.ThrowsAsync<DamagedPathException>(() => supply.EnsureAsync(local, [info.Path], Needed, Cancellation));
 
-        Assert.Contains($"What kana has of {info.Path} is damaged", e.Message);
+        Assert.Contains($"The copy of {info.Path} on kana is damaged", e.Message);
         Assert.Contains("nix-store --repair-path", e.Recommendation);
         Assert.False(farm.Local.Has("built"));
     }

@@ -43,7 +43,7 @@ public sealed class DamageTests(TestFarm farm) : IAsyncDisposable
         var build = run.Session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path one.nix");
 
         Assert.Equal("Failed", build["one"].Status);
-        Assert.Contains("What opal has of /nix/store/", build["one"].Error);
+        Assert.Contains(" on opal is damaged", build["one"].Error);
         Assert.Contains("is damaged, and was refused", build["one"].Error);
     }
 

@@ -65,7 +65,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
 
         var copy = session.Run($"Copy-NixStorePath {top} -From ruby -NoCheckSignature");
 
-        Assert.Contains($"DamagedPath,NixBuildFarm.Copying.CopyNixStorePathCommand: What ruby has of {bottom} is damaged", copy.Errors);
+        Assert.Contains($"DamagedPath,NixBuildFarm.Copying.CopyNixStorePathCommand: The copy of {bottom} on ruby is damaged", copy.Errors);
         Assert.Contains($"nix-store --repair-path {bottom}", copy.Errors);
         Assert.False(Path.Exists(bottom) || Path.Exists(top));
     }
