@@ -179,7 +179,9 @@ public sealed class LyingBuilderTests(TestFarm farm) : IAsyncLifetime
                 .. Word(Greeting), .. Word(Version), .. Word(0), .. Word(0), .. Word(RegisterDrvOutput), .. Word(name),
                 .. Word(Path.GetFileName(path)),
             ]);
-        await evil.ExecAsync("bash", "-c", "printf \"$1\" | nix-daemon --stdio > /dev/null", "-", said);
+        // Its input stays open until it has answered, for at its end a daemon stops: 16 bytes of greeting, then the end of each request.
+        const string Script = """coproc nix-daemon --stdio; printf "$1" >&"${COPROC[1]}"; head --bytes 32 <&"${COPROC[0]}" > /dev/null""";
+        await evil.ExecAsync("bash", "-c", Script, "-", said);
         await evil.ExecAsync("nix-store", "--check-validity", path);
     }
 
