@@ -63,7 +63,8 @@ public static class BuilderTester
                         + "the local trusted-public-keys.")
                 : new(
                     $"{builder.Name} does not trust the login.",
-                    $"Add the login to trusted-users in /etc/nix/nix.conf of {builder.Name}; a trusted user has nearly the rights of root there."));
+                    $"Add the login to trusted-users in /etc/nix/nix.conf of {builder.Name}; a trusted user has nearly the rights of root "
+                        + "there."));
         }
         var missing = builder.SupportedFeatures.Concat(builder.MandatoryFeatures)
             .Except(facts.Features ?? builder.SupportedFeatures)

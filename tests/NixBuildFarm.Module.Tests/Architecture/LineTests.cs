@@ -68,6 +68,7 @@ public partial class LineTests
     private static int Limit { get; } = int.Parse(
         LimitLine().Match(File.ReadAllText(Path.Combine(HelpPages.Repository, ".editorconfig"))).Groups["limit"].Value, null);
 
-    [GeneratedRegex(@"^max_line_length = (?<limit>\d+)$", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(
+        @"^max_line_length = (?<limit>\d+)$", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex LimitLine();
 }

@@ -210,7 +210,8 @@ public class ImportExportTests
     {
         using var machine = new MachineSession();
 
-        var result = machine.Run("@([pscustomobject] @{ HostName = 'ruby'; MaxJobs = 'many' }, [pscustomobject] @{ HostName = 'kana'; MaxJob = 3 }, [pscustomobject] @{ Owner = 'me' }) | Import-NixBuilder");
+        var result = machine.Run("@{ HostName = 'ruby'; MaxJobs = 'many' }, @{ HostName = 'kana'; MaxJob = 3 }, @{ Owner = 'me' } "
+            + "| ForEach-Object { [pscustomobject] $_ } | Import-NixBuilder");
 
         Assert.Equal(["kana"], result.Output.Select(b => b.ToString()));
         Assert.Equal(

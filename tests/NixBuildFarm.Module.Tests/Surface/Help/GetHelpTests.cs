@@ -48,7 +48,7 @@ public sealed class GetHelpTests : IDisposable
                 Invoke-NixDistributedBuild
 
             SYNOPSIS
-                Builds Nix derivations on many machines at once.
+                Builds Nix derivations on many builders at the same time.
 
             """.ReplaceLineEndings("\n"),
             Trimmed(text));
@@ -81,7 +81,7 @@ public sealed class GetHelpTests : IDisposable
         var text = session.Show("Get-Help about_NixBuildFarm");
 
         Assert.StartsWith(
-            "TOPIC\n    about_NixBuildFarm\n\nSHORT DESCRIPTION\n    Builds Nix derivations on many machines at once",
+            "TOPIC\n    about_NixBuildFarm\n\nSHORT DESCRIPTION\n    Builds Nix derivations on many builders at the same time",
             text.TrimStart('\n', '\uFEFF'));
         Assert.All(ModuleFolder.Cmdlets, cmdlet => Assert.Contains($"    - {cmdlet}\n", text));
     }
