@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace NixBuildFarm.Fuzz.Tests;
 
 /// <summary>
-/// Whatever bytes come from outside: they are read, or refused in the one way that is foreseen; soon, and without more memory than is stated
-/// here. <c>./build.sh fuzz</c> goes on for longer than the few thousand inputs of an ordinary test run, which are always the same.
+/// Whatever bytes come from outside: they are read, or refused in the one way that is foreseen; soon, and without more memory than is
+/// stated here. <c>./build.sh fuzz</c> goes on for longer than the few thousand inputs of an ordinary test run, which are always the same.
 /// </summary>
 public sealed class FuzzTests
 {
@@ -35,7 +35,10 @@ public sealed class FuzzTests
         for (var count = 0; seconds is null ? count < Inputs : clock.Elapsed.TotalSeconds < seconds; count++)
         {
             var input = mutator.Next();
-            if (Try(target, input) is { } problem) Assert.Fail($"{target}: {problem}\nSeed {seed}, input {count}: {Convert.ToBase64String(input)}");
+            if (Try(target, input) is { } problem)
+            {
+                Assert.Fail($"{target}: {problem}\nSeed {seed}, input {count}: {Convert.ToBase64String(input)}");
+            }
         }
     }
 

@@ -3,6 +3,7 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Sharing;
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Compiling;
@@ -37,14 +38,14 @@ internal sealed class BrokerChannel : IAsyncDisposable
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         patience.CancelAfter(Patience);
-        var channel = await at.OpenAsync(new StoreProgram(shim, "broker"), patience.Token);
+        var opened = await at.OpenAsync(new StoreProgram(shim, "broker"), patience.Token);
         try
         {
-            return new(channel, await ReadFolderAsync(channel, patience.Token).WaitAsync(patience.Token));
+            return new(opened, await ReadFolderAsync(opened, patience.Token).WaitAsync(patience.Token));
         }
         catch (Exception e)
         {
-            await channel.DisposeAsync();
+            await opened.DisposeAsync();
             if (e is OperationCanceledException && !cancellation.IsCancellationRequested) throw new OddFrameException($"the broker says nothing for {Patience.TotalSeconds:0} s");
             throw;
         }
@@ -96,7 +97,7 @@ internal sealed class BrokerChannel : IAsyncDisposable
         while (line.Count < LongestGreeting && await channel.Stream.ReadAsync(one, cancellation) == 1 && one[0] != '\n') line.Add(one[0]);
         var greeting = NixText.GetString([.. line]);
         if (one[0] == '\n' && greeting.StartsWith(Greeting, StringComparison.Ordinal)) return greeting[Greeting.Length..];
-        throw new OddFrameException($"what starts is no broker: “{NixText.Printable(greeting)}” {channel.ErrorOutput}".TrimEnd());
+        throw new OddFrameException($"what starts is no broker: “{Printable.Replaced(greeting)}” {channel.ErrorOutput}".TrimEnd());
     }
 
     private async Task WriteAsync()

@@ -7,7 +7,9 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Compiling;
 
-/// <summary>Deletes from the stores of helpers what compiles have left there, but for what later builds may find. All of it is garbage anyway.</summary>
+/// <summary>
+/// Deletes from the stores of helpers what compiles have left there, but for what later builds may find. All of it is garbage anyway.
+/// </summary>
 /// <param name="kept">Knows it from run to run.</param>
 /// <param name="clock">The time.</param>
 /// <param name="say">Takes what the user may want to know.</param>

@@ -2,7 +2,6 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Sharing;
-using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Compiling;
 
@@ -51,7 +50,8 @@ internal sealed class CompileExchange : IAsyncDisposable
     public CompileTally Tally { get; }
 
     /// <summary>
-    /// Has a compile done at home. Where an earlier compile has left its result with a builder, it is taken from there; and where the result is
+    /// Has a compile done at home. Where an earlier compile has left its result with a builder, it is taken from there; and where the
+    /// result is
     /// worth keeping, it is made as a derivation of its own.
     /// </summary>
     /// <param name="number">The compile.</param>
@@ -109,6 +109,11 @@ internal sealed class CompileExchange : IAsyncDisposable
         await share.Broker.DisposeAsync();
         await reading;
         await reminding.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        lock (gate)
+        {
+            foreach (var compile in compiles.Values) compile.Dispose();
+            compiles.Clear();
+        }
         closing.Dispose();
     }
 
@@ -224,7 +229,7 @@ internal sealed class CompileExchange : IAsyncDisposable
                     break;
                 case ShimNews.Gone:
                     compile.Leave("the shim is gone");
-                    compile.Stop();
+                    compile.Dispose();
                     compiles.Remove(frame.Connection);
                     Tally.EndAtHome(compile.Talk, clock.UtcNow);
                     happened(new LendingEvent.CompileEnded(clock.Now, CompileNumber.Of(build, frame.Connection)));

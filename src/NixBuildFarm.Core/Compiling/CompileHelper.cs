@@ -11,7 +11,8 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Compiling;
 
 /// <summary>
-/// A builder that does compiles for others, over connections of its own: they hold the roots of what the compiles leave behind, and end before
+/// A builder that does compiles for others, over connections of its own: they hold the roots of what the compiles leave behind, and end
+/// before
 /// that is deleted. What it has once got it keeps for the whole run. Safe for concurrent use.
 /// </summary>
 internal sealed class CompileHelper : IAsyncDisposable

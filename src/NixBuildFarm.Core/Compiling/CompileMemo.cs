@@ -14,7 +14,9 @@ internal sealed record CompileMemo(IReadOnlyList<KeptCompile> Kept, IReadOnlyLis
 
     /// <summary>Chooses: the newest stay as long as they have room.</summary>
     /// <param name="before">What was there before this run; of size 0: what could not be deleted.</param>
-    /// <param name="left">What this run has left or used there, with the size of what was made; 0: an input of compiles, which nobody looks for.</param>
+    /// <param name="left">
+    /// What this run has left or used there, with the size of what was made; 0: an input of compiles, which nobody looks for.
+    /// </param>
     /// <param name="room">The size of all that may stay, in bytes.</param>
     /// <param name="now">The time.</param>
     public static CompileMemo Choose(IReadOnlyList<KeptCompile> before, IReadOnlyDictionary<StorePath, long> left, long room, DateTimeOffset now)

@@ -5,7 +5,8 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Compiling;
 
 /// <summary>
-/// Which builders have results of compiles, of this run and of earlier ones: what one of them has need not be compiled by any other. Safe for
+/// Which builders have results of compiles, of this run and of earlier ones: what one of them has need not be compiled by any other. Safe
+/// for
 /// concurrent use.
 /// </summary>
 internal sealed class CompileResults

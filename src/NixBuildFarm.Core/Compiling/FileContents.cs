@@ -3,7 +3,8 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Compiling;
 
 /// <summary>
-/// Files that shims have sent, for the next helper that lacks them: a header that many units share leaves its builder once. The oldest give way.
+/// Files that shims have sent, for the next helper that lacks them: a header that many units share leaves its builder once. The oldest
+/// give way.
 /// Safe for concurrent use.
 /// </summary>
 /// <param name="capacity">Bytes that are kept at most.</param>

@@ -5,7 +5,6 @@ using NixBuildFarm.Sessions;
 using NixBuildFarm.Sharing;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
-using NixBuildFarm.Store.Nar;
 using NixBuildFarm.Supplying;
 using NixBuildFarm.Transport;
 using NixBuildFarm.Work;
@@ -20,7 +19,8 @@ namespace NixBuildFarm.Compiling;
 internal sealed record PreparedShare(SharedToolchain Toolchain, BrokerChannel Broker, IReadOnlySet<StorePath> Closure, string Mappings);
 
 /// <summary>
-/// Prepares a builder for a build whose compiles may be done elsewhere: finds a compiler among the inputs of the build, has it build the shim,
+/// Prepares a builder for a build whose compiles may be done elsewhere: finds a compiler among the inputs of the build, has it build the
+/// shim,
 /// and starts the broker. Whatever does not go as it should costs the sharing, never the build. Safe for concurrent use.
 /// </summary>
 /// <param name="catalog">Knows who has what.</param>

@@ -51,7 +51,10 @@ internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, 
     /// <summary>What is compiled of a build now; null: it is not shared.</summary>
     public CompilesUnderWay? UnderWay(long build) => exchanges.GetValueOrDefault(build)?.Tally.UnderWay;
 
-    /// <summary>Brings a helper what the compiles of a build need. Answers with <see cref="LendingEvent.HelperReady"/> or <see cref="LendingEvent.HelperUnfit"/>.</summary>
+    /// <summary>
+    /// Brings a helper what the compiles of a build need. Answers with <see cref="LendingEvent.HelperReady"/> or <see
+    /// cref="LendingEvent.HelperUnfit"/>.
+    /// </summary>
     public async Task PrepareAsync(long build, BuilderSession helper, int index, CancellationToken cancellation)
     {
         if (!exchanges.TryGetValue(build, out var exchange)) return;

@@ -3,7 +3,7 @@ using NixBuildFarm.Sharing;
 namespace NixBuildFarm.Compiling;
 
 /// <summary>A compile of a shared build whose shim is there. Touched by one thread at a time.</summary>
-internal sealed class SharedCompile(ShimTalk talk)
+internal sealed class SharedCompile : IDisposable
 {
     private readonly CancellationTokenSource stop = new();
     private readonly TaskCompletionSource<CompileUnit> unit = New<CompileUnit>();
@@ -12,11 +12,14 @@ internal sealed class SharedCompile(ShimTalk talk)
     private int expected;
     private long size;
 
+    /// <summary>Begins with the talk with its shim.</summary>
+    public SharedCompile(ShimTalk talk) => (Talk, Stopping) = (talk, stop.Token);
+
     /// <summary>The talk with its shim.</summary>
-    public ShimTalk Talk { get; } = talk;
+    public ShimTalk Talk { get; }
 
     /// <summary>Ends when no helper is to do it any more.</summary>
-    public CancellationToken Stopping => stop.Token;
+    public CancellationToken Stopping { get; }
 
     /// <summary>The unit, as soon as the shim has described it.</summary>
     /// <exception cref="OddFrameException">The shim compiles at home, or is gone.</exception>
@@ -54,6 +57,13 @@ internal sealed class SharedCompile(ShimTalk talk)
 
     /// <summary>No helper is to do it any more.</summary>
     public void Stop() => stop.Cancel();
+
+    /// <summary>Its shim is gone. Whoever still looks at <see cref="Stopping"/> sees that it was stopped.</summary>
+    public void Dispose()
+    {
+        stop.Cancel();
+        stop.Dispose();
+    }
 
     private static TaskCompletionSource<T> New<T>()
     {

@@ -5,7 +5,8 @@ using NixBuildFarm.Sharing;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>
-/// Which builds are shared, and where each of their compiles is done. Who lends what is for <see cref="CompileLending"/> to say; here it becomes
+/// Which builds are shared, and where each of their compiles is done. Who lends what is for <see cref="CompileLending"/> to say; here it
+/// becomes
 /// actions.
 /// </summary>
 internal sealed class CompileGrants(RunFacts facts)
@@ -18,7 +19,10 @@ internal sealed class CompileGrants(RunFacts facts)
 
     private const double MostTimesLongest = 4;
 
-    /// <summary>Seconds from which on a compile at home is worth being found again: reading all that it reads, and a derivation, cost a part of that.</summary>
+    /// <summary>
+    /// Seconds from which on a compile at home is worth being found again: reading all that it reads, and a derivation, cost a part of
+    /// that.
+    /// </summary>
     private const double WorthKeeping = 1;
 
     private readonly CompileLending lending = new(facts.Scheduler);
@@ -113,7 +117,9 @@ internal sealed class CompileGrants(RunFacts facts)
         }
     }
 
-    /// <summary>The builder of a build that is to do a compile as a derivation, whose result stays; null: the build itself is to do it.</summary>
+    /// <summary>
+    /// The builder of a build that is to do a compile as a derivation, whose result stays; null: the build itself is to do it.
+    /// </summary>
     private RunBuilder? KeeperOf(long compile)
     {
         if (delivered == 0 || total / delivered < WorthKeeping || !homes.TryGetValue(CompileNumber.BuildOf(compile), out var home)) return null;

@@ -9,7 +9,7 @@ namespace NixBuildFarm.Reporting;
 
 /// <summary>
 /// Writes a run as the lines of Nix's <c>--log-format internal-json</c>, which nix-output-monitor and others read. Numbers of activities
-/// and results are those of Nix's <c>logging.hh</c>. Where they cannot be written any more the run goes on without them.
+/// and results are those of Nix's <c>logging.hh</c>. If the lines cannot be written any more, the run goes on without them.
 /// </summary>
 public sealed class InternalJsonLog : IBuildObserver, IDisposable
 {
@@ -26,7 +26,7 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
 
     /// <summary>Writes to a stream, which it closes at its end.</summary>
     /// <param name="output">Where lines go.</param>
-    /// <param name="onFailure">Is told once when no more can be written.</param>
+    /// <param name="onFailure">Receives the first failure to write.</param>
     public InternalJsonLog(Stream output, Action<Exception> onFailure)
     {
         this.output = new(output, onFailure);
@@ -46,12 +46,12 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
                 case RunNews.BuilderFailed(_, var error): Message(Error, $"error: {error.Message}"); break;
                 case RunNews.HistoryFailed(var error): Message(Warning, $"warning: {error.Message}"); break;
                 case RunNews.Degraded(var message): Message(Warning, $"warning: {message}"); break;
-                // What the scheduler decides is no news to a reader of builds.
+                // Readers of this format have no use for the scheduler's decisions.
             }
         }
     }
 
-    /// <summary>Ends what has begun, and closes the stream.</summary>
+    /// <summary>Ends the open activities, and closes the stream.</summary>
     public void Dispose()
     {
         lock (gate)

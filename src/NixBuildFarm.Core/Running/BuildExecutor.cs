@@ -128,7 +128,7 @@ internal sealed class BuildExecutor(
     }
 
     /// <summary>Builds. Where that takes no further round trip, the outputs are described as well.</summary>
-    private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildAsync(
+    private static async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildAsync(
         DaemonConnection daemon, RunJob job, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said, Action ended, CancellationToken cancellation)
     {
         if (!session.Builder.IsLocal && !GoesAsDerivation(job, session))

@@ -1,5 +1,4 @@
 using NixBuildFarm.Builders;
-using NixBuildFarm.Deciding;
 using NixBuildFarm.Compiling;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
@@ -257,7 +256,7 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
             if (nextRecord == DateTimeOffset.MaxValue) nextRecord = nextSign;
         }
         if (Logs is null || run.State == RunState.Running) return;
-        var known = store.Runs(new RunFilter()).Select(other => other.Id).ToHashSet();
+        var known = store.Runs(new RunFilter()).Select(other => other.RunId).ToHashSet();
         if (known.Contains(run.Id)) LogFolders.Prune(Logs, known, time.GetUtcNow());
     }
 

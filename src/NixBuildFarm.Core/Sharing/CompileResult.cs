@@ -1,6 +1,8 @@
 namespace NixBuildFarm.Sharing;
 
-/// <summary>What a compile that succeeded on a helper has made and said. One that fails is done at home, where its messages come from.</summary>
+/// <summary>
+/// What a compile that succeeded on a helper has made and said. One that fails is done at home, where its messages come from.
+/// </summary>
 /// <param name="Output">The file that it made.</param>
 /// <param name="Messages">What it said.</param>
 internal sealed record CompileResult(ReadOnlyMemory<byte> Output, ReadOnlyMemory<byte> Messages)

@@ -1,4 +1,5 @@
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Sharing;
 
@@ -52,7 +53,7 @@ internal sealed record CompileUnit
         for (var i = 0; i < headers.Length; i++)
         {
             var text = NixText.GetString(reader.ReadText().Span);
-            headers[i] = StorePath.TryParse(text, out var path) ? path : throw new OddFrameException($"“{NixText.Printable(text)}” is no store path");
+            headers[i] = StorePath.TryParse(text, out var path) ? path : throw new OddFrameException($"“{Printable.Replaced(text)}” is no store path");
         }
         var files = ReadFiles(reader);
         reader.End();

@@ -2,7 +2,10 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Sharing;
 
-/// <summary>A compiler among the inputs of a build, and the program that calls it. Whether it is one is found out by having the shim built with it.</summary>
+/// <summary>
+/// A compiler among the inputs of a build, and the program that calls it. Whether it is one is found out by having the shim built with
+/// it.
+/// </summary>
 /// <param name="Wrapper">The path with <c>bin/gcc</c>.</param>
 /// <param name="Compiler">The path with <c>libexec/gcc</c>.</param>
 internal sealed record CompilerCandidate(StorePath Wrapper, StorePath Compiler)

@@ -1,9 +1,11 @@
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Sharing;
 
 /// <summary>
-/// The folder of a compiler that holds <c>cc1</c>, and the folder that may be mounted in its place. The shadow derivation has looked at both
+/// The folder of a compiler that holds <c>cc1</c>, and the folder that may be mounted in its place. The shadow derivation has looked at
+/// both
 /// on a builder, and what it saw holds for good, since no store path changes.
 /// </summary>
 internal sealed class CompilerFolder
@@ -42,7 +44,7 @@ internal sealed class CompilerFolder
         var name = NixText.GetString(text.Span).TrimEnd('\n');
         if (name.Split('/') is not ["libexec", "gcc", var target, var version] || !IsPlain(target) || !IsPlain(version))
         {
-            throw new OddFrameException($"“{NixText.Printable(name)}” is no folder of a compiler");
+            throw new OddFrameException($"“{Printable.Replaced(name)}” is no folder of a compiler");
         }
         return new(compiler, shadow, name);
     }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Nar;
 
@@ -31,7 +32,7 @@ internal abstract record NarTree
         private readonly NarParser parser = new();
         private readonly Stack<(string Name, Dictionary<string, NarTree> Entries)> open = new();
         private readonly Stack<string> names = new();
-        private MemoryStream? content;
+        private ArrayBufferWriter<byte>? content;
         private string? target;
         private NarTree? root;
         private long taken;
@@ -74,7 +75,7 @@ internal abstract record NarTree
 
         private void End()
         {
-            if (content is not null) Add(Name(), new File(content.GetBuffer().AsMemory(0, (int)content.Length)));
+            if (content is not null) Add(Name(), new File(content.WrittenMemory));
             else if (target is not null) Add(Name(), new Link(target));
             else if (open.TryPop(out var folder)) Add(folder.Name, new Folder(folder.Entries));
             (content, target) = (null, null);

@@ -1,5 +1,5 @@
 using System.Buffers;
-using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Sharing;
 
@@ -26,14 +26,17 @@ internal static class SandboxMappings
     /// <exception cref="OddFrameException">The broker's folder is none that may be mapped.</exception>
     public static string Of(CompilerFolder folder, string broker)
     {
-        if (!IsFolderOfBroker(broker)) throw new OddFrameException($"“{NixText.Printable(broker)}” is no folder of a broker");
+        if (!IsFolderOfBroker(broker)) throw new OddFrameException($"“{Printable.Replaced(broker)}” is no folder of a broker");
         return $"{folder.Path}={folder.Shadow} {Original}={folder.Path} {Broker}={broker}";
     }
 
     /// <summary>Whether a name can stand in a mapping.</summary>
     internal static bool IsPlain(string name) => name.AsSpan().IndexOfAnyExcept(Plain) < 0;
 
-    /// <summary>The folder is mounted at a place that no input has, so a false one harms nothing but the build; it may be no part of a store all the same.</summary>
+    /// <summary>
+    /// The folder is mounted at a place that no input has, so a false one harms nothing but the build; it may be no part of a store all
+    /// the same.
+    /// </summary>
     private static bool IsFolderOfBroker(string path) =>
         path.Length <= LongestFolder
         && path.Split('/') is ["", .. var names] && names.Length >= 2

@@ -5,7 +5,10 @@ using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Sharing;
 
-/// <summary>The derivations that make the shim, and the folder that stands in for the compiler's. Each compiler builds the shim that stands in for it.</summary>
+/// <summary>
+/// The derivations that make the shim, and the folder that stands in for the compiler's. Each compiler builds the shim that stands in for
+/// it.
+/// </summary>
 internal static class ShimDerivations
 {
     /// <summary>The shim's source.</summary>

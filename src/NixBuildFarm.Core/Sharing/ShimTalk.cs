@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Sharing;
 
@@ -57,11 +59,13 @@ internal abstract record ShimNews
     public sealed record Gone : ShimNews;
 }
 
-/// <summary>The talk with one shim: which frame may come when, and what it means. What the coordinator wants to say is checked as well.</summary>
+/// <summary>
+/// The talk with one shim: which frame may come when, and what it means. What the coordinator wants to say is checked as well.
+/// </summary>
 internal sealed class ShimTalk
 {
     private readonly uint connection;
-    private readonly MemoryStream chunks = new();
+    private readonly ArrayBufferWriter<byte> chunks = new();
     private readonly Queue<int> awaited = new();
     private CompileUnit? unit;
 
@@ -97,7 +101,7 @@ internal sealed class ShimTalk
 
         static string? Reason(string text) => text.Length == 0 ? null : text;
 
-        static string ReadText(FieldReader reader) => NixText.Printable(reader.ReadText().Span);
+        static string ReadText(FieldReader reader) => Printable.Replaced(NixText.GetString(reader.ReadText().Span));
     }
 
     /// <summary>Takes what the shim says.</summary>
@@ -178,7 +182,7 @@ internal sealed class ShimTalk
 
     private ShimNews.AtHome TakeLeave(FieldReader reader)
     {
-        var why = NixText.Printable(reader.ReadText().Span);
+        var why = Printable.Replaced(NixText.GetString(reader.ReadText().Span));
         Step = ShimStep.Ended;
         Forget();
         return new(why);
@@ -187,7 +191,7 @@ internal sealed class ShimTalk
     private ShimNews.Described? TakeUnit(FieldReader reader)
     {
         var isLast = reader.ReadFlag();
-        if (chunks.Length + reader.Left > SharingLimits.Description) throw new OddFrameException($"a unit is described in more than {SharingLimits.Description} bytes");
+        if (chunks.WrittenCount + reader.Left > SharingLimits.Description) throw new OddFrameException($"a unit is described in more than {SharingLimits.Description} bytes");
         chunks.Write(reader.ReadRest().Span);
         if (!isLast) return null;
         unit = CompileUnit.Read(TakeChunks());
@@ -202,7 +206,7 @@ internal sealed class ShimTalk
         if (named != index) throw new OddFrameException($"file {index} was asked for, but {named} came");
         var file = unit!.Files[index];
         var isLast = reader.ReadFlag();
-        if (chunks.Length + reader.Left > file.Size) throw new OddFrameException($"file {index} is longer than it was said to be");
+        if (chunks.WrittenCount + reader.Left > file.Size) throw new OddFrameException($"file {index} is longer than it was said to be");
         chunks.Write(reader.ReadRest().Span);
         if (!isLast) return null;
         var content = TakeChunks();
@@ -214,15 +218,14 @@ internal sealed class ShimTalk
 
     private byte[] TakeChunks()
     {
-        var all = chunks.ToArray();
-        chunks.SetLength(0);
+        var all = chunks.WrittenSpan.ToArray();
+        chunks.ResetWrittenCount();
         return all;
     }
 
     private void Forget()
     {
-        chunks.SetLength(0);
-        chunks.Capacity = 0;
+        chunks.Clear();
         awaited.Clear();
         unit = null;
     }

@@ -36,7 +36,9 @@ internal sealed class StoreFile
     /// <summary>The file, to be added to a store.</summary>
     public NarSource Source => new(Info, nar.WriteAsync);
 
-    /// <summary>The path of a file of which only the hash is known. [makeFixedOutputPath in src/libstore/store-api.cc of NixOS/nix]</summary>
+    /// <summary>
+    /// The path of a file of which only the hash is known. [makeFixedOutputPath in src/libstore/store-api.cc of NixOS/nix]
+    /// </summary>
     public static StorePath PathOf(string name, Sha256Hash content) =>
         StorePath.Of("output:out", new(SHA256.HashData(Encoding.ASCII.GetBytes($"fixed:out:{content}:"))), name);
 }

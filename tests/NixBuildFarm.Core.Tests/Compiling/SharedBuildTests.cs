@@ -265,7 +265,8 @@ public class SharedBuildTests
             foreach (var end in await Task.WhenAll(Enumerable.Range(0, Units).Select(i => FakeShim.CompileAsync(broker, $"unit{i}", fault(i), AtHomeAsync)))) ends.Add(end);
         }
 
-        // At home compiles take until a helper is at work, so that one is asked, however busy this machine is; not for ever, since some never are.
+        // At home compiles take until a helper is at work, so that one is asked, however busy this machine is; not for ever, since some
+        // never are.
         async Task AtHomeAsync()
         {
             for (var waited = 0; waited < 100 && farm.Compiled.IsEmpty; waited++) await Task.Delay(100);

@@ -6,7 +6,9 @@ using static NixBuildFarm.Core.Tests.Sharing.SampleUnit;
 
 namespace NixBuildFarm.Core.Tests.Sharing;
 
-/// <summary>A compile as a derivation: what it may read is laid down by the coordinator, and its path follows from all that counts.</summary>
+/// <summary>
+/// A compile as a derivation: what it may read is laid down by the coordinator, and its path follows from all that counts.
+/// </summary>
 public class CompileDerivationTests
 {
     private static readonly HashSet<StorePath> Closure = [Compiler, Wrapper, Libc];

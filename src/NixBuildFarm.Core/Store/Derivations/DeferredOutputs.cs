@@ -11,8 +11,9 @@ internal static class DeferredOutputs
 {
     /// <summary>The paths of all outputs, by name.</summary>
     /// <param name="node">The derivation.</param>
-    /// <param name="inputs">Where what it uses of other derivations is: the derivation, the output's name, the path.</param>
-    public static IReadOnlyDictionary<string, StorePath> PathsOf(DerivationNode node, IReadOnlyCollection<(StorePath Derivation, string Output, StorePath Path)> inputs)
+    /// <param name="inputs">The paths of outputs of other derivations that it uses: the derivation, the output's name, the path.</param>
+    public static IReadOnlyDictionary<string,
+    StorePath> PathsOf(DerivationNode node, IReadOnlyCollection<(StorePath Derivation, string Output, StorePath Path)> inputs)
     {
         var derivation = node.Derivation;
         var places = inputs.Select(input => (Place: PlaceholderOf(input.Derivation, input.Output), Path: input.Path.ToString())).ToArray();
@@ -28,7 +29,8 @@ internal static class DeferredOutputs
             Arguments = [.. derivation.Arguments.Select(Fill)],
             Environment = environment,
         };
-        return derivation.Outputs.Keys.ToDictionary(output => output, output => PlainDerivation.OutputPath(resolved, output, node.NameOf(output)));
+        return derivation.Outputs.Keys.ToDictionary(
+            output => output, output => PlainDerivation.OutputPath(resolved, output, node.NameOf(output)));
 
         string Fill(string text)
         {
@@ -37,7 +39,7 @@ internal static class DeferredOutputs
         }
     }
 
-    /// <summary>What stands in a derivation for the path of an input that is not known yet.</summary>
+    /// <summary>The placeholder in a derivation for the path of an input that is not known yet.</summary>
     internal static string PlaceholderOf(StorePath derivation, string output)
     {
         var text = $"nix-upstream-output:{derivation.HashPart}:{DerivationNode.NameOf(derivation, output)}";

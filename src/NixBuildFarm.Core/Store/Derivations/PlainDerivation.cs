@@ -60,7 +60,9 @@ internal sealed class PlainDerivation
         };
     }
 
-    /// <summary>The path of an output of a derivation whose inputs are store paths, which follows from all of it but the paths of its outputs.</summary>
+    /// <summary>
+    /// The path of an output of a derivation whose inputs are store paths, which follows from all of it but the paths of its outputs.
+    /// </summary>
     /// <param name="resolved">The derivation.</param>
     /// <param name="output">The output.</param>
     /// <param name="name">The name of the path.</param>
