@@ -19,6 +19,7 @@ internal static class Processors
         var (processor, kernel) = Split(system);
         return kernel == ownKernel && (processor == ownProcessor || Relatives.GetValueOrDefault(ownProcessor, []).Contains(processor));
 
-        static (string Processor, string Kernel) Split(string text) => text.Split('-', 2) is [var first, var second] ? (first, second) : (text, "");
+        static (string Processor, string Kernel) Split(string text) =>
+            text.Split('-', 2) is [var first, var second] ? (first, second) : (text, "");
     }
 }

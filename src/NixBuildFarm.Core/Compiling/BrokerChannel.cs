@@ -46,8 +46,8 @@ internal sealed class BrokerChannel : IAsyncDisposable
         catch (Exception e)
         {
             await opened.DisposeAsync();
-            if (e is OperationCanceledException && !cancellation.IsCancellationRequested) throw new OddFrameException($"the broker says nothing for {Patience.TotalSeconds:0} s");
-            throw;
+            if (e is not OperationCanceledException || cancellation.IsCancellationRequested) throw;
+            throw new OddFrameException($"the broker says nothing for {Patience.TotalSeconds:0} s");
         }
     }
 
@@ -64,18 +64,17 @@ internal sealed class BrokerChannel : IAsyncDisposable
             var header = new byte[BrokerFrame.HeaderSize];
             while (true)
             {
-                if (await channel.Stream.ReadAtLeastAsync(header, 1, throwOnEndOfStream: false, closing.Token) is var first and < BrokerFrame.HeaderSize)
-                {
-                    if (first == 0) return "it has ended";
-                    await channel.Stream.ReadExactlyAsync(header.AsMemory(first), closing.Token);
-                }
+                var first = await channel.Stream.ReadAtLeastAsync(header, 1, throwOnEndOfStream: false, closing.Token);
+                if (first == 0) return "it has ended";
+                await channel.Stream.ReadExactlyAsync(header.AsMemory(first), closing.Token);
                 var frame = BrokerFrame.ReadHeader(header, out var length);
                 var payload = new byte[length];
                 await channel.Stream.ReadExactlyAsync(payload, closing.Token);
                 take(frame with { Payload = payload });
             }
         }
-        catch (Exception e) when (e is IOException or OddFrameException or BuilderException or ObjectDisposedException or OperationCanceledException)
+        catch (Exception e)
+            when (e is IOException or OddFrameException or BuilderException or ObjectDisposedException or OperationCanceledException)
         {
             return e.Message;
         }

@@ -26,10 +26,12 @@ internal sealed class CompileCleaning(IKeptCompiles kept, RunClock clock, Action
     {
         var builder = helper.Session.Builder;
         if (helper.Left.Count == 0) return;
-        var memo = CompileMemo.Choose(kept.KeptCompiles(builder.Name), helper.Left, builder.Policy.ShareMemo ?? CompileMemo.UsualSize, clock.UtcNow);
+        var room = builder.Policy.ShareMemo ?? CompileMemo.UsualSize;
+        var memo = CompileMemo.Choose(kept.KeptCompiles(builder.Name), helper.Left, room, clock.UtcNow);
         using var patience = new CancellationTokenSource(Patience, clock.Time);
         var isClean = await TryDeleteAsync(helper, memo.Gone, patience.Token);
-        kept.Keep(builder.Name, isClean ? memo.Kept : [.. memo.Kept, .. memo.Gone.Select(path => new KeptCompile(path.ToString(), 0, clock.UtcNow))]);
+        var undeleted = isClean ? [] : memo.Gone.Select(path => new KeptCompile(path.ToString(), 0, clock.UtcNow));
+        kept.Keep(builder.Name, [.. memo.Kept, .. undeleted]);
     }
 
     private async Task<bool> TryDeleteAsync(CompileHelper helper, IReadOnlyList<StorePath> paths, CancellationToken cancellation)

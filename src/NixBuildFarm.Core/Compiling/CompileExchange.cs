@@ -1,4 +1,5 @@
 using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Sharing;
@@ -134,10 +135,14 @@ internal sealed class CompileExchange : IAsyncDisposable
             var unit = await compile.Unit.WaitAsync(limited.Token);
             var derivation = CompileDerivation.Of(unit, compile.Talk.Tool, share.Toolchain, share.Closure);
             var result = await memo.FindAsync(derivation.Derivation.Output, except: helper, limited.Token);
-            if (result is null && helper is not null) result = await helper.CompileAsync(derivation, (files, token) => FetchAsync(compile, unit, files, token), limited.Token);
+            if (result is null && helper is not null)
+            {
+                result = await helper.CompileAsync(derivation, (files, token) => FetchAsync(compile, unit, files, token), limited.Token);
+            }
             if (result is null || !Answer(compile, result.Result)) return LoanEnd.Unsuitable;
             memo.Add(derivation.Derivation.Output, result.From);
-            Tally.Deliver(new(result.From.Session.Builder.Name, compile.Talk.Source, begun, (clock.UtcNow - begun).TotalSeconds), result.WasThere, wasLent: !isAtHome);
+            var span = new CompileSpan(result.From.Session.Builder.Name, compile.Talk.Source, begun, (clock.UtcNow - begun).TotalSeconds);
+            Tally.Deliver(span, result.WasThere, wasLent: !isAtHome);
             return LoanEnd.Delivered;
         }
         catch (OddFrameException)
@@ -160,11 +165,15 @@ internal sealed class CompileExchange : IAsyncDisposable
         }
     }
 
-    private async Task<IReadOnlyList<ReadOnlyMemory<byte>>> FetchAsync(SharedCompile compile, CompileUnit unit, IReadOnlyList<int> files, CancellationToken cancellation)
+    private async Task<IReadOnlyList<ReadOnlyMemory<byte>>> FetchAsync(
+        SharedCompile compile, CompileUnit unit, IReadOnlyList<int> files, CancellationToken cancellation)
     {
         var size = files.Sum(file => unit.Files[file].Size);
         var contents = compile.Expect(files, size);
-        if (Interlocked.Add(ref contentsInMemory, size) > SharingLimits.ContentsAtATime) throw new OddFrameException("the units of this build are too large to be shared at a time");
+        if (Interlocked.Add(ref contentsInMemory, size) > SharingLimits.ContentsAtATime)
+        {
+            throw new OddFrameException("the units of this build are too large to be shared at a time");
+        }
         lock (gate)
         {
             if (compile.Talk.Step != ShimStep.Described) throw new OddFrameException("the shim has gone home");
@@ -201,7 +210,10 @@ internal sealed class CompileExchange : IAsyncDisposable
             await clock.DelayAsync(Reminder, closing.Token);
             lock (gate)
             {
-                foreach (var compile in compiles.Values.Where(compile => compile.Talk.Step < ShimStep.Ended)) share.Broker.Send(compile.Talk.Wait(WaitSeconds));
+                foreach (var compile in compiles.Values.Where(compile => compile.Talk.Step < ShimStep.Ended))
+                {
+                    share.Broker.Send(compile.Talk.Wait(WaitSeconds));
+                }
             }
         }
     }

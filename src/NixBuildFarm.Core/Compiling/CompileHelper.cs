@@ -46,7 +46,11 @@ internal sealed class CompileHelper : IAsyncDisposable
     /// <exception cref="NixBuildFarmException">It cannot be brought here, or nothing of ours is built here without it.</exception>
     public async Task PrepareAsync(SharedToolchain toolchain, CancellationToken cancellation)
     {
-        if (!Session.Facts.Trusted) throw new BuilderException(Session.Builder.Name, BuilderFailure.Untrusted, $"{Session} does not trust the user that logs in, so it does no compiles for others.");
+        if (!Session.Facts.Trusted)
+        {
+            throw new BuilderException(
+                Session.Builder.Name, BuilderFailure.Untrusted, $"{Session} does not trust the login, so it does no compiles for others.");
+        }
         await supply.EnsureAsync(Session, toolchain.Inputs, new(TransferPurpose.Prefetch), cancellation);
     }
 
@@ -57,7 +61,7 @@ internal sealed class CompileHelper : IAsyncDisposable
     /// <returns>Null: it has to be done at home, by no fault of this helper.</returns>
     /// <exception cref="NixBuildFarmException">The helper has failed.</exception>
     public Task<HelpersResult?> CompileAsync(
-        CompileDerivation compile, Func<IReadOnlyList<int>, CancellationToken, Task<IReadOnlyList<ReadOnlyMemory<byte>>>> fetchAsync, CancellationToken cancellation) =>
+        CompileDerivation compile, FileFetcher fetchAsync, CancellationToken cancellation) =>
         UseAsync(daemon => CompileAsync(daemon, compile, fetchAsync, cancellation), cancellation);
 
     /// <summary>Gives what an earlier compile has left here; null: it is gone.</summary>
@@ -99,7 +103,7 @@ internal sealed class CompileHelper : IAsyncDisposable
     private async Task<HelpersResult?> CompileAsync(
         DaemonConnection daemon,
         CompileDerivation compile,
-        Func<IReadOnlyList<int>, CancellationToken, Task<IReadOnlyList<ReadOnlyMemory<byte>>>> fetchAsync,
+        FileFetcher fetchAsync,
         CancellationToken cancellation)
     {
         var output = compile.Derivation.Output;
@@ -116,7 +120,8 @@ internal sealed class CompileHelper : IAsyncDisposable
 
         await daemon.SetOptionsAsync(options, cancellation);
         made.TryAdd(output, 0);
-        var result = await daemon.BuildDerivationAsync(compile.Derivation.Path, compile.Derivation.Basic, BuildMode.Normal, sink: null, cancellation);
+        var derivation = compile.Derivation;
+        var result = await daemon.BuildDerivationAsync(derivation.Path, derivation.Basic, BuildMode.Normal, sink: null, cancellation);
         if (!result.IsSuccess) throw Failed($"{Session} could not compile for others: {result.ErrorMessage}");
         return await ReadAsync(daemon, output, wasThere: result.Status == BuildStatus.AlreadyValid, cancellation);
     }
@@ -127,7 +132,7 @@ internal sealed class CompileHelper : IAsyncDisposable
         CompileDerivation compile,
         IReadOnlyList<StorePath> needed,
         IReadOnlySet<StorePath> valid,
-        Func<IReadOnlyList<int>, CancellationToken, Task<IReadOnlyList<ReadOnlyMemory<byte>>>> fetchAsync,
+        FileFetcher fetchAsync,
         CancellationToken cancellation)
     {
         var arrived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -160,7 +165,7 @@ internal sealed class CompileHelper : IAsyncDisposable
         DaemonConnection daemon,
         CompileDerivation compile,
         HashSet<StorePath> mine,
-        Func<IReadOnlyList<int>, CancellationToken, Task<IReadOnlyList<ReadOnlyMemory<byte>>>> fetchAsync,
+        FileFetcher fetchAsync,
         CancellationToken cancellation)
     {
         var ready = new Dictionary<StorePath, StoreFile>();
@@ -200,6 +205,9 @@ internal sealed class CompileHelper : IAsyncDisposable
 
     private BuilderException Failed(string message) => new(Session.Builder.Name, BuilderFailure.FalseResult, message);
 }
+
+/// <summary>Fetches the contents of files of a unit, given by their indexes, in the same order.</summary>
+internal delegate Task<IReadOnlyList<ReadOnlyMemory<byte>>> FileFetcher(IReadOnlyList<int> files, CancellationToken cancellation);
 
 /// <summary>A result, who gave it, and whether an earlier compile had left it there.</summary>
 internal sealed record HelpersResult(CompileResult Result, CompileHelper From, bool WasThere);

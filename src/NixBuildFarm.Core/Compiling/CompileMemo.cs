@@ -19,9 +19,11 @@ internal sealed record CompileMemo(IReadOnlyList<KeptCompile> Kept, IReadOnlyLis
     /// </param>
     /// <param name="room">The size of all that may stay, in bytes.</param>
     /// <param name="now">The time.</param>
-    public static CompileMemo Choose(IReadOnlyList<KeptCompile> before, IReadOnlyDictionary<StorePath, long> left, long room, DateTimeOffset now)
+    public static CompileMemo Choose(
+        IReadOnlyList<KeptCompile> before, IReadOnlyDictionary<StorePath, long> left, long room, DateTimeOffset now)
     {
-        var made = left.Where(path => path.Value > 0).OrderBy(path => path.Key).Select(path => new KeptCompile(path.Key.ToString(), path.Value, now));
+        var made = left.Where(path => path.Value > 0).OrderBy(path => path.Key)
+            .Select(path => new KeptCompile(path.Key.ToString(), path.Value, now));
         var kept = new List<KeptCompile>();
         var gone = left.Where(path => path.Value == 0).Select(path => path.Key).ToList();
         foreach (var compile in made.Concat(before.OrderByDescending(compile => compile.UsedAt)).DistinctBy(compile => compile.Path))

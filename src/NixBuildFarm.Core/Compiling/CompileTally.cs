@@ -136,7 +136,8 @@ internal sealed class CompileTally(string home)
                 Builders =
                 [
                     new(home, doneAtHome, secondsAtHome, IsHome: true),
-                    .. delivered.OrderByDescending(builder => builder.Value.Count).Select(builder => new BuilderCompiles(builder.Key, builder.Value.Count, builder.Value.Seconds, IsHome: false)),
+                    .. delivered.OrderByDescending(builder => builder.Value.Count)
+                        .Select(builder => new BuilderCompiles(builder.Key, builder.Value.Count, builder.Value.Seconds, IsHome: false)),
                 ],
                 Seconds = secondsAtHome + elsewhere,
                 Saved = TimeSpan.FromSeconds(elsewhere / Math.Max(1, places)),

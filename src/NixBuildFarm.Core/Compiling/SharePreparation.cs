@@ -49,13 +49,14 @@ internal sealed class SharePreparation(PathCatalog catalog, Action<string> say)
     {
         if (!at.Facts.Trusted)
         {
-            say($"The compiles of {job.Name} are not shared: {at} does not trust the user that logs in, and would not let the build see the broker.");
+            say($"The compiles of {job.Name} are not shared: {at} does not trust the login, and would not let the build see the broker.");
             return null;
         }
         var closure = catalog.ClosureOf(job.Inputs);
         var paths = closure.Select(info => info.Path).ToHashSet();
         var direct = job.Inputs.ToHashSet();
-        var candidates = CompilerCandidate.Among(closure).OrderByDescending(candidate => direct.Contains(candidate.Wrapper)).Take(CandidatesTried).ToArray();
+        var candidates = CompilerCandidate.Among(closure)
+            .OrderByDescending(candidate => direct.Contains(candidate.Wrapper)).Take(CandidatesTried).ToArray();
         if (candidates.Length == 0) say($"{job.Name} has no gcc among its inputs, so its compiles are not shared.");
         foreach (var candidate in candidates)
         {
@@ -84,7 +85,10 @@ internal sealed class SharePreparation(PathCatalog catalog, Action<string> say)
     {
         var key = (at.Builder.Name, system, candidate);
         if (known.TryGetValue(key, out var before)) return before;
-        var toolchain = await TryAsync($"What {candidate.Compiler.Name} compiles on {at} is not shared", () => BuildAsync(at, candidate, system, closure, cancellation), cancellation);
+        var toolchain = await TryAsync(
+            $"What {candidate.Compiler.Name} compiles on {at} is not shared",
+            () => BuildAsync(at, candidate, system, closure, cancellation),
+            cancellation);
         return known.GetOrAdd(key, toolchain);
     }
 

@@ -18,7 +18,9 @@ namespace NixBuildFarm.Compiling;
 /// <param name="clock">The time.</param>
 /// <param name="happened">Is told what happens.</param>
 /// <param name="say">Takes what the user may want to know.</param>
-internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, IKeptCompiles kept, RunClock clock, Action<LendingEvent> happened, Action<string> say) : IAsyncDisposable
+internal sealed class SharedBuilds(
+    Supply supply, SharePreparation preparation, IKeptCompiles kept, RunClock clock, Action<LendingEvent> happened, Action<string> say)
+    : IAsyncDisposable
 {
     /// <summary>Bytes of files that shims have sent, and that other helpers may lack.</summary>
     private const long KeptContents = 64 << 20;
@@ -34,7 +36,8 @@ internal sealed class SharedBuilds(Supply supply, SharePreparation preparation, 
     /// <param name="job">What is built.</param>
     /// <param name="cancellation">The build is called off.</param>
     /// <returns>What the caller disposes of when the build has ended, and what the build sees; null: it is built as any other.</returns>
-    public async Task<SharedBuildOpened?> OpenAsync(LendingEvent.BuildOpened opened, BuilderSession at, WorkItem job, CancellationToken cancellation)
+    public async Task<SharedBuildOpened?> OpenAsync(
+        LendingEvent.BuildOpened opened, BuilderSession at, WorkItem job, CancellationToken cancellation)
     {
         if (await preparation.PrepareAsync(at, job, cancellation) is not { } share) return null;
         // What earlier builds have left with the builder itself counts too.

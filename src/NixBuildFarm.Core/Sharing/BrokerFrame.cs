@@ -55,7 +55,8 @@ internal readonly record struct BrokerFrame(uint Connection, FrameKind Kind, Rea
         var announced = BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
         if (announced > SharingLimits.Payload) throw new OddFrameException($"a frame announces {announced} bytes");
         length = (int)announced;
-        return new(BinaryPrimitives.ReadUInt32LittleEndian(header), (FrameKind)BinaryPrimitives.ReadUInt32LittleEndian(header[4..]), default);
+        var kind = (FrameKind)BinaryPrimitives.ReadUInt32LittleEndian(header[4..]);
+        return new(BinaryPrimitives.ReadUInt32LittleEndian(header), kind, default);
     }
 
     /// <summary>What stands before the payload.</summary>

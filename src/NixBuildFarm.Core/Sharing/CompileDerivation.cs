@@ -42,7 +42,8 @@ internal sealed class CompileDerivation
     /// <exception cref="OddFrameException">The unit asks for what its build may not read.</exception>
     public static CompileDerivation Of(CompileUnit unit, CompilerTool tool, SharedToolchain toolchain, IReadOnlySet<StorePath> closure)
     {
-        if (unit.Headers.FirstOrDefault(header => !closure.Contains(header)) is { } foreign) throw new OddFrameException($"{foreign} is no input of this build");
+        var foreign = unit.Headers.FirstOrDefault(header => !closure.Contains(header));
+        if (foreign is not null) throw new OddFrameException($"{foreign} is no input of this build");
         var manifest = new StoreFile(ManifestName, WriteManifest(unit));
         var derivation = PlainDerivation.Of(
             Name,

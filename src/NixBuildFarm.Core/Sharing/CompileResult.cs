@@ -20,7 +20,8 @@ internal sealed record CompileResult(ReadOnlyMemory<byte> Output, ReadOnlyMemory
     /// <exception cref="OddFrameException">It is not what such a derivation makes.</exception>
     public static CompileResult? Of(NarTree output)
     {
-        if (output.Find("rc") is not NarTree.File { Content: { Length: > 0 and <= LongestCode } code } || code.Span.ContainsAnyExceptInRange((byte)'0', (byte)'9'))
+        if (output.Find("rc") is not NarTree.File { Content: { Length: > 0 and <= LongestCode } code }
+            || code.Span.ContainsAnyExceptInRange((byte)'0', (byte)'9'))
         {
             throw new OddFrameException("a compile has no exit code");
         }
@@ -31,6 +32,8 @@ internal sealed record CompileResult(ReadOnlyMemory<byte> Output, ReadOnlyMemory
             NarTree.File { Content: { Length: <= SharingLimits.Messages } text } => text,
             _ => throw new OddFrameException("what a compile said cannot be read"),
         };
-        return output.Find("out") is NarTree.File { Content: var made } ? new(made, messages) : throw new OddFrameException("a compile has made nothing");
+        return output.Find("out") is NarTree.File { Content: var made }
+            ? new(made, messages)
+            : throw new OddFrameException("a compile has made nothing");
     }
 }

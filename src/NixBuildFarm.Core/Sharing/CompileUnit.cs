@@ -48,12 +48,17 @@ internal sealed record CompileUnit
         var environment = ReadTexts(reader);
         var arguments = ReadTexts(reader);
         var output = reader.ReadUInt32();
-        if (output >= arguments.Length || !arguments[output].IsEmpty) throw new OddFrameException($"argument {output} is not the name of the output");
+        if (output >= arguments.Length || !arguments[output].IsEmpty)
+        {
+            throw new OddFrameException($"argument {output} is not the name of the output");
+        }
         var headers = new StorePath[reader.ReadCount(sizeof(uint))];
         for (var i = 0; i < headers.Length; i++)
         {
             var text = NixText.GetString(reader.ReadText().Span);
-            headers[i] = StorePath.TryParse(text, out var path) ? path : throw new OddFrameException($"“{Printable.Replaced(text)}” is no store path");
+            headers[i] = StorePath.TryParse(text, out var path)
+                ? path
+                : throw new OddFrameException($"“{Printable.Replaced(text)}” is no store path");
         }
         var files = ReadFiles(reader);
         reader.End();
@@ -82,7 +87,10 @@ internal sealed record CompileUnit
             var name = reader.ReadText();
             if (name.IsEmpty || !names.Add(Convert.ToHexString(name.Span))) throw new OddFrameException("a file has no name of its own");
             var size = reader.ReadUInt64();
-            if (size > SharingLimits.Contents || (total += size) > SharingLimits.Contents) throw new OddFrameException($"its files have more than {SharingLimits.Contents} bytes");
+            if (size > SharingLimits.Contents || (total += size) > SharingLimits.Contents)
+            {
+                throw new OddFrameException($"its files have more than {SharingLimits.Contents} bytes");
+            }
             var hash = reader.ReadHash();
             var isDated = reader.ReadFlag();
             var modified = reader.ReadUInt64();

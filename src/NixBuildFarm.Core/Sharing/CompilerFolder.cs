@@ -14,7 +14,8 @@ internal sealed class CompilerFolder
     private const string ShadowFolder = "shadow";
     private const int LongestName = 255;
 
-    private CompilerFolder(StorePath compiler, StorePath shadow, string name) => (Compiler, Path, Shadow) = (compiler, $"{compiler}/{name}", $"{shadow}/{ShadowFolder}");
+    private CompilerFolder(StorePath compiler, StorePath shadow, string name) =>
+        (Compiler, Path, Shadow) = (compiler, $"{compiler}/{name}", $"{shadow}/{ShadowFolder}");
 
     /// <summary>The store path that it is in.</summary>
     public StorePath Compiler { get; }
@@ -40,7 +41,10 @@ internal sealed class CompilerFolder
         {
             throw new OddFrameException($"{shadow} has no folder that stands in for that of a compiler");
         }
-        if (nar.Find(FolderFile) is not NarTree.File { Content: var text }) throw new OddFrameException($"{shadow} does not say what it stands in for");
+        if (nar.Find(FolderFile) is not NarTree.File { Content: var text })
+        {
+            throw new OddFrameException($"{shadow} does not say what it stands in for");
+        }
         var name = NixText.GetString(text.Span).TrimEnd('\n');
         if (name.Split('/') is not ["libexec", "gcc", var target, var version] || !IsPlain(target) || !IsPlain(version))
         {
@@ -55,7 +59,8 @@ internal sealed class CompilerFolder
         _ => "cc1plus",
     };
 
-    private static bool IsPlain(string name) => name is not ("" or "." or "..") && name.Length <= LongestName && SandboxMappings.IsPlain(name);
+    private static bool IsPlain(string name) =>
+        name is not ("" or "." or "..") && name.Length <= LongestName && SandboxMappings.IsPlain(name);
 }
 
 /// <summary>A compiler proper that a shim stands in for.</summary>

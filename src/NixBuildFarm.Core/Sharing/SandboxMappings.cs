@@ -18,7 +18,8 @@ internal static class SandboxMappings
     private const int LongestFolder = 200;
 
     // A mapping is split at blanks and at the first '=', and a '?' at its end says that it need not exist.
-    private static readonly SearchValues<char> Plain = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-._");
+    private static readonly SearchValues<char> Plain =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-._");
 
     /// <summary>The mappings of one build.</summary>
     /// <param name="folder">The verified folder of the compiler.</param>

@@ -191,7 +191,10 @@ internal sealed class ShimTalk
     private ShimNews.Described? TakeUnit(FieldReader reader)
     {
         var isLast = reader.ReadFlag();
-        if (chunks.WrittenCount + reader.Left > SharingLimits.Description) throw new OddFrameException($"a unit is described in more than {SharingLimits.Description} bytes");
+        if (chunks.WrittenCount + reader.Left > SharingLimits.Description)
+        {
+            throw new OddFrameException($"a unit is described in more than {SharingLimits.Description} bytes");
+        }
         chunks.Write(reader.ReadRest().Span);
         if (!isLast) return null;
         unit = CompileUnit.Read(TakeChunks());
@@ -210,7 +213,10 @@ internal sealed class ShimTalk
         chunks.Write(reader.ReadRest().Span);
         if (!isLast) return null;
         var content = TakeChunks();
-        if (content.Length != file.Size || new Sha256Hash(SHA256.HashData(content)) != file.Hash) throw new OddFrameException($"file {index} is not what it was said to be");
+        if (content.Length != file.Size || new Sha256Hash(SHA256.HashData(content)) != file.Hash)
+        {
+            throw new OddFrameException($"file {index} is not what it was said to be");
+        }
         awaited.Dequeue();
         if (awaited.Count == 0) Step = ShimStep.Compiling;
         return new(index, content);

@@ -14,7 +14,8 @@ public sealed record StoreProgram
     /// <exception cref="ArgumentException">The argument is no plain word.</exception>
     public StoreProgram(StorePath path, string trade)
     {
-        if (trade.Length == 0 || !trade.All(char.IsAsciiLetterLower)) throw new ArgumentException("Lower-case letters only.", nameof(trade));
+        var isWord = trade.Length > 0 && trade.All(char.IsAsciiLetterLower);
+        if (!isWord) throw new ArgumentException("Lower-case letters only.", nameof(trade));
         (Path, Trade) = (path, trade);
     }
 

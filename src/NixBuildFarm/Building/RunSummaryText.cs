@@ -58,10 +58,12 @@ internal static class RunSummaryText
     {
         var shared = report.Jobs.Where(job => job.Compiles is { Shared: > 0 }).ToArray();
         if (shared.Length == 0) yield break;
-        var (count, elsewhere, reused) = (shared.Sum(job => job.Compiles!.Count), shared.Sum(job => job.Compiles!.Shared), shared.Sum(job => job.Compiles!.Reused));
+        ReportCompiles[] compiles = [.. shared.Select(job => job.Compiles!)];
+        var (count, elsewhere, reused) = (compiles.Sum(all => all.Count), compiles.Sum(all => all.Shared), compiles.Sum(all => all.Reused));
+        var saved = Span(compiles.Sum(all => all.SavedSeconds));
         var builds = shared.Length == 1 ? shared[0].Name : $"{shared.Length} builds";
         var found = reused > 0 ? $", {reused} of them done before" : "";
-        yield return $"  {elsewhere} of {count} compiles of {builds} were done by other builders{found}: about {Span(shared.Sum(job => job.Compiles!.SavedSeconds))} saved.";
+        yield return $"  {elsewhere} of {count} compiles of {builds} were done by other builders{found}: about {saved} saved.";
     }
 
     private static IEnumerable<string> Slow(RunReport report) => report.Jobs

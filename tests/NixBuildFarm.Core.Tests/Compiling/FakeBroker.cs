@@ -45,13 +45,15 @@ internal sealed class FakeBroker(Stream stream, string greeting = "nixbuildfarm-
     }
 
     /// <summary>A shim connects, and says that it wants to compile.</summary>
-    public async Task<(uint Connection, ChannelReader<BrokerFrame> Frames)> ConnectAsync(string source, string tool = "cc1plus", string stays = "")
+    public async Task<(uint Connection, ChannelReader<BrokerFrame> Frames)> ConnectAsync(
+        string source, string tool = "cc1plus", string stays = "")
     {
         var connection = Interlocked.Increment(ref last);
         var frames = Channel.CreateUnbounded<BrokerFrame>();
         shims[connection] = frames;
         if (HasEnded) frames.Writer.TryComplete();
-        await SayAsync(connection, FrameKind.Hello, new FieldWriter().Text(SampleBytes(tool)).Text(SampleBytes(source)).Text(SampleBytes(stays)).ToArray());
+        var hello = new FieldWriter().Text(SampleBytes(tool)).Text(SampleBytes(source)).Text(SampleBytes(stays));
+        await SayAsync(connection, FrameKind.Hello, hello.ToArray());
         return (connection, frames.Reader);
     }
 

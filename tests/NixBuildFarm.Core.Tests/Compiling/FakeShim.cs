@@ -50,7 +50,8 @@ internal static class FakeShim
     /// <param name="name">The source.</param>
     /// <param name="fault">What it does wrong.</param>
     /// <param name="atHomeAsync">What it takes to compile at home; null: nothing.</param>
-    public static async Task<CompileEnd> CompileAsync(FakeBroker broker, string name, ShimFault fault = ShimFault.None, Func<Task>? atHomeAsync = null)
+    public static async Task<CompileEnd> CompileAsync(
+        FakeBroker broker, string name, ShimFault fault = ShimFault.None, Func<Task>? atHomeAsync = null)
     {
         var source = Encoding.UTF8.GetBytes($"int {name};\n");
         var (connection, frames) = await broker.ConnectAsync(name);
@@ -61,7 +62,9 @@ internal static class FakeShim
             switch (frame.Kind)
             {
                 case FrameKind.Wait: break;
-                case FrameKind.Describe when fault == ShimFault.Babbles: await broker.SayAsync(connection, FrameKind.Unit, [1, 0, 0, 0, 7]); break;
+                case FrameKind.Describe when fault == ShimFault.Babbles:
+                    await broker.SayAsync(connection, FrameKind.Unit, [1, 0, 0, 0, 7]);
+                    break;
                 case FrameKind.Describe when fault == ShimFault.Leaves:
                     await broker.SayAsync(connection, FrameKind.Local, new FieldWriter().Text("too large"u8).ToArray());
                     return await HomeAsync();

@@ -93,7 +93,9 @@ public class SharedBuildTests
         using var __ = farm;
         farm.Home.Program = null;
 
-        Assert.Equal((NixBuildStatus.Built, null), (await farm.BuildAsync() is var result ? result.Status : default, result.SharedCompiles));
+        var result = await farm.BuildAsync();
+
+        Assert.Equal((NixBuildStatus.Built, null), (result.Status, result.SharedCompiles));
     }
 
     [Theory]
@@ -197,10 +199,17 @@ public class SharedBuildTests
     {
         var (farm, _) = Make("ruby");
         using var __ = farm;
-        farm.OnHelper = build => build.Store.IsValid(build.Derivation!.Outputs["out"].Path!) ? throw new InvalidOperationException("It was there.") : Task.FromResult<BuildResult?>(null);
+        farm.OnHelper = build =>
+        {
+            Assert.False(build.Store.IsValid(build.Derivation!.Outputs["out"].Path!), "It was there.");
+            return Task.FromResult<BuildResult?>(null);
+        };
         var first = await farm.BuildAsync();
         farm.Home.Daemon.Store.Remove(farm.Home.Daemon.Store.ValidPaths.Single(path => path.Name == "package"));
-        foreach (var machine in new[] { farm.Farm.Local, farm.Farm["ruby"] }) machine.Daemon.Store.Remove(Running.FakeFarm.OutputOf("package"));
+        foreach (var machine in new[] { farm.Farm.Local, farm.Farm["ruby"] })
+        {
+            machine.Daemon.Store.Remove(Running.FakeFarm.OutputOf("package"));
+        }
         farm.Farm.Results.Clear();
 
         var second = await farm.BuildAsync();
@@ -218,7 +227,8 @@ public class SharedBuildTests
     {
         var random = new Random(seed);
         var faults = Enum.GetValues<ShimFault>();
-        var chosen = Enumerable.Range(0, Units).Select(_ => random.Next(2) == 0 ? ShimFault.None : faults[random.Next(faults.Length)]).ToArray();
+        var chosen = Enumerable.Range(0, Units)
+            .Select(_ => random.Next(2) == 0 ? ShimFault.None : faults[random.Next(faults.Length)]).ToArray();
         var (killsBroker, breaksRuby) = (random.Next(3) == 0, random.Next(3) == 0);
         var ends = new ConcurrentBag<(int Unit, CompileEnd End)>();
         using var farm = new SharingFarm("ruby", "kana")
@@ -226,7 +236,8 @@ public class SharedBuildTests
             Package = async broker =>
             {
                 if (broker is null) return;
-                var compiling = Enumerable.Range(0, Units).Select(async i => ends.Add((i, await FakeShim.CompileAsync(broker, $"unit{i}", chosen[i], () => Task.Delay(i * 7 % 40))))).ToArray();
+                var compiling = Enumerable.Range(0, Units).Select(
+                    async i => ends.Add((i, await FakeShim.CompileAsync(broker, $"unit{i}", chosen[i], () => Task.Delay(i * 7 % 40))))).ToArray();
                 await Task.WhenAny(compiling);
                 if (killsBroker) broker.Kill();
                 await Task.WhenAll(compiling);
@@ -251,7 +262,8 @@ public class SharedBuildTests
         Assert.InRange(result.SharedCompiles?.Builders.Sum(builder => builder.Count) ?? 0, 0, Units);
     }
 
-    private static (SharingFarm Farm, ConcurrentBag<CompileEnd> Ends) Make(params IReadOnlyList<string> helpers) => Make(_ => ShimFault.None, helpers);
+    private static (SharingFarm Farm, ConcurrentBag<CompileEnd> Ends) Make(params IReadOnlyList<string> helpers) =>
+        Make(_ => ShimFault.None, helpers);
 
     private static (SharingFarm Farm, ConcurrentBag<CompileEnd> Ends) Make(Func<int, ShimFault> fault, params IReadOnlyList<string> helpers)
     {
@@ -262,7 +274,8 @@ public class SharedBuildTests
         async Task CompileAllAsync(FakeBroker? broker)
         {
             if (broker is null) return;
-            foreach (var end in await Task.WhenAll(Enumerable.Range(0, Units).Select(i => FakeShim.CompileAsync(broker, $"unit{i}", fault(i), AtHomeAsync)))) ends.Add(end);
+            var compiling = Enumerable.Range(0, Units).Select(i => FakeShim.CompileAsync(broker, $"unit{i}", fault(i), AtHomeAsync));
+            foreach (var end in await Task.WhenAll(compiling)) ends.Add(end);
         }
 
         // At home compiles take until a helper is at work, so that one is asked, however busy this machine is; not for ever, since some

@@ -26,7 +26,8 @@ internal sealed class SharingFarm : IDisposable
         Farm = new(["home", .. helpers]);
         Compiler = Farm.Local.Daemon.Store.AddFile("gcc-12.2.0");
         var wrapper = Farm.Local.Daemon.Store.AddFile("gcc-wrapper-12.2.0", "", Compiler);
-        package = Farm.Derivation("package", sources: [wrapper], environment: new Dictionary<string, string> { ["requiredSystemFeatures"] = "big" });
+        package = Farm.Derivation(
+            "package", sources: [wrapper], environment: new Dictionary<string, string> { ["requiredSystemFeatures"] = "big" });
         Home.Features = ["big"];
         Home.Program = async (program, stream) =>
         {
@@ -90,8 +91,12 @@ internal sealed class SharingFarm : IDisposable
         var derivation = build.Derivation!;
         Assert.All(derivation.InputPaths, path => Assert.True(build.Store.IsValid(path), $"{path} is not there."));
         if (OnHelper is not null && await OnHelper(build) is { } other) return other;
-        var source = derivation.InputPaths.Where(path => path.Name == "nixbuildfarm-file").Select(path => ContentOf(build.Store.FindNar(path)!)).Single(content => content.AsSpan().StartsWith("int"u8));
-        Add(build, derivation.Outputs["out"].Path!, new Tree.Folder(("out", new Tree.File(FakeShim.Compiled(source))), ("rc", new Tree.File("0"u8.ToArray()))));
+        var source = derivation.InputPaths.Where(path => path.Name == "nixbuildfarm-file")
+            .Select(path => ContentOf(build.Store.FindNar(path)!)).Single(content => content.AsSpan().StartsWith("int"u8));
+        Add(
+            build,
+            derivation.Outputs["out"].Path!,
+            new Tree.Folder(("out", new Tree.File(FakeShim.Compiled(source))), ("rc", new Tree.File("0"u8.ToArray()))));
         return new() { Status = BuildStatus.Built };
     }
 

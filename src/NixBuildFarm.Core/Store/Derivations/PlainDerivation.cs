@@ -56,7 +56,10 @@ internal sealed class PlainDerivation
             System = system,
             Builder = builder,
             Arguments = arguments,
-            Environment = new Dictionary<string, string>(environment) { ["name"] = name, ["system"] = system, ["builder"] = builder, [Out] = at },
+            Environment = new Dictionary<string, string>(environment)
+            {
+                ["name"] = name, ["system"] = system, ["builder"] = builder, [Out] = at,
+            },
         };
     }
 

@@ -1,12 +1,13 @@
 using System.Security.Cryptography;
+using System.Text;
 
 namespace NixBuildFarm.Store.Nar;
 
 /// <summary>The NAR of one file that is in memory and is not executable.</summary>
 internal sealed class FileNar
 {
-    private static readonly byte[] Head = Words("nix-archive-1"u8.ToArray(), "("u8.ToArray(), "type"u8.ToArray(), "regular"u8.ToArray(), "contents"u8.ToArray());
-    private static readonly byte[] Tail = Words(")"u8.ToArray());
+    private static readonly byte[] Head = Words("nix-archive-1", "(", "type", "regular", "contents");
+    private static readonly byte[] Tail = Words(")");
 
     private readonly ReadOnlyMemory<byte> content;
     private readonly byte[] length;
@@ -34,6 +35,8 @@ internal sealed class FileNar
         foreach (var part in Parts) await destination.WriteAsync(part, cancellation);
     }
 
-    private static byte[] Words(params byte[][] words) =>
-        [.. words.SelectMany(word => (byte[])[.. BitConverter.GetBytes((long)word.Length), .. word, .. new byte[NarGrammar.Padded(word.Length) - word.Length]])];
+    private static byte[] Words(params string[] words) => [.. words.SelectMany(Word)];
+
+    private static byte[] Word(string word) =>
+        [.. BitConverter.GetBytes((long)word.Length), .. Encoding.ASCII.GetBytes(word), .. new byte[NarGrammar.Padded(word.Length) - word.Length]];
 }
