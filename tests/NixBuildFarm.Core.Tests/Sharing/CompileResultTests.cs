@@ -1,6 +1,4 @@
-using NixBuildFarm.Core.Tests.Store;
 using NixBuildFarm.Sharing;
-using NixBuildFarm.Store.Nar;
 using static NixBuildFarm.Core.Tests.Sharing.SampleUnit;
 using NarTree = NixBuildFarm.Sharing.NarTree;
 using Tree = NixBuildFarm.Core.Tests.Store.NarTree;
