@@ -8,7 +8,7 @@ namespace NixBuildFarm.Core.Tests.Compiling;
 internal sealed class FakeBroker(Stream stream, string greeting = "nixbuildfarm-broker 1 /run/nixbuildfarm-test\n")
 {
     private readonly ConcurrentDictionary<uint, Channel<BrokerFrame>> shims = new();
-    private readonly object gate = new();
+    private readonly Lock gate = new();
     private Task writing = Task.CompletedTask;
     private volatile bool hasEnded;
     private uint last;
