@@ -26,6 +26,7 @@
         'Set-NixBuilderPolicy'
         'Test-NixBuilder'
         'Test-NixBuilderPolicy'
+        'Use-NixBuildFarm'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()

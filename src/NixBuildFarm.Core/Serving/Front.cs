@@ -1,7 +1,11 @@
 using System.Net.Sockets;
+using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Running;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Serving;
@@ -24,6 +28,20 @@ public sealed class Front : IAsyncDisposable
     private readonly object gate = new();
     private readonly HashSet<Task> sessions = [];
     private Task accepting = Task.CompletedTask;
+
+    /// <summary>Makes a front that lasts as long as this process at most; nobody can connect yet.</summary>
+    /// <param name="request">The builders, and how the owner wants things built; what is built clients say.</param>
+    /// <param name="transports">How builders are reached, the local one too.</param>
+    /// <param name="history">What earlier runs have taught, and what these teach; the caller disposes of it.</param>
+    /// <param name="observer">Is told what happens in all runs.</param>
+    public Front(BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer)
+        : this(
+            FrontFolder.Temporary(),
+            transports.Create(NixBuilder.LocalStore, new()),
+            new FarmBuilds(request, transports, history, observer),
+            observer.Decided)
+    {
+    }
 
     /// <summary>Makes a front; nobody can connect yet.</summary>
     /// <param name="folder">Where its socket lies.</param>
