@@ -19,6 +19,9 @@ internal sealed class RunActivities(Action<DaemonMessage> say) : IBuildObserver
     private ulong lastId;
     private bool hasEnded;
 
+    /// <summary>What is said of a derivation that has just failed; null: nothing.</summary>
+    public Func<NixBuildResult, string?> Failure { get; init; } = static result => result.Error is null ? null : $"{result.Name}: {result.Error}";
+
     /// <inheritdoc/>
     public void Observe(RunNews news)
     {
@@ -54,7 +57,7 @@ internal sealed class RunActivities(Action<DaemonMessage> say) : IBuildObserver
     private void End(NixBuildResult result)
     {
         foreach (var build in running.Where(build => build.Key.Derivation == result.DerivationPath).ToArray()) Stop(build.Key);
-        if (!result.Success && result.Error is not null) Message(Verbosity.Error, $"error: {result.Name}: {result.Error}");
+        if (!result.Success && Failure(result) is { } failure) Message(Verbosity.Error, $"error: {failure}");
     }
 
     private void Show(RunProgress progress)

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
@@ -25,7 +26,8 @@ internal sealed class ClientLog : IBuildObserver, IAsyncDisposable
     public ClientLog(Stream client)
     {
         sending = SendAsync(client);
-        activities = new(Send);
+        // What was asked for itself the answer to the client is about.
+        activities = new(Send) { Failure = result => result.IsRequested || !result.Status.HasFailed() ? null : FarmBuild.Describe(result) };
     }
 
     /// <inheritdoc/>

@@ -184,7 +184,7 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
         var build = await BuildAsync(BuildOrders.Of(wanted!, settings), cancellation);
         // The daemon finds everything there, and keeps it from the garbage collector as long as this client stays.
         if (build.IsSuccess) await PassAsync(operation, request, cancellation);
-        else if (number == BuildPaths) await RefuseAsync(build.Message, cancellation);
+        else if (number == BuildPaths) await RefuseAsync(build.Message, cancellation, build.Details);
         else await AnswerAsync(wanted!, build, cancellation);
     }
 
@@ -265,8 +265,9 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
             cancellation);
     }
 
-    private async Task RefuseAsync(string message, CancellationToken cancellation)
+    private async Task RefuseAsync(string message, CancellationToken cancellation, IReadOnlyList<string>? details = null)
     {
+        foreach (var detail in details ?? []) StderrFrame.Write(writer, new DaemonLogLine($"error: {detail}"));
         StderrFrame.WriteError(writer, message);
         await SendAsync(cancellation);
     }

@@ -1,4 +1,4 @@
-using System.Text;
+using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
@@ -9,7 +9,8 @@ namespace NixBuildFarm.Serving;
 /// <summary>What came of a client's order, in Nix's own words where it failed.</summary>
 /// <param name="Failures">What is not there, in the order in which that became known.</param>
 /// <param name="Message">What a client is told that asked for everything or nothing.</param>
-internal sealed record FarmBuild(IReadOnlyList<NixBuildResult> Failures, string Message)
+/// <param name="Details">What it is told before that, one message for each failure, where there are several.</param>
+internal sealed record FarmBuild(IReadOnlyList<NixBuildResult> Failures, string Message, IReadOnlyList<string> Details)
 {
     /// <summary>As many lines of a failed build's log as Nix shows.</summary>
     private const int LogLines = 10;
@@ -17,18 +18,23 @@ internal sealed record FarmBuild(IReadOnlyList<NixBuildResult> Failures, string 
     private bool isRefused;
 
     /// <summary>Nothing was to be done.</summary>
-    public static readonly FarmBuild None = new([], "");
+    public static readonly FarmBuild None = new([], "", []);
 
-    /// <summary>Sums the results up.</summary>
+    /// <summary>Sums up the results of what was asked for.</summary>
     public static FarmBuild Of(IReadOnlyList<NixBuildResult> results)
     {
-        NixBuildResult[] failures = [.. results.Where(result => !result.Success)];
-        return new(failures, Summarise(failures));
+        NixBuildResult[] failures = [.. results.Where(result => result is { Success: false, IsRequested: true })];
+        return failures switch
+        {
+            [] => None,
+            [var only] => new(failures, Describe(only), []),
+            _ => new(failures, $"build of {string.Join(", ", failures.Select(failure => $"'{failure.DerivationPath}'"))} failed", [.. failures.Select(Describe)]),
+        };
     }
 
     /// <summary>Nothing could be built.</summary>
     public static FarmBuild Refused(NixBuildFarmException error) =>
-        new([], string.Join(' ', new[] { error.Message, error.Recommendation }.Where(text => !string.IsNullOrEmpty(text)))) { isRefused = true };
+        new([], string.Join(' ', new[] { error.Message, error.Recommendation }.Where(text => !string.IsNullOrEmpty(text))), []) { isRefused = true };
 
     /// <summary>Whether everything is there.</summary>
     public bool IsSuccess => Failures.Count == 0 && !isRefused;
@@ -56,27 +62,21 @@ internal sealed record FarmBuild(IReadOnlyList<NixBuildResult> Failures, string 
         };
     }
 
-    private static string Summarise(IReadOnlyList<NixBuildResult> failures)
+    /// <summary>Why a derivation is not there.</summary>
+    public static string Describe(NixBuildResult failure)
     {
-        NixBuildResult[] causes = [.. failures.Where(failure => failure.Status.HasFailed())];
-        return causes switch
-        {
-            [] => failures is [var first, ..] ? Describe(first) : "",
-            [var only] => Describe(only),
-            _ => $"build of {string.Join(", ", causes.Select(cause => $"'{cause.DerivationPath}'"))} failed\n{string.Join('\n', causes.Select(Describe))}",
-        };
+        if (failure.Status == NixBuildStatus.DependencyFailed) return $"1 dependencies of derivation '{failure.DerivationPath}' failed to build";
+        var error = failure.Error ?? "it was not built";
+        if (!error.Contains(failure.DerivationPath, StringComparison.Ordinal)) error = $"build of '{failure.DerivationPath}' failed: {error}";
+        var (first, rest) = error.IndexOf('\n', StringComparison.Ordinal) is > 0 and var end ? (error[..end], error[end..]) : (error, "");
+        var where = failure.Builder is { } builder and not NixBuilder.LocalName ? $" (on '{builder}')" : "";
+        // The message of a builder's daemon has the last lines of the log in it.
+        return first.TrimEnd(';', '.') + where + (rest.Length > 0 || failure.LogTail.Count == 0 ? rest : Tail(failure));
     }
 
-    private static string Describe(NixBuildResult failure)
+    private static string Tail(NixBuildResult failure)
     {
-        if (failure.Status == NixBuildStatus.DependencyFailed) return $"cannot build '{failure.DerivationPath}': {failure.Error}";
-        var text = new StringBuilder(failure.Error ?? $"'{failure.DerivationPath}' was not built");
-        if (!text.ToString().Contains(failure.DerivationPath, StringComparison.Ordinal)) text.Insert(0, $"build of '{failure.DerivationPath}' failed: ");
-        if (failure.Builder is { } builder) text.Append($" on {builder}");
-        if (failure.LogTail.Count == 0) return text.ToString();
         string[] tail = [.. failure.LogTail.TakeLast(LogLines)];
-        text.Append($";\nlast {tail.Length} log lines:");
-        foreach (var line in tail) text.Append($"\n> {line}");
-        return text.Append($"\nFor full logs, run 'nix log {failure.DerivationPath}'.").ToString();
+        return $";\nlast {tail.Length} log lines:\n{string.Concat(tail.Select(line => $"> {line}\n"))}For full logs, run 'nix log {failure.DerivationPath}'.";
     }
 }
