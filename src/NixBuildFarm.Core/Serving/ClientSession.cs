@@ -4,6 +4,7 @@ using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Sessions;
+using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Serving;
@@ -15,7 +16,10 @@ namespace NixBuildFarm.Serving;
 /// <param name="client">To the client and from it.</param>
 /// <param name="local">Reaches the local daemon.</param>
 /// <param name="builds">Builds on the farm.</param>
-internal sealed class ClientSession(Stream client, IBuilderTransport local, IBuildService builds) : IAsyncDisposable
+/// <param name="isTrusted">
+/// Whether the client has all rights that the front's own user has at the local daemon; else those of a user whom the daemon does not trust.
+/// </param>
+internal sealed class ClientSession(Stream client, IBuilderTransport local, IBuildService builds, bool isTrusted) : IAsyncDisposable
 {
     private const ulong BuildPaths = (ulong)WorkerOperation.BuildPaths;
     private const ulong BuildPathsWithResults = (ulong)WorkerOperation.BuildPathsWithResults;
@@ -61,6 +65,9 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
         Operation.SetOptions => PassSettingsAsync(operation, cancellation),
         BuildPaths or BuildPathsWithResults => BuildPathsAsync(number, operation, cancellation),
         BuildDerivation => BuildDerivationAsync(operation, cancellation),
+        _ when !isTrusted && Restriction.Of(number) is { } restriction => restriction.Refusal is { } refusal
+            ? RefuseAsync(operation, refusal, cancellation)
+            : PassAsync(operation, passage => passage.PutAsync(number, cancellation), restriction.Request, cancellation),
         _ => PassAsync(operation, passage => passage.PutAsync(number, cancellation), operation.Request, cancellation),
     };
 
@@ -106,7 +113,7 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
         if (await reader.ReadBoolAsync(cancellation)) await reader.ReadUInt64Async(cancellation); // Processor affinity: no daemon reads it any more.
         await reader.ReadUInt64Async(cancellation); // Reserve space: no daemon reads it any more.
         if (opened.Daemon.Version >= ProtocolVersion.WithNixVersion) writer.WriteString(opened.Daemon.NixVersion ?? "");
-        if (opened.Daemon.Version >= ProtocolVersion.WithTrust) writer.WriteUInt64((ulong)opened.Daemon.Trust);
+        if (opened.Daemon.Version >= ProtocolVersion.WithTrust) writer.WriteUInt64((ulong)(isTrusted ? opened.Daemon.Trust : DaemonTrust.NotTrusted));
         StderrFrame.WriteLast(writer);
         await SendAsync(cancellation);
     }
@@ -156,6 +163,7 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
             var name = await reader.ReadStringAsync(WireLimits.Name, cancellation);
             named[name] = await reader.ReadStringAsync(WireLimits.Text, cancellation);
         }
+        if (!isTrusted) named = ClientSettings.Allowed(named);
         var request = new WireWriter();
         request.WriteUInt64(Operation.SetOptions);
         foreach (var value in byPosition) request.WriteUInt64(value);
@@ -175,6 +183,11 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
         request.WriteStrings(texts);
         request.WriteUInt64(mode);
         var wanted = texts.Select(text => DerivedPath.TryParse(text, out var path) ? path : null).ToArray();
+        if (mode == (ulong)BuildMode.Repair && !isTrusted)
+        {
+            await RefuseAsync(Restriction.Repair, cancellation);
+            return;
+        }
         var isForFarm = mode == (ulong)BuildMode.Normal && wanted.All(path => path is not null) && wanted.Any(path => path!.Outputs is not null);
         if (!isForFarm)
         {
@@ -198,6 +211,12 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
         request.WriteStorePath(path);
         BasicDerivationLayout.Write(request, derivation);
         request.WriteUInt64(mode);
+        if (!isTrusted && (mode == (ulong)BuildMode.Repair || derivation.Outputs.Values.Any(output => output.Kind == DerivationOutputKind.InputAddressed)))
+        {
+            // Whoever may say what comes of inputs may put anything under the path of a program that others run.
+            await RefuseAsync(mode == (ulong)BuildMode.Repair ? Restriction.Repair : Restriction.InputAddressed, cancellation);
+            return;
+        }
         var isForFarm = mode == (ulong)BuildMode.Normal && derivation.Outputs.Values.All(output => output.Path is not null);
         var build = isForFarm ? await BuildAsync(BuildOrders.Of(path, derivation, settings), cancellation) : FarmBuild.None;
         if (build.IsSuccess)
@@ -263,6 +282,13 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
             Layouts.Nothing,
             Layouts.Extended(Operation.KeyedResult, (ulong)failed.Length, failures.Written),
             cancellation);
+    }
+
+    /// <summary>Reads a request to its end, and refuses it.</summary>
+    private async Task RefuseAsync(Operation operation, string message, CancellationToken cancellation)
+    {
+        await operation.Request(new Passage(reader, Stream.Null, Daemon.Version), cancellation);
+        await RefuseAsync(message, cancellation);
     }
 
     private async Task RefuseAsync(string message, CancellationToken cancellation, IReadOnlyList<string>? details = null)

@@ -20,6 +20,13 @@ internal sealed record ClientSettings
     /// <summary>Cores of each build; null: the scheduler decides.</summary>
     public int? Cores { get; init; }
 
+    /// <summary>The settings by name that anybody may give. [ClientSettings in src/libstore/daemon.cc of NixOS/nix]</summary>
+    private static readonly HashSet<string> OfAnybody = ["timeout", "build-timeout", "max-silent-time", "build-poll-interval", "connect-timeout"];
+
+    /// <summary>Those of a client's settings that its user may give; the daemon ignores the others as well.</summary>
+    public static Dictionary<string, string> Allowed(IReadOnlyDictionary<string, string> named) =>
+        named.Where(setting => OfAnybody.Contains(setting.Key) || setting is { Key: "builders", Value: "" }).ToDictionary(setting => setting.Key, setting => setting.Value);
+
     /// <summary>Reads what a client sends with SetOptions.</summary>
     /// <param name="fixedFields">The settings with a place of their own, in the order of the protocol.</param>
     /// <param name="named">Those that have a name.</param>

@@ -27,6 +27,7 @@ public sealed class Front : IAsyncDisposable
     private readonly CancellationTokenSource closing = new();
     private readonly object gate = new();
     private readonly HashSet<Task> sessions = [];
+    private IReadOnlySet<uint> guests = new HashSet<uint>();
     private Task accepting = Task.CompletedTask;
 
     /// <summary>Makes a front that lasts as long as this process at most; nobody can connect yet.</summary>
@@ -123,13 +124,14 @@ public sealed class Front : IAsyncDisposable
         try
         {
             var peer = SocketPeer.Of(client);
-            if (!peer.IsThisUser && !peer.IsRoot)
+            var isTrusted = peer.IsThisUser || peer.IsRoot;
+            if (!isTrusted && !guests.Contains(peer.User))
             {
                 client.Dispose();
-                note($"A client of user {peer.User} was refused: this front serves its own user only.");
+                note($"A client of the user with the id {peer.User} was refused: only those are let in whom -AllowUser names.");
                 return;
             }
-            await using var session = new ClientSession(new NetworkStream(client, ownsSocket: true), local, builds);
+            await using var session = new ClientSession(new NetworkStream(client, ownsSocket: true), local, builds, isTrusted);
             await session.ServeAsync(closing.Token);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException or SocketException or ObjectDisposedException)

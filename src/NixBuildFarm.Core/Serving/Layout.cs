@@ -14,6 +14,9 @@ internal static class Layouts
     /// <summary>A number.</summary>
     public static readonly Layout Number = static async (passage, cancellation) => await passage.NumberAsync(cancellation);
 
+    /// <summary>A number in whose place 0 is passed on, whatever comes: the client may not ask for this.</summary>
+    public static readonly Layout Denied = static async (passage, cancellation) => await passage.ReplaceAsync(static _ => 0, cancellation);
+
     /// <summary>A text.</summary>
     public static readonly Layout OneText = static (passage, cancellation) => passage.TextAsync(cancellation);
 
@@ -27,7 +30,10 @@ internal static class Layouts
     public static readonly Layout Frames = static (passage, cancellation) => passage.FramesAsync(cancellation);
 
     /// <summary>What is registered of a path, without the path: deriver, hash, references, time, size, whether it was built there, signatures, content address.</summary>
-    public static readonly Layout PathInfo = Sequence(OneText, OneText, Texts, Number, Number, Number, Texts, OneText);
+    public static readonly Layout PathInfo = PathInfoWith(ultimate: Number);
+
+    /// <summary>The same, and nobody takes it for built there.</summary>
+    public static readonly Layout PathInfoFromElsewhere = PathInfoWith(ultimate: Denied);
 
     /// <summary>What became of a build.</summary>
     public static readonly Layout BuildResult =
@@ -68,6 +74,8 @@ internal static class Layouts
         for (var left = known; left > 0; left--) await item(passage, cancellation);
         await passage.WriteAsync(added, cancellation);
     };
+
+    private static Layout PathInfoWith(Layout ultimate) => Sequence(OneText, OneText, Texts, Number, Number, ultimate, Texts, OneText);
 
     private static Layout Since(ProtocolVersion first, Layout rest) =>
         (passage, cancellation) => passage.Version >= first ? rest(passage, cancellation) : ValueTask.CompletedTask;

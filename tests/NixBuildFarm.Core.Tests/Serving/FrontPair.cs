@@ -20,6 +20,9 @@ internal sealed class FrontPair(FakeDaemon daemon) : IBuildService, IBuilderTran
     /// <summary>What clients have ordered.</summary>
     public ConcurrentQueue<BuildOrder> Orders { get; } = new();
 
+    /// <summary>Whether its clients have all rights.</summary>
+    public bool IsTrusted { get; init; } = true;
+
     /// <summary>What the farm does; by default it builds everything at once.</summary>
     public Func<BuildOrder, IBuildObserver, CancellationToken, Task<IReadOnlyList<NixBuildResult>>> Build { get; init; } =
         (order, _, _) => Task.FromResult<IReadOnlyList<NixBuildResult>>([.. order.Derivations.Select(d => Result(d.Derivation))]);
@@ -67,7 +70,7 @@ internal sealed class FrontPair(FakeDaemon daemon) : IBuildService, IBuilderTran
 
     private async Task ServeAsync(MemoryChannel channel)
     {
-        await using var session = new ClientSession(channel.Server, this, this);
+        await using var session = new ClientSession(channel.Server, this, this, IsTrusted);
         await session.ServeAsync(CancellationToken.None);
     }
 
