@@ -13,9 +13,10 @@
     CmdletsToExport      = @(
         'Clear-NixBuildHistory'
         'Copy-NixStorePath'
-        'Export-NixBuilder'
         'Export-NixBuildReport'
+        'Export-NixBuilder'
         'Get-NixBuild'
+        'Get-NixBuildFarm'
         'Get-NixBuildLog'
         'Get-NixBuilder'
         'Get-NixBuilderPolicy'
@@ -24,9 +25,13 @@
         'Measure-NixBuild'
         'Reset-NixBuilderPolicy'
         'Set-NixBuilderPolicy'
+        'Start-NixBuildFarm'
+        'Stop-NixBuild'
+        'Stop-NixBuildFarm'
         'Test-NixBuilder'
         'Test-NixBuilderPolicy'
         'Use-NixBuildFarm'
+        'Wait-NixBuild'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()

@@ -234,18 +234,21 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
     {
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var presence = WatchAsync();
-        await using var log = new ClientLog(client);
         try
         {
-            return FarmBuild.Of(await builds.BuildAsync(order, log, leaving.Token));
+            await using var log = new ClientLog(client);
+            return FarmBuild.Of(await builds.Begin(order, log, leaving.Token).Results);
         }
         catch (NixBuildFarmException e)
         {
             return FarmBuild.Refused(e);
         }
+        catch (OperationCanceledException) when (!leaving.IsCancellationRequested)
+        {
+            return FarmBuild.Refused(new("RunStopped", "The builds were stopped: Stop-NixBuild."));
+        }
         finally
         {
-            await log.EndAsync();
             await leaving.CancelAsync();
             await presence;
         }

@@ -51,11 +51,11 @@ public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
         var makeRequest = choices.MakeRequester(given);
         var later = new LaterOutput();
         using var history = new SqliteHistory(SqliteHistory.DefaultFile);
-        Front? front = null;
+        FarmServer? front = null;
         Await(async (output, cancellation) =>
         {
             var request = await makeRequest(output, cancellation);
-            front = new(request, SessionTransports.With(choices.Credential), history, new FarmObserver(later));
+            front = new(null, request, SessionTransports.With(choices.Credential), history, new FarmObserver(later));
             front.Start();
         });
         var before = Environment.GetEnvironmentVariable(Remote);

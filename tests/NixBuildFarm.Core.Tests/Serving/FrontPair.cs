@@ -58,11 +58,15 @@ internal sealed class FrontPair(FakeDaemon daemon) : IBuildService, IBuilderTran
         RunId = "run",
     };
 
-    public Task<IReadOnlyList<NixBuildResult>> BuildAsync(BuildOrder order, IBuildObserver observer, CancellationToken cancellation)
+    public IReadOnlyList<string> Runs => [];
+
+    public BuildTicket Begin(BuildOrder order, IBuildObserver observer, CancellationToken cancellation)
     {
         Orders.Enqueue(order);
-        return Build(order, observer, cancellation);
+        return new("run", Task.Run(() => Build(order, observer, cancellation), CancellationToken.None));
     }
+
+    public bool Stop(string runId) => false;
 
     public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) => Task.FromResult<IBuilderChannel>(new Channel(daemon.Connect()));
 
