@@ -98,7 +98,7 @@ foreach ($command in Get-Command -Module NixBuildFarm) {
         '## PARAMETERS'; Get-ParameterText $command $old
         $commonText
         '## INPUTS'; Get-TypeText $old 'INPUTS' @($command.ParameterSets | ForEach-Object { $_.Parameters } | Where-Object ValueFromPipeline | ForEach-Object ParameterType)
-        '## OUTPUTS'; Get-TypeText $old 'OUTPUTS' @($command.OutputType.Type)
+        '## OUTPUTS'; Get-TypeText $old 'OUTPUTS' @($command.OutputType | ForEach-Object Type)
         '## NOTES'; Get-Part $old 'NOTES'
         '## RELATED LINKS'; Get-Part $old 'RELATED LINKS'
     )

@@ -85,7 +85,11 @@ public sealed class FarmFolder : IDisposable
         {
             throw new NixBuildFarmException("FarmRuns", $"The farm {Name} runs already.", $"Get-NixBuildFarm {Name} shows it, and Stop-NixBuildFarm {Name} ends it.", e);
         }
-        if (hasGuests) File.SetUnixFileMode(Path, Passable);
+        if (hasGuests)
+        {
+            File.SetUnixFileMode(RuntimeFolder.Path, Passable);
+            File.SetUnixFileMode(Path, Passable);
+        }
         // What a process has left that was killed.
         File.Delete(Socket);
         File.Delete(Control);
