@@ -22,7 +22,7 @@ internal sealed class Attempts(RunFacts facts)
     {
         var on = facts.Farm[builder];
         facts.Reporter.Decided($"{job.Name} → {on}: {reason}");
-        var allowed = facts.Rules.CoresFor(on.Builder, cores);
+        var allowed = job.Limits.Cores ?? facts.Rules.CoresFor(on.Builder, cores);
         var counted = allowed > 0 ? allowed : cores;
         var scheduler = facts.Scheduler;
         var attempt = new Attempt(count++, job, on, builder, allowed, facts.UtcNow)

@@ -1,3 +1,4 @@
+using NixBuildFarm.Builders;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
@@ -57,6 +58,7 @@ internal sealed class LiveRun
         {
             case RunEvent.Began e: Begin(e); break;
             case RunEvent.WorkAdded e: requests.Add(e); break;
+            case RunEvent.BuildersFound e: Expect(e.Connecting, e.Quarantined); break;
             case RunEvent.WorkWithdrawn e: requests.Withdraw(e.Request); break;
             case RunEvent.BuildBegan e: attempts.Begin(e); break;
             case RunEvent.BuildEnded e: OnBuildEnded(e.Attempt, e.Outcome); break;
@@ -79,6 +81,7 @@ internal sealed class LiveRun
             default: throw new InvalidOperationException($"{happened} happened, which the run does not know.");
         }
         requests.EndFailed();
+        requests.EndDone();
     }
 
     /// <summary>Has the scheduler decide, and reports progress.</summary>
@@ -95,6 +98,7 @@ internal sealed class LiveRun
             requests.EndFailed();
         }
         requests.EndFailed();
+        requests.EndDone();
         facts.Reporter.Progress(attempts.Running, () => Forecast.Of(scheduler, attempts.Running, facts.UtcNow));
     }
 
@@ -110,10 +114,15 @@ internal sealed class LiveRun
         }
     }
 
+    private void Expect(IEnumerable<NixBuilder> connecting, IEnumerable<(NixBuilder Builder, BuilderTrouble Trouble)> quarantined)
+    {
+        foreach (var builder in connecting) facts.Do(new RunAction.Await(builder, pending.Add(ConnectCause.FirstTime, isAwaited: true)));
+        foreach (var (builder, trouble) in quarantined) membership.Quarantine(builder, trouble);
+    }
+
     private void Begin(RunEvent.Began began)
     {
-        foreach (var builder in began.Connecting) facts.Do(new RunAction.Await(builder, pending.Add(ConnectCause.FirstTime, isAwaited: true)));
-        foreach (var (builder, trouble) in began.Quarantined) membership.Quarantine(builder, trouble);
+        Expect(began.Connecting, began.Quarantined);
         foreach (var (builder, error) in began.Missing) membership.OnConnectFailed(builder, error);
         foreach (var job in facts.Jobs.Where(job => job.IsSubstitution)) facts.Do(new RunAction.Fetch(job));
         foreach (var job in facts.Jobs) facts.MarkReady(job.Index);

@@ -17,11 +17,16 @@ internal sealed class Requests
     private readonly Attempts attempts;
     private readonly CopyBacks copyBacks;
     private readonly Dictionary<int, IReadOnlyList<RunJob>> jobsOf = [];
+    private readonly HashSet<int> keepGoing = [];
+
+    // How many jobs of a request, from the first on, have ended.
+    private readonly Dictionary<int, int> endedOf = [];
 
     public Requests(RunFacts facts, Attempts attempts, CopyBacks copyBacks)
     {
         (this.facts, this.attempts, this.copyBacks) = (facts, attempts, copyBacks);
         jobsOf.Add(First, [.. facts.Jobs]);
+        if (facts.Rules.KeepGoing) keepGoing.Add(First);
         foreach (var job in facts.Jobs) job.WantedBy[First] = job.IsRequested;
     }
 
@@ -30,6 +35,8 @@ internal sealed class Requests
     {
         var (request, items, graph) = added;
         if (jobsOf.ContainsKey(request)) throw new InvalidOperationException($"Request {request} has joined already.");
+        if (added.KeepsGoing) keepGoing.Add(request);
+        facts.Estimates.Know(added.Known);
         var jobs = new RunJob[items.Count];
         var (fresh, described, requested) = (new List<RunJob>(), new List<Job>(), new List<int>());
         foreach (var index in graph.TopologicalOrder)
@@ -50,6 +57,8 @@ internal sealed class Requests
             jobs[index].WantedBy[request] = item.IsRequested;
         }
         jobsOf.Add(request, jobs);
+        endedOf.Add(request, 0);
+        facts.Do(new RunAction.Joined(request, jobs));
         facts.Apply(new SchedulingEvent.WorkAdded(facts.Now, described, facts.Estimates.Add(described), requested));
         foreach (var job in fresh)
         {
@@ -63,6 +72,7 @@ internal sealed class Requests
     public void Withdraw(int request)
     {
         if (!jobsOf.Remove(request, out var jobs)) return;
+        endedOf.Remove(request);
         var (unwanted, notRequested) = (new List<int>(), new List<int>());
         foreach (var job in jobs)
         {
@@ -80,15 +90,45 @@ internal sealed class Requests
             attempts.CallOff(job);
             facts.Reporter.End(job, NixBuildStatus.Cancelled, error: "The request for it was called off.");
         }
+        facts.Do(new RunAction.RequestEnded(request));
     }
+
+    /// <summary>Ends the requests all of whose jobs have ended.</summary>
+    public void EndDone()
+    {
+        foreach (var (request, _) in endedOf.Where(request => HasEnded(request.Key)).ToArray())
+        {
+            endedOf.Remove(request);
+            jobsOf.Remove(request, out var jobs);
+            foreach (var job in jobs!) job.WantedBy.Remove(request);
+            facts.Do(new RunAction.RequestEnded(request));
+        }
+    }
+
+    /// <summary>Looks at the next job that has not ended only, and at all of them when that is none: one may have been begun anew.</summary>
+    private bool HasEnded(int request)
+    {
+        var (jobs, ended) = (jobsOf[request], endedOf[request]);
+        while (ended < jobs.Count && HasEnded(jobs[ended], request)) ended++;
+        endedOf[request] = ended;
+        if (ended < jobs.Count) return false;
+        endedOf[request] = Math.Max(0, Enumerable.Range(0, jobs.Count).FirstOrDefault(index => !HasEnded(jobs[index], request), jobs.Count));
+        return endedOf[request] == jobs.Count;
+    }
+
+    private bool HasEnded(RunJob job, int request) =>
+        job.HasEnded
+        && facts.Scheduler.StateOf(job.Index) is JobState.Done or JobState.Failed or JobState.Abandoned
+        && !(job.IsComingHome && job.WantedBy.GetValueOrDefault(request));
 
     /// <summary>Ends what cannot succeed any more: the requests that want a job which has failed for good, or the run where all of them do.</summary>
     public void EndFailed()
     {
         while (facts.TryTakeFailed(out var job))
         {
-            if (jobsOf.Keys.All(job!.WantedBy.ContainsKey)) facts.StopRun();
-            else foreach (var request in job.WantedBy.Keys.ToArray()) Withdraw(request);
+            int[] ending = [.. job!.WantedBy.Keys.Where(request => !keepGoing.Contains(request))];
+            if (ending.Length == jobsOf.Count) facts.StopRun();
+            else foreach (var request in ending) Withdraw(request);
         }
     }
 

@@ -85,11 +85,11 @@ internal sealed class RunFacts
         jobOf[job.Path] = job;
     }
 
-    /// <summary>A job has failed for good: without KeepGoing, that ends the requests that want it.</summary>
+    /// <summary>A job has failed for good, which ends the requests that want it, unless they keep going.</summary>
     public void Fail(RunJob job, NixBuildStatus status, Attempt? attempt = null, BuildOutcome? outcome = null, string? error = null)
     {
         Reporter.End(job, status, attempt, outcome, error);
-        if (!Rules.KeepGoing) failed.Enqueue(job);
+        failed.Enqueue(job);
     }
 
     /// <summary>Takes the next job whose failure ends the requests that want it.</summary>

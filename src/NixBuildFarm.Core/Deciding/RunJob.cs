@@ -19,6 +19,7 @@ internal sealed class RunJob : WorkItem
     public RunJob(WorkItem item, int index)
     {
         (Index, Node, IsSubstitution, IsRequested, Goal, Inputs, Wanted) = (index, item.Node, item.IsSubstitution, item.IsRequested, item.Goal, item.Inputs, item.Wanted);
+        Limits = item.Limits;
         Realised = item.Realised;
     }
 

@@ -70,7 +70,7 @@ public sealed class NixBuildAttempt
 }
 
 /// <summary>What became of one derivation in a run.</summary>
-public sealed class NixBuildResult
+public sealed record NixBuildResult
 {
     /// <summary>The derivation's name, e.g. <c>hello-2.12</c>.</summary>
     public required string Name { get; init; }

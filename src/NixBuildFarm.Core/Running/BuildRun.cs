@@ -48,8 +48,11 @@ public sealed class BuildRun
         this.observer = observer;
         this.derivations = derivations ?? new StoreFolder();
         this.time = time ?? TimeProvider.System;
-        RunId = $"{this.time.GetUtcNow():yyyyMMdd-HHmmss}-{Random.Shared.Next(0x10000):x4}";
+        RunId = NewId(this.time);
     }
+
+    /// <summary>An id for a run that begins now.</summary>
+    internal static string NewId(TimeProvider time) => $"{time.GetUtcNow():yyyyMMdd-HHmmss}-{Random.Shared.Next(0x10000):x4}";
 
     /// <summary>Names this run among all.</summary>
     public string RunId { get; }

@@ -74,6 +74,12 @@ internal sealed class RunEffects : IDisposable
     /// <summary>Builders that connect since before the run, by name.</summary>
     public IReadOnlyDictionary<string, Task<Connected>> Connecting { get; init; } = new Dictionary<string, Task<Connected>>();
 
+    /// <summary>Called when a request has joined, and when it has ended, by whoever carries out actions; null: nobody minds.</summary>
+    public Action<RunAction.Joined>? Joined { get; init; }
+
+    /// <inheritdoc cref="Joined"/>
+    public Action<int>? RequestEnded { get; init; }
+
     private CancellationToken Stopping => tasks.Stopping;
 
     /// <summary>Carries out an action.</summary>
@@ -96,6 +102,8 @@ internal sealed class RunEffects : IDisposable
             case RunAction.DropPaths a: DropPaths(a.On, a.Paths); break;
             case RunAction.DropSource a: return new RunEvent.SourceDropped(DropSource(a), a.Reason);
             case RunAction.Pause a: tasks.Run(() => PauseAsync(a)); break;
+            case RunAction.Joined a: Joined?.Invoke(a); break;
+            case RunAction.RequestEnded a: RequestEnded?.Invoke(a.Request); break;
             case RunAction.Tell a: teller.Tell(a.News); break;
             case RunAction.TellProgress a: teller.Tell(a); break;
             case RunAction.KeepBuild a: History?.Note(a.Build); break;

@@ -67,6 +67,9 @@ internal sealed class RunHistory : IAsyncDisposable
         return new(graph, [.. builders.DistinctBy(builder => builder.Name).Select(builder => bandwidths.ApplyTo(builder.ToFarmBuilder()))], estimator);
     }
 
+    /// <summary>What earlier runs have taught of the packages of a graph.</summary>
+    public Task<IReadOnlyList<BuildObservation>> BuildsAsync(JobGraph graph) => Task.Run(() => TryRead<IReadOnlyList<BuildObservation>>(() => [.. Estimator.KnownBuilds(store, graph)], []));
+
     /// <summary>The builders of the run that made trouble not long ago.</summary>
     public Task<IReadOnlyList<BuilderTrouble>> TroublesAsync() => readingTroubles;
 

@@ -16,6 +16,9 @@ internal sealed class RunLoop(LiveRun run, RunTasks tasks, RunEffects effects, R
     /// <summary>Called each time that something has been decided.</summary>
     public Action? Decided { get; init; }
 
+    /// <summary>Whether work may still join, so that a run without work waits; null: it may not.</summary>
+    public Func<bool>? MayGoOn { get; init; }
+
     /// <summary>Runs until every job has ended and every output is where it should be.</summary>
     /// <param name="began">The first event.</param>
     /// <param name="cancellation">Stops the run.</param>
@@ -27,7 +30,7 @@ internal sealed class RunLoop(LiveRun run, RunTasks tasks, RunEffects effects, R
         {
             Apply(began);
             Decide();
-            while (!run.IsOver && !tasks.Stopping.IsCancellationRequested)
+            while (!(run.IsOver && MayGoOn?.Invoke() != true) && !tasks.Stopping.IsCancellationRequested)
             {
                 await tasks.WaitAsync(run.NextWakeup, clock);
                 while (tasks.TryTake(out var happened)) Apply(happened!);

@@ -26,6 +26,12 @@ internal sealed class RunEstimates
         for (var job = 0; job < graph.Count; job++) Add(job, graph[job]);
     }
 
+    /// <summary>Takes in what earlier runs have taught of packages that join, unless it is known already.</summary>
+    public void Know(IReadOnlyCollection<BuildObservation> builds)
+    {
+        foreach (var build in builds.Where(build => !jobsOf.ContainsKey(build.Package))) estimator.Observe(build);
+    }
+
     /// <summary>Asks for the estimates of jobs that join the graph. They are to be added to it next.</summary>
     public IReadOnlyList<Estimate> Add(IReadOnlyList<Job> more)
     {

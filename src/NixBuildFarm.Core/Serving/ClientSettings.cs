@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Serving;
 
@@ -19,6 +21,10 @@ internal sealed record ClientSettings
 
     /// <summary>Cores of each build; null: the scheduler decides.</summary>
     public int? Cores { get; init; }
+
+    /// <summary>What is set for each build.</summary>
+    [JsonIgnore]
+    public BuildLimits Limits => new(MaxSilentTime, Timeout, Cores);
 
     /// <summary>The settings by name that anybody may give. [ClientSettings in src/libstore/daemon.cc of NixOS/nix]</summary>
     private static readonly HashSet<string> OfAnybody = ["timeout", "build-timeout", "max-silent-time", "build-poll-interval", "connect-timeout"];

@@ -73,6 +73,7 @@ public sealed class FarmServer : IAsyncDisposable
     {
         await front.DisposeAsync();
         await control.DisposeAsync();
+        await builds.DisposeAsync();
         if (isTemporary) folder.Remove();
         else folder.Dispose();
     }

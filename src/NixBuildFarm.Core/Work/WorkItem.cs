@@ -34,6 +34,9 @@ internal class WorkItem
     /// <summary>The outputs that somebody needs.</summary>
     public required IReadOnlyList<StorePath> Wanted { get; init; }
 
+    /// <summary>What whoever asked has set for the build of it.</summary>
+    public BuildLimits Limits { get; set; } = BuildLimits.None;
+
     /// <summary>The path of the derivation.</summary>
     public StorePath Path => Node.Path;
 
