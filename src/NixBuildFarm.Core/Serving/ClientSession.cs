@@ -130,26 +130,36 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
     private async Task<bool> PassAsync(Func<Passage, ValueTask> begin, Layout rest, Layout reply, CancellationToken cancellation)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        return await Daemon.PassAsync(
-            async (answers, requests, token) =>
+        Exception? broken = null;
+        try
+        {
+            return await Daemon.PassAsync(PassBothAsync, either.Token);
+        }
+        catch (OperationCanceledException) when (broken is not null)
+        {
+            throw broken;
+        }
+
+        async Task<bool> PassBothAsync(WireReader answers, Stream requests, CancellationToken token)
+        {
+            var (there, back) = (new Passage(reader, requests, Daemon.Version), new Passage(answers, client, Daemon.Version));
+            var replying = StderrPassage.PassAsync(back, reply, token);
+            try
             {
-                var (there, back) = (new Passage(reader, requests, Daemon.Version), new Passage(answers, client, Daemon.Version));
-                var replying = StderrPassage.PassAsync(back, reply, token);
-                try
-                {
-                    await begin(there);
-                    await rest(there, token);
-                    await there.FlushAsync(token);
-                }
-                catch
-                {
-                    await either.CancelAsync();
-                    await Task.WhenAny(replying);
-                    throw;
-                }
-                return await replying;
-            },
-            either.Token);
+                await begin(there);
+                await rest(there, token);
+                await there.FlushAsync(token);
+            }
+            catch (Exception e)
+            {
+                // The client has ended in the middle of a request: nobody reads the reply.
+                broken = e;
+                await either.CancelAsync();
+                await Task.WhenAny(replying);
+                throw;
+            }
+            return await replying;
+        }
     }
 
     private async Task PassSettingsAsync(Operation operation, CancellationToken cancellation)
