@@ -5,7 +5,7 @@
     Author               = 'NixBuildFarm contributors'
     CompanyName          = 'NixBuildFarm contributors'
     Copyright            = '(c) NixBuildFarm contributors. MIT license.'
-    Description          = 'Builds Nix derivations on many machines at once: chosen at build time, the local machine among them as an equal.'
+    Description          = 'Builds Nix derivations on many builders at the same time. You choose the builders, this machine among them, for each build.'
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = @('Core')
     FormatsToProcess     = @('NixBuilder.Format.ps1xml', 'NixBuilderTest.Format.ps1xml', 'NixBuildResult.Format.ps1xml', 'NixBuildMeasurement.Format.ps1xml', 'NixBuildPlan.Format.ps1xml', 'NixStorePathCopy.Format.ps1xml', 'NixBuildRun.Format.ps1xml')

@@ -14,9 +14,16 @@ function Test-Program([string] $Name) {
     (Get-Command $Name -CommandType Application -ErrorAction Ignore) -or [IO.File]::Exists("/usr/sbin/$Name")
 }
 
+# Starts a program that dies with us, however we end: a signal other than Ctrl-C ends us before any `finally`. (setpriv is Linux's; it
+# becomes the program, so what we hold is the program's own process.)
+function Start-Program([string] $Program, [string[]] $ArgumentList) {
+    if (Test-Program 'setpriv') { $Program, $ArgumentList = 'setpriv', (@('--pdeathsig', 'KILL', '--', $Program) + $ArgumentList) }
+    [Diagnostics.Process]::Start([Diagnostics.ProcessStartInfo]::new($Program, $ArgumentList))
+}
+
 # Runs a program on our own standard streams and returns its exit code. It ends with us, also by Ctrl-C.
 function Invoke-Program([string] $Program, [string[]] $ArgumentList) {
-    $process = [Diagnostics.Process]::Start([Diagnostics.ProcessStartInfo]::new($Program, $ArgumentList))
+    $process = Start-Program $Program $ArgumentList
     try {
         while (-not $process.WaitForExit(100)) { }
         $process.ExitCode

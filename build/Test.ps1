@@ -2,8 +2,8 @@
 
 $results = "$out/test-results"
 
-# More parts at a time than processors, since a part waits half of its time.
-$partsAtATime = 2 * [Math]::Max(2, [Environment]::ProcessorCount)
+# More parts at a time than processors, since a part waits more than half of its time.
+$partsAtATime = 3 * [Math]::Max(2, [Environment]::ProcessorCount)
 
 # The farm suite in parts, each in a farm of its own: classes by name below NixBuildFarm.Farm.Tests. A part takes what those above leave,
 # the last one all that is left: so each class runs once, also a new one.
@@ -105,10 +105,9 @@ function Invoke-Part([object[]] $Part) {
 function Start-Part([object] $Part) {
     # The shell becomes the program: what we hold is the program's own process.
     $arguments = @('-c', 'exec "$@" < /dev/null > "$0" 2>&1', $Part.Log) + $Part.Command
-    $start = [Diagnostics.ProcessStartInfo]::new('/bin/sh', [string[]] $arguments)
     $Part.Clock.Start()
     try {
-        $Part.Process = [Diagnostics.Process]::Start($start)
+        $Part.Process = Start-Program '/bin/sh' $arguments
     }
     catch [Management.Automation.MethodInvocationException] {
         [IO.File]::WriteAllText($Part.Log, "It cannot be started: $($_.Exception.InnerException.Message)`n")

@@ -53,7 +53,8 @@ function Get-Property($Command, $Parameter, [string] $DefaultValue) {
         "Position: $(if ($one.Position -lt 0) { 'Named' } else { $one.Position })"
         "Default value: $DefaultValue"
         "Accept pipeline input: $(if ($pipeline) { "True ($($pipeline -join ', '))" } else { 'False' })"
-        "Accept wildcard characters: $([bool] ($Parameter.Attributes | Where-Object { $_ -is [System.Management.Automation.SupportsWildcardsAttribute] }))"
+        ("Accept wildcard characters: " +
+            "$([bool] ($Parameter.Attributes | Where-Object { $_ -is [System.Management.Automation.SupportsWildcardsAttribute] }))")
     )
     $lines -join "`n"
 }
@@ -88,7 +89,9 @@ foreach ($command in Get-Command -Module NixBuildFarm) {
     $file = "$Folder/$name.md"
     $old = if ([IO.File]::Exists($file)) { [IO.File]::ReadAllText($file) } else { '' }
     $head = [regex]::Match($old, '(?s)\A---\n.*?\n---\n').Value
-    if (-not $head) { $head = "---`nexternal help file: NixBuildFarm.dll-Help.xml`nModule Name: NixBuildFarm`nonline version:`nschema: 2.0.0`n---`n" }
+    if (-not $head) {
+        $head = "---`nexternal help file: NixBuildFarm.dll-Help.xml`nModule Name: NixBuildFarm`nonline version:`nschema: 2.0.0`n---`n"
+    }
     $parts = @(
         "# $name"
         '## SYNOPSIS'; Get-Part $old 'SYNOPSIS'
@@ -97,7 +100,8 @@ foreach ($command in Get-Command -Module NixBuildFarm) {
         '## EXAMPLES'; Get-Part $old 'EXAMPLES'
         '## PARAMETERS'; Get-ParameterText $command $old
         $commonText
-        '## INPUTS'; Get-TypeText $old 'INPUTS' @($command.ParameterSets | ForEach-Object { $_.Parameters } | Where-Object ValueFromPipeline | ForEach-Object ParameterType)
+        $piped = @($command.ParameterSets | ForEach-Object { $_.Parameters } | Where-Object ValueFromPipeline)
+        '## INPUTS'; Get-TypeText $old 'INPUTS' @($piped | ForEach-Object ParameterType)
         '## OUTPUTS'; Get-TypeText $old 'OUTPUTS' @($command.OutputType | ForEach-Object Type)
         '## NOTES'; Get-Part $old 'NOTES'
         '## RELATED LINKS'; Get-Part $old 'RELATED LINKS'

@@ -9,7 +9,10 @@ internal static class FileNar
     public static byte[] Of(byte[] content)
     {
         using var nar = new MemoryStream();
-        foreach (var word in (string[])["nix-archive-1", "(", "type", "regular", "contents"]) Write(nar, System.Text.Encoding.UTF8.GetBytes(word));
+        foreach (var word in (string[])["nix-archive-1", "(", "type", "regular", "contents"])
+        {
+            Write(nar, System.Text.Encoding.UTF8.GetBytes(word));
+        }
         Write(nar, content);
         Write(nar, ")"u8);
         return nar.ToArray();

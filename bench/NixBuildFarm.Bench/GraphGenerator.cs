@@ -32,7 +32,10 @@ internal static class GraphGenerator
             var s = random.Next(systems.Count);
             // Most packages need little but the bootstrap and a few popular libraries, which are the early ones.
             var needs = new HashSet<int> { packages[s][BootstrapLength - 1] };
-            for (var n = 1 + random.Next(8); n > 0; n--) needs.Add(packages[s][(int)(packages[s].Count * Math.Pow(random.NextDouble(), 1.5))]);
+            for (var n = 1 + random.Next(8); n > 0; n--)
+            {
+                needs.Add(packages[s][(int)(packages[s].Count * Math.Pow(random.NextDouble(), 1.5))]);
+            }
             Package(s, [.. needs]);
         }
         var used = new bool[jobs.Count];
@@ -49,10 +52,20 @@ internal static class GraphGenerator
             for (var n = random.Next(3); n > 0 && jobs.Count < count - 1; n--)
             {
                 inputs.Add(jobs.Count);
-                Add(new Job { Name = $"source-{jobs.Count}.tar.gz", System = systems[system], IsFixedOutput = true, PreferLocal = random.Next(2) == 0 }, 0.8 + random.NextDouble());
+                Add(
+                    new Job
+                    {
+                        Name = $"source-{jobs.Count}.tar.gz",
+                        System = systems[system],
+                        IsFixedOutput = true,
+                        PreferLocal = random.Next(2) == 0,
+                    },
+                    0.8 + random.NextDouble());
             }
             var isSmall = random.Next(5) == 0;
-            var time = isSmall ? 0.3 + random.NextDouble() : 2 + 0.29 * Math.Exp(2.5 + 1.8 * Math.Min(3.5, NormalDistribution.Draw(random)));
+            var time = isSmall
+                ? 0.3 + random.NextDouble()
+                : 2 + 0.29 * Math.Exp(2.5 + 1.8 * Math.Min(3.5, NormalDistribution.Draw(random)));
             packages[system].Add(jobs.Count);
             Add(
                 new Job

@@ -3,12 +3,14 @@ using NixBuildFarm.Bench.Farm;
 using NixBuildFarm.Bench.Parts;
 using NixBuildFarm.Bench.Supplying;
 
-// scheduler [--graphs DIR] [--farm NAME] [--quick], parts [--derivations DIR], supply [--quick], session [--runs N], farm [--runs N]: the tables of docs/benchmarks.md, as Markdown.
+// scheduler [--graphs DIR] [--farm NAME] [--quick], parts [--derivations DIR], supply [--quick], session [--runs N], farm [--runs N]: the
+// tables of docs/benchmarks.md, as Markdown.
 switch (args)
 {
     case ["scheduler", ..]:
         var graphs = BenchGraph.Read(Value("--graphs"));
-        SchedulerQuality.Print(graphs, ReferenceFarms.Names.Where(f => Value("--farm") is not { } only || only == f), args.Contains("--quick"));
+        SchedulerQuality.Print(
+            graphs, ReferenceFarms.Names.Where(f => Value("--farm") is not { } only || only == f), args.Contains("--quick"));
         if (Value("--farm") is not null) return 0;
         SchedulerAnomalies.Print(graphs.Where(g => g.Graph.Count < 2000));
         SchedulerSpeed.Print();

@@ -2,7 +2,9 @@ using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Bench;
 
-/// <summary>The farms of the comparison: that of the article that began it, the same with a weak local machine, and 20 to 1,000 builders.</summary>
+/// <summary>
+/// The farms of the comparison: that of the article that began it, the same with a weak local machine, and 20 to 1,000 builders.
+/// </summary>
 internal static class ReferenceFarms
 {
     private static readonly string[] AllFeatures = ["big-parallel", "kvm", "nixos-test", "benchmark"];
@@ -12,7 +14,12 @@ internal static class ReferenceFarms
     /// <summary>Makes a farm for the platforms of a graph. Large farms have one platform for each machine in turn.</summary>
     public static FarmBuilder[] Make(string name, JobGraph graph)
     {
-        var systems = Enumerable.Range(0, graph.Count).Select(j => graph[j].System).Where(s => s != "builtin").Distinct().Order(StringComparer.Ordinal).ToArray();
+        var systems = Enumerable.Range(0, graph.Count)
+            .Select(j => graph[j].System)
+            .Where(s => s != "builtin")
+            .Distinct()
+            .Order(StringComparer.Ordinal)
+            .ToArray();
         return name switch
         {
             "article" => Article(systems, Machine("local", systems, 8, 1, true) with { IsLocal = true }),

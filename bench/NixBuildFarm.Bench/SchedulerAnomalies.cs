@@ -24,7 +24,8 @@ internal static class SchedulerAnomalies
                 }
             }
         }
-        Console.WriteLine($"Anomalies (exact durations): {slower} of {tried} better farms end later; the worst by {(worst.Factor - 1) * 100:f2} % ({worst.What}).");
+        Console.WriteLine($"Anomalies (exact durations): {slower} of {tried} better farms end later; the worst by "
+            + $"{(worst.Factor - 1) * 100:f2} % ({worst.What}).");
         Console.WriteLine();
     }
 
@@ -36,8 +37,11 @@ internal static class SchedulerAnomalies
         for (var b = 0; b < Math.Min(4, farm.Length); b++)
         {
             var builder = farm[b];
-            yield return (With(builder with { Systems = builder.Systems.Select(s => s with { Speed = s.Speed * 1.1 }).ToArray() }), $"{builder.Name} 10 % faster");
-            yield return (With(builder with { MaxJobs = builder.MaxJobs + 1, Cores = builder.Cores + 4 }), $"{builder.Name} with one more slot");
+            yield return (
+                With(builder with { Systems = builder.Systems.Select(s => s with { Speed = s.Speed * 1.1 }).ToArray() }),
+                $"{builder.Name} 10 % faster");
+            yield return (
+                With(builder with { MaxJobs = builder.MaxJobs + 1, Cores = builder.Cores + 4 }), $"{builder.Name} with one more slot");
             FarmBuilder[] With(FarmBuilder changed) => farm.Select(x => x == builder ? changed : x).ToArray();
         }
         yield return ([.. farm, farm[^1] with { Name = "another" }], "one more builder");

@@ -29,7 +29,8 @@ internal static class SchedulerQuality
         foreach (var farm in farms)
         {
             // A farm of a thousand is for graphs that can use it.
-            var chosen = graphs.Where(g => g.Graph.Count < (quick ? 2000 : int.MaxValue) && (farm != "N1000" || g.Graph.Count > 2000)).ToArray();
+            var chosen = graphs.Where(g => g.Graph.Count < (quick ? 2000 : int.MaxValue) && (farm != "N1000" || g.Graph.Count > 2000))
+                .ToArray();
             var ratios = chosen.Select(g => Columns.Select(c => Ratio(g, farm, c.Policy, c.Kind, c.Hedge)).ToArray()).ToArray();
             for (var g = 0; g < chosen.Length; g++) Row(farm, chosen[g].Name, ratios[g].Select(r => $"{r:f3}"));
             if (chosen.Length == 0) continue;
@@ -42,12 +43,15 @@ internal static class SchedulerQuality
     public static double Ratio(BenchGraph input, string farmName, SchedulingRule policy, EstimateKind kind, bool hedge) =>
         Play(input, ReferenceFarms.Make(farmName, input.Graph), policy, kind, hedge).Ratio;
 
-    public static SimulationResult Play(BenchGraph input, IReadOnlyList<FarmBuilder> farm, SchedulingRule policy, EstimateKind kind, bool hedge = false)
+    public static SimulationResult Play(
+        BenchGraph input, IReadOnlyList<FarmBuilder> farm, SchedulingRule policy, EstimateKind kind, bool hedge = false)
     {
         var estimates = SimulatedEstimates.Make(kind, input.Graph, farm, input.Durations, kind == EstimateKind.Table ? TableError : 0);
-        var scheduler = new Scheduler(input.Graph, estimates.Farm, estimates.Current, new SchedulerOptions { Policy = policy, Hedge = hedge });
+        var scheduler = new Scheduler(
+            input.Graph, estimates.Farm, estimates.Current, new SchedulerOptions { Policy = policy, Hedge = hedge });
         return new FarmSimulator(scheduler, input.Durations, new SimulationOptions { Estimates = estimates }).Run();
     }
 
-    private static void Row(string farm, string graph, IEnumerable<string> cells) => Console.WriteLine($"| {farm} | {graph} | {string.Join(" | ", cells)} |");
+    private static void Row(string farm, string graph, IEnumerable<string> cells) =>
+        Console.WriteLine($"| {farm} | {graph} | {string.Join(" | ", cells)} |");
 }

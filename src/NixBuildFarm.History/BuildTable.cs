@@ -34,7 +34,8 @@ internal static class BuildTable
     {
         transaction.Insert("build", Columns, builds, b =>
         [
-            b.Package, b.System, b.Builder, b.Seconds, b.Cores, b.EnableParallelBuilding, b.SpeedFactor, b.OutputBytes, b.At.ToUnixTimeMilliseconds(),
+            b.Package, b.System, b.Builder, b.Seconds, b.Cores, b.EnableParallelBuilding, b.SpeedFactor, b.OutputBytes,
+            b.At.ToUnixTimeMilliseconds(),
         ]);
         transaction.Connection!.Execute(
             $"""
@@ -47,7 +48,7 @@ internal static class BuildTable
             ("@packages", JsonSerializer.Serialize(builds.Select(b => b.Package).Distinct())));
     }
 
-    /// <summary>Forgets what ended before a moment; null: everything.</summary>
+    /// <summary>Deletes builds that ended before a moment; null: all.</summary>
     public static void Remove(SqliteTransaction transaction, DateTimeOffset? before) => transaction.Connection!.Execute(
         "DELETE FROM build WHERE @before IS NULL OR ended < @before", ("@before", before?.ToUnixTimeMilliseconds()));
 }

@@ -32,7 +32,7 @@ internal sealed class HistoryDatabase(string file, TimeSpan patience) : IDisposa
         return true;
     });
 
-    /// <summary>Gives back the room of what was deleted, so that it cannot be read from the file any more either.</summary>
+    /// <summary>Frees the space of deleted rows, so that they cannot be read from the file any more.</summary>
     public void Shrink() => Use(connection =>
     {
         connection.Execute("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);");
@@ -90,12 +90,20 @@ internal sealed class HistoryDatabase(string file, TimeSpan patience) : IDisposa
         }
     }
 
-    /// <summary>SQLite gives its other files the mode of the first, so that one is made for this user alone.</summary>
+    /// <summary>SQLite gives its other files the mode of the first one, which is private to the user.</summary>
     private void KeepPrivate()
     {
         if (!System.IO.File.Exists(File))
         {
-            using var made = new FileStream(File, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, Share = FileShare.ReadWrite, UnixCreateMode = Private });
+            using var made = new FileStream(
+                File,
+                new FileStreamOptions
+                {
+                    Mode = FileMode.OpenOrCreate,
+                    Access = FileAccess.Write,
+                    Share = FileShare.ReadWrite,
+                    UnixCreateMode = Private,
+                });
             return;
         }
         var mode = System.IO.File.GetUnixFileMode(File);

@@ -3,8 +3,8 @@ using NixBuildFarm.Platform;
 namespace NixBuildFarm.History;
 
 /// <summary>
-/// Says which runs go on: each holds a lock on a file of its own. The lock goes with the process, however that ends, so that no run seems to
-/// go on for ever.
+/// Says which runs go on: each holds a lock on a file of its own. The lock goes with the process, however that ends, so that no run seems
+/// to go on for ever.
 /// </summary>
 /// <param name="folder">Where the files are; it is made when it is first needed.</param>
 internal sealed class RunLocks(string folder) : IDisposable
@@ -35,7 +35,7 @@ internal sealed class RunLocks(string folder) : IDisposable
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // The database, which is beside it, says what is wrong there.
+                // The database beside it will report the same problem.
             }
         }
     }
@@ -49,7 +49,7 @@ internal sealed class RunLocks(string folder) : IDisposable
         }
     }
 
-    /// <summary>Whether somebody, in this process or another, holds the lock of a run.</summary>
+    /// <summary>Whether this or another process holds the lock of a run.</summary>
     public bool IsHeld(string run) => FileOf(run) is { } file && File.Exists(file) && IsLocked(file);
 
     /// <inheritdoc/>
@@ -62,8 +62,9 @@ internal sealed class RunLocks(string folder) : IDisposable
         }
     }
 
-    // An id from a file that somebody has changed leads nowhere else.
-    private string? FileOf(string run) => run.Length > 0 && Path.GetFileName(run) == run && run != ".." && run != "." ? Path.Combine(folder, run) : null;
+    // An id from a manipulated file must not lead to another folder.
+    private string? FileOf(string run) =>
+        run.Length > 0 && Path.GetFileName(run) == run && run != ".." && run != "." ? Path.Combine(folder, run) : null;
 
     /// <summary>Readers share the file among themselves, and not with the run that holds it.</summary>
     private static bool IsLocked(string file)
@@ -85,6 +86,11 @@ internal sealed class RunLocks(string folder) : IDisposable
 
     private void RemoveAbandoned()
     {
-        foreach (var file in Directory.EnumerateFiles(folder).Where(file => DateTime.UtcNow - File.GetLastWriteTimeUtc(file) > Young && !IsLocked(file))) File.Delete(file);
+        foreach (
+            var file in Directory.EnumerateFiles(folder)
+                .Where(file => DateTime.UtcNow - File.GetLastWriteTimeUtc(file) > Young && !IsLocked(file)))
+        {
+            File.Delete(file);
+        }
     }
 }

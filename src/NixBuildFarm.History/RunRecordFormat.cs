@@ -4,17 +4,20 @@ using System.Text.Json.Serialization;
 
 namespace NixBuildFarm.History;
 
-/// <summary>A run as compressed JSON. What a later version adds is skipped by this one.</summary>
+/// <summary>A run as compressed JSON. Fields of later versions are skipped.</summary>
 internal static class RunRecordFormat
 {
-    /// <summary>More than any run needs; a limit for what a damaged file can make us allocate.</summary>
+    /// <summary>More than any run needs: a limit for the memory that a damaged file can take.</summary>
     private const int LargestJson = 512 * 1024 * 1024;
 
     /// <summary>Writes a run.</summary>
     public static byte[] Pack(RunRecord run)
     {
         using var packed = new MemoryStream();
-        using (var gzip = new GZipStream(packed, CompressionLevel.Fastest)) JsonSerializer.Serialize(gzip, run, RunRecordJson.Default.RunRecord);
+        using (var gzip = new GZipStream(packed, CompressionLevel.Fastest))
+        {
+            JsonSerializer.Serialize(gzip, run, RunRecordJson.Default.RunRecord);
+        }
         return packed.ToArray();
     }
 
@@ -31,11 +34,14 @@ internal static class RunRecordFormat
             if (json.Length + count > LargestJson) throw new InvalidDataException("A run is larger than any can be.");
             json.Write(buffer, 0, count);
         }
-        return JsonSerializer.Deserialize(json.GetBuffer().AsSpan(0, (int)json.Length), RunRecordJson.Default.RunRecord) ?? throw new InvalidDataException("A run is empty.");
+        return JsonSerializer.Deserialize(json.GetBuffer().AsSpan(0, (int)json.Length), RunRecordJson.Default.RunRecord)
+            ?? throw new InvalidDataException("A run is empty.");
     }
 }
 
-/// <summary>How a run is written: enumerations by name, bandwidths that are unknown as Infinity, nothing that follows from something else.</summary>
+/// <summary>
+/// How a run is written: enumerations by name, bandwidths that are unknown as Infinity, nothing that follows from something else.
+/// </summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,

@@ -4,13 +4,14 @@ using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.History;
 
-/// <summary>Runs: each as a whole, and by what is asked for in columns and in one row for each derivation.</summary>
+/// <summary>Runs: each as a whole, with columns for queries, and a row for each derivation.</summary>
 internal static class RunTable
 {
     private const int NewestKept = 1000;
     private const int JobsKept = 500_000;
     private const int IdsInError = 5;
-    private const string Interruption = "The process of the run ended before the run did: a signal or a crash. What is known is what it had written by then.";
+    private const string Interruption =
+        "The process of the run ended before the run did: a signal or a crash. What is known is what it had written by then.";
     private static readonly TimeSpan LongestKept = TimeSpan.FromDays(90);
 
     /// <summary>Keeps a run, and forgets old ones.</summary>
@@ -19,7 +20,8 @@ internal static class RunTable
         transaction.Connection!.Execute("DELETE FROM run WHERE id = @id", ("@id", run.Id));
         transaction.Insert("run", "id, started, ended, state, requested, jobs, built, not_done, record", [run], r =>
         [
-            r.Id, r.Started.ToUnixTimeMilliseconds(), r.Ended.ToUnixTimeMilliseconds(), r.State.ToString(), JsonSerializer.Serialize(r.Requested), r.Jobs.Count,
+            r.Id, r.Started.ToUnixTimeMilliseconds(), r.Ended.ToUnixTimeMilliseconds(), r.State.ToString(),
+            JsonSerializer.Serialize(r.Requested), r.Jobs.Count,
             r.Jobs.Count(job => job.Status == NixBuildStatus.Built), r.Jobs.Count(job => !job.Status.IsSuccess()), RunRecordFormat.Pack(r),
         ]);
         transaction.Insert("result", "run, job, name, builder, status", run.Jobs.Select((job, index) => (job, index)), r =>
@@ -32,26 +34,35 @@ internal static class RunTable
     public static RunRecord? Find(SqliteConnection connection, string id, RunLocks locks)
     {
         var ids = connection.Query(
-            $"SELECT id FROM run WHERE substr(id, 1, length(@id)) = @id ORDER BY id != @id, id LIMIT {IdsInError}", row => row.GetString(0), ("@id", id));
+            $"SELECT id FROM run WHERE substr(id, 1, length(@id)) = @id ORDER BY id != @id, id LIMIT {IdsInError}", row => row.GetString(0),
+            ("@id", id));
         if (ids.Count > 1 && ids[0] != id)
         {
-            throw new NixBuildFarmException("AmbiguousRun", $"Several runs begin with {id}: {string.Join(", ", ids)}{(ids.Count == IdsInError ? ", …" : "")}", "Give more of the id.");
+            throw new NixBuildFarmException(
+                "AmbiguousRun",
+                $"Several runs begin with {id}: {string.Join(", ", ids)}{(ids.Count == IdsInError ? ", …" : "")}",
+                "Give more of the id.");
         }
         if (ids.Count == 0) return null;
-        var run = connection.Query("SELECT record FROM run WHERE id = @id", row => RunRecordFormat.Unpack(row.GetFieldValue<byte[]>(0)), ("@id", ids[0])).SingleOrDefault();
-        return run is { State: RunState.Running } && !locks.IsHeld(run.Id) ? run with { State = RunState.Interrupted, Error = Interruption } : run;
+        var run = connection.Query(
+            "SELECT record FROM run WHERE id = @id", row => RunRecordFormat.Unpack(row.GetFieldValue<byte[]>(0)), ("@id", ids[0]))
+            .SingleOrDefault();
+        return run is { State: RunState.Running } && !locks.IsHeld(run.Id)
+            ? run with { State = RunState.Interrupted, Error = Interruption }
+            : run;
     }
 
     /// <summary>Runs, the newest first.</summary>
-    public static IReadOnlyList<RunSummary> Read(SqliteConnection connection, RunFilter filter, RunLocks locks)
+    public static IReadOnlyList<NixBuildRun> Read(SqliteConnection connection, RunFilter filter, RunLocks locks)
     {
         // Which of the runs that have no end go on is not in the tables.
         if (filter.State is not (RunState.Running or RunState.Interrupted)) return Query(connection, filter, locks);
-        var runs = Query(connection, filter with { State = RunState.Running, Newest = null }, locks).Where(run => run.State == filter.State);
+        var runs = Query(connection, filter with { State = RunState.Running, Newest = null }, locks)
+            .Where(run => run.State == filter.State);
         return [.. runs.Take(filter.Newest ?? int.MaxValue)];
     }
 
-    private static List<RunSummary> Query(SqliteConnection connection, RunFilter filter, RunLocks locks) => connection.Query(
+    private static List<NixBuildRun> Query(SqliteConnection connection, RunFilter filter, RunLocks locks) => connection.Query(
         """
         SELECT id, started, ended, state, requested, jobs, built, not_done FROM run
         WHERE (@state IS NULL OR state = @state)
@@ -64,14 +75,14 @@ internal static class RunTable
                     AND (@status IS NULL OR status = @status)))
         ORDER BY started DESC, id DESC LIMIT @newest
         """,
-        row => new RunSummary
+        row => new NixBuildRun
         {
-            Id = row.GetString(0),
+            RunId = row.GetString(0),
             Started = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1)),
-            Ended = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(2)),
+            Duration = TimeSpan.FromMilliseconds(row.GetInt64(2) - row.GetInt64(1)),
             State = StateOf(row.GetString(0), row.GetString(3), locks),
             Requested = JsonSerializer.Deserialize<string[]>(row.GetString(4)) ?? [],
-            Jobs = row.GetInt32(5),
+            Derivations = row.GetInt32(5),
             Built = row.GetInt32(6),
             NotDone = row.GetInt32(7),
         },
@@ -103,6 +114,6 @@ internal static class RunTable
         """,
         ("@oldest", (now - LongestKept).ToUnixTimeMilliseconds()));
 
-    // What SQLite calls a set of characters is one of a name here.
+    // SQLite's character sets are plain characters in a name here.
     private static string? Glob(string? wildcards) => wildcards?.ToLowerInvariant().Replace("[", "[[]", StringComparison.Ordinal);
 }

@@ -60,7 +60,7 @@ internal static class Schema
         ) STRICT, WITHOUT ROWID;
         """;
 
-    /// <summary>What version 2 has and version 1 has not.</summary>
+    /// <summary>The additions of version 2.</summary>
     private const string Troubles = """
         CREATE TABLE trouble (
             builder TEXT PRIMARY KEY,
@@ -93,7 +93,9 @@ internal static class Schema
     private static long VersionOf(SqliteConnection connection, string file)
     {
         using var command = connection.CreateCommand();
-        command.CommandText = "SELECT (SELECT user_version FROM pragma_user_version), (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)";
+        command.CommandText =
+            "SELECT (SELECT user_version FROM pragma_user_version), (SELECT application_id FROM pragma_application_id), (SELECT count(*) "
+                + "FROM sqlite_schema)";
         using var row = command.ExecuteReader();
         row.Read();
         var (version, application, objects) = (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2));

@@ -2,7 +2,7 @@ using Microsoft.Data.Sqlite;
 
 namespace NixBuildFarm.History;
 
-/// <summary>Short ways to say what every table says.</summary>
+/// <summary>Short forms of SQLite commands.</summary>
 internal static class SqliteCommands
 {
     /// <summary>Runs statements that give nothing.</summary>
@@ -13,7 +13,12 @@ internal static class SqliteCommands
     }
 
     /// <summary>Runs a query and makes something of each row.</summary>
-    public static List<T> Query<T>(this SqliteConnection connection, string sql, Func<SqliteDataReader, T> make, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    public static List<T> Query<T>(
+        this SqliteConnection connection,
+        string sql,
+        Func<SqliteDataReader,
+        T> make,
+        params ReadOnlySpan<(string Name, object? Value)> parameters)
     {
         using var command = Prepare(connection, sql, parameters);
         using var row = command.ExecuteReader();
@@ -23,7 +28,8 @@ internal static class SqliteCommands
     }
 
     /// <summary>Inserts rows; each gives its values in the order of the columns.</summary>
-    public static void Insert<T>(this SqliteTransaction transaction, string table, string columns, IEnumerable<T> rows, Func<T, object?[]> values)
+    public static void Insert<T>(
+        this SqliteTransaction transaction, string table, string columns, IEnumerable<T> rows, Func<T, object?[]> values)
     {
         using var command = transaction.Connection!.CreateCommand();
         var names = columns.Split(", ");

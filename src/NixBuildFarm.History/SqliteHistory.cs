@@ -4,8 +4,8 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.History;
 
 /// <summary>
-/// The history in an SQLite file, which any number of processes use at once. Nothing is opened before it is needed, and what is old goes
-/// when something new is added.
+/// The history in an SQLite file, which several processes may use at the same time. The file is opened when it is first needed; old rows
+/// are deleted when new ones are added.
 /// </summary>
 public sealed class SqliteHistory : IRunHistory, IDisposable
 {
@@ -28,7 +28,8 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
     public string File => database.File;
 
     /// <inheritdoc/>
-    public IReadOnlyList<BuildObservation> Builds(IReadOnlySet<string> packages) => database.Read(connection => BuildTable.Read(connection, packages));
+    public IReadOnlyList<BuildObservation> Builds(IReadOnlySet<string> packages) =>
+        database.Read(connection => BuildTable.Read(connection, packages));
 
     /// <inheritdoc/>
     public IReadOnlyList<TransferObservation> Transfers() => database.Read(TransferTable.Read);
@@ -63,7 +64,7 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
     public RunRecord? Run(string id) => database.Read(connection => RunTable.Find(connection, id, locks));
 
     /// <inheritdoc/>
-    public IReadOnlyList<RunSummary> Runs(RunFilter filter) => database.Read(connection => RunTable.Read(connection, filter, locks));
+    public IReadOnlyList<NixBuildRun> Runs(RunFilter filter) => database.Read(connection => RunTable.Read(connection, filter, locks));
 
     /// <inheritdoc/>
     public void RemoveRuns(IReadOnlyCollection<string> ids)

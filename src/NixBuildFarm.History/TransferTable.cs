@@ -26,7 +26,8 @@ internal static class TransferTable
     /// <summary>Adds transfers, and forgets older ones.</summary>
     public static void Add(SqliteTransaction transaction, IReadOnlyCollection<TransferObservation> transfers)
     {
-        transaction.Insert("transfer", Columns, transfers, t => [t.Builder, t.ToBuilder, t.Bytes, t.Seconds, t.At.ToUnixTimeMilliseconds()]);
+        transaction.Insert(
+            "transfer", Columns, transfers, t => [t.Builder, t.ToBuilder, t.Bytes, t.Seconds, t.At.ToUnixTimeMilliseconds()]);
         transaction.Connection!.Execute($"""
             DELETE FROM transfer WHERE id IN (
                 SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY builder, to_builder ORDER BY ended DESC, id DESC) AS age FROM transfer)
@@ -34,7 +35,7 @@ internal static class TransferTable
             """);
     }
 
-    /// <summary>Forgets what ended before a moment; null: everything.</summary>
+    /// <summary>Deletes transfers that ended before a moment; null: all.</summary>
     public static void Remove(SqliteTransaction transaction, DateTimeOffset? before) => transaction.Connection!.Execute(
         "DELETE FROM transfer WHERE @before IS NULL OR ended < @before", ("@before", before?.ToUnixTimeMilliseconds()));
 }

@@ -2,10 +2,10 @@ using Microsoft.Data.Sqlite;
 
 namespace NixBuildFarm.History;
 
-/// <summary>Builders that made trouble, and until when they are left alone.</summary>
+/// <summary>Quarantines of builders.</summary>
 internal static class TroubleTable
 {
-    /// <summary>After that nobody knows what has become of the machine.</summary>
+    /// <summary>Older quarantines say nothing about the builder any more.</summary>
     private static readonly TimeSpan LongestKept = TimeSpan.FromDays(1);
 
     private const string Columns = "builder, openings, until, reason";
@@ -21,15 +21,27 @@ internal static class TroubleTable
             Reason = row.GetString(3),
         });
 
-    /// <summary>Puts what is known of these builders in place of what was, and forgets what is old.</summary>
+    /// <summary>Replaces the quarantines of these builders, and deletes old ones.</summary>
     public static void Add(SqliteTransaction transaction, IReadOnlyCollection<BuilderTrouble> troubles)
     {
-        foreach (var trouble in troubles) transaction.Connection!.Execute("DELETE FROM trouble WHERE builder = @builder", ("@builder", trouble.Builder));
-        transaction.Insert("trouble", Columns, troubles.Where(trouble => trouble.Openings > 0), t => [t.Builder, t.Openings, t.Until.ToUnixTimeMilliseconds(), t.Reason]);
-        if (troubles.Count > 0) transaction.Connection!.Execute("DELETE FROM trouble WHERE until < @oldest", ("@oldest", (troubles.Max(trouble => trouble.Until) - LongestKept).ToUnixTimeMilliseconds()));
+        foreach (var trouble in troubles)
+        {
+            transaction.Connection!.Execute("DELETE FROM trouble WHERE builder = @builder", ("@builder", trouble.Builder));
+        }
+        transaction.Insert(
+            "trouble",
+            Columns,
+            troubles.Where(trouble => trouble.Openings > 0),
+            t => [t.Builder, t.Openings, t.Until.ToUnixTimeMilliseconds(), t.Reason]);
+        if (troubles.Count > 0)
+        {
+            transaction.Connection!.Execute(
+                "DELETE FROM trouble WHERE until < @oldest",
+                ("@oldest", (troubles.Max(trouble => trouble.Until) - LongestKept).ToUnixTimeMilliseconds()));
+        }
     }
 
-    /// <summary>Forgets what ended before a moment; null: everything.</summary>
+    /// <summary>Deletes quarantines that ended before a moment; null: all.</summary>
     public static void Remove(SqliteTransaction transaction, DateTimeOffset? before) => transaction.Connection!.Execute(
         "DELETE FROM trouble WHERE @before IS NULL OR until < @before", ("@before", before?.ToUnixTimeMilliseconds()));
 }

@@ -4,9 +4,9 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Ssh;
 
 /// <summary>
-/// Sends NARs through the ssh program, which needs a fraction of SSH.NET's processor time for each byte (docs/benchmarks.md), and all
-/// else through SSH.NET, which needs no process for each channel. Where ssh cannot log in although SSH.NET can, SSH.NET does it all.
-/// Where ssh refuses the host key, nothing more goes to that machine: what OpenSSH refuses, we refuse.
+/// Sends NARs through the ssh program, which needs a fraction of SSH.NET's processor time for each byte (docs/benchmarks.md), and
+/// everything else through SSH.NET, which needs no process for each channel. If ssh cannot log in although SSH.NET can, SSH.NET does
+/// everything. If ssh refuses the host key, the builder is not used any more: NixBuildFarm refuses what OpenSSH refuses.
 /// </summary>
 internal sealed class BulkTransport(IBuilderTransport program, IBuilderTransport sshNet, Action<string> verbose) : IBuilderTransport
 {

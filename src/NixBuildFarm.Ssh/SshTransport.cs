@@ -11,10 +11,11 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Ssh;
 
 /// <summary>
-/// Reaches one builder. When the first channel is asked for, ssh_config is resolved, and it decides who connects: SSH.NET,
-/// or the ssh program for what SSH.NET cannot do.
+/// Connects to one builder. When the first channel is requested, ssh_config is resolved, and decides whether SSH.NET connects, or the ssh
+/// program for features that SSH.NET lacks.
 /// </summary>
-internal sealed class SshTransport(NixBuilder builder, TransportOptions options, SshEnvironment environment, IdleConnections? kept = null) : IBuilderTransport
+internal sealed class SshTransport(
+    NixBuilder builder, TransportOptions options, SshEnvironment environment, IdleConnections? kept = null) : IBuilderTransport
 {
     private readonly SemaphoreSlim choosing = new(1);
     private readonly CancellationTokenSource closing = new();
@@ -82,7 +83,7 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
             return new SshProgramTransport(builder, config, own, options);
         }
         var hostKeys = new HostKeyVerifier(builder, config, KnownHostsFiles.Read(config, sourceFiles, verbose));
-        // Who gives a passphrase wants it to be asked for.
+        // A user who gives a passphrase wants it to be used.
         var sshNet = new SshNetTransport(
             new SshTarget(builder, config, hostKeys, identities, options), options.KeyPassphrase is null ? kept : null);
         // A passphrase that was given to us cannot be given to the ssh program.

@@ -7,7 +7,8 @@ namespace NixBuildFarm.Ssh;
 
 /// <summary>
 /// Reaches remote builders over SSH as OpenSSH would: with the user's ssh_config, known_hosts, keys and agent, and with
-/// the options that <c>NIX_SSHOPTS</c> gives to every ssh of Nix. Host keys are always verified. This is the only public type of the assembly, so that its packages stay its own.
+/// the options that <c>NIX_SSHOPTS</c> gives to every ssh of Nix. Host keys are always verified. This is the only public type of the
+/// assembly, so that its packages stay its own.
 /// </summary>
 public sealed class SshTransportFactory : IBuilderTransportFactory
 {
@@ -19,7 +20,7 @@ public sealed class SshTransportFactory : IBuilderTransportFactory
     }
 
     /// <summary>Makes a factory whose transports leave idle connections to those that come after them.</summary>
-    /// <param name="keepFor">How long a connection stays open that nobody uses.</param>
+    /// <param name="keepFor">How long an idle connection stays open.</param>
     public SshTransportFactory(TimeSpan keepFor) => kept = new(keepFor, TimeProvider.System);
 
     /// <inheritdoc/>
@@ -30,6 +31,6 @@ public sealed class SshTransportFactory : IBuilderTransportFactory
         return new SshTransport(builder, options, SshEnvironment.OfProcess(), kept);
     }
 
-    /// <summary>Closes the connections that nobody uses at the moment.</summary>
+    /// <summary>Closes the idle connections.</summary>
     public void CloseIdle() => kept?.Clear();
 }

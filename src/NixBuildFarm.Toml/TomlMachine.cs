@@ -24,7 +24,7 @@ internal sealed class TomlMachine(string name, string source, TomlPlace start, A
     /// <summary>Whether something is wrong with it.</summary>
     public bool HasFailed { get; private set; }
 
-    /// <summary>Takes a key. One that Lix does not know is an error there too.</summary>
+    /// <summary>Takes a key. An unknown one is an error, as in Lix.</summary>
     public void Set(string key, TomlPlace place, ValueSyntax value, TomlPart part)
     {
         var at = part.PlaceOf(value.Span);
@@ -38,14 +38,21 @@ internal sealed class TomlMachine(string name, string source, TomlPlace start, A
         if (index < 0)
         {
             var close = CloseNames.To(key, Keys);
-            Fail(key, place, "UnknownTomlKey", "a builder has no such key", close.Count > 0 ? $"Did you mean {string.Join(" or ", close)}?" : $"It has {string.Join(", ", Keys)}.");
+            Fail(
+                key,
+                place,
+                "UnknownTomlKey",
+                "a builder has no such key",
+                close.Count > 0 ? $"Did you mean {string.Join(" or ", close)}?" : $"It has {string.Join(", ", Keys)}.");
             return;
         }
         var field = (MachineField)index;
         var (text, expected) = field switch
         {
-            MachineField.Systems or MachineField.SupportedFeatures or MachineField.MandatoryFeatures => (ListOf(value), "a list of texts without commas"),
-            MachineField.MaxJobs => (value is IntegerValueSyntax jobs ? jobs.Value.ToString(CultureInfo.InvariantCulture) : null, "a whole number"),
+            MachineField.Systems or MachineField.SupportedFeatures or MachineField.MandatoryFeatures =>
+                (ListOf(value), "a list of texts without commas"),
+            MachineField.MaxJobs =>
+                (value is IntegerValueSyntax jobs ? jobs.Value.ToString(CultureInfo.InvariantCulture) : null, "a whole number"),
             MachineField.SpeedFactor => (NumberOf(value), "a number"),
             _ => (value is StringValueSyntax { Value: { } plain } ? plain : null, "a text"),
         };
@@ -64,7 +71,7 @@ internal sealed class TomlMachine(string name, string source, TomlPlace start, A
         FieldNames = FieldNames,
     };
 
-    /// <summary>The table of a builder, with what is not the default.</summary>
+    /// <summary>The table of a builder, without defaults.</summary>
     public static TomlTable Describe(NixBuilder builder)
     {
         var table = new TomlTable { ["uri"] = builder.Uri, ["system-types"] = ArrayOf(builder.Systems) };
@@ -89,8 +96,10 @@ internal sealed class TomlMachine(string name, string source, TomlPlace start, A
     private static string? Correction(string key, MachineField field, ValueSyntax value) => (field, value) switch
     {
         (MachineField.Systems or MachineField.SupportedFeatures or MachineField.MandatoryFeatures, StringValueSyntax { Value: { } text }) =>
-            $"Write {key} = [ {string.Join(", ", text.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries).Select(item => $"\"{item}\""))} ].",
-        (MachineField.MaxJobs or MachineField.SpeedFactor, StringValueSyntax { Value: { } text }) => $"Write {key} = {text}, without quotes.",
+            $"Write {key} = [ "
+                + $"{string.Join(", ", text.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries).Select(item => $"\"{item}\""))} ].",
+        (MachineField.MaxJobs or MachineField.SpeedFactor, StringValueSyntax { Value: { } text }) =>
+            $"Write {key} = {text}, without quotes.",
         _ => null,
     };
 

@@ -17,7 +17,7 @@ public static class TomlMachineList
     private const string VersionKey = "version";
     private const string MachinesTable = "machines";
 
-    /// <summary>Reads a list. Never throws for what the text contains.</summary>
+    /// <summary>Parses a list. Never throws for the contents of the text.</summary>
     /// <param name="text">The list.</param>
     /// <param name="source">The file it comes from, for messages.</param>
     public static MachineEntries Read(string text, string source)
@@ -29,7 +29,12 @@ public static class TomlMachineList
         {
             foreach (var error in part.Document.Diagnostics.Where(d => d.Kind == DiagnosticMessageKind.Error).Take(1))
             {
-                Report(part.PlaceOf(error.Span), null, "InvalidToml", $"{error.Message.TrimEnd('.')}; this table is not read", "Correct the table; toml.io has the language.");
+                Report(
+                    part.PlaceOf(error.Span),
+                    null,
+                    "InvalidToml",
+                    $"{error.Message.TrimEnd('.')}; this table is not read",
+                    "Correct the table; toml.io has the language.");
             }
             if (!part.Document.HasErrors) ReadPart(part);
         }
@@ -50,7 +55,13 @@ public static class TomlMachineList
                     case [VersionKey] when value is not null:
                         hasVersion = true;
                         if (value is IntegerValueSyntax { Value: Version }) break;
-                        Report(place, VersionKey, "UnknownTomlVersion", $"only version {Version} is known; the list is read as such", $"Write version = {Version}.", ProblemSeverity.Warning);
+                        Report(
+                            place,
+                            VersionKey,
+                            "UnknownTomlVersion",
+                            $"only version {Version} is known; the list is read as such",
+                            $"Write version = {Version}.",
+                            ProblemSeverity.Warning);
                         break;
                     case [MachinesTable] when value is null:
                         break;
@@ -61,7 +72,12 @@ public static class TomlMachineList
                         Machine(name, place).Set(key, place, value, part);
                         break;
                     default:
-                        Report(place, null, "UnknownTomlKey", $"{string.Join('.', path)} has no meaning in a machines list", "Each builder is a table [machines.NAME].");
+                        Report(
+                            place,
+                            null,
+                            "UnknownTomlKey",
+                            $"{string.Join('.', path)} has no meaning in a machines list",
+                            "Each builder is a table [machines.NAME].");
                         break;
                 }
             }
@@ -73,7 +89,14 @@ public static class TomlMachineList
             return machine;
         }
 
-        void Report(TomlPlace place, string? field, string id, string message, string recommendation, ProblemSeverity severity = ProblemSeverity.Error) => problems.Add(new()
+        void Report(
+            TomlPlace place,
+            string? field,
+            string id,
+            string message,
+            string recommendation,
+            ProblemSeverity severity = ProblemSeverity.Error) =>
+            problems.Add(new()
         {
             Severity = severity,
             Id = id,

@@ -6,7 +6,7 @@ namespace NixBuildFarm.Toml;
 internal sealed record TomlPlace(int Line, int Column);
 
 /// <summary>A document, or some of its lines that were parsed by themselves.</summary>
-/// <param name="Document">What was parsed.</param>
+/// <param name="Document">The parsed document.</param>
 /// <param name="FirstLine">The line of the list that it begins with, from 1.</param>
 internal sealed record TomlPart(DocumentSyntax Document, int FirstLine)
 {
@@ -25,7 +25,8 @@ internal sealed record TomlPart(DocumentSyntax Document, int FirstLine)
         }
     }
 
-    private IEnumerable<(IReadOnlyList<string> Path, TomlPlace Place, ValueSyntax? Value)> Lines(IReadOnlyList<string> above, KeyValueSyntax keyValue)
+    private IEnumerable<(
+        IReadOnlyList<string> Path, TomlPlace Place, ValueSyntax? Value)> Lines(IReadOnlyList<string> above, KeyValueSyntax keyValue)
     {
         IReadOnlyList<string> path = [.. above, .. PathOf(keyValue.Key!)];
         var place = PlaceOf(keyValue.Span);

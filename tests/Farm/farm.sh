@@ -146,7 +146,9 @@ add() {
   locked
   echo "$(address "$name") $name" >> "$FARM/etc/hosts"
   echo "$name,$(address "$name") $(cut -d' ' -f1,2 "$state/ssh_host_ed25519_key.pub")" >> "$FARM/etc/ssh_known_hosts"
-  echo "$scheme://$user@$name $systems $key $slots $speed $features $mandatory $(base64 -w0 < "$state/ssh_host_ed25519_key.pub")" > "$state/machine"
+  local public
+  public=$(base64 -w0 < "$state/ssh_host_ed25519_key.pub")
+  echo "$scheme://$user@$name $systems $key $slots $speed $features $mandatory $public" > "$state/machine"
   [ "$listed" = false ] || cat "$state/machine" >> /etc/nix/machines
 }
 

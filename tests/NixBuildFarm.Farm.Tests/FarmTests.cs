@@ -35,7 +35,11 @@ public class FarmTests(TestFarm farm)
     {
         foreach (var host in farm.Builders.Append(farm.Coordinator))
         {
-            Assert.Equal("10.77.0.0/24", string.Join(' ', (await host.ExecAsync("ip", "route")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.Split(' ')[0])));
+            Assert.Equal(
+                "10.77.0.0/24",
+                string.Join(
+                    ' ',
+                    (await host.ExecAsync("ip", "route")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.Split(' ')[0])));
             Assert.Equal("", await host.ExecAsync("ip", "-6", "route", "show", "default"));
         }
         var ports = (await farm.Coordinator.ExecAsync("ip", "-brief", "link")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
@@ -111,7 +115,8 @@ public class FarmTests(TestFarm farm)
     [Fact]
     public async Task A_builder_comes_with_the_options_that_it_is_added_with_and_goes_without_a_trace()
     {
-        await using var opal = await farm.AddAsync("opal", "--slots", "3", "--speed", "2", "--user", "guest", "--features", "kvm,big-parallel",
+        await using var opal =
+            await farm.AddAsync("opal", "--slots", "3", "--speed", "2", "--user", "guest", "--features", "kvm,big-parallel",
             "--conf", "min-free = 4096", "--sshd", "MaxSessions 3");
 
         Assert.StartsWith("ssh-ng://guest@opal x86_64-linux - 3 2 kvm,big-parallel - ", await opal.MachineLineAsync());

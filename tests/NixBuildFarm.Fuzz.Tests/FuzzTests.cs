@@ -4,8 +4,8 @@ using System.Globalization;
 namespace NixBuildFarm.Fuzz.Tests;
 
 /// <summary>
-/// Whatever bytes come from outside: they are read, or refused in the one way that is foreseen; soon, and without more memory than is stated
-/// here. <c>./build.sh fuzz</c> goes on for longer than the few thousand inputs of an ordinary test run, which are always the same.
+/// Whatever bytes come from outside: they are read, or refused in the one way that is foreseen; soon, and without more memory than is
+/// stated here. <c>./build.sh fuzz</c> goes on for longer than the few thousand inputs of an ordinary test run, which are always the same.
 /// </summary>
 public sealed class FuzzTests
 {
@@ -36,7 +36,10 @@ public sealed class FuzzTests
         for (var count = 0; seconds is null ? count < Inputs : clock.Elapsed.TotalSeconds < seconds; count++)
         {
             var input = mutator.Next();
-            if (Try(target, input) is { } problem) Assert.Fail($"{target}: {problem}\nSeed {seed}, input {count}: {Convert.ToBase64String(input)}");
+            if (Try(target, input) is { } problem)
+            {
+                Assert.Fail($"{target}: {problem}\nSeed {seed}, input {count}: {Convert.ToBase64String(input)}");
+            }
         }
     }
 
@@ -64,5 +67,7 @@ public sealed class FuzzTests
     }
 
     private static int? Setting(string name) =>
-        Environment.GetEnvironmentVariable("NIXBUILDFARM_FUZZ_" + name) is { Length: > 0 } value ? int.Parse(value, CultureInfo.InvariantCulture) : null;
+        Environment.GetEnvironmentVariable("NIXBUILDFARM_FUZZ_" + name) is { Length: > 0 } value
+            ? int.Parse(value, CultureInfo.InvariantCulture)
+            : null;
 }

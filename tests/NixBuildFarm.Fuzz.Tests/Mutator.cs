@@ -11,7 +11,8 @@ internal sealed class Mutator(Random random, IReadOnlyList<byte[]> sound)
     // Lengths and counts that are at the edge of something.
     private static readonly ulong[] Numbers =
     [
-        0, 1, 7, 8, 9, 127, 255, 256, 65_535, 1UL << 20, (1UL << 24) + 1, int.MaxValue, 1UL << 31, uint.MaxValue, 1UL << 40, long.MaxValue, 1UL << 63, ulong.MaxValue,
+        0, 1, 7, 8, 9, 127, 255, 256, 65_535, 1UL << 20, (1UL << 24) + 1, int.MaxValue, 1UL << 31, uint.MaxValue, 1UL << 40, long.MaxValue,
+        1UL << 63, ulong.MaxValue,
     ];
 
     // What means something to one parser or another.
@@ -19,8 +20,10 @@ internal sealed class Mutator(Random random, IReadOnlyList<byte[]> sound)
     [
         .. new[]
         {
-            "..", "/", "../..", "/nix/store/", "\0", "\n", "\r", "\"", "\\", "[", "]", "(", ")", "{", "}", ",", ";", "#", "@", "-", "%2e", "?", "*", "!",
-            "-oProxyCommand=id", "=", "ssh-ng://", "0", "-1", "1e999", "nan", "\u202e", "\x1b[2J", "directory", "symlink", "regular", "entry", "name", "node", "contents", "executable",
+            "..", "/", "../..", "/nix/store/", "\0", "\n", "\r", "\"", "\\", "[", "]", "(", ")", "{", "}", ",", ";", "#", "@", "-", "%2e",
+            "?", "*", "!",
+            "-oProxyCommand=id", "=", "ssh-ng://", "0", "-1", "1e999", "nan", "\u202e", "\x1b[2J", "directory", "symlink", "regular",
+            "entry", "name", "node", "contents", "executable",
         }.Select(System.Text.Encoding.UTF8.GetBytes),
         [0xFF, 0xFE],
         [0xED, 0xA0, 0x80],
@@ -40,7 +43,9 @@ internal sealed class Mutator(Random random, IReadOnlyList<byte[]> sound)
         {
             case 0 when bytes.Count > 0: bytes[random.Next(bytes.Count)] ^= (byte)(1 << random.Next(8)); break;
             case 1 when bytes.Count > 0: bytes[random.Next(bytes.Count)] = (byte)random.Next(256); break;
-            case 2: bytes.RemoveRange(random.Next(bytes.Count + 1) is var at ? at : 0, random.Next(Math.Min(64, bytes.Count - at) + 1)); break;
+            case 2:
+                bytes.RemoveRange(random.Next(bytes.Count + 1) is var at ? at : 0, random.Next(Math.Min(64, bytes.Count - at) + 1));
+                break;
             case 3: bytes.InsertRange(random.Next(bytes.Count + 1), Any(Words)); break;
             case 4: bytes.InsertRange(random.Next(bytes.Count + 1), Part(Any(sound))); break;
             case 5: bytes.InsertRange(random.Next(bytes.Count + 1), Part(bytes)); break;

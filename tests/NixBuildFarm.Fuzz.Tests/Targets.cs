@@ -34,7 +34,8 @@ internal static class Targets
 
     private static readonly NixBuilder Local = new()
     {
-        Name = "local", HostName = "localhost", Uri = "auto", Scheme = StoreScheme.Local, Systems = ["x86_64-linux"], MaxJobs = 2, Source = "nix.conf",
+        Name = "local", HostName = "localhost", Uri = "auto", Scheme = StoreScheme.Local, Systems = ["x86_64-linux"], MaxJobs = 2,
+        Source = "nix.conf",
     };
 
     private static readonly SshEnvironment Environment = new() { User = "me", Home = "/home/me", Variable = _ => null };
@@ -45,10 +46,70 @@ internal static class Targets
         new(
             "messages and result of a build",
             [
-                [.. Greeting, .. Wire(0x53545254UL, 1, 3, 105, "building", 1, 1, "x", 0, 0x52534c54UL, 1, 101, 1, 1, "a line", 0x53544f50UL, 1, Last, 1, Path + ".drv!*", 0, "", 1, 0, 0, 0, 0, 0, 0)],
-                [.. Greeting, .. Wire(0x52534c54UL, 1, 101, 1, 1, new string('x', 70_000), 0x6f6c6d67UL, new string('y', 70_000), Last, 1, Path + ".drv!*", 3, new string('z', 70_000), 1, 0, 0, 0, 0, 0, 0)],
+                [
+                    .. Greeting,
+                    .. Wire(
+                        0x53545254UL,
+                        1,
+                        3,
+                        105,
+                        "building",
+                        1,
+                        1,
+                        "x",
+                        0,
+                        0x52534c54UL,
+                        1,
+                        101,
+                        1,
+                        1,
+                        "a line",
+                        0x53544f50UL,
+                        1,
+                        Last,
+                        1,
+                        Path + ".drv!*",
+                        0,
+                        "",
+                        1,
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                        0),
+                ],
+                [
+                    .. Greeting,
+                    .. Wire(
+                        0x52534c54UL,
+                        1,
+                        101,
+                        1,
+                        1,
+                        new string('x', 70_000),
+                        0x6f6c6d67UL,
+                        new string('y', 70_000),
+                        Last,
+                        1,
+                        Path + ".drv!*",
+                        3,
+                        new string('z', 70_000),
+                        1,
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                        0),
+                ],
             ],
-            input => Converse(input, (daemon, stop) => daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(StorePath.Parse(Path + ".drv"))], BuildMode.Normal, _ => { }, stop)),
+            input =>
+                Converse(
+                    input,
+                    (daemon, stop) =>
+                        daemon.BuildPathsWithResultsAsync(
+                            [DerivedPath.AllOutputs(StorePath.Parse(Path + ".drv"))], BuildMode.Normal, _ => { }, stop)),
             IsOurs),
         new("requests of a client", [ClientAsks], input => Serve(input, DaemonAnswers, isTrusted: true), IsOursOrWire),
         new("uploads of a client", [ClientUploads], input => Serve(input, DaemonTakes, isTrusted: true), IsOursOrWire),
@@ -88,7 +149,11 @@ internal static class Targets
                 await daemon.QueryDerivationOutputMapAsync(StorePath.Parse(Path), stop);
             }),
             IsOurs),
-        new("NAR", [Nar], input => NarReader.CopyAsync(new MemoryStream(input), Stream.Null, CancellationToken.None).GetAwaiter().GetResult(), e => e is NarException),
+        new(
+            "NAR",
+            [Nar],
+            input => NarReader.CopyAsync(new MemoryStream(input), Stream.Null, CancellationToken.None).GetAwaiter().GetResult(),
+            e => e is NarException),
         new(
             "derivation",
             [.. Texts(
@@ -99,20 +164,53 @@ internal static class Targets
         new(
             "machines list",
             [.. Texts(
-                $"ssh-ng://root@ruby:22?compress=1 x86_64-linux,riscv64-linux /key 3 2.5 kvm,big-parallel - {Convert.ToBase64String(Encoding.UTF8.GetBytes(HostKey))}\n# a comment\nkana - - 2; @/more\n",
-                "version = 1\n[machines.ruby]\nuri = \"ssh-ng://ruby\"\nsystem-types = [\"x86_64-linux\"]\njobs = 2\nspeed-factor = 1.5\nenable = true\n")],
+                "ssh-ng://root@ruby:22?compress=1 x86_64-linux,riscv64-linux /key 3 2.5 kvm,big-parallel - "
+                    + $"{Convert.ToBase64String(Encoding.UTF8.GetBytes(HostKey))}\n# a comment\nkana - - 2; @/more\n",
+                "version = 1\n[machines.ruby]\nuri = \"ssh-ng://ruby\"\nsystem-types = [\"x86_64-linux\"]\njobs = 2\nspeed-factor = "
+                    + "1.5\nenable = true\n")],
             ReadMachines,
             _ => false),
-        new("store URI", [.. Texts("ssh-ng://me@[::1]:2222?ssh-key=/k&max-connections=3", "ruby", "ssh://ruby?base64-ssh-public-host-key=" + Convert.ToBase64String(Encoding.UTF8.GetBytes(HostKey)))], ReadUri, IsOurs),
+        new(
+            "store URI",
+            [
+                .. Texts(
+                    "ssh-ng://me@[::1]:2222?ssh-key=/k&max-connections=3",
+                    "ruby",
+                    "ssh://ruby?base64-ssh-public-host-key=" + Convert.ToBase64String(Encoding.UTF8.GetBytes(HostKey))),
+            ],
+            ReadUri,
+            IsOurs),
         new(
             "policy",
             [.. Texts("""{"version":1,"builders":{"ruby":{"maxJobs":3,"enabled":false}}}""")],
             ReadPolicy,
             IsOurs),
         new("settings of Nix", [.. Texts("""{"system":{"value":"x86_64-linux"},"max-jobs":{"value":"auto"},"builders":{"value":"@/etc/nix/machines"},"cores":{"value":0}}""")], input => NixConfiguration.Parse(Text(input), 4), IsOurs),
-        new("a machine's answer", [.. Texts("cores 8\nload 0.5 0.4 0.3 1/200 99\nmemory MemTotal: 8000000 kB\nstore Filesystem 1024-blocks Used Available Capacity Mounted on /dev/sda 100 50 50 50% /nix\n")], input => BuilderMachine.Parse(Text(input)), _ => false),
-        new("known_hosts", [.. Texts($"ruby,10.0.0.1 {HostKey}\n@cert-authority *.example {HostKey}\n|1|AAAAAAAAAAAAAAAAAAAAAAAAAAA=|AAAAAAAAAAAAAAAAAAAAAAAAAAA= {HostKey}\n[h]:2222 {HostKey}\n@revoked * {HostKey}\n")], input => KnownHosts.Parse([("known_hosts", Text(input))]), _ => false),
-        new("output of ssh -G", [.. Texts("host ruby\nuser root\nhostname 10.0.0.1\nport 22\nidentityfile ~/.ssh/id_ed25519\nuserknownhostsfile ~/.ssh/known_hosts /etc/k\nproxyjump none\n")], ReadSshConfig, IsOurs),
+        new(
+            "a machine's answer",
+            [
+                .. Texts("cores 8\nload 0.5 0.4 0.3 1/200 99\nmemory MemTotal: 8000000 kB\nstore Filesystem 1024-blocks Used Available "
+                    + "Capacity Mounted on /dev/sda 100 50 50 50% /nix\n"),
+            ],
+            input => BuilderMachine.Parse(Text(input)),
+            _ => false),
+        new(
+            "known_hosts",
+            [
+                .. Texts($"ruby,10.0.0.1 {HostKey}\n@cert-authority *.example "
+                    + $"{HostKey}\n|1|AAAAAAAAAAAAAAAAAAAAAAAAAAA=|AAAAAAAAAAAAAAAAAAAAAAAAAAA= {HostKey}\n[h]:2222 {HostKey}\n@revoked * "
+                    + $"{HostKey}\n"),
+            ],
+            input => KnownHosts.Parse([("known_hosts", Text(input))]),
+            _ => false),
+        new(
+            "output of ssh -G",
+            [
+                .. Texts("host ruby\nuser root\nhostname 10.0.0.1\nport 22\nidentityfile ~/.ssh/id_ed25519\nuserknownhostsfile "
+                    + "~/.ssh/known_hosts /etc/k\nproxyjump none\n"),
+            ],
+            ReadSshConfig,
+            IsOurs),
         new("private key's header", [.. Texts("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQyNTUxOQAAACBMxt4PU29MmMdaCNbfHAuZFKg9GkNplKN619DfayZtcA==\n-----END OPENSSH PRIVATE KEY-----\n")], input => OpenSshKeyHeader.Read(Text(input)), _ => false),
         new("a run in the history", [RunAsJson()], ReadRun, e => e is JsonException or InvalidDataException),
         new("text for a terminal", [.. Texts("\u001b]0;title\u0007\u001b[31mred\u001b[0m plain\ttab")], ReadTerminalText, _ => false),
@@ -122,7 +220,8 @@ internal static class Targets
     private static byte[] Greeting => Wire(0x6478696fUL, (1 << 8) | 37, "2.99", 1, Last);
 
     private static byte[] Nar => Wire(
-        "nix-archive-1", "(", "type", "directory", "entry", "(", "name", "a", "node", "(", "type", "regular", "executable", "", "contents", "text of a file", ")", ")",
+        "nix-archive-1", "(", "type", "directory", "entry", "(", "name", "a", "node", "(", "type", "regular", "executable", "", "contents",
+        "text of a file", ")", ")",
         "entry", "(", "name", "b", "node", "(", "type", "symlink", "target", "../elsewhere", ")", ")", ")");
 
     /// <summary>A client greets, gives settings, adds a path, asks for paths and a NAR, builds.</summary>
@@ -180,7 +279,8 @@ internal static class Targets
 
         async Task TalkAsync()
         {
-            await using var daemon = await DaemonConnection.OpenAsync(new DuplexStream(new MemoryStream(said), Stream.Null), new() { Builder = "ruby" }, limit.Token);
+            await using var daemon = await DaemonConnection.OpenAsync(
+                new DuplexStream(new MemoryStream(said), Stream.Null), new() { Builder = "ruby" }, limit.Token);
             await talk(daemon, limit.Token);
         }
     }
@@ -214,7 +314,10 @@ internal static class Targets
     /// <summary>No name of a machine, a user or a file may be taken for an option by what it is handed to.</summary>
     private static void ReadMachines(byte[] input)
     {
-        foreach (var builder in MachineList.Parse(Text(input), "/etc/nix/machines", Local, _ => null, TomlMachineList.Read).Builders) AssertHarmless(builder.HostName, builder.User);
+        foreach (var builder in MachineList.Parse(Text(input), "/etc/nix/machines", Local, _ => null, TomlMachineList.Read).Builders)
+        {
+            AssertHarmless(builder.HostName, builder.User);
+        }
     }
 
     private static void ReadUri(byte[] input)
@@ -262,7 +365,8 @@ internal static class Targets
     {
         var run = new RunRecord
         {
-            Id = "20250101-000000-00aa", Started = DateTimeOffset.UnixEpoch, Ended = DateTimeOffset.UnixEpoch, State = RunState.Succeeded, Requested = ["a"], Farm = [], Jobs = [],
+            Id = "20250101-000000-00aa", Started = DateTimeOffset.UnixEpoch, Ended = DateTimeOffset.UnixEpoch, State = RunState.Succeeded,
+            Requested = ["a"], Farm = [], Jobs = [],
         };
         using var json = new MemoryStream();
         using (var gzip = new GZipStream(new MemoryStream(RunRecordFormat.Pack(run)), CompressionMode.Decompress)) gzip.CopyTo(json);

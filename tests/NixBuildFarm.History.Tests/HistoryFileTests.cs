@@ -19,7 +19,9 @@ public sealed class HistoryFileTests : IDisposable
 
         Assert.Equal(["history.db", "history.db-shm", "history.db-wal"], files.Select(Path.GetFileName).Order());
         Assert.All(files, file => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file)));
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(Path.GetDirectoryName(folder.File)!));
+        Assert.Equal(
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute,
+            File.GetUnixFileMode(Path.GetDirectoryName(folder.File)!));
     }
 
     [Fact]
@@ -190,7 +192,10 @@ public sealed class HistoryFileTests : IDisposable
         File.SetUnixFileMode(state, File.GetUnixFileMode(state) | UnixFileMode.OtherWrite);
         using var history = folder.Open();
 
-        foreach (var use in Uses(history)) Assert.Contains($"chmod go-w '{state}'", Refused(use, HistoryFailure.Unavailable).Recommendation);
+        foreach (var use in Uses(history))
+        {
+            Assert.Contains($"chmod go-w '{state}'", Refused(use, HistoryFailure.Unavailable).Recommendation);
+        }
         Assert.Empty(Directory.GetFiles(state));
     }
 

@@ -71,5 +71,6 @@ internal static class Seen
 
     public static void Add(this SqliteHistory history, params BuildObservation[] builds) => history.Add(builds, []);
 
-    public static IReadOnlyList<BuildObservation> Builds(this SqliteHistory history, params string[] packages) => history.Builds(packages.ToHashSet());
+    public static IReadOnlyList<BuildObservation> Builds(this SqliteHistory history, params string[] packages) =>
+        history.Builds(packages.ToHashSet());
 }

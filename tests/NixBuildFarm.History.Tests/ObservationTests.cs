@@ -44,7 +44,8 @@ public sealed class ObservationTests : IDisposable
     public void Only_the_packages_that_are_asked_for_are_read_oldest_first()
     {
         using var history = folder.Open();
-        history.Add(Seen.Build("gcc", 3, minute: 3), Seen.Build("llvm", 2, minute: 2), Seen.Build("gcc", 1, minute: 1), Seen.Build("hello"));
+        history.Add(
+            Seen.Build("gcc", 3, minute: 3), Seen.Build("llvm", 2, minute: 2), Seen.Build("gcc", 1, minute: 1), Seen.Build("hello"));
 
         Assert.Equal([1, 2, 3], history.Builds("gcc", "llvm", "never-seen").Select(b => b.Seconds));
     }
@@ -68,7 +69,8 @@ public sealed class ObservationTests : IDisposable
         var kept = history.Builds("gcc");
 
         Assert.Equal(Enumerable.Range(77, 24).Select(i => (double)i), kept.Where(b => b.System == "x86_64-linux").Select(b => b.Seconds));
-        Assert.Equal(Enumerable.Range(1076, 24).Select(i => (double)i), kept.Where(b => b.System == "riscv64-linux").Select(b => b.Seconds));
+        Assert.Equal(
+            Enumerable.Range(1076, 24).Select(i => (double)i), kept.Where(b => b.System == "riscv64-linux").Select(b => b.Seconds));
         Assert.Single(history.Builds("rare"));
         Assert.Equal(49L, folder.Sql("SELECT count(*) FROM build"));
     }
@@ -82,8 +84,10 @@ public sealed class ObservationTests : IDisposable
 
         var kept = history.Transfers();
 
-        Assert.Equal(Enumerable.Range(36, 24).Select(i => (long)i), kept.Where(t => t.Builder == "ruby" && t.ToBuilder).Select(t => t.Bytes));
-        Assert.Equal(Enumerable.Range(136, 24).Select(i => (long)i), kept.Where(t => t.Builder == "ruby" && !t.ToBuilder).Select(t => t.Bytes));
+        Assert.Equal(
+            Enumerable.Range(36, 24).Select(i => (long)i), kept.Where(t => t.Builder == "ruby" && t.ToBuilder).Select(t => t.Bytes));
+        Assert.Equal(
+            Enumerable.Range(136, 24).Select(i => (long)i), kept.Where(t => t.Builder == "ruby" && !t.ToBuilder).Select(t => t.Bytes));
         Assert.Single(kept, t => t.Builder == "kana");
     }
 
@@ -99,7 +103,8 @@ public sealed class ObservationTests : IDisposable
 
         using var reader = folder.Open();
 
-        Assert.Equal(240, reader.Builds([.. Enumerable.Range(0, 6).SelectMany(w => Enumerable.Range(0, 40).Select(i => $"package{w}-{i}"))]).Count);
+        Assert.Equal(
+            240, reader.Builds([.. Enumerable.Range(0, 6).SelectMany(w => Enumerable.Range(0, 40).Select(i => $"package{w}-{i}"))]).Count);
         Assert.Equal(240, reader.Transfers().Count);
     }
 
@@ -118,7 +123,14 @@ public sealed class ObservationTests : IDisposable
     [Fact]
     public void Estimates_learn_from_it()
     {
-        using (var first = folder.Open()) first.Add([.. Enumerable.Range(0, 9).Select(i => Seen.Build("mystery", 100 + i, minute: i) with { EnableParallelBuilding = false, SpeedFactor = 1 })]);
+        using (var first = folder.Open())
+        {
+            first.Add(
+                [
+                    .. Enumerable.Range(0, 9)
+                        .Select(i => Seen.Build("mystery", 100 + i, minute: i) with { EnableParallelBuilding = false, SpeedFactor = 1 }),
+                ]);
+        }
         using var history = folder.Open();
         var graph = new JobGraph([new Job { Name = "mystery-2.0", PackageName = "mystery", System = "x86_64-linux" }]);
 
@@ -150,7 +162,9 @@ public sealed class ObservationTests : IDisposable
     public void Observations_are_cleared_altogether_or_up_to_a_moment()
     {
         using var history = folder.Open();
-        history.Add([Seen.Build("gcc", minute: 1), Seen.Build("gcc", minute: 3)], [Seen.Transfer("ruby", minute: 1), Seen.Transfer("ruby", minute: 3)]);
+        history.Add(
+            [Seen.Build("gcc", minute: 1), Seen.Build("gcc", minute: 3)],
+            [Seen.Transfer("ruby", minute: 1), Seen.Transfer("ruby", minute: 3)]);
 
         history.RemoveObservations(Seen.Start.AddMinutes(2));
         Assert.Equal([Seen.Start.AddMinutes(3)], history.Builds("gcc").Select(build => build.At));

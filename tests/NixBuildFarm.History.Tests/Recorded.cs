@@ -14,7 +14,8 @@ internal static class Recorded
         [
             new()
             {
-                Name = "ruby", Systems = [new("x86_64-linux", 1.5), new("riscv64-linux", 0.1)], MaxJobs = 2, Cores = 8, SupportedFeatures = ["kvm", "big-parallel"],
+                Name = "ruby", Systems = [new("x86_64-linux", 1.5), new("riscv64-linux", 0.1)], MaxJobs = 2, Cores = 8,
+                SupportedFeatures = ["kvm", "big-parallel"],
                 UploadBandwidth = 12.5e6, Match = ["gcc*", "llvm*"], Exclude = ["*-doc"],
             },
             new() { Name = "local", IsLocal = true, Systems = [new("x86_64-linux", 1)], MaxJobs = 0, MandatoryFeatures = ["x"] },
@@ -25,11 +26,37 @@ internal static class Recorded
             Job("gcc-14.3.0", "ruby"),
             Job("llvm-19", "kana") with
             {
-                Job = new() { Name = "llvm-19", PackageName = "llvm", System = "x86_64-linux", RequiredFeatures = ["kvm"], Dependencies = [0], EnableParallelBuilding = true, IsRequested = true, ExternalInputBytes = 5 },
-                Attempts = [new() { Builder = "ruby", Started = Seen.Start, Duration = TimeSpan.FromSeconds(3), Reason = "ruby does not answer any more." }],
+                Job = new()
+                {
+                    Name = "llvm-19",
+                    PackageName = "llvm",
+                    System = "x86_64-linux",
+                    RequiredFeatures = ["kvm"],
+                    Dependencies = [0],
+                    EnableParallelBuilding = true,
+                    IsRequested = true,
+                    ExternalInputBytes = 5,
+                },
+                Attempts =
+                [
+                    new()
+                    {
+                        Builder = "ruby",
+                        Started = Seen.Start,
+                        Duration = TimeSpan.FromSeconds(3),
+                        Reason = "ruby does not answer any more.",
+                    },
+                ],
             },
             Job("source", "local") with { IsSubstitution = true, Status = NixBuildStatus.Substituted },
-            Job("bad", "kana") with { Status = NixBuildStatus.TimedOut, Error = "It was silent for \"too\" long\n\u00e9.", Start = null, ExpectedSeconds = null, LogPath = null },
+            Job("bad", "kana") with
+            {
+                Status = NixBuildStatus.TimedOut,
+                Error = "It was silent for \"too\" long\n\u00e9.",
+                Start = null,
+                ExpectedSeconds = null,
+                LogPath = null,
+            },
         ],
     };
 

@@ -9,7 +9,10 @@ namespace NixBuildFarm.History.Tests;
 /// <summary>Runs are kept whole, found again, and forgotten in time.</summary>
 public sealed class RunRecordTests : IDisposable
 {
-    private static readonly JsonSerializerOptions Comparable = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+    private static readonly JsonSerializerOptions Comparable = new()
+    {
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+    };
     private readonly HistoryFolder folder = new();
 
     public void Dispose() => folder.Dispose();
@@ -117,8 +120,8 @@ public sealed class RunRecordTests : IDisposable
         history.Add(Recorded.Run("alive", minute: 5) with { State = RunState.Running });
         history.Add(Recorded.Run("done", minute: 6) with { State = RunState.Succeeded });
 
-        Assert.Equal(["alive"], history.Runs(new() { State = RunState.Running }).Select(run => run.Id));
-        Assert.Equal(["killed2", "killed1"], history.Runs(new() { State = RunState.Interrupted, Newest = 2 }).Select(run => run.Id));
+        Assert.Equal(["alive"], history.Runs(new() { State = RunState.Running }).Select(run => run.RunId));
+        Assert.Equal(["killed2", "killed1"], history.Runs(new() { State = RunState.Interrupted, Newest = 2 }).Select(run => run.RunId));
         Assert.Equal(5, history.Runs(new()).Count);
     }
 
@@ -139,8 +142,16 @@ public sealed class RunRecordTests : IDisposable
     public void A_job_that_was_already_valid_is_kept_with_its_outputs()
     {
         using var history = folder.Open();
-        var outputs = new Dictionary<string, string> { ["out"] = "/nix/store/00000000000000000000000000000000-hello", ["dev"] = "/nix/store/00000000000000000000000000000000-hello-dev" };
-        history.Add(Recorded.Run("one") with { Jobs = [Recorded.Job("hello", "local") with { Status = NixBuildStatus.AlreadyValid, Outputs = outputs }] });
+        var outputs = new Dictionary<string, string>
+        {
+            ["out"] = "/nix/store/00000000000000000000000000000000-hello",
+            ["dev"] = "/nix/store/00000000000000000000000000000000-hello-dev",
+        };
+        history.Add(
+            Recorded.Run("one") with
+            {
+                Jobs = [Recorded.Job("hello", "local") with { Status = NixBuildStatus.AlreadyValid, Outputs = outputs }],
+            });
 
         Assert.Equal(outputs, Assert.Single(history.Run("one")!.ToResults(logLines: 0)).Outputs);
     }
@@ -153,10 +164,10 @@ public sealed class RunRecordTests : IDisposable
 
         var runs = history.Runs(new());
 
-        Assert.Equal(["run2", "run1", "run0"], runs.Select(run => run.Id));
+        Assert.Equal(["run2", "run1", "run0"], runs.Select(run => run.RunId));
         Assert.Equal(
-            new RunSummary { Id = "run2", Started = Seen.Start.AddMinutes(2), Ended = Seen.Start.AddMinutes(3), State = RunState.Failed, Requested = runs[0].Requested, Jobs = 4, Built = 2, NotDone = 1 },
-            runs[0]);
+            (RunState.Failed, Seen.Start.AddMinutes(2), TimeSpan.FromMinutes(1), 4, 2, 1),
+            (runs[0].State, runs[0].Started, runs[0].Duration, runs[0].Derivations, runs[0].Built, runs[0].NotDone));
         Assert.Equal(["nixpkgs#hello", ".#top"], runs[0].Requested);
     }
 
@@ -184,11 +195,21 @@ public sealed class RunRecordTests : IDisposable
     {
         using var history = folder.Open();
         history.Add(Recorded.Run("a", minute: 1) with { State = RunState.Succeeded, Jobs = [Recorded.Job("gcc-14.3.0", "ruby")] });
-        history.Add(Recorded.Run("b", minute: 2) with { State = RunState.Failed, Jobs = [Recorded.Job("llvm-19", "kana") with { Status = NixBuildStatus.Failed }] });
-        history.Add(Recorded.Run("c", minute: 3) with { State = RunState.Stopped, Jobs = [Recorded.Job("llvm-19", "ruby"), Recorded.Job("gcc-14.3.0", "Kana")] });
+        history.Add(
+            Recorded.Run("b", minute: 2) with
+            {
+                State = RunState.Failed,
+                Jobs = [Recorded.Job("llvm-19", "kana") with { Status = NixBuildStatus.Failed }],
+            });
+        history.Add(
+            Recorded.Run("c", minute: 3) with
+            {
+                State = RunState.Stopped,
+                Jobs = [Recorded.Job("llvm-19", "ruby"), Recorded.Job("gcc-14.3.0", "Kana")],
+            });
         history.Add(Recorded.Run("d", minute: 4) with { State = RunState.Succeeded, Jobs = [Recorded.Job("odd[1]-x", null)] });
 
-        Assert.Equal(expected, string.Join(' ', history.Runs(filter).Select(run => run.Id)));
+        Assert.Equal(expected, string.Join(' ', history.Runs(filter).Select(run => run.RunId)));
     }
 
     [Fact]
@@ -198,7 +219,7 @@ public sealed class RunRecordTests : IDisposable
         history.Add(Recorded.Run("one"));
         history.Add(Recorded.Run("one") with { Jobs = [] });
 
-        Assert.Equal(0, Assert.Single(history.Runs(new())).Jobs);
+        Assert.Equal(0, Assert.Single(history.Runs(new())).Derivations);
         Assert.Equal(0L, folder.Sql("SELECT count(*) FROM result"));
     }
 
@@ -209,7 +230,7 @@ public sealed class RunRecordTests : IDisposable
         history.Add(Recorded.Run("old"));
         history.Add(Recorded.Run("new", minute: 91 * 24 * 60));
 
-        Assert.Equal(["new"], history.Runs(new()).Select(run => run.Id));
+        Assert.Equal(["new"], history.Runs(new()).Select(run => run.RunId));
         Assert.Equal(4L, folder.Sql("SELECT count(*) FROM result"));
     }
 
@@ -227,7 +248,7 @@ public sealed class RunRecordTests : IDisposable
 
         var runs = history.Runs(new());
         Assert.Equal(1000, runs.Count);
-        Assert.Equal(["last", "run1200", "run1199"], runs.Take(3).Select(run => run.Id));
+        Assert.Equal(["last", "run1200", "run1199"], runs.Take(3).Select(run => run.RunId));
     }
 
     [Fact]
@@ -237,11 +258,11 @@ public sealed class RunRecordTests : IDisposable
         for (var i = 0; i < 3; i++) history.Add(Recorded.Run($"run{i}", minute: i));
         folder.Sql("UPDATE run SET jobs = 400000");
         history.Add(Recorded.Run("last", minute: 60));
-        Assert.Equal(["last", "run2"], history.Runs(new()).Select(run => run.Id));
+        Assert.Equal(["last", "run2"], history.Runs(new()).Select(run => run.RunId));
 
         folder.Sql("UPDATE run SET jobs = 600000");
         history.Add(Recorded.Run("latest", minute: 61));
-        Assert.Equal(["latest"], history.Runs(new()).Select(run => run.Id));
+        Assert.Equal(["latest"], history.Runs(new()).Select(run => run.RunId));
     }
 
     [Fact]
@@ -252,7 +273,7 @@ public sealed class RunRecordTests : IDisposable
 
         history.RemoveRuns(["one", "three", "gone"]);
 
-        Assert.Equal(["two"], history.Runs(new()).Select(run => run.Id));
+        Assert.Equal(["two"], history.Runs(new()).Select(run => run.RunId));
         Assert.Equal(4L, folder.Sql("SELECT count(*) FROM result"));
         var bytes = System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(folder.File));
         Assert.Contains("asked-for-two", bytes);
@@ -281,10 +302,14 @@ public sealed class RunRecordTests : IDisposable
     public void A_property_that_a_later_version_adds_to_a_record_is_skipped()
     {
         var packed = RunRecordFormat.Pack(Recorded.Run("one"));
-        using var json = new StreamReader(new System.IO.Compression.GZipStream(new MemoryStream(packed), System.IO.Compression.CompressionMode.Decompress));
+        using var json = new StreamReader(
+            new System.IO.Compression.GZipStream(new MemoryStream(packed), System.IO.Compression.CompressionMode.Decompress));
         var later = json.ReadToEnd().Replace("{\"id\"", "{\"mood\":{\"a\":[1]},\"id\"", StringComparison.Ordinal);
         using var repacked = new MemoryStream();
-        using (var gzip = new System.IO.Compression.GZipStream(repacked, System.IO.Compression.CompressionLevel.Fastest)) gzip.Write(System.Text.Encoding.UTF8.GetBytes(later));
+        using (var gzip = new System.IO.Compression.GZipStream(repacked, System.IO.Compression.CompressionLevel.Fastest))
+        {
+            gzip.Write(System.Text.Encoding.UTF8.GetBytes(later));
+        }
 
         Assert.Contains("mood", later);
         Assert.Equal(Text(Recorded.Run("one")), Text(RunRecordFormat.Unpack(repacked.ToArray())));

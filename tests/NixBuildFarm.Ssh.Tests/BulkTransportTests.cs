@@ -45,7 +45,8 @@ public class BulkTransportTests
     [InlineData(BuilderFailure.AuthenticationFailed, true)]
     [InlineData(BuilderFailure.HostKeyMismatch, false)]
     [InlineData(BuilderFailure.Unreachable, false)]
-    public async Task Where_ssh_cannot_log_in_SSH_NET_does_it_all_and_an_unreachable_builder_is_not_tried_twice(BuilderFailure failure, bool isTakenOver)
+    public async Task SSH_NET_does_everything_if_ssh_cannot_log_in_and_an_unreachable_builder_is_not_tried_twice(
+        BuilderFailure failure, bool isTakenOver)
     {
         var (program, sshNet) = (new FakeTransport(new BuilderException("ruby", failure, "ssh could not.")), new FakeTransport());
         var said = new List<string>();
@@ -57,7 +58,8 @@ public class BulkTransportTests
             else await Assert.ThrowsAsync<BuilderException>(() => transport.OpenAsync(ChannelUse.Bulk, Cancellation));
         }
 
-        Assert.Equal(isTakenOver ? (1, 2, 1) : (failure == BuilderFailure.HostKeyMismatch ? 1 : 2, 0, 0), (program.Asked, sshNet.Asked, said.Count));
+        Assert.Equal(
+            isTakenOver ? (1, 2, 1) : (failure == BuilderFailure.HostKeyMismatch ? 1 : 2, 0, 0), (program.Asked, sshNet.Asked, said.Count));
     }
 
     [Fact]

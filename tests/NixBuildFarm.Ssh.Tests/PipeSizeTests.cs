@@ -15,7 +15,9 @@ public class PipeSizeTests
             var pipe = idle.StandardInput.BaseStream;
             PipeSize.Enlarge(pipe);
 
-            await pipe.WriteAsync(new byte[1 << 20], TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+            await pipe.WriteAsync(new byte[1 << 20], TestContext.Current.CancellationToken)
+                .AsTask()
+                .WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
         }
         finally
         {

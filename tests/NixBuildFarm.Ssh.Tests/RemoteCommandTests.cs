@@ -63,11 +63,11 @@ public class RemoteCommandTests
     }
 
     [Fact]
-    public void Where_something_else_stands_for_the_daemon_no_nix_store_is_guessed() =>
+    public void No_nix_store_is_guessed_for_a_program_other_than_the_daemon() =>
         Assert.Throws<BuilderException>(() => RemoteCommand.For(Builder(["/opt/my-nix-daemon"], store: null), ChannelUse.Closure));
 
     [Fact]
-    public void The_question_after_the_machine_is_understood_by_a_shell()
+    public void A_shell_understands_the_question_about_the_machine()
     {
         var answer = SshServer.Run("sh", "-c", RemoteCommand.For(Builder([], store: null), ChannelUse.Machine));
 

@@ -13,7 +13,8 @@ public class RemoteProgramTests
     [InlineData(ChannelUse.Bulk)]
     public async Task A_daemon_that_does_not_run_is_told_as_that(ChannelUse use)
     {
-        var error = await FailAsync(use, "echo \"error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused\" >&2; exit 1");
+        var error = await FailAsync(
+            use, "echo \"error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused\" >&2; exit 1");
 
         Assert.Equal(BuilderFailure.Unreachable, error.Failure);
         Assert.Contains("the Nix daemon of 127.0.0.1 does not run: error: cannot connect", error.Message);

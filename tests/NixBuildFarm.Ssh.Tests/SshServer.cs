@@ -89,7 +89,8 @@ internal sealed class SshServer : IAsyncDisposable
 
     public static string Run(string program, params string[] arguments)
     {
-        using var run = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var run = Process.Start(
+            new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var error = run.StandardError.ReadToEndAsync();
         var output = run.StandardOutput.ReadToEnd();
         run.WaitForExit();
@@ -132,7 +133,9 @@ internal sealed class SshServer : IAsyncDisposable
         File.AppendAllText(KnownHosts, (line ?? $"[127.0.0.1]:{Port} {HostKeyLine}") + "\n");
 
     /// <summary>A builder on this server whose “Nix daemon” is a shell command.</summary>
-    public NixBuilder Builder(string command = "exec cat", string? hostKey = null, string? identityFile = null, string hostName = "127.0.0.1") => new()
+    public NixBuilder Builder(
+        string command = "exec cat", string? hostKey = null, string? identityFile = null, string hostName = "127.0.0.1") =>
+        new()
     {
         Name = "ruby",
         HostName = hostName,
@@ -153,7 +156,8 @@ internal sealed class SshServer : IAsyncDisposable
 
     /// <summary>The same for NARs through SSH.NET as well: a passphrase cannot be given to the ssh program.</summary>
     public IBuilderTransport SshNetTransport(string command = "exec cat", TransportOptions? options = null) =>
-        Transport(Builder(command, HostKeyLine), (options ?? new TransportOptions { Verbose = Say }) with { KeyPassphrase = new SecureString() });
+        Transport(
+            Builder(command, HostKeyLine), (options ?? new TransportOptions { Verbose = Say }) with { KeyPassphrase = new SecureString() });
 
     public IBuilderTransport Transport(NixBuilder builder, TransportOptions? options = null) =>
         new SshTransport(builder, options ?? new TransportOptions { Verbose = Say }, Environment);

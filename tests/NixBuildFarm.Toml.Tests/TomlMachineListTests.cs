@@ -7,7 +7,10 @@ namespace NixBuildFarm.Toml.Tests;
 public class TomlMachineListTests
 {
     private const string HostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEzG3g9Tb0yYx1oI1t8cC5kUqD0aQ2mUo3rX0N9rJm1w root@ruby";
-    private static readonly string[] Pieces = ["version = 1", "[machines.a]", "uri = ", "'x'", "[", "]", "\n", "=", "{", "\"\"\"", "jobs = 1", "\0"];
+    private static readonly string[] Pieces =
+    [
+        "version = 1", "[machines.a]", "uri = ", "'x'", "[", "]", "\n", "=", "{", "\"\"\"", "jobs = 1", "\0",
+    ];
 
     private const string File = "/etc/nix/machines.toml";
 
@@ -43,7 +46,9 @@ public class TomlMachineListTests
 
         Assert.Empty(list.Problems);
         var builder = Assert.Single(list.Builders);
-        Assert.Equal(("workshop", "ruby", "ssh-ng://nix@ruby:2222", "nix", 2222), (builder.Name, builder.HostName, builder.Uri, builder.User, builder.Port));
+        Assert.Equal(
+            ("workshop", "ruby", "ssh-ng://nix@ruby:2222", "nix", 2222),
+            (builder.Name, builder.HostName, builder.Uri, builder.User, builder.Port));
         Assert.Equal(["x86_64-linux", "riscv64-linux"], builder.Systems);
         Assert.Equal(("/root/.ssh/id with blank", 3, 2.5), (builder.IdentityFile, builder.MaxJobs, builder.SpeedFactor));
         Assert.Equal(["kvm", "big-parallel"], builder.SupportedFeatures);
@@ -82,7 +87,10 @@ public class TomlMachineListTests
 
     [Fact]
     public void A_builder_can_be_switched_off() =>
-        Assert.Equal([false, true], Parse("version = 1\n[machines.a]\nuri = 'ssh://a'\nenable = false\n[machines.b]\nuri = 'ssh://b'\nenable = true").Builders.Select(b => b.Enabled));
+        Assert.Equal(
+            [false, true],
+            Parse("version = 1\n[machines.a]\nuri = 'ssh://a'\nenable = false\n[machines.b]\nuri = 'ssh://b'\nenable = true")
+                .Builders.Select(b => b.Enabled));
 
     [Theory]
     [InlineData("jobs = 'three'", "4:8: jobs: a whole number is expected")]
@@ -135,7 +143,12 @@ public class TomlMachineListTests
     [Fact]
     public void A_list_of_Nix_includes_one_in_TOML()
     {
-        var list = MachineList.Parse("kana\n@/toml\nruby", "/etc/nix/machines", Local, path => path == "/toml" ? "version = 1\n[machines.ruby]\nuri = 'ssh://10.0.0.1'" : null, TomlMachineList.Read);
+        var list = MachineList.Parse(
+            "kana\n@/toml\nruby",
+            "/etc/nix/machines",
+            Local,
+            path => path == "/toml" ? "version = 1\n[machines.ruby]\nuri = 'ssh://10.0.0.1'" : null,
+            TomlMachineList.Read);
 
         Assert.Empty(list.Problems);
         Assert.Equal(["kana", "ruby", "ruby#2"], list.Builders.Select(b => b.Name));
@@ -153,7 +166,8 @@ public class TomlMachineListTests
     [InlineData("machines.\"a b\" = 1", true)]
     [InlineData("build.example.org x86_64-linux", false)]
     [InlineData("\uFEFF# list\r\n\r\n version = 1", true)]
-    public void The_two_formats_are_told_apart_by_how_they_begin(string text, bool isToml) => Assert.Equal(isToml, MachineList.IsToml(text));
+    public void The_two_formats_are_told_apart_by_how_they_begin(string text, bool isToml) =>
+        Assert.Equal(isToml, MachineList.IsToml(text));
 
     [Fact]
     public void Whatever_the_text_is_it_is_read_without_an_exception() =>

@@ -47,4 +47,20 @@ Describe 'Test' {
 
         (Invoke-Part (New-Part 'part' $Program "$results/part.xml")).Failed | Should -Be 1
     }
+
+    It 'ends its parts when a signal ends it' {
+        Import-Module "$PSScriptRoot/FarmSession.psm1"
+        $mark = "1$(Get-Random -Minimum 10000 -Maximum 99999)"
+        # In brackets, so that grep does not find itself.
+        function Test-Part { [bool] (bash -c "grep -slzx '[1]$($mark.Substring(1))' /proc/[0-9]*/cmdline | head -1") }
+        $script = "`$root = '$root'; `$out = '$out'; foreach (`$one in 'Programs', 'Test') { . `"`$root/build/`$one.ps1`" }; " +
+            "Invoke-Part (New-Part 'long' @('sleep', '$mark') '$results/long.xml')"
+        $build = [Diagnostics.Process]::Start('pwsh', [string[]] ('-NoProfile', '-NonInteractive', '-Command', $script))
+        Wait-Until { Test-Part } 'the part runs'
+
+        kill -TERM $build.Id
+
+        $build.WaitForExit(60000) | Should -BeTrue
+        Wait-Until { -not (Test-Part) } 'the part has ended with the task'
+    }
 }

@@ -56,7 +56,9 @@ function Wait-Pwsh {
             Output   = [string[]] @($Session.Output.Result.Split("`n", [StringSplitOptions]::RemoveEmptyEntries))
             Problems = [string[]] @($Session.Problems.Result.Split("`n", [StringSplitOptions]::RemoveEmptyEntries))
         }
-        if (-not $ended) { throw "pwsh did not end within $LimitSeconds s. It wrote:`n$($result.Output -join "`n")`n$($result.Problems -join "`n")" }
+        if (-not $ended) {
+            throw "pwsh did not end within $LimitSeconds s. It wrote:`n$($result.Output -join "`n")`n$($result.Problems -join "`n")"
+        }
         $result
     }
     finally {
@@ -66,7 +68,13 @@ function Wait-Pwsh {
 
 # Runs a script in a pwsh of its own.
 function Invoke-Pwsh {
-    param([Parameter(Mandatory)] [string] $Script, [switch] $File, [hashtable] $Environment = @{}, [string] $User, [int] $LimitSeconds = 120)
+    param(
+        [Parameter(Mandatory)] [string] $Script,
+        [switch] $File,
+        [hashtable] $Environment = @{},
+        [string] $User,
+        [int] $LimitSeconds = 120
+    )
     Start-Pwsh -Script $Script -File:$File -Environment $Environment -User $User | Wait-Pwsh -LimitSeconds $LimitSeconds
 }
 
@@ -94,7 +102,8 @@ function New-DerivationName([string] $Prefix = 'case') { "$Prefix-$([guid]::NewG
 function New-NixFile {
     param([hashtable] $Package = @{ one = 'echo > $out' }, [string] $System = 'x86_64-linux')
     $lines = foreach ($name in $Package.Keys) {
-        "  $name = derivation {`n    name = `"$(New-DerivationName $name)`"; system = `"$System`"; builder = `"/bin/sh`"; PATH = `"/usr/bin:/bin`";`n" +
+        ("  $name = derivation {`n    name = `"$(New-DerivationName $name)`"; system = `"$System`"; builder = `"/bin/sh`"; " +
+            "PATH = `"/usr/bin:/bin`";`n") +
             "    args = [ `"-c`" ''$($Package[$name])'' ];`n  };"
     }
     $path = "$([IO.Path]::GetTempPath())$(New-DerivationName file).nix"
@@ -116,4 +125,7 @@ function Measure-Gated([string] $Mark, [string] $On) {
     [int] (Invoke-Farm exec $On sh -c "grep -slE '$pattern' /proc/[0-9]*/cmdline | wc -l")
 }
 
-Export-ModuleMember -Function Start-Pwsh, Wait-Pwsh, Invoke-Pwsh, Invoke-Farm, Wait-Until, New-DerivationName, New-NixFile, Get-GatedCommand, Open-Gate, Measure-Gated
+Export-ModuleMember -Function @(
+    'Start-Pwsh', 'Wait-Pwsh', 'Invoke-Pwsh', 'Invoke-Farm', 'Wait-Until'
+    'New-DerivationName', 'New-NixFile', 'Get-GatedCommand', 'Open-Gate', 'Measure-Gated'
+)

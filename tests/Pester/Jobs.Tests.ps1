@@ -18,26 +18,31 @@ Describe 'A job that finishes' {
         'Receive-Job $job -Wait -WriteEvents -WriteJobInResults | Where-Object Status -EQ Built'
         'while ($job.State -eq "Running") { Start-Sleep -Milliseconds 50 }; Receive-Job $job'
     ) {
-        $run = Invoke-Pwsh -LimitSeconds 60 "`$job = $build $(New-NixFile); `$r = & { $_ }; `"`$(`$r.Status)`"; `"`$(`$job.State)`"; Remove-Job `$job; @(Get-Job).Count"
+        $run = Invoke-Pwsh -LimitSeconds 60 ("`$job = $build $(New-NixFile); `$r = & { $_ }; `"`$(`$r.Status)`"; `"`$(`$job.State)`"; " +
+            "Remove-Job `$job; @(Get-Job).Count")
         $run.Output | Should -Be 'Built', 'Completed', '0'
     }
 
     It 'is one of several that end together' {
-        $run = Invoke-Pwsh -LimitSeconds 90 "`$jobs = 1..3 | ForEach-Object { $build $(New-NixFile) }; (`$jobs | Receive-Job -Wait -AutoRemoveJob).Count; @(Get-Job).Count"
+        $run = Invoke-Pwsh -LimitSeconds 90 ("`$jobs = 1..3 | ForEach-Object { $build $(New-NixFile) }; " +
+            "(`$jobs | Receive-Job -Wait -AutoRemoveJob).Count; @(Get-Job).Count")
         $run.Output | Should -Be '3', '0'
     }
 }
 
 Describe 'A job that fails' {
     It 'ends Receive-Job -Wait -AutoRemoveJob with its error, and is gone' {
-        $run = Invoke-Pwsh -LimitSeconds 60 "`$r = $build $(New-NixFile @{ bad = 'exit 3' }) | Receive-Job -Wait -AutoRemoveJob -ErrorVariable problem -ErrorAction SilentlyContinue; `"`$(`$r.Status)`"; `$problem[0].FullyQualifiedErrorId; @(Get-Job).Count"
+        $run = Invoke-Pwsh -LimitSeconds 60 ("`$r = $build $(New-NixFile @{ bad = 'exit 3' }) | Receive-Job -Wait -AutoRemoveJob " +
+            "-ErrorVariable problem -ErrorAction SilentlyContinue; `"`$(`$r.Status)`"; `$problem[0].FullyQualifiedErrorId; " +
+            "@(Get-Job).Count")
         $run.Output[0] | Should -Be 'Failed'
         $run.Output[1] | Should -Match '^BuildFailed'
         $run.Output[2] | Should -Be '0'
     }
 
     It 'has completed for Wait-Job, since only what could not even begin is Failed' {
-        $run = Invoke-Pwsh -LimitSeconds 60 "`"`$(($build $(New-NixFile @{ bad = 'exit 3' }) | Wait-Job).State)`"; `"`$((Invoke-NixDistributedBuild -AsJob -Path /tmp/nowhere.nix | Wait-Job).State)`""
+        $run = Invoke-Pwsh -LimitSeconds 60 ("`"`$(($build $(New-NixFile @{ bad = 'exit 3' }) | Wait-Job).State)`"; " +
+            "`"`$((Invoke-NixDistributedBuild -AsJob -Path /tmp/nowhere.nix | Wait-Job).State)`"")
         $run.Output | Should -Be 'Completed', 'Failed'
     }
 }
@@ -50,7 +55,8 @@ Describe 'A job that is stopped' {
     ) {
         $mark = New-DerivationName gate
         $file = New-NixFile @{ slow = Get-GatedCommand $mark }
-        $session = Start-Pwsh "`$job = $build $file -Builder kana; while (-not (Test-Path '$TestDrive/$mark')) { Start-Sleep -Milliseconds 50 }; $_"
+        $session = Start-Pwsh ("`$job = $build $file -Builder kana; while (-not (Test-Path '$TestDrive/$mark')) { Start-Sleep " +
+            "-Milliseconds 50 }; $_")
         Wait-Until { (Measure-Gated $mark kana) -gt 0 } 'kana builds'
         Set-Content "$TestDrive/$mark" ''
         $run = $session | Wait-Pwsh -LimitSeconds 60
@@ -62,7 +68,8 @@ Describe 'A job that is stopped' {
 Describe 'Results of another process' {
     BeforeAll {
         $file = New-NixFile @{ good = 'echo words of the log; echo > $out'; bad = 'echo words of the failure; exit 3' }
-        $script = "Import-Module /opt/NixBuildFarm; Invoke-NixDistributedBuild -Path $file -KeepGoing -ErrorAction SilentlyContinue -InformationAction Ignore"
+        $script = ("Import-Module /opt/NixBuildFarm; Invoke-NixDistributedBuild -Path $file -KeepGoing -ErrorAction SilentlyContinue " +
+            "-InformationAction Ignore")
         $results = Start-Job ([scriptblock]::Create($script)) | Receive-Job -Wait -AutoRemoveJob
         Import-Module /opt/NixBuildFarm
         $results | Export-Clixml "$TestDrive/results.xml"

@@ -37,7 +37,9 @@ Describe 'The module' {
         (Get-Help $_ -Examples | Out-String) | Should -Match 'Example 1'
     }
 
-    It 'has the topic <_>' -ForEach 'about_NixBuildFarm', 'about_NixBuilderPolicy', 'about_NixBuildFarm_Scheduling', 'about_NixBuildFarm_Troubleshooting' {
+    It 'has the topic <_>' -ForEach @(
+        'about_NixBuildFarm', 'about_NixBuilderPolicy', 'about_NixBuildFarm_Scheduling', 'about_NixBuildFarm_Troubleshooting'
+    ) {
         Get-Help $_ | Out-String | Should -Match 'LONG DESCRIPTION'
     }
 }
@@ -66,7 +68,9 @@ Describe 'Get-NixBuilder' {
 
 Describe 'Import-NixBuilder' {
     It 'makes of a table in a file the builders that were written to it' {
-        $form = 'Name', 'Uri', 'MaxJobs', 'SpeedFactor', 'Enabled', @{ n = 'Lists'; e = { "$($_.Systems) $($_.SupportedFeatures) $($_.MandatoryFeatures)" } }
+        $form = 'Name', 'Uri', 'MaxJobs', 'SpeedFactor', 'Enabled', @{
+            n = 'Lists'; e = { "$($_.Systems) $($_.SupportedFeatures) $($_.MandatoryFeatures)" }
+        }
         Get-NixBuilder | Export-Csv "$TestDrive/farm.csv"
         $read = Import-Csv "$TestDrive/farm.csv" | Import-NixBuilder -WarningVariable warnings
         $warnings | Should -BeNullOrEmpty
@@ -124,7 +128,8 @@ Describe 'A session with another SSH.NET' {
 "@
         $lines = pwsh -NoProfile -Command $script
         $lines[0] | Should -Be 'Unreachable'
-        $lines[1..2] | Should -Be "$other/Renci.SshNet.dll", (Resolve-Path "$PSScriptRoot/../../out/NixBuildFarm/deps/Renci.SshNet.dll").Path
+        $lines[1..2] |
+            Should -Be "$other/Renci.SshNet.dll", (Resolve-Path "$PSScriptRoot/../../out/NixBuildFarm/deps/Renci.SshNet.dll").Path
     }
 }
 

@@ -7,7 +7,8 @@ BeforeAll {
     # A pwsh that builds on kana and in whose build kana is by now.
     function Start-Building([string] $Mark, [switch] $File, [string] $State = "$TestDrive/state") {
         $path = New-NixFile @{ slow = Get-GatedCommand $Mark }
-        $session = Start-Pwsh -File:$File -Environment @{ XDG_STATE_HOME = $State } "Invoke-NixDistributedBuild -Path $path -Builder kana -InformationAction Ignore; 'went on'"
+        $session = Start-Pwsh -File:$File -Environment @{ XDG_STATE_HOME = $State } ("Invoke-NixDistributedBuild -Path $path -Builder " +
+            "kana -InformationAction Ignore; 'went on'")
         Wait-Until { (Measure-Gated $Mark kana) -gt 0 } 'kana builds'
         $session
     }

@@ -16,7 +16,8 @@ Describe 'A script with Stop' {
     ) {
         Invoke-Farm $Fault ruby
         try {
-            $run = Invoke-Pwsh "`$ErrorActionPreference = 'Stop'; (Invoke-NixDistributedBuild -Path $(New-NixFile $four) -InformationAction Ignore).Status"
+            $run = Invoke-Pwsh ("`$ErrorActionPreference = 'Stop'; (Invoke-NixDistributedBuild -Path $(New-NixFile $four) " +
+                "-InformationAction Ignore).Status")
         }
         finally { Invoke-Farm $Undo ruby }
         $run.Problems | Should -BeNullOrEmpty
@@ -32,7 +33,8 @@ Describe 'A script with Stop' {
         $mark = New-DerivationName gate
         $gated = Get-GatedCommand $mark
         $file = New-NixFile @{ a = $gated; b = $gated; c = $gated; d = $gated }
-        $session = Start-Pwsh "`$ErrorActionPreference = 'Stop'; (Invoke-NixDistributedBuild -Path $file -Builder ruby, kana -InformationAction Ignore).Status"
+        $session = Start-Pwsh ("`$ErrorActionPreference = 'Stop'; (Invoke-NixDistributedBuild -Path $file -Builder ruby, kana " +
+            "-InformationAction Ignore).Status")
         try {
             Wait-Until { (Measure-Gated $mark ruby) -gt 0 } 'ruby builds'
             Invoke-Farm $Fault ruby
@@ -47,7 +49,8 @@ Describe 'A script with Stop' {
     }
 
     It 'is ended by a build that fails' {
-        $run = Invoke-Pwsh "`$ErrorActionPreference = 'Stop'; Invoke-NixDistributedBuild -Path $(New-NixFile @{ bad = 'echo the reason; exit 3' }); 'went on'"
+        $run = Invoke-Pwsh ("`$ErrorActionPreference = 'Stop'; Invoke-NixDistributedBuild -Path " +
+            "$(New-NixFile @{ bad = 'echo the reason; exit 3' }); 'went on'")
         $run.ExitCode | Should -Be 1
         $run.Output | Should -Not -Contain 'went on'
         "$($run.Problems)" | Should -Match 'bad-'

@@ -2,14 +2,17 @@
 BeforeAll {
     Import-Module "$PSScriptRoot/FarmSession.psm1" -Force
     Import-Module /opt/NixBuildFarm
-    $results = Invoke-NixDistributedBuild -Path (New-NixFile @{ a = 'echo > $out'; b = 'echo > $out'; 'a-name-that-is-longer-than-most-names-are' = 'echo > $out' }) -InformationAction Ignore
+    $unbuilt = New-NixFile @{ c = 'echo > $out' }
+    $results = Invoke-NixDistributedBuild -Path (New-NixFile @{
+        a = 'echo > $out'; b = 'echo > $out'; 'a-name-that-is-longer-than-most-names-are' = 'echo > $out'
+    }) -InformationAction Ignore
     Set-NixBuilderPolicy kana -MaxJobs 1
     $objects = @{
         'Get-NixBuilder'                    = Get-NixBuilder
         'Test-NixBuilder'                   = Get-NixBuilder | Test-NixBuilder
         'Get-NixBuilderPolicy'              = Get-NixBuilderPolicy
         'Invoke-NixDistributedBuild'        = $results
-        'Invoke-NixDistributedBuild -WhatIf' = Invoke-NixDistributedBuild -Path (New-NixFile @{ c = 'echo > $out' }) -WhatIf -InformationAction Ignore
+        'Invoke-NixDistributedBuild -WhatIf' = Invoke-NixDistributedBuild -Path $unbuilt -WhatIf -InformationAction Ignore
     }
     # Lines of a table without colours.
     function Get-Line($Object, [int] $Width) {
@@ -21,7 +24,10 @@ BeforeAll {
 AfterAll { Reset-NixBuilderPolicy kana }
 
 Describe 'The table of <Command> at <Width> columns' -ForEach @(
-    foreach ($command in 'Get-NixBuilder', 'Test-NixBuilder', 'Get-NixBuilderPolicy', 'Invoke-NixDistributedBuild', 'Invoke-NixDistributedBuild -WhatIf') {
+    foreach (
+        $command in 'Get-NixBuilder', 'Test-NixBuilder', 'Get-NixBuilderPolicy', 'Invoke-NixDistributedBuild',
+        'Invoke-NixDistributedBuild -WhatIf'
+    ) {
         foreach ($width in 60, 80, 120) { @{ Command = $command; Width = $width } }
     }
 ) {
@@ -32,7 +38,8 @@ Describe 'The table of <Command> at <Width> columns' -ForEach @(
         foreach ($one in $all) {
             # A long name may go on in the next line.
             $start = $one.Name.Substring(0, [Math]::Min(12, $one.Name.Length))
-            @($lines -match "(^|\s)$([regex]::Escape($start))").Count | Should -Be 1 -Because "$start is to be seen in:`n$($lines -join "`n")"
+            @($lines -match "(^|\s)$([regex]::Escape($start))").Count |
+                Should -Be 1 -Because "$start is to be seen in:`n$($lines -join "`n")"
         }
         foreach ($line in $lines) { $line.Length | Should -BeLessOrEqual $Width }
         $lines[1] | Should -Match '^ *-' -Because 'no heading is torn'
@@ -62,14 +69,16 @@ Describe 'Results' {
 
 Describe 'A failure in a script' {
     BeforeAll {
-        $file = New-NixFile @{ bad = 'for i in 1 2 3 4 5; do echo "line $i of the log: a message that is longer than what an error view takes in one of its lines, so that reflowing would tear it"; done; exit 3' }
+        $file = New-NixFile @{ bad = ('for i in 1 2 3 4 5; do echo "line $i of the log: a message that is longer than what an error ' +
+            'view takes in one of its lines, so that reflowing would tear it"; done; exit 3') }
         $run = Invoke-Pwsh -File "Invoke-NixDistributedBuild -Path $file" -Environment @{ COLUMNS = '80' }
         $text = $run.Output + $run.Problems
     }
 
     It 'shows each line of the log once, whole' {
         foreach ($i in 1..5) {
-            @($text -match "line $i of the log: a message that is longer than what an error view takes in one of its lines, so that reflowing would tear it\s*$").Count |
+            @($text -match ("line $i of the log: a message that is longer than what an error view takes in one of its lines, so that " +
+                "reflowing would tear it\s*$")).Count |
                 Should -Be 1 -Because ($text -join "`n")
         }
     }

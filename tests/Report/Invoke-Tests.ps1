@@ -1,6 +1,7 @@
 <#
 .SYNOPSIS
-    Tests the modules of the report in node, and looks at reports in a browser without a window: pwsh -File tests/Report/Invoke-Tests.ps1 -Out out -Report out/test-results/Report.tap
+    Tests the modules of the report in node, and looks at reports in a browser without a window: pwsh -File tests/Report/Invoke-Tests.ps1
+    -Out out -Report out/test-results/Report.tap
 #>
 [CmdletBinding(PositionalBinding = $false)]
 param(

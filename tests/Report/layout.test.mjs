@@ -63,7 +63,7 @@ test('copies have a band of their own below the builders, and only where there a
   const copies = [{ builder: 0, lane: 1, start: 4, seconds: 1, bytes: 5, jobs: [0] }];
   const plan = layout(runOf([job('a', 0, 1)], { copies, copyLanes: 2 }));
 
-  assert.deepEqual(plan.bands.map(band => [band.name, band.lanes]), [['ruby', 2], ['Copies home', 2]]);
+  assert.deepEqual(plan.bands.map(band => [band.name, band.lanes]), [['ruby', 2], ['Copies back', 2]]);
   assert.equal(plan.lanes[1][1][0].copy, copies[0]);
   assert.equal(layout(runOf([job('a', 0, 1)])).bands.length, 1);
 });

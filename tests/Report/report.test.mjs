@@ -149,9 +149,9 @@ test('what came home together is one bar, below the builders, that says whose ou
   const place = await placeOf(scene, scene.plan.items.find(item => item.copy === scene.run.copies[0]));
   assert.ok(place.y > (await placeOf(scene, scene.plan.itemOf[0])).y);
   await page.mouse.move(place.x, place.y);
-  assert.match(await text(page, '#tip'), /libc-2\.40\s+home from ruby in 6\.5 s, 29\.6 MiB/);
+  assert.match(await text(page, '#tip'), /libc-2\.40\s+back from ruby in 6\.5 s, 29\.6 MiB/);
   await page.mouse.click(place.x, place.y);
-  assert.match(await text(page, '#detail'), /A copy home[^]*ruby[^]*from 37 s to 44 s[^]*libc-2\.40/);
+  assert.match(await text(page, '#detail'), /A copy back[^]*ruby[^]*from 37 s to 44 s[^]*libc-2\.40/);
   await page.close();
 
   const crowd = await open('thousand');

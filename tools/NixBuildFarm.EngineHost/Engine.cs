@@ -29,7 +29,9 @@ public sealed class Engine : IDisposable
     /// <summary>The session's variables.</summary>
     public SessionStateProxy Session => runspace.SessionStateProxy;
 
-    /// <summary>For the engine's own interfaces, e.g. <see cref="CommandCompletion"/> and casts, which look for a runspace on their thread.</summary>
+    /// <summary>
+    /// For the engine's own interfaces, e.g. <see cref="CommandCompletion"/> and casts, which look for a runspace on their thread.
+    /// </summary>
     public Runspace Runspace => runspace;
 
     /// <summary>Starts a script; what it writes is collected.</summary>
@@ -56,7 +58,9 @@ public sealed class Engine : IDisposable
         return new RunningScript(Rendered(shell));
     }
 
-    /// <summary>Starts a script file as the prompt does. Arguments are bound as on a command line: <c>-Name value</c>, or by position.</summary>
+    /// <summary>
+    /// Starts a script file as the prompt does. Arguments are bound as on a command line: <c>-Name value</c>, or by position.
+    /// </summary>
     /// <exception cref="ParseException">The file is not a script.</exception>
     public RunningScript StartFile(string path, params IEnumerable<string> arguments)
     {

@@ -49,7 +49,8 @@ public sealed class FixedRawUserInterface(Func<int> width) : PSHostRawUserInterf
 
     public override BufferCell[,] GetBufferContents(Rectangle rectangle) => throw Refused();
 
-    public override void ScrollBufferContents(Rectangle source, Coordinates destination, Rectangle clip, BufferCell fill) => throw Refused();
+    public override void ScrollBufferContents(Rectangle source, Coordinates destination, Rectangle clip, BufferCell fill) =>
+        throw Refused();
 
     public override void SetBufferContents(Rectangle rectangle, BufferCell fill) => throw Refused();
 

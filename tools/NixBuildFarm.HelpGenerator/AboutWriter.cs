@@ -2,7 +2,9 @@ using System.Text;
 
 namespace NixBuildFarm.HelpGenerator;
 
-/// <summary>Writes a page about_* as the text that Get-Help shows: headings at the margin, the rest set in, lines of 76 characters.</summary>
+/// <summary>
+/// Writes a page about_* as the text that Get-Help shows: headings at the margin, the rest set in, lines of 76 characters.
+/// </summary>
 internal static class AboutWriter
 {
     private const int Width = 76;

@@ -31,7 +31,8 @@ public sealed record ParameterProperties(string Text)
     public string this[string name] => values.GetValueOrDefault(name, "");
 
     /// <summary>The words of a property that is a list.</summary>
-    public IReadOnlyList<string> List(string name) => this[name].Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+    public IReadOnlyList<string> List(string name) =>
+        this[name].Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 }
 
 /// <summary>An example.</summary>
@@ -65,7 +66,13 @@ public sealed class CommandPage
         Inputs = [.. page.Part("INPUTS").Parts.Select(part => new ObjectType(part.Title, part.Paragraphs))];
         Outputs = [.. page.Part("OUTPUTS").Parts.Select(part => new ObjectType(part.Title, part.Paragraphs))];
         Notes = page.Part("NOTES").Paragraphs;
-        Links = [.. page.Part("RELATED LINKS").Blocks.OfType<ParagraphBlock>().SelectMany(block => block.Inline!.Descendants<LinkInline>()).Select(link => link.FirstChild?.ToString() ?? "")];
+        Links =
+        [
+            .. page.Part("RELATED LINKS")
+                .Blocks.OfType<ParagraphBlock>()
+                .SelectMany(block => block.Inline!.Descendants<LinkInline>())
+                .Select(link => link.FirstChild?.ToString() ?? ""),
+        ];
     }
 
     /// <summary>The cmdlet.</summary>
@@ -125,5 +132,7 @@ public sealed class CommandPage
     }
 
     private static string CodeOf(Page part) =>
-        part.Blocks.OfType<FencedCodeBlock>().FirstOrDefault() is { } block ? PlainText.Code(block) : throw part.Error("a syntax is a block of code");
+        part.Blocks.OfType<FencedCodeBlock>().FirstOrDefault() is { } block
+            ? PlainText.Code(block)
+            : throw part.Error("a syntax is a block of code");
 }

@@ -20,7 +20,8 @@ public sealed record HelpFile(string Name, string Text)
         return
         [
             new(CommandsName, MamlWriter.Write(pages[false].Select(CommandPage.Read))),
-            .. pages[true].Select(page => new HelpFile(Path.GetFileNameWithoutExtension(page) + ".help.txt", AboutWriter.Write(Page.Read(page)))),
+            .. pages[true].Select(
+                page => new HelpFile(Path.GetFileNameWithoutExtension(page) + ".help.txt", AboutWriter.Write(Page.Read(page)))),
         ];
     }
 

@@ -37,7 +37,10 @@ internal static class MamlWriter
         new XElement(Command + "returnValues", page.Outputs.Select(type => ObjectTypeOf("returnValue", type))),
         page.Notes.Count == 0 ? null : new XElement(Maml + "alertSet", new XElement(Maml + "alert", Paragraphs(page.Notes))),
         new XElement(Command + "examples", page.Examples.Select(ExampleOf)),
-        new XElement(Command + "relatedLinks", page.Links.Select(link => new XElement(Maml + "navigationLink", new XElement(Maml + "linkText", link), new XElement(Maml + "uri")))));
+        new XElement(
+            Command + "relatedLinks",
+            page.Links.Select(
+                link => new XElement(Maml + "navigationLink", new XElement(Maml + "linkText", link), new XElement(Maml + "uri")))));
 
     private static XElement SyntaxItem(CommandPage page, Syntax syntax) => new(
         Command + "syntaxItem",
@@ -45,7 +48,9 @@ internal static class MamlWriter
         syntax.Parameters.Select(name =>
         {
             var parameter = page.Parameters.First(p => p.Name == name);
-            return ParameterOf(parameter, parameter.Properties.First(p => p.List("Parameter Sets") is ["(All)"] || p.List("Parameter Sets").Contains(syntax.Set)));
+            return ParameterOf(
+                parameter,
+                parameter.Properties.First(p => p.List("Parameter Sets") is ["(All)"] || p.List("Parameter Sets").Contains(syntax.Set)));
         }));
 
     private static XElement ParameterOf(Parameter parameter, ParameterProperties properties)
@@ -85,5 +90,6 @@ internal static class MamlWriter
 
     private static XElement Description(IReadOnlyList<string> paragraphs) => new(Maml + "description", Paragraphs(paragraphs));
 
-    private static IEnumerable<XElement> Paragraphs(IEnumerable<string> paragraphs) => paragraphs.Select(text => new XElement(Maml + "para", text));
+    private static IEnumerable<XElement> Paragraphs(IEnumerable<string> paragraphs) =>
+        paragraphs.Select(text => new XElement(Maml + "para", text));
 }

@@ -55,7 +55,9 @@ public sealed class Page
                 open.Peek().blocks.Add(block);
             }
         }
-        return root.parts is [{ level: 1 } page] ? page : throw new PageException(file, 1, "a page has one heading of level 1, and the others are under it");
+        return root.parts is [{ level: 1 } page]
+            ? page
+            : throw new PageException(file, 1, "a page has one heading of level 1, and the others are under it");
     }
 
     /// <summary>The part of a title.</summary>

@@ -14,7 +14,9 @@ internal static class PlainText
     {
         CodeBlock code => [string.Join('\n', Code(code).Split('\n').Select(line => CodeIndent + line))],
         LeafBlock leaf => [Of(leaf)],
-        ListBlock list => list.Cast<ListItemBlock>().Select((item, i) => (list.IsOrdered ? $"{i + 1}. " : "- ") + string.Join(' ', item.SelectMany(Paragraphs))),
+        ListBlock list =>
+            list.Cast<ListItemBlock>()
+                .Select((item, i) => (list.IsOrdered ? $"{i + 1}. " : "- ") + string.Join(' ', item.SelectMany(Paragraphs))),
         ContainerBlock container => container.SelectMany(Paragraphs),
         _ => [],
     };

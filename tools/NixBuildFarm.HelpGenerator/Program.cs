@@ -1,6 +1,7 @@
 using NixBuildFarm.HelpGenerator;
 
-const string Usage = "Usage: NixBuildFarm.HelpGenerator PAGES OUTPUT: writes the help of the pages *.md in the folder PAGES to the folder OUTPUT.";
+const string Usage =
+    "Usage: NixBuildFarm.HelpGenerator PAGES OUTPUT: writes the help of the pages *.md in the folder PAGES to the folder OUTPUT.";
 const int WrongUsage = 64;
 
 if (args is not [var pages, var output])

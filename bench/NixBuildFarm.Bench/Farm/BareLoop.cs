@@ -25,13 +25,20 @@ internal sealed class BareLoop() : Contender("bare loop")
         var derivations = paths.ToDictionary(path => path, path => Derivation.Parse(File.ReadAllBytes(path.ToString())));
         var queue = new ConcurrentQueue<StorePath>(paths);
         // A chain stays where its first link was built.
-        var slots = isChain ? FarmSetting.Builders.Take(1) : FarmSetting.Builders.SelectMany(builder => Enumerable.Repeat(builder, FarmSetting.Slots));
+        var slots = isChain
+            ? FarmSetting.Builders.Take(1)
+            : FarmSetting.Builders.SelectMany(builder => Enumerable.Repeat(builder, FarmSetting.Slots));
         var open = new List<(IBuilderTransport Transport, IBuilderChannel Channel, DaemonConnection Daemon)>();
         foreach (var builder in slots)
         {
             var transport = new SshTransportFactory().Create(Builder(builder, chosen), new TransportOptions());
             var channel = await transport.OpenAsync(ChannelUse.Build, CancellationToken.None);
-            open.Add((transport, channel, await DaemonConnection.OpenAsync(channel.Stream, new DaemonConnectionOptions { Builder = builder }, CancellationToken.None)));
+            open.Add(
+                (
+                    transport,
+                    channel,
+                    await DaemonConnection.OpenAsync(
+                        channel.Stream, new DaemonConnectionOptions { Builder = builder }, CancellationToken.None)));
             await open[^1].Daemon.SetOptionsAsync(new DaemonOptions { BuildCores = 1 }, CancellationToken.None);
         }
         var succeeded = true;
@@ -42,7 +49,8 @@ internal sealed class BareLoop() : Contender("bare loop")
             {
                 var derivation = derivations[path];
                 var inputs = derivation.InputDerivations.Keys.Select(input => derivations[input].Outputs["out"].Path!);
-                var result = await one.Daemon.BuildDerivationAsync(path, BasicDerivation.From(derivation, inputs), BuildMode.Normal, sink: null, CancellationToken.None);
+                var result = await one.Daemon.BuildDerivationAsync(
+                    path, BasicDerivation.From(derivation, inputs), BuildMode.Normal, sink: null, CancellationToken.None);
                 succeeded &= result.IsSuccess;
             }
         })));

@@ -29,7 +29,9 @@ internal abstract class Contender(string name)
     ];
 }
 
-/// <summary>Nix's own distributed builds; tuned: with SSH masters started beforehand, and builds that wait looking for a slot at once.</summary>
+/// <summary>
+/// Nix's own distributed builds; tuned: with SSH masters started beforehand, and builds that wait looking for a slot at once.
+/// </summary>
 internal sealed class StockNix(string name, bool isTuned) : Contender(name)
 {
     private const string Masters = "/run/nixbuildfarm-bench-masters";
@@ -38,7 +40,10 @@ internal sealed class StockNix(string name, bool isTuned) : Contender(name)
 
     public override async Task<FarmRun> RunAsync(FarmCase chosen, string expression)
     {
-        List<string> arguments = [expression, "--no-out-link", "--keep-going", "--max-jobs", $"{chosen.LocalSlots}", "--option", "builders", "@/etc/nix/machines"];
+        List<string> arguments =
+        [
+            expression, "--no-out-link", "--keep-going", "--max-jobs", $"{chosen.LocalSlots}", "--option", "builders", "@/etc/nix/machines",
+        ];
         var environment = new Dictionary<string, string>();
         if (isTuned)
         {
@@ -74,12 +79,24 @@ internal sealed class Ours(string name, string module, string work, bool forgets
         if (forgets && Directory.Exists(state)) Directory.Delete(state, recursive: true);
         var environment = new Dictionary<string, string> { ["XDG_STATE_HOME"] = state };
         var warmUp = Path.Combine(work, "warm-up.nix");
-        await File.WriteAllTextAsync(warmUp, new FarmCase { Name = "warm-up", Work = [.. Enumerable.Range(0, 12).Select(i => new Work($"warm{i}", 0))] }.Expression(Guid.NewGuid().ToString()));
+        await File.WriteAllTextAsync(
+            warmUp,
+            new FarmCase
+            {
+                Name = "warm-up",
+                Work = [.. Enumerable.Range(0, 12).Select(i => new Work($"warm{i}", 0))],
+            }.Expression(Guid.NewGuid().ToString()));
         var script = Path.Combine(AppContext.BaseDirectory, "Farm", "ours.ps1");
-        var (_, output) = await FarmSetting.RunAsync("engine-host", [script, module, warmUp, expression, MarkOf(expression), chosen.LocalSlots > 0 ? "with" : "without"], environment);
+        var (_, output) = await FarmSetting.RunAsync(
+            "engine-host",
+            [script, module, warmUp, expression, MarkOf(expression), chosen.LocalSlots > 0 ? "with" : "without"],
+            environment);
         var lines = output.Split('\n').Select(line => line.TrimEnd().Split(' ')).ToArray();
-        var run = lines.FirstOrDefault(words => words is ["RUN", _, _, _]) ?? throw new InvalidOperationException($"The build told nothing:\n{output}");
-        var builds = lines.Where(words => words is ["BUILD", "True", _, _, _]).Select(words => new Build(words[2], Number(words[3]), Number(words[4]))).ToArray();
+        var run = lines.FirstOrDefault(words => words is ["RUN", _, _, _])
+            ?? throw new InvalidOperationException($"The build told nothing:\n{output}");
+        var builds = lines.Where(words => words is ["BUILD", "True", _, _, _])
+            .Select(words => new Build(words[2], Number(words[3]), Number(words[4])))
+            .ToArray();
         return new FarmRun
         {
             Succeeded = builds.Length == chosen.Work.Count,
@@ -101,7 +118,8 @@ internal sealed class Ours(string name, string module, string work, bool forgets
         {
             var slots = onBuilder.Key == "local" ? chosen.LocalSlots : FarmSetting.Slots;
             var ends = new Queue<double>(onBuilder.Select(build => build.Started + build.Seconds).Order());
-            gaps.AddRange(onBuilder.OrderBy(build => build.Started).Skip(slots).Select(build => Math.Max(0, build.Started - ends.Dequeue())));
+            gaps.AddRange(
+                onBuilder.OrderBy(build => build.Started).Skip(slots).Select(build => Math.Max(0, build.Started - ends.Dequeue())));
         }
         gaps.Sort();
         return gaps.Count == 0 ? null : gaps[gaps.Count / 2];

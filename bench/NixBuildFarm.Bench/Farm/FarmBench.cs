@@ -24,9 +24,12 @@ internal static class FarmBench
         var all = new List<Measured>();
         using var relays = new Relays();
         var table = new StringBuilder();
-        Print($"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, {RuntimeInformation.OSDescription}, {(await FarmSetting.RunAsync("nix-build", ["--version"])).Output.Trim()}, .NET {Environment.Version}.");
+        Print($"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, {RuntimeInformation.OSDescription}, "
+            + $"{(await FarmSetting.RunAsync("nix-build", ["--version"])).Output.Trim()}, .NET {Environment.Version}.");
         Print($"Runs of each: {runs}; medians, and the range of all.\n");
-        Print("| case (bound) | " + string.Join(" | ", contenders.Select(contender => contender.Name)) + " | ours ÷ stock | ours ÷ tuned | idle slot | processor | memory | logins |");
+        Print(
+            "| case (bound) | " + string.Join(" | ", contenders.Select(contender => contender.Name))
+                + " | ours ÷ stock | ours ÷ tuned | idle slot | processor | memory | logins |");
         Print("|---|" + string.Concat(Enumerable.Repeat("---|", contenders.Count + 6)));
         foreach (var chosen in FarmCase.All.Where(one => only is null || one.Name.Contains(only, StringComparison.OrdinalIgnoreCase)))
         {
@@ -37,7 +40,8 @@ internal static class FarmBench
                 foreach (var contender in contenders.Where(contender => contender.Takes(chosen)))
                 {
                     measured.Add(new(chosen.Name, contender.Name, await MeasureAsync(contender, chosen, work)));
-                    await Console.Error.WriteLineAsync($"{chosen.Name}: {contender.Name}: {measured[^1].Run.Seconds:0.00} s{(measured[^1].Run.Succeeded ? "" : ", failed")}");
+                    await Console.Error.WriteLineAsync($"{chosen.Name}: {contender.Name}: {measured[^1].Run.Seconds:0.00} "
+                        + $"s{(measured[^1].Run.Succeeded ? "" : ", failed")}");
                 }
             }
             Print(Row(chosen, contenders, measured));
@@ -82,7 +86,8 @@ internal static class FarmBench
 
     private static string Row(FarmCase chosen, IReadOnlyList<Contender> contenders, List<Measured> measured)
     {
-        var cells = contenders.Select(contender => Cell(chosen, [.. measured.Where(one => one.Contender == contender.Name).Select(one => one.Run)]));
+        var cells = contenders.Select(
+            contender => Cell(chosen, [.. measured.Where(one => one.Contender == contender.Name).Select(one => one.Run)]));
         FarmRun[] ours = [.. measured.Where(one => one.Contender.StartsWith("ours", StringComparison.Ordinal)).Select(one => one.Run)];
         string[] figures =
         [
@@ -109,7 +114,8 @@ internal static class FarmBench
         if (seconds.Length == 0) return "fails";
         var middle = Median(seconds);
         var figure = chosen.Bound > 0 ? $"**{middle / chosen.Bound:0.00}**" : $"**{middle / chosen.Work.Count * 1000:0.0} ms**";
-        return $"{figure}, {middle:0.0} s ({seconds.Min():0.0}–{seconds.Max():0.0}){(seconds.Length < runs.Length ? $", {runs.Length - seconds.Length} of {runs.Length} fail" : "")}";
+        var failed = seconds.Length < runs.Length ? $", {runs.Length - seconds.Length} of {runs.Length} fail" : "";
+        return $"{figure}, {middle:0.0} s ({seconds.Min():0.0}–{seconds.Max():0.0}){failed}";
     }
 
     private static double Median(IEnumerable<double> values)
@@ -123,7 +129,10 @@ internal static class FarmBench
     /// <summary>The relays to all builders, and what ssh is told of them.</summary>
     private sealed class Relays : IDisposable
     {
-        private readonly DelayingRelay[] relays = [.. FarmSetting.Builders.Select(builder => new DelayingRelay(builder, FarmSetting.OneWay))];
+        private readonly DelayingRelay[] relays =
+        [
+            .. FarmSetting.Builders.Select(builder => new DelayingRelay(builder, FarmSetting.OneWay)),
+        ];
 
         public Relays() => File.WriteAllText(Config, string.Concat(FarmSetting.Builders.Zip(relays, (builder, relay) =>
             $"Host far-{builder}\n  HostName 127.0.0.1\n  Port {relay.Port}\n  HostKeyAlias {builder}\n")));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using NixBuildFarm.Scheduling;
 
@@ -42,7 +43,8 @@ internal sealed record FarmCase
         [.. Work.Select(work => work.Seconds)]).Seconds;
 
     private IEnumerable<FarmBuilder> Farm =>
-        FarmSetting.Builders.Select(name => Builder(name, FarmSetting.Slots, name == FarmSetting.Fast ? FastSpeed : 1)).Append(Builder("local", LocalSlots, 1));
+        FarmSetting.Builders.Select(name => Builder(name, FarmSetting.Slots, name == FarmSetting.Fast ? FastSpeed : 1))
+            .Append(Builder("local", LocalSlots, 1));
 
     /// <summary>All cases.</summary>
     public static IReadOnlyList<FarmCase> All { get; } =
@@ -90,17 +92,24 @@ internal sealed record FarmCase
 
     private string Script => Work.All(work => work.Seconds == 0) ? ":"
         : FastSpeed == 1 ? "sleep $seconds"
-        : FormattableString.Invariant($"read -r host < /proc/sys/kernel/hostname; [ $host = {FarmSetting.Fast} ] && sleep $(awk \\\"BEGIN {{ print $seconds / {FastSpeed} }}\\\") || [ $host = {FarmSetting.Fast} ] || sleep $seconds");
+        : string.Create(
+            CultureInfo.InvariantCulture,
+            $"read -r host < /proc/sys/kernel/hostname; "
+                + $"[ $host = {FarmSetting.Fast} ] && sleep $(awk \\\"BEGIN {{ print $seconds / {FastSpeed} }}\\\") "
+                + $"|| [ $host = {FarmSetting.Fast} ] || sleep $seconds");
 
-    private static FarmBuilder Builder(string name, int slots, double speed) => new() { Name = name, MaxJobs = slots, Systems = [new(X86, speed)] };
+    private static FarmBuilder Builder(string name, int slots, double speed) =>
+        new() { Name = name, MaxJobs = slots, Systems = [new(X86, speed)] };
 
     private static Work[] Chain(string name, int length, double seconds) =>
         [.. Enumerable.Range(0, length).Select(i => new Work($"{name}{i:d2}", seconds, i == 0 ? [] : [i - 1]))];
 
-    private static Work[] Independent(int count, double seconds) => [.. Enumerable.Range(0, count).Select(i => new Work($"job{i:d4}", seconds))];
+    private static Work[] Independent(int count, double seconds) =>
+        [.. Enumerable.Range(0, count).Select(i => new Work($"job{i:d4}", seconds))];
 
     /// <summary>75 s of short builds for the five slots beside the chain.</summary>
-    private static Work[] Crowd(string name, int count = 70) => [.. Enumerable.Range(0, count).Select(i => new Work($"{name}-short{i:d2}", 0.9))];
+    private static Work[] Crowd(string name, int count = 70) =>
+        [.. Enumerable.Range(0, count).Select(i => new Work($"{name}-short{i:d2}", 0.9))];
 
     /// <summary>Six long builds and 54 short ones: 11.3 s for six slots if the long ones begin in time.</summary>
     private static Work[] Skewed(Func<int, int> order) => [.. Enumerable.Range(0, 60)

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace NixBuildFarm.Bench.Farm;
 
-/// <summary>What a user waits for at the prompt, each in a session of its own: importing the module, a long list of builders, a large plan.</summary>
+/// <summary>
+/// What a user waits for at the prompt, each in a session of its own: importing the module, a long list of builders, a large plan.
+/// </summary>
 internal static class SessionBench
 {
     private const int Builders = 1000, Layers = 100, Width = 100;
@@ -20,14 +22,16 @@ internal static class SessionBench
         try
         {
             var machines = Path.Combine(work, "machines");
-            await File.WriteAllLinesAsync(machines, Enumerable.Range(0, Builders).Select(i => $"ssh-ng://builder{i} x86_64-linux,aarch64-linux - 4 1 big-parallel"));
+            await File.WriteAllLinesAsync(
+                machines, Enumerable.Range(0, Builders).Select(i => $"ssh-ng://builder{i} x86_64-linux,aarch64-linux - 4 1 big-parallel"));
             var derivation = await InstantiateAsync(Path.Combine(work, "graph.nix"));
             var environment = new Dictionary<string, string> { ["XDG_STATE_HOME"] = Path.Combine(work, "state") };
             var script = Path.Combine(AppContext.BaseDirectory, "Farm", "session.ps1");
             var measured = new List<Dictionary<string, double>>();
             for (var run = 0; run < runs; run++)
             {
-                var (succeeded, output) = await FarmSetting.RunAsync("pwsh", ["-NoProfile", "-File", script, module, machines, derivation], environment);
+                var (succeeded, output) = await FarmSetting.RunAsync(
+                    "pwsh", ["-NoProfile", "-File", script, module, machines, derivation], environment);
                 if (!succeeded) throw new InvalidOperationException($"The session failed:\n{output}");
                 measured.Add(output.Split('\n').Select(line => line.TrimEnd().Split(' ')).Where(words => words.Length == 2)
                     .ToDictionary(words => words[0], words => double.Parse(words[1], CultureInfo.InvariantCulture)));
@@ -37,7 +41,9 @@ internal static class SessionBench
             foreach (var (word, name) in Steps)
             {
                 double[] values = [.. measured.Select(one => one[word]).Order()];
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {values[values.Length / 2]:f0} ({values[0]:f0} to {values[^1]:f0}) |"));
+                Console.WriteLine(
+                    string.Create(
+                        CultureInfo.InvariantCulture, $"| {name} | {values[values.Length / 2]:f0} ({values[0]:f0} to {values[^1]:f0}) |"));
             }
         }
         finally
@@ -60,6 +66,8 @@ internal static class SessionBench
             in package "root" (builtins.foldl' layer [ ] (builtins.genList (n: n) {{Layers}}))
             """));
         var (succeeded, output) = await FarmSetting.RunAsync("nix-instantiate", [file]);
-        return succeeded ? output.Split('\n').Last(line => line.EndsWith(".drv", StringComparison.Ordinal)) : throw new InvalidOperationException(output);
+        return succeeded
+            ? output.Split('\n').Last(line => line.EndsWith(".drv", StringComparison.Ordinal))
+            : throw new InvalidOperationException(output);
     }
 }

@@ -27,7 +27,7 @@ public class DerivationBenchmarks
 
     /// <summary>One after the other, so that the mean is that of a derivation.</summary>
     [Benchmark(Description = "parse a derivation")]
-    public Derivation Parse() => Derivation.Parse(files[next++ % files.Length]);
+    public object Parse() => Derivation.Parse(files[next++ % files.Length]);
 
     /// <summary>The same for writing.</summary>
     [Benchmark(Description = "write a derivation")]
@@ -36,13 +36,19 @@ public class DerivationBenchmarks
     private static Derivation Generate(int number) => new()
     {
         Outputs = new Dictionary<string, DerivationOutput> { ["out"] = new(PathOf($"package-{number}", number), "", "") },
-        InputDerivations = Enumerable.Range(0, 12).ToDictionary(i => PathOf($"input-{i}.drv", (number * 12) + i), IReadOnlyList<string> (_) => ["out"]),
+        InputDerivations = Enumerable.Range(0, 12)
+            .ToDictionary(i => PathOf($"input-{i}.drv", (number * 12) + i), IReadOnlyList<string> (_) => ["out"]),
         InputSources = [PathOf("default-builder.sh", number)],
         System = "x86_64-linux",
         Builder = "/nix/store/00000000000000000000000000000000-bash-5.3/bin/bash",
         Arguments = ["-e", "/nix/store/00000000000000000000000000000000-default-builder.sh"],
-        Environment = Enumerable.Range(0, 40).ToDictionary(i => $"variable{i}", i => $"a value \"{i}\" with\nseveral lines, as configureFlags has"),
+        Environment = Enumerable.Range(0, 40)
+            .ToDictionary(i => $"variable{i}", i => $"a value \"{i}\" with\nseveral lines, as configureFlags has"),
     };
 
-    private static StorePath PathOf(string name, int number) => StorePath.Parse($"{StorePath.StoreFolder}/{number.ToString("x", null).Replace('e', 'z').PadLeft(StorePath.HashLength, '0')}-{name}");
+    private static StorePath PathOf(string name, int number)
+    {
+        var hash = number.ToString("x", null).Replace('e', 'z').PadLeft(StorePath.HashLength, '0');
+        return StorePath.Parse($"{StorePath.StoreFolder}/{hash}-{name}");
+    }
 }

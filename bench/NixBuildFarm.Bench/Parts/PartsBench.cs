@@ -21,7 +21,12 @@ internal static class PartsBench
             .WithArtifactsPath(Path.Combine(AppContext.BaseDirectory, "artifacts"));
         var cases = new[] { typeof(DerivationBenchmarks), typeof(NarBenchmarks), typeof(ProtocolBenchmarks) }
             .SelectMany(type => BenchmarkRunner.Run(type, config).Reports)
-            .Select(report => (Name: report.BenchmarkCase.Descriptor.WorkloadMethodDisplayInfo.Trim('\''), Bytes: BytesOf(report.BenchmarkCase.Descriptor.WorkloadMethod.Name), report.ResultStatistics))
+            .Select(
+                report =>
+                    (
+                        Name: report.BenchmarkCase.Descriptor.WorkloadMethodDisplayInfo.Trim('\''),
+                        Bytes: BytesOf(report.BenchmarkCase.Descriptor.WorkloadMethod.Name),
+                        report.ResultStatistics))
             .ToArray();
         Console.WriteLine("| | each | deviation | rate |");
         Console.WriteLine("|---|---|---|---|");
@@ -33,7 +38,10 @@ internal static class PartsBench
                 return 1;
             }
             var rate = bytes > 0 ? string.Create(CultureInfo.InvariantCulture, $"{bytes / statistics.Mean:f2} GB/s") : "";
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {statistics.Mean / 1000:f1} µs | {statistics.StandardDeviation / 1000:f1} µs | {rate} |"));
+            Console.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"| {name} | {statistics.Mean / 1000:f1} µs | {statistics.StandardDeviation / 1000:f1} µs | {rate} |"));
         }
         return 0;
     }

@@ -21,7 +21,14 @@ public class ProtocolBenchmarks
     public void Write()
     {
         var writer = new WireWriter();
-        var info = new PathInfo { Path = Path, Deriver = Path, NarHash = Sha256Hash.ParseHex(new string('0', 64)), NarSize = 96, References = [.. Enumerable.Repeat(Path, 6)] };
+        var info = new PathInfo
+        {
+            Path = Path,
+            Deriver = Path,
+            NarHash = Sha256Hash.ParseHex(new string('0', 64)),
+            NarSize = 96,
+            References = [.. Enumerable.Repeat(Path, 6)],
+        };
         for (var i = 0; i < Infos; i++) PathInfoLayout.Write(writer, info);
         replies = writer.Written.ToArray();
     }

@@ -1,6 +1,7 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Copying;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Bench.Supplying;
@@ -28,14 +29,11 @@ internal sealed class OurCopy : ICopyObserver
 
     public void PathFailed(string path, NixBuildFarmException error) => problems.Add(error.Message);
 
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => problems.Add(error.Message);
-
-    public void Decided(string message)
+    public void Observe(RunNews news)
     {
-        // Nobody looks.
+        if (news is RunNews.BuilderFailed(_, var error)) problems.Add(error.Message);
+        if (news is RunNews.Degraded(var message)) problems.Add(message);
     }
-
-    public void Degraded(string message) => problems.Add(message);
 
     public void Progressed(CopyProgress progress)
     {

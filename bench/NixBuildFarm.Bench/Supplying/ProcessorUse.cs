@@ -64,7 +64,9 @@ internal sealed class ProcessorUse : IAsyncDisposable
             // The name stands in parentheses and may hold any; behind it come the state and 10 fields, then user and system time.
             var name = stat[(stat.IndexOf('(', StringComparison.Ordinal) + 1)..stat.LastIndexOf(')')];
             var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            var seconds = (double.Parse(fields[11], CultureInfo.InvariantCulture) + double.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
+            var seconds = (
+                double.Parse(fields[11], CultureInfo.InvariantCulture)
+                    + double.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
             var program = folder == $"/proc/{Environment.ProcessId}" ? "ours" : name;
             var before = processes.TryGetValue(folder, out var known) ? known.First : isFirst ? seconds : 0;
             processes[folder] = (program, before, seconds);

@@ -19,10 +19,17 @@ internal static class SupplyBench
     {
         if (!Directory.Exists("/run/farm/hosts")) throw new InvalidOperationException("This needs the farm: ./build.sh bench supply");
         Directory.CreateDirectory(Folder);
-        var farm = (await BuilderInventory.ReadAsync(new BuilderSource(), (_, source) => throw new NotSupportedException(source), CancellationToken.None)).Builders.Where(b => !b.IsLocal).ToArray();
+        var farm = (
+            await BuilderInventory.ReadAsync(
+                new BuilderSource(), (_, source) => throw new NotSupportedException(source), CancellationToken.None))
+            .Builders.Where(b => !b.IsLocal)
+            .ToArray();
         var ruby = farm.Single(b => b.Name == Host);
         if (only is null or "large") await LargeAsync(ruby, isQuick, way);
-        if (only is null or "layers") await TransferLayers.PrintAsync(ruby, await AddAsync("layers", isQuick ? 128 << 20 : 1 << 30), $"{Folder}/layers");
+        if (only is null or "layers")
+        {
+            await TransferLayers.PrintAsync(ruby, await AddAsync("layers", isQuick ? 128 << 20 : 1 << 30), $"{Folder}/layers");
+        }
         if (only is null or "small") await SmallAsync(ruby, isQuick, way);
         if (only is null or "graphs") await GraphsAsync(farm, isQuick);
     }
@@ -90,17 +97,28 @@ internal static class SupplyBench
                 if (!Path.Exists(paths[0])) await RestoreAsync(paths);
             }
         }
-        Console.WriteLine("| | there, s: median (all) | back, s: median (all) | ours, both ways: processor, s; peak memory, MB |\n|---|---|---|---|");
+        Console.WriteLine("| | there, s: median (all) | back, s: median (all) | ours, both ways: processor, s; peak memory, MB "
+            + "|\n|---|---|---|---|");
         foreach (var way in ways)
         {
-            Console.WriteLine($"| {way.Name} | {Show(way.There)} | {Show(way.Back)} | {(way.Name == "ours" ? $"{Median(way.Processor):0.0}; {way.Peak:0}" : "")} |");
+            Console.WriteLine($"| {way.Name} | {Show(way.There)} | {Show(way.Back)} | "
+                + $"{(way.Name == "ours" ? $"{Median(way.Processor):0.0}; {way.Peak:0}" : "")} |");
         }
 
-        string[] programs = [.. ways.SelectMany(way => way.Use).GroupBy(use => use.Key).Where(use => use.Sum(u => u.Value) >= 0.1).Select(use => use.Key).Order()];
-        Console.WriteLine($"\nProcessor, s, there and back together (mean):\n\n| | all | {string.Join(" | ", programs)} |\n|---|---|{string.Concat(programs.Select(_ => "---|"))}");
+        string[] programs =
+        [
+            .. ways.SelectMany(way => way.Use)
+                .GroupBy(use => use.Key)
+                .Where(use => use.Sum(u => u.Value) >= 0.1)
+                .Select(use => use.Key)
+                .Order(),
+        ];
+        Console.WriteLine($"\nProcessor, s, there and back together (mean):\n\n| | all | {string.Join(" | ", programs)} "
+            + $"|\n|---|---|{string.Concat(programs.Select(_ => "---|"))}");
         foreach (var way in ways)
         {
-            Console.WriteLine($"| {way.Name} | {way.Use.Values.Sum() / rounds:0.0} | {string.Join(" | ", programs.Select(program => $"{way.Use.GetValueOrDefault(program) / rounds:0.0}"))} |");
+            Console.WriteLine($"| {way.Name} | {way.Use.Values.Sum() / rounds:0.0} | "
+                + $"{string.Join(" | ", programs.Select(program => $"{way.Use.GetValueOrDefault(program) / rounds:0.0}"))} |");
         }
 
         Way Stock(string scheme) => new(
@@ -118,7 +136,10 @@ internal static class SupplyBench
         var megabytes = isQuick ? 5 : 50;
         (string Name, string Expression)[] graphs =
         [
-            ("chain of 8", "builtins.foldl' (below: i: package \"chain${toString i}\" [ below ]) (package \"chain0\" [ ]) (builtins.genList (i: i + 1) 7)"),
+            (
+                "chain of 8",
+                "builtins.foldl' (below: i: package \"chain${toString i}\" [ below ]) (package \"chain0\" [ ]) (builtins.genList (i: i + "
+                    + "1) 7)"),
             ("16 wide, then 4, then 1", """
                 let leaf = i: package "leaf${toString i}" [ ];
                     middle = i: package "middle${toString i}" (builtins.genList (j: leaf (4 * i + j)) 4);
@@ -129,7 +150,11 @@ internal static class SupplyBench
         Console.WriteLine("| graph | | MB over the wire | makespan, s | peak memory of ours, MB |\n|---|---|---|---|---|");
         foreach (var (name, expression) in graphs)
         {
-            foreach (var (who, copyBack) in new (string, CopyBack?)[] { ("stock Nix", null), ("ours, -CopyBack All", CopyBack.All), ("ours, -CopyBack Requested", CopyBack.Requested) })
+            foreach (
+                var (who, copyBack) in new (
+                    string,
+                    CopyBack?)[] { ("stock Nix", null), ("ours, -CopyBack All", CopyBack.All),
+                    ("ours, -CopyBack Requested", CopyBack.Requested) })
             {
                 var drv = await InstantiateAsync(expression, megabytes);
                 var before = WireBytes(farm);
@@ -137,8 +162,12 @@ internal static class SupplyBench
                 var seconds = await SecondsAsync(() => copyBack is { } policy
                     ? OurBuild.RunAsync(drv, farm, policy)
                     : Shell.RunAsync("nix-store", "--realise", drv, "--max-jobs", "0"));
-                Console.WriteLine($"| {name} | {who} | {(WireBytes(farm) - before) / 1e6:0} | {seconds:0.0} | {(copyBack is null ? "" : $"{Memory.PeakMegabytes:0}")} |");
-                foreach (var host in farm.Select(b => b.Name).Append("coordinator")) await Shell.OnAsync(host, "nix-store", "--quiet", "--gc");
+                Console.WriteLine($"| {name} | {who} | {(WireBytes(farm) - before) / 1e6:0} | {seconds:0.0} | "
+                    + $"{(copyBack is null ? "" : $"{Memory.PeakMegabytes:0}")} |");
+                foreach (var host in farm.Select(b => b.Name).Append("coordinator"))
+                {
+                    await Shell.OnAsync(host, "nix-store", "--quiet", "--gc");
+                }
             }
         }
     }
@@ -186,7 +215,11 @@ internal static class SupplyBench
 
     private static async Task RestoreAsync(IReadOnlyList<string> paths)
     {
-        foreach (var chunk in paths.Chunk(500)) await Shell.RunAsync("nix-store", ["--add", .. chunk.Select(path => $"{Folder}/{path[(path.IndexOf('-', StringComparison.Ordinal) + 1)..]}")]);
+        foreach (var chunk in paths.Chunk(500))
+        {
+            await Shell.RunAsync(
+                "nix-store", ["--add", .. chunk.Select(path => $"{Folder}/{path[(path.IndexOf('-', StringComparison.Ordinal) + 1)..]}")]);
+        }
     }
 
     private static async Task DeleteAsync(string host, IReadOnlyList<string> paths)

@@ -24,21 +24,26 @@ internal static class TransferLayers
         Console.WriteLine($"\n#### Where the time goes, {size >> 20} MiB\n");
         Console.WriteLine("| | s per GiB | of that, this process on the processor |\n|---|---|---|");
         var nar = FileNar.Of(await File.ReadAllBytesAsync(file));
-        await MeasureAsync("NAR read and hashed, from memory", size, () => NarReader.CopyAsync(new MemoryStream(nar), Stream.Null, CancellationToken.None));
+        await MeasureAsync(
+            "NAR read and hashed, from memory",
+            size,
+            () => NarReader.CopyAsync(new MemoryStream(nar), Stream.Null, CancellationToken.None));
         await MeasureAsync("NAR out of the local daemon, not hashed", size, async () =>
         {
             await using var channel = await new LocalTransport().OpenAsync(ChannelUse.Bulk, CancellationToken.None);
             await using var daemon = await DaemonConnection.OpenAsync(channel.Stream, new() { Builder = "local" }, CancellationToken.None);
             await daemon.CopyNarsAsync([store], (_, copyTo) => copyTo(Stream.Null), CancellationToken.None);
         });
-        await MeasureAsync("bytes to the builder, over SSH", size, () => WithProgramAsync(ruby, $"head -c {size} > /dev/null", async stream =>
+        var bytesTo = $"head -c {size} > /dev/null";
+        await MeasureAsync("bytes to the builder, over SSH", size, () => WithProgramAsync(ruby, bytesTo, async stream =>
         {
             var piece = new byte[64 << 10];
             for (var left = size; left > 0; left -= piece.Length) await stream.WriteAsync(piece);
             // The end of its output says that the program has taken all of it.
             if (await stream.ReadAsync(piece) > 0) throw new InvalidOperationException("The program has printed something.");
         }));
-        await MeasureAsync("bytes from the builder, over SSH", size, () => WithProgramAsync(ruby, $"head -c {size} /dev/zero", async stream =>
+        var bytesFrom = $"head -c {size} /dev/zero";
+        await MeasureAsync("bytes from the builder, over SSH", size, () => WithProgramAsync(ruby, bytesFrom, async stream =>
         {
             var piece = new byte[64 << 10];
             for (var left = size; left > 0;) left -= await stream.ReadAsync(piece);
@@ -73,6 +78,7 @@ internal static class TransferLayers
         var (clock, processor) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
         await work();
         var gigabytes = size / (double)(1 << 30);
-        Console.WriteLine($"| {name} | {clock.Elapsed.TotalSeconds / gigabytes:0.00} | {(Environment.CpuUsage.TotalTime - processor).TotalSeconds / gigabytes:0.00} |");
+        Console.WriteLine($"| {name} | {clock.Elapsed.TotalSeconds / gigabytes:0.00} | "
+            + $"{(Environment.CpuUsage.TotalTime - processor).TotalSeconds / gigabytes:0.00} |");
     }
 }

@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Builders;
 
-/// <summary>What a builder says of itself when it is asked.</summary>
+/// <summary>What a builder reports about itself.</summary>
 internal sealed record BuilderFacts
 {
     /// <summary>The version of its Nix; null before Nix 2.7, which does not tell.</summary>

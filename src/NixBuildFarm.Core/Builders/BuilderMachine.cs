@@ -2,12 +2,14 @@ using System.Globalization;
 
 namespace NixBuildFarm.Builders;
 
-/// <summary>The machine below a builder's Nix. Nix does not tell of it, so its system is asked; what it does not say is null.</summary>
+/// <summary>
+/// The machine of a builder. Nix does not report on it, so a shell script asks the system; null where that does not answer.
+/// </summary>
 public sealed record BuilderMachine
 {
     /// <summary>
-    /// The script for a POSIX shell, always the same and without single quotes or backslashes, so that every login shell passes
-    /// it on as it is. <c>nproc</c> respects what the login may use; Linux has /proc, macOS and the BSDs have sysctl.
+    /// The script, for a POSIX shell: constant, without single quotes and backslashes, so that every login shell passes it on unchanged.
+    /// <c>nproc</c> respects the limits of the login; Linux has /proc, macOS and the BSDs have sysctl.
     /// </summary>
     public const string Question =
         "PATH=$PATH:/run/current-system/sw/bin:/usr/bin:/bin:/usr/sbin:/sbin; "
@@ -26,7 +28,7 @@ public sealed record BuilderMachine
     /// <summary>How many processes ran or wanted to, on the average of the last minute.</summary>
     public double? Load { get; init; }
 
-    /// <summary>What is free for the store, in bytes.</summary>
+    /// <summary>Free space of the store's file system, in bytes.</summary>
     public long? StoreFree { get; init; }
 
     /// <summary>Reads an answer; lines that are not of it, such as a greeting, are passed over.</summary>
@@ -38,12 +40,19 @@ public sealed record BuilderMachine
             var words = line.Split([' ', '\t', '\r', '{', '}'], StringSplitOptions.RemoveEmptyEntries);
             machine = words switch
             {
-                ["cores", var count] when int.TryParse(count, CultureInfo.InvariantCulture, out var cores) && cores is > 0 and <= 1_000_000 => machine with { Cores = cores },
-                ["load", var load, ..] when double.TryParse(load, CultureInfo.InvariantCulture, out var average) && average is >= 0 and <= 1e9 => machine with { Load = average },
-                ["memory", "MemTotal:", var kilobytes, "kB"] when Size(kilobytes) is { } size and < long.MaxValue / 1024 => machine with { Memory = size * 1024 },
+                ["cores", var count] when int.TryParse(count, CultureInfo.InvariantCulture, out var cores)
+                    && cores is > 0 and <= 1_000_000 =>
+                    machine with { Cores = cores },
+                ["load", var load, ..] when double.TryParse(load, CultureInfo.InvariantCulture, out var average)
+                    && average is >= 0 and <= 1e9 =>
+                    machine with { Load = average },
+                ["memory", "MemTotal:", var kilobytes, "kB"] when Size(kilobytes) is { } size and < long.MaxValue / 1024 =>
+                    machine with { Memory = size * 1024 },
                 ["memory", var bytes] when Size(bytes) is { } size => machine with { Memory = size },
                 // A line of headings, then device, size, used, available, used in percent, where.
-                ["store", .., _, _, _, var kilobytes, var used, _] when used.EndsWith('%') && Size(kilobytes) is { } size and < long.MaxValue / 1024 => machine with { StoreFree = size * 1024 },
+                ["store", .., _, _, _, var kilobytes, var used, _] when used.EndsWith('%')
+                    && Size(kilobytes) is { } size and < long.MaxValue / 1024 =>
+                    machine with { StoreFree = size * 1024 },
                 _ => machine,
             };
         }

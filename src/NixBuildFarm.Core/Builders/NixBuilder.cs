@@ -16,7 +16,7 @@ public enum StoreScheme
     SshNg,
 }
 
-/// <summary>A machine that builds: this one, or one that is reached over SSH.</summary>
+/// <summary>A machine that builds: this machine, or one that is reached over SSH.</summary>
 public sealed class NixBuilder
 {
     /// <summary>The name of the local machine.</summary>
@@ -32,8 +32,8 @@ public sealed class NixBuilder
     private int? cores;
 
     /// <summary>
-    /// What the user calls it: the host name as configured, or <c>local</c>. No two builders of a list have the same;
-    /// <see cref="MachineList"/> says how further builders of one host are called.
+    /// The name for users: the host name as configured, or <c>local</c>. Unique within a list; <see cref="MachineList"/> says how further
+    /// builders of one host are called.
     /// </summary>
     public required string Name { get; init; }
 
@@ -43,23 +43,26 @@ public sealed class NixBuilder
     /// <summary>The store URI as configured, e.g. <c>ssh-ng://nix@ruby</c>.</summary>
     public required string Uri { get; init; }
 
-    /// <summary>What the URI's scheme says.</summary>
+    /// <summary>The URI's scheme.</summary>
     public StoreScheme Scheme { get; init; } = StoreScheme.SshNg;
 
     /// <summary>Platforms it builds, native first, e.g. <c>x86_64-linux, riscv64-linux</c>. The policy's, else as configured.</summary>
     public required IReadOnlyList<string> Systems
     {
-        get => NameList.Of(Policy.ExcludeSystem is { } excluded ? [.. (Policy.System ?? systems).Except(excluded)] : Policy.System ?? systems);
+        get =>
+            NameList.Of(Policy.ExcludeSystem is { } excluded ? [.. (Policy.System ?? systems).Except(excluded)] : Policy.System ?? systems);
         init => systems = NameList.Of(value);
     }
 
-    /// <summary>The processor part of each system, native first: what <c>Where-Object Arch -eq riscv64</c> compares with.</summary>
+    /// <summary>The processor part of each system, native first, for <c>Where-Object Arch -eq riscv64</c>.</summary>
     public string[] Arch => Systems.Select(s => s.Split('-')[0]).Distinct().ToArray();
 
     /// <summary>Builds at a time; 0: none. The policy's, else as configured.</summary>
     public int MaxJobs { get => Policy.MaxJobs ?? maxJobs; init => maxJobs = value; }
 
-    /// <summary>Cores of the machine, where known (the local one, or after a test); the policy's, where it says how many builds may use.</summary>
+    /// <summary>
+    /// Cores of the machine, where known (the local one, or after a test); the policy's, where it says how many builds may use.
+    /// </summary>
     public int? Cores { get => Policy.Cores ?? cores; init => cores = value; }
 
     /// <summary>Cores that builds may use: without those that the policy reserves; null where they are not known.</summary>
@@ -68,19 +71,23 @@ public sealed class NixBuilder
     /// <summary>Speed relative to the other builders: the policy's, else as configured; learnt speeds replace it.</summary>
     public double SpeedFactor { get => Policy.SpeedFactor ?? speedFactor; init => speedFactor = value; }
 
-    /// <summary>What it can do beyond plain builds, e.g. <c>kvm</c>, <c>big-parallel</c>. The policy's, else as configured.</summary>
-    public IReadOnlyList<string> SupportedFeatures { get => NameList.Of(Policy.Feature ?? supportedFeatures); init => supportedFeatures = NameList.Of(value); }
+    /// <summary>Its features, e.g. <c>kvm</c>, <c>big-parallel</c>. The policy's, else as configured.</summary>
+    public IReadOnlyList<string> SupportedFeatures
+    {
+        get => NameList.Of(Policy.Feature ?? supportedFeatures);
+        init => supportedFeatures = NameList.Of(value);
+    }
 
     /// <summary>It takes only derivations that require all of these.</summary>
     public IReadOnlyList<string> MandatoryFeatures { get => mandatoryFeatures; init => mandatoryFeatures = NameList.Of(value); }
 
-    /// <summary>The login name; null: what ssh_config says, else the current user.</summary>
+    /// <summary>The login name; null: that of ssh_config, else the current user.</summary>
     public string? User { get; init; }
 
-    /// <summary>The port; null: what ssh_config says, else 22.</summary>
+    /// <summary>The port; null: that of ssh_config, else 22.</summary>
     public int? Port { get; init; }
 
-    /// <summary>The private key file: the policy's, else as configured; null: what ssh_config says.</summary>
+    /// <summary>The private key file: the policy's, else as configured; null: that of ssh_config.</summary>
     public string? IdentityFile { get => Policy.IdentityFile ?? identityFile; init => identityFile = value; }
 
     /// <summary>The expected host key as a line <c>TYPE BASE64 [comment]</c>; null: known_hosts decides.</summary>
@@ -98,10 +105,10 @@ public sealed class NixBuilder
     /// <summary>Whether SSH compresses (URI parameter <c>compress</c>).</summary>
     public bool Compress { get; init; }
 
-    /// <summary>Whether it may fetch from its own substituters; null: what Nix's setting <c>builders-use-substitutes</c> says.</summary>
+    /// <summary>Whether it may fetch from its own substituters; null: as Nix's setting <c>builders-use-substitutes</c> says.</summary>
     public bool? UsesSubstitutes { get; init; }
 
-    /// <summary>What its source adds to the configuration of SSH; null: nothing.</summary>
+    /// <summary>Settings for SSH in its source; null: none.</summary>
     public BuilderSshSettings? Ssh { get; init; }
 
     /// <summary>Whether this is the machine that the cmdlet runs on.</summary>
@@ -113,7 +120,7 @@ public sealed class NixBuilder
     /// <summary>Whether it was asked for by its very name: then runs use it even where it is disabled.</summary>
     public bool IsNamed { get; private set; }
 
-    /// <summary>What the user has set for it, over what is configured; empty where nothing is.</summary>
+    /// <summary>The user's policy, which overrides the configuration; empty where there is none.</summary>
     public BuilderPolicy Policy { get; private set; } = BuilderPolicy.Empty;
 
     /// <summary>The builder as it is configured, without any policy.</summary>
@@ -130,7 +137,9 @@ public sealed class NixBuilder
         return builder;
     }
 
-    /// <summary>Further entries of a list for the same machine, e.g. with other systems: they share its slots and its connections.</summary>
+    /// <summary>
+    /// Further entries of a list for the same machine, e.g. with other systems: they share its slots and its connections.
+    /// </summary>
     internal IReadOnlyList<NixBuilder> OtherEntries { get; private set; } = [];
 
     /// <summary>
@@ -141,7 +150,9 @@ public sealed class NixBuilder
         .. builders.GroupBy(builder => builder.IsLocal
             ? (object)NixBuilder.LocalName
             : (builder.HostName.ToUpperInvariant(), builder.User, builder.Port, builder.RemoteStore, builder.IdentityFile, builder.HostKey))
-            .Select(entries => entries.ToArray() is [var only] ? only : entries.First().With([.. entries.Skip(1).DistinctBy(entry => entry.Name)])),
+            .Select(
+                entries =>
+                    entries.ToArray() is [var only] ? only : entries.First().With([.. entries.Skip(1).DistinctBy(entry => entry.Name)])),
     ];
 
     private NixBuilder With(IReadOnlyList<NixBuilder> others)
@@ -167,7 +178,7 @@ public sealed class NixBuilder
         return builder;
     }
 
-    /// <summary>The local store when it takes no part in building: what is built elsewhere comes home to it.</summary>
+    /// <summary>The local store if this machine builds nothing: outputs are copied back to it.</summary>
     internal static NixBuilder LocalStore { get; } = new()
     {
         Name = LocalName,

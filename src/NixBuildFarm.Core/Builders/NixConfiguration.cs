@@ -28,22 +28,22 @@ public sealed record NixConfiguration
     /// <summary><c>cores</c>: cores that each build may use; 0: all.</summary>
     public int Cores { get; init; }
 
-    /// <summary><c>system-features</c>: what this machine can do beyond plain builds.</summary>
+    /// <summary><c>system-features</c>: the features of this machine.</summary>
     public IReadOnlyList<string> SystemFeatures { get; init; } = [];
 
-    /// <summary><c>builders-use-substitutes</c>: builders fetch what they can themselves.</summary>
+    /// <summary><c>builders-use-substitutes</c>: builders fetch from their own substituters.</summary>
     public bool BuildersUseSubstitutes { get; init; }
 
     /// <summary><c>substituters</c>: binary caches.</summary>
     public IReadOnlyList<string> Substituters { get; init; } = [];
 
-    /// <summary><c>trusted-users</c>: users and <c>@groups</c> whom the daemon trusts.</summary>
+    /// <summary><c>trusted-users</c>: users and <c>@groups</c> that the daemon trusts.</summary>
     public IReadOnlyList<string> TrustedUsers { get; init; } = [];
 
     /// <summary><c>trusted-public-keys</c>: whose signatures the store accepts.</summary>
     public IReadOnlyList<string> TrustedPublicKeys { get; init; } = [];
 
-    /// <summary><c>require-sigs</c>: the store refuses what no trusted key has signed.</summary>
+    /// <summary><c>require-sigs</c>: the store accepts only paths that a trusted key has signed.</summary>
     public bool RequireSignatures { get; init; } = true;
 
     /// <summary><c>post-build-hook</c>: the program that Nix runs after each build; empty: none.</summary>
@@ -69,12 +69,14 @@ public sealed record NixConfiguration
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw new NixBuildFarmException(
-                "NixTimedOut", $"“nix config show” has not answered in {TimeLimit.TotalSeconds} s.", "Run it by hand to see what it waits for.");
+                "NixTimedOut", $"“nix config show” has not answered in {TimeLimit.TotalSeconds} s.",
+                "Run it by hand to see what it waits for.");
         }
     }
 
     // Nix 2.20 renamed show-config to config show.
-    private static async Task<string> RunAsync(Func<IReadOnlyList<string>, CancellationToken, Task<string>> runNix, CancellationToken cancellation)
+    private static async Task<string> RunAsync(
+        Func<IReadOnlyList<string>, CancellationToken, Task<string>> runNix, CancellationToken cancellation)
     {
         try
         {
@@ -86,9 +88,9 @@ public sealed record NixConfiguration
         }
     }
 
-    /// <summary>Reads what <c>nix config show --json</c> prints: an object of settings, the value of each in <c>value</c>.</summary>
+    /// <summary>Parses the output of <c>nix config show --json</c>: an object of settings, the value of each in <c>value</c>.</summary>
     /// <param name="json">The text.</param>
-    /// <param name="processors">Processors of this machine, for what is set to <c>auto</c>.</param>
+    /// <param name="processors">Processors of this machine, for the value <c>auto</c>.</param>
     /// <exception cref="NixBuildFarmException">The text is something else.</exception>
     public static NixConfiguration Parse(string json, int processors)
     {
@@ -120,9 +122,10 @@ public sealed record NixConfiguration
     }
 
     private static NixBuildFarmException NotUnderstood(string reason) => new(
-        "NixConfigurationNotUnderstood", $"What “nix config show --json” prints is not understood: {reason}", "Check that “nix” in PATH is Nix 2.4 or later.");
+        "NixConfigurationNotUnderstood", $"What “nix config show --json” prints is not understood: {reason}",
+        "Check that “nix” in PATH is Nix 2.4 or later.");
 
-    /// <summary>The values; null is what this version of Nix does not have.</summary>
+    /// <summary>The values; null where this version of Nix does not have the setting.</summary>
     private readonly struct Settings(JsonElement settings)
     {
         public string? Text(string name) => Value(name)?.GetString();
@@ -140,7 +143,8 @@ public sealed record NixConfiguration
         public string[] List(string name) => Value(name)?.EnumerateArray().Select(item => item.GetString() ?? "").ToArray() ?? [];
 
         private JsonElement? Value(string name) =>
-            settings.TryGetProperty(name, out var setting) && setting.TryGetProperty("value", out var value) && value.ValueKind != JsonValueKind.Null
+            settings.TryGetProperty(name, out var setting) && setting.TryGetProperty("value", out var value)
+                && value.ValueKind != JsonValueKind.Null
                 ? value
                 : null;
     }

@@ -1,10 +1,13 @@
-using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Observing;
 
 namespace NixBuildFarm.Copying;
 
-/// <summary>Is told what happens while paths are copied. Called from any thread; must return soon.</summary>
-public interface ICopyObserver
+/// <summary>
+/// Receives what happens while paths are copied. Called from any thread; must return soon. Of <see cref="RunNews"/> it gets decisions,
+/// warnings, and <see cref="RunNews.BuilderFailed"/> for a builder that did not get all paths.
+/// </summary>
+public interface ICopyObserver : IBuildObserver
 {
     /// <summary>A path was copied, or was there already.</summary>
     void Copied(NixStorePathCopy copy);
@@ -12,16 +15,7 @@ public interface ICopyObserver
     /// <summary>A path cannot be copied. The others are.</summary>
     void PathFailed(string path, NixBuildFarmException error);
 
-    /// <summary>A builder did not get all that it should. The others do.</summary>
-    void BuilderFailed(NixBuilder builder, NixBuildFarmException error);
-
-    /// <summary>A decision was taken, and why.</summary>
-    void Decided(string message);
-
-    /// <summary>It goes on, but not as well as it should.</summary>
-    void Degraded(string message);
-
-    /// <summary>Something has begun, gone on or ended.</summary>
+    /// <summary>The copying to a builder has begun, gone on or ended.</summary>
     void Progressed(CopyProgress progress);
 }
 

@@ -2,7 +2,7 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Copying;
 
-/// <summary>What became of a path at a place where it should be.</summary>
+/// <summary>The result for one path at one destination.</summary>
 public enum StorePathCopyStatus
 {
     /// <summary>It was copied.</summary>

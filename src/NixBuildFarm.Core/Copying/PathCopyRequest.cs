@@ -9,18 +9,18 @@ public sealed record PathCopyRequest
     /// <summary>The paths.</summary>
     public required IReadOnlyList<StorePath> Paths { get; init; }
 
-    /// <summary>Who has them; by default the local store.</summary>
+    /// <summary>The source; by default the local store.</summary>
     public NixBuilder From { get; init; } = NixBuilder.LocalStore;
 
-    /// <summary>Who gets them; by default the local store.</summary>
+    /// <summary>The destinations; by default the local store.</summary>
     public IReadOnlyList<NixBuilder> To { get; init; } = [NixBuilder.LocalStore];
 
     /// <summary>Whether all that they refer to is copied as well. Without it, a store refuses a path whose references it lacks.</summary>
     public bool Closure { get; init; } = true;
 
     /// <summary>
-    /// Whether who gets a path from a builder checks that it is content-addressed, or signed with a key that it trusts. What the local store
-    /// has is taken without by whoever trusts the login.
+    /// Whether the destination checks that a builder's path is content-addressed, or signed with a key that the destination trusts. Paths
+    /// of the local store are accepted without this check where the login is trusted.
     /// </summary>
     public bool CheckSignatures { get; init; } = true;
 

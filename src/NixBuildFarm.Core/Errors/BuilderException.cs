@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Errors;
 
-/// <summary>What is wrong with a builder.</summary>
+/// <summary>The kinds of failure of a builder.</summary>
 public enum BuilderFailure
 {
     /// <summary>No answer: name unknown, connection refused, no route, time-out.</summary>
@@ -9,7 +9,7 @@ public enum BuilderFailure
     /// <summary>It refused every key that was offered.</summary>
     AuthenticationFailed,
 
-    /// <summary>Its host key is unknown, revoked, or not the one that was expected.</summary>
+    /// <summary>Its host key is unknown, revoked, or not the expected one.</summary>
     HostKeyMismatch,
 
     /// <summary>The remote command does not start: no Nix in the PATH of a non-interactive login.</summary>
@@ -18,16 +18,16 @@ public enum BuilderFailure
     /// <summary>It answers, but not with a protocol that is understood.</summary>
     Incompatible,
 
-    /// <summary>It does not trust the login, or the local store does not trust what it builds.</summary>
+    /// <summary>It does not trust the login, or the local store does not trust its outputs.</summary>
     Untrusted,
 
-    /// <summary>It says of what it built what cannot be true.</summary>
+    /// <summary>It reported a result that cannot be right.</summary>
     FalseResult,
 
     /// <summary>A connection that worked has broken or fallen silent.</summary>
     ConnectionLost,
 
-    /// <summary>The configuration asks for what cannot be done, e.g. a key file that is not there.</summary>
+    /// <summary>The configuration cannot be used, e.g. a key file is missing.</summary>
     Configuration,
 }
 
@@ -42,17 +42,19 @@ public sealed class BuilderException : NixBuildFarmException
         Failure = failure;
     }
 
-    /// <summary>The same, with what it costs.</summary>
+    /// <summary>The same error, with the builds that it interrupted.</summary>
     /// <param name="interrupted">The names of the derivations that were being built there.</param>
     public BuilderException About(IEnumerable<string> interrupted)
     {
         var names = string.Join(", ", interrupted);
-        return names.Length == 0 ? this : new(Builder, Failure, $"{Message} It was building {names}, which others build now.", Recommendation, this);
+        return names.Length == 0
+            ? this
+            : new(Builder, Failure, $"{Message} It was building {names}; other builders take over.", Recommendation, this);
     }
 
     /// <summary>The name of the builder.</summary>
     public string Builder { get; }
 
-    /// <summary>What is wrong.</summary>
+    /// <summary>The kind of failure.</summary>
     public BuilderFailure Failure { get; }
 }

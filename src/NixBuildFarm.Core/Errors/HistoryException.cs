@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Errors;
 
-/// <summary>What is wrong with the history.</summary>
+/// <summary>The kinds of failure of the history.</summary>
 public enum HistoryFailure
 {
     /// <summary>It cannot be read or written now: locked, read-only, disk full.</summary>
@@ -20,7 +20,7 @@ public sealed class HistoryException : NixBuildFarmException
     public HistoryException(HistoryFailure failure, string message, string recommendation, Exception? inner = null)
         : base($"History{failure}", message, recommendation, inner) => Failure = failure;
 
-    /// <summary>What is wrong.</summary>
+    /// <summary>The kind of failure.</summary>
     public HistoryFailure Failure { get; }
 
     /// <summary>Whether another program keeps it locked, which passes by itself as a rule.</summary>

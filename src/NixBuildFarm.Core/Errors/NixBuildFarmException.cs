@@ -6,7 +6,7 @@ public class NixBuildFarmException : Exception
     /// <summary>Makes an error.</summary>
     /// <param name="id">Stable name of this kind of error, in PascalCase; the cmdlets use it as ErrorId.</param>
     /// <param name="message">What happened, on which builder and derivation.</param>
-    /// <param name="recommendation">What to do; null where nobody knows.</param>
+    /// <param name="recommendation">A recommendation; null where there is none.</param>
     /// <param name="inner">The cause.</param>
     public NixBuildFarmException(string id, string message, string? recommendation = null, Exception? inner = null)
         : base(message, inner)
@@ -18,6 +18,6 @@ public class NixBuildFarmException : Exception
     /// <summary>Stable name of this kind of error.</summary>
     public string Id { get; }
 
-    /// <summary>What to do about it.</summary>
+    /// <summary>A recommendation; null where there is none.</summary>
     public string? Recommendation { get; }
 }

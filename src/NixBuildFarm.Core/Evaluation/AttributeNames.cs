@@ -4,10 +4,10 @@ using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Evaluation;
 
-/// <summary>What could be asked for, as Nix itself knows it: to choose from while a command is typed.</summary>
+/// <summary>Finds names of attributes and flake outputs, with Nix itself, to complete what the user types.</summary>
 public static class AttributeNames
 {
-    // Names only: what an attribute is would have to be evaluated for each of them.
+    // Names only: the kind of an attribute is known only after its evaluation.
     private const string Expression = """
         { file, path }:
         let
@@ -27,21 +27,32 @@ public static class AttributeNames
     /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
     public static async Task<IReadOnlyList<string>> OfFileAsync(string file, IReadOnlyList<string> path, CancellationToken cancellation)
     {
-        string[] words = ["--eval", "--strict", "--json", "--expr", Expression, "--argstr", "file", Path.GetFullPath(file), "--argstr", "path", JsonSerializer.Serialize(path)];
+        string[] words =
+        [
+            "--eval", "--strict", "--json", "--expr", Expression, "--argstr", "file", Path.GetFullPath(file), "--argstr", "path",
+            JsonSerializer.Serialize(path),
+        ];
         var printed = await NixCommand.RunAsync("nix-instantiate", words, cancellation: cancellation);
         return JsonSerializer.Deserialize<string[]>(printed) ?? [];
     }
 
-    /// <summary>What an installable may go on with, by Nix's own completion: flakes, and their outputs after <c>#</c>.</summary>
-    /// <param name="word">What has been typed.</param>
-    /// <param name="workingDirectory">What <c>.</c> stands for.</param>
+    /// <summary>Completions of an installable by Nix itself: flakes, and their outputs after <c>#</c>.</summary>
+    /// <param name="word">The word so far.</param>
+    /// <param name="workingDirectory">The folder that <c>.</c> means.</param>
     /// <param name="cancellation">Ends the evaluation.</param>
     /// <exception cref="NixBuildFarmException">Nix cannot complete.</exception>
     public static async Task<IReadOnlyList<string>> OfInstallableAsync(string word, string workingDirectory, CancellationToken cancellation)
     {
         var environment = new Dictionary<string, string> { ["NIX_GET_COMPLETIONS"] = $"{CompletionWords.Length + 1}" };
-        var printed = await NixCommand.RunAsync("nix", [.. CompletionWords, word], workingDirectory, environment, cancellation: cancellation);
-        // The first line says of what kind they are; a description follows a tab.
-        return [.. printed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(line => line.Split('\t')[0]).Where(text => text.Length > 0)];
+        var printed = await NixCommand.RunAsync(
+            "nix", [.. CompletionWords, word], workingDirectory, environment, cancellation: cancellation);
+        // The first line has the kind of the completions; a description follows a tab.
+        return
+        [
+            .. printed.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Skip(1)
+                .Select(line => line.Split('\t')[0])
+                .Where(text => text.Length > 0),
+        ];
     }
 }

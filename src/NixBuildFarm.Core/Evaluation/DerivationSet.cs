@@ -8,17 +8,18 @@ namespace NixBuildFarm.Evaluation;
 /// <c>recurseForDerivations = true</c>, or where it has nothing but derivations and such sets. Where all names of a set are systems
 /// (<c>checks</c> of a flake), the systems that are wanted count, and the others are not evaluated.
 /// </summary>
-/// <param name="Derivations">The derivations, with the outputs that a user means who names them.</param>
+/// <param name="Derivations">The derivations, with their default outputs.</param>
 /// <param name="OtherSystems">Systems that are in the value and are not wanted.</param>
-/// <param name="Kind">What the value is, in Nix's words: <c>set</c>, <c>list</c>, <c>string</c> …</param>
-internal sealed partial record DerivationSet(IReadOnlyList<RequestedDerivation> Derivations, IReadOnlyList<string> OtherSystems, string Kind)
+/// <param name="Kind">The kind of the value, in Nix's words: <c>set</c>, <c>list</c>, <c>string</c> …</param>
+internal sealed partial record DerivationSet(
+    IReadOnlyList<RequestedDerivation> Derivations, IReadOnlyList<string> OtherSystems, string Kind)
 {
     // Deeper sets of derivations hardly exist; sets that contain themselves do.
     private const int DeepestSet = 8;
 
     /// <summary>A function of Nix that describes a value in JSON.</summary>
     /// <param name="systems">The systems that are wanted; empty: all.</param>
-    /// <param name="arguments">What a function is called with: the expression of a set. It gets of it what it has a name for.</param>
+    /// <param name="arguments">Arguments for functions: the expression of a set. A function gets those that it names.</param>
     public static string Expression(IEnumerable<string> systems, string arguments = "{ }") => $$"""
         value:
         let
@@ -52,7 +53,7 @@ internal sealed partial record DerivationSet(IReadOnlyList<RequestedDerivation> 
         }
         """;
 
-    /// <summary>Reads what came of the function.</summary>
+    /// <summary>Parses the function's result.</summary>
     /// <exception cref="JsonException">It is something else.</exception>
     public static DerivationSet Parse(string json)
     {

@@ -4,8 +4,8 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Evaluation;
 
 /// <summary>
-/// Reads what a program of Nix writes to its standard error with <c>--log-format internal-json</c>: a line for each message, activity and
-/// result. Each message is passed on once, however often Nix repeats it.
+/// Parses what a program of Nix writes to its standard error with <c>--log-format internal-json</c>: a line for each message, activity and
+/// result. Passes each message on once, even if Nix repeats it.
 /// </summary>
 /// <param name="heard">Takes the messages.</param>
 internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
@@ -13,12 +13,16 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
     private const string Mark = "@nix ";
     private const int WarningLevel = 1;
 
-    // Nix says these of how we call it, not of what it evaluates.
-    private static readonly string[] OfNoConcern = ["you did not specify '--add-root'", "ignoring the client-specified setting 'builders'", "ignoring the user-specified setting 'builders'"];
+    // Messages about the way we call Nix, not about the evaluation.
+    private static readonly string[] OfNoConcern =
+    [
+        "you did not specify '--add-root'", "ignoring the client-specified setting 'builders'",
+        "ignoring the user-specified setting 'builders'",
+    ];
 
     private readonly HashSet<EvaluationMessage> passed = [];
 
-    /// <summary>Takes a line. What belongs to an error is returned as plain text, everything else is passed on.</summary>
+    /// <summary>Takes a line. Returns parts of an error as plain text, and passes everything else on.</summary>
     public string? Read(string line)
     {
         // Before Nix knows how to log, e.g. while it reads its arguments, it writes plain text.
@@ -39,7 +43,8 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
         switch (Text(entry, "action"))
         {
             case "msg":
-                return ReadMessage(entry.TryGetProperty("level", out var level) ? level.GetInt32() : 0, TerminalText.Strip(Text(entry, "msg")).Trim());
+                return ReadMessage(
+                    entry.TryGetProperty("level", out var level) ? level.GetInt32() : 0, TerminalText.Strip(Text(entry, "msg")).Trim());
             case "start" when TerminalText.Strip(Text(entry, "text")) is { Length: > 0 } text:
                 Pass(new(EvaluationMessageKind.Activity, text));
                 return null;
@@ -71,7 +76,8 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
         heard?.Invoke(message);
     }
 
-    private static string Without(string text, string prefix) => text.StartsWith(prefix, StringComparison.Ordinal) ? text[prefix.Length..] : text;
+    private static string Without(string text, string prefix) =>
+        text.StartsWith(prefix, StringComparison.Ordinal) ? text[prefix.Length..] : text;
 
     private static string Text(JsonElement entry, string name) =>
         entry.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";

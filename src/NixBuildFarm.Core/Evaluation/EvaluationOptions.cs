@@ -2,10 +2,10 @@ using NixBuildFarm.Builders;
 
 namespace NixBuildFarm.Evaluation;
 
-/// <summary>How Nix evaluates what the user names.</summary>
+/// <summary>How Nix evaluates.</summary>
 public sealed record EvaluationOptions
 {
-    /// <summary>What <c>.</c> stands for; empty: the folder of the process.</summary>
+    /// <summary>The folder that <c>.</c> means; empty: that of the process.</summary>
     public string WorkingDirectory { get; init; } = "";
 
     /// <summary>Whether flakes and expressions may look at files and variables of this machine (<c>--impure</c>).</summary>
@@ -17,13 +17,16 @@ public sealed record EvaluationOptions
     /// <summary>Settings of nix.conf for this evaluation (<c>--option</c>).</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Who may build what the evaluation has to read (import from derivation) beside this machine; null: whom Nix itself is configured with.</summary>
+    /// <summary>
+    /// The builders for derivations that the evaluation needs (import from derivation), beside this machine; null: those that Nix is
+    /// configured with.
+    /// </summary>
     public IReadOnlyList<NixBuilder>? Builders { get; init; }
 
     /// <summary>Of a set by system, the systems that are wanted; empty: all.</summary>
     public IReadOnlyCollection<string> Systems { get; init; } = [];
 
-    /// <summary>Takes what Nix says while it evaluates. Called from any thread, one call at a time.</summary>
+    /// <summary>Receives Nix's messages. Called from any thread, one call at a time.</summary>
     public Action<EvaluationMessage>? Heard { get; init; }
 
     /// <summary>The words that every evaluating program of Nix takes.</summary>
@@ -31,7 +34,10 @@ public sealed record EvaluationOptions
     {
         get
         {
-            if (Builders is { } builders) foreach (var word in (string[])["--option", "builders", EvaluationBuilders.Setting(builders)]) yield return word;
+            if (Builders is { } builders)
+            {
+                foreach (var word in (string[])["--option", "builders", EvaluationBuilders.Setting(builders)]) yield return word;
+            }
             foreach (var (name, value) in Settings) foreach (var word in (string[])["--option", name, value]) yield return word;
         }
     }

@@ -4,7 +4,7 @@ using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Evaluation;
 
-/// <summary>Runs the programs of Nix that evaluate, and listens to what they say meanwhile.</summary>
+/// <summary>Runs the evaluating programs of Nix, and reads their messages.</summary>
 internal sealed class Evaluator(EvaluationOptions options)
 {
     private static readonly string[] Features = ["--extra-experimental-features", "nix-command flakes"];
@@ -15,29 +15,33 @@ internal sealed class Evaluator(EvaluationOptions options)
     /// <summary>The options.</summary>
     public EvaluationOptions Options => options;
 
-    /// <summary>The paths of the derivations that an installable is. Nix keeps what it finds, and is fast the second time.</summary>
+    /// <summary>The paths of an installable's derivations. Nix caches them, so the second time is fast.</summary>
     /// <exception cref="NixBuildFarmException">It does not evaluate, or is something else.</exception>
     public Task<string> FindDerivationsAsync(string installable, CancellationToken cancellation) =>
-        // What follows -- cannot be taken for an option.
+        // Words after -- are never options.
         RunAsync("nix", ["path-info", "--derivation", .. Features, .. FlakeWords(), "--", installable], cancellation);
 
-    /// <summary>The derivations in what an installable is.</summary>
+    /// <summary>The derivations in the value of an installable.</summary>
     /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
     public Task<DerivationSet> FindSetAsync(string installable, CancellationToken cancellation) =>
         DescribeAsync([.. FlakeWords(), "--apply", DerivationSet.Expression(options.Systems, "{ }"), "--", installable], cancellation);
 
-    /// <summary>The derivations in what an expression is, or an attribute of it.</summary>
+    /// <summary>The derivations in the value of an expression, or of an attribute of it.</summary>
     /// <param name="expression">The expression.</param>
     /// <param name="attribute">The path of the attribute; null: the expression itself.</param>
-    /// <param name="arguments">What functions are called with, as expressions.</param>
+    /// <param name="arguments">Arguments of functions, as expressions.</param>
     /// <param name="cancellation">Ends the evaluation.</param>
     /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
     public Task<DerivationSet> FindInExpressionAsync(
         string expression, string? attribute, IReadOnlyDictionary<string, string> arguments, CancellationToken cancellation)
     {
-        var given = $"{{ {string.Concat(arguments.Select(argument => $"{JsonSerializer.Serialize(argument.Key).Replace("$", "\\$", StringComparison.Ordinal)} = {argument.Value}; "))}}}";
+        var assignments = arguments.Select(argument => $"{NixString(argument.Key)} = {argument.Value}; ");
+        var given = $"{{ {string.Concat(assignments)}}}";
         return DescribeAsync(
-            [.. PurityWords(), "--expr", expression, .. ArgumentWords(arguments), "--apply", DerivationSet.Expression(options.Systems, given), .. attribute is null ? Array.Empty<string>() : ["--", attribute]],
+            [
+                .. PurityWords(), "--expr", expression, .. ArgumentWords(arguments), "--apply",
+                DerivationSet.Expression(options.Systems, given), .. attribute is null ? Array.Empty<string>() : ["--", attribute],
+            ],
             cancellation);
     }
 
@@ -45,7 +49,10 @@ internal sealed class Evaluator(EvaluationOptions options)
     /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
     public Task<string> InstantiateAsync(
         string file, IEnumerable<string> attributes, IReadOnlyDictionary<string, string> arguments, CancellationToken cancellation) =>
-        RunAsync("nix-instantiate", [file, .. attributes.SelectMany(attribute => (string[])["--attr", attribute]), .. ArgumentWords(arguments)], cancellation);
+        RunAsync(
+            "nix-instantiate",
+            [file, .. attributes.SelectMany(attribute => (string[])["--attr", attribute]), .. ArgumentWords(arguments)],
+            cancellation);
 
     private async Task<DerivationSet> DescribeAsync(IEnumerable<string> words, CancellationToken cancellation)
     {
@@ -56,7 +63,11 @@ internal sealed class Evaluator(EvaluationOptions options)
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
         {
-            throw new NixBuildFarmException("EvaluationNotUnderstood", $"What “nix eval --json” prints is not understood: {e.Message}", "Check that “nix” in PATH is Nix 2.4 or later.", e);
+            throw new NixBuildFarmException(
+                "EvaluationNotUnderstood",
+                $"What “nix eval --json” prints is not understood: {e.Message}",
+                "Check that “nix” in PATH is Nix 2.4 or later.",
+                e);
         }
     }
 
@@ -67,7 +78,8 @@ internal sealed class Evaluator(EvaluationOptions options)
         try
         {
             return await NixCommand.RunAsync(
-                program, [.. words[..at], .. Format, .. options.Words, .. words[at..]], options.WorkingDirectory, listen: log.Read, cancellation: cancellation);
+                program, [.. words[..at], .. Format, .. options.Words, .. words[at..]], options.WorkingDirectory, listen: log.Read,
+                cancellation: cancellation);
         }
         catch (NixBuildFarmException e) when (e.Message.Contains("--impure", StringComparison.Ordinal))
         {
@@ -82,4 +94,6 @@ internal sealed class Evaluator(EvaluationOptions options)
 
     private static IEnumerable<string> ArgumentWords(IReadOnlyDictionary<string, string> arguments) =>
         arguments.SelectMany(argument => (string[])["--arg", argument.Key, argument.Value]);
+
+    private static string NixString(string text) => JsonSerializer.Serialize(text).Replace("$", "\\$", StringComparison.Ordinal);
 }

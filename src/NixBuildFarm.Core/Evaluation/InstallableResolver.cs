@@ -6,7 +6,7 @@ using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Evaluation;
 
-/// <summary>What the user asked for, resolved: a derivation and the outputs that are wanted of it.</summary>
+/// <summary>A resolved request: a derivation and its wanted outputs.</summary>
 /// <param name="Derivation">The path of the derivation.</param>
 /// <param name="Outputs">Names of the wanted outputs; empty: all.</param>
 public sealed record RequestedDerivation(StorePath Derivation, IReadOnlyList<string> Outputs)
@@ -16,17 +16,16 @@ public sealed record RequestedDerivation(StorePath Derivation, IReadOnlyList<str
         Outputs.Count > 0 ? DerivedPath.SomeOutputs(Derivation, Outputs) : DerivedPath.AllOutputs(Derivation);
 }
 
-/// <summary>Turns what the user names into derivations, with Nix's own evaluator.</summary>
+/// <summary>Resolves installables, files and expressions to derivations, with Nix's own evaluator.</summary>
 /// <param name="options">How it evaluates.</param>
-/// <param name="derivations">Where derivations are read from; null: the store's folder.</param>
-public sealed partial class InstallableResolver(EvaluationOptions options, IDerivationSource? derivations = null)
+public sealed partial class InstallableResolver(EvaluationOptions options)
 {
     private readonly Evaluator evaluator = new(options);
-    private readonly IDerivationSource derivations = derivations ?? new StoreFolder();
+    private readonly StoreFolder derivations = new();
 
     /// <summary>
-    /// Resolves installables as <c>nix build</c> takes them: <c>nixpkgs#hello</c>, <c>.#hello.dev</c>, <c>.#hello^out,dev</c>, a <c>.drv</c>
-    /// path; and sets, e.g. <c>.#checks</c>, as the derivations in them.
+    /// Resolves installables as <c>nix build</c> takes them: <c>nixpkgs#hello</c>, <c>.#hello.dev</c>, <c>.#hello^out,dev</c>, a
+    /// <c>.drv</c> path; and sets, e.g. <c>.#checks</c>, as the derivations in them.
     /// </summary>
     /// <exception cref="NixBuildFarmException">It does not evaluate, and the message is Nix's; or it has no derivation.</exception>
     public async Task<IReadOnlyList<RequestedDerivation>> ResolveAsync(IEnumerable<string> installables, CancellationToken cancellation)
@@ -34,17 +33,18 @@ public sealed partial class InstallableResolver(EvaluationOptions options, IDeri
         var requested = new List<RequestedDerivation>();
         foreach (var installable in installables)
         {
-            requested.AddRange(ParseDerivationPath(installable) is { } derivation ? [derivation] : await ResolveAsync(installable, cancellation));
+            requested.AddRange(
+                ParseDerivationPath(installable) is { } derivation ? [derivation] : await ResolveAsync(installable, cancellation));
         }
         return requested;
     }
 
     /// <summary>
-    /// Evaluates a <c>.nix</c> file: the whole, or the attributes named. Of a set all derivations in it count, as with <c>nix-build</c>: in sets
-    /// below it where these say <c>recurseForDerivations = true</c>.
+    /// Evaluates a <c>.nix</c> file: the whole, or the attributes named. Of a set all derivations in it count, as with <c>nix-build</c>: in
+    /// sets below it where these say <c>recurseForDerivations = true</c>.
     /// </summary>
     /// <param name="file">The file.</param>
-    /// <param name="attributes">Attribute paths; empty: what the file itself evaluates to.</param>
+    /// <param name="attributes">Attribute paths; empty: the value of the file itself.</param>
     /// <param name="arguments">Arguments of the file's function, as Nix expressions.</param>
     /// <param name="cancellation">Ends the evaluation.</param>
     /// <exception cref="NixBuildFarmException">It does not evaluate; the message is Nix's.</exception>
@@ -54,23 +54,30 @@ public sealed partial class InstallableResolver(EvaluationOptions options, IDeri
         var requested = ParseLines(await evaluator.InstantiateAsync(Path.GetFullPath(file), attributes, arguments, cancellation));
         return requested.Count > 0
             ? requested
-            : throw new NixBuildFarmException("DerivationNotFound", $"{file} evaluates to no derivation.", "Name an attribute that is a derivation, or a set of them: -Attribute NAME.");
+            : throw new NixBuildFarmException(
+                "DerivationNotFound",
+                $"{file} evaluates to no derivation.",
+                "Name an attribute that is a derivation, or a set of them: -Attribute NAME.");
     }
 
     /// <summary>Evaluates an expression: the whole, or the attributes named.</summary>
     /// <param name="expression">The expression.</param>
-    /// <param name="attributes">Attribute paths; empty: what the expression itself evaluates to.</param>
+    /// <param name="attributes">Attribute paths; empty: the value of the expression itself.</param>
     /// <param name="arguments">Arguments of its functions, as Nix expressions.</param>
     /// <param name="cancellation">Ends the evaluation.</param>
     /// <exception cref="NixBuildFarmException">It does not evaluate, and the message is Nix's; or it has no derivation.</exception>
     public async Task<IReadOnlyList<RequestedDerivation>> ResolveExpressionAsync(
         string expression, IReadOnlyList<string> attributes, IReadOnlyDictionary<string, string> arguments, CancellationToken cancellation)
     {
-        if (attributes.Count == 0) return DerivationsOf(await evaluator.FindInExpressionAsync(expression, null, arguments, cancellation), "The expression");
+        if (attributes.Count == 0)
+        {
+            return DerivationsOf(await evaluator.FindInExpressionAsync(expression, null, arguments, cancellation), "The expression");
+        }
         var requested = new List<RequestedDerivation>();
         foreach (var attribute in attributes)
         {
-            requested.AddRange(DerivationsOf(await evaluator.FindInExpressionAsync(expression, attribute, arguments, cancellation), $"“{attribute}”"));
+            requested.AddRange(
+                DerivationsOf(await evaluator.FindInExpressionAsync(expression, attribute, arguments, cancellation), $"“{attribute}”"));
         }
         return requested;
     }
@@ -79,18 +86,19 @@ public sealed partial class InstallableResolver(EvaluationOptions options, IDeri
     /// <exception cref="NixBuildFarmException">Something is no path of a derivation.</exception>
     public static IReadOnlyList<RequestedDerivation> ResolveDerivations(IEnumerable<string> paths) =>
         [.. paths.Select(path => ParseDerivationPath(path)
-            ?? throw new NixBuildFarmException("MalformedDerivationPath", $"“{path}” is no path of a derivation.", "Give /nix/store/HASH-NAME.drv, e.g. from nix-instantiate."))];
+            ?? throw new NixBuildFarmException(
+                "MalformedDerivationPath",
+                $"“{path}” is no path of a derivation.",
+                "Give /nix/store/HASH-NAME.drv, e.g. from nix-instantiate."))];
 
     /// <summary>
     /// Reads <c>/nix/store/….drv</c>, with <c>!out,dev</c> or <c>^out,dev</c> after it where single outputs are meant;
     /// null when the text is anything else.
     /// </summary>
-    public static RequestedDerivation? ParseDerivationPath(string text)
-    {
-        var parts = text.Split(['!', '^'], 2);
-        if (!StorePath.TryParse(parts[0], out var path) || !path.IsDerivation) return null;
-        return new(path, parts.Length == 1 ? [] : OutputsIn(parts[1]));
-    }
+    public static RequestedDerivation? ParseDerivationPath(string text) =>
+        DerivedPath.TryParse(text.Replace('^', '!'), out var wanted) && wanted.Path.IsDerivation
+            ? new(wanted.Path, wanted.Outputs ?? [])
+            : null;
 
     private async Task<IReadOnlyList<RequestedDerivation>> ResolveAsync(string installable, CancellationToken cancellation)
     {
@@ -106,23 +114,26 @@ public sealed partial class InstallableResolver(EvaluationOptions options, IDeri
             var printed = await FindDerivationsAsync(value, cancellation);
             if (printed is null || printed.Count == 0) return null;
             // Only Nix knows which of several outputs are meant by default.
-            var single = printed is [var only] && (outputs is not null || (await derivations.ReadAsync(only.Derivation, cancellation)).Outputs.Count == 1);
+            var single = printed is [var only]
+                && (outputs is not null || (await derivations.ReadAsync(only.Derivation, cancellation)).Outputs.Count == 1);
             return single || StorePath.TryParse(value, out _) ? printed : null;
         }
     }
 
-    /// <summary>Null: the installable is no derivation, but may be a set.</summary>
+    /// <summary>Null: the installable is no derivation; it may be a set.</summary>
     private async Task<IReadOnlyList<RequestedDerivation>?> FindDerivationsAsync(string installable, CancellationToken cancellation)
     {
         try
         {
             return ParseLines(await evaluator.FindDerivationsAsync(installable, cancellation));
         }
-        catch (NixBuildFarmException e) when (e.Message.Contains("flake output attribute", StringComparison.Ordinal) && e.Message.Contains("derivation", StringComparison.Ordinal))
+        catch (NixBuildFarmException e) when (e.Message.Contains("flake output attribute", StringComparison.Ordinal)
+            && e.Message.Contains("derivation", StringComparison.Ordinal))
         {
             return null;
         }
-        catch (NixBuildFarmException e) when (!installable.Contains('#') && File.Exists(Path.Combine(options.WorkingDirectory, installable, "default.nix")))
+        catch (NixBuildFarmException e) when (!installable.Contains('#')
+            && File.Exists(Path.Combine(options.WorkingDirectory, installable, "default.nix")))
         {
             throw new NixBuildFarmException(e.Id, e.Message, $"If {installable} is no flake, give its default.nix: -Path {installable}", e);
         }
@@ -132,28 +143,46 @@ public sealed partial class InstallableResolver(EvaluationOptions options, IDeri
     {
         if (set.OtherSystems.Count > 0)
         {
-            var others = $"{named} is there for {string.Join(", ", set.OtherSystems)} too, which no builder of this run builds.";
-            if (set.Derivations.Count == 0) throw new NixBuildFarmException("DerivationNotFound", others.Replace(" too,", ",", StringComparison.Ordinal), "Choose builders for one of these systems: Get-NixBuilder.");
+            var others = $"{named} also exists for {string.Join(", ", set.OtherSystems)}, which no builder of this run builds.";
+            if (set.Derivations.Count == 0)
+            {
+                throw new NixBuildFarmException(
+                    "DerivationNotFound",
+                    others.Replace(" also exists", " exists", StringComparison.Ordinal),
+                    "Choose builders for one of these systems: Get-NixBuilder.");
+            }
             options.Heard?.Invoke(new(EvaluationMessageKind.Note, others));
         }
         return set.Derivations.Count > 0 ? set.Derivations : throw new NixBuildFarmException(
             "DerivationNotFound",
-            set.Kind is "set" or "list" ? $"{named} is a {set.Kind} without derivations." : $"{named} is no derivation, but a value of the type {set.Kind}.",
-            "Name something that nix build would build, or a set of such.");
+            set.Kind is "set" or "list"
+                ? $"{named} is a {set.Kind} without derivations."
+                : $"{named} is no derivation, but a value of the type {set.Kind}.",
+            "Name a derivation, or a set of derivations.");
     }
 
-    /// <summary>Nix takes a file for a flake, and says something that helps nobody.</summary>
+    /// <summary>Nix takes a file for a flake, and its message does not help.</summary>
     private void RefuseFile(string installable)
     {
-        if (!installable.EndsWith(".nix", StringComparison.Ordinal) || !File.Exists(Path.Combine(options.WorkingDirectory, installable))) return;
+        if (!installable.EndsWith(".nix", StringComparison.Ordinal) || !File.Exists(Path.Combine(options.WorkingDirectory, installable)))
+        {
+            return;
+        }
         throw new NixBuildFarmException("InstallableIsFile", $"“{installable}” is a file, and no installable.", $"Use -Path {installable}");
     }
 
     private static List<RequestedDerivation> ParseLines(string printed) =>
-        [.. printed.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(ParseDerivationPath).OfType<RequestedDerivation>().DistinctBy(r => r.ToDerivedPath().ToString())];
+        [
+            .. printed.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+                .Select(ParseDerivationPath)
+                .OfType<RequestedDerivation>()
+                .DistinctBy(r => r.ToDerivedPath().ToString()),
+        ];
 
     private static string[] OutputsIn(string names) => names == "*" ? [] : names.Split(',', StringSplitOptions.RemoveEmptyEntries);
 
-    [GeneratedRegex(@"\A(?<value>.+)\^(?<outputs>\*|[A-Za-z_][A-Za-z0-9_+.?=-]*(,[A-Za-z_][A-Za-z0-9_+.?=-]*)*)\z", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(
+        @"\A(?<value>.+)\^(?<outputs>\*|[A-Za-z_][A-Za-z0-9_+.?=-]*(,[A-Za-z_][A-Za-z0-9_+.?=-]*)*)\z",
+        RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex WithOutputs();
 }

@@ -6,9 +6,12 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.FollowUp;
 
-/// <summary>Gives the local store the logs of what was built elsewhere, one after the other, so that <c>nix log</c> finds them. No build waits for it.</summary>
-/// <param name="local">The local store. One that does not trust the user takes no logs.</param>
-/// <param name="decided">Is told once why logs are not kept there.</param>
+/// <summary>
+/// Copies the logs of builds on other builders to the local store, one after the other, so that <c>nix log</c> finds them. No build waits
+/// for it.
+/// </summary>
+/// <param name="local">The local store. If it does not trust the user, it takes no logs.</param>
+/// <param name="decided">Receives, once, why the logs are not kept there.</param>
 /// <param name="cancellation">Ends it: the run is stopped from outside. A run that a failure ends still has its logs kept.</param>
 internal sealed class LogKeeper(BuilderSession local, Action<string> decided, CancellationToken cancellation) : IAsyncDisposable
 {
@@ -59,10 +62,11 @@ internal sealed class LogKeeper(BuilderSession local, Action<string> decided, Ca
         {
             // The run was stopped.
         }
-        catch (Exception e) when (e is NixBuildFarmException or IOException or WireException or UnauthorizedAccessException or ObjectDisposedException)
+        catch (Exception e) when (e is NixBuildFarmException or IOException or WireException or UnauthorizedAccessException
+            or ObjectDisposedException)
         {
             isRefused = true;
-            decided($"nix log will not find what was built elsewhere, Get-NixBuildLog does: {e.Message}");
+            decided($"nix log will not find the logs of other builders; Get-NixBuildLog will: {e.Message}");
         }
     }
 }

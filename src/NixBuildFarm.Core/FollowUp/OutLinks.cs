@@ -7,8 +7,8 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.FollowUp;
 
 /// <summary>
-/// Links to what a run was asked for, named as Nix names them: <c>result</c>, <c>result-dev</c>; the second is <c>result-1</c> as with
-/// <c>nix build</c>, or <c>result-2</c> as with <c>nix-build</c>.
+/// Links to the results of a run, named as Nix names them: <c>result</c>, <c>result-dev</c>; the second is <c>result-1</c> as with <c>nix
+/// build</c>, or <c>result-2</c> as with <c>nix-build</c>.
 /// </summary>
 /// <param name="link">Path of the first link.</param>
 /// <param name="secondNumber">The number of the second one.</param>
@@ -43,21 +43,24 @@ internal sealed class OutLinks(string link, int secondNumber)
         }
     }
 
-    /// <summary>Makes the links, and has the local store keep what they point to.</summary>
-    /// <param name="requested">What was asked for; the place in this list gives a link its number.</param>
-    /// <param name="results">What came of the run; what succeeded and is here is linked.</param>
+    /// <summary>Makes the links, and registers them as roots of the local store.</summary>
+    /// <param name="requested">The requested derivations; the position in this list gives a link its number.</param>
+    /// <param name="results">The results of the run; successful ones that are in the local store are linked.</param>
     /// <param name="local">The local store.</param>
     /// <param name="cancellation">Ends it.</param>
     /// <exception cref="NixBuildFarmException">A link cannot be made.</exception>
     public async Task MakeAsync(
-        IReadOnlyList<RequestedDerivation> requested, IEnumerable<NixBuildResult> results, BuilderSession local, CancellationToken cancellation)
+        IReadOnlyList<RequestedDerivation> requested, IEnumerable<NixBuildResult> results, BuilderSession local,
+        CancellationToken cancellation)
     {
         var succeeded = results.Where(result => result.IsRequested && result.Success).ToDictionary(result => result.DerivationPath);
         for (var index = 0; index < requested.Count; index++)
         {
             if (!succeeded.TryGetValue(requested[index].Derivation.ToString(), out var result)) continue;
             var wanted = requested[index].Outputs;
-            foreach (var (output, path) in result.Outputs.Where(output => (wanted.Count == 0 || wanted.Contains(output.Key)) && Path.Exists(output.Value)))
+            foreach (
+                var (output, path) in result.Outputs.Where(
+                    output => (wanted.Count == 0 || wanted.Contains(output.Key)) && Path.Exists(output.Value)))
             {
                 var name = NameOf(index, output);
                 Replace(name, path);
@@ -70,12 +73,13 @@ internal sealed class OutLinks(string link, int secondNumber)
         Path.GetFullPath(link + (index > 0 ? $"-{index - 1 + secondNumber}" : "") + (output == "out" ? "" : $"-{output}"));
 
     // Only a link that points into the store is ours to replace.
-    private static bool IsOurs(string name) => new FileInfo(name).LinkTarget?.StartsWith(StorePath.StoreFolder, StringComparison.Ordinal) == true;
+    private static bool IsOurs(string name) =>
+        new FileInfo(name).LinkTarget?.StartsWith(StorePath.StoreFolder, StringComparison.Ordinal) == true;
 
     private static void CheckName(string name)
     {
         if (IsOurs(name) || !(Path.Exists(name) || new FileInfo(name).LinkTarget is not null)) return;
-        throw Failed($"{name} is there already, and is no link into the store.");
+        throw Failed($"{name} exists, and is no link into the store.");
     }
 
     private static void Replace(string name, string target)
@@ -91,5 +95,6 @@ internal sealed class OutLinks(string link, int secondNumber)
         }
     }
 
-    private static NixBuildFarmException Failed(string message, Exception? inner = null) => new("OutLinkFailed", message, "Name another place with -OutLink.", inner);
+    private static NixBuildFarmException Failed(string message, Exception? inner = null) =>
+        new("OutLinkFailed", message, "Name another place with -OutLink.", inner);
 }

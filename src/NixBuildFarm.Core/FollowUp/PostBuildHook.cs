@@ -5,12 +5,13 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.FollowUp;
 
 /// <summary>
-/// The program that Nix runs on this machine after each build (<c>post-build-hook</c>), e.g. to sign outputs or to put them into a cache. For
-/// what is built here Nix's daemon runs it. For what was built elsewhere and came home, this does, one at a time, as the daemon would: as root.
+/// The program that Nix runs on this machine after each build (<c>post-build-hook</c>), e.g. to sign outputs or to put them into a cache.
+/// Nix's daemon runs it for builds on this machine. For outputs that are copied back this class runs it, one at a time, as the daemon
+/// would: as root.
 /// </summary>
 /// <param name="program">The program.</param>
 /// <param name="isRoot">Whether this process is root's, as the daemon is.</param>
-/// <param name="degraded">Is told once that the program does not run, and each time that it fails.</param>
+/// <param name="degraded">Receives a warning if the program does not run, and one for each time that it fails.</param>
 internal sealed class PostBuildHook(string program, bool isRoot, Action<string> degraded) : IDisposable
 {
     private readonly SemaphoreSlim turn = new(1);
@@ -27,7 +28,8 @@ internal sealed class PostBuildHook(string program, bool isRoot, Action<string> 
         {
             if (Interlocked.Exchange(ref hasToldWhyNot, 1) == 0)
             {
-                degraded($"The post-build-hook {program} of this machine does not run for what is built elsewhere: Nix runs it as root, and this run is not root's. "
+                degraded($"The post-build-hook {program} of this machine does not run for outputs of other builders: Nix runs it as root, "
+                    + "and this run is not root's. "
                     + "Run it yourself on the outputs, or build as root.");
             }
             return;
@@ -35,12 +37,16 @@ internal sealed class PostBuildHook(string program, bool isRoot, Action<string> 
         await turn.WaitAsync(cancellation);
         try
         {
-            var variables = new Dictionary<string, string> { ["DRV_PATH"] = derivation.ToString(), ["OUT_PATHS"] = string.Join(' ', outputs) };
+            var variables = new Dictionary<string, string>
+            {
+                ["DRV_PATH"] = derivation.ToString(),
+                ["OUT_PATHS"] = string.Join(' ', outputs),
+            };
             await NixCommand.RunAsync(program, [], environment: variables, cancellation: cancellation);
         }
         catch (NixBuildFarmException e)
         {
-            degraded($"The post-build-hook failed for {derivation.Name}, which is built and here: {e.Message}");
+            degraded($"The post-build-hook failed for {derivation.Name}, which was built and copied back: {e.Message}");
         }
         finally
         {

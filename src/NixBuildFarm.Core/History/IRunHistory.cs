@@ -3,19 +3,19 @@ using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.History;
 
-/// <summary>What earlier runs have taught, and the runs themselves.</summary>
+/// <summary>Observations of earlier runs, and the runs themselves.</summary>
 /// <remarks>All of it throws <see cref="HistoryException"/> where the history cannot be used.</remarks>
 public interface IRunHistory : IBuildHistory
 {
-    /// <summary>The builders that made trouble not long ago.</summary>
+    /// <summary>The recent quarantines of builders.</summary>
     IReadOnlyList<BuilderTrouble> Troubles();
 
-    /// <summary>Keeps what trouble builders make, in place of what was known of them; one that is well again is forgotten.</summary>
+    /// <summary>Replaces the quarantines of these builders; those of healthy builders are removed.</summary>
     void Add(IReadOnlyCollection<BuilderTrouble> troubles);
 
     /// <summary>
-    /// Keeps a run, in place of one with the same id; forgets what is too old. A run that goes on is kept so as long as this process and this
-    /// object last: from then on it was interrupted.
+    /// Stores a run, in place of one with the same id, and deletes old ones. A run that is still going on counts as interrupted as soon as
+    /// this object or this process ends.
     /// </summary>
     void Add(RunRecord run);
 
@@ -24,12 +24,12 @@ public interface IRunHistory : IBuildHistory
     RunRecord? Run(string id);
 
     /// <summary>Runs, the newest first.</summary>
-    IReadOnlyList<RunSummary> Runs(RunFilter filter);
+    IReadOnlyList<NixBuildRun> Runs(RunFilter filter);
 
-    /// <summary>Forgets runs, all of them or none when it throws. What was learnt from them stays.</summary>
+    /// <summary>Deletes runs, all of them or none when it throws. Observations of them stay.</summary>
     void RemoveRuns(IReadOnlyCollection<string> ids);
 
-    /// <summary>Forgets what was learnt of durations, bandwidths and troubles.</summary>
-    /// <param name="before">Only what was seen before; null: everything.</param>
+    /// <summary>Deletes observations of durations and bandwidths, and quarantines.</summary>
+    /// <param name="before">Only older ones; null: all.</param>
     void RemoveObservations(DateTimeOffset? before);
 }

@@ -30,7 +30,7 @@ public enum NixBuildStatus
     NoEligibleBuilder,
 }
 
-/// <summary>Says what the ways of ending have in common.</summary>
+/// <summary>Groups the statuses.</summary>
 public static class NixBuildStatuses
 {
     /// <summary>Whether the outputs are there.</summary>
@@ -57,19 +57,19 @@ public sealed class NixBuildAttempt
     /// <summary>The same in seconds, for Measure-Object.</summary>
     public double Seconds => Duration.TotalSeconds;
 
-    /// <summary>Why it came to nothing.</summary>
+    /// <summary>The reason of the failure.</summary>
     public required string Reason { get; init; }
 
-    /// <summary>Whether another builder was done before: the derivation had been started twice.</summary>
+    /// <summary>Whether another builder finished first: the derivation had been started twice.</summary>
     public bool GaveWay => Reason == GaveWayReason;
 
-    internal const string GaveWayReason = "another builder was done before";
+    internal const string GaveWayReason = "another builder finished first";
 
     /// <summary>Builder and reason.</summary>
     public override string ToString() => $"{Builder}: {Reason}";
 }
 
-/// <summary>What became of one derivation in a run.</summary>
+/// <summary>The result of one derivation in a run.</summary>
 public sealed record NixBuildResult
 {
     /// <summary>The derivation's name, e.g. <c>hello-2.12</c>.</summary>
@@ -102,13 +102,13 @@ public sealed record NixBuildResult
     /// <summary>Bytes of NARs that were sent to the builder for it.</summary>
     public long Supplied { get; init; }
 
-    /// <summary>The tries that came to nothing, in order.</summary>
+    /// <summary>The failed attempts, in order.</summary>
     public IReadOnlyList<NixBuildAttempt> Attempts { get; init; } = [];
 
     /// <summary>The outputs by name; empty when there are none.</summary>
     public IReadOnlyDictionary<string, string> Outputs { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>What went wrong; null when nothing did.</summary>
+    /// <summary>The error; null when there was none.</summary>
     public string? Error { get; init; }
 
     /// <summary>The file with everything that the build printed; null when it did not run.</summary>

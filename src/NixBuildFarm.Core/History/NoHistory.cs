@@ -3,7 +3,7 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.History;
 
 /// <summary>Knows nothing and keeps nothing.</summary>
-public sealed class NoHistory : IRunHistory
+public class NoHistory : IRunHistory
 {
     /// <summary>The only one there is.</summary>
     public static NoHistory Instance { get; } = new();
@@ -12,34 +12,34 @@ public sealed class NoHistory : IRunHistory
     public IReadOnlyList<BuildObservation> Builds(IReadOnlySet<string> packages) => [];
 
     /// <inheritdoc/>
-    public IReadOnlyList<TransferObservation> Transfers() => [];
+    public virtual IReadOnlyList<TransferObservation> Transfers() => [];
 
     /// <inheritdoc/>
     public void Add(IReadOnlyCollection<BuildObservation> builds, IReadOnlyCollection<TransferObservation> transfers)
     {
-        // Nobody will ask.
+        // Nothing is stored.
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<BuilderTrouble> Troubles() => [];
+    public virtual IReadOnlyList<BuilderTrouble> Troubles() => [];
 
     /// <inheritdoc/>
-    public void Add(IReadOnlyCollection<BuilderTrouble> troubles)
+    public virtual void Add(IReadOnlyCollection<BuilderTrouble> troubles)
     {
-        // Nobody will ask.
+        // Nothing is stored.
     }
 
     /// <inheritdoc/>
     public void Add(RunRecord run)
     {
-        // Nobody will ask.
+        // Nothing is stored.
     }
 
     /// <inheritdoc/>
     public RunRecord? Run(string id) => null;
 
     /// <inheritdoc/>
-    public IReadOnlyList<RunSummary> Runs(RunFilter filter) => [];
+    public IReadOnlyList<NixBuildRun> Runs(RunFilter filter) => [];
 
     /// <inheritdoc/>
     public void RemoveRuns(IReadOnlyCollection<string> ids)

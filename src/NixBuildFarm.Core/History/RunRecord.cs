@@ -6,7 +6,7 @@ namespace NixBuildFarm.History;
 /// <summary>How a run ended, or that it goes on.</summary>
 public enum RunState
 {
-    /// <summary>All that was asked for is there.</summary>
+    /// <summary>Everything that was asked for is valid.</summary>
     Succeeded,
 
     /// <summary>Something was not built, or the run itself met an error.</summary>
@@ -37,19 +37,19 @@ public sealed record RunRecord
     /// <summary>How it ended, or that it goes on.</summary>
     public required RunState State { get; init; }
 
-    /// <summary>What was asked for, as the user put it.</summary>
+    /// <summary>What was asked for, in the user's words.</summary>
     public required IReadOnlyList<string> Requested { get; init; }
 
-    /// <summary>How long Nix evaluated what was asked for, from the beginning on, in seconds; 0 where that is not known.</summary>
+    /// <summary>Duration of the evaluation at the beginning, in seconds; 0 where it is not known.</summary>
     public double EvaluationSeconds { get; init; }
 
-    /// <summary>What ended the run before its time; null when nothing did.</summary>
+    /// <summary>The error that ended the run early; null when there was none.</summary>
     public string? Error { get; init; }
 
     /// <summary>The builders as the run saw them at its end, with learnt speeds and bandwidths; empty if it ended before.</summary>
     public IReadOnlyList<FarmBuilder> Farm { get; init; } = [];
 
-    /// <summary>What there was to do, dependencies by index, and then what was asked for and there already.</summary>
+    /// <summary>The jobs, dependencies by index, then the requested derivations that were valid already.</summary>
     public IReadOnlyList<RecordedJob> Jobs { get; init; } = [];
 
     /// <summary>Seconds from the first input sent or build begun to the end of the last build; 0 if nothing was built.</summary>
@@ -62,7 +62,7 @@ public sealed record RunRecord
         }
     }
 
-    /// <summary>What became of each derivation, as the run told it. Of a run that goes on, those that have ended.</summary>
+    /// <summary>The results. Of a run that is going on, those of ended derivations.</summary>
     /// <param name="logLines">As many last lines of the logs of those that are not there; the logs have to be there still.</param>
     public IEnumerable<NixBuildResult> ToResults(int logLines) =>
         Jobs.Where(job => State != RunState.Running || job.Status != NixBuildStatus.Cancelled).Select(job => ToResult(job, logLines));
@@ -88,10 +88,10 @@ public sealed record RunRecord
     };
 }
 
-/// <summary>One derivation of a run, and what became of it.</summary>
+/// <summary>One derivation of a run, and its result.</summary>
 public sealed record RecordedJob
 {
-    /// <summary>What the scheduler knew of it; its dependencies are indexes of the run's jobs.</summary>
+    /// <summary>The scheduler's job; its dependencies are indexes of the run's jobs.</summary>
     public required Job Job { get; init; }
 
     /// <summary>The path of the derivation.</summary>
@@ -137,21 +137,21 @@ public sealed record RecordedJob
     public long OutputBytes { get; init; }
 
     /// <summary>
-    /// When its outputs set out for home, in seconds since the run's beginning; null when they did not come. They may have come with
-    /// others.
+    /// When the copy of its outputs to the local store began, in seconds since the run's beginning; null when they were not copied. One
+    /// copy may have outputs of several derivations.
     /// </summary>
     public double? HomeStart { get; init; }
 
     /// <summary>How long they were on their way.</summary>
     public double HomeSeconds { get; init; }
 
-    /// <summary>The tries that came to nothing, in order.</summary>
+    /// <summary>The failed attempts, in order.</summary>
     public IReadOnlyList<NixBuildAttempt> Attempts { get; init; } = [];
 
     /// <summary>The outputs by name; empty when there are none.</summary>
     public IReadOnlyDictionary<string, string> Outputs { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>What went wrong; null when nothing did.</summary>
+    /// <summary>The error; null when there was none.</summary>
     public string? Error { get; init; }
 
     /// <summary>The file with everything that the build printed; null when it did not run.</summary>

@@ -6,8 +6,8 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Logs;
 
 /// <summary>
-/// What one build prints: kept whole in a file, byte for byte, with the last lines at hand. Written by one build, read by anybody. Where
-/// the file cannot be written the build goes on without it.
+/// The output of one build: in a file, byte for byte, and its last lines in memory. One build writes it; others may read it meanwhile. If
+/// the file cannot be written, the build goes on without it.
 /// </summary>
 internal sealed class BuildLog : IDisposable
 {
@@ -42,10 +42,10 @@ internal sealed class BuildLog : IDisposable
         return log;
     }
 
-    /// <summary>What the log of a derivation is called in the folder of a run.</summary>
+    /// <summary>The name of a derivation's log in the folder of a run.</summary>
     public static string FileNameOf(StorePath derivation) => derivation.BaseName[..^".drv".Length] + ".log";
 
-    /// <summary>Adds a line, or a piece of one. It can be read at once: somebody may be following.</summary>
+    /// <summary>Adds a line, or a piece of one, and flushes: somebody may be following the log.</summary>
     public void Add(BuildLogLine line)
     {
         file?.Write(stream =>

@@ -12,7 +12,7 @@ public sealed record LogFile(string Path, string Name, string RunId)
 {
     private const int BufferSize = 64 * 1024;
 
-    // What people, a record and a report show of a line: a build may print megabytes without ever ending one.
+    // The longest piece of a line that is shown or recorded: a build may print megabytes without ending the line.
     private const int LongestShown = 4096;
 
     // A folder on another machine's disk announces no changes.
@@ -66,7 +66,7 @@ public sealed record LogFile(string Path, string Name, string RunId)
         var position = -1L;
         while (true)
         {
-            // Asked before reading: what is written after that is read in the next round.
+            // Checked before reading, so that what is written afterwards is read in the next round.
             var ended = !IsBeingWritten();
             await using (var file = Open())
             {
@@ -85,8 +85,8 @@ public sealed record LogFile(string Path, string Name, string RunId)
     }
 
     /// <summary>
-    /// Whether somebody has it open. .NET locks what it opens, and the system lets go of the lock however the build's process ends. A build
-    /// that opens its log in this very moment tries again.
+    /// Whether a build still writes it. .NET locks the files that it opens, and the lock ends with the process. A build that opens its log
+    /// at this very moment tries again.
     /// </summary>
     private bool IsBeingWritten()
     {
@@ -146,7 +146,7 @@ public sealed record LogFile(string Path, string Name, string RunId)
         private const int LongestLine = 1024 * 1024;
         private readonly ArrayBufferWriter<byte> unfinished = new();
 
-        /// <summary>What has no end of line yet; null for nothing.</summary>
+        /// <summary>The unfinished last line; null: there is none.</summary>
         public string? Rest => unfinished.WrittenCount > 0 ? Take() : null;
 
         public IEnumerable<string> Add(ReadOnlyMemory<byte> bytes)

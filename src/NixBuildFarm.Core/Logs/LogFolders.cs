@@ -2,13 +2,15 @@ using System.Text.RegularExpressions;
 
 namespace NixBuildFarm.Logs;
 
-/// <summary>The folders of logs below the state folder, one a run. They go with the runs: what the history has forgotten has no logs either.</summary>
+/// <summary>
+/// The folders of logs below the state folder, one for each run. A folder is deleted when its run is no longer in the history.
+/// </summary>
 internal static partial class LogFolders
 {
     /// <summary>A run that is under way is not in the history yet.</summary>
     private static readonly TimeSpan Untouched = TimeSpan.FromDays(7);
 
-    /// <summary>Deletes those of runs that are not known any more, and nothing else that lies there.</summary>
+    /// <summary>Deletes the folders of runs that are no longer known, and nothing else.</summary>
     /// <param name="root">The folder of all.</param>
     /// <param name="known">The ids of the runs that are known.</param>
     /// <param name="now">The time of day.</param>
@@ -18,7 +20,10 @@ internal static partial class LogFolders
         {
             foreach (var folder in new DirectoryInfo(root).EnumerateDirectories())
             {
-                if (RunId().IsMatch(folder.Name) && !known.Contains(folder.Name) && LastWritten(folder) < (now - Untouched).UtcDateTime) folder.Delete(recursive: true);
+                if (RunId().IsMatch(folder.Name) && !known.Contains(folder.Name) && LastWritten(folder) < (now - Untouched).UtcDateTime)
+                {
+                    folder.Delete(recursive: true);
+                }
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

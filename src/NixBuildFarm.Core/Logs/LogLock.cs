@@ -1,8 +1,8 @@
 namespace NixBuildFarm.Logs;
 
 /// <summary>
-/// Who follows a log asks now and then whether its build still has it open, and has it alone for that moment. Whoever opens it then is told
-/// that it is locked, and tries again.
+/// A follower of a log checks now and then whether the build still has it open, by opening it exclusively for a moment. A build that opens
+/// the log at that moment finds it locked, and tries again.
 /// </summary>
 internal static class LogLock
 {

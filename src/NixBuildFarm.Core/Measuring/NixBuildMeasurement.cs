@@ -3,7 +3,7 @@ using NixBuildFarm.Scheduling.Playing;
 
 namespace NixBuildFarm.Measuring;
 
-/// <summary>What a run on a farm comes to, by simulation: how long, how near to what is possible, and what made it so.</summary>
+/// <summary>The result of a simulated run: how long, how near to the lower bound, and why.</summary>
 public sealed class NixBuildMeasurement
 {
     /// <summary>The run that was replayed; null for a graph from a file.</summary>
@@ -21,20 +21,20 @@ public sealed class NixBuildMeasurement
     /// <summary>From the start of the run to the end of its last build.</summary>
     public required TimeSpan Makespan { get; init; }
 
-    /// <summary>What the run that was replayed really took, on the farm that it had; null for a graph from a file.</summary>
+    /// <summary>The real duration of the replayed run, on its own farm; null for a graph from a file.</summary>
     public TimeSpan? ActualMakespan { get; init; }
 
-    /// <summary>What no schedule on this farm can beat: see <see cref="Scheduling.LowerBound"/>.</summary>
+    /// <summary>The lower bound of all schedules on this farm: see <see cref="Scheduling.LowerBound"/>.</summary>
     public required TimeSpan LowerBound { get; init; }
 
     /// <summary>Makespan ÷ lower bound, 1 is perfect; null where something was left out or nothing was to be done.</summary>
     public double? Ratio { get; init; }
 
-    /// <summary>What each builder did.</summary>
+    /// <summary>The work of each builder.</summary>
     public required IReadOnlyList<BuilderUtilisation> Utilisation { get; init; }
 
     /// <summary>
-    /// The chain of builds that takes longest in all, waits left out: what has to become faster before the run can, however large the farm.
+    /// The chain of builds with the longest total duration, without waits. On any farm, the run gets faster only if this chain does.
     /// </summary>
     public required IReadOnlyList<CriticalPathStep> CriticalPath { get; init; }
 
@@ -45,8 +45,8 @@ public sealed class NixBuildMeasurement
     public override string ToString() => $"{Policy}: {Makespan.TotalSeconds:0.0} s";
 
     /// <summary>Sums up a simulated run.</summary>
-    /// <param name="scenario">What was played.</param>
-    /// <param name="result">What came of it.</param>
+    /// <param name="scenario">The input of the simulation.</param>
+    /// <param name="result">The result of the simulation.</param>
     /// <param name="replay">The run that it was made from; null where there was none.</param>
     public static NixBuildMeasurement Of(Scenario scenario, SimulationResult result, RunReplay? replay = null)
     {
@@ -79,7 +79,7 @@ public sealed class NixBuildMeasurement
         };
     }
 
-    // A report's critical path is another one, RunReportMaker.LatestChain: what the run waited for, on the farm that it had.
+    // A report's critical path, RunReportMaker.LatestChain, is another one: the chain that the run waited for, on its own farm.
     private static List<ScheduledJob> LongestChain(JobGraph graph, ScheduledJob?[] entries)
     {
         var (length, before) = (new double[graph.Count], new int[graph.Count]);

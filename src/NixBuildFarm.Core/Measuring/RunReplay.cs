@@ -5,8 +5,8 @@ using NixBuildFarm.Scheduling.Playing;
 namespace NixBuildFarm.Measuring;
 
 /// <summary>
-/// A past run, to be played again. Its builds take what they took, converted to a builder of speed 1.0; what was fetched or was there
-/// already takes nothing, and what was not built is left out.
+/// A past run, to be simulated again. Builds have their recorded durations, converted to speed 1.0. Fetched and valid outputs take no time;
+/// derivations that were not built are left out.
 /// </summary>
 public sealed class RunReplay
 {
@@ -27,7 +27,7 @@ public sealed class RunReplay
     /// <summary>How many of its derivations were not built, and are not replayed.</summary>
     public int NotBuilt { get; }
 
-    /// <summary>What it really took, from the first input that was sent or build that began to the end of its last build.</summary>
+    /// <summary>The real duration, from the first transfer or build to the end of the last build.</summary>
     public TimeSpan ActualMakespan { get; }
 
     /// <summary>Takes a run as it was recorded.</summary>
@@ -58,7 +58,7 @@ public sealed class RunReplay
     private static double ReferenceSeconds(RecordedJob recorded, Dictionary<string, FarmBuilder> farm)
     {
         var speed = recorded.Builder is { } name && farm.TryGetValue(name, out var builder) ? builder.SpeedOf(recorded.Job.System) : 0;
-        // A builder that does not build this system any more says nothing of its speed.
+        // A builder that no longer builds this system has no speed for it.
         if (speed <= 0) speed = 1;
         var cores = recorded.Cores > 0 ? recorded.Cores : Estimate.ReferenceCores;
         return recorded.Seconds * speed / Estimate.CoreFactor(recorded.Job.EnableParallelBuilding, cores);

@@ -7,16 +7,16 @@ namespace NixBuildFarm.Measuring;
 /// <summary>A graph on a farm, to be played in simulation by the scheduler that real runs have.</summary>
 public sealed record Scenario
 {
-    /// <summary>What is to be built.</summary>
+    /// <summary>The jobs.</summary>
     public required JobGraph Graph { get; init; }
 
-    /// <summary>What it really takes.</summary>
+    /// <summary>The true durations.</summary>
     public required GraphDurations Durations { get; init; }
 
     /// <summary>The builders.</summary>
     public required IReadOnlyList<FarmBuilder> Farm { get; init; }
 
-    /// <summary>What the scheduler is told beforehand.</summary>
+    /// <summary>The scheduler's initial estimates.</summary>
     public EstimateKind Estimate { get; init; } = EstimateKind.Exact;
 
     /// <summary>How wrong that is: standard deviation of the natural logarithm of a factor on each duration.</summary>

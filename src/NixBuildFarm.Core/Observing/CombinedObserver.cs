@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Observing;
 
-/// <summary>Tells several observers what one is told.</summary>
+/// <summary>Passes news on to several observers.</summary>
 public sealed class CombinedObserver(params IReadOnlyList<IBuildObserver> observers) : IBuildObserver
 {
     /// <inheritdoc/>

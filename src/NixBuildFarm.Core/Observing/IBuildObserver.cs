@@ -1,9 +1,9 @@
 namespace NixBuildFarm.Observing;
 
-/// <summary>Is told what happens in a run.</summary>
+/// <summary>Receives the news of a run.</summary>
 public interface IBuildObserver
 {
-    /// <summary>Takes what has happened. Called from any thread, one call at a time; must return soon.</summary>
+    /// <summary>Takes a piece of news. Called from any thread, one call at a time; must return soon.</summary>
     void Observe(RunNews news);
 
     /// <summary>A decision was taken, and why.</summary>

@@ -4,7 +4,7 @@ using NixBuildFarm.History;
 
 namespace NixBuildFarm.Observing;
 
-/// <summary>Something that happened in a run, for whoever shows or keeps it.</summary>
+/// <summary>An event of a run, for observers that show or record it.</summary>
 public abstract record RunNews
 {
     private RunNews()
@@ -15,7 +15,7 @@ public abstract record RunNews
     /// <param name="Result">How.</param>
     public sealed record Ended(NixBuildResult Result) : RunNews;
 
-    /// <summary>A builder cannot be used, or not any more. The run goes on without it.</summary>
+    /// <summary>A builder cannot be used, or no longer. The run goes on without it.</summary>
     /// <param name="Builder">The builder.</param>
     /// <param name="Error">Why.</param>
     public sealed record BuilderFailed(NixBuilder Builder, NixBuildFarmException Error) : RunNews;
@@ -29,7 +29,7 @@ public abstract record RunNews
     public sealed record Decided(string Message) : RunNews;
 
     /// <summary>The run is not as good as it should be.</summary>
-    /// <param name="Message">In what, and why.</param>
+    /// <param name="Message">The defect, and its cause.</param>
     public sealed record Degraded(string Message) : RunNews;
 
     /// <summary>A build has printed a line.</summary>

@@ -4,13 +4,13 @@ namespace NixBuildFarm.Observing;
 /// <param name="Name">The derivation's name.</param>
 /// <param name="Builder">Where it is built.</param>
 /// <param name="Since">When that began.</param>
-/// <param name="Phase">What it does: the phase that the build names, or <c>supplying</c>.</param>
+/// <param name="Phase">The phase that the build reports, or <c>supplying</c>.</param>
 public sealed record RunningBuild(string Name, string Builder, DateTimeOffset Since, string Phase)
 {
     /// <summary>The path of the derivation.</summary>
     public string DerivationPath { get; init; } = "";
 
-    /// <summary>How long the build is expected to take there, supply left out; null where nobody knows.</summary>
+    /// <summary>The expected duration of the build, without supply; null where there is no estimate.</summary>
     public TimeSpan? Expected { get; init; }
 }
 
@@ -18,15 +18,17 @@ public sealed record RunningBuild(string Name, string Builder, DateTimeOffset Si
 /// <param name="Total">Derivations to be built or substituted.</param>
 /// <param name="Done">How many of them are.</param>
 /// <param name="Failed">How many have failed, or are not tried because of that.</param>
-/// <param name="Running">What is under way.</param>
+/// <param name="Running">The running builds.</param>
 public sealed record RunProgress(int Total, int Done, int Failed, IReadOnlyList<RunningBuild> Running)
 {
     /// <summary>How long it will take still, as far as estimates say; null where nothing can be said.</summary>
     public TimeSpan? Remaining { get; init; }
 
-    /// <summary>Bytes of NARs that were sent for what has ended.</summary>
+    /// <summary>Bytes of NARs that were sent for ended derivations.</summary>
     public long Supplied { get; init; }
 
-    /// <summary>How many have not begun. What was built, and is built again since its builder was lost, is done and running.</summary>
+    /// <summary>
+    /// Number of derivations that have not begun. A derivation that is rebuilt since its builder was lost counts as done and as running.
+    /// </summary>
     public int Waiting => Math.Max(0, Total - Done - Failed - Running.Count);
 }

@@ -13,9 +13,8 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Planning;
 
 /// <summary>
-/// Says what a run would do, and does nothing of it: finds the work as the run does, and plays it in simulation, with the run's scheduler and
-/// by the estimates that the run would begin with. The local store is asked what it has and can fetch; no other builder is spoken to, each
-/// is taken as it is configured.
+/// Plans a run without running it: finds the work as the run does, and simulates it with the run's scheduler and initial estimates. Asks
+/// the local store what it has and can fetch; contacts no other builder, and takes each as it is configured.
 /// </summary>
 public sealed class BuildPlanner
 {
@@ -26,33 +25,46 @@ public sealed class BuildPlanner
     private readonly IDerivationSource derivations;
 
     /// <summary>Makes a planner.</summary>
-    /// <param name="request">What the run would be asked for.</param>
+    /// <param name="request">The request of the run.</param>
     /// <param name="transports">How the local store is reached.</param>
-    /// <param name="history">What earlier runs have taught; nothing is added to it.</param>
-    /// <param name="observer">Is told when the history cannot be used.</param>
-    /// <param name="derivations">Where derivations are read from; null: the store's folder.</param>
-    public BuildPlanner(
-        BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer, IDerivationSource? derivations = null)
+    /// <param name="history">Observations of earlier runs; only read.</param>
+    /// <param name="observer">Receives decisions, and a warning where the history cannot be used.</param>
+    public BuildPlanner(BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer)
+        : this(request, transports, history, observer, new StoreFolder())
+    {
+    }
+
+    internal BuildPlanner(
+        BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer,
+        IDerivationSource derivations)
     {
         this.request = request;
         this.transports = transports;
         this.history = history;
         this.observer = observer;
-        this.derivations = derivations ?? new StoreFolder();
+        this.derivations = derivations;
     }
 
-    /// <summary>Makes the plan: first what was asked for and is there, then the rest in the order in which it would begin.</summary>
+    /// <summary>
+    /// Makes the plan: first the requested derivations that are valid already, then the others in the order of their start.
+    /// </summary>
     /// <exception cref="NixBuildFarmException">The run could not begin: no local store, unreadable derivations.</exception>
     public async Task<IReadOnlyList<NixBuildPlan>> PlanAsync(CancellationToken cancellation)
     {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
-        var jobs = await RunJobs.FindAsync(await request.Evaluate(cancellation), derivations, sessions.OpenLocalAsync(request.Builders, cancellation), cancellation);
+        var jobs = await RunJobs.FindAsync(
+            await request.Evaluate(cancellation), derivations, sessions.OpenLocalAsync(request.Builders, cancellation), cancellation);
         await using var known = RunHistory.Open(history, observer, TimeProvider.System, stopped: cancellation);
         // The run's order of builders, which decides between equals.
         NixBuilder[] farm = [.. request.Builders.DistinctBy(builder => builder.Name).OrderBy(builder => !builder.IsLocal)];
-        foreach (var trouble in (await known.TroublesAsync()).Where(trouble => farm.Any(builder => builder.Name == trouble.Builder) && trouble.PauseAt(DateTimeOffset.UtcNow) > TimeSpan.Zero))
+        foreach (
+            var trouble in (await known.TroublesAsync())
+                .Where(
+                    trouble =>
+                        farm.Any(builder => builder.Name == trouble.Builder) && trouble.PauseAt(DateTimeOffset.UtcNow) > TimeSpan.Zero))
         {
-            observer.Decided($"{trouble.Builder} is part of the plan, but made trouble in an earlier run, and is left alone for another {Math.Ceiling(trouble.PauseAt(DateTimeOffset.UtcNow).TotalSeconds)} s: {trouble.Reason}");
+            observer.Decided($"{trouble.Builder} is part of the plan, but quarantined after faults in an earlier run, for another "
+                + $"{Math.Ceiling(trouble.PauseAt(DateTimeOffset.UtcNow).TotalSeconds)} s: {trouble.Reason}");
         }
         var estimates = await known.EstimateAsync(jobs.Graph, farm);
         return await Task.Run(() => Plan(jobs, farm, estimates, cancellation), cancellation).WaitAsync(cancellation);
@@ -61,7 +73,10 @@ public sealed class BuildPlanner
     private IReadOnlyList<NixBuildPlan> Plan(RunJobs jobs, NixBuilder[] farm, RunEstimates estimates, CancellationToken cancellation)
     {
         var scheduler = new Scheduler(jobs.Graph, estimates.Farm, estimates.Current, request.Rules.Scheduling);
-        foreach (var job in jobs.Jobs.Where(job => job.IsSubstitution)) scheduler.Apply(new SchedulingEvent.JobResolved(0, job.Index, ExternalOutcome.Available));
+        foreach (var job in jobs.Jobs.Where(job => job.IsSubstitution))
+        {
+            scheduler.Apply(new SchedulingEvent.JobResolved(0, job.Index, ExternalOutcome.Available));
+        }
         var reasons = new Dictionary<int, string>();
         var truth = new GraphDurations([.. estimates.Current.Select(e => e.Seconds)], [.. estimates.Current.Select(e => e.OutputBytes)]);
         var run = new FarmSimulator(scheduler, truth, new SimulationOptions { Decided = Note }).Run();
@@ -80,7 +95,9 @@ public sealed class BuildPlanner
             switch (decision)
             {
                 case SchedulingDecision.Start d: reasons[d.Job] = d.Reason.InWords(); break;
-                case SchedulingDecision.NoBuilder d: reasons[d.Job] = ReasonText.Refusals(scheduler.WhyNot(d.Job), scheduler.Builders); break;
+                case SchedulingDecision.NoBuilder d:
+                    reasons[d.Job] = ReasonText.Refusals(scheduler.WhyNot(d.Job), scheduler.Builders);
+                    break;
             }
         }
     }
@@ -112,7 +129,7 @@ public sealed class BuildPlanner
     };
 
     private static NixBuildPlan Refusal(RunJob job, string? refusals) => refusals is null
-        ? Of(job, NixBuildPlanAction.DependencyFailed, "something that it needs has no builder")
+        ? Of(job, NixBuildPlanAction.DependencyFailed, "a derivation that it needs has no builder")
         : Of(job, NixBuildPlanAction.NoEligibleBuilder, refusals);
 
     private static NixBuildPlan Of(RunJob job, NixBuildPlanAction action, string why) => new()

@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Planning;
 
-/// <summary>What a run would do with a derivation.</summary>
+/// <summary>The step that a run would take for a derivation.</summary>
 public enum NixBuildPlanAction
 {
     /// <summary>Build it.</summary>
@@ -19,7 +19,7 @@ public enum NixBuildPlanAction
     DependencyFailed,
 }
 
-/// <summary>What a run would do with one derivation, where and when, as far as can be known beforehand.</summary>
+/// <summary>The plan for one derivation: what, where and when.</summary>
 public sealed class NixBuildPlan
 {
     /// <summary>The derivation's name, e.g. <c>hello-2.12</c>.</summary>
@@ -31,7 +31,7 @@ public sealed class NixBuildPlan
     /// <summary>The system that it builds on.</summary>
     public required string System { get; init; }
 
-    /// <summary>What would be done.</summary>
+    /// <summary>The step.</summary>
     public required NixBuildPlanAction Action { get; init; }
 
     /// <summary>Where; null where nothing is to be built.</summary>

@@ -15,7 +15,7 @@ public sealed class NixBuilderPolicyTest
     /// <summary>Whether the builder may take it.</summary>
     public required bool Eligible { get; init; }
 
-    /// <summary>Whether it is the one that would take it, if all were idle.</summary>
+    /// <summary>Whether it would get the derivation if all builders were idle.</summary>
     public bool IsChosen { get; init; }
 
     /// <summary>The condition that fails; null where none does.</summary>

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Running;
@@ -10,7 +11,9 @@ using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Planning;
 
-/// <summary>Tells which builder would take a derivation, and why each other would not. Asks the scheduler; builds nothing, connects to nobody.</summary>
+/// <summary>
+/// Says which builder would take a derivation, and why the others would not. Asks the scheduler; builds nothing and connects to no builder.
+/// </summary>
 public sealed class PolicyTester
 {
     private static readonly SchedulerOptions Options = new() { Moldable = true };
@@ -18,26 +21,38 @@ public sealed class PolicyTester
     private readonly IReadOnlyList<NixBuilder> builders;
     private readonly IRunHistory history;
     private readonly IBuildObserver observer;
+    private readonly IDerivationSource derivations;
 
     /// <summary>Makes a tester.</summary>
     /// <param name="builders">The builders, disabled ones too.</param>
-    /// <param name="history">What earlier runs have taught; nothing is added to it.</param>
-    /// <param name="observer">Is told when the history cannot be used.</param>
+    /// <param name="history">Observations of earlier runs; only read.</param>
+    /// <param name="observer">Receives a warning when the history cannot be used.</param>
     public PolicyTester(IEnumerable<NixBuilder> builders, IRunHistory history, IBuildObserver observer)
+        : this(builders, history, observer, new StoreFolder())
     {
+    }
+
+    internal PolicyTester(IEnumerable<NixBuilder> builders, IRunHistory history, IBuildObserver observer, IDerivationSource derivations)
+    {
+        this.derivations = derivations;
         this.builders = [.. builders.DistinctBy(builder => builder.Name).OrderBy(builder => !builder.IsLocal)];
         this.history = history;
         this.observer = observer;
     }
 
-    /// <summary>Tests one derivation: a result for each builder.</summary>
-    public async Task<IReadOnlyList<NixBuilderPolicyTest>> TestAsync(StorePath path, Derivation derivation)
+    /// <summary>Tests one derivation of the local store: a result for each builder.</summary>
+    /// <exception cref="NixBuildFarmException">The derivation cannot be read.</exception>
+    public async Task<IReadOnlyList<NixBuilderPolicyTest>> TestAsync(StorePath path, CancellationToken cancellation)
     {
+        var derivation = await derivations.ReadAsync(path, cancellation);
         var job = derivation.ToJob(path.Name[..^".drv".Length]);
         var graph = new JobGraph([job]);
-        await using var known = RunHistory.Open(history, observer, TimeProvider.System);
+        await using var known = RunHistory.Open(history, observer, TimeProvider.System, stopped: cancellation);
         var estimates = await known.EstimateAsync(graph, builders);
-        FarmBuilder[] farm = [.. estimates.Farm.Zip(builders, (described, builder) => described with { Enabled = described.Enabled && builder.Enabled })];
+        FarmBuilder[] farm =
+        [
+            .. estimates.Farm.Zip(builders, (described, builder) => described with { Enabled = described.Enabled && builder.Enabled }),
+        ];
         var chosen = Play(farm);
         return [.. Eligibility.OnFarm(job, farm).Select((eligibility, b) =>
         {

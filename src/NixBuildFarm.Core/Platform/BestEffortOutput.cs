@@ -1,13 +1,13 @@
 namespace NixBuildFarm.Platform;
 
 /// <summary>
-/// A file that a run writes beside its work, and that may break without costing the run: the first failure is told, and ends the writing.
+/// A file that a run writes beside its work. A failure does not fail the run: the first one is reported, and ends the writing.
 /// </summary>
 /// <param name="stream">The file; closed at the end, or at the first failure.</param>
-/// <param name="onFailure">Is told of the first failure.</param>
+/// <param name="onFailure">Receives the first failure.</param>
 internal sealed class BestEffortOutput(Stream stream, Action<Exception> onFailure) : IDisposable
 {
-    /// <summary>Whether what is written still goes anywhere.</summary>
+    /// <summary>Whether the file is still written.</summary>
     public bool IsOpen { get; private set; } = true;
 
     /// <summary>Writes. Does nothing after a failure, or after the end.</summary>
@@ -33,7 +33,7 @@ internal sealed class BestEffortOutput(Stream stream, Action<Exception> onFailur
         IsOpen = false;
     }
 
-    // What is buffered cannot be written either, and closing tries to: once more is enough.
+    // Closing tries to write the buffered bytes, which fails as well: it is tried once.
     private void Abandon()
     {
         try

@@ -3,9 +3,7 @@ using System.Text;
 
 namespace NixBuildFarm.Platform;
 
-/// <summary>
-/// What .NET does not tell of files: whose one is. On systems without statx(2), i.e. other than Linux, nobody is known to own it.
-/// </summary>
+/// <summary>The owner of a file, which .NET does not tell. Unknown on systems without statx(2), i.e. other than Linux.</summary>
 internal static class FileStatus
 {
     // linux/stat.h: the layout is the same on every architecture, which that of stat(2) is not.
@@ -17,7 +15,7 @@ internal static class FileStatus
     /// <summary>The user that this process runs as.</summary>
     public static uint User => OperatingSystem.IsWindows() ? 0 : EffectiveUser();
 
-    /// <summary>Who owns a file or folder, or what a link leads to; null where that cannot be told.</summary>
+    /// <summary>The owner of a file or folder, or of a link's target; null where it is unknown.</summary>
     public static uint? OwnerOf(string path) => Ask(path) is { } status ? BitConverter.ToUInt32(status, OffsetOfOwner) : null;
 
     private static byte[]? Ask(string path)

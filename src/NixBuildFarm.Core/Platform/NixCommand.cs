@@ -12,13 +12,13 @@ internal static class NixCommand
     private const int LongestFailure = 1 << 20;
     private const string RemoteVariable = "NIX_REMOTE";
 
-    /// <summary>Runs a program of Nix and returns what it printed.</summary>
+    /// <summary>Runs a program of Nix and returns its output.</summary>
     /// <param name="program">E.g. <c>nix-instantiate</c>, found in PATH.</param>
     /// <param name="arguments">Its arguments, word by word.</param>
     /// <param name="workingDirectory">Where it runs; null: here.</param>
     /// <param name="environment">Variables that it gets beside ours; null: none.</param>
     /// <param name="listen">
-    /// Takes each line of its standard error as it comes, and returns what of it belongs to the message of a failure; null: all of it does.
+    /// Receives each line of its standard error, and returns the part that belongs to the message of a failure; null: all of it does.
     /// </param>
     /// <param name="cancellation">Ends the program.</param>
     /// <returns>Its standard output.</returns>
@@ -40,14 +40,19 @@ internal static class NixCommand
             RedirectStandardError = true,
             WorkingDirectory = workingDirectory ?? "",
         };
-        if (GoesThroughDaemon(Environment.GetEnvironmentVariable(RemoteVariable), DaemonSocket.Path)) start.Environment[RemoteVariable] = "daemon";
+        if (GoesThroughDaemon(Environment.GetEnvironmentVariable(RemoteVariable), DaemonSocket.Path))
+        {
+            start.Environment[RemoteVariable] = "daemon";
+        }
         foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
         using var process = Start(start);
         process.StandardInput.Close();
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(cancellation);
-            var error = listen is null ? process.StandardError.ReadToEndAsync(cancellation) : ListenAsync(process.StandardError, listen, cancellation);
+            var error = listen is null
+                ? process.StandardError.ReadToEndAsync(cancellation)
+                : ListenAsync(process.StandardError, listen, cancellation);
             await Task.WhenAll(output, error);
             await process.WaitForExitAsync(cancellation);
             return process.ExitCode == 0 ? await output : throw Failed(program, process.ExitCode, await error);
@@ -70,14 +75,14 @@ internal static class NixCommand
     }
 
     /// <summary>
-    /// Whether a program of Nix is told to ask the daemon. Root's would open the store itself, and where that is to be migrated wait until our
-    /// own connection to the daemon has ended, which waits for the program.
+    /// Whether a program of Nix has to use the daemon. As root, it would open the store itself; if the store is to be migrated, it would
+    /// wait for our own connection to the daemon, which waits for the program.
     /// </summary>
-    /// <param name="remote">What the user says of it.</param>
+    /// <param name="remote">The user's setting.</param>
     /// <param name="socket">The daemon's socket.</param>
     internal static bool GoesThroughDaemon(string? remote, string socket) => string.IsNullOrEmpty(remote) && File.Exists(socket);
 
-    /// <summary>What Nix says of an error, without colour, warnings and the word <c>error:</c>.</summary>
+    /// <summary>The text of an error of Nix, without colour, warnings and the word <c>error:</c>.</summary>
     public static string MessageOf(string standardError)
     {
         var plain = TerminalText.Strip(standardError).Trim();
@@ -103,6 +108,7 @@ internal static class NixCommand
     private static NixBuildFarmException Failed(string program, int exitCode, string error)
     {
         var message = MessageOf(error);
-        return new("NixFailed", message.Length > 0 ? $"{program}: {message}" : $"{program} ended with exit code {exitCode} and no message.");
+        return new(
+            "NixFailed", message.Length > 0 ? $"{program}: {message}" : $"{program} ended with exit code {exitCode} and no message.");
     }
 }

@@ -1,8 +1,8 @@
 namespace NixBuildFarm.Platform;
 
 /// <summary>
-/// Keeps what is sent within a rate: a token bucket, kept as the moment up to which all sending is paid for. Who sends pays for one piece at a
-/// time, so that several senders take turns. Safe for concurrent use.
+/// Limits a rate of bytes: a token bucket, kept as the time up to which all sending is paid for. Senders pay for one piece at a time, so
+/// that they take turns. Safe for concurrent use.
 /// </summary>
 /// <param name="bytesPerSecond">The rate, 1 or more.</param>
 /// <param name="burst">How long an unused rate is saved up.</param>

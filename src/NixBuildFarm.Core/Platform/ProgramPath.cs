@@ -1,8 +1,7 @@
 namespace NixBuildFarm.Platform;
 
 /// <summary>
-/// Finds programs in PATH, and nowhere else: .NET would look in the current folder first, where a checkout of somebody
-/// else's could have a <c>nix</c> of its own.
+/// Finds programs in PATH only. .NET would look in the current folder first, where a checkout could have a <c>nix</c> of its own.
 /// </summary>
 public static class ProgramPath
 {

@@ -1,8 +1,8 @@
 namespace NixBuildFarm.Platform;
 
 /// <summary>
-/// Ends the wait for a peer that says nothing for too long. It counts in steps, and a step begins when this process has seen the one before it
-/// end: a process that gets no processor time takes no steps, and blames nobody for its own delay.
+/// Limits the time that a peer may be silent. It counts in steps, and a step begins only when this process has seen the end of the one
+/// before: a process that gets no processor time takes no steps, and does not blame the peer for its own delay.
 /// </summary>
 public sealed class SilenceWatch : IDisposable
 {
@@ -31,13 +31,13 @@ public sealed class SilenceWatch : IDisposable
         timer.Change(step, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Is cancelled when nothing has come for too long, or when nobody waits any more.</summary>
+    /// <summary>Cancelled when the peer was silent for too long, or when the wait is cancelled.</summary>
     public CancellationToken Token => either.Token;
 
     /// <summary>Whether nothing has come for too long.</summary>
     public bool HasRunOut => silence.IsCancellationRequested;
 
-    /// <summary>Until <see cref="Resume"/> nobody waits for the peer.</summary>
+    /// <summary>Stops counting until <see cref="Resume"/>.</summary>
     public void Hold() => isHeld = true;
 
     /// <summary>Something has come; the wait begins anew.</summary>

@@ -2,13 +2,13 @@ using System.Security.Cryptography;
 
 namespace NixBuildFarm.Platform;
 
-/// <summary>Files that are replaced as a whole: whoever reads sees the old contents or the new ones, never a part.</summary>
+/// <summary>Replaces files as a whole: a reader sees the old contents or the new ones, never a part.</summary>
 public static class WholeFile
 {
-    /// <summary>Replaces a file. A link, as keepers of dot files make it, stays one: what it points to is replaced.</summary>
+    /// <summary>Replaces a file. A link stays a link, and its target is replaced: managers of dot files make such links.</summary>
     /// <param name="path">The file; it need not exist.</param>
-    /// <param name="bytes">What it has afterwards.</param>
-    /// <param name="mode">Who may do what with it.</param>
+    /// <param name="bytes">The new contents.</param>
+    /// <param name="mode">The file mode.</param>
     /// <exception cref="IOException">It cannot be written; it is as it was.</exception>
     /// <exception cref="UnauthorizedAccessException">It cannot be written; it is as it was.</exception>
     public static void Replace(string path, ReadOnlySpan<byte> bytes, UnixFileMode mode)

@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Protocol;
 
-/// <summary>What to do about outputs that are valid already.</summary>
+/// <summary>What a daemon does with outputs that are valid already.</summary>
 internal enum BuildMode
 {
     /// <summary>Leave them.</summary>

@@ -17,10 +17,10 @@ internal enum BuildStatus
     /// <summary>The builder program failed.</summary>
     PermanentFailure = 3,
 
-    /// <summary>An input is not what the derivation says.</summary>
+    /// <summary>An input does not match the derivation.</summary>
     InputRejected = 4,
 
-    /// <summary>An output is missing, or not what the derivation says.</summary>
+    /// <summary>An output is missing, or does not match the derivation.</summary>
     OutputRejected = 5,
 
     /// <summary>It may work another time, e.g. after a full disk.</summary>
@@ -51,7 +51,7 @@ internal enum BuildStatus
     NoSubstituters = 14,
 }
 
-/// <summary>What a daemon says of one build.</summary>
+/// <summary>The daemon's result of one build.</summary>
 internal sealed record BuildResult
 {
     /// <summary>How it ended; a value that has no name here is a failure of a kind that only a newer Nix knows.</summary>
@@ -89,7 +89,7 @@ internal sealed record BuildResult
         Status is BuildStatus.Built or BuildStatus.Substituted or BuildStatus.AlreadyValid or BuildStatus.ResolvesToAlreadyValid;
 }
 
-/// <summary>One of several results, with what it is about.</summary>
-/// <param name="Path">What was asked for.</param>
-/// <param name="Result">What became of it.</param>
+/// <summary>One of several results.</summary>
+/// <param name="Path">The requested path.</param>
+/// <param name="Result">Its result.</param>
 internal sealed record KeyedBuildResult(DerivedPath Path, BuildResult Result);

@@ -9,10 +9,10 @@ namespace NixBuildFarm.Protocol;
 /// </summary>
 internal static class ClosureQuestion
 {
-    /// <summary>What a client says first.</summary>
+    /// <summary>The client's first bytes.</summary>
     public const ulong ClientMagic = 0x390c9deb;
 
-    /// <summary>What the program says first.</summary>
+    /// <summary>The program's first bytes.</summary>
     public const ulong ServerMagic = 0x5452eecb;
 
     /// <summary>The number of the question.</summary>
@@ -21,14 +21,15 @@ internal static class ClosureQuestion
     // It has been there from 2.1 on; nothing that came later matters here.
     private static readonly ProtocolVersion Version = new(2, 7);
 
-    /// <summary>Asks; what answers may be anything.</summary>
+    /// <summary>Asks the program; its answer may be anything.</summary>
     /// <param name="stream">To the program and from it.</param>
     /// <param name="roots">Where the closure begins; those that are not valid are an error.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <returns>The roots and all that they refer to, if the program is to be believed.</returns>
     /// <exception cref="WireException">Another program answers, or none.</exception>
     /// <exception cref="IOException">The stream is broken.</exception>
-    public static async Task<IReadOnlySet<StorePath>> AskAsync(Stream stream, IReadOnlyCollection<StorePath> roots, CancellationToken cancellation)
+    public static async Task<IReadOnlySet<StorePath>> AskAsync(
+        Stream stream, IReadOnlyCollection<StorePath> roots, CancellationToken cancellation)
     {
         var question = new WireWriter();
         question.WriteUInt64(ClientMagic);

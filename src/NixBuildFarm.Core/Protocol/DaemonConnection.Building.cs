@@ -4,7 +4,7 @@ using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Protocol;
 
-// What brings paths into being. Cancelling ends the build.
+// Requests that build or fetch paths. Cancelling stops the build.
 internal sealed partial class DaemonConnection
 {
     /// <summary>Fetches a path from a substituter unless it is valid.</summary>
@@ -15,10 +15,10 @@ internal sealed partial class DaemonConnection
     /// <summary>Builds one derivation, whose inputs must be valid there, and which need not be in the store itself.</summary>
     /// <param name="path">The derivation's path.</param>
     /// <param name="derivation">The derivation, its inputs given as plain paths.</param>
-    /// <param name="mode">What to do about outputs that are valid.</param>
+    /// <param name="mode">What to do with outputs that are valid.</param>
     /// <param name="sink">Takes log lines, phases and activities as they come.</param>
     /// <param name="cancellation">Ends the build and closes the connection.</param>
-    /// <returns>What became of it: a build that failed is a result, not an error.</returns>
+    /// <returns>The result; a failed build is a result, not an error.</returns>
     /// <exception cref="DaemonException">The daemon refuses, e.g. because it does not trust us.</exception>
     public Task<BuildResult> BuildDerivationAsync(
         StorePath path, BasicDerivation derivation, BuildMode mode, Action<DaemonMessage>? sink, CancellationToken cancellation) =>
@@ -35,7 +35,7 @@ internal sealed partial class DaemonConnection
     /// <param name="sink">Takes log lines, phases and activities as they come.</param>
     /// <param name="cancellation">Ends the build and closes the connection.</param>
     /// <param name="ended">Is called when the build has ended, and only the description of its outputs is to come.</param>
-    /// <returns>What became of it, and of those paths those that are valid then.</returns>
+    /// <returns>The result, and which of the paths are valid then.</returns>
     /// <exception cref="DaemonException">The daemon refuses, e.g. because it does not trust us.</exception>
     public Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo> Outputs)> BuildDerivationAsync(
         StorePath path,
@@ -85,13 +85,13 @@ internal sealed partial class DaemonConnection
             cancellation);
 
     /// <summary>Brings paths into being: builds derivations that are in the store, with all that they need, or substitutes.</summary>
-    /// <param name="paths">What is wanted.</param>
-    /// <param name="mode">What to do about outputs that are valid.</param>
+    /// <param name="paths">The wanted paths.</param>
+    /// <param name="mode">What to do with outputs that are valid.</param>
     /// <param name="sink">Takes log lines, phases and activities as they come.</param>
     /// <param name="cancellation">Ends the builds and closes the connection.</param>
     /// <returns>
-    /// What became of each. A daemon before protocol 1.34 gives no results: what it then has counts as
-    /// <see cref="BuildStatus.Built"/>, what it has not as <see cref="BuildStatus.MiscFailure"/>, each with the daemon's one message.
+    /// The result of each. A daemon before protocol 1.34 gives no results: paths that are valid afterwards count as
+    /// <see cref="BuildStatus.Built"/>, the others as <see cref="BuildStatus.MiscFailure"/>, each with the daemon's one message.
     /// </returns>
     public Task<IReadOnlyList<KeyedBuildResult>> BuildPathsWithResultsAsync(
         IReadOnlyCollection<DerivedPath> paths, BuildMode mode, Action<DaemonMessage>? sink, CancellationToken cancellation) =>

@@ -4,10 +4,12 @@ using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol;
 
-// Who may use the connection, what breaks it, and how that is said.
+// Exclusive use of the connection, and its failures.
 internal sealed partial class DaemonConnection
 {
-    /// <summary>Runs what needs the connection for itself, and breaks the connection where that leaves it in an unknown state.</summary>
+    /// <summary>
+    /// Runs a request that needs the connection exclusively, and breaks the connection if it leaves it in an unknown state.
+    /// </summary>
     private async Task<TResult> ExclusiveAsync<TResult>(Func<CancellationToken, Task<TResult>> work, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
@@ -40,7 +42,7 @@ internal sealed partial class DaemonConnection
         }
     }
 
-    /// <summary>Gives the connection up: ends what is under way, and closes the stream.</summary>
+    /// <summary>Breaks the connection: cancels the running request, and closes the stream.</summary>
     private void Break(Exception cause)
     {
         if (Interlocked.CompareExchange(ref failure, cause, null) is not null) return;
@@ -72,7 +74,7 @@ internal sealed partial class DaemonConnection
     private BuilderException Fault(BuilderFailure failure, string message, Exception? cause = null, string? recommendation = null) =>
         new(options.Builder, failure, message + ErrorOutput(), recommendation, cause);
 
-    /// <summary>What the remote program complained of, as the end of a message.</summary>
+    /// <summary>The remote program's error output, as the end of a message.</summary>
     private string ErrorOutput()
     {
         var text = TerminalText.Strip(options.ErrorOutput?.Invoke() ?? "").Trim();

@@ -8,10 +8,10 @@ using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol;
 
-// The handshake, and what to make of a peer that greets otherwise.
+// The handshake, and errors for peers that greet otherwise.
 internal sealed partial class DaemonConnection
 {
-    // What is shown of a greeting that is not Nix's.
+    // The length of a foreign greeting in an error.
     private const int StrayLimit = 4 << 10;
 
     // How long to wait for more of it.
@@ -45,7 +45,7 @@ internal sealed partial class DaemonConnection
         }
         catch (BuilderException) when (wire.IsLost)
         {
-            // It has ended already. What it said before that, if anything, says more.
+            // It has ended already. Its earlier output, if any, explains more.
         }
         await ReadMagicAsync(cancellation);
         var theirs = ProtocolVersion.FromWire(await reader.ReadUInt64Async(cancellation));

@@ -16,17 +16,17 @@ internal sealed partial class DaemonConnection
 
     /// <summary>Which of these paths are valid.</summary>
     /// <param name="paths">The paths to ask about.</param>
-    /// <param name="substitute">Whether the daemon first fetches from its substituters what it can of them.</param>
+    /// <param name="substitute">Whether the daemon first fetches missing paths from its substituters.</param>
     /// <param name="cancellation">Closes the connection.</param>
     public Task<IReadOnlySet<StorePath>> QueryValidPathsAsync(
         IReadOnlyCollection<StorePath> paths, bool substitute, CancellationToken cancellation) =>
         RequestAsync(new QueryValidPathsRequest(paths, substitute), sink: null, cancellation);
 
-    /// <summary>What the store knows of a path; null where it is not valid.</summary>
+    /// <summary>The store's information on a path; null where it is not valid.</summary>
     public Task<PathInfo?> QueryPathInfoAsync(StorePath path, CancellationToken cancellation) =>
         RequestAsync(new QueryPathInfoRequest(path), sink: null, cancellation);
 
-    /// <summary>What the store knows of these paths, in one round trip; those that are not valid are left out.</summary>
+    /// <summary>The store's information on these paths, in one round trip; paths that are not valid are left out.</summary>
     public async Task<IReadOnlyDictionary<StorePath, PathInfo>> QueryPathInfosAsync(
         IReadOnlyCollection<StorePath> paths, CancellationToken cancellation)
     {
@@ -34,7 +34,7 @@ internal sealed partial class DaemonConnection
         return infos.OfType<PathInfo>().ToDictionary(info => info.Path);
     }
 
-    /// <summary>What it would take to bring these into being.</summary>
+    /// <summary>What would have to be built and fetched for these.</summary>
     public Task<MissingPaths> QueryMissingAsync(IReadOnlyCollection<DerivedPath> paths, CancellationToken cancellation) =>
         RequestAsync(new QueryMissingRequest(paths), sink: null, cancellation);
 
@@ -49,7 +49,8 @@ internal sealed partial class DaemonConnection
     public async Task<IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath?>>> QueryDerivationOutputMapsAsync(
         IReadOnlyCollection<StorePath> derivations, CancellationToken cancellation)
     {
-        var maps = await PipelineAsync([.. derivations.Select(derivation => new QueryDerivationOutputMapRequest(derivation))], cancellation);
+        var maps = await PipelineAsync(
+            [.. derivations.Select(derivation => new QueryDerivationOutputMapRequest(derivation))], cancellation);
         return derivations.Zip(maps).ToDictionary(pair => pair.First, pair => pair.Second);
     }
 }

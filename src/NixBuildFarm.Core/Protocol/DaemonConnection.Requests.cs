@@ -29,7 +29,8 @@ internal sealed partial class DaemonConnection
     /// </summary>
     private Task<IReadOnlyList<TReply>> PipelineAsync<TReply>(
         IReadOnlyCollection<IRequest<TReply>> requests, CancellationToken cancellation) =>
-        ExclusiveAsync(token => BothAsync(SendAllAsync(requests, token), ReceiveAllAsync(requests, isSent: _ => true, token)), cancellation);
+        ExclusiveAsync(
+            token => BothAsync(SendAllAsync(requests, token), ReceiveAllAsync(requests, isSent: _ => true, token)), cancellation);
 
     private async Task SendAllAsync<TReply>(IEnumerable<IRequest<TReply>> requests, CancellationToken token)
     {
@@ -42,8 +43,8 @@ internal sealed partial class DaemonConnection
     }
 
     /// <summary>
-    /// Sends requests with bodies, one after the other without waiting for replies between them, and reads what the daemon says
-    /// meanwhile: it may log, or fail, at any moment.
+    /// Sends requests with bodies one after the other, without waiting for replies, and reads the daemon's messages meanwhile: it may log,
+    /// or fail, at any moment.
     /// </summary>
     /// <remarks>
     /// Nix's daemon reads a body to its end even when it has failed in the middle, and says so only then [FramedSource in
@@ -54,16 +55,18 @@ internal sealed partial class DaemonConnection
     /// <param name="requests">The requests.</param>
     /// <param name="cancellation">Closes the connection.</param>
     /// <param name="accepted">Is called with the index of each request when the daemon has carried it out.</param>
-    /// <param name="refused">Is called with the index of each request that it refuses, and what it says.</param>
+    /// <param name="refused">Receives the index of each request that is refused, and the daemon's error.</param>
     private Task<IReadOnlyList<Done>> SendBodiesAsync(
-        IReadOnlyCollection<RequestWithBody> requests, CancellationToken cancellation, Action<int>? accepted = null, Action<int, DaemonException>? refused = null)
+        IReadOnlyCollection<RequestWithBody> requests, CancellationToken cancellation, Action<int>? accepted = null, Action<int,
+        DaemonException>? refused = null)
     {
         var frames = new FrameStream(wire, options.BufferSize);
         return ExclusiveAsync(
             async token =>
             {
                 using var bodies = CancellationTokenSource.CreateLinkedTokenSource(token);
-                var receiving = ReceiveAllAsync([.. requests.Select(r => r.Request)], isSent: index => index < frames.EndedBodies, token, accepted, refused);
+                var receiving = ReceiveAllAsync(
+                    [.. requests.Select(r => r.Request)], isSent: index => index < frames.EndedBodies, token, accepted, refused);
                 return await BothAsync(SendAsync(bodies.Token), receiving, stopSending: () => StopBefore(requests.Count, bodies));
             },
             cancellation);
@@ -90,7 +93,8 @@ internal sealed partial class DaemonConnection
     }
 
     private async Task<IReadOnlyList<TReply>> ReceiveAllAsync<TReply>(
-        IReadOnlyCollection<IRequest<TReply>> requests, Func<int, bool> isSent, CancellationToken token, Action<int>? received = null, Action<int, DaemonException>? refused = null)
+        IReadOnlyCollection<IRequest<TReply>> requests, Func<int, bool> isSent, CancellationToken token, Action<int>? received = null,
+        Action<int, DaemonException>? refused = null)
     {
         var replies = new List<TReply>(requests.Count);
         DaemonException? refusal = null;
@@ -129,7 +133,7 @@ internal sealed partial class DaemonConnection
             {
                 await BrieflyAsync(receiving);
             }
-            // What the daemon says says more than the loss of the connection that follows it.
+            // The daemon's error explains more than the loss of the connection that follows it.
             var decisive = receiving.IsFaulted ? receiving : sending;
             var hasEnded = sending.IsCompleted || receiving.IsFaulted;
             if (hasEnded && !sending.IsCompletedSuccessfully) Break(first.Exception?.InnerException ?? new OperationCanceledException());
@@ -163,7 +167,7 @@ internal sealed partial class DaemonConnection
         return await request.ReadReplyAsync(reader, Version, token);
     }
 
-    /// <summary>Passes on what the daemon says until it says that it is done.</summary>
+    /// <summary>Passes on the daemon's messages until its last one.</summary>
     /// <exception cref="DaemonException">It says that it failed.</exception>
     private async Task ReadStderrAsync(Action<DaemonMessage>? sink, CancellationToken token)
     {

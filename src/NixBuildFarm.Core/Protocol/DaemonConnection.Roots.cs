@@ -3,7 +3,7 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Protocol;
 
-// What is kept from being collected.
+// Roots of the garbage collector.
 internal sealed partial class DaemonConnection
 {
     /// <summary>
@@ -13,7 +13,7 @@ internal sealed partial class DaemonConnection
     public Task AddTempRootsAsync(IReadOnlyCollection<StorePath> paths, CancellationToken cancellation) =>
         PipelineAsync([.. paths.Select(path => new AddTempRootRequest(path))], cancellation);
 
-    /// <summary>Registers a symbolic link on the daemon's machine as a root: what it leads to is kept for as long as it exists.</summary>
+    /// <summary>Registers a symbolic link on the daemon's machine as a root: its target is kept for as long as the link exists.</summary>
     /// <param name="link">The absolute path of the link.</param>
     /// <param name="cancellation">Closes the connection.</param>
     public Task AddIndirectRootAsync(string link, CancellationToken cancellation) =>

@@ -6,7 +6,7 @@ using NixBuildFarm.Store.Nar;
 
 namespace NixBuildFarm.Protocol;
 
-// NARs and logs: what is too large to be held in memory.
+// NARs and logs: data too large for memory.
 internal sealed partial class DaemonConnection
 {
     // The text nix-archive-1 with its length and padding. No NAR ends less than a number after it.
@@ -16,7 +16,7 @@ internal sealed partial class DaemonConnection
     /// <param name="path">A valid path.</param>
     /// <param name="destination">Where it goes; it is not closed. When this fails, part of the NAR may have been written.</param>
     /// <param name="cancellation">Closes the connection.</param>
-    /// <returns>Hash and size of what was copied, for the caller to compare with what is registered.</returns>
+    /// <returns>Hash and size of the NAR, for the caller to compare with the registration.</returns>
     /// <exception cref="DaemonException">The path is not valid; Nix's daemon then ends the connection.</exception>
     public Task<NarDigest> CopyNarToAsync(StorePath path, Stream destination, CancellationToken cancellation) => ExclusiveAsync(
         async token =>
@@ -31,20 +31,21 @@ internal sealed partial class DaemonConnection
         cancellation);
 
     /// <summary>
-    /// Hands over the NARs of paths one after the other, in bounded memory. They are asked for all at once, in one round trip; a NAR
-    /// that nobody takes yet keeps the daemon waiting.
+    /// Passes on the NARs of paths one after the other, in bounded memory. All are requested at once, in one round trip; the daemon waits
+    /// while a NAR is not read.
     /// </summary>
     /// <param name="paths">Valid paths. Whether their NARs are those that are registered is for the taker to check.</param>
     /// <param name="takeAsync">
-    /// Is called for each path in turn, and calls what it is given with the stream where the NAR goes. What it throws breaks the
-    /// connection and is passed on.
+    /// Called for each path in turn; calls its argument with the destination of the NAR. An exception of it breaks the connection and is
+    /// passed on.
     /// </param>
     /// <param name="cancellation">Closes the connection.</param>
     /// <exception cref="DaemonException">A path is not valid; Nix's daemon then ends the connection.</exception>
     public Task CopyNarsAsync(
         IReadOnlyCollection<StorePath> paths, Func<StorePath, Func<Stream, Task>, Task> takeAsync, CancellationToken cancellation)
     {
-        return ExclusiveAsync(token => BothAsync(SendAllAsync(paths.Select(path => new NarFromPathRequest(path)), token), ReadAllAsync(token)), cancellation);
+        return ExclusiveAsync(
+            token => BothAsync(SendAllAsync(paths.Select(path => new NarFromPathRequest(path)), token), ReadAllAsync(token)), cancellation);
 
         async Task<Done> ReadAllAsync(CancellationToken token)
         {
@@ -86,11 +87,12 @@ internal sealed partial class DaemonConnection
     /// <param name="added">Is called with each path as soon as the daemon says that it has it.</param>
     /// <exception cref="DaemonException">The daemon refuses a path: the first such error. The others have been added.</exception>
     /// <exception cref="NarMismatchException">
-    /// A size is 0, and nothing has been sent. Or: a NAR is not the one that was announced. The daemon does not see its end, and the connection is closed; some of
-    /// those before it may have been added.
+    /// A size is 0, and nothing has been sent. Or: a NAR is not the one that was announced. The daemon does not see its end, and the
+    /// connection is closed; some of those before it may have been added.
     /// </exception>
     public Task AddMultipleToStoreAsync(
-        IReadOnlyList<NarSource> sources, Func<PathInfo, bool> dontCheckSignatures, CancellationToken cancellation, Action<PathInfo>? added = null)
+        IReadOnlyList<NarSource> sources, Func<PathInfo, bool> dontCheckSignatures, CancellationToken cancellation,
+        Action<PathInfo>? added = null)
     {
         foreach (var source in sources) RequireSize(source);
         return SendBodiesAsync(

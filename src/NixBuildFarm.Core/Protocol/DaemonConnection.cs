@@ -56,7 +56,7 @@ internal sealed partial class DaemonConnection : IAsyncDisposable
     /// <param name="stream">To the daemon and from it. Belongs to the connection from now on, and is closed when this fails.</param>
     /// <param name="options">Whose daemon it is, and limits.</param>
     /// <param name="cancellation">Gives up.</param>
-    /// <exception cref="BuilderException">No daemon answers, or not one that is understood; what came instead is shown.</exception>
+    /// <exception cref="BuilderException">No daemon answers, or an incompatible one; the message has its answer.</exception>
     public static async Task<DaemonConnection> OpenAsync(Stream stream, DaemonConnectionOptions options, CancellationToken cancellation)
     {
         var connection = new DaemonConnection(stream, options);

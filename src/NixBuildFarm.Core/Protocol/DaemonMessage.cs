@@ -17,10 +17,10 @@ internal sealed record DaemonLogLine(string Text) : DaemonMessage
 }
 
 /// <summary>The daemon began something.</summary>
-/// <param name="Id">What later messages call it.</param>
+/// <param name="Id">Its number in later messages.</param>
 /// <param name="Level">How important it is.</param>
-/// <param name="Type">What it is.</param>
-/// <param name="Text">What Nix would show, e.g. <c>building '/nix/store/…'</c>; may be empty.</param>
+/// <param name="Type">The kind of activity.</param>
+/// <param name="Text">The text that Nix would show, e.g. <c>building '/nix/store/…'</c>; may be empty.</param>
 /// <param name="Fields">Details whose meaning depends on the type.</param>
 /// <param name="Parent">The activity that it is part of; 0: none.</param>
 internal sealed record ActivityStarted(
@@ -57,7 +57,7 @@ internal sealed record ActivityProgress(ulong Activity, ulong Done, ulong Expect
 
 /// <summary>Any other news of an activity, also from a Nix that is newer than this code.</summary>
 /// <param name="Activity">The activity.</param>
-/// <param name="Type">What it is.</param>
+/// <param name="Type">The kind of result.</param>
 /// <param name="Fields">Details whose meaning depends on the type.</param>
 internal sealed record ActivityResult(ulong Activity, ActivityResultType Type, IReadOnlyList<ActivityField> Fields) : DaemonMessage;
 
@@ -70,7 +70,7 @@ internal readonly record struct ActivityField(ulong Number, string? Text)
     public override string ToString() => Text ?? Number.ToString();
 }
 
-/// <summary>What a daemon can be doing. [src/libutil/include/nix/util/logging.hh of NixOS/nix]</summary>
+/// <summary>The kinds of activities. [src/libutil/include/nix/util/logging.hh of NixOS/nix]</summary>
 internal enum ActivityType
 {
     /// <summary>Unspecified.</summary>
@@ -113,7 +113,7 @@ internal enum ActivityType
     BuildWaiting = 111,
 }
 
-/// <summary>What news of an activity can be. [src/libutil/include/nix/util/logging.hh of NixOS/nix]</summary>
+/// <summary>The kinds of results of activities. [src/libutil/include/nix/util/logging.hh of NixOS/nix]</summary>
 internal enum ActivityResultType
 {
     /// <summary>A file was replaced by a link to an equal one.</summary>
@@ -125,7 +125,7 @@ internal enum ActivityResultType
     /// <summary>A path without a trusted signature.</summary>
     UntrustedPath = 102,
 
-    /// <summary>A path whose content is not what was registered.</summary>
+    /// <summary>A path whose contents do not have the registered hash.</summary>
     CorruptedPath = 103,
 
     /// <summary>A build entered a phase.</summary>

@@ -9,7 +9,7 @@ internal sealed record DaemonOptions
     /// <summary>Whether other builds of a request go on after one failed.</summary>
     public bool KeepGoing { get; init; }
 
-    /// <summary>Whether what cannot be substituted is built.</summary>
+    /// <summary>Whether to build derivations that cannot be substituted.</summary>
     public bool TryFallback { get; init; }
 
     /// <summary>Which of its messages the daemon sends.</summary>

@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Protocol;
 
-/// <summary>What a daemon says of the user whom it talks to.</summary>
+/// <summary>Whether a daemon trusts the user of the connection.</summary>
 internal enum DaemonTrust
 {
     /// <summary>It does not say: Nix before 2.15, or a store that does not know.</summary>

@@ -9,10 +9,10 @@ internal enum Verbosity
     /// <summary>Warnings.</summary>
     Warn = 1,
 
-    /// <summary>What deserves attention.</summary>
+    /// <summary>Notices.</summary>
     Notice = 2,
 
-    /// <summary>What is built and copied: Nix's default.</summary>
+    /// <summary>Builds and copies: Nix's default.</summary>
     Info = 3,
 
     /// <summary>More of it.</summary>

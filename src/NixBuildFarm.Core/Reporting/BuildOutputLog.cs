@@ -6,8 +6,8 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Reporting;
 
 /// <summary>
-/// Writes what all builds of a run print to one file, each line as it comes and with its derivation and builder before it. Where the file
-/// cannot be written any more the run goes on without it.
+/// Writes the output of all builds of a run to one file, each line with its derivation and builder before it. If the file cannot be written
+/// any more, the run goes on without it.
 /// </summary>
 public sealed class BuildOutputLog : IBuildObserver, IDisposable
 {
@@ -16,7 +16,7 @@ public sealed class BuildOutputLog : IBuildObserver, IDisposable
 
     /// <summary>Writes to a stream, which it closes at its end.</summary>
     /// <param name="output">Where lines go.</param>
-    /// <param name="onFailure">Is told once when no more can be written.</param>
+    /// <param name="onFailure">Receives the first failure to write.</param>
     public BuildOutputLog(Stream output, Action<Exception> onFailure) => this.output = new(output, onFailure);
 
     /// <summary>A line as it is shown: whose it is comes first, and nothing in it controls a terminal.</summary>
@@ -30,9 +30,9 @@ public sealed class BuildOutputLog : IBuildObserver, IDisposable
         {
             output.Write(stream =>
             {
-                // What is no UTF-8 is replaced: single bytes can control a terminal as well.
+                // Bytes that are no UTF-8 are replaced: single bytes can control a terminal as well.
                 stream.Write(Encoding.UTF8.GetBytes(Tagged(build, line) + '\n'));
-                // Somebody may be following.
+                // Somebody may be following the file.
                 stream.Flush();
             });
         }

@@ -4,7 +4,7 @@ namespace NixBuildFarm.Reporting;
 
 /// <summary>
 /// The report in the Trace Event Format, which Perfetto and chrome://tracing show: a process for each builder, a thread for each of its
-/// lanes, and a process for copies home. Times are in microseconds.
+/// lanes, and a process for copies back. Times are in microseconds.
 /// </summary>
 public static class ChromeTrace
 {

@@ -8,7 +8,7 @@ namespace NixBuildFarm.Reporting;
 /// </summary>
 public static class HtmlReport
 {
-    // In each of these files, markers stand for what is put in.
+    // Markers in these files are replaced by the contents.
     private const string DataMarker = "/*DATA*/";
     private const string StyleMarker = "/*STYLE*/";
     private const string ScriptMarker = "/*SCRIPT*/";

@@ -7,8 +7,8 @@ using NixBuildFarm.Protocol;
 namespace NixBuildFarm.Reporting;
 
 /// <summary>
-/// Writes a run as the lines of Nix's <c>--log-format internal-json</c>, which nix-output-monitor and others read. Where they cannot be written
-/// any more the run goes on without them.
+/// Writes a run as the lines of Nix's <c>--log-format internal-json</c>, which nix-output-monitor and others read. If the lines cannot be written any
+/// more, the run goes on without them.
 /// </summary>
 public sealed class InternalJsonLog : IBuildObserver, IDisposable
 {
@@ -19,7 +19,7 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
 
     /// <summary>Writes to a stream, which it closes at its end.</summary>
     /// <param name="output">Where lines go.</param>
-    /// <param name="onFailure">Is told once when no more can be written.</param>
+    /// <param name="onFailure">Receives the first failure to write.</param>
     public InternalJsonLog(Stream output, Action<Exception> onFailure)
     {
         this.output = new(output, onFailure);
@@ -36,7 +36,7 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
         }
     }
 
-    /// <summary>Ends what has begun, and closes the stream.</summary>
+    /// <summary>Ends the open activities, and closes the stream.</summary>
     public void Dispose()
     {
         lock (gate)

@@ -3,14 +3,14 @@ namespace NixBuildFarm.Reporting;
 /// <summary>Puts stretches of time into lanes, so that none covers another, with as few lanes as can be.</summary>
 internal sealed class Lanes
 {
-    // Clocks of a run are read one after the other: what follows at once may seem to overlap.
+    // Clocks of a run are read one after the other, so consecutive bars may seem to overlap.
     private const double Tolerance = 0.001;
     private readonly List<Stretch> stretches = [];
 
     /// <summary>How many lanes there are, once they are assigned.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Adds a stretch; its lane is told when all are there.</summary>
+    /// <summary>Adds a bar; its lane is known when all are added.</summary>
     public void Add(double start, double end, Action<int> assign) => stretches.Add(new(start, end, assign));
 
     /// <summary>Assigns the lanes: each stretch gets the first that is free.</summary>

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace NixBuildFarm.Reporting;
 
-/// <summary>The report as JSON: what the page draws, for other programs.</summary>
+/// <summary>The report as JSON: the data of the page, for other programs.</summary>
 public static class ReportJson
 {
     /// <summary>Writes it.</summary>
@@ -11,8 +11,8 @@ public static class ReportJson
         JsonSerializer.Serialize(output, report, ReportJsonFormat.Default.RunReport);
 
     /// <summary>
-    /// The text. Its <c>&lt;</c>, <c>&gt;</c>, <c>&amp;</c> and quotation marks are escaped within strings, so that it can stand in a page
-    /// without ending what it stands in.
+    /// The text. Its <c>&lt;</c>, <c>&gt;</c>, <c>&amp;</c> and quotation marks are escaped within strings, so that it can be embedded in a
+    /// page.
     /// </summary>
     internal static string Text(RunReport report) => JsonSerializer.Serialize(report, ReportJsonFormat.Default.RunReport);
 }

@@ -16,16 +16,16 @@ public sealed record RunReport
     /// <summary>How long the run took in all, from its start to its end.</summary>
     public required double Seconds { get; init; }
 
-    /// <summary>How long Nix evaluated what was asked for, from the beginning on; 0 where that is not known.</summary>
+    /// <summary>Duration of the evaluation at the beginning; 0 where it is not known.</summary>
     public double EvaluationSeconds { get; init; }
 
     /// <summary>How it ended.</summary>
     public required RunState State { get; init; }
 
-    /// <summary>What was asked for, as the user put it.</summary>
+    /// <summary>What was asked for, in the user's words.</summary>
     public required IReadOnlyList<string> Requested { get; init; }
 
-    /// <summary>What ended the run before its time; null when nothing did.</summary>
+    /// <summary>The error that ended the run early; null when there was none.</summary>
     public string? Error { get; init; }
 
     /// <summary>As <see cref="RunRecord.Makespan"/>.</summary>
@@ -43,26 +43,26 @@ public sealed record RunReport
     /// <summary>The derivations.</summary>
     public required IReadOnlyList<ReportJob> Jobs { get; init; }
 
-    /// <summary>What came home from builders, in the order of time.</summary>
+    /// <summary>The copies back from builders, in the order of time.</summary>
     public IReadOnlyList<ReportCopy> Copies { get; init; } = [];
 
     /// <summary>Lanes that are needed to draw them.</summary>
     public int CopyLanes { get; init; }
 
     /// <summary>
-    /// Indexes of derivations: the one that ended last, before it that of its inputs which ended last, and so on to the beginning; in the
-    /// order of time. Had one of them been faster, or not had to wait, the run might have been faster too.
+    /// Indexes of derivations, in the order of time: the derivation that ended last, before it the one of its inputs that ended last, and
+    /// so on. Had one of them been faster, or waited less, the run might have been faster.
     /// </summary>
     public required IReadOnlyList<int> CriticalPath { get; init; }
 }
 
-/// <summary>What a row of the report is.</summary>
+/// <summary>The kinds of rows of the report.</summary>
 public enum ReportBuilderKind
 {
     /// <summary>A builder of the farm.</summary>
     Builder,
 
-    /// <summary>All substituters together: what was fetched rather than built.</summary>
+    /// <summary>All substituters together: the fetched outputs.</summary>
     Substituters,
 }
 
@@ -72,7 +72,7 @@ public sealed record ReportBuilder
     /// <summary>The builder.</summary>
     public required string Name { get; init; }
 
-    /// <summary>What it is.</summary>
+    /// <summary>The kind of row.</summary>
     public required ReportBuilderKind Kind { get; init; }
 
     /// <summary>The platforms it builds.</summary>
@@ -130,7 +130,7 @@ public sealed record ReportJob
     /// <summary>Seconds from the moment when its inputs were built to the moment when its build began.</summary>
     public double Waited { get; init; }
 
-    /// <summary>How long it was expected to take; null where nobody said.</summary>
+    /// <summary>The expected duration; null where there was no estimate.</summary>
     public double? ExpectedSeconds { get; init; }
 
     /// <summary>The cores that it was counted with.</summary>
@@ -148,20 +148,20 @@ public sealed record ReportJob
     /// <summary>Indexes of the derivations whose outputs it needs.</summary>
     public IReadOnlyList<int> Dependencies { get; init; } = [];
 
-    /// <summary>Tries that came to nothing.</summary>
+    /// <summary>The failed attempts.</summary>
     public IReadOnlyList<ReportAttempt> Attempts { get; init; } = [];
 
-    /// <summary>What went wrong; null when nothing did.</summary>
+    /// <summary>The error; null when there was none.</summary>
     public string? Error { get; init; }
 
     /// <summary>The file with its log; null when there is none.</summary>
     public string? LogPath { get; init; }
 
-    /// <summary>The last lines of its log, of what failed only.</summary>
+    /// <summary>The last lines of its log, if it failed.</summary>
     public IReadOnlyList<string> LogTail { get; init; } = [];
 }
 
-/// <summary>Outputs that came home together from one builder.</summary>
+/// <summary>Outputs that were copied back together from one builder.</summary>
 public sealed record ReportCopy
 {
     /// <summary>Index of the builder that they came from.</summary>
@@ -183,7 +183,7 @@ public sealed record ReportCopy
     public required IReadOnlyList<int> Jobs { get; init; }
 }
 
-/// <summary>A try that came to nothing.</summary>
+/// <summary>A failed attempt.</summary>
 public sealed record ReportAttempt
 {
     /// <summary>Index of the builder; null where the run's farm does not have it.</summary>
@@ -198,9 +198,9 @@ public sealed record ReportAttempt
     /// <summary>How long it took.</summary>
     public required double Seconds { get; init; }
 
-    /// <summary>Why it came to nothing.</summary>
+    /// <summary>The reason of the failure.</summary>
     public required string Reason { get; init; }
 
-    /// <summary>Whether another builder was done before: the derivation had been started twice.</summary>
+    /// <summary>Whether another builder finished first: the derivation had been started twice.</summary>
     public bool GaveWay { get; init; }
 }

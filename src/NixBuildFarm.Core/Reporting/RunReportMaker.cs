@@ -11,7 +11,7 @@ public static class RunReportMaker
     private const string Substituters = "substituters";
     private const int LogLines = 40;
 
-    /// <summary>Makes it. The logs of what failed are read, where they still are.</summary>
+    /// <summary>Makes a report. Reads the logs of failed builds if they still exist.</summary>
     public static RunReport ToReport(this RunRecord run)
     {
         var rows = new Rows(run);
@@ -92,7 +92,7 @@ public static class RunReportMaker
         };
     }
 
-    /// <summary>What set out from one builder at one moment came together.</summary>
+    /// <summary>Copies from one builder that began at the same moment are one copy.</summary>
     private static (ReportCopy[] Copies, int Lanes) CopiesOf(RunRecord run, Rows rows)
     {
         var lanes = new Lanes();
@@ -124,7 +124,7 @@ public static class RunReportMaker
         return LowerBound.Of(scenario.Graph, scenario.Farm, scenario.Durations.Seconds, moldable: true).Seconds;
     }
 
-    // Waits are part of it: it is what the run waited for. NixBuildMeasurement.LongestChain is what no farm could do without.
+    // With waits: it is the chain that the run waited for. NixBuildMeasurement.LongestChain is the one that bounds every farm.
     private static List<int> LatestChain(IReadOnlyList<RecordedJob> jobs)
     {
         var path = new List<int>();

@@ -31,24 +31,27 @@ public sealed class BuildRun
     /// <param name="request">What to build, with which builders, and how.</param>
     /// <param name="transports">How builders are reached, the local one too.</param>
     /// <param name="history">What earlier runs have taught, and what this one teaches; the caller disposes of it.</param>
-    /// <param name="observer">Who is told what happens.</param>
-    /// <param name="derivations">Where derivations are read from; null: the store's folder.</param>
-    /// <param name="time">The clock; null: the machine's.</param>
-    public BuildRun(
+    /// <param name="observer">Receives progress and results.</param>
+    public BuildRun(BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer)
+        : this(request, transports, history, observer, new StoreFolder(), TimeProvider.System)
+    {
+    }
+
+    internal BuildRun(
         BuildRequest request,
         IBuilderTransportFactory transports,
         IRunHistory history,
         IBuildObserver observer,
-        IDerivationSource? derivations = null,
-        TimeProvider? time = null)
+        IDerivationSource derivations,
+        TimeProvider time)
     {
         this.request = request;
         this.transports = transports;
         store = history;
         this.observer = observer;
-        this.derivations = derivations ?? new StoreFolder();
-        this.time = time ?? TimeProvider.System;
-        RunId = NewId(this.time);
+        this.derivations = derivations;
+        this.time = time;
+        RunId = NewId(time);
     }
 
     /// <summary>An id for a run that begins now.</summary>

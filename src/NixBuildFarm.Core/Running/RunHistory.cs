@@ -238,7 +238,7 @@ internal sealed class RunHistory : IAsyncDisposable
             if (nextRecord == DateTimeOffset.MaxValue) nextRecord = nextSign;
         }
         if (Logs is null || run.State == RunState.Running) return;
-        var known = store.Runs(new RunFilter()).Select(other => other.Id).ToHashSet();
+        var known = store.Runs(new RunFilter()).Select(other => other.RunId).ToHashSet();
         if (known.Contains(run.Id)) LogFolders.Prune(Logs, known, time.GetUtcNow());
     }
 

@@ -7,8 +7,8 @@ using NixBuildFarm.Store.Derivations;
 namespace NixBuildFarm.Sessions;
 
 /// <summary>
-/// Asks a daemon what it is and whether it trusts us, by one build that cannot take place: it is for a system that does
-/// not exist. A daemon that trusts us answers that it is another system, and which one; one that does not refuses to listen.
+/// Asks a daemon for its system and whether it trusts us, by a build that cannot take place: its system does not exist. A daemon that
+/// trusts us answers that it has another system, and which; one that does not trust us refuses the request.
 /// </summary>
 internal static partial class BuilderProbe
 {
@@ -19,7 +19,12 @@ internal static partial class BuilderProbe
     /// <summary>Asks. Nothing is built, and nothing is left in the store.</summary>
     public static async Task<BuilderFacts> AskAsync(DaemonConnection daemon, CancellationToken cancellation)
     {
-        var facts = new BuilderFacts { NixVersion = daemon.NixVersion, Protocol = daemon.Version.ToString(), Trusted = daemon.Trust == DaemonTrust.Trusted };
+        var facts = new BuilderFacts
+        {
+            NixVersion = daemon.NixVersion,
+            Protocol = daemon.Version.ToString(),
+            Trusted = daemon.Trust == DaemonTrust.Trusted,
+        };
         try
         {
             var answer = await daemon.BuildDerivationAsync(ProbeDerivation, Impossible(), BuildMode.Normal, sink: null, cancellation);

@@ -8,14 +8,14 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Sessions;
 
 /// <summary>
-/// One builder during a run: its transport, a control channel that lives as long as the session, and a pool of warm connections for builds and
-/// for NARs.
+/// One builder during a run: its transport, a control channel that lives as long as the session, and a pool of warm connections for builds
+/// and for NARs.
 /// </summary>
 internal sealed class BuilderSession : IAsyncDisposable
 {
     /// <summary>
-    /// How long a daemon may say nothing when it has work to do: it fetches something, or registers what it got. Nix gives its own downloads
-    /// as long (<c>stalled-download-timeout</c>).
+    /// How long a daemon may be silent while it works, i.e. fetches or registers paths. Nix allows its own downloads as much
+    /// (<c>stalled-download-timeout</c>).
     /// </summary>
     public static readonly TimeSpan WorkLimit = TimeSpan.FromMinutes(5);
 
@@ -27,7 +27,8 @@ internal sealed class BuilderSession : IAsyncDisposable
     private readonly TimeProvider time;
 
     private BuilderSession(
-        NixBuilder builder, DaemonOptions options, BuilderFacts facts, ControlChannel control, SessionPool pool, ClosureHints hints, TimeProvider time)
+        NixBuilder builder, DaemonOptions options, BuilderFacts facts, ControlChannel control, SessionPool pool, ClosureHints hints,
+        TimeProvider time)
     {
         Builder = builder.WithMachine(facts.Machine);
         Options = options;
@@ -50,22 +51,22 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <inheritdoc cref="ControlChannel.AnswerLimit"/>
     public TimeSpan AnswerLimit => control.AnswerLimit;
 
-    /// <summary>How long a builder may send nothing of a NAR. The local disk may be busy with what comes home.</summary>
+    /// <summary>How long a builder may send nothing of a NAR. For the local store: its disk may be busy with copies back.</summary>
     public TimeSpan GivingLimit => Builder.IsLocal ? WorkLimit : TimeSpan.FromMinutes(1);
 
     /// <inheritdoc cref="ControlChannel.IsGivenUp"/>
     public bool IsGivenUp => control.IsGivenUp;
 
-    /// <summary>What the builder said of itself.</summary>
+    /// <summary>The builder's answers about itself.</summary>
     public BuilderFacts Facts { get; }
 
-    /// <summary>Connects, and asks whether the builder trusts us and what machine it is.</summary>
+    /// <summary>Connects, and asks whether the builder trusts us and which system it has.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="transport">Reaches it. It stays open when the session closes.</param>
     /// <param name="options">The settings of each connection.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <param name="forNars">Whether many NARs are to follow: their connection is then opened at the same time.</param>
-    /// <param name="limit">How long it may say nothing when it is asked what it is; null: as long as to any question.</param>
+    /// <param name="limit">How long it may be silent at the first question; null: as long as at any other.</param>
     /// <param name="time">The clock; null: the machine's.</param>
     /// <exception cref="BuilderException">It cannot be reached or used.</exception>
     public static async Task<BuilderSession> OpenAsync(
@@ -108,7 +109,7 @@ internal sealed class BuilderSession : IAsyncDisposable
     public Task<T> AskAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation) =>
         control.AskAsync(question, cancellation);
 
-    /// <summary>The same for what has no answer.</summary>
+    /// <summary>The same for a question without an answer.</summary>
     public Task AskAsync(Func<DaemonConnection, CancellationToken, Task> request, CancellationToken cancellation) => control.AskAsync(
         async (daemon, token) =>
         {
@@ -132,14 +133,14 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <inheritdoc cref="SessionPool.Reserve"/>
     public Reservation Reserve(ChannelUse use, CancellationToken cancellation) => pool.Reserve(use, cancellation);
 
-    /// <summary>Does something over a connection that is nobody else's meanwhile.</summary>
+    /// <summary>Uses a connection exclusively.</summary>
     public async Task<T> UseAsync<T>(ChannelUse use, Func<DaemonConnection, Task<T>> work, CancellationToken cancellation)
     {
         await using var reserved = Reserve(use, cancellation);
         return await reserved.UseAsync(work);
     }
 
-    /// <summary>The same for what has no result.</summary>
+    /// <summary>The same for a use without a result.</summary>
     public Task UseAsync(ChannelUse use, Func<DaemonConnection, Task> work, CancellationToken cancellation) => UseAsync(
         use,
         async daemon =>
@@ -149,16 +150,19 @@ internal sealed class BuilderSession : IAsyncDisposable
         },
         cancellation);
 
-    /// <summary>The same for a question that may be work for the daemon, such as fetching something first: others do not wait for its answer.</summary>
+    /// <summary>
+    /// The same for a question that may be work for the daemon, such as fetching something first: others do not wait for its answer.
+    /// </summary>
     /// <exception cref="BuilderException">The builder is lost, also where it says nothing for too long.</exception>
-    public Task<T> AskBesideAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation) => UseAsync(
+    public Task<T> AskBesideAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation) =>
+        UseAsync(
         ChannelUse.Build,
-        daemon => DaemonSilence.AskAsync(daemon, WorkLimit, time, token => question(daemon, token), GiveUp, cancellation),
+        daemon => DaemonQuestion.AskAsync(daemon, WorkLimit, time, token => question(daemon, token), GiveUp, cancellation),
         cancellation);
 
     /// <summary>
-    /// Sends or fetches NARs over a connection that is nobody else's meanwhile. A few small ones go over a connection for builds, of which some
-    /// are warm as a rule: logging in once more for them would take longer than they do.
+    /// Sends or fetches NARs over an exclusive connection. A few small ones use a connection for builds, of which some are usually open:
+    /// another login would take longer than the transfer.
     /// </summary>
     /// <param name="bytes">The size of all of them.</param>
     /// <param name="work">Does it.</param>

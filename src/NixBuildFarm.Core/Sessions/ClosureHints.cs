@@ -9,8 +9,8 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Sessions;
 
 /// <summary>
-/// Guesses closures: what a builder says that valid paths refer to, directly or not, in one round trip however deep that is. Nobody has checked
-/// it. A builder that has failed to tell once, e.g. since its login may run nothing but the daemon, is not asked again.
+/// Guesses closures: a builder's own statement of the references of valid paths, direct or not, in one round trip. Nobody has verified it.
+/// A builder that fails to answer once, e.g. since its login may run only the daemon, is not asked again.
 /// </summary>
 /// <param name="builder">The builder.</param>
 /// <param name="transport">Reaches it.</param>

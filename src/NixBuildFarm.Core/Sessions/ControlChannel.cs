@@ -35,7 +35,7 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
     /// <summary>Whether the builder has failed although its connections live.</summary>
     public bool IsGivenUp => givenUp is not null;
 
-    /// <summary>Asks a builder what it is, over the connection that becomes its control channel.</summary>
+    /// <summary>Asks a builder about itself, over the connection that becomes its control channel.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="daemon">The connection.</param>
     /// <param name="limit">How long it may say nothing; null: as long as usual.</param>
@@ -44,17 +44,17 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
     /// <exception cref="BuilderException">It does not answer.</exception>
     public static Task<BuilderFacts> ProbeAsync(
         NixBuilder builder, DaemonConnection daemon, TimeSpan? limit, TimeProvider time, CancellationToken cancellation) =>
-        DaemonSilence.AskAsync(
+        DaemonQuestion.AskAsync(
             daemon,
             limit ?? (builder.IsLocal ? BuilderSession.WorkLimit : RemoteAnswerLimit),
             time,
             token => BuilderProbe.AskAsync(daemon, token),
-            what => DaemonSilence.Error(builder.Name, what),
+            what => DaemonQuestion.Error(builder.Name, what),
             cancellation);
 
     /// <summary>
-    /// Asks something. Who calls a question off does not wait for the answer any more; the question is left to its end, since the connection
-    /// holds the roots of others. A builder that leaves it unanswered is lost.
+    /// Asks a question. A cancelled caller does not wait for the answer; the question itself is left to its end, since the connection holds
+    /// the roots of others. A builder that does not answer is lost.
     /// </summary>
     /// <exception cref="BuilderException">The builder is lost.</exception>
     public async Task<T> AskAsync<T>(Func<DaemonConnection, CancellationToken, Task<T>> question, CancellationToken cancellation)
@@ -67,7 +67,7 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
             try
             {
                 if (givenUp is { } reason) throw reason;
-                return await DaemonSilence.AskAsync(
+                return await DaemonQuestion.AskAsync(
                     connection.Daemon, AnswerLimit, time, token => question(connection.Daemon, token), GiveUp, CancellationToken.None);
             }
             finally
@@ -78,8 +78,8 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
     }
 
     /// <summary>
-    /// Protects paths, valid or not, from the builder's garbage collector for as long as the session lives. What is asked for while an
-    /// earlier request is under way goes together, so that many builds at a time do not wait for a round trip each.
+    /// Protects paths, valid or not, from the builder's garbage collector for as long as the session lives. Requests that come while an
+    /// earlier one is under way are sent together, so that many builds do not need a round trip each.
     /// </summary>
     public Task ProtectAsync(IEnumerable<StorePath> paths, CancellationToken cancellation)
     {
@@ -91,7 +91,9 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
         }
     }
 
-    /// <summary>Whether the builder answers a small question soon. One that is busy with another of ours is not disturbed, and counts as well.</summary>
+    /// <summary>
+    /// Whether the builder answers a small question soon. A builder that is busy with another question counts as answering.
+    /// </summary>
     public async Task<bool> AnswersAsync(CancellationToken cancellation)
     {
         if (givenUp is not null) return false;
@@ -102,9 +104,10 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
             await PingAsync(connection.Daemon, watch.Token);
             return true;
         }
-        catch (Exception e) when (e is NixBuildFarmException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        catch (Exception e) when (e is NixBuildFarmException or IOException
+            || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
-            if (watch.HasRunOut) GiveUp(DaemonSilence.Unanswered(Patience));
+            if (watch.HasRunOut) GiveUp(DaemonQuestion.Unanswered(Patience));
             return false;
         }
         finally
@@ -117,11 +120,11 @@ internal sealed class ControlChannel(NixBuilder builder, SessionConnection conne
     /// <exception cref="BuilderException">There is none: the builder is lost.</exception>
     public Task PingAsync(CancellationToken cancellation) => AskAsync(PingAsync, cancellation);
 
-    /// <summary>The builder has failed although its connections live: from now on it counts as one that does not answer.</summary>
-    /// <param name="what">What it did not do.</param>
+    /// <summary>The builder has failed although its connections live: from now on it counts as not answering.</summary>
+    /// <param name="what">The fault.</param>
     public BuilderException GiveUp(string what)
     {
-        var reason = DaemonSilence.Error(builder.Name, what);
+        var reason = DaemonQuestion.Error(builder.Name, what);
         return Interlocked.CompareExchange(ref givenUp, reason, null) ?? reason;
     }
 

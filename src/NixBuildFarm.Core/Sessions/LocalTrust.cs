@@ -7,26 +7,28 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Sessions;
 
 /// <summary>
-/// Whether what a builder builds may come home to a local store that does not trust the user. It may where the builder
-/// signs with a key of the local <c>trusted-public-keys</c>. That is tried out with a path of a few bytes before anything
-/// is built, for only the two daemons know how they are set up.
+/// Whether a builder's outputs can be copied back to a local store that does not trust the user. They can if the builder signs with a key
+/// in the local <c>trusted-public-keys</c>. A path of a few bytes is tried before anything is built, since only the two daemons know their
+/// configuration.
 /// </summary>
 internal static class LocalTrust
 {
     private const string ProbeName = "nixbuildfarm-signature-probe";
 
-    /// <summary>What to do when it may not.</summary>
+    /// <summary>The recommendation when they cannot.</summary>
     public const string Recommendation =
-        "Either add this user to trusted-users in the local /etc/nix/nix.conf and restart the Nix daemon; or let the builders sign what they build "
+        "Either add this user to trusted-users in the local /etc/nix/nix.conf and restart the Nix daemon; or let the builders sign what "
+            + "they build "
         + "(secret-key-files in their nix.conf) and add their public key to the local trusted-public-keys.";
 
     /// <summary>Has the builder make a path, and offers it to the local store. Null when that takes it, else the reason.</summary>
     /// <exception cref="BuilderException">The builder fails at it.</exception>
     public static async Task<string?> WhyNotAsync(BuilderSession builder, BuilderSession local, CancellationToken cancellation)
     {
-        var output = RandomPath(ProbeName);
+        var output = StorePath.Random(ProbeName);
         var built = await builder.AskBesideAsync(
-            (daemon, token) => daemon.BuildDerivationAsync(RandomPath(ProbeName + ".drv"), Probe(output), BuildMode.Normal, sink: null, token),
+            (daemon, token) =>
+                daemon.BuildDerivationAsync(StorePath.Random(ProbeName + ".drv"), Probe(output), BuildMode.Normal, sink: null, token),
             cancellation);
         if (!built.IsSuccess) return $"{builder} cannot build at all: {built.ErrorMessage}";
         var info = await builder.AskAsync((daemon, token) => daemon.QueryPathInfoAsync(output, token), cancellation);
@@ -35,20 +37,18 @@ internal static class LocalTrust
         {
             await local.UseAsync(
                 ChannelUse.Build,
-                async daemon =>
-                {
-                    await daemon.AddToStoreNarAsync(
-                        new NarSource(info, (nar, stop) => builder.UseAsync(ChannelUse.Bulk, from => from.CopyNarToAsync(output, nar, stop), stop)),
-                        dontCheckSignatures: false,
-                        cancellation);
-                    return true;
-                },
+                daemon => daemon.AddToStoreNarAsync(
+                    new NarSource(
+                        info, (nar, stop) => builder.UseAsync(ChannelUse.Bulk, from => from.CopyNarToAsync(output, nar, stop), stop)),
+                    dontCheckSignatures: false,
+                    cancellation),
                 cancellation);
             return null;
         }
         catch (DaemonException e)
         {
-            return $"{builder} signs with {string.Join(", ", info.Signatures.Select(signature => signature.Split(':')[0]))}, which the local store does not accept: {e.Text}";
+            return $"{builder} signs with {string.Join(", ", info.Signatures.Select(signature => signature.Split(':')[0]))}, which the "
+                + $"local store does not accept: {e.Text}";
         }
     }
 
@@ -62,12 +62,4 @@ internal static class LocalTrust
         Arguments = [],
         Environment = new Dictionary<string, string> { ["out"] = output.ToString(), ["derivations"] = "", ["manifest"] = "/dev/null" },
     };
-
-    // A path that no store has: one that is there already would prove nothing.
-    private static StorePath RandomPath(string name)
-    {
-        Span<byte> random = stackalloc byte[20];
-        Random.Shared.NextBytes(random);
-        return StorePath.Parse($"{StorePath.StoreFolder}/{NixBase32.Encode(random)}-{name}");
-    }
 }

@@ -5,7 +5,7 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Sessions;
 
-/// <summary>Asks a builder what machine it is, by <see cref="BuilderMachine.Question"/>.</summary>
+/// <summary>Asks a builder about its machine, by <see cref="BuilderMachine.Question"/>.</summary>
 internal static class MachineQuestion
 {
     private const int LongestAnswer = 16 * 1024;
@@ -13,10 +13,7 @@ internal static class MachineQuestion
     /// <summary>How long an answer may take once the builder has answered something else.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
-    /// <summary>
-    /// Asks a builder. One that will not answer, such as one whose login may run nothing but Nix, or has not before the question is called
-    /// off, leaves all of it unknown.
-    /// </summary>
+    /// <summary>Asks a builder. If it does not answer, e.g. since its login may run only Nix, everything stays unknown.</summary>
     public static async Task<BuilderMachine> AskAsync(IBuilderTransport transport, CancellationToken calledOff)
     {
         try

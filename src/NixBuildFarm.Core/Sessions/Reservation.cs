@@ -4,9 +4,9 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Sessions;
 
-/// <summary>A connection that is nobody else's until this is disposed of.</summary>
+/// <summary>Reserves a connection until it is disposed of.</summary>
 /// <param name="pool">Takes it back.</param>
-/// <param name="use">What it is for.</param>
+/// <param name="use">The purpose of the connection.</param>
 /// <param name="opening">The connection, which may still be being opened.</param>
 internal sealed class Reservation(SessionPool pool, ChannelUse use, Task<SessionConnection> opening) : IAsyncDisposable
 {

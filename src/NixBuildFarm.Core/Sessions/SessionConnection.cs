@@ -25,13 +25,14 @@ internal sealed class SessionConnection : IAsyncDisposable
     /// <summary>Opens a channel, and greets the daemon.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="transport">Reaches it.</param>
-    /// <param name="use">What the connection is for.</param>
+    /// <param name="use">The purpose of the connection.</param>
     /// <param name="options">Its settings.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <param name="limit">How long the greeting may take; null: as long as usual.</param>
     /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
     public static async Task<SessionConnection> OpenAsync(
-        NixBuilder builder, IBuilderTransport transport, ChannelUse use, DaemonOptions options, CancellationToken cancellation, TimeSpan? limit = null)
+        NixBuilder builder, IBuilderTransport transport, ChannelUse use, DaemonOptions options, CancellationToken cancellation,
+        TimeSpan? limit = null)
     {
         var opened = await transport.OpenAsync(use, cancellation);
         var description = Describe(builder, opened, use) with { Settings = options };

@@ -7,15 +7,15 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Sessions;
 
 /// <summary>
-/// The warm connections of a session, by use. One that comes back whole is kept; a cancelled or broken one is closed, which ends what the
-/// daemon does for it.
+/// The idle connections of a session, by use. A connection is kept when it comes back intact; a cancelled or broken one is closed, which
+/// ends the daemon's work for it.
 /// </summary>
 /// <param name="builder">The builder.</param>
 /// <param name="transport">Reaches it. It belongs to the session's owner.</param>
 /// <param name="options">The settings of each connection.</param>
 internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transport, DaemonOptions options) : IAsyncDisposable
 {
-    // No bags: what a bag holds is held by the threads that put it there, and so would outlive the session together with it.
+    // No ConcurrentBag: its items are held by the threads that added them, and would outlive the session.
     private readonly ConcurrentDictionary<ChannelUse, ConcurrentStack<Task<SessionConnection>>> idle = new();
     private readonly CancellationTokenSource closing = new();
     private readonly object gate = new();
@@ -43,7 +43,7 @@ internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transpor
         else IdleOf(use).Push(opened);
     }
 
-    /// <summary>Closes every idle connection; one that comes back later is closed then.</summary>
+    /// <summary>Closes every idle connection; a connection that comes back later is closed then.</summary>
     public async ValueTask DisposeAsync()
     {
         isClosed = true;
@@ -60,7 +60,7 @@ internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transpor
         if (opening.IsCompletedSuccessfully) await opening.Result.DisposeAsync();
     }
 
-    /// <summary>Closes a connection; whoever used it does not wait for a peer that may not listen.</summary>
+    /// <summary>Closes a connection without waiting for a peer that may not answer.</summary>
     private void Leave(SessionConnection connection)
     {
         lock (gate) leaving = Task.WhenAll(leaving, connection.DisposeAsync().AsTask());

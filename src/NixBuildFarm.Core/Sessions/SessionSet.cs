@@ -26,7 +26,8 @@ internal sealed class SessionSet : IAsyncDisposable
     /// <param name="settings">Settings of nix.conf for every connection; null: none.</param>
     /// <param name="time">The clock; null: the machine's.</param>
     public SessionSet(
-        IBuilderTransportFactory transports, TransportOptions options, IReadOnlyDictionary<string, string>? settings = null, TimeProvider? time = null)
+        IBuilderTransportFactory transports, TransportOptions options, IReadOnlyDictionary<string, string>? settings = null,
+        TimeProvider? time = null)
     {
         this.time = time ?? TimeProvider.System;
         this.settings = settings ?? new Dictionary<string, string>();
@@ -34,7 +35,7 @@ internal sealed class SessionSet : IAsyncDisposable
         this.options = options with { IsComplete = () => isComplete };
     }
 
-    /// <summary>The run has come to its end by itself: its connections may serve the next one. Those of one that was stopped are closed.</summary>
+    /// <summary>The run has ended by itself: its connections may serve the next one. Those of a stopped run are closed.</summary>
     public void Complete() => isComplete = true;
 
     /// <summary>Opens a session with the local store, which every run uses, whether or not it builds there.</summary>
@@ -61,8 +62,8 @@ internal sealed class SessionSet : IAsyncDisposable
     }
 
     /// <summary>
-    /// Closes all of them at once; one that is still being opened is given up. Nobody waits for a peer that does not listen: what is left of
-    /// the closing goes on by itself.
+    /// Closes all of them at once, and cancels those that are being opened. Does not wait for silent peers: closing goes on in the
+    /// background.
     /// </summary>
     public async ValueTask DisposeAsync()
     {

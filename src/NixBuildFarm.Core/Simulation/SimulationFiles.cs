@@ -15,13 +15,14 @@ public static class SimulationFiles
 {
     private const double BytesPerMegabyte = 1e6;
 
-    /// <summary>Thirty years, or a petabyte: what is larger is a mistake.</summary>
+    /// <summary>Thirty years, or a petabyte: larger values are mistakes.</summary>
     private const double LargestFigure = 1e9;
 
     private const int MostSlots = 10_000;
 
     /// <summary>
-    /// Reads a graph: <c>{"systems":[…],"roots":[…],"nodes":[{"n":name,"p":pname,"s":system,"i":[inputs],"f":[features],"L":1,"X":1,"P":1}]}</c>.
+    /// Reads a graph:
+    /// <c>{"systems":[…],"roots":[…],"nodes":[{"n":name,"p":pname,"s":system,"i":[inputs],"f":[features],"L":1,"X":1,"P":1}]}</c>.
     /// </summary>
     /// <exception cref="NixBuildFarmException">The file is not such a graph.</exception>
     public static JobGraph ReadGraph(string path)
@@ -36,7 +37,10 @@ public static class SimulationFiles
         {
             var node = file.Nodes[index];
             if (string.IsNullOrEmpty(node.Name)) throw Invalid(path, $"nodes[{index}] has no name n");
-            if (node.System < 0 || node.System >= file.Systems.Count) throw Invalid(path, $"nodes[{index}].s is {node.System}, and there are {file.Systems.Count} systems");
+            if (node.System < 0 || node.System >= file.Systems.Count)
+            {
+                throw Invalid(path, $"nodes[{index}].s is {node.System}, and there are {file.Systems.Count} systems");
+            }
             RequireNoNull(path, $"nodes[{index}].f", node.Features);
             jobs[index] = new Job
             {
@@ -92,9 +96,18 @@ public static class SimulationFiles
             if (!names.Add(machine.Name)) throw Invalid(path, $"machines[{i}] is a second one of the name {machine.Name}");
             RequireNoNull(path, $"machines[{i}].systems", machine.Systems);
             RequireNoNull(path, $"machines[{i}].features", machine.Features);
-            if (!(machine.Speed > 0 && machine.Speed <= LargestFigure)) throw Invalid(path, $"the speed of {machine.Name} (machines[{i}]) is no number above 0");
-            if (machine.Slots is < 0 or > MostSlots) throw Invalid(path, $"the slots of {machine.Name} (machines[{i}]) are not 0 to {MostSlots}");
-            if (machine.Bandwidth is { } limit && !(limit > 0)) throw Invalid(path, $"the bw of {machine.Name} (machines[{i}]) is no number above 0");
+            if (!(machine.Speed > 0 && machine.Speed <= LargestFigure))
+            {
+                throw Invalid(path, $"the speed of {machine.Name} (machines[{i}]) is no number above 0");
+            }
+            if (machine.Slots is < 0 or > MostSlots)
+            {
+                throw Invalid(path, $"the slots of {machine.Name} (machines[{i}]) are not 0 to {MostSlots}");
+            }
+            if (machine.Bandwidth is { } limit && !(limit > 0))
+            {
+                throw Invalid(path, $"the bw of {machine.Name} (machines[{i}]) is no number above 0");
+            }
         }
         if (machines.Count == 0) throw Invalid(path, "it has no machines");
         if (machines.Count(m => m.Local) > 1) throw Invalid(path, "several machines are local");
@@ -117,12 +130,15 @@ public static class SimulationFiles
         };
     }
 
-    /// <summary>Writes a schedule, one line a job, in order of start: <c>{"job":0,"machine":"ruby","start":0.05,"end":1.3,"cores":4}</c>.</summary>
+    /// <summary>
+    /// Writes a schedule, one line a job, in order of start: <c>{"job":0,"machine":"ruby","start":0.05,"end":1.3,"cores":4}</c>.
+    /// </summary>
     public static void WriteSchedule(TextWriter writer, SimulationResult result)
     {
         foreach (var entry in result.Schedule.OrderBy(e => e.Start).ThenBy(e => e.Job))
         {
-            var line = new ScheduleLine(entry.Job, result.Farm[entry.Builder].Name, Math.Round(entry.Start, 6), Math.Round(entry.End, 6), entry.Cores);
+            var line = new ScheduleLine(
+                entry.Job, result.Farm[entry.Builder].Name, Math.Round(entry.Start, 6), Math.Round(entry.End, 6), entry.Cores);
             writer.WriteLine(JsonSerializer.Serialize(line, SimulationJson.Default.ScheduleLine));
         }
     }
@@ -132,13 +148,16 @@ public static class SimulationFiles
         try
         {
             using var file = File.OpenRead(path);
-            using Stream stream = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? new GZipStream(file, CompressionMode.Decompress) : file;
+            using Stream stream = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase)
+                ? new GZipStream(file, CompressionMode.Decompress)
+                : file;
             return JsonSerializer.Deserialize(stream, type) ?? throw Invalid(path, "it is empty");
         }
         catch (JsonException e)
         {
             var what = e.Message.Split(" Path: ")[0].TrimEnd('.');
-            throw Invalid(path, $"{what} ({(e.Path is null ? "" : $"{e.Path}, ")}line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1})", e);
+            throw Invalid(
+                path, $"{what} ({(e.Path is null ? "" : $"{e.Path}, ")}line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1})", e);
         }
         catch (InvalidDataException e)
         {
@@ -150,7 +169,7 @@ public static class SimulationFiles
         }
     }
 
-    // What the reader makes of JSON's null does not keep to C#'s rules.
+    // The reader may leave null in properties that are not nullable.
     private static void RequireNoNull<T>(string path, string what, IReadOnlyList<T?>? list)
     {
         if (list is null) throw Invalid(path, $"{what} is null");
@@ -165,15 +184,22 @@ public static class SimulationFiles
         if (figures?.Count != count) throw Invalid(path, $"{what} has {figures?.Count ?? 0} figures, and the graph has {count} nodes");
         for (var i = 0; i < count; i++)
         {
-            if (!(figures[i] >= 0 && figures[i] <= LargestFigure)) throw Invalid(path, $"{what}[{i}] is not between 0 and {LargestFigure:0}");
+            if (!(figures[i] >= 0 && figures[i] <= LargestFigure))
+            {
+                throw Invalid(path, $"{what}[{i}] is not between 0 and {LargestFigure:0}");
+            }
         }
     }
 
     private static NixBuildFarmException Invalid(string path, string why, Exception? inner = null) =>
-        new("MalformedSimulationFile", $"{path} is not what was expected: {why}.", "The help of Measure-NixBuild describes the formats.", inner);
+        new(
+            "MalformedSimulationFile",
+            $"{path} is not what was expected: {why}.",
+            "The help of Measure-NixBuild describes the formats.",
+            inner);
 }
 
-// Setters, not init: what the source generator makes of init forgets the defaults of fields that are missing.
+// Setters, not init: with init, the source generator forgets the defaults of missing fields.
 internal sealed record GraphFile
 {
     [JsonPropertyName("systems")] public required IReadOnlyList<string> Systems { get; set; }

@@ -4,8 +4,10 @@ using System.Text;
 
 namespace NixBuildFarm.Store;
 
-/// <summary>What a path's content hashes to, and how it was hashed: together with name and references that gives the path.</summary>
-/// <remarks>The forms are those of the Nix manual, “Content-addressing store objects”; the path follows from it as “Store path” there says.</remarks>
+/// <summary>The hash of a path's contents, and how it was computed. With name and references it gives the path.</summary>
+/// <remarks>
+/// The forms are those of the Nix manual, “Content-addressing store objects”; the path follows from it as “Store path” there says.
+/// </remarks>
 internal sealed class ContentAddress
 {
     private const string Text = "text";
@@ -13,7 +15,8 @@ internal sealed class ContentAddress
     private const string RecursiveSha256 = "r:sha256";
 
     // Bytes of a digest.
-    private static readonly Dictionary<string, int> Algorithms = new() { ["md5"] = 16, ["sha1"] = 20, ["sha256"] = Sha256Hash.Length, ["sha512"] = 64, ["blake3"] = 32 };
+    private static readonly Dictionary<string,
+    int> Algorithms = new() { ["md5"] = 16, ["sha1"] = 20, ["sha256"] = Sha256Hash.Length, ["sha512"] = 64, ["blake3"] = 32 };
 
     private readonly byte[] hash;
 
@@ -23,14 +26,22 @@ internal sealed class ContentAddress
         this.hash = hash;
     }
 
-    /// <summary>How the content was hashed, as derivations state it: <c>r:sha256</c>, <c>sha256</c> (one file), <c>text:sha256</c>.</summary>
+    /// <summary>
+    /// How the content was hashed, as derivations state it: <c>r:sha256</c>, <c>sha256</c> (one file), <c>text:sha256</c>.
+    /// </summary>
     public string Method { get; }
 
-    /// <summary>Reads <c>fixed:r:sha256:HASH</c>, <c>fixed:sha256:HASH</c>, <c>text:sha256:HASH</c>; false when the text is anything else.</summary>
+    /// <summary>
+    /// Reads <c>fixed:r:sha256:HASH</c>, <c>fixed:sha256:HASH</c>, <c>text:sha256:HASH</c>; false when the text is anything else.
+    /// </summary>
     public static bool TryParse(string? text, [NotNullWhen(true)] out ContentAddress? result)
     {
         result = null;
-        if (text?.Split(':') is not [var kind, .. var ingestion, var algorithm, var digest] || !Algorithms.TryGetValue(algorithm, out var length)) return false;
+        if (text?.Split(':') is not [var kind, .. var ingestion, var algorithm, var digest]
+            || !Algorithms.TryGetValue(algorithm, out var length))
+        {
+            return false;
+        }
         var method = (kind, ingestion) switch
         {
             (Text, []) when algorithm == "sha256" => $"{Text}:{algorithm}",
@@ -50,12 +61,14 @@ internal sealed class ContentAddress
         }
     }
 
-    /// <summary>Whether a path is the one that follows from its content address, its name and its references. That the content has that hash is not checked.</summary>
+    /// <summary>
+    /// Whether a path follows from its content address, name and references. Does not check that the contents have that hash.
+    /// </summary>
     public static bool Gives(PathInfo info) => TryParse(info.ContentAddress, out var address) && address.PathOf(info) == info.Path;
 
     /// <summary>
-    /// Whether a path's NAR can have its content address. Most often that follows from the hash of the NAR; for others only who has the
-    /// content can tell, and every store does that takes it.
+    /// Whether a path's NAR can have its content address. For most methods this follows from the NAR hash; for the others only the store
+    /// that receives the contents can check it, and every store does.
     /// </summary>
     public static bool Fits(PathInfo info) =>
         !TryParse(info.ContentAddress, out var address)
@@ -72,7 +85,9 @@ internal sealed class ContentAddress
         if (Method == RecursiveSha256) return StorePath.Of($"source{references}{(refersToItself ? ":self" : "")}", new(hash), name);
         if (refersToItself) return null;
         if (Method.StartsWith(Text, StringComparison.Ordinal)) return StorePath.Of(Text + references, new(hash), name);
-        return references.Length == 0 ? StorePath.Of("output:out", HashOf($"fixed:out:{Method}:{Convert.ToHexString(hash).ToLowerInvariant()}:"), name) : null;
+        return references.Length == 0
+            ? StorePath.Of("output:out", HashOf($"fixed:out:{Method}:{Convert.ToHexString(hash).ToLowerInvariant()}:"), name)
+            : null;
     }
 
     private static Sha256Hash HashOf(string text) => new(SHA256.HashData(Encoding.UTF8.GetBytes(text)));

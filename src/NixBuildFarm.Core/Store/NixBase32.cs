@@ -1,4 +1,5 @@
 using System.Buffers;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Store;
 
@@ -29,8 +30,8 @@ internal static class NixBase32
         return new string(text);
     }
 
-    /// <summary>Reads what <see cref="Encode"/> writes, and nothing else.</summary>
-    /// <exception cref="FormatException">A character is no digit, or the digits are not what any bytes give.</exception>
+    /// <summary>Decodes the output of <see cref="Encode"/>, and nothing else.</summary>
+    /// <exception cref="FormatException">A character is no digit, or the digits encode no whole number of bytes.</exception>
     public static byte[] Decode(ReadOnlySpan<char> text)
     {
         var bytes = new byte[text.Length * BitsPerDigit / 8];
@@ -49,5 +50,5 @@ internal static class NixBase32
     }
 
     private static FormatException Wrong(ReadOnlySpan<char> text, string problem) =>
-        new($"“{NixText.Printable(text.ToString())}” is not Nix's base 32: {problem}.");
+        new($"“{Printable.Replaced(text.ToString())}” is not Nix's base 32: {problem}.");
 }

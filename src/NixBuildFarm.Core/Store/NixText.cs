@@ -30,12 +30,6 @@ internal static class NixText
             ? string.CompareOrdinal(left, right)
             : GetBytes(left).AsSpan().SequenceCompareTo(GetBytes(right));
 
-    /// <inheritdoc cref="Text.Printable.Replaced"/>
-    internal static string Printable(string text) => Text.Printable.Replaced(text);
-
-    /// <inheritdoc cref="Text.Printable.Replaced"/>
-    internal static string Printable(ReadOnlySpan<byte> text) => Text.Printable.Replaced(GetString(text));
-
     private static bool HasSurrogates(string text) => text.AsSpan().IndexOfAnyInRange(FirstSurrogate, LastSurrogate) >= 0;
 
     private static string Escape(ReadOnlySpan<byte> bytes)

@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Store;
 
-/// <summary>What a store knows of one valid path.</summary>
+/// <summary>A store's information on one valid path.</summary>
 internal sealed record PathInfo
 {
     /// <summary>The path itself.</summary>

@@ -1,3 +1,5 @@
+using NixBuildFarm.Text;
+
 namespace NixBuildFarm.Store;
 
 /// <summary>A SHA-256 digest of 32 bytes, such as the hash of a NAR.</summary>
@@ -14,7 +16,10 @@ internal readonly struct Sha256Hash : IEquatable<Sha256Hash>
     /// <exception cref="ArgumentException">Not 32 bytes.</exception>
     public Sha256Hash(ReadOnlySpan<byte> digest)
     {
-        if (digest.Length != Length) throw new ArgumentException($"A SHA-256 digest has {Length} bytes, not {digest.Length}.", nameof(digest));
+        if (digest.Length != Length)
+        {
+            throw new ArgumentException($"A SHA-256 digest has {Length} bytes, not {digest.Length}.", nameof(digest));
+        }
         bytes = digest.ToArray();
     }
 
@@ -28,7 +33,8 @@ internal readonly struct Sha256Hash : IEquatable<Sha256Hash>
     /// <exception cref="FormatException">Anything else.</exception>
     public static Sha256Hash Parse(string text)
     {
-        if (!text.StartsWith(Algorithm, StringComparison.Ordinal) || text.Length == Algorithm.Length || text[Algorithm.Length] is not (':' or '-'))
+        if (!text.StartsWith(Algorithm, StringComparison.Ordinal) || text.Length == Algorithm.Length
+            || text[Algorithm.Length] is not (':' or '-'))
         {
             throw Wrong(text, "it does not begin with sha256: or sha256-");
         }
@@ -81,5 +87,6 @@ internal readonly struct Sha256Hash : IEquatable<Sha256Hash>
             : throw Wrong(text, $"it is not {Length} bytes in hex, in Nix's base 32 or in base 64");
     }
 
-    private static FormatException Wrong(string text, string problem) => new($"“{NixText.Printable(text)}” is no SHA-256 digest: {problem}.");
+    private static FormatException Wrong(string text, string problem) =>
+        new($"“{Printable.Replaced(text)}” is no SHA-256 digest: {problem}.");
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Store;
 
@@ -28,7 +29,7 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
     /// <summary>The 32 characters after the store folder.</summary>
     public string HashPart => path.Substring(Prefix.Length, HashLength);
 
-    /// <summary>What follows the hash and its dash, e.g. <c>hello-2.12.drv</c>.</summary>
+    /// <summary>The part after the hash and its dash, e.g. <c>hello-2.12.drv</c>.</summary>
     public string Name => path[(Prefix.Length + HashLength + 1)..];
 
     /// <summary>Hash and name: the file's name in the store folder.</summary>
@@ -40,7 +41,9 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
     /// <summary>Reads <c>/nix/store/HASH-NAME</c>.</summary>
     /// <exception cref="FormatException">Not a store path; the message says which part is wrong.</exception>
     public static StorePath Parse(string text) =>
-        Check(text) is { } problem ? throw new FormatException($"“{NixText.Printable(text)}” is not a store path: {problem}") : new StorePath(text);
+        Check(text) is { } problem
+            ? throw new FormatException($"“{Printable.Replaced(text)}” is not a store path: {problem}")
+            : new StorePath(text);
 
     /// <summary>Reads <c>/nix/store/HASH-NAME</c>; false when the text is anything else.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, [NotNullWhen(true)] out StorePath? result)
@@ -49,9 +52,9 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
         return result is not null;
     }
 
-    /// <summary>The path that follows from what it is for and a hash. [makeStorePath in src/libstore/store-api.cc of NixOS/nix]</summary>
-    /// <param name="kind">What it is for, with the references where they count, e.g. <c>output:out</c>, <c>text:/nix/store/…</c>.</param>
-    /// <param name="hash">Of the content, or of what it is made from.</param>
+    /// <summary>The path for a kind, a hash and a name. [makeStorePath in src/libstore/store-api.cc of NixOS/nix]</summary>
+    /// <param name="kind">The kind, with the references where they count, e.g. <c>output:out</c>, <c>text:/nix/store/…</c>.</param>
+    /// <param name="hash">The hash of the contents or of the derivation.</param>
     /// <param name="name">The path's name.</param>
     internal static StorePath Of(string kind, Sha256Hash hash, string name)
     {
@@ -59,8 +62,18 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
         Span<byte> folded = stackalloc byte[HashBytes];
         folded.Clear();
         for (var i = 0; i < digest.Length; i++) folded[i % HashBytes] ^= digest[i];
-        return Parse($"{Prefix}{NixBase32.Encode(folded)}-{name}");
+        return Of(folded, name);
     }
+
+    /// <summary>A path that no store has yet, for a trial build: a path that is valid already would prove nothing.</summary>
+    internal static StorePath Random(string name)
+    {
+        Span<byte> random = stackalloc byte[HashBytes];
+        RandomNumberGenerator.Fill(random);
+        return Of(random, name);
+    }
+
+    private static StorePath Of(ReadOnlySpan<byte> hash, string name) => Parse($"{Prefix}{NixBase32.Encode(hash)}-{name}");
 
     /// <inheritdoc/>
     public bool Equals(StorePath? other) => other is not null && path == other.path;
@@ -100,7 +113,7 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
         {
             if (!char.IsAsciiLetterOrDigit(c) && c is not ('+' or '-' or '.' or '_' or '?' or '='))
             {
-                return $"its name has the character '{NixText.Printable(c.ToString())}'";
+                return $"its name has the character '{Printable.Replaced(c.ToString())}'";
             }
         }
         return null;

@@ -4,19 +4,20 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Supplying;
 
-/// <summary>Finds out what stores have, for the catalog.</summary>
-/// <param name="catalog">Receives what they have.</param>
+/// <summary>Finds out which paths stores have, for the catalog.</summary>
+/// <param name="catalog">Receives the information.</param>
 internal sealed class Closures(PathCatalog catalog)
 {
-    /// <summary>Reads what a store knows of paths that are valid there, and of all that they refer to.</summary>
+    /// <summary>Reads a store's information on valid paths and on all that they refer to.</summary>
     /// <param name="at">The store.</param>
     /// <param name="paths">The paths; those that are not valid there are left out.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <param name="believe">
     /// Whether to believe the store. The local store is always believed; a builder that takes a path from any other checks it.
     /// </param>
-    /// <exception cref="BuilderException">A path refers to one that is not there, which cannot be.</exception>
-    public async Task DiscoverAsync(BuilderSession at, IReadOnlyCollection<StorePath> paths, CancellationToken cancellation, bool believe = false)
+    /// <exception cref="BuilderException">A path refers to one that is not valid, which cannot be.</exception>
+    public async Task DiscoverAsync(
+        BuilderSession at, IReadOnlyCollection<StorePath> paths, CancellationToken cancellation, bool believe = false)
     {
         var question = new ClosureReader(at);
         var seen = new HashSet<StorePath>();
@@ -38,15 +39,16 @@ internal sealed class Closures(PathCatalog catalog)
     /// <param name="to">The builder.</param>
     /// <param name="wanted">The paths.</param>
     /// <param name="cancellation">Gives up.</param>
-    /// <param name="substitute">Whether the builder first fetches from its substituters what it can, where it may.</param>
-    public async Task FindMissingAsync(BuilderSession to, IEnumerable<PathInfo> wanted, CancellationToken cancellation, bool substitute = true)
+    /// <param name="substitute">Whether the builder first fetches from its substituters, if it may.</param>
+    public async Task FindMissingAsync(
+        BuilderSession to, IEnumerable<PathInfo> wanted, CancellationToken cancellation, bool substitute = true)
     {
         var unknown = wanted.Where(info => !catalog.Has(to, info.Path)).ToArray();
         if (unknown.Length == 0) return;
         var paths = unknown.Select(info => info.Path).ToArray();
         await to.ProtectAsync(paths, cancellation);
-        // The local store's substituters have been asked when the run began. Those of a builder may take their time to
-        // send what they have, and no other question should wait for that.
+        // The local store's substituters were asked at the beginning of the run. Those of a builder may be slow to send, and no other
+        // question should wait for that.
         var valid = substitute && to.UsesSubstitutes && !to.Builder.IsLocal
             ? await to.AskBesideAsync((daemon, token) => daemon.QueryValidPathsAsync(paths, substitute: true, token), cancellation)
             : await to.AskAsync((daemon, token) => daemon.QueryValidPathsAsync(paths, substitute: false, token), cancellation);

@@ -4,8 +4,8 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Supplying;
 
 /// <summary>
-/// Copies outputs back in lots: what a builder makes while its last outputs are on their way comes together, so that many small outputs cost few
-/// connections and round trips.
+/// Copies outputs back in batches: outputs that a builder makes during a copy are copied together in the next one, so that many small
+/// outputs cost few connections and round trips.
 /// </summary>
 /// <param name="copyAsync">Copies paths back, and returns when it began; fails when one of them cannot come.</param>
 /// <param name="atATime">How many lots are on their way from one builder: a large output does not hold up small ones.</param>
@@ -59,7 +59,7 @@ internal sealed class CopyBackQueue(Func<IReadOnlyCollection<StorePath>, Task<Da
     {
         public SemaphoreSlim Turn { get; } = new(atATime);
 
-        /// <summary>What is still being gathered; null: nothing is.</summary>
+        /// <summary>The batch that is being gathered; null: none.</summary>
         public Lot? Next { get; set; }
     }
 

@@ -3,7 +3,9 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Supplying;
 
-/// <summary>The paths on their way to builders: each goes to a builder once at a time, however many builds wait for it. Safe for concurrent use.</summary>
+/// <summary>
+/// The paths on their way to builders: each goes to a builder once at a time, however many builds wait for it. Safe for concurrent use.
+/// </summary>
 /// <param name="catalog">Knows which paths a builder has.</param>
 internal sealed class Deliveries(PathCatalog catalog)
 {
@@ -11,7 +13,8 @@ internal sealed class Deliveries(PathCatalog catalog)
     private readonly Dictionary<(BuilderSession To, StorePath Path), Delivery> underWay = [];
 
     /// <summary>
-    /// Claims the paths that a builder lacks and that no transfer sends yet. A transfer that sends one of the others becomes as urgent as this one.
+    /// Claims the paths that a builder lacks and that no transfer sends yet. A transfer that sends one of the others becomes as urgent as
+    /// this one.
     /// </summary>
     public DeliveryClaim Claim(BuilderSession to, IReadOnlyList<PathInfo> paths, Transfer transfer)
     {
@@ -56,10 +59,10 @@ internal sealed class Deliveries(PathCatalog catalog)
     }
 }
 
-/// <summary>What one transfer has claimed. Disposing of it releases each path that has not been released.</summary>
+/// <summary>The claims of one transfer. Disposing of it releases the paths that are still claimed.</summary>
 /// <param name="mine">The paths that this transfer sends.</param>
 /// <param name="others">Each ends when another transfer has sent, or released, a path that is wanted as well.</param>
-/// <param name="release">Releases a path; does nothing for one that has been released.</param>
+/// <param name="release">Releases a path; does nothing if it is released already.</param>
 internal sealed class DeliveryClaim(IReadOnlyList<PathInfo> mine, IReadOnlyList<Task> others, Action<StorePath> release) : IDisposable
 {
     /// <summary>The paths that this transfer sends, references first.</summary>

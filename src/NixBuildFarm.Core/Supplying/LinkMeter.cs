@@ -4,8 +4,8 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.Supplying;
 
 /// <summary>
-/// Measures what the link of each builder carries. Transfers at the same time share the link, so they are measured together: from the
-/// beginning of the first to the end of the last. Safe for concurrent use.
+/// Measures the bandwidth of each builder's link. Concurrent transfers share the link, so they are measured together: from the beginning of
+/// the first to the end of the last. Safe for concurrent use.
 /// </summary>
 internal sealed class LinkMeter
 {
@@ -23,7 +23,7 @@ internal sealed class LinkMeter
         Measured = measured;
     }
 
-    /// <summary>Is told what was measured, one after the other.</summary>
+    /// <summary>Receives the measurements, one after the other.</summary>
     public Action<TransferObservation> Measured { get; set; }
 
     /// <summary>A transfer begins.</summary>
@@ -48,12 +48,21 @@ internal sealed class LinkMeter
             if (--busy.Transfers > 0) return;
             links.Remove((builder, toBuilder));
             if (busy.IsDisturbed || busy.Bytes < LeastBytes) return;
-            seen = new() { Builder = builder, ToBuilder = toBuilder, Bytes = busy.Bytes, Seconds = Math.Max(0.001, clock.Now - busy.Since), At = clock.UtcNow };
+            seen = new()
+            {
+                Builder = builder,
+                ToBuilder = toBuilder,
+                Bytes = busy.Bytes,
+                Seconds = Math.Max(0.001, clock.Now - busy.Since),
+                At = clock.UtcNow,
+            };
         }
         Measured(seen);
     }
 
-    /// <summary>A transfer that is under way. One that is disposed of before it is complete has failed, and spoils the measurement.</summary>
+    /// <summary>
+    /// A transfer that is under way. If it is disposed of before it is complete, it has failed, and the measurement is dropped.
+    /// </summary>
     public sealed class Measurement(LinkMeter meter, string builder, bool toBuilder) : IDisposable
     {
         private long? bytes;

@@ -12,7 +12,7 @@ internal sealed class NarFeeds : IAsyncDisposable
     private readonly Dictionary<BuilderSession, NarFeed> feeds;
 
     /// <summary>Asks every builder for all that it is to give.</summary>
-    /// <param name="parcels">The paths in the order in which they will be taken, and who gives each.</param>
+    /// <param name="parcels">The paths in the order in which they are sent, each with its holder.</param>
     /// <param name="cancellation">Ends all feeds.</param>
     public NarFeeds(IEnumerable<Parcel> parcels, CancellationToken cancellation)
     {
@@ -21,7 +21,7 @@ internal sealed class NarFeeds : IAsyncDisposable
             group => group.Key, group => new NarFeed(group.Key, [.. group.Select(parcel => parcel.Info)], stop.Token));
     }
 
-    /// <summary>What a builder gives.</summary>
+    /// <summary>The NARs of one builder.</summary>
     public NarFeed this[BuilderSession from] => feeds[from];
 
     /// <summary>Ends the feeds; one from which not all was taken loses its connection.</summary>
@@ -34,8 +34,8 @@ internal sealed class NarFeeds : IAsyncDisposable
 }
 
 /// <summary>
-/// The NARs that one builder gives, asked for all at once and taken one after the other, in the same order. What is not
-/// taken yet waits at the builder: no more of it than the buffers of the connection hold is in memory.
+/// The NARs of one builder, requested all at once and read one after the other. Unread ones wait at the builder: only the buffers of the
+/// connection are in memory.
 /// </summary>
 internal sealed class NarFeed
 {
@@ -46,7 +46,8 @@ internal sealed class NarFeed
     public NarFeed(BuilderSession from, IReadOnlyList<PathInfo> paths, CancellationToken cancellation) =>
         reading = from.UseForNarsAsync(
             paths.Sum(info => info.NarSize),
-            daemon => daemon.CopyNarsAsync([.. paths.Select(info => info.Path)], (_, copyTo) => GiveAsync(copyTo, cancellation), cancellation),
+            daemon =>
+                daemon.CopyNarsAsync([.. paths.Select(info => info.Path)], (_, copyTo) => GiveAsync(copyTo, cancellation), cancellation),
             cancellation);
 
     /// <summary>Copies the next NAR.</summary>
@@ -55,11 +56,11 @@ internal sealed class NarFeed
     {
         var taking = new Taking(destination);
         takings.Writer.TryWrite(taking);
-        // A builder that is lost ends the reading, and nobody attends to what was to be taken.
+        // A lost builder ends the reading, and nobody handles the rest.
         await await Task.WhenAny(taking.Done.Task, reading);
     }
 
-    /// <summary>Waits until the connection is not used any more, for whatever reason.</summary>
+    /// <summary>Waits until the connection is no longer used.</summary>
     public Task EndedAsync() => Task.WhenAny(reading);
 
     private async Task GiveAsync(Func<Stream, Task> copyTo, CancellationToken cancellation)

@@ -4,8 +4,8 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Supplying;
 
 /// <summary>
-/// Which builder of the run has which path, and what is known of each path. Asked once, kept up to date as paths are
-/// built and copied. Safe for concurrent use.
+/// Which builders of the run have which paths, and the information on each path. Kept up to date as paths are built and copied. Safe for
+/// concurrent use.
 /// </summary>
 internal sealed class PathCatalog
 {
@@ -13,13 +13,14 @@ internal sealed class PathCatalog
     private readonly Dictionary<StorePath, Entry> entries = [];
 
     /// <summary>
-    /// Notes what a builder says of a path that it has. Not every build gives the same bytes each time: who has others than those that are
-    /// known already is not asked for them.
+    /// Records a builder's information on a path that it has. Not every build gives the same bytes: a builder with other bytes than the
+    /// known ones is not used as a source.
     /// </summary>
-    /// <param name="info">What it says.</param>
+    /// <param name="info">The information.</param>
     /// <param name="holder">The builder.</param>
     /// <param name="isVouchedFor">
-    /// Whether that is to be believed; else who takes the path has to check its content address or signatures. What is not gives way to what is.
+    /// Whether the information is trusted; otherwise the destination has to check the content address or the signatures. Trusted
+    /// information replaces other.
     /// </param>
     public void Add(PathInfo info, BuilderSession holder, bool isVouchedFor)
     {
@@ -47,19 +48,20 @@ internal sealed class PathCatalog
     }
 
     /// <summary>
-    /// Whether who takes a path, described so, need not check its content address or signatures. What somebody else has said of the same path,
-    /// and is still on its way, is not vouched for by that.
+    /// Whether a path with this information can be accepted without checking its content address or signatures. Another builder's
+    /// information on the same path does not count.
     /// </summary>
     public bool IsVouchedFor(PathInfo info)
     {
         lock (gate)
         {
             return entries.TryGetValue(info.Path, out var entry) && entry.IsVouchedFor
-                && entry.Info.NarHash == info.NarHash && entry.Info.ContentAddress == info.ContentAddress && entry.Info.References.SequenceEqual(info.References);
+                && entry.Info.NarHash == info.NarHash && entry.Info.ContentAddress == info.ContentAddress
+                && entry.Info.References.SequenceEqual(info.References);
         }
     }
 
-    /// <summary>Notes that what a builder has of a path is of no use.</summary>
+    /// <summary>Records that a builder's copy of a path cannot be used.</summary>
     public void Remove(StorePath path, BuilderSession holder)
     {
         lock (gate)
@@ -68,7 +70,7 @@ internal sealed class PathCatalog
         }
     }
 
-    /// <summary>Notes that a builder, which is gone, has nothing any more; returns the paths that nobody has now.</summary>
+    /// <summary>Removes a lost builder; returns the paths that no builder has any more.</summary>
     public IReadOnlyList<StorePath> Forget(BuilderSession holder)
     {
         lock (gate)
@@ -82,7 +84,7 @@ internal sealed class PathCatalog
         }
     }
 
-    /// <summary>What is known of a path that some builder has; null when nobody has it.</summary>
+    /// <summary>The information on a path; null when no builder has it.</summary>
     public PathInfo? Find(StorePath path)
     {
         lock (gate) return entries.TryGetValue(path, out var entry) && entry.Holders.Count > 0 ? entry.Info : null;
@@ -95,7 +97,7 @@ internal sealed class PathCatalog
     }
 
     /// <summary>
-    /// Who can give a path, save those to avoid: the local store if it has it, for that costs one hop less; null when nobody has it.
+    /// The best holder of a path, except those to avoid: the local store if it has it, which saves a hop; null when there is none.
     /// </summary>
     public BuilderSession? NearestHolderOf(StorePath path, IReadOnlySet<BuilderSession> avoid)
     {
@@ -139,16 +141,17 @@ internal sealed class PathCatalog
     }
 
     /// <summary>
-    /// For each of some jobs the size of what it alone needs, directly or not, of the paths that are known. What several need is sent to a
-    /// builder once, and so is no part of what one of them costs there.
+    /// For each of some jobs, the size of the known paths that only this job needs, directly or not. Paths that several jobs need are sent
+    /// to a builder once, so they do not count for the placement of one job.
     /// </summary>
-    /// <param name="inputs">What each job needs directly.</param>
+    /// <param name="inputs">The direct inputs of each job.</param>
     public long[] OwnBytes(IReadOnlyList<IReadOnlyList<StorePath>> inputs)
     {
         const int Shared = -1;
         lock (gate)
         {
-            // A path goes from nobody to one job and from there to all: so each is passed twice at most, however many jobs need it.
+            // A path goes from unneeded to needed by one job to needed by several: so each is visited at most twice, however many jobs need
+            // it.
             var owners = new Dictionary<StorePath, int>();
             var open = new Stack<StorePath>();
             for (var job = 0; job < inputs.Count; job++)

@@ -12,17 +12,18 @@ namespace NixBuildFarm.Supplying;
 internal readonly record struct Parcel(PathInfo Info, BuilderSession From);
 
 /// <summary>
-/// Sends paths to a builder in one stream, without waiting for an answer in between, and watches both sides: a holder that sends nothing and a
-/// builder that takes nothing are given up.
+/// Sends paths to a builder in one stream, without waiting for answers in between, and watches both sides: it stops if a holder sends
+/// nothing or the builder takes nothing.
 /// </summary>
 /// <param name="to">The builder.</param>
 /// <param name="parcels">The paths, each after those that it refers to.</param>
 /// <param name="transfer">Decides when a piece is sent.</param>
-/// <param name="catalog">Knows which paths need no check, and is told which have arrived.</param>
+/// <param name="catalog">Knows which paths need no check, and receives the arrived ones.</param>
 /// <param name="meter">Measures the link.</param>
 internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels, Transfer transfer, PathCatalog catalog, LinkMeter meter)
 {
-    private readonly Dictionary<StorePath, BuilderSession> holders = parcels.ToDictionary(parcel => parcel.Info.Path, parcel => parcel.From);
+    private readonly Dictionary<StorePath,
+    BuilderSession> holders = parcels.ToDictionary(parcel => parcel.Info.Path, parcel => parcel.From);
     private readonly long bytes = parcels.Sum(parcel => parcel.Info.NarSize);
 
     /// <summary>Sends all of it.</summary>
@@ -38,19 +39,21 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
         await to.UseForNarsAsync(bytes, daemon => SendAsync(daemon, feeds, arrived, sent, cancellation), cancellation);
     }
 
-    private async Task SendAsync(DaemonConnection daemon, NarFeeds feeds, Action<Parcel> arrived, Action<int>? sent, CancellationToken cancellation)
+    private async Task SendAsync(
+        DaemonConnection daemon, NarFeeds feeds, Action<Parcel> arrived, Action<int>? sent, CancellationToken cancellation)
     {
         using var measurement = Measure();
-        using var taking = DaemonSilence.Watch(daemon, BuilderSession.WorkLimit, transfer.Time, cancellation);
+        using var taking = DaemonQuestion.Watch(daemon, BuilderSession.WorkLimit, transfer.Time, cancellation);
         try
         {
             await daemon.AddMultipleToStoreAsync([.. parcels.Select(Source)], MayGoUnchecked, taking.Token, Arrived);
         }
         catch (OperationCanceledException) when (taking.HasRunOut && !cancellation.IsCancellationRequested)
         {
-            throw to.GiveUp($"has taken nothing of {parcels[0].Info.Path} for {BuilderSession.WorkLimit.TotalMinutes} minutes");
+            throw to.GiveUp($"has read nothing of {parcels[0].Info.Path} for {BuilderSession.WorkLimit.TotalMinutes} minutes");
         }
-        catch (DaemonException e) when (e.RefusesContent && e.Refused is { } refused && holders[refused] is { Builder.IsLocal: false } holder)
+        catch (DaemonException e) when (e.RefusesContent && e.Refused is { } refused
+            && holders[refused] is { Builder.IsLocal: false } holder)
         {
             throw new HolderFailedException(refused, holder, FalseContent(refused, holder, e));
         }
@@ -88,7 +91,8 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
         }
         catch (OperationCanceledException) when (giving.HasRunOut && !stop.IsCancellationRequested)
         {
-            throw new HolderFailedException(path, holder, holder.GiveUp($"has sent nothing of {path} for {holder.GivingLimit.TotalMinutes} min"));
+            throw new HolderFailedException(
+                path, holder, holder.GiveUp($"has sent nothing of {path} for {holder.GivingLimit.TotalMinutes} min"));
         }
         catch (NixBuildFarmException e) when (!outlet.HasFailed)
         {
@@ -102,9 +106,13 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
     }
 
     private BuilderException FalseContent(StorePath path, BuilderSession holder, DaemonException refusal) =>
-        ResultRule.Broken(holder.Builder.Name, $"gave for {path} what is not its content, as {to} found: {refusal.Text.TrimEnd('.')}", refusal);
+        ResultRule.Broken(
+            holder.Builder.Name, $"sent contents of {path} that are not its contents, as {to} found: {refusal.Text.TrimEnd('.')}", refusal);
 
-    /// <summary>Between two builders the slower link decides, which says little about either: only what leaves or reaches this machine is measured.</summary>
+    /// <summary>
+    /// Between two builders the slower link limits the rate, which says little about either: only transfers from or to this machine are
+    /// measured.
+    /// </summary>
     private LinkMeter.Measurement? Measure()
     {
         if (holders.Values.Distinct().Take(2).ToArray() is not [var from] || from.Builder.IsLocal == to.Builder.IsLocal) return null;

@@ -6,21 +6,22 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Supplying;
 
 /// <summary>
-/// Brings store paths to where they are needed. What is there stays; the rest streams, references first, from whoever
-/// has it, through this machine's memory. The round trips of a supply do not grow with the number of its paths.
+/// Sends store paths to where they are needed. Paths that are valid there are skipped; the others stream, references first, from a holder
+/// through this machine's memory. The number of round trips does not grow with the number of paths.
 /// </summary>
-/// <param name="catalog">Who has what; kept up to date.</param>
+/// <param name="catalog">The holders of paths; kept up to date.</param>
 /// <param name="transfers">Decides which of the transfers under way goes first.</param>
 /// <param name="meter">Measures the links.</param>
 /// <param name="warn">Receives a message about each holder that could not give a path.</param>
 /// <param name="home">
-/// The local store, if all that is built comes there anyway; null: what one builder needs of another goes there directly.
+/// The local store, if all outputs are copied back to it anyway; null: outputs go directly from builder to builder.
 /// </param>
-internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, LinkMeter meter, Action<string> warn, BuilderSession? home = null)
+internal sealed class Supply(
+    PathCatalog catalog, TransferScheduler transfers, LinkMeter meter, Action<string> warn, BuilderSession? home = null)
 {
     private readonly Deliveries deliveries = new(catalog);
 
-    /// <summary>Finds out what stores have.</summary>
+    /// <summary>Finds out which paths stores have.</summary>
     public Closures Closures { get; } = new(catalog);
 
     /// <summary>
@@ -28,18 +29,19 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     /// long as the session lives.
     /// </summary>
     /// <returns>Bytes of NARs that were sent for this.</returns>
-    /// <exception cref="BuilderException">The builder, or every one that holds a path, is lost.</exception>
+    /// <exception cref="BuilderException">The builder, or every holder of a path, is lost.</exception>
     /// <exception cref="DaemonException">The builder refuses a path.</exception>
     /// <exception cref="NixBuildFarmException">Every copy of a path is damaged, or there is none.</exception>
-    public Task<long> EnsureAsync(BuilderSession to, IReadOnlyCollection<StorePath> paths, Urgency urgency, CancellationToken cancellation) =>
+    public Task<long> EnsureAsync(
+        BuilderSession to, IReadOnlyCollection<StorePath> paths, Urgency urgency, CancellationToken cancellation) =>
         EnsureAsync(to, catalog.ClosureOf(paths), urgency, cancellation);
 
     /// <summary>The same for these paths alone.</summary>
     /// <param name="to">The builder.</param>
-    /// <param name="paths">The paths, each after those that it refers to; the catalog knows who has them.</param>
+    /// <param name="paths">The paths, references first; the catalog knows their holders.</param>
     /// <param name="urgency">How much it matters.</param>
     /// <param name="cancellation">Calls it off.</param>
-    /// <param name="progress">Hears of what is sent for this; null: nobody does.</param>
+    /// <param name="progress">Receives progress; null: none.</param>
     public async Task<long> EnsureAsync(
         BuilderSession to, IReadOnlyList<PathInfo> paths, Urgency urgency, CancellationToken cancellation, SupplyProgress? progress = null)
     {
@@ -64,7 +66,8 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
 
     /// <summary>Sends all of it. A holder that fails is passed over where another one has the path as well.</summary>
     private async Task SendAsync(
-        BuilderSession to, IReadOnlyList<PathInfo> paths, Transfer transfer, Action<Parcel> arrived, Action<int>? sent, CancellationToken cancellation)
+        BuilderSession to, IReadOnlyList<PathInfo> paths, Transfer transfer, Action<Parcel> arrived, Action<int>? sent,
+        CancellationToken cancellation)
     {
         var avoided = new HashSet<BuilderSession>();
         var left = paths;
@@ -74,7 +77,8 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
             await BringHomeAsync(to, left, transfer.Urgency, cancellation);
             try
             {
-                await new Shipment(to, [.. left.Select(info => new Parcel(info, HolderOf(info)))], transfer, catalog, meter).SendAsync(arrived, sent, cancellation);
+                await new Shipment(to, [.. left.Select(info => new Parcel(info, HolderOf(info)))], transfer, catalog, meter)
+                    .SendAsync(arrived, sent, cancellation);
                 return;
             }
             catch (HolderFailedException e)
@@ -94,10 +98,12 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         if (failed.Problem is BuilderException) avoided.Add(failed.Holder);
         else catalog.Remove(failed.Path, failed.Holder);
         if (catalog.NearestHolderOf(failed.Path, avoided) is not { } next) throw failed.Problem;
-        warn($"{failed.Holder} could not give {failed.Path}, which is taken from {next} instead: {failed.Problem.Message}");
+        warn($"{failed.Holder} cannot send {failed.Path}, so it is fetched from {next}: {failed.Problem.Message}");
     }
 
-    /// <summary>What comes home anyway comes first, and goes on from there: the link of its holder carries it once.</summary>
+    /// <summary>
+    /// Outputs that are copied back anyway are copied back first, and sent from here: so they pass their holder's link once.
+    /// </summary>
     private async Task BringHomeAsync(BuilderSession to, IEnumerable<PathInfo> paths, Urgency urgency, CancellationToken cancellation)
     {
         if (home is null || to == home) return;
@@ -109,12 +115,12 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
         }
         catch (NixBuildFarmException e) when (e is not BuilderException { Failure: BuilderFailure.FalseResult })
         {
-            warn($"What {to} needs goes there directly, since it could not be brought home first: {e.Message}");
+            warn($"{to} gets its inputs directly from their builders, since they could not be copied back first: {e.Message}");
         }
     }
 
     /// <summary>
-    /// A daemon takes from a user whom it does not trust only paths that are content-addressed or signed. The daemon itself says whether it knows the key.
+    /// A daemon accepts from a user that it does not trust only content-addressed or signed paths. The daemon itself knows the keys.
     /// </summary>
     private static void RefuseUnsigned(BuilderSession to, IReadOnlyList<PathInfo> paths)
     {
@@ -124,7 +130,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     }
 }
 
-/// <summary>Hears of what a supply sends.</summary>
-/// <param name="Arrived">Is called with each path that has arrived, and with whom it came from.</param>
+/// <summary>Receives the progress of a supply.</summary>
+/// <param name="Arrived">Receives each path that has arrived, and its holder.</param>
 /// <param name="Sent">Is called with the number of bytes of each piece.</param>
 internal sealed record SupplyProgress(Action<Parcel> Arrived, Action<int> Sent);

@@ -3,10 +3,10 @@ using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Supplying;
 
-/// <summary>What a transfer is for; the later, the more it matters.</summary>
+/// <summary>The purpose of a transfer, in ascending order of urgency.</summary>
 internal enum TransferPurpose
 {
-    /// <summary>An output that nobody waits for comes home.</summary>
+    /// <summary>A copy back of an output that nobody waits for.</summary>
     CopyBack,
 
     /// <summary>Inputs of a build that will start later.</summary>
@@ -16,9 +16,9 @@ internal enum TransferPurpose
     Needed,
 }
 
-/// <summary>How much a transfer matters: by what it is for, and among equals by how much work waits behind it.</summary>
-/// <param name="Purpose">What it is for.</param>
-/// <param name="Rank">The upward rank of the job that needs it, in seconds: what is on the critical path has the highest.</param>
+/// <summary>The urgency of a transfer: its purpose, and among equals the work that waits for it.</summary>
+/// <param name="Purpose">The purpose.</param>
+/// <param name="Rank">The upward rank of the job that needs it, in seconds: highest on the critical path.</param>
 internal sealed record Urgency(TransferPurpose Purpose, double Rank = 0)
 {
     /// <summary>Whether it matters more than another.</summary>

@@ -8,21 +8,22 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Testing;
 
-/// <summary>Tests a builder from the connection up to what it says of itself against what is configured.</summary>
+/// <summary>Tests a builder: its connection, and its answers against its configuration.</summary>
 public static class BuilderTester
 {
     /// <summary>With less room than this, the next large package fails.</summary>
     private const long LeastStoreFree = 1L << 30;
 
-    /// <summary>Tests one builder. What is wrong with it is the result, never an exception.</summary>
+    /// <summary>Tests one builder. Faults are the result, never an exception.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="transport">How to reach it; stays open.</param>
     /// <param name="limit">The time that the questions may take, and then each of the builds.</param>
     /// <param name="build">Whether to build something small for each of its systems.</param>
     /// <param name="cancellation">Ends the test with an <see cref="OperationCanceledException"/>.</param>
-    public static async Task<NixBuilderTest> TestAsync(NixBuilder builder, IBuilderTransport transport, TimeSpan limit, bool build, CancellationToken cancellation)
+    public static async Task<NixBuilderTest> TestAsync(
+        NixBuilder builder, IBuilderTransport transport, TimeSpan limit, bool build, CancellationToken cancellation)
     {
-        // Who connects keeps to the limit from the moment when it is its turn.
+        // The limit counts from the moment when the login has its turn.
         using var limited = new SilenceWatch(limit, TimeProvider.System, cancellation);
         try
         {
@@ -40,21 +41,34 @@ public static class BuilderTester
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            return Failed(builder, NixBuilderState.Unreachable, $"{builder.Name} gave no answer within {limit.TotalSeconds:0.#} s.", "Is the machine up, and is the network between? -TimeoutSec waits longer.");
+            return Failed(
+                builder,
+                NixBuilderState.Unreachable,
+                $"{builder.Name} gave no answer within {limit.TotalSeconds:0.#} s.",
+                "Check that the machine is up and can be reached. -TimeoutSec waits longer.");
         }
     }
 
-    /// <summary>Compares what a builder says of itself with what is configured.</summary>
-    internal static NixBuilderTest Judge(NixBuilder builder, BuilderFacts facts, TimeSpan latency, IReadOnlyList<NixBuilderSystemTest> builds)
+    /// <summary>Compares a builder's answers with its configuration.</summary>
+    internal static NixBuilderTest Judge(
+        NixBuilder builder, BuilderFacts facts, TimeSpan latency, IReadOnlyList<NixBuilderSystemTest> builds)
     {
         var findings = new List<NixBuilderFinding>();
         if (!facts.Trusted)
         {
             findings.Add(builder.IsLocal
-                ? new("The local Nix daemon does not trust this user.", "Add the user to trusted-users in /etc/nix/nix.conf and restart the daemon, or use builders that sign with a key of the local trusted-public-keys.")
-                : new($"{builder.Name} does not trust the user that logs in.", $"Add that user to trusted-users in /etc/nix/nix.conf of {builder.Name}; a trusted user is close to root there."));
+                ? new(
+                    "The local Nix daemon does not trust this user.",
+                    "Add the user to trusted-users in /etc/nix/nix.conf and restart the daemon, or use builders that sign with a key of "
+                        + "the local trusted-public-keys.")
+                : new(
+                    $"{builder.Name} does not trust the login.",
+                    $"Add the login to trusted-users in /etc/nix/nix.conf of {builder.Name}; a trusted user has nearly the rights of root "
+                        + "there."));
         }
-        var missing = builder.SupportedFeatures.Concat(builder.MandatoryFeatures).Except(facts.Features ?? builder.SupportedFeatures).ToArray();
+        var missing = builder.SupportedFeatures.Concat(builder.MandatoryFeatures)
+            .Except(facts.Features ?? builder.SupportedFeatures)
+            .ToArray();
         if (facts.Features is not null && missing.Length > 0)
         {
             findings.Add(new(
@@ -73,11 +87,15 @@ public static class BuilderTester
                 $"{builder.Name} is configured for {failed.System}, but does not build for it: {failed.Error}",
                 failed.System == facts.System
                     ? $"Look at Nix's log on {builder.Name}."
-                    : $"Have {builder.Name} emulate it (qemu-user in binfmt_misc, and extra-platforms in its nix.conf; on NixOS boot.binfmt.emulatedSystems), or take it out of {builder.Source}."));
+                    : $"Have {builder.Name} emulate it (qemu-user in binfmt_misc, and extra-platforms in its nix.conf; on NixOS "
+                        + $"boot.binfmt.emulatedSystems), or take it out of {builder.Source}."));
         }
         if (facts.Machine.StoreFree is < LeastStoreFree and var free)
         {
-            findings.Add(new($"{builder.Name} has only {free >> 20} MiB free for its store.", $"Run nix-collect-garbage there, or set min-free in its nix.conf."));
+            findings.Add(
+                new(
+                    $"{builder.Name} has only {free >> 20} MiB free for its store.",
+                    $"Run nix-collect-garbage there, or set min-free in its nix.conf."));
         }
         return new()
         {

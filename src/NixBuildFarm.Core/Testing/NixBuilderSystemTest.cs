@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Testing;
 
-/// <summary>What became of a small real build for one of a builder's systems.</summary>
+/// <summary>The result of a small real build for one of a builder's systems.</summary>
 public sealed class NixBuilderSystemTest
 {
     /// <summary>The system, e.g. <c>riscv64-linux</c>.</summary>
@@ -9,7 +9,9 @@ public sealed class NixBuilderSystemTest
     /// <summary>Whether it was built.</summary>
     public required bool Success { get; init; }
 
-    /// <summary>Whether the machine's own processor cannot run such programs, so that something emulates them; null where that is not known.</summary>
+    /// <summary>
+    /// Whether the machine's own processor cannot run such programs, so that something emulates them; null where that is not known.
+    /// </summary>
     public bool? IsEmulated { get; init; }
 
     /// <summary>How long the build took, from the request to the answer.</summary>
@@ -19,15 +21,15 @@ public sealed class NixBuilderSystemTest
     public double Seconds => Duration.TotalSeconds;
 
     /// <summary>
-    /// How fast such programs run, relative to those of the machine's own system; null where that is not known. A loop of two
-    /// instructions: real builds differ, and what they take is learnt from them.
+    /// Speed of the test program relative to the builder's own system; null where it is not known. The program is a loop of two
+    /// instructions: real builds differ, and their speeds are learnt.
     /// </summary>
     public double? Speed { get; init; }
 
     /// <summary>Why it was not built; null where it was.</summary>
     public string? Error { get; init; }
 
-    /// <summary>The system and what became of it.</summary>
+    /// <summary>The system and its result.</summary>
     public override string ToString() => this switch
     {
         { Success: false } => $"{System}: failed",

@@ -30,16 +30,16 @@ public enum NixBuilderState
     Degraded,
 }
 
-/// <summary>Something that a test found, and what to do about it.</summary>
-/// <param name="Message">What is not as it should be.</param>
-/// <param name="Recommendation">What to do.</param>
+/// <summary>A finding of a test, and the recommendation.</summary>
+/// <param name="Message">The fault.</param>
+/// <param name="Recommendation">The recommendation.</param>
 public sealed record NixBuilderFinding(string Message, string? Recommendation)
 {
     /// <summary>The message.</summary>
     public override string ToString() => Message;
 }
 
-/// <summary>What the test of one builder found.</summary>
+/// <summary>The result of a test of one builder.</summary>
 public sealed class NixBuilderTest
 {
     /// <summary>The builder's name.</summary>
@@ -51,10 +51,10 @@ public sealed class NixBuilderTest
     /// <summary>Whether it can be used: it is online, or at least degraded.</summary>
     public bool Success => State is NixBuilderState.Online or NixBuilderState.Degraded;
 
-    /// <summary>What it is like.</summary>
+    /// <summary>Its state.</summary>
     public required NixBuilderState State { get; init; }
 
-    /// <summary>The time that one question and its answer take; null when there was none.</summary>
+    /// <summary>The time of one question and its answer; null when there was none.</summary>
     public TimeSpan? Latency { get; init; }
 
     /// <summary>The version of its Nix, where it tells.</summary>
@@ -81,13 +81,13 @@ public sealed class NixBuilderTest
     /// <summary>How many processes ran or wanted to, on the average of the last minute, where the machine tells.</summary>
     public double? Load { get; init; }
 
-    /// <summary>What is free for its store, in bytes, where it tells.</summary>
+    /// <summary>Free space of its store, in bytes, if it reports it.</summary>
     public long? StoreFree { get; init; }
 
-    /// <summary>What became of the builds for its systems; empty where none were asked for.</summary>
+    /// <summary>The results of the builds for its systems; empty if none were requested.</summary>
     public IReadOnlyList<NixBuilderSystemTest> Builds { get; init; } = [];
 
-    /// <summary>What is not as it should be, the gravest first.</summary>
+    /// <summary>The faults, the most severe first.</summary>
     public IReadOnlyList<NixBuilderFinding> Findings { get; init; } = [];
 
     /// <summary>Name and state.</summary>

@@ -77,7 +77,9 @@ internal static class ProofProgram
         0x00000073,                         // ecall
     ];
 
-    /// <summary>The smallest executable file of 64 bits: a header, one segment that is the whole file, the code (System V ABI, chapters 4 and 5).</summary>
+    /// <summary>
+    /// The smallest executable file of 64 bits: a header, one segment that is the whole file, the code (System V ABI, chapters 4 and 5).
+    /// </summary>
     private static byte[] Elf(ushort machine, byte[] code)
     {
         const int Start = HeaderSize + ProgramHeaderSize;

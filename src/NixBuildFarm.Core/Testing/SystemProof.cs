@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Security.Cryptography;
 using System.Text;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
@@ -11,13 +10,15 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Testing;
 
-/// <summary>Proves by a small real build for each that a builder builds for the systems that it is configured with. Leaves two small paths a system in its store, which its garbage collector takes.</summary>
+/// <summary>
+/// Proves by a small real build for each that a builder builds for the systems that it is configured with. Leaves two small paths a system
+/// in its store, which its garbage collector takes.
+/// </summary>
 internal static class SystemProof
 {
     private const string Name = "nixbuildfarm-proof";
-    private const int HashBytes = 20;
 
-    // What a processor runs without any help: an older or narrower one of its family.
+    // Processors that another one runs natively: older or narrower ones of its family.
     private static readonly Dictionary<string, string[]> Relatives = new()
     {
         ["x86_64"] = ["i686", "i586", "i486", "i386"],
@@ -28,13 +29,16 @@ internal static class SystemProof
     /// <param name="session">The builder.</param>
     /// <param name="limit">The time that each build may take.</param>
     /// <param name="cancellation">Ends it.</param>
-    public static async Task<IReadOnlyList<NixBuilderSystemTest>> RunAsync(BuilderSession session, TimeSpan limit, CancellationToken cancellation)
+    public static async Task<IReadOnlyList<NixBuilderSystemTest>> RunAsync(
+        BuilderSession session, TimeSpan limit, CancellationToken cancellation)
     {
         var own = session.Facts.System ?? session.Builder.Systems[0];
         var tests = new List<NixBuilderSystemTest>();
         double? native = null;
         // Its own system first: the others are measured by it.
-        foreach (var system in session.Builder.Systems.Where(system => !system.StartsWith("x86_64-v", StringComparison.Ordinal)).OrderBy(system => system != own))
+        foreach (
+            var system in session.Builder.Systems.Where(system => !system.StartsWith("x86_64-v", StringComparison.Ordinal))
+                .OrderBy(system => system != own))
         {
             var test = await BuildAsync(session, system, limit, cancellation);
             var isProven = ProofProgram.For(system) is not null;
@@ -58,7 +62,8 @@ internal static class SystemProof
         var (processor, kernel) = Split(system);
         return kernel == ownKernel && (processor == ownProcessor || Relatives.GetValueOrDefault(ownProcessor, []).Contains(processor));
 
-        static (string Processor, string Kernel) Split(string text) => text.Split('-', 2) is [var first, var second] ? (first, second) : (text, "");
+        static (string Processor, string Kernel) Split(string text) =>
+            text.Split('-', 2) is [var first, var second] ? (first, second) : (text, "");
     }
 
     private static async Task<(bool Success, TimeSpan Duration, string? Error)> BuildAsync(
@@ -68,7 +73,7 @@ internal static class SystemProof
         limited.CancelAfter(limit);
         try
         {
-            var output = PathOf(RandomNumberGenerator.GetBytes(HashBytes), Name);
+            var output = StorePath.Random(Name);
             var program = ProofProgram.For(system) is { } bytes ? await SendAsync(session, bytes, limited.Token) : null;
             var derivation = new BasicDerivation
             {
@@ -83,7 +88,8 @@ internal static class SystemProof
             var watch = Stopwatch.StartNew();
             var result = await session.UseAsync(
                 ChannelUse.Build,
-                daemon => daemon.BuildDerivationAsync(PathOf(RandomNumberGenerator.GetBytes(HashBytes), Name + ".drv"), derivation, BuildMode.Normal, sink: null, limited.Token),
+                daemon =>
+                    daemon.BuildDerivationAsync(StorePath.Random(Name + ".drv"), derivation, BuildMode.Normal, sink: null, limited.Token),
                 limited.Token);
             return (result.IsSuccess, watch.Elapsed, result.IsSuccess ? null : FirstLine(result.ErrorMessage));
         }
@@ -97,24 +103,26 @@ internal static class SystemProof
         }
     }
 
-    /// <summary>Puts the program into the builder's store, under the path that its contents give it (<c>nix-store --add</c> gives the same).</summary>
+    /// <summary>
+    /// Puts the program into the builder's store, under the path that its contents give it (<c>nix-store --add</c> gives the same).
+    /// </summary>
     private static async Task<StorePath> SendAsync(BuilderSession session, byte[] program, CancellationToken cancellation)
     {
         using var nar = new MemoryStream();
         var digest = await WriteNarAsync(program, nar, cancellation);
-        var fingerprint = SHA256.HashData(Encoding.UTF8.GetBytes($"source:{digest.Hash}:{StorePath.StoreFolder}:{Name}"));
-        var folded = new byte[HashBytes];
-        for (var i = 0; i < fingerprint.Length; i++) folded[i % HashBytes] ^= fingerprint[i];
-        var path = PathOf(folded, Name);
-        var info = new PathInfo { Path = path, NarHash = digest.Hash, NarSize = digest.Size, ContentAddress = $"fixed:r:sha256:{digest.Hash.ToBase32()}" };
+        var path = StorePath.Of("source", digest.Hash, Name);
+        var info = new PathInfo
+        {
+            Path = path,
+            NarHash = digest.Hash,
+            NarSize = digest.Size,
+            ContentAddress = $"fixed:r:sha256:{digest.Hash.ToBase32()}",
+        };
         var bytes = nar.ToArray();
         await session.UseAsync(
             ChannelUse.Build,
-            async daemon =>
-            {
-                await daemon.AddToStoreNarAsync(new(info, (stream, token) => stream.WriteAsync(bytes, token).AsTask()), dontCheckSignatures: true, cancellation);
-                return true;
-            },
+            daemon => daemon.AddToStoreNarAsync(
+                new(info, (stream, token) => stream.WriteAsync(bytes, token).AsTask()), dontCheckSignatures: true, cancellation),
             cancellation);
         return path;
     }
@@ -122,13 +130,14 @@ internal static class SystemProof
     private static async Task<NarDigest> WriteNarAsync(byte[] program, Stream destination, CancellationToken cancellation)
     {
         using var sink = new NarSink(destination);
-        foreach (var word in (string[])["nix-archive-1", "(", "type", "regular", "executable", "", "contents"]) sink.WriteText(Encoding.ASCII.GetBytes(word));
+        foreach (var word in (string[])["nix-archive-1", "(", "type", "regular", "executable", "", "contents"])
+        {
+            sink.WriteText(Encoding.ASCII.GetBytes(word));
+        }
         sink.WriteText(program);
         sink.WriteText(")"u8);
         return await sink.CompleteAsync(cancellation);
     }
-
-    private static StorePath PathOf(byte[] hash, string name) => StorePath.Parse($"{StorePath.StoreFolder}/{NixBase32.Encode(hash)}-{name}");
 
     private static string FirstLine(string message) => TerminalText.Strip(message).Trim().Split('\n')[0];
 }

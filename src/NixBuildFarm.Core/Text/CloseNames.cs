@@ -1,11 +1,13 @@
 namespace NixBuildFarm.Text;
 
-/// <summary>Finds what somebody may have meant.</summary>
+/// <summary>Finds the names that a misspelt one may mean.</summary>
 public static class CloseNames
 {
     private const int Most = 3;
 
-    /// <summary>At most three candidates that differ in few letters or contain the name, the closest first; letter case makes no difference.</summary>
+    /// <summary>
+    /// At most three candidates that differ in few letters or contain the name, the closest first; letter case makes no difference.
+    /// </summary>
     public static IReadOnlyList<string> To(string name, IEnumerable<string> candidates) => candidates
         .Select(candidate => (Name: candidate, Distance: Distance(name.ToUpperInvariant(), candidate.ToUpperInvariant())))
         .Where(c => c.Distance <= Math.Max(1, name.Length / 3) || c.Name.Contains(name, StringComparison.OrdinalIgnoreCase))
@@ -17,7 +19,7 @@ public static class CloseNames
     /// <summary>Letters to add, remove, replace or swap with their neighbour (optimal string alignment).</summary>
     private static int Distance(string from, string to)
     {
-        // Rows of the table: what it costs to make the first j letters of `to` of the first i of `from`.
+        // Rows of the table: the cost to make the first j letters of `to` from the first i of `from`.
         var (before, last, row) = (new int[to.Length + 1], Enumerable.Range(0, to.Length + 1).ToArray(), new int[to.Length + 1]);
         for (var i = 1; i <= from.Length; i++)
         {

@@ -4,8 +4,9 @@ using System.Text;
 namespace NixBuildFarm.Text;
 
 /// <summary>
-/// Says which characters of foreign text are printable, and makes text fit for a message. There are three uses: <see cref="Escaped"/> for what a
-/// person has written and has to mend, <see cref="Replaced"/> for data of Nix, and <see cref="TerminalText.Strip"/> for what a program printed.
+/// Decides which characters of foreign text are printable, and prepares text for a message. There are three uses: <see cref="Escaped"/> for
+/// text that a person has to correct, <see cref="Replaced"/> for data of Nix, and <see cref="TerminalText.Strip"/> for the output of
+/// programs.
 /// </summary>
 internal static class Printable
 {
@@ -44,5 +45,6 @@ internal static class Printable
     public static bool IsUnprintable(char c) => IsUnprintable(char.GetUnicodeCategory(c));
 
     private static bool IsUnprintable(UnicodeCategory category) =>
-        category is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+        category is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+            or UnicodeCategory.ParagraphSeparator;
 }

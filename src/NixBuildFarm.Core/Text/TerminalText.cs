@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace NixBuildFarm.Text;
 
 /// <summary>
-/// Makes text of another machine fit to be shown: nothing in it can move the cursor, retitle the window or hide text. What is left out for a
-/// message is more, and said by <see cref="Printable"/>: a program may print invisible characters, such as those that join emoji.
+/// Makes foreign text safe for a terminal: it cannot move the cursor, retitle the window or hide text. <see cref="Printable"/> is stricter,
+/// for messages: a program's output may have invisible characters, such as those that join emoji.
 /// </summary>
 public static partial class TerminalText
 {

@@ -8,30 +8,30 @@ namespace NixBuildFarm.Transport;
 public interface IBuilderTransport : IAsyncDisposable
 {
     /// <summary>
-    /// Opens a channel to a new daemon process (or socket connection) of the builder, or to what else the use asks for, connecting
-    /// first where need be.
-    /// Closing the channel ends that daemon process, and with it any build that it runs.
+    /// Opens a channel to a new daemon process (or socket connection) of the builder, or to the program for another use; connects first if
+    /// necessary. Closing the channel ends that process, and with it any build that it runs.
     /// </summary>
     /// <exception cref="BuilderException">The builder cannot be reached or used; kind and recommendation say why.</exception>
     Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation);
 }
 
-/// <summary>What a channel is for: this decides which connection it shares.</summary>
+/// <summary>The use of a channel, which decides the connection that it shares.</summary>
 public enum ChannelUse
 {
     /// <summary>Questions and builds: several share one connection.</summary>
     Build,
 
-    /// <summary>NARs: a connection of its own, so that a slow reader holds up nobody else.</summary>
+    /// <summary>NARs: a connection of its own, so that a slow reader does not delay others.</summary>
     Bulk,
 
     /// <summary>
-    /// The machine below Nix: no daemon, but the answer to <see cref="BuilderMachine.Question"/>, and then the end of the stream.
+    /// The machine below Nix: no daemon, but the answer to <see cref="BuilderMachine.Question"/>, then the end of the stream.
     /// </summary>
     Machine,
 
     /// <summary>
-    /// <c>nix-store --serve</c> in place of the daemon: it tells a whole closure at once, which the daemon cannot. Not every builder has it.
+    /// <c>nix-store --serve</c> in place of the daemon: it tells a whole closure at once, which the daemon cannot. Not every builder has
+    /// it.
     /// </summary>
     Closure,
 }
@@ -40,9 +40,8 @@ public enum ChannelUse
 public interface IBuilderChannel : IAsyncDisposable
 {
     /// <summary>
-    /// Reads what the daemon writes and writes what it reads. A read returns 0 only at a true end of the stream;
-    /// a connection that breaks throws <see cref="BuilderException"/> or <see cref="IOException"/>.
-    /// One reader and one writer may run at the same time.
+    /// Reads the daemon's output and writes its input. A read returns 0 only at the true end of the stream; a broken connection throws
+    /// <see cref="BuilderException"/> or <see cref="IOException"/>. One reader and one writer may run at the same time.
     /// </summary>
     Stream Stream { get; }
 
@@ -76,14 +75,14 @@ public sealed record TransportOptions
     public SecureString? KeyPassphrase { get; init; }
 
     /// <summary>
-    /// Says of a builder, by name, whether its link was measured to be so slow that compressing NARs pays. Asked whenever a connection for
-    /// NARs is made, from any thread; null: only what is configured counts.
+    /// Whether a builder's link, by its name, was measured as slow enough for compression of NARs to pay. Asked for each new connection for
+    /// NARs, from any thread; null: only the configuration counts.
     /// </summary>
     public Func<string, bool>? HasSlowLink { get; init; }
 
     /// <summary>
-    /// Says whether all that the connections were for has come to its end. Asked when a transport is disposed of: only then may it leave idle
-    /// connections to the next one. Null: it closes them.
+    /// Whether all work of the connections has ended. Asked when a transport is disposed of: only then may it leave idle connections to the
+    /// next one. Null: it closes them.
     /// </summary>
     public Func<bool>? IsComplete { get; init; }
 

@@ -8,8 +8,8 @@ using NixBuildFarm.Platform;
 namespace NixBuildFarm.Transport;
 
 /// <summary>
-/// Reaches this machine's own store: over the daemon's socket where a daemon runs, else by a <c>nix-daemon --stdio</c>
-/// of our own, which works for whoever owns the store.
+/// Connects to this machine's own store: over the daemon's socket if a daemon runs, else by a <c>nix-daemon --stdio</c> of our own, which
+/// works for the owner of the store.
 /// </summary>
 internal sealed class LocalTransport : IBuilderTransport
 {
@@ -37,7 +37,10 @@ internal sealed class LocalTransport : IBuilderTransport
         catch (SocketException e)
         {
             socket.Dispose();
-            throw Unreachable($"The Nix daemon's socket {DaemonSocket.Path} does not answer: {e.Message}.", "Start the Nix daemon: systemctl start nix-daemon", e);
+            throw Unreachable(
+                $"The Nix daemon's socket {DaemonSocket.Path} does not answer: {e.Message}.",
+                "Start the Nix daemon: systemctl start nix-daemon",
+                e);
         }
         catch
         {
@@ -66,11 +69,18 @@ internal sealed class LocalTransport : IBuilderTransport
     private static ProcessChannel SpawnDaemon()
     {
         var program = ProgramPath.Find("nix-daemon")
-            ?? throw Unreachable($"No Nix daemon listens on {DaemonSocket.Path}, and there is no nix-daemon in PATH.", "Install Nix on this machine.", cause: null);
+            ?? throw Unreachable(
+                $"No Nix daemon listens on {DaemonSocket.Path}, and there is no nix-daemon in PATH.",
+                "Install Nix on this machine.",
+                cause: null);
         return Spawn(
             program,
             ["--stdio"],
-            e => Unreachable($"No Nix daemon listens on {DaemonSocket.Path}, and nix-daemon cannot be started: {e.Message}.", "Install Nix on this machine.", e));
+            e =>
+                Unreachable(
+                    $"No Nix daemon listens on {DaemonSocket.Path}, and nix-daemon cannot be started: {e.Message}.",
+                    "Install Nix on this machine.",
+                    e));
     }
 
     private static ProcessChannel SpawnShell() => Spawn(

@@ -4,8 +4,8 @@ using NixBuildFarm.Protocol.Wire;
 namespace NixBuildFarm.Transport;
 
 /// <summary>
-/// Sends no more to a builder than its policy allows, whatever the number of channels: each write waits for those before it, at the allowed
-/// pace. What comes from the builder is not held up.
+/// Limits the rate of bytes that are sent to a builder, over all its channels, to its policy: each write waits for those before it. Bytes
+/// from the builder are not limited.
 /// </summary>
 /// <param name="inner">Reaches the builder.</param>
 /// <param name="bytesPerSecond">The pace, 1 or more.</param>
@@ -14,7 +14,7 @@ internal sealed class UploadLimit(IBuilderTransport inner, long bytesPerSecond, 
 {
     private readonly Pace pace = new(bytesPerSecond, burst: TimeSpan.Zero, time);
 
-    /// <summary>What is sent at once: a quarter of a second's worth, so that the pace is even, and one byte at least.</summary>
+    /// <summary>Bytes that are sent at once: a quarter of a second's worth, for an even rate, and at least one byte.</summary>
     private readonly int largestPiece = (int)Math.Clamp(bytesPerSecond / 4, 1, 1 << 20);
 
     /// <inheritdoc/>

@@ -30,7 +30,7 @@ public static class FarmDescription
         Name = builder.Name,
         IsLocal = builder.IsLocal,
         Systems = [.. builder.Systems.Select(system => new SystemSpeed(system, builder.SpeedFactor))],
-        // Who keeps cores free does not want more builds than the other cores.
+        // A user who reserves cores does not want more builds than the other cores.
         MaxJobs = builder.Policy.Reserve > 0 && builder.BuildCores is { } cores ? Math.Min(builder.MaxJobs, cores) : builder.MaxJobs,
         Cores = builder.BuildCores ?? 0,
         SupportedFeatures = builder.SupportedFeatures,

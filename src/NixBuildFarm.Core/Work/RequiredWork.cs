@@ -7,8 +7,8 @@ using NixBuildFarm.Store.Derivations;
 namespace NixBuildFarm.Work;
 
 /// <summary>
-/// What of a derivation graph has to be done, given what the local store has and what its substituters can give: every
-/// derivation is either done, substituted or built, and what nobody needs is left alone.
+/// The part of a derivation graph that has to be done, given the valid paths of the local store and its substituters: every needed
+/// derivation is done, substituted or built, and unneeded ones are left out.
 /// </summary>
 internal sealed class RequiredWork
 {
@@ -25,12 +25,12 @@ internal sealed class RequiredWork
     }
 
     /// <summary>
-    /// Indexes in the graph of what must be built, inputs first. What has paths that are known only after the build, and was not asked for
-    /// itself, is left out: it is built along with what needs it.
+    /// Indexes in the graph of the derivations to build, inputs first. Without derivations whose paths are known only after the build,
+    /// unless they were asked for: they are built along with the derivations that need them.
     /// </summary>
     public IReadOnlyList<int> Builds { get; }
 
-    /// <summary>Indexes of what a substituter has and a build, or the user, needs.</summary>
+    /// <summary>Indexes of the outputs to substitute.</summary>
     public IReadOnlyList<int> Substitutions { get; }
 
     /// <summary>The outputs that are needed of each derivation that is needed at all.</summary>
@@ -41,7 +41,7 @@ internal sealed class RequiredWork
     /// </summary>
     public IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>> Realised { get; }
 
-    /// <summary>Asks the local store, which from then on protects what it has of this from its garbage collector.</summary>
+    /// <summary>Asks the local store, which from then on protects its paths among these from its garbage collector.</summary>
     public static async Task<RequiredWork> FindAsync(
         DerivationGraph graph, IReadOnlyList<RequestedDerivation> requested, BuilderSession local, CancellationToken cancellation)
     {
@@ -63,7 +63,7 @@ internal sealed class RequiredWork
             cancellation);
     }
 
-    /// <summary>Asks where earlier builds have put what was asked for. What is impure is built anew each time.</summary>
+    /// <summary>Asks for the realisations of earlier builds. Impure derivations are built anew each time.</summary>
     private static async Task<IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>>> FindRealisedAsync(
         DerivationGraph graph, IReadOnlyList<RequestedDerivation> requested, DaemonConnection daemon, CancellationToken cancellation)
     {
@@ -78,7 +78,7 @@ internal sealed class RequiredWork
         return realised;
     }
 
-    /// <summary>The same, of what is known already.</summary>
+    /// <summary>The same, from known paths.</summary>
     internal static RequiredWork Find(
         DerivationGraph graph,
         IReadOnlyList<RequestedDerivation> requested,
@@ -96,7 +96,7 @@ internal sealed class RequiredWork
 
         var builds = new List<int>();
         var substitutions = new List<int>();
-        // From what is asked for to its inputs: when a node is reached, all that may want its outputs has been seen.
+        // From the requested derivations to their inputs: when a node is reached, all nodes that may need its outputs have been visited.
         foreach (var node in graph.Nodes.Reverse())
         {
             if (!wanted.TryGetValue(node.Index, out var names)) continue;

@@ -5,15 +5,16 @@ using NixBuildFarm.Store.Derivations;
 namespace NixBuildFarm.Work;
 
 /// <summary>
-/// What is taken of all that a builder says of a result. It is taken only under a path that follows from what was asked for, or that whoever
-/// takes it can check: a builder can neither put what it likes under the path of something else, nor bring such a path in as a reference.
-/// What it has made under its own path nobody can check: with that it is trusted.
+/// Decides which paths of a builder's result are accepted: only those that follow from what was asked for, or that the destination can
+/// verify. So a builder can neither put contents of its choice under the path of something else, nor bring in such a path as a reference.
+/// It is trusted only with the contents of its own outputs, which nobody can verify.
 /// </summary>
 /// <remarks>
-/// An input-addressed output is at the path that the derivation states, or, where that depends on what is known only after the build, at the
-/// path that follows once that is known. A download is at the path that the derivation states, with the content address that it states. A
-/// content-addressed output is at the path that follows from its content address, name and references; every store that takes it hashes the
-/// content. All of them refer to inputs of the derivation, to its other outputs, and to what proves itself in the same way or is signed.
+/// An input-addressed output is at the path that the derivation states, or, where that depends on what is known only after the build, at
+/// the path that follows once that is known. A download is at the path that the derivation states, with the content address that it states.
+/// A content-addressed output is at the path that follows from its content address, name and references; every store that takes it hashes
+/// the content. All of them refer to inputs of the derivation, to its other outputs, and to what proves itself in the same way or is
+/// signed.
 /// </remarks>
 internal sealed class ResultRule
 {
@@ -24,12 +25,12 @@ internal sealed class ResultRule
 
     /// <summary>Begins to judge.</summary>
     /// <param name="builder">The builder's name.</param>
-    /// <param name="job">What it has built.</param>
+    /// <param name="job">The job that it has built.</param>
     /// <param name="named">Where it says that the outputs are: <see cref="Name"/>.</param>
     /// <param name="others">Where it says that outputs of other members of a whole goal are.</param>
-    /// <param name="inputs">All that the job may read: its inputs, and what they refer to.</param>
+    /// <param name="inputs">All paths that the job may read: its inputs, and what they refer to.</param>
     /// <exception cref="BuilderException">An output is not where it must be.</exception>
-    /// <exception cref="NixBuildFarmException">Nobody can tell where it must be.</exception>
+    /// <exception cref="NixBuildFarmException">The path of an output cannot be determined.</exception>
     public ResultRule(
         string builder,
         WorkItem job,
@@ -49,10 +50,14 @@ internal sealed class ResultRule
         }
     }
 
-    /// <summary>The paths that the builder has to describe: the outputs, and those content-addressed ones from which the path of one follows.</summary>
-    public IEnumerable<StorePath> ToDescribe => outputs.Where(output => output.Value.Node == job.Node || KindOf(output.Value) != DerivationOutputKind.Deferred).Select(output => output.Key);
+    /// <summary>
+    /// The paths that the builder has to describe: the outputs, and those content-addressed ones from which the path of one follows.
+    /// </summary>
+    public IEnumerable<StorePath> ToDescribe =>
+        outputs.Where(output => output.Value.Node == job.Node || KindOf(output.Value) != DerivationOutputKind.Deferred)
+            .Select(output => output.Key);
 
-    /// <summary>Whether a path is an input: what the builder says of it does not matter.</summary>
+    /// <summary>Whether a path is an input; the builder's information on it is ignored.</summary>
     public bool IsInput(StorePath path) => inputs.Contains(path);
 
     /// <summary>Where a builder says that the outputs of a job are, by name.</summary>
@@ -62,15 +67,19 @@ internal sealed class ResultRule
         var named = new Dictionary<string, StorePath>();
         foreach (var (name, output) in job.Derivation.Outputs)
         {
-            var path = output.Path ?? said.GetValueOrDefault(name) ?? throw Broken(builder, $"says that it built {job.Name}, but not where the output {name} is");
-            if (path != output.Path && path.Name != job.Node.NameOf(name)) throw Broken(builder, $"says that the output {name} of {job.Name} is {path}, which has another name");
+            var path = output.Path ?? said.GetValueOrDefault(name)
+                ?? throw Broken(builder, $"says that it built {job.Name}, but not where the output {name} is");
+            if (path != output.Path && path.Name != job.Node.NameOf(name))
+            {
+                throw Broken(builder, $"says that the output {name} of {job.Name} is {path}, which has another name");
+            }
             named.Add(name, path);
         }
         return named;
     }
 
-    /// <summary>Judges what the builder says of a path that is no input.</summary>
-    /// <exception cref="BuilderException">It says what cannot be.</exception>
+    /// <summary>Checks the builder's information on a path that is no input.</summary>
+    /// <exception cref="BuilderException">The information cannot be right.</exception>
     public TakenPath Take(PathInfo said)
     {
         if (said.NarSize == 0) throw Broken(builder, $"says that the NAR of {said.Path} has 0 bytes, which none has");
@@ -81,7 +90,8 @@ internal sealed class ResultRule
         if (info.ContentAddress is not null) return new(Proven(info), IsVouchedFor: false);
         return info.Signatures.Count > 0
             ? new(info, IsVouchedFor: false)
-            : throw Broken(builder, $"says that {job.Name} refers to {info.Path}, which is neither an input of it nor content-addressed nor signed");
+            : throw Broken(
+                builder, $"says that {job.Name} refers to {info.Path}, which is neither an input of it nor content-addressed nor signed");
     }
 
     /// <summary>The error of a builder that has broken the rule: it takes no further part in the run.</summary>
@@ -94,14 +104,20 @@ internal sealed class ResultRule
         switch (KindOf(made))
         {
             case DerivationOutputKind.InputAddressed or DerivationOutputKind.Deferred:
-                return info.ContentAddress is null ? new(info, IsVouchedFor: true) : throw Broken(builder, $"says that {info.Path} is content-addressed, which it is not");
+                return info.ContentAddress is null
+                    ? new(info, IsVouchedFor: true)
+                    : throw Broken(builder, $"says that {info.Path} is content-addressed, which it is not");
             case DerivationOutputKind.Fixed:
                 return new(Proven(info with { ContentAddress = output.ContentAddress }), IsVouchedFor: true);
             default:
-                var isOfKind = ContentAddress.TryParse(info.ContentAddress, out var address) && address.Method == output.HashAlgorithm && info.Path.Name == made.Node.NameOf(made.Name);
+                var isOfKind = ContentAddress.TryParse(info.ContentAddress, out var address) && address.Method == output.HashAlgorithm
+                    && info.Path.Name == made.Node.NameOf(made.Name);
                 return isOfKind
                     ? new(Proven(info), IsVouchedFor: false)
-                    : throw Broken(builder, $"says that {info.Path} is the output {made.Name} of {made.Node.Name}, but it is not content-addressed as the derivation asks");
+                    : throw Broken(
+                        builder,
+                        $"says that {info.Path} is the output {made.Name} of {made.Node.Name}, but it is not content-addressed as the "
+                            + "derivation asks");
         }
     }
 
@@ -109,7 +125,7 @@ internal sealed class ResultRule
 
     private PathInfo Proven(PathInfo info) => ContentAddress.Gives(info) && ContentAddress.Fits(info)
         ? info
-        : throw Broken(builder, $"says of {info.Path} what cannot be: its content address, name and references give another path");
+        : throw Broken(builder, $"says of {info.Path} something impossible: its content address, name and references give another path");
 
     private void CheckReferences(PathInfo info)
     {
@@ -119,15 +135,18 @@ internal sealed class ResultRule
         }
     }
 
-    private NixBuildFarmException Misplaced(GoalOutput own, StorePath path) => outputs.FirstOrDefault(output => output.Value == own).Key is { } right
+    private NixBuildFarmException Misplaced(GoalOutput own, StorePath path) =>
+        outputs.FirstOrDefault(output => output.Value == own).Key is { } right
         ? Broken(builder, $"says that the output {own.Name} of {job.Name} is {path}, but it can only be {right}")
         : new NixBuildFarmException(
             "UnprovenOutput",
-            $"{builder} has {path} as the output {own.Name} of {job.Name}, but does not know any more what it was built from, so that nobody can tell whether it is.",
+            $"{builder} has {path} as the output {own.Name} of {job.Name}, but does not know any more what it was built from, so that "
+                + "nobody can tell whether it is.",
             $"Delete it on {builder}, so that it is built again: nix-store --delete {path}");
 }
 
-/// <summary>What is known of a path that a builder has made.</summary>
-/// <param name="Info">What is known.</param>
-/// <param name="IsVouchedFor">Whether a store may take it without a look at signatures; else it has to check its content address or its signatures.</param>
+/// <summary>The information on a path that a builder has made.</summary>
+/// <param name="Info">The information.</param>
+/// <param name="IsVouchedFor">Whether a store may take it without a look at signatures; else it has to check its content address or its
+/// signatures.</param>
 internal readonly record struct TakenPath(PathInfo Info, bool IsVouchedFor);

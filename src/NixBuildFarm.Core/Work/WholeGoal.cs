@@ -5,8 +5,8 @@ using NixBuildFarm.Store.Derivations;
 namespace NixBuildFarm.Work;
 
 /// <summary>
-/// A derivation that goes to a builder as a whole, since it or what it needs has paths that are known only after the build: with those of
-/// its inputs, direct or not, that are built along with it for that reason.
+/// A derivation that goes to a builder as a whole, since its own paths or those of inputs are known only after the build: with those
+/// inputs, direct or not, that are built along with it for this reason.
 /// </summary>
 internal sealed class WholeGoal
 {
@@ -22,21 +22,27 @@ internal sealed class WholeGoal
         Members = FindMembers();
     }
 
-    /// <summary>The derivations whose outputs have no paths before the build, each after those that it needs; the goal itself is the last if it is one.</summary>
+    /// <summary>
+    /// The derivations whose outputs have no paths before the build, each after those that it needs; the goal itself is the last if it is
+    /// one.
+    /// </summary>
     public IReadOnlyList<DerivationNode> Members { get; }
 
     /// <summary>Whether a path follows from where other members are, rather than from its own content.</summary>
-    public bool HasDeferredOutputs => Members.Any(member => member.Derivation.Outputs.Values.Any(output => output.Kind == DerivationOutputKind.Deferred));
+    public bool HasDeferredOutputs =>
+        Members.Any(member => member.Derivation.Outputs.Values.Any(output => output.Kind == DerivationOutputKind.Deferred));
 
-    /// <summary>How the local store is to look up the outputs. What is impure is built anew each time, and what has a path beforehand is found by it.</summary>
+    /// <summary>
+    /// The realisations to register in the local store. Impure outputs have none, and outputs whose path is known beforehand need none.
+    /// </summary>
     public IReadOnlyList<Realisation> RealisationsOf(IReadOnlyDictionary<string, StorePath> outputs) =>
         node.Derivation.IsImpure || node.Derivation.AreOutputPathsKnown
             ? []
             : [.. outputs.Select(output => new Realisation(hashes.RealisationId(node, output.Key), output.Value))];
 
     /// <summary>
-    /// Where the outputs of the members are: what follows from its content is where the builder says, what follows from its inputs is where it
-    /// must be then. An output is left out where an input of it is not known.
+    /// The paths of the members' outputs: those of content-addressed ones as the builder says, those of input-addressed ones as computed.
+    /// An output is left out if the path of an input is not known.
     /// </summary>
     /// <param name="outputs">Where the builder says that the goal's own outputs are, by name.</param>
     /// <param name="others">The same for the other members, as far as it says.</param>
@@ -47,7 +53,11 @@ internal sealed class WholeGoal
         var located = new Dictionary<StorePath, GoalOutput>();
         foreach (var member in Members)
         {
-            var said = member == node ? outputs.GetValueOrDefault : others.TryGetValue(member.Path, out var some) ? some.GetValueOrDefault : (Func<string, StorePath?>)(static _ => null);
+            var said = member == node
+                ? outputs.GetValueOrDefault
+                : others.TryGetValue(member.Path, out var some)
+                ? some.GetValueOrDefault
+                : (Func<string, StorePath?>)(static _ => null);
             var computed = IsDeferred(member) ? Compute(member) : null;
             foreach (var (name, output) in member.Derivation.Outputs)
             {
@@ -75,7 +85,8 @@ internal sealed class WholeGoal
         }
     }
 
-    private static bool IsDeferred(DerivationNode member) => member.Derivation.Outputs.Values.Any(output => output.Kind == DerivationOutputKind.Deferred);
+    private static bool IsDeferred(DerivationNode member) =>
+        member.Derivation.Outputs.Values.Any(output => output.Kind == DerivationOutputKind.Deferred);
 
     private List<DerivationNode> FindMembers()
     {
@@ -84,7 +95,10 @@ internal sealed class WholeGoal
         while (open.TryPop(out var next))
         {
             if (!next.Derivation.AreOutputPathsKnown && !members.Add(next.Index)) continue;
-            foreach (var input in next.Inputs.Where(input => !graph.Nodes[input.Index].Derivation.AreOutputPathsKnown)) open.Push(graph.Nodes[input.Index]);
+            foreach (var input in next.Inputs.Where(input => !graph.Nodes[input.Index].Derivation.AreOutputPathsKnown))
+            {
+                open.Push(graph.Nodes[input.Index]);
+            }
         }
         return [.. members.Order().Select(index => graph.Nodes[index])];
     }

@@ -4,7 +4,7 @@ using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Work;
 
-/// <summary>One derivation that is to be built or substituted, and what is known of it beforehand.</summary>
+/// <summary>One derivation to build or substitute, and what is known of it beforehand.</summary>
 internal class WorkItem
 {
     // No builder builds for this system: such a job waits until the run says that its outputs are there.
@@ -23,15 +23,15 @@ internal class WorkItem
     public required bool IsRequested { get; set; }
 
     /// <summary>
-    /// What is built with it where paths of its outputs, or of its inputs, are known only after the build (content-addressed, deferred, impure).
-    /// Its builder then gets the derivation with all that this refers to, and builds what else it takes. Null: all paths are known.
+    /// The derivations that are built with it if its outputs' or inputs' paths are known only after the build (content-addressed, deferred,
+    /// impure). Its builder then gets the derivation with all that it refers to. Null: all paths are known.
     /// </summary>
     public required WholeGoal? Goal { get; init; }
 
     /// <summary>The store paths that it needs directly: sources, and the outputs it uses of other derivations.</summary>
     public required IReadOnlyList<StorePath> Inputs { get; init; }
 
-    /// <summary>The outputs that somebody needs.</summary>
+    /// <summary>The outputs that are needed.</summary>
     public required IReadOnlyList<StorePath> Wanted { get; init; }
 
     /// <summary>What whoever asked has set for the build of it.</summary>
@@ -40,7 +40,7 @@ internal class WorkItem
     /// <summary>The path of the derivation.</summary>
     public StorePath Path => Node.Path;
 
-    /// <summary>What it says.</summary>
+    /// <summary>The derivation.</summary>
     public Derivation Derivation => Node.Derivation;
 
     /// <summary>Where its outputs are that have no path before the build; by name, empty until then.</summary>

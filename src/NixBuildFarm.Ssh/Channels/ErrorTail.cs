@@ -4,8 +4,8 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Ssh.Channels;
 
 /// <summary>
-/// The last lines of what a remote program writes to its standard error. Small and quick, whatever is written: only the
-/// last bytes are kept, and they are made readable when somebody asks. Safe for one writer and any readers.
+/// The last lines of a remote program's standard error. Only the last bytes are kept, and decoded on request. Safe for one writer and any
+/// readers.
 /// </summary>
 internal sealed class ErrorTail
 {

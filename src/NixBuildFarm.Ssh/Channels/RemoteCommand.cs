@@ -14,7 +14,7 @@ internal static class RemoteCommand
     private const string DaemonProgram = "nix-daemon";
     private const string StoreProgram = "nix-store";
 
-    /// <summary>What a channel of some use runs.</summary>
+    /// <summary>The command of a channel for some use.</summary>
     /// <exception cref="BuilderException">A word cannot be passed through a shell.</exception>
     public static string For(NixBuilder builder, ChannelUse use) => use switch
     {
@@ -23,7 +23,7 @@ internal static class RemoteCommand
         _ => Nix(builder, Daemon(builder), "--stdio"),
     };
 
-    // What Nix runs for ssh:// is a nix-store; the daemon lies beside it.
+    // Nix runs nix-store for ssh://; the daemon is beside it.
     private static IReadOnlyList<string> Daemon(NixBuilder builder)
     {
         var given = builder.RemoteProgram;
@@ -35,19 +35,24 @@ internal static class RemoteCommand
     private static bool Is(string program, string name) => program == name || program.EndsWith("/" + name, StringComparison.Ordinal);
 
     /// <summary><c>nix-store</c> from the folder where the builder's <c>nix-daemon</c> is.</summary>
-    /// <exception cref="BuilderException">The builder runs something else in place of <c>nix-daemon</c>, and nobody knows where its <c>nix-store</c> is.</exception>
+    /// <exception cref="BuilderException">
+    /// The builder runs another program instead of <c>nix-daemon</c>, so its <c>nix-store</c> is unknown.
+    /// </exception>
     private static IReadOnlyList<string> Store(NixBuilder builder)
     {
         var daemon = Daemon(builder);
         var program = daemon[^1];
         if (!Is(program, DaemonProgram))
         {
-            throw new BuilderException(builder.Name, BuilderFailure.Incompatible, $"Builder {builder.Name}: there is no knowing which nix-store goes with “{TerminalText.Strip(program)}”.");
+            throw new BuilderException(
+                builder.Name,
+                BuilderFailure.Incompatible,
+                $"Builder {builder.Name}: the nix-store that belongs to “{TerminalText.Strip(program)}” is unknown.");
         }
         return [.. daemon.SkipLast(1), program[..^DaemonProgram.Length] + StoreProgram];
     }
 
-    /// <summary>A program of Nix, with what the builder's <c>remote-store</c> adds to it, as Nix does.</summary>
+    /// <summary>A program of Nix, with the builder's <c>remote-store</c>, as Nix runs it.</summary>
     /// <exception cref="BuilderException">A word cannot be passed through a shell.</exception>
     private static string Nix(NixBuilder builder, IReadOnlyList<string> program, string option)
     {

@@ -6,7 +6,7 @@ using NixBuildFarm.Ssh.Identities;
 
 namespace NixBuildFarm.Ssh.Channels;
 
-/// <summary>The errors of reaching one builder over SSH, in one place: what happened, and what to do.</summary>
+/// <summary>The errors of connecting to one builder over SSH: what happened, and what to do.</summary>
 /// <param name="builder">The builder.</param>
 /// <param name="config">Where it is, as ssh_config resolves it.</param>
 internal sealed class SshErrors(NixBuilder builder, SshConfig config)
@@ -43,7 +43,7 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
     public BuilderException TimedOut(TimeSpan limit, string stage) =>
         Error(BuilderFailure.Unreachable, $"{Host} does not answer: {stage} took more than {limit.TotalSeconds:0.#} s", IsItUp);
 
-    /// <summary>The server closes every connection before it says what it is.</summary>
+    /// <summary>The server closes every connection before its greeting.</summary>
     public BuilderException ClosedEarly(Exception cause) => Error(
         BuilderFailure.Unreachable,
         $"{Host} accepts the connection and closes it before the SSH greeting",
@@ -52,12 +52,16 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
 
     /// <summary>The server and SSH.NET have no algorithm in common, or it does not speak SSH 2.</summary>
     public BuilderException NotUnderstood(Exception cause) =>
-        Error(BuilderFailure.Incompatible, $"{Host} and this machine cannot agree on how to speak: {cause.Message}", $"Try: {SshCommand} -v", cause);
+        Error(
+            BuilderFailure.Incompatible,
+            $"{Host} and this machine cannot agree on how to speak: {cause.Message}",
+            $"Try: {SshCommand} -v",
+            cause);
 
     /// <summary>The login was refused.</summary>
     /// <param name="offered">The keys that the server has refused.</param>
-    /// <param name="unused">Key files that could not be used, the one that the builder names first.</param>
-    /// <param name="cause">What SSH.NET says.</param>
+    /// <param name="unused">Key files that could not be used, the builder's own first.</param>
+    /// <param name="cause">SSH.NET's exception.</param>
     public BuilderException AuthenticationFailed(
         IReadOnlyCollection<string> offered, IReadOnlyList<KeyProblem> unused, Exception cause) => Error(
         BuilderFailure.AuthenticationFailed,
@@ -79,11 +83,11 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
     public BuilderException Unreachable(string errorOutput) =>
         Error(BuilderFailure.Unreachable, $"{Host} cannot be reached: {errorOutput.TrimEnd('.')}", $"{IsItUp} Try: {SshCommand}");
 
-    /// <summary>What connects in ssh's place has ended, with these words.</summary>
+    /// <summary>The ProxyCommand has ended, with these words.</summary>
     public BuilderException ProxyFailed(string words) => Error(
         BuilderFailure.Unreachable,
         $"{Host} cannot be reached: {words.TrimEnd('.')}",
-        $"That is what “{Proxy}” of ssh_config ends with. Do what it asks for. Try: {SshCommand}");
+        $"“{Proxy}” of ssh_config printed this: correct what it reports. Try: {SshCommand}");
 
     /// <summary>The ssh program does not accept the server's host key.</summary>
     public BuilderException HostKeyRefused(string errorOutput) => Error(
@@ -94,7 +98,8 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
 
     /// <summary>The ssh program is needed and not there.</summary>
     public BuilderException NoSshProgram(string reason) => Error(
-        BuilderFailure.Configuration, $"the ssh program is needed and cannot be started: {reason}", "Install OpenSSH's client on this machine.");
+        BuilderFailure.Configuration, $"the ssh program is needed and cannot be started: {reason}",
+        "Install OpenSSH's client on this machine.");
 
     /// <summary>The server allows no session.</summary>
     public BuilderException NoSession() => Error(
@@ -106,7 +111,7 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
     public BuilderException Lost(string reason, Exception? cause = null) => Error(
         BuilderFailure.ConnectionLost,
         $"the connection to {Host} was lost: {reason.TrimEnd('.')}",
-        "Its work goes elsewhere. If it happens often, look at the network and at sshd's log on the builder.",
+        "Other builders take its work. If it happens often, look at the network and at sshd's log on the builder.",
         cause);
 
     /// <summary>The server says nothing any more, although it was asked.</summary>
@@ -115,7 +120,7 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
     /// <summary>Why a remote program has ended without doing its work; null: it has ended as it should, or has said why itself.</summary>
     /// <param name="command">Its command line.</param>
     /// <param name="exitCode">Its exit code.</param>
-    /// <param name="errorOutput">What it has written to its standard error.</param>
+    /// <param name="errorOutput">Its standard error.</param>
     /// <param name="isUntouched">Whether nothing has come from it.</param>
     public BuilderException? Ended(string command, int exitCode, string errorOutput, bool isUntouched)
     {

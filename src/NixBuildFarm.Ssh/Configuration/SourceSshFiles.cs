@@ -3,8 +3,8 @@ using NixBuildFarm.Builders;
 namespace NixBuildFarm.Ssh.Configuration;
 
 /// <summary>
-/// What a builder's source adds to the configuration of SSH, as files that ssh reads. It takes the place that it would have in
-/// <c>/etc/ssh</c>: behind the user's own settings, before the machine's. Disposing of it deletes the files.
+/// A builder's own settings for SSH, as files that ssh reads. They are read where <c>/etc/ssh</c> would have them: after the user's
+/// settings, before the machine's. Disposing of it deletes the files.
 /// </summary>
 internal sealed class SourceSshFiles : IDisposable
 {
@@ -17,7 +17,7 @@ internal sealed class SourceSshFiles : IDisposable
         KnownHosts = Path.Combine(folder.FullName, "known_hosts");
         Config = Path.Combine(folder.FullName, "config");
         File.WriteAllLines(KnownHosts, settings.KnownHosts);
-        // A setting that is given twice has its first value. “Match all” ends a Host of what stands before it.
+        // The first value of a setting wins. “Match all” ends the Host block before it.
         File.WriteAllText(Config, $"""
             Include "{environment.Home}/.ssh/config"
             {settings.Config}
@@ -29,7 +29,7 @@ internal sealed class SourceSshFiles : IDisposable
             """);
     }
 
-    /// <summary>What the source says.</summary>
+    /// <summary>The settings of the source.</summary>
     public BuilderSshSettings Settings { get; }
 
     /// <summary>The file of the form of <c>ssh_config</c>.</summary>

@@ -5,12 +5,12 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Ssh.Configuration;
 
 /// <summary>
-/// The configuration that OpenSSH has resolved for one host: what <c>ssh -G HOST</c> prints (ssh_config(5) explains the
-/// words), with Include and Match applied. <c>none</c> reads as null or an empty list; <c>~</c> and tokens are expanded.
+/// The configuration that OpenSSH has resolved for one host: the output of <c>ssh -G HOST</c> (ssh_config(5) explains the words), with
+/// Include and Match applied. <c>none</c> is null or an empty list; <c>~</c> and tokens are expanded.
 /// </summary>
 internal sealed class SshConfig
 {
-    // What OpenSSH tries by itself, in its order.
+    // OpenSSH's default identities, in its order.
     private static readonly string[] DefaultIdentities = ["id_rsa", "id_ecdsa", "id_ed25519"];
 
     private readonly ILookup<string, string> values;
@@ -64,9 +64,10 @@ internal sealed class SshConfig
     public bool Compression => IsOn("compression");
 
     /// <summary>The user's own limit for connecting; null: none.</summary>
-    public TimeSpan? ConnectTimeout => int.TryParse(One("connecttimeout"), out var seconds) && seconds > 0 ? TimeSpan.FromSeconds(seconds) : null;
+    public TimeSpan? ConnectTimeout =>
+        int.TryParse(One("connecttimeout"), out var seconds) && seconds > 0 ? TimeSpan.FromSeconds(seconds) : null;
 
-    /// <summary>The limit for connecting that holds: the user's own, where nobody has set one that is firm and shorter.</summary>
+    /// <summary>The effective limit for connecting: the user's own, unless a shorter limit is set firmly.</summary>
     public TimeSpan ConnectTimeoutOf(TransportOptions options) =>
         ConnectTimeout is { } own && !(options.IsConnectTimeoutFirm && options.ConnectTimeout < own) ? own : options.ConnectTimeout;
 
@@ -89,7 +90,7 @@ internal sealed class SshConfig
     public int RequiredRsaSize => int.TryParse(One("requiredrsasize"), out var bits) ? bits : 1024;
 
     /// <summary>
-    /// A sentence for errors of host keys, where the user has told ssh to accept keys that nobody has checked, which we do not; else empty.
+    /// A sentence for errors of host keys if the user has told ssh to accept unchecked keys, which NixBuildFarm does not; else empty.
     /// </summary>
     public string UnfollowedHostKeyCheck => One("stricthostkeychecking") switch
     {
@@ -109,7 +110,7 @@ internal sealed class SshConfig
         _ => AddressFamily.Unspecified,
     };
 
-    /// <summary>All that is resolved but the files of known hosts: host keys are verified by what is in them now.</summary>
+    /// <summary>All resolved settings but the known hosts files: host keys are verified by the present contents of those.</summary>
     public IEnumerable<string> ConnectionLines => values
         .Where(word => !word.Key.EndsWith("knownhostsfile", StringComparison.OrdinalIgnoreCase))
         .SelectMany(word => word.Select(value => $"{word.Key} {value}"));
@@ -129,7 +130,7 @@ internal sealed class SshConfig
         }
     }
 
-    /// <summary>Reads what <c>ssh -G</c> printed for a host.</summary>
+    /// <summary>Parses the output of <c>ssh -G</c> for a host.</summary>
     public static SshConfig Parse(string output, string alias, SshEnvironment environment)
     {
         var lines = new List<KeyValuePair<string, string>>();
@@ -141,7 +142,7 @@ internal sealed class SshConfig
         return new SshConfig(lines, alias, environment);
     }
 
-    /// <summary>What holds where no ssh program is installed: OpenSSH's defaults.</summary>
+    /// <summary>OpenSSH's defaults, if no ssh program is installed.</summary>
     public static SshConfig Default(string alias, string? user, int? port, string? identityFile, SshEnvironment environment)
     {
         var lines = new List<KeyValuePair<string, string>>
@@ -173,10 +174,10 @@ internal sealed class SshConfig
 
     private List<string> Files(IEnumerable<string> names) => names.Where(n => !IsNone(n)).Select(n => Expand(n.Trim('"'))).ToList();
 
-    /// <summary>What a file name of the configuration means.</summary>
+    /// <summary>Expands a file name of the configuration.</summary>
     public string Expand(string path)
     {
-        // ssh -G prints the tokens of file names as they stand; ssh_config(5), TOKENS, says what they mean.
+        // ssh -G prints the tokens of file names unexpanded; ssh_config(5), TOKENS, explains them.
         if (path == "~" || path.StartsWith("~/", StringComparison.Ordinal)) path = environment.Home + path[1..];
         var result = new StringBuilder();
         for (var i = 0; i < path.Length; i++)

@@ -7,7 +7,7 @@ using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Ssh.Configuration;
 
-/// <summary>Asks OpenSSH what it would do with a builder's host name.</summary>
+/// <summary>Asks OpenSSH for its configuration of a builder's host.</summary>
 internal static class SshConfigReader
 {
     /// <summary>The builder's configuration. Its own user and port win over ssh_config's.</summary>
@@ -15,7 +15,7 @@ internal static class SshConfigReader
     public static async Task<SshConfig> ReadAsync(NixBuilder builder, SshEnvironment environment, CancellationToken cancellation)
     {
         var host = HostOf(builder);
-        // As Nix does. Without a key of its own, ssh falls back on what it tries by itself, as it does where the file is missing.
+        // As Nix does. Without a key of its own, ssh uses its default identities, as it does if the file is missing.
         IEnumerable<string> identity = builder.IdentityFile is { } file ? ["-i", file] : [];
         var arguments = Arguments(builder, identity, environment);
         if (ProgramPath.Find("ssh") is not { } program)
@@ -48,8 +48,8 @@ internal static class SshConfigReader
     }
 
     /// <summary>
-    /// The arguments of an ssh to the builder. Of options that are given twice ssh takes the first, so what must hold
-    /// stands first, then what the builder says, then what the user adds to every ssh of Nix.
+    /// The arguments of an ssh to the builder. ssh uses the first value of an option, so mandatory ones come first, then the builder's,
+    /// then those that the user adds to every ssh of Nix.
     /// </summary>
     public static IEnumerable<string> Arguments(NixBuilder builder, IEnumerable<string> mustHold, SshEnvironment environment)
     {
@@ -85,7 +85,7 @@ internal static class SshConfigReader
         return builder.HostName is ['[', .. var address, ']'] ? address : builder.HostName;
     }
 
-    // A name that looks like an option, or is not one word, must never reach a command line: nobody's host is called so.
+    // A name that looks like an option, or is not one word, must never reach a command line. No host has such a name.
     private static void Check(NixBuilder builder, string what, string? word)
     {
         if (word is null) return;

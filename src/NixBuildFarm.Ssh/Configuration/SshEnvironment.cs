@@ -1,12 +1,12 @@
 namespace NixBuildFarm.Ssh.Configuration;
 
-/// <summary>What of this process and its user decides how SSH behaves; passed in, so that nothing reads it on the side.</summary>
+/// <summary>The parts of this process and its user that affect SSH; passed in, so that nothing else reads them.</summary>
 internal sealed record SshEnvironment
 {
     /// <summary>The login name here, which is also the default login name there.</summary>
     public required string User { get; init; }
 
-    /// <summary>The home folder: what <c>~</c> means in file names.</summary>
+    /// <summary>The home folder, which <c>~</c> means in file names.</summary>
     public required string Home { get; init; }
 
     /// <summary>Options that the user gives every <c>ssh</c> of Nix: the words of <c>NIX_SSHOPTS</c>.</summary>

@@ -17,7 +17,7 @@ internal static class Algorithms
         "diffie-hellman-group1-sha1", "diffie-hellman-group14-sha1", "diffie-hellman-group-exchange-sha1",
     ];
 
-    /// <summary>Offers what ssh_config allows: fast ciphers first, and first the host keys that are known.</summary>
+    /// <summary>Offers the algorithms that ssh_config allows: fast ciphers first, and types of known host keys first.</summary>
     public static void Choose(ConnectionInfo info, SshConfig config, HostKeyVerifier hostKeys, bool compress)
     {
         Offer(info.KeyExchangeAlgorithms, Allowed(info.KeyExchangeAlgorithms.Keys, config.KeyExchanges));

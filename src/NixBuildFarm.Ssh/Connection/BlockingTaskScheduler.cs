@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace NixBuildFarm.Ssh.Connection;
 
 /// <summary>
-/// Runs work that blocks, as SSH.NET's does, on threads of its own: as many as are blocked at a time, reused while there
-/// is work, gone half a second later. The thread pool stays free for what continues afterwards, however many builders hang.
+/// Runs blocking work, as SSH.NET's is, on threads of its own: as many as are blocked at a time, reused while there is work, gone half a
+/// second later. So the thread pool stays free for continuations, however many builders hang.
 /// </summary>
 internal sealed class BlockingTaskScheduler : TaskScheduler
 {

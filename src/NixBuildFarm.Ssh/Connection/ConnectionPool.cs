@@ -8,7 +8,9 @@ namespace NixBuildFarm.Ssh.Connection;
 /// </summary>
 internal sealed class ConnectionPool : IAsyncDisposable
 {
-    /// <summary>Opening a channel takes two round trips. A kept connection that needs longer for its first may be dead: a new one is as fast.</summary>
+    /// <summary>
+    /// Opening a channel takes two round trips. A kept connection that needs longer for its first may be dead: a new one is as fast.
+    /// </summary>
     private static readonly TimeSpan KeptLimit = TimeSpan.FromSeconds(2);
 
     private readonly SshTarget target;
@@ -161,7 +163,8 @@ internal sealed class ConnectionPool : IAsyncDisposable
         public volatile bool HasRemains;
 
         /// <summary>Idle, and as good as a new one.</summary>
-        public bool IsWhole => Reserved == 0 && !HasRemains && Connecting.IsCompletedSuccessfully && Connecting.Result is { IsUsable: true, ChannelCount: 0 };
+        public bool IsWhole =>
+            Reserved == 0 && !HasRemains && Connecting.IsCompletedSuccessfully && Connecting.Result is { IsUsable: true, ChannelCount: 0 };
 
         public bool IsBroken => Connecting.IsCompleted && !(Connecting.IsCompletedSuccessfully && Connecting.Result.IsUsable);
 

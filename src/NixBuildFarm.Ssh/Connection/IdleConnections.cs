@@ -1,8 +1,8 @@
 namespace NixBuildFarm.Ssh.Connection;
 
 /// <summary>
-/// Connections that a transport has left whole, logged in and idle, for the next one to the same builder. Each is closed when
-/// nobody has taken it for a while. Safe for concurrent use.
+/// Idle, logged-in connections of earlier transports, for the next one to the same builder. Each is closed when it is not used for a while.
+/// Safe for concurrent use.
 /// </summary>
 /// <param name="duration">How long a connection is kept.</param>
 /// <param name="time">The clock.</param>
@@ -12,8 +12,8 @@ internal sealed class IdleConnections(TimeSpan duration, TimeProvider time)
     private readonly List<Kept> all = [];
 
     /// <summary>
-    /// A connection that logs in where this target would, as whom it would; null: there is none. The server's host key is verified
-    /// again, as the target knows it now.
+    /// A connection with the address and login of this target; null: there is none. Verifies the server's host key again, by the present
+    /// known hosts.
     /// </summary>
     public SshConnection? Take(SshTarget target)
     {
@@ -25,7 +25,7 @@ internal sealed class IdleConnections(TimeSpan duration, TimeProvider time)
         return null;
     }
 
-    /// <summary>Keeps a connection without channels; it is not its owner's any more.</summary>
+    /// <summary>Keeps a connection without channels, and takes it over from its owner.</summary>
     public void Keep(SshConnection connection)
     {
         connection.Rest();

@@ -3,8 +3,8 @@ using NixBuildFarm.Platform;
 namespace NixBuildFarm.Ssh.Connection;
 
 /// <summary>
-/// A login's turn. A login takes a tenth of a second of our own processor time: were a hundred begun at once, each would wait for all the others,
-/// and the last server would hang up on us. They begin in the order in which they asked.
+/// A login's turn. A login takes a tenth of a second of our own processor time: were a hundred begun at once, each would wait for all the
+/// others, and the last server would hang up on us. They begin in the order in which they asked.
 /// </summary>
 internal sealed class LoginTurn : IDisposable
 {

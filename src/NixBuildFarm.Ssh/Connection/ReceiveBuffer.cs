@@ -3,9 +3,9 @@ using System.Buffers;
 namespace NixBuildFarm.Ssh.Connection;
 
 /// <summary>
-/// What a channel has received and nobody has read yet. SSH.NET tells the server that there is always room, so the only
-/// way to hold a server back is to keep SSH.NET's receive thread waiting: <see cref="Write"/> blocks while more than the
-/// limit is unread, and TCP does the rest. One writer, one reader.
+/// The received and unread bytes of a channel. SSH.NET tells the server that there is always room, so the only way to hold a server back is
+/// to block SSH.NET's receive thread: <see cref="Write"/> blocks while more than the limit is unread, and TCP does the rest. One writer,
+/// one reader.
 /// </summary>
 internal sealed class ReceiveBuffer
 {
@@ -40,8 +40,8 @@ internal sealed class ReceiveBuffer
     public bool IsUntouched { get; private set; } = true;
 
     /// <summary>
-    /// Takes what has arrived, waiting while the reader is behind. Where that would keep other channels of the connection
-    /// waiting for ever, the channel is given up instead: its reader gets an error, never a stream with a hole.
+    /// Takes received bytes; blocks while the reader is behind. If that would block other channels of the connection for too long, the
+    /// channel is closed instead: its reader gets an error, never a stream with a gap.
     /// </summary>
     public void Write(ReadOnlySpan<byte> data)
     {
@@ -69,7 +69,7 @@ internal sealed class ReceiveBuffer
         }
     }
 
-    /// <summary>Says that nothing more will be read: what is unread is dropped, and no writer waits any more.</summary>
+    /// <summary>Ends the reading: unread bytes are dropped, and no writer blocks any more.</summary>
     public void Close()
     {
         lock (sync)
@@ -81,8 +81,8 @@ internal sealed class ReceiveBuffer
         }
     }
 
-    /// <summary>Reads what is there, at least one byte; 0: nothing more will arrive.</summary>
-    /// <exception cref="IOException">The channel was given up because its reader stood still.</exception>
+    /// <summary>Reads at least one byte; 0: the end of the stream.</summary>
+    /// <exception cref="IOException">The channel was closed because its reader did not read.</exception>
     /// <exception cref="ObjectDisposedException">The channel is closed.</exception>
     public async ValueTask<int> ReadAsync(Memory<byte> destination, CancellationToken cancellation)
     {

@@ -3,7 +3,7 @@ using NixBuildFarm.Ssh.HostKeys;
 
 namespace NixBuildFarm.Ssh.Connection;
 
-/// <summary>What a server has proven itself with.</summary>
+/// <summary>The key that a server has proven.</summary>
 /// <param name="Key">Its host key.</param>
 /// <param name="Certificate">The certificate of that key, where it has sent one.</param>
 internal sealed record ServerKey(HostKey Key, HostCertificate? Certificate)

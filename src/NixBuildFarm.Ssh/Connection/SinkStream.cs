@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Ssh.Connection;
 
-/// <summary>A stream that SSH.NET writes to: hands on what arrives, and says when nothing more will.</summary>
+/// <summary>A stream that SSH.NET writes to: passes received bytes on, and reports the end.</summary>
 internal sealed class SinkStream(SinkStream.Receiver receive, Action end) : Stream
 {
     private int hasEnded;

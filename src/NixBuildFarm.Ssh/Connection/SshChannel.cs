@@ -62,10 +62,10 @@ internal sealed class SshChannel : IBuilderChannel
         }
     }
 
-    /// <summary>Ends the stream; what has arrived can still be read.</summary>
+    /// <summary>Ends the stream; received bytes can still be read.</summary>
     public void End() => received.End();
 
-    /// <summary>Drops what has arrived and will arrive, so that nothing waits for this channel's reader.</summary>
+    /// <summary>Drops all received and future bytes, so that nothing waits for this channel's reader.</summary>
     public void Abandon() => received.Close();
 
     /// <summary>Undoes a start that has failed.</summary>
@@ -101,7 +101,7 @@ internal sealed class SshChannel : IBuilderChannel
         }
         catch (Exception e) when (IsOfBrokenConnection(e))
         {
-            // There is nobody left to tell.
+            // No one is left to receive it.
         }
     }
 
@@ -151,7 +151,7 @@ internal sealed class SshChannel : IBuilderChannel
         }
     }
 
-    // Whoever writes wants to know why nobody reads.
+    // The writer needs the reason why no one reads.
     private BuilderException Ended() => Problem() ?? errors.Lost($"“{command.CommandText}” has ended with exit code {command.ExitStatus}");
 
     // Why the stream has ended; null: because the program has, as it should.

@@ -24,7 +24,7 @@ internal sealed class SshConnection : IAsyncDisposable
     private volatile SshTarget target;
     private BuilderException? failure;
 
-    /// <summary>Takes over what has been connected and logged in.</summary>
+    /// <summary>Takes over a connected and logged-in client.</summary>
     public SshConnection(SshTarget target, ServerKey serverKey, SshWire wire, SshClient client)
     {
         this.target = target;
@@ -43,7 +43,7 @@ internal sealed class SshConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Where and as whom it is logged in.</summary>
+    /// <summary>Its address and login.</summary>
     public string Login => target.Login;
 
     /// <summary>Open channels.</summary>
@@ -87,7 +87,9 @@ internal sealed class SshConnection : IAsyncDisposable
     /// <summary>Forgets whose connection it was: those are told nothing any more.</summary>
     public void Rest() => target = target with { Options = target.Options with { Verbose = null, HasSlowLink = null, IsComplete = null } };
 
-    /// <summary>Goes on as a connection of another target with the same login; false: it is broken, or its server is not the target's.</summary>
+    /// <summary>
+    /// Goes on as a connection of another target with the same login; false: it is broken, or its server is not the target's.
+    /// </summary>
     public bool TryHandTo(SshTarget next)
     {
         if (!IsUsable || serverKey.Judge(next, out var decidedBy) is not null) return false;
@@ -110,7 +112,7 @@ internal sealed class SshConnection : IAsyncDisposable
         {
             foreach (var channel in channels) channel.Abandon();
         }
-        // A server that listens is told good-bye; nobody waits for one that does not.
+        // A server that answers is disconnected properly; there is no wait for one that does not.
         var leaving = BlockingTaskScheduler.Run(client.Dispose);
         await Task.WhenAny(leaving, Task.Delay(Farewell));
         await wire.DisposeAsync();
@@ -153,7 +155,7 @@ internal sealed class SshConnection : IAsyncDisposable
         }
         catch (BuilderException)
         {
-            // Nobody waits for this channel any more.
+            // The wait for this channel was cancelled.
         }
     }
 
@@ -209,7 +211,7 @@ internal sealed class SshConnection : IAsyncDisposable
         }
         catch (Exception e) when (e is SshException or SocketException or ObjectDisposedException or NullReferenceException)
         {
-            // The connection has ended meanwhile; whoever uses it is told.
+            // The connection has ended meanwhile; its user gets an error.
         }
     }
 }

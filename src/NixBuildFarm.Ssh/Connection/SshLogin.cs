@@ -15,14 +15,14 @@ internal static class SshLogin
 {
     private const int GreetingAttempts = 6;
 
-    /// <summary>A server that goes on talking, and never comes to a login, has so many limits.</summary>
+    /// <summary>Limit, in multiples, for a server that keeps talking but never completes the login.</summary>
     private const int LimitsInAll = 6;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);
 
     /// <summary>
-    /// Connects and logs in; the server may say nothing for as long as the target's limit. A server that drops us before its greeting, as sshd does
-    /// when too many log in at a time (MaxStartups), is tried again a few times.
+    /// Connects and logs in; the server may say nothing for as long as the target's limit. A server that drops us before its greeting, as
+    /// sshd does when too many log in at a time (MaxStartups), is tried again a few times.
     /// </summary>
     /// <exception cref="BuilderException">It cannot be done; nothing is left open.</exception>
     public static async Task<SshConnection> ConnectAsync(SshTarget target, CancellationToken cancellation)
@@ -43,7 +43,8 @@ internal static class SshLogin
                 }
                 catch (NoGreetingException e) when (attempt < GreetingAttempts)
                 {
-                    target.Say($"the server closed the connection before its greeting ({e.Message}); trying again in {pause.TotalMilliseconds} ms");
+                    target.Say($"the server closed the connection before its greeting ({e.Message}); trying again in "
+                        + $"{pause.TotalMilliseconds} ms");
                     await Task.Delay(pause, watch.Token);
                     pause *= 2;
                 }
@@ -59,7 +60,8 @@ internal static class SshLogin
         }
     }
 
-    private static async Task<SshConnection> TryConnectAsync(SshTarget target, TimeSpan limit, Action<SshWire> connected, CancellationToken cancellation)
+    private static async Task<SshConnection> TryConnectAsync(
+        SshTarget target, TimeSpan limit, Action<SshWire> connected, CancellationToken cancellation)
     {
         var (identities, unused) = await BlockingTaskScheduler.Run(() => target.Identities.Load(cancellation)).WaitAsync(cancellation);
         SshWire wire;
@@ -117,7 +119,8 @@ internal static class SshLogin
                 SshConnectionException when e.Message.Contains("authentication failures", StringComparison.OrdinalIgnoreCase) => Refused(),
                 SshConnectionException { DisconnectReason: DisconnectReason.KeyExchangeFailed }
                     when e.Message.StartsWith("Host key", StringComparison.Ordinal) => target.HostKeys.Unproven(),
-                SocketException or ObjectDisposedException or SshConnectionException { DisconnectReason: DisconnectReason.ConnectionLost } =>
+                SocketException or ObjectDisposedException
+                    or SshConnectionException { DisconnectReason: DisconnectReason.ConnectionLost } =>
                     hasGreeted ? target.Errors.Lost(e.Message, e) : new NoGreetingException(e),
                 SshException or InvalidOperationException or NotSupportedException or ArgumentException => target.Errors.NotUnderstood(e),
                 _ => e,

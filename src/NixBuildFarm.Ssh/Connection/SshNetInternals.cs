@@ -8,8 +8,8 @@ using Renci.SshNet.Messages.Connection;
 namespace NixBuildFarm.Ssh.Connection;
 
 /// <summary>
-/// What SSH.NET 2026.0.0 does but does not offer. The package is pinned and shipped with us; a version that has it no
-/// longer throws <see cref="MissingMethodException"/> at the first connection, and the tests find it.
+/// Functions that SSH.NET 2026.0.0 has but does not offer. The package is pinned and shipped with us; a version without them throws
+/// <see cref="MissingMethodException"/> at the first connection, and the tests find it.
 /// </summary>
 internal static class SshNetInternals
 {
@@ -44,7 +44,9 @@ internal static class SshNetInternals
     public static Session SessionOf(SshClient client) =>
         SessionProperty?.GetValue(client) as Session ?? throw new MissingMethodException(nameof(BaseClient), "Session");
 
-    /// <summary>Asks the server for an answer, any answer, as OpenSSH's ServerAliveInterval does. Blocks while the socket is full.</summary>
+    /// <summary>
+    /// Asks the server for an answer, any answer, as OpenSSH's ServerAliveInterval does. Blocks while the socket is full.
+    /// </summary>
     public static void SendKeepAlive(Session session) => SendMessage(session, new KeepAliveRequest());
 
     private static FieldInfo? FactoryOf(Type type) => type.GetField(FactoryName, BindingFlags.Instance | BindingFlags.NonPublic);
@@ -59,8 +61,8 @@ internal static class SshNetInternals
     private static extern void SendMessage(Session session, Message message);
 
     /// <summary>
-    /// Stands in for SSH.NET's internal factory (IServiceFactory) and for what connects (IConnector): the first is as before but for the
-    /// connector, and the second hands the socket over.
+    /// Stands in for SSH.NET's internal factory (IServiceFactory) and connector (IConnector): the factory differs only in the connector,
+    /// which hands the socket over.
     /// </summary>
     internal class SocketHandover : DispatchProxy
     {

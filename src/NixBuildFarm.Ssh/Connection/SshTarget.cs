@@ -19,7 +19,9 @@ internal sealed record SshTarget(
     /// <summary>The errors of this builder.</summary>
     public SshErrors Errors { get; } = new(Builder, Config);
 
-    /// <summary>What decides where a connection leads, as whom it logs in and how: two targets that say the same can share connections.</summary>
+    /// <summary>
+    /// The settings that decide address, login and method of a connection: targets with the same settings can share connections.
+    /// </summary>
     public string Login { get; } = string.Join(
         '\n', [Builder.IdentityFile, Builder.Compress, Config.AgentSocket, Options.SilenceTimeout, .. Config.ConnectionLines]);
 

@@ -5,10 +5,9 @@ using System.Net.Sockets;
 namespace NixBuildFarm.Ssh.Connection;
 
 /// <summary>
-/// The TCP connection to an SSH server, kept in our own hands. SSH.NET lets nobody have its socket, and its key exchange
-/// and login cannot be cancelled; so it gets one end of a pair of connected sockets, and the wire passes on what both sides
-/// say. That is how a connection is cut at any moment, and how silence is noticed. The pair has no port: no other user of
-/// this machine can take SSH.NET's place, or the server's.
+/// The TCP connection to an SSH server. SSH.NET does not give its socket away, and its key exchange and login cannot be cancelled; so it
+/// gets one end of a pair of connected sockets, and the wire forwards both directions. Thus a connection can be cut at any moment, and
+/// silence is detected. The pair has no port: no other user of this machine can take the place of SSH.NET or the server.
 /// </summary>
 internal sealed class SshWire : IAsyncDisposable
 {
@@ -27,13 +26,13 @@ internal sealed class SshWire : IAsyncDisposable
         passing = PassAsync();
     }
 
-    /// <summary>What SSH.NET speaks into, connected to the server; whoever takes it disposes of it.</summary>
+    /// <summary>SSH.NET's end, connected to the server; its user disposes of it.</summary>
     public Socket LocalEnd { get; }
 
     /// <summary>The server's address.</summary>
     public EndPoint ServerEnd => server.RemoteEndPoint!;
 
-    /// <summary>What broke the connection to the server; null: nothing did.</summary>
+    /// <summary>The error that broke the connection to the server; null: none.</summary>
     public SocketException? Failure { get; private set; }
 
     /// <summary>

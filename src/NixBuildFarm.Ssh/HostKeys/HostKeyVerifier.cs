@@ -54,8 +54,8 @@ internal sealed class HostKeyVerifier
     }
 
     /// <summary>
-    /// Orders the host key algorithms that we offer: those of known keys first, as OpenSSH does, so that a server with
-    /// several keys shows the one that is known. Certificates are only asked for where an authority is known.
+    /// Orders the host key algorithms to offer: those of known keys first, as OpenSSH does, so that a server with several keys shows the
+    /// known one. Certificates are requested only if an authority is known.
     /// </summary>
     public IReadOnlyList<string> Order(IEnumerable<string> algorithms)
     {
@@ -67,10 +67,10 @@ internal sealed class HostKeyVerifier
             .ToList();
     }
 
-    /// <summary>Judges what the server offers. Null: it is the builder; else the error to stop with.</summary>
+    /// <summary>Verifies the server's key. Null: it is accepted; else the error to stop with.</summary>
     /// <param name="key">The server's key; it has proven that it owns it.</param>
     /// <param name="certificate">Its certificate, where it has sent one.</param>
-    /// <param name="decidedBy">What the key was found in, for the Verbose stream.</param>
+    /// <param name="decidedBy">Where the key was found, for the Verbose stream.</param>
     public BuilderException? Verify(HostKey key, HostCertificate? certificate, out string decidedBy)
     {
         decidedBy = $"the builder's own host key ({builder.Source})";
@@ -96,7 +96,7 @@ internal sealed class HostKeyVerifier
     /// <summary>The server could not prove that it owns the key that it has sent.</summary>
     public BuilderException Unproven() => Error(
         $"Builder {builder.Name}: {address} did not prove that it owns its host key.",
-        "Somebody may be between this machine and the builder; do not go on before that is ruled out.");
+        "Somebody may intercept the connection: rule that out before you go on.");
 
     private static bool IsCertificate(string algorithm) => algorithm.EndsWith(CertificateSuffix, StringComparison.Ordinal);
 
@@ -104,7 +104,8 @@ internal sealed class HostKeyVerifier
     private static string TypeOf(string algorithm) => algorithm.StartsWith("rsa-sha2-", StringComparison.Ordinal) ? "ssh-rsa" : algorithm;
 
     private BuilderException NotPinned(HostKey offered, HostKey expected) => Error(
-        $"Builder {builder.Name}: {address} has another host key than the builder's configuration says. Offered: {offered}; expected: {expected} ({builder.Source}).",
+        $"Builder {builder.Name}: {address} has another host key than the builder's configuration says. Offered: {offered}; expected: "
+            + $"{expected} ({builder.Source}).",
         "If the machine was installed anew, correct the builder's host key after checking the offered fingerprint with its owner; "
         + "if not, somebody may be between this machine and the builder.");
 
@@ -119,8 +120,10 @@ internal sealed class HostKeyVerifier
 
     private BuilderException Changed(HostKey offered, KnownHost line) => line.FileName == builder.Ssh?.Source
         ? Error(
-            $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} (programs.ssh.knownHosts of {line.FileName}).",
-            "If the machine was installed anew, correct its key there after checking the offered fingerprint with its owner. If not, somebody may be between this machine and the builder.")
+            $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} "
+                + $"(programs.ssh.knownHosts of {line.FileName}).",
+            "If the machine was installed anew, correct its key there after checking the offered fingerprint with its owner. If not, "
+                + "somebody may be between this machine and the builder.")
         : Error(
             $"Builder {builder.Name}: the host key of {address} has changed. Offered: {offered}; expected: {line.Key} ({line.Place}).",
             $"If the machine was installed anew, remove the old key and add the new one after checking its fingerprint with its owner: "
@@ -143,7 +146,8 @@ internal sealed class HostKeyVerifier
         "Give the machine a new host key. Do not use the builder before that: somebody else may have the old one.");
 
     private string KeyScan(HostKey key) =>
-        "ssh-keyscan" + (port == 22 ? "" : $" -p {port}") + $" -t {key.Type switch { "ssh-rsa" => "rsa", "ssh-ed25519" => "ed25519", _ => "ecdsa" }} {address}";
+        "ssh-keyscan" + (port == 22 ? "" : $" -p {port}")
+            + $" -t {key.Type switch { "ssh-rsa" => "rsa", "ssh-ed25519" => "ed25519", _ => "ecdsa" }} {address}";
 
     private BuilderException Error(string message, string recommendation) =>
         new(builder.Name, BuilderFailure.HostKeyMismatch, message, recommendation);

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace NixBuildFarm.Ssh.HostKeys;
 
-/// <summary>What a line of known_hosts says of its key.</summary>
+/// <summary>The marker of a line in known_hosts.</summary>
 internal enum KnownHostMarker
 {
     /// <summary>It is the host's key.</summary>
@@ -32,7 +32,7 @@ internal sealed class KnownHost
         Line = line;
     }
 
-    /// <summary>What the line says of its key.</summary>
+    /// <summary>The marker of the line.</summary>
     public KnownHostMarker Marker { get; }
 
     /// <summary>The key.</summary>

@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Ssh.HostKeys;
 
-/// <summary>What known_hosts says of a key that a server offers.</summary>
+/// <summary>The verdict of known_hosts on an offered key.</summary>
 internal enum HostKeyStatus
 {
     /// <summary>It is the expected key.</summary>
@@ -28,7 +28,8 @@ internal sealed record HostKeyVerdict(HostKeyStatus Status, KnownHost? Line);
 /// <param name="CriticalOptions">Options that must be understood; none is defined for hosts.</param>
 /// <param name="SignatureAlgorithm">How its authority has signed it, e.g. <c>rsa-sha2-512</c>.</param>
 internal sealed record HostCertificate(
-    HostKey Authority, bool IsForHost, IReadOnlyList<string> Principals, IReadOnlyCollection<string> CriticalOptions, string SignatureAlgorithm);
+    HostKey Authority, bool IsForHost, IReadOnlyList<string> Principals, IReadOnlyCollection<string> CriticalOptions,
+    string SignatureAlgorithm);
 
 /// <summary>The keys of hosts that are known here, in the order in which they are looked up.</summary>
 internal sealed class KnownHosts
@@ -60,7 +61,8 @@ internal sealed class KnownHosts
         var known = LinesOf(host, KnownHostMarker.None);
         if (known.Find(l => l.Key.Equals(key)) is { } match) return new(HostKeyStatus.Matches, match);
         // OpenSSH also takes a key that is known for the host without its port, but does not miss it there.
-        if (host.HasOwnPort && lines.FirstOrDefault(l => l.Marker == KnownHostMarker.None && l.Key.Equals(key) && l.Covers(host.Name)) is { } plain)
+        if (host.HasOwnPort
+            && lines.FirstOrDefault(l => l.Marker == KnownHostMarker.None && l.Key.Equals(key) && l.Covers(host.Name)) is { } plain)
         {
             return new(HostKeyStatus.Matches, plain);
         }
@@ -95,11 +97,14 @@ internal sealed class KnownHosts
 
     /// <summary>The keys that are revoked for a host.</summary>
     public IReadOnlyList<HostKey> RevokedKeys(HostName host) =>
-        lines.Where(l => l.Marker == KnownHostMarker.Revoked && (l.Covers(host.LookupName) || l.Covers(host.Name))).Select(l => l.Key).ToList();
+        lines.Where(l => l.Marker == KnownHostMarker.Revoked && (l.Covers(host.LookupName) || l.Covers(host.Name)))
+            .Select(l => l.Key)
+            .ToList();
 
     /// <summary>The line that revokes a key; null: there is none.</summary>
     public HostKeyVerdict? Revocation(HostName host, HostKey key) =>
-        lines.FirstOrDefault(l => l.Marker == KnownHostMarker.Revoked && l.Key.Equals(key) && (l.Covers(host.LookupName) || l.Covers(host.Name)))
+        lines.FirstOrDefault(
+            l => l.Marker == KnownHostMarker.Revoked && l.Key.Equals(key) && (l.Covers(host.LookupName) || l.Covers(host.Name)))
             is { } line
             ? new(HostKeyStatus.Revoked, line)
             : null;

@@ -5,10 +5,11 @@ namespace NixBuildFarm.Ssh.HostKeys;
 /// <summary>Reads the known_hosts files that a configuration names.</summary>
 internal static class KnownHostsFiles
 {
-    /// <summary>The user's files, then the machine's. What cannot be read is left out: it can only make more hosts unknown.</summary>
+    /// <summary>The user's files, then the machine's. Unreadable ones are left out, which can only make more hosts unknown.</summary>
     /// <param name="config">Names the files.</param>
-    /// <param name="sourceFiles">One of these files stands for the builder's source, and is called by its name; null: there is none.</param>
-    /// <param name="verbose">Is told what cannot be read.</param>
+    /// <param name="sourceFiles">One of these files stands for the builder's source, and is called by its name; null: there is
+    /// none.</param>
+    /// <param name="verbose">Receives the names of unreadable files.</param>
     public static KnownHosts Read(SshConfig config, SourceSshFiles? sourceFiles, Action<string> verbose)
     {
         var files = new List<(string, string)>();
@@ -16,7 +17,10 @@ internal static class KnownHostsFiles
         {
             try
             {
-                if (File.Exists(file)) files.Add((file == sourceFiles?.KnownHosts ? sourceFiles.Settings.Source : file, File.ReadAllText(file)));
+                if (File.Exists(file))
+                {
+                    files.Add((file == sourceFiles?.KnownHosts ? sourceFiles.Settings.Source : file, File.ReadAllText(file)));
+                }
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {

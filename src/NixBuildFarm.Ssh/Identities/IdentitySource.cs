@@ -34,7 +34,9 @@ internal sealed class IdentitySource
 
     private string? OwnFile => builder.IdentityFile is { } own ? config.Expand(own) : null;
 
-    /// <summary>Why the ssh program must log in instead: the only key is in a FIDO token, and no agent signs with it. Null: we can.</summary>
+    /// <summary>
+    /// Why the ssh program must log in instead: the only key is in a FIDO token, and no agent signs with it. Null: we can.
+    /// </summary>
     public string? NeedsSshProgram(CancellationToken cancellation)
     {
         if (files.Value.Any(f => f.Identity is not null)) return null;
@@ -42,7 +44,9 @@ internal sealed class IdentitySource
         return AgentIdentities(cancellation).Any(token.IsHeldAs) ? null : $"{token.Path} is the key of a FIDO token";
     }
 
-    /// <summary>The keys in the order in which they are offered, and why files are not among them. The agent is asked anew every time.</summary>
+    /// <summary>
+    /// The keys in the order in which they are offered, and why files are not among them. The agent is asked anew every time.
+    /// </summary>
     public (IReadOnlyList<Identity> Identities, IReadOnlyList<KeyProblem> Unused) Load(CancellationToken cancellation)
     {
         var agent = AgentIdentities(cancellation);
@@ -83,7 +87,7 @@ internal sealed class IdentitySource
 
     private KeyCertificate? ReadCertificate(string path) => ReadText(path) is { } text ? KeyCertificate.Read(path, text) : null;
 
-    // What ssh_config names by default need not be there.
+    // Default identities of ssh_config need not exist.
     private List<KeyFile> ReadFiles() =>
         Paths().Where(path => path == OwnFile || File.Exists(path) || File.Exists(path + ".pub")).Select(Read).ToList();
 
@@ -100,7 +104,8 @@ internal sealed class IdentitySource
             return new(path, PublicHalf(path), Problem(
                 path,
                 isMissing ? "does not exist" : $"cannot be read by {Environment.UserName}",
-                (isMissing ? $"Correct the key file where the builder is configured ({builder.Source})." : "Leave it to its owner.") + UseYourOwn));
+                (isMissing ? $"Correct the key file where the builder is configured ({builder.Source})." : "Leave it to its owner.")
+                    + UseYourOwn));
         }
         if (HostKey.TryParse(text, out var shared))
         {
@@ -133,7 +138,9 @@ internal sealed class IdentitySource
                 wrongPassphrase
                     ? "cannot be decrypted with the passphrase that was given"
                     : $"is not a private key that can be used: {e.Message.TrimEnd('.')}",
-                wrongPassphrase ? "Give the right passphrase, or add the key to your key agent." : "Use a key made by ssh-keygen -t ed25519.");
+                wrongPassphrase
+                    ? "Give the right passphrase, or add the key to your key agent."
+                    : "Use a key made by ssh-keygen -t ed25519.");
             return new(path, publicKey, problem) { IsInToken = header?.IsInToken == true };
         }
     }
@@ -175,7 +182,7 @@ internal sealed class IdentitySource
 
     private static KeyProblem Problem(string path, string problem, string advice) => new($"the key file {path} {problem}", advice);
 
-    // A file that is usable, or has a problem; its public half is there where anything tells it without a passphrase.
+    // A file that is usable or has a problem; with its public half if that is known without a passphrase.
     private sealed record KeyFile(string Path, byte[]? PublicKey, KeyProblem? Problem, Identity? Identity = null)
     {
         public bool IsInToken { get; init; }

@@ -3,7 +3,7 @@ using NixBuildFarm.Ssh.HostKeys;
 
 namespace NixBuildFarm.Ssh.Identities;
 
-/// <summary>A certificate of a user's key (PROTOCOL.certkeys): what the server is shown in place of the plain key.</summary>
+/// <summary>A certificate of a user's key (PROTOCOL.certkeys), which is offered instead of the plain key.</summary>
 /// <param name="Path">Its file.</param>
 /// <param name="Bytes">The certificate as SSH sends it.</param>
 /// <param name="PublicKey">The plain public key that it certifies, as SSH sends it.</param>

@@ -4,8 +4,7 @@ using Renci.SshNet.Common;
 namespace NixBuildFarm.Ssh.Identities;
 
 /// <summary>
-/// What a private key file in OpenSSH's own format (PROTOCOL.key) says without its passphrase: whether it has one, and
-/// the public key.
+/// The unencrypted part of a private key file in OpenSSH's own format (PROTOCOL.key): whether it has a passphrase, and the public key.
 /// </summary>
 /// <param name="IsEncrypted">Whether a passphrase protects the private key.</param>
 /// <param name="PublicKey">The public key as SSH sends it.</param>

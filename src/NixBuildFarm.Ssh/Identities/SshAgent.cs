@@ -30,7 +30,7 @@ internal sealed class SshAgent
 
     /// <summary>The keys that the agent holds; none where it does not answer.</summary>
     /// <param name="socketPath">The agent's socket.</param>
-    /// <param name="verbose">Is told why there are none.</param>
+    /// <param name="verbose">Receives the reason why there are none.</param>
     /// <param name="cancellation">Ends a wait for the agent, now or when one of the keys signs.</param>
     public static IReadOnlyList<Identity> Identities(string socketPath, Action<string> verbose, CancellationToken cancellation)
     {
@@ -94,9 +94,9 @@ internal sealed class SshAgent
     }
 
     /// <summary>A key of the agent, as SSH.NET sees it.</summary>
-    /// <param name="agent">Who signs with it.</param>
+    /// <param name="agent">The agent that signs.</param>
     /// <param name="publicKey">The key, as the agent knows it.</param>
-    /// <param name="shown">What the server is shown: the key, or a certificate of it.</param>
+    /// <param name="shown">The key that the server sees, or a certificate of it.</param>
     internal sealed class AgentKey(SshAgent agent, byte[] publicKey, byte[] shown) : HostAlgorithm(AlgorithmOf(shown))
     {
         /// <inheritdoc/>

@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace NixBuildFarm.Ssh.Program;
 
-/// <summary>How much a pipe to another program holds. Linux gives 64 KiB, so that whoever is faster waits for the other all the time.</summary>
+/// <summary>
+/// The capacity of a pipe to another program. Linux's default is 64 KiB, so that the faster side waits for the other all the time.
+/// </summary>
 internal static class PipeSize
 {
     private const int Bytes = 1 << 20; // The most that anybody may have [pipe(7), /proc/sys/fs/pipe-max-size].

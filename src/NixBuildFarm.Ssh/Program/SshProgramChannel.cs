@@ -8,16 +8,16 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Program;
 
-/// <summary>A remote program behind an ssh process: its pipes are the stream, and the kernel bounds what is unread.</summary>
+/// <summary>A remote program behind an ssh process: its pipes are the stream, and the kernel bounds the unread bytes.</summary>
 internal sealed class SshProgramChannel : IBuilderChannel
 {
-    /// <summary>What ssh's LocalCommand prints once the login has succeeded, ahead of anything remote.</summary>
+    /// <summary>The output of ssh's LocalCommand after the login, before anything remote.</summary>
     public const string ConnectedMark = "nixbuildfarm-connected";
 
     private const int LongestPreamble = 64 * 1024;
     private const int ErrorOfSshItself = 255;
 
-    // What ssh itself says where its peer has hung up. The rest is of a ProxyCommand, or of the ssh to a jump host.
+    // ssh's own words after its peer has hung up. The rest is from a ProxyCommand, or from the ssh to a jump host.
     private static readonly string[] OwnWords =
         ["kex_exchange_identification", "banner exchange", "Connection closed by", "Connection reset by"];
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);

@@ -9,8 +9,8 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Ssh.Program;
 
 /// <summary>
-/// Reaches a builder with the ssh program, for what SSH.NET cannot do: ProxyJump, ProxyCommand, keys in FIDO tokens and
-/// the like. Every channel is an ssh process with a connection of its own. Host keys are verified as strictly.
+/// Connects to a builder with the ssh program, for features that SSH.NET lacks: ProxyJump, ProxyCommand, keys in FIDO tokens and the like.
+/// Every channel is an ssh process with its own connection. Host keys are verified as strictly.
 /// </summary>
 internal sealed class SshProgramTransport : IBuilderTransport
 {
@@ -18,7 +18,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
     private const string PinnedAlias = "nixbuildfarm-builder";
     private const int Attempts = 6;
 
-    /// <summary>ssh itself keeps to the limit for the way to the server's greeting; the login behind it has as long once more, and what a slow start of ssh takes.</summary>
+    /// <summary>ssh itself enforces the limit up to the server's greeting; the login has as long again, plus the start of ssh.</summary>
     private const int LimitsInAll = 3;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
 
@@ -61,7 +61,8 @@ internal sealed class SshProgramTransport : IBuilderTransport
             {
                 try
                 {
-                    return Keep(await SshProgramChannel.OpenAsync(Arguments(commandLine, Compresses(use)), commandLine, errors, watch.Token));
+                    return Keep(
+                        await SshProgramChannel.OpenAsync(Arguments(commandLine, Compresses(use)), commandLine, errors, watch.Token));
                 }
                 catch (SshProgramChannel.NoGreetingException e)
                 {
@@ -153,7 +154,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
             if (!OperatingSystem.IsWindows()) mode.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
             using var writer = new StreamWriter(file, mode);
             writer.Write($"{PinnedAlias} {builder.HostKey!.Trim()}\n");
-            // A key that is revoked is refused, whoever names it.
+            // A revoked key is refused even if the builder's configuration has it.
             var known = KnownHostsFiles.Read(config, sourceFiles: null, options.Verbose ?? (_ => { }));
             foreach (var revoked in known.RevokedKeys(HostKeyVerifier.NameOf(config)))
             {

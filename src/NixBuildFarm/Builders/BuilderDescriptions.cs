@@ -8,10 +8,11 @@ namespace NixBuildFarm.Builders;
 internal static class BuilderDescriptions
 {
     /// <summary>
-    /// Builder objects and tests of builders as they are, names of configured builders, and objects with the properties of a builder.
-    /// What is wrong with one of these is told, and the others go on.
+    /// Reads builder objects, tests of builders, names of configured builders, and objects with the properties of a builder. A malformed
+    /// one is reported, and the others are used.
     /// </summary>
-    public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(IReadOnlyList<PSObject> given, CommandOutput output, CancellationToken cancellation)
+    public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(
+        IReadOnlyList<PSObject> given, CommandOutput output, CancellationToken cancellation)
     {
         var builders = new List<NixBuilder>();
         var described = new BuilderObjects(LocalBuilder.From(await NixConfiguration.ReadAsync(cancellation)));
@@ -21,7 +22,9 @@ internal static class BuilderDescriptions
             {
                 case NixBuilder builder: builders.Add(builder); break;
                 case NixBuilderTest test: builders.Add(test.Builder); break;
-                case string name: builders.AddRange((await ConfiguredBuilders.ReadAsync(output, cancellation)).Named([name], output)); break;
+                case string name:
+                    builders.AddRange((await ConfiguredBuilders.ReadAsync(output, cancellation)).Named([name], output));
+                    break;
                 default: described.Add(item); break;
             }
         }

@@ -11,7 +11,7 @@ namespace NixBuildFarm.Builders;
 /// <summary>Completes the names of the builders that Nix is configured with.</summary>
 public class BuilderNameCompleter : IArgumentCompleter
 {
-    // Somebody waits with a finger on the Tab key.
+    // The user waits at the prompt.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     /// <inheritdoc/>

@@ -15,7 +15,7 @@ internal sealed partial class BuilderObjects(NixBuilder local)
 {
     private const string Source = "pipeline";
 
-    // In the order of MachineField; the first name is the one that is told.
+    // In the order of MachineField; the first name is used in messages.
     private static readonly string[][] FieldNames =
     [
         ["Uri"],
@@ -28,7 +28,10 @@ internal sealed partial class BuilderObjects(NixBuilder local)
         ["HostKey"],
     ];
 
-    private static readonly string[] OtherNames = ["Name", "HostName", "ComputerName", "User", "Port", "Scheme", "Enabled", "UsesSubstitutes"];
+    private static readonly string[] OtherNames =
+    [
+        "Name", "HostName", "ComputerName", "User", "Port", "Scheme", "Enabled", "UsesSubstitutes",
+    ];
     private static readonly string[] Known = [.. FieldNames.SelectMany(names => names), .. OtherNames];
 
     // A row that Export-Csv has made of a builder has them all.
@@ -44,10 +47,14 @@ internal sealed partial class BuilderObjects(NixBuilder local)
     {
         count++;
         WarnOfMisspelling(description);
-        var fields = FieldNames.Select((names, index) => (Field: (MachineField)index, Text: TextOf(description, (MachineField)index, names)))
+        var fields = FieldNames.Select(
+            (names, index) => (Field: (MachineField)index, Text: TextOf(description, (MachineField)index, names)))
             .Where(field => field.Text is not null)
             .ToDictionary(field => field.Field, field => new MachineFieldText(field.Text!, count, 1));
-        if (!fields.ContainsKey(MachineField.Uri) && Address(description) is { } address) fields.Add(MachineField.Uri, new(address, count, 1));
+        if (!fields.ContainsKey(MachineField.Uri) && Address(description) is { } address)
+        {
+            fields.Add(MachineField.Uri, new(address, count, 1));
+        }
         entries.Add(new()
         {
             Source = Source,
@@ -79,9 +86,17 @@ internal sealed partial class BuilderObjects(NixBuilder local)
     private static string? Address(PSObject description)
     {
         if ((Text(description, "HostName") ?? Text(description, "ComputerName") ?? Text(description, "Name")) is not { } host) return null;
-        var scheme = Text(description, "Scheme") is { } written && written.Equals(nameof(StoreScheme.Ssh), StringComparison.OrdinalIgnoreCase) ? "ssh" : "ssh-ng";
+        var scheme = Text(description, "Scheme") is { } written
+            && written.Equals(nameof(StoreScheme.Ssh), StringComparison.OrdinalIgnoreCase)
+            ? "ssh"
+            : "ssh-ng";
         var bracketed = host.Contains(':') && !host.StartsWith('[') ? $"[{host}]" : host;
-        return string.Concat(scheme, "://", Text(description, "User") is { } user ? user + "@" : "", bracketed, Text(description, "Port") is { } port ? ":" + port : "");
+        return string.Concat(
+            scheme,
+            "://",
+            Text(description, "User") is { } user ? user + "@" : "",
+            bracketed,
+            Text(description, "Port") is { } port ? ":" + port : "");
     }
 
     private string? TextOf(PSObject description, MachineField field, string[] names)
@@ -89,7 +104,9 @@ internal sealed partial class BuilderObjects(NixBuilder local)
         var value = names.Select(name => description.Properties[name]?.Value).FirstOrDefault(value => value is not null);
         var isList = field is MachineField.Systems or MachineField.SupportedFeatures or MachineField.MandatoryFeatures;
         if (isList && value is string written && ListType().IsMatch(written)) WarnOfListType(names[0], written);
-        var text = isList ? string.Join(',', Items(value).SelectMany(item => item.Split(Separators, StringSplitOptions.RemoveEmptyEntries))) : Text(value);
+        var text = isList
+            ? string.Join(',', Items(value).SelectMany(item => item.Split(Separators, StringSplitOptions.RemoveEmptyEntries)))
+            : Text(value);
         // Export-Csv writes numbers as the user's culture does.
         if (field == MachineField.SpeedFactor && !double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _)
             && double.TryParse(text, NumberStyles.Float, CultureInfo.CurrentCulture, out var factor))
@@ -107,22 +124,27 @@ internal sealed partial class BuilderObjects(NixBuilder local)
         var other => [Text(other) ?? ""],
     };
 
-    private static string? Text(PSObject description, string name) => Text(description.Properties[name]?.Value) is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
+    private static string? Text(PSObject description, string name) =>
+        Text(description.Properties[name]?.Value) is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
 
-    private static string? Text(object? value) => LanguagePrimitives.ConvertTo(value, typeof(string), CultureInfo.InvariantCulture) as string;
+    private static string? Text(object? value) =>
+        LanguagePrimitives.ConvertTo(value, typeof(string), CultureInfo.InvariantCulture) as string;
 
-    // A table may have columns for other purposes; one that is nearly right is a mistake.
+    // A table may have columns for other purposes; a misspelt name is a mistake.
     private void WarnOfMisspelling(PSObject description)
     {
         foreach (var name in description.Properties.Select(property => property.Name)
-            .Where(name => !Known.Contains(name, StringComparer.OrdinalIgnoreCase) && !OfBuilders.Contains(name, StringComparer.OrdinalIgnoreCase)))
+            .Where(
+                name =>
+                    !Known.Contains(name, StringComparer.OrdinalIgnoreCase)
+                        && !OfBuilders.Contains(name, StringComparer.OrdinalIgnoreCase)))
         {
             if (CloseNames.To(name, Known) is not [var close, ..] || description.Properties[close] is not null) continue;
             Warn(name, "UnknownProperty", "a builder has no such property, and it is ignored", $"Did you mean {close}?");
         }
     }
 
-    // What Export-Csv writes of an array.
+    // Export-Csv writes this for an array.
     private void WarnOfListType(string property, string written) =>
         Warn(
             property, "ListTypeAsText", $"“{written}” is the type of a list and not what is in it",

@@ -12,10 +12,11 @@ internal static class BuilderSelection
     private static readonly string[] NameProperties = ["Name", "HostName", "ComputerName"];
 
     /// <summary>
-    /// Turns what was given into builders: builder objects, tests of builders, names with wildcards, and objects that have
-    /// such a name as a property. A name that no builder has is an error, and the others go on.
+    /// Resolves arguments to builders: builder objects, tests of builders, names with wildcards, and objects with such a name as a
+    /// property. An unknown name is an error, and the others are used.
     /// </summary>
-    public static async Task<IReadOnlyList<NixBuilder>> FromAsync(IReadOnlyList<object> given, CommandOutput output, CancellationToken cancellation)
+    public static async Task<IReadOnlyList<NixBuilder>> FromAsync(
+        IReadOnlyList<object> given, CommandOutput output, CancellationToken cancellation)
     {
         var configured = new Lazy<Task<IReadOnlyList<NixBuilder>>>(() => ConfiguredBuilders.ReadAsync(output, cancellation));
         var selected = new List<NixBuilder>();
@@ -28,7 +29,8 @@ internal static class BuilderSelection
                 case string name: selected.AddRange((await configured.Value).Named([name], output)); break;
                 case var _ when NameOf(item) is { } name: selected.AddRange((await configured.Value).Named([name], output)); break;
                 default:
-                    throw new NixBuildFarmException("InvalidBuilder", $"“{item}” is no builder.", "Give what Get-NixBuilder gives, or names of builders.");
+                    throw new NixBuildFarmException(
+                        "InvalidBuilder", $"“{item}” is no builder.", "Give what Get-NixBuilder gives, or names of builders.");
             }
         }
         return selected.Distinct(output);
@@ -45,12 +47,14 @@ internal static class BuilderSelection
             if (first.Uri == builder.Uri) continue;
             output.Error(new NixBuildFarmException(
                 "DuplicateBuilder",
-                $"There are two builders “{builder.Name}”: {first.Uri} ({first.Source}) and {builder.Uri} ({builder.Source}). The second is not used.",
+                $"There are two builders “{builder.Name}”: {first.Uri} ({first.Source}) and {builder.Uri} ({builder.Source}). The second "
+                    + "is not used.",
                 "Give one of them another name: in TOML each has its own."), builder);
         }
         return [.. byName.Values];
     }
 
     private static string? NameOf(object item) =>
-        NameProperties.Select(property => PSObject.AsPSObject(item).Properties[property]?.Value as string).FirstOrDefault(name => !string.IsNullOrEmpty(name));
+        NameProperties.Select(property => PSObject.AsPSObject(item).Properties[property]?.Value as string)
+            .FirstOrDefault(name => !string.IsNullOrEmpty(name));
 }

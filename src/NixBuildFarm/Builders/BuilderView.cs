@@ -4,17 +4,24 @@ using NixBuildFarm.Hosting;
 
 namespace NixBuildFarm.Builders;
 
-/// <summary>Columns of NixBuilder.Format.ps1xml that are no plain property. Called with values of objects or of bags of properties.</summary>
+/// <summary>
+/// Columns of NixBuilder.Format.ps1xml that are no plain property. Called with values of objects or of bags of properties.
+/// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class BuilderView
 {
     private const int SourceWidth = 24;
 
-    private static readonly string[] Columns = [nameof(BuilderPolicy.MaxJobs), nameof(BuilderPolicy.SpeedFactor), nameof(BuilderPolicy.Enabled)];
+    private static readonly string[] Columns =
+    [
+        nameof(BuilderPolicy.MaxJobs), nameof(BuilderPolicy.SpeedFactor), nameof(BuilderPolicy.Enabled),
+    ];
 
     private static readonly string[] OtherSettings = [.. BuilderPolicy.Names.Except(Columns)];
 
-    /// <summary>Systems without <c>-linux</c>, which nearly all have, and without the levels of x86_64, which say nothing about another machine.</summary>
+    /// <summary>
+    /// Systems without <c>-linux</c>, which nearly all have, and without the levels of x86_64, which say nothing about another machine.
+    /// </summary>
     public static string Systems(object? systems) => string.Join(
         ", ",
         PropertyBag.Texts(systems)
@@ -23,17 +30,21 @@ public static class BuilderView
 
     /// <summary>Features, of which the mandatory ones say so.</summary>
     public static string Features(object? supported, object? mandatory) => string.Join(
-        ", ", PropertyBag.Texts(mandatory).Select(f => f + " (required)").Concat(PropertyBag.Texts(supported).Except(PropertyBag.Texts(mandatory))));
+        ", ",
+        PropertyBag.Texts(mandatory)
+            .Select(f => f + " (required)")
+            .Concat(PropertyBag.Texts(supported).Except(PropertyBag.Texts(mandatory))));
 
     /// <summary>The end of the source, which is the telling part of a path.</summary>
-    public static string Source(object? source) => PropertyBag.Text(source) is { Length: > SourceWidth } text ? "…" + text[^(SourceWidth - 1)..] : PropertyBag.Text(source);
+    public static string Source(object? source) =>
+        PropertyBag.Text(source) is { Length: > SourceWidth } text ? "…" + text[^(SourceWidth - 1)..] : PropertyBag.Text(source);
 
-    /// <summary>What a policy sets beyond the columns of the table.</summary>
+    /// <summary>The settings of a policy that are not columns of the table.</summary>
     public static string Others(object? policy) => string.Join(
         ", ",
         OtherSettings.Select(name => (Name: name, Value: PropertyBag.Property(policy, name))).Where(setting => setting.Value is not null)
             .Select(setting => $"{setting.Name} {string.Join(' ', PropertyBag.Texts(setting.Value))}"));
 
-    /// <summary>Whom a policy is for.</summary>
+    /// <summary>The builder of a policy.</summary>
     public static string For(object? name) => PropertyBag.Text(name) is { Length: > 0 } text ? text : "farm-wide";
 }

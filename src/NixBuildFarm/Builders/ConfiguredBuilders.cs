@@ -12,8 +12,8 @@ namespace NixBuildFarm.Builders;
 internal static class ConfiguredBuilders
 {
     /// <summary>
-    /// The builders as they will be used, policy applied, for a command that works with them. An entry of the list that is not used is a warning:
-    /// the others do the work, and who asks for that builder by name is told that there is none.
+    /// The builders with policies applied, for a command that works with them. A malformed entry of the list is a warning: the other
+    /// builders are used, and asking for that builder by name is an error.
     /// </summary>
     /// <exception cref="NixBuildFarmException">Nix's settings, the list or the user's policies cannot be read.</exception>
     public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(CommandOutput output, CancellationToken cancellation)
@@ -23,21 +23,22 @@ internal static class ConfiguredBuilders
         return PolicyStore.Default.ApplyTo(inventory.Builders);
     }
 
-    /// <summary>The builders of a source as they will be used, policy applied. What is wrong with it goes to the cmdlet's streams.</summary>
+    /// <summary>The builders of a source, with policies applied. Problems go to the cmdlet's streams.</summary>
     /// <exception cref="NixBuildFarmException">Nix's settings, the source or the user's policies cannot be read.</exception>
-    public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(BuilderSource source, CommandOutput output, CancellationToken cancellation)
+    public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(
+        BuilderSource source, CommandOutput output, CancellationToken cancellation)
     {
         var inventory = await ReadInventoryAsync(source, cancellation);
         output.Problems(inventory.Problems);
         return PolicyStore.Default.ApplyTo(inventory.Builders);
     }
 
-    /// <summary>What a source says, without policy.</summary>
+    /// <summary>The builders of a source, without policies.</summary>
     /// <exception cref="NixBuildFarmException">Nix's settings or the source cannot be read.</exception>
     public static Task<BuilderInventory> ReadInventoryAsync(BuilderSource source, CancellationToken cancellation) =>
         BuilderInventory.ReadAsync(source, TomlMachineList.Read, cancellation);
 
-    /// <summary>Tells what is wrong with a source: what is not used as an error, the rest as a warning.</summary>
+    /// <summary>Reports the problems of a source: unused entries as errors, the rest as warnings.</summary>
     public static void Problems(this CommandOutput output, IEnumerable<BuilderProblem> problems)
     {
         foreach (var problem in problems)
@@ -47,7 +48,8 @@ internal static class ConfiguredBuilders
         }
     }
 
-    private static string InWords(BuilderProblem problem) => problem.Recommendation is { } recommendation ? $"{problem}. {recommendation}" : problem.ToString();
+    private static string InWords(BuilderProblem problem) =>
+        problem.Recommendation is { } recommendation ? $"{problem}. {recommendation}" : problem.ToString();
 
     /// <summary>
     /// The builders of these names, in the order of the names, each once. A name may have wildcards;
@@ -62,7 +64,8 @@ internal static class ConfiguredBuilders
             var matches = builders.Where(b => pattern.IsMatch(b.Name)).ToList();
             if (matches.Count == 0 && !WildcardPattern.ContainsWildcardCharacters(name)) output.Error(NotFound(name, builders), name);
             var isName = !WildcardPattern.ContainsWildcardCharacters(name);
-            chosen.AddRange(matches.Where(match => !chosen.Exists(c => c.Name == match.Name)).Select(match => isName ? match.Named() : match));
+            chosen.AddRange(
+                matches.Where(match => !chosen.Exists(c => c.Name == match.Name)).Select(match => isName ? match.Named() : match));
         }
         return chosen;
     }
@@ -73,6 +76,8 @@ internal static class ConfiguredBuilders
         return new(
             "BuilderNotFound",
             $"There is no builder “{name}”.",
-            close.Count > 0 ? $"Did you mean {string.Join(" or ", close)}?" : $"There are: {string.Join(", ", builders.Select(b => b.Name).Take(10))}{(builders.Count > 10 ? " …" : "")}.");
+            close.Count > 0
+                ? $"Did you mean {string.Join(" or ", close)}?"
+                : $"There are: {string.Join(", ", builders.Select(b => b.Name).Take(10))}{(builders.Count > 10 ? " …" : "")}.");
     }
 }

@@ -22,7 +22,9 @@ public sealed class ExportNixBuilderCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = "";
 
-    /// <summary>The builders: objects, names, or objects with the properties of a builder, such as rows of a table. None: all that are configured.</summary>
+    /// <summary>
+    /// The builders: objects, names, or objects with the properties of a builder, such as rows of a table. None: all that are configured.
+    /// </summary>
     [Parameter(ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
@@ -57,11 +59,16 @@ public sealed class ExportNixBuilderCommand : AsyncCommand
         });
         if (builders.Count == 0)
         {
-            ThrowTerminatingError(new NixBuildFarmException("NoBuilder", $"No builder is left to write, and {file} stays as it is.", "Look at what Get-NixBuilder gives.").ToErrorRecord(Path));
+            ThrowTerminatingError(
+                new NixBuildFarmException(
+                    "NoBuilder", $"No builder is left to write, and {file} stays as it is.", "Look at what Get-NixBuilder gives.")
+                    .ToErrorRecord(Path));
         }
         if (NoClobber && File.Exists(file))
         {
-            ThrowTerminatingError(new NixBuildFarmException("FileExists", $"There is a file {file} already.", "Name another, or leave -NoClobber out.").ToErrorRecord(Path));
+            ThrowTerminatingError(
+                new NixBuildFarmException("FileExists", $"There is a file {file} already.", "Name another, or leave -NoClobber out.")
+                    .ToErrorRecord(Path));
         }
         if (!ShouldProcess(file, $"Write {builders.Count} builders ({format})")) return;
         Await((_, _) =>
@@ -80,23 +87,30 @@ public sealed class ExportNixBuilderCommand : AsyncCommand
         }
         if (format != NixBuilderFormat.NixosModule && builder.Ssh is { } ssh && ssh.Concerns(builder))
         {
-            output.Warning($"{builder.Name}: {ssh.Source} has settings of SSH for it, and a machines list has no place for them; ssh must know the name and the host key.");
+            output.Warning($"{builder.Name}: {ssh.Source} has settings of SSH for it, and a machines list has no place for them; ssh must "
+                + "know the name and the host key.");
         }
         if (format == NixBuilderFormat.Toml) return true;
         if (!builder.Enabled)
         {
-            output.Warning($"{builder.Name} is left out: it is disabled, and {(format == NixBuilderFormat.MachinesList ? "a machines list" : "a NixOS module")} cannot say so.");
+            output.Warning($"{builder.Name} is left out: it is disabled, and "
+                + $"{(format == NixBuilderFormat.MachinesList ? "a machines list" : "a NixOS module")} cannot say so.");
             return false;
         }
         // NixOS makes a machines list of its module.
         if (MachineListWriter.WhyNot(builder) is { } reason)
         {
-            output.Error(new NixBuildFarmException("BuilderNotWritten", $"{builder.Name} cannot be written: {reason}.", "Write it as TOML, or change it."), builder);
+            output.Error(
+                new NixBuildFarmException(
+                    "BuilderNotWritten", $"{builder.Name} cannot be written: {reason}.", "Write it as TOML, or change it."),
+                builder);
             return false;
         }
         if (format == NixBuilderFormat.NixosModule && builder.SpeedFactor != Math.Truncate(builder.SpeedFactor))
         {
-            output.Warning(FormattableString.Invariant($"{builder.Name}: its speedFactor is {builder.SpeedFactor}, and older versions of NixOS take whole numbers only."));
+            output.Warning(
+                FormattableString.Invariant($"{builder.Name}: its speedFactor is {builder.SpeedFactor}.")
+                    + " Older versions of NixOS take whole numbers only.");
         }
         return true;
     }

@@ -7,7 +7,9 @@ using NixBuildFarm.Hosting;
 
 namespace NixBuildFarm.Builders;
 
-/// <summary>Gets the builders that this machine knows: itself and those of Nix's machines list or of another source, policy applied.</summary>
+/// <summary>
+/// Gets the builders that this machine knows: itself and those of Nix's machines list or of another source, policy applied.
+/// </summary>
 [Cmdlet(VerbsCommon.Get, "NixBuilder", DefaultParameterSetName = "Path")]
 [OutputType(typeof(NixBuilder))]
 public sealed class GetNixBuilderCommand : AsyncCommand
@@ -27,7 +29,9 @@ public sealed class GetNixBuilderCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public string? Path { get; set; }
 
-    /// <summary>A NixOS module that describes builders. Nix evaluates it, with nixpkgs where NIX_PATH or its flake has that, else without.</summary>
+    /// <summary>
+    /// A NixOS module that describes builders. Nix evaluates it, with nixpkgs where NIX_PATH or its flake has that, else without.
+    /// </summary>
     [Parameter(ParameterSetName = "NixosModule", Mandatory = true)]
     [ValidateNotNullOrEmpty]
     public string? NixosModule { get; set; }
@@ -58,7 +62,7 @@ public sealed class GetNixBuilderCommand : AsyncCommand
         });
     }
 
-    // What the session knows, such as its location, is asked on the pipeline's thread.
+    // The session's state, such as its location, is read on the pipeline's thread.
     private BuilderSource Source()
     {
         try

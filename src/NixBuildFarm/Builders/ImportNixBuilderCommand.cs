@@ -6,7 +6,9 @@ using NixBuildFarm.Hosting;
 
 namespace NixBuildFarm.Builders;
 
-/// <summary>Makes builders of files and of objects that describe them. Policies are not applied, and the local machine is not added.</summary>
+/// <summary>
+/// Makes builders of files and of objects that describe them. Policies are not applied, and the local machine is not added.
+/// </summary>
 [Cmdlet(VerbsData.Import, "NixBuilder", DefaultParameterSetName = PathSet)]
 [OutputType(typeof(NixBuilder))]
 public sealed class ImportNixBuilderCommand : AsyncCommand
@@ -43,7 +45,10 @@ public sealed class ImportNixBuilderCommand : AsyncCommand
     protected override void EndProcessing() => Await(async (output, cancellation) =>
     {
         foreach (var file in files) await ImportAsync(file, output, cancellation);
-        if (objects.Count > 0) foreach (var builder in await BuilderDescriptions.ReadAsync(objects, output, cancellation)) output.Object(builder);
+        if (objects.Count > 0)
+        {
+            foreach (var builder in await BuilderDescriptions.ReadAsync(objects, output, cancellation)) output.Object(builder);
+        }
     });
 
     private async Task ImportAsync(string file, CommandOutput output, CancellationToken cancellation)

@@ -6,9 +6,7 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Builders;
 
-/// <summary>
-/// <para type="synopsis">Tests builders, all at once: can they be reached, do they trust us, are they what is configured?</para>
-/// </summary>
+/// <summary><para type="synopsis">Tests whether builders can be reached, trust you, and match their configuration.</para></summary>
 [Cmdlet(VerbsDiagnostic.Test, "NixBuilder")]
 [OutputType(typeof(NixBuilderTest), typeof(bool))]
 public sealed class TestNixBuilderCommand : AsyncCommand
@@ -27,7 +25,9 @@ public sealed class TestNixBuilderCommand : AsyncCommand
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
-    /// <summary>Builds something small for each system of each builder: proves that it does, and tells emulated systems from native ones.</summary>
+    /// <summary>
+    /// Builds something small for each system of each builder: proves that it does, and tells emulated systems from native ones.
+    /// </summary>
     [Parameter]
     public SwitchParameter Build { get; set; }
 

@@ -19,9 +19,17 @@ public sealed class AttributeCompleter : IArgumentCompleter
             var word = wordToComplete.Trim('\'', '"');
             var prefix = word[..(word.LastIndexOf('.') + 1)];
             string[] steps = prefix.Split('.', StringSplitOptions.RemoveEmptyEntries);
-            var names = EvaluationCache.Get($"{file} {File.GetLastWriteTimeUtc(file).Ticks} {prefix}", cancellation => AttributeNames.OfFileAsync(file, steps, cancellation));
+            var names = EvaluationCache.Get(
+                $"{file} {File.GetLastWriteTimeUtc(file).Ticks} {prefix}",
+                cancellation => AttributeNames.OfFileAsync(file, steps, cancellation));
             // A name with a dot would need quotes that PowerShell and Nix read differently.
-            return [.. Completion.Of(wordToComplete, names.Where(name => !name.Contains('.')).Select(name => (prefix + name, $"{prefix}{name} of {Path.GetFileName(file)}")))];
+            return
+            [
+                .. Completion.Of(
+                    wordToComplete,
+                    names.Where(name => !name.Contains('.'))
+                        .Select(name => (prefix + name, $"{prefix}{name} of {Path.GetFileName(file)}"))),
+            ];
         }
         catch (RuntimeException)
         {

@@ -96,7 +96,7 @@ public sealed class BackgroundBuild : Job
         }
         catch (Exception e)
         {
-            // What nobody foresaw: a job has no caller that could see it.
+            // An unexpected error: a job has no caller that could see it.
             output.Error(new ErrorRecord(e, e.GetType().Name, ErrorCategory.NotSpecified, targetObject: null));
             state = JobState.Failed;
         }
@@ -107,12 +107,12 @@ public sealed class BackgroundBuild : Job
     }
 
     /// <summary>
-    /// The streams of the job, which keep what is written until it is received. Handlers of theirs run within the call, and may wait for others
-    /// who write: no lock is held meanwhile.
+    /// The streams of the job, which keep their records until they are received. Their event handlers run within the call, and may wait for
+    /// other writers: no lock is held meanwhile.
     /// </summary>
     private sealed class JobOutput(BackgroundBuild job) : CommandOutput
     {
-        /// <summary>What the outermost progress said last.</summary>
+        /// <summary>The last status of the outermost progress.</summary>
         public string Status { get; private set; } = "";
 
         public override void Object(object value) => Add(job.Output, PSObject.AsPSObject(value));
@@ -155,7 +155,7 @@ public sealed class BackgroundBuild : Job
             }
             catch (InvalidOperationException)
             {
-                // The job was removed by a handler of one of its streams: nobody listens any more.
+                // A handler of one of its streams removed the job: there is no receiver any more.
             }
         }
     }

@@ -21,7 +21,7 @@ internal sealed record BuildInvocation
     /// <summary>How builders are reached.</summary>
     public required IBuilderTransportFactory Transports { get; init; }
 
-    /// <summary>The file for what all builds print; null: none.</summary>
+    /// <summary>The file for the output of all builds; null: none.</summary>
     public string? LogTo { get; init; }
 
     /// <summary>The file for the run as lines of internal-json; null: none.</summary>
@@ -52,6 +52,10 @@ internal sealed record BuildInvocation
     {
         var request = await MakeRequest(output, cancellation);
         using var history = ReadOnlyHistory.Open();
-        foreach (var step in await new BuildPlanner(request, Transports, history.Store, new PipelineObserver(output)).PlanAsync(cancellation)) output.Object(step);
+        foreach (
+            var step in await new BuildPlanner(request, Transports, history.Store, new PipelineObserver(output)).PlanAsync(cancellation))
+        {
+            output.Object(step);
+        }
     }
 }

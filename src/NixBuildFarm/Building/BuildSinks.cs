@@ -6,7 +6,9 @@ using NixBuildFarm.Reporting;
 
 namespace NixBuildFarm.Building;
 
-/// <summary>Where a build is shown: the streams of the command, progress (or the lines of a CI system), and the files that the user named.</summary>
+/// <summary>
+/// Where a build is shown: the streams of the command, progress (or the lines of a CI system), and the files that the user named.
+/// </summary>
 internal sealed class BuildSinks : IDisposable
 {
     private readonly CommandOutput output;
@@ -27,7 +29,7 @@ internal sealed class BuildSinks : IDisposable
     /// <summary>Tells all of them.</summary>
     public IBuildObserver Observer => new CombinedObserver([.. observers]);
 
-    /// <summary>Opens the sinks of a build; <paramref name="named"/> is what is built, in the user's words.</summary>
+    /// <summary>Opens the sinks of a build; <paramref name="named"/> is what was asked for, in the user's words.</summary>
     /// <exception cref="NixBuildFarmException">A file cannot be written.</exception>
     public static BuildSinks Open(BuildInvocation invocation, IReadOnlyList<string> named, CommandOutput output)
     {
@@ -35,7 +37,11 @@ internal sealed class BuildSinks : IDisposable
         try
         {
             sinks.AddFile(invocation.JsonLog, nameof(invocation.JsonLog), "", (file, broken) => new InternalJsonLog(file, broken));
-            sinks.AddFile(invocation.LogTo, nameof(invocation.LogTo), "; Get-NixBuildLog has the logs", (file, broken) => new BuildOutputLog(file, broken));
+            sinks.AddFile(
+                invocation.LogTo,
+                nameof(invocation.LogTo),
+                "; Get-NixBuildLog has the logs",
+                (file, broken) => new BuildOutputLog(file, broken));
             return sinks;
         }
         catch
@@ -66,7 +72,8 @@ internal sealed class BuildSinks : IDisposable
         if (file is null) return;
         var log = open(
             OpenFile(file, parameter),
-            error => output.Warning($"-{parameter} {file} cannot be written any more: {error.Message} The build goes on without it{remedy}."));
+            error =>
+                output.Warning($"-{parameter} {file} cannot be written any more: {error.Message} The build goes on without it{remedy}."));
         observers.Add(log);
         files.Add(log);
     }
@@ -87,7 +94,8 @@ internal sealed class BuildSinks : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new NixBuildFarmException(
-                $"{parameter}NotWritten", $"-{parameter} {file} cannot be written: {e.Message}", "Name a file in a folder that is there and yours.", e);
+                $"{parameter}NotWritten", $"-{parameter} {file} cannot be written: {e.Message}",
+                "Name a file in a folder that is there and yours.", e);
         }
     }
 }

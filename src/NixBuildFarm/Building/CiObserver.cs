@@ -7,15 +7,15 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Building;
 
 /// <summary>
-/// What a log of a CI system wants instead of progress: a plain line for each build that ends, and the end of the log of each that failed,
-/// in a group to open where the system has such.
+/// Writes, in place of progress, a plain line for each ended build into the log of a CI system, and the end of the log of each failed one,
+/// in a group that can be opened if the system has such.
 /// </summary>
 internal sealed class CiObserver(CommandOutput output, TimeProvider time) : IBuildObserver
 {
     /// <summary>The tag of its lines in the information stream.</summary>
     public const string Tag = "NixBuildLine";
 
-    /// <summary>More than the error shows: a group is closed until somebody opens it.</summary>
+    /// <summary>More than the error shows: a group is closed until a reader opens it.</summary>
     private const int LogLines = 200;
 
     private readonly GroupStyle style =
@@ -44,7 +44,7 @@ internal sealed class CiObserver(CommandOutput output, TimeProvider time) : IBui
 
     private void End(NixBuildResult result)
     {
-        // What was there before is none of the derivations that are counted.
+        // Derivations that were valid already are not counted.
         if (result.Status != NixBuildStatus.AlreadyValid) ended++;
         var place = result.Builder is { } builder ? $" on {builder}" : "";
         var span = result.Duration > TimeSpan.Zero ? $" in {HumanText.Span(result.Duration)}" : "";

@@ -15,7 +15,9 @@ public abstract class DerivationCommand : AsyncCommand
     private protected const string ExpressionSet = "Expression";
     private protected const string DerivationSet = "DerivationPath";
 
-    /// <summary>What <c>nix build</c> would take: <c>nixpkgs#hello</c>, <c>.#hello^dev</c>, a <c>.drv</c> path; or a set of such: <c>.#checks</c>.</summary>
+    /// <summary>
+    /// Installables of <c>nix build</c>: <c>nixpkgs#hello</c>, <c>.#hello^dev</c>, a <c>.drv</c> path; or a set: <c>.#checks</c>.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = InstallableSet)]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(InstallableCompleter))]
@@ -31,14 +33,16 @@ public abstract class DerivationCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public string Expression { get; set; } = "";
 
-    /// <summary>Attributes of the file or the expression; none: what it itself evaluates to.</summary>
+    /// <summary>Attributes of the file or the expression; none: its own value.</summary>
     [Parameter(ParameterSetName = PathSet)]
     [Parameter(ParameterSetName = ExpressionSet)]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(AttributeCompleter))]
     public string[] Attribute { get; set; } = [];
 
-    /// <summary>Arguments of the function in the file or the expression, by name: strings, numbers, booleans, and lists and tables of these.</summary>
+    /// <summary>
+    /// Arguments of the function in the file or the expression, by name: strings, numbers, booleans, and lists and tables of these.
+    /// </summary>
     [Parameter(ParameterSetName = PathSet)]
     [Parameter(ParameterSetName = ExpressionSet)]
     public Hashtable Argument { get; set; } = [];
@@ -65,7 +69,7 @@ public abstract class DerivationCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public virtual string[] DerivationPath { get; set; } = [];
 
-    /// <summary>What the user named, in the user's words.</summary>
+    /// <summary>What was asked for, in the user's words.</summary>
     private protected IEnumerable<string> Named => ParameterSetName switch
     {
         PathSet => Attribute.Length > 0 ? Attribute.Select(a => $"{Path}: {a}") : [Path],
@@ -80,8 +84,8 @@ public abstract class DerivationCommand : AsyncCommand
         Option.Cast<DictionaryEntry>().ToDictionary(entry => entry.Key.ToString()!, entry => NixExpression.Setting(entry.Value));
 
     /// <summary>
-    /// What asks Nix for the derivations, in the session's present location: a job goes on when the session is elsewhere. Its builders are those
-    /// that the run has; null: those that Nix itself is configured with.
+    /// Asks Nix for the derivations, in the session's present location: a job goes on when the session changes it. The builders are those
+    /// of the run; null: those that Nix is configured with.
     /// </summary>
     private protected Resolver MakeResolver()
     {
@@ -93,7 +97,8 @@ public abstract class DerivationCommand : AsyncCommand
             OverrideInputs = OverrideInput.Cast<DictionaryEntry>().ToDictionary(entry => entry.Key.ToString()!, entry => $"{entry.Value}"),
             Settings = Settings,
         };
-        var arguments = Argument.Cast<DictionaryEntry>().ToDictionary(entry => entry.Key.ToString()!, entry => NixExpression.From(entry.Value));
+        var arguments = Argument.Cast<DictionaryEntry>()
+            .ToDictionary(entry => entry.Key.ToString()!, entry => NixExpression.From(entry.Value));
         var file = ParameterSetName == PathSet ? this.FileOf(Path) : "";
         string[] named = [.. Named];
         var set = ParameterSetName;
@@ -115,7 +120,7 @@ public abstract class DerivationCommand : AsyncCommand
         };
     }
 
-    /// <summary>Does something that may find an error in what the user gave, and ends the cmdlet with it then.</summary>
+    /// <summary>Runs an action, and ends the cmdlet if it finds an error in the user's input.</summary>
     private protected T OrEnd<T>(Func<T> work)
     {
         try

@@ -3,12 +3,10 @@ using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Building;
 
-/// <summary>
-/// What Nix was asked while somebody was typing. An answer that takes longer than a person waits is there at the next press of the key.
-/// </summary>
+/// <summary>Caches Nix's answers for completion. An answer that comes too late is there at the next press of the key.</summary>
 internal static class EvaluationCache
 {
-    /// <summary>Somebody waits with a finger on the Tab key.</summary>
+    /// <summary>The user waits at the prompt.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
     private static readonly TimeSpan LongestEvaluation = TimeSpan.FromSeconds(60);
@@ -38,7 +36,7 @@ internal static class EvaluationCache
         }
         catch (Exception e) when (e is NixBuildFarmException or OperationCanceledException or System.Text.Json.JsonException)
         {
-            // What does not evaluate has nothing to choose from; the command itself will say why.
+            // A failing evaluation offers nothing; the command itself will report why.
             return [];
         }
     }

@@ -1,16 +1,14 @@
-using System.Management.Automation;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.Hosting;
 
 namespace NixBuildFarm.Building;
 
-/// <summary>Shows what Nix says while it evaluates, in the streams of a command, and that it goes on, as progress.</summary>
+/// <summary>Shows Nix's messages during an evaluation in the streams of a command, and its activity as progress.</summary>
 internal sealed class EvaluationDisplay : IDisposable
 {
-    /// <summary>The tag of what <c>builtins.trace</c> prints in the information stream.</summary>
+    /// <summary>The tag of the output of <c>builtins.trace</c> in the information stream.</summary>
     public const string Tag = "NixEvaluation";
 
-    private const int Activity = 0x4e68;
     private const int LongestActivity = 200;
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
@@ -21,6 +19,7 @@ internal sealed class EvaluationDisplay : IDisposable
     private readonly string title;
     private readonly long begun;
     private readonly ITimer timer;
+    private readonly int id;
     private string doing = "";
     private bool isShown;
     private bool isClosed;
@@ -33,11 +32,12 @@ internal sealed class EvaluationDisplay : IDisposable
     {
         (this.output, this.time) = (output, time);
         title = named is [var single] ? $"Evaluating {RunProgressDisplay.Short(single)}" : "Evaluating";
+        id = new ProgressLines(time).FirstId;
         begun = time.GetTimestamp();
         timer = time.CreateTimer(_ => Show(), null, Patience, Interval);
     }
 
-    /// <summary>Takes what Nix says.</summary>
+    /// <summary>Takes a message of Nix.</summary>
     public void Hear(EvaluationMessage message)
     {
         switch (message.Kind)
@@ -59,7 +59,7 @@ internal sealed class EvaluationDisplay : IDisposable
         lock (gate)
         {
             isClosed = true;
-            if (isShown) output.Progress(new(Activity, title, "done") { RecordType = ProgressRecordType.Completed });
+            if (isShown) output.Progress(ProgressLines.Ended(id, title));
         }
     }
 
@@ -70,7 +70,7 @@ internal sealed class EvaluationDisplay : IDisposable
             if (isClosed) return;
             isShown = true;
             var status = $"for {HumanText.Span(time.GetElapsedTime(begun))}";
-            output.Progress(new(Activity, title, doing.Length > 0 ? $"{status}: {doing}" : status));
+            output.Progress(new(id, title, doing.Length > 0 ? $"{status}: {doing}" : status));
         }
     }
 }

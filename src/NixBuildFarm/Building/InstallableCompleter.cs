@@ -9,7 +9,8 @@ namespace NixBuildFarm.Building;
 /// <summary>Completes flakes and their outputs, as Nix does it for its own commands.</summary>
 public sealed class InstallableCompleter : IArgumentCompleter
 {
-    private static readonly ScriptBlock Folder = ScriptBlock.Create("$ExecutionContext.SessionState.Path.CurrentFileSystemLocation.ProviderPath");
+    private static readonly ScriptBlock Folder =
+        ScriptBlock.Create("$ExecutionContext.SessionState.Path.CurrentFileSystemLocation.ProviderPath");
 
     /// <inheritdoc/>
     public IEnumerable<CompletionResult> CompleteArgument(
@@ -22,8 +23,13 @@ public sealed class InstallableCompleter : IArgumentCompleter
             if (!word.Contains('#') || Folder.InvokeReturnAsIs()?.ToString() is not { } folder) return [];
             // Asked for the whole set, so that the letters that follow find the answer there.
             var asked = word[..(word.LastIndexOfAny(['#', '.']) is var end && end >= word.IndexOf('#') ? end + 1 : word.Length)];
-            var found = EvaluationCache.Get($"{folder} {asked}", cancellation => AttributeNames.OfInstallableAsync(asked, folder, cancellation));
-            return [.. Completion.Of(wordToComplete, found.Select(text => (text, $"{text[(text.IndexOf('#') + 1)..]} of {word[..word.IndexOf('#')]}")))];
+            var found = EvaluationCache.Get(
+                $"{folder} {asked}", cancellation => AttributeNames.OfInstallableAsync(asked, folder, cancellation));
+            return
+            [
+                .. Completion.Of(
+                    wordToComplete, found.Select(text => (text, $"{text[(text.IndexOf('#') + 1)..]} of {word[..word.IndexOf('#')]}"))),
+            ];
         }
         catch (RuntimeException)
         {

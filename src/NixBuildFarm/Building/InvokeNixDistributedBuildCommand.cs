@@ -13,7 +13,12 @@ namespace NixBuildFarm.Building;
 /// <summary>
 /// <para type="synopsis">Builds Nix derivations on the builders that are given, the local machine among them as an equal.</para>
 /// </summary>
-[Cmdlet(VerbsLifecycle.Invoke, "NixDistributedBuild", DefaultParameterSetName = ResultSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(
+    VerbsLifecycle.Invoke,
+    "NixDistributedBuild",
+    DefaultParameterSetName = ResultSet,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(NixBuildResult), typeof(NixBuildPlan), typeof(Job))]
 public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 {
@@ -22,7 +27,10 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     private readonly List<object> givenBuilders = [];
     private readonly List<ResultReference> givenResults = [];
 
-    /// <summary>The builders of this build: objects or names. None: all that are enabled. Results that come down the pipeline with them are built again.</summary>
+    /// <summary>
+    /// The builders of this build: objects or names. None: all that are enabled. Results that come down the pipeline with them are built
+    /// again.
+    /// </summary>
     [Parameter(ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
@@ -35,7 +43,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public string[] ExcludeBuilder { get; set; } = [];
 
-    /// <summary>The local machine does not build; outputs still come home to it.</summary>
+    /// <summary>This machine builds nothing; outputs are still copied back to it.</summary>
     [Parameter]
     public SwitchParameter NoLocal { get; set; }
 
@@ -44,11 +52,11 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ValidateNotNullOrEmpty]
     public string? OutLink { get; set; }
 
-    /// <summary>After a failure, goes on with what does not depend on it.</summary>
+    /// <summary>After a failure, goes on with derivations that do not depend on it.</summary>
     [Parameter]
     public SwitchParameter KeepGoing { get; set; }
 
-    /// <summary>How often a derivation is tried when builders are the trouble. A build that fails by itself is not repeated.</summary>
+    /// <summary>How often a derivation is tried when builders are at fault. A build that fails by itself is not retried.</summary>
     [Parameter]
     [ValidateRange(1, 100)]
     public int Retry { get; set; } = 3;
@@ -68,7 +76,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ValidateRange(0, int.MaxValue)]
     public int? Cores { get; set; }
 
-    /// <summary>Which outputs come home: all, the requested ones, or none.</summary>
+    /// <summary>Which outputs are copied back: all, the requested ones, or none.</summary>
     [Parameter]
     public CopyBack CopyBack { get; set; } = CopyBack.All;
 
@@ -77,7 +85,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ValidateRange(1, long.MaxValue)]
     public long? MaxUpload { get; set; }
 
-    /// <summary>Starts what is late and holds up the rest a second time, on a machine that is idle; the first result counts.</summary>
+    /// <summary>Starts a late build that others wait for a second time, on an idle builder; the first result counts.</summary>
     [Parameter]
     public SwitchParameter Hedge { get; set; }
 
@@ -86,12 +94,17 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ValidateNotNullOrEmpty]
     public string? LogPath { get; set; }
 
-    /// <summary>A file for what all builds print, each line as it comes, with its derivation and builder before it. A file that is there is replaced.</summary>
+    /// <summary>
+    /// A file for what all builds print, each line as it comes, with its derivation and builder before it. A file that is there is
+    /// replaced.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? LogTo { get; set; }
 
-    /// <summary>A file for the run as lines of Nix's internal-json, which nom and other tools read. A file that is there is replaced.</summary>
+    /// <summary>
+    /// A file for the run as lines of Nix's internal-json, which nom and other tools read. A file that is there is replaced.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? JsonLog { get; set; }
@@ -125,19 +138,24 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
             ThrowTerminatingError(new NixBuildFarmException(
                 "NothingToBuild",
                 "Nothing is named that could be built.",
-                "Name it: nixpkgs#hello, -Path default.nix or -DerivationPath; or give results of a build through the pipeline.").ToErrorRecord());
+                "Name it: nixpkgs#hello, -Path default.nix or -DerivationPath; or give results of a build through the pipeline.")
+                    .ToErrorRecord());
         }
         // A pipeline that was meant to give builders and gave none must not turn into a build on all of them.
         if (MyInvocation.ExpectingInput && givenBuilders.Count + givenResults.Count == 0)
         {
             ThrowTerminatingError(new NixBuildFarmException(
-                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.", "Look at what Get-NixBuilder and your filter give.").ToErrorRecord());
+                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.",
+                "Look at what Get-NixBuilder and your filter give.")
+                    .ToErrorRecord());
         }
 
         if (OutLink is not null && CopyBack == CopyBack.None)
         {
             ThrowTerminatingError(new NixBuildFarmException(
-                "OutLinkWithoutOutputs", "-OutLink links to outputs in the local store, and with -CopyBack None they do not come there.", "Use -CopyBack Requested, or leave -OutLink out.").ToErrorRecord());
+                "OutLinkWithoutOutputs", "-OutLink links to outputs in the local store, and with -CopyBack None they do not come there.",
+                "Use -CopyBack Requested, or leave -OutLink out.")
+                    .ToErrorRecord());
         }
 
         var question = $"Performing the operation \"Build\" on target \"{string.Join(", ", AllNamed)}\".";
@@ -171,14 +189,17 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     };
 
     /// <summary>
-    /// Whether anybody sees the lines of logs in the information stream. The engine keeps a record of each line for hosts and jobs, also of
-    /// those that nobody asked to see, and logs may be larger than the memory.
+    /// Whether lines of logs in the information stream are shown to anybody. The engine records each line for hosts and jobs, even if
+    /// nobody asked to see it, and logs may be larger than the memory.
     /// </summary>
     private bool IsLogSeen()
     {
         if (MyInvocation.BoundParameters.ContainsKey("InformationVariable")) return true;
-        var preference = MyInvocation.BoundParameters.TryGetValue("InformationAction", out var given) ? given : GetVariableValue("InformationPreference");
-        return LanguagePrimitives.TryConvertTo<ActionPreference>(preference, out var action) && action is not (ActionPreference.SilentlyContinue or ActionPreference.Ignore);
+        var preference = MyInvocation.BoundParameters.TryGetValue("InformationAction", out var given)
+            ? given
+            : GetVariableValue("InformationPreference");
+        return LanguagePrimitives.TryConvertTo<ActionPreference>(preference, out var action)
+            && action is not (ActionPreference.SilentlyContinue or ActionPreference.Ignore);
     }
 
     private RequestMaker MakeRequester()
@@ -221,7 +242,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 
     private IEnumerable<string> AllNamed => Named.Concat(givenResults.Select(result => result.Name));
 
-    /// <summary>What asks Nix for what the parameters name, and adds what came down the pipeline.</summary>
+    /// <summary>Asks Nix for what the parameters name, and adds piped-in results.</summary>
     private Resolver AllResolver()
     {
         if (givenResults.Count == 0) return MakeResolver();
@@ -239,14 +260,25 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         var selected = givenBuilders.Count > 0
             ? await BuilderSelection.FromAsync(givenBuilders, output, cancellation)
             : await ConfiguredBuilders.ReadAsync(output, cancellation);
-        foreach (var builder in selected.Where(builder => !IsUsed(builder))) output.Verbose($"{builder.Name} is disabled and takes no part; name it to use it: -Builder {builder.Name}");
+        foreach (var builder in selected.Where(builder => !IsUsed(builder)))
+        {
+            output.Verbose($"{builder.Name} is disabled and takes no part; name it to use it: -Builder {builder.Name}");
+        }
         var excluded = ExcludeBuilder.Select(name => WildcardPattern.Get(name, WildcardOptions.IgnoreCase)).ToArray();
-        NixBuilder[] builders = [.. selected.Where(builder => IsUsed(builder) && !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name)))];
+        NixBuilder[] builders =
+        [
+            .. selected.Where(
+                builder => IsUsed(builder) && !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name))),
+        ];
         return builders.Length > 0
             ? builders
-            : throw new NixBuildFarmException("NoBuilder", "No builder is left for this build.", "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal. One that is disabled has to be named: Get-NixBuilder ruby.");
+            : throw new NixBuildFarmException(
+                "NoBuilder",
+                "No builder is left for this build.",
+                "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal. One that is disabled has to be named: "
+                    + "Get-NixBuilder ruby.");
     }
 
-    /// <summary>A builder that is disabled is used where somebody has named it, and not where it is one of many.</summary>
+    /// <summary>A disabled builder is used only if it was named.</summary>
     private static bool IsUsed(NixBuilder builder) => builder.Enabled || builder.IsNamed;
 }

@@ -7,8 +7,8 @@ using NixBuildFarm.Reporting;
 namespace NixBuildFarm.Building;
 
 /// <summary>
-/// Shows a run in the streams of a command: results as objects, what was recovered from as warnings, decisions as verbose text. What was
-/// asked for and did not come about is an error, and held back until the run has ended and been kept: an error may end the whole pipeline.
+/// Shows a run in the streams of a command: results as objects, recovered faults as warnings, decisions as verbose text. Failures of what
+/// was asked for are errors, which are written only after the run has ended and is in the history: an error may end the whole pipeline.
 /// </summary>
 internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
 {
@@ -42,7 +42,7 @@ internal sealed class PipelineObserver(CommandOutput output) : IBuildObserver
         }
     }
 
-    /// <summary>The run has ended: says what failed in it.</summary>
+    /// <summary>The run has ended: writes its failures.</summary>
     public void Complete()
     {
         while (failures.TryDequeue(out var result)) output.Error(result.ToErrorRecord());

@@ -4,15 +4,18 @@ using NixBuildFarm.Planning;
 
 namespace NixBuildFarm.Building;
 
-/// <summary>How plans look. Called by the format files, which hold no logic of their own, with values of objects or of bags of properties.</summary>
+/// <summary>
+/// How plans look. Called by the format files, which hold no logic of their own, with values of objects or of bags of properties.
+/// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class PlanView
 {
     /// <summary>A moment of a plan; nothing for none.</summary>
     public static string Moment(object? moment) => PropertyBag.As<TimeSpan>(moment) is { Ticks: 0 } ? "0.0 s" : HumanText.Span(moment);
 
-    /// <summary>Where it is built, or what else becomes of it.</summary>
-    public static string Builder(object? plan) => PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Builder)) ?? PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Action)) ?? "";
+    /// <summary>Its builder, or the other step.</summary>
+    public static string Builder(object? plan) =>
+        PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Builder)) ?? PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Action)) ?? "";
 
     /// <summary>The cores of a build.</summary>
     public static string Cores(object? cores) => PropertyBag.As<int>(cores) switch
@@ -22,7 +25,7 @@ public static class PlanView
         { } count => $"{count}",
     };
 
-    /// <summary>What a test of a builder came to.</summary>
+    /// <summary>The result of a policy test.</summary>
     public static string Verdict(object? test) => Is(test, nameof(NixBuilderPolicyTest.IsChosen)) ? "takes it"
         : Is(test, nameof(NixBuilderPolicyTest.Eligible)) ? "may take it"
         : PropertyBag.TextProperty(test, nameof(NixBuilderPolicyTest.Reason)) ?? "";

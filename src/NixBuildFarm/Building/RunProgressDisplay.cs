@@ -5,8 +5,8 @@ using NixBuildFarm.Observing;
 namespace NixBuildFarm.Building;
 
 /// <summary>
-/// Shows where a run stands as progress: a line for the run, and below it one for each builder that is at work. At most five times a second,
-/// and once a second when nothing happens, so that times go on.
+/// Shows where a run stands as progress: a line for the run, and below it one for each builder that is at work. At most five times a
+/// second, and once a second when nothing happens, so that times go on.
 /// </summary>
 internal sealed class RunProgressDisplay : IDisposable
 {
@@ -15,22 +15,17 @@ internal sealed class RunProgressDisplay : IDisposable
 
     private const int BuildsNamed = 3;
     private const int LongestName = 28;
-    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
-
-    /// <summary>Runs of one session, at once or one after the other, have lines of their own.</summary>
-    private static int lastActivity = 0x4e69;
 
     private readonly object gate = new();
     private readonly CommandOutput output;
     private readonly TimeProvider time;
     private readonly string activity;
-    private readonly int id = Interlocked.Add(ref lastActivity, MostLines + 2);
+    private readonly ProgressLines progress;
     private readonly ITimer timer;
     private readonly List<string> lines = [];
     private RunProgress? latest;
     private DateTimeOffset latestAt;
-    private DateTimeOffset shownAt;
     private bool isNew;
     private bool closed;
 
@@ -40,19 +35,19 @@ internal sealed class RunProgressDisplay : IDisposable
     /// <param name="time">The clock.</param>
     public RunProgressDisplay(CommandOutput output, IReadOnlyList<string> named, TimeProvider time)
     {
-        (this.output, this.time) = (output, time);
+        (this.output, this.time, progress) = (output, time, new(time, 1 + MostLines));
         activity = named.Count == 1 ? $"Building {Short(named[0])}" : "Building";
-        timer = time.CreateTimer(_ => Refresh(), null, Shortest, Shortest);
+        timer = time.CreateTimer(_ => Refresh(), null, ProgressLines.Interval, ProgressLines.Interval);
     }
 
     /// <summary>Takes note of where the run stands.</summary>
-    public void Show(RunProgress progress)
+    public void Show(RunProgress now)
     {
         lock (gate)
         {
             if (closed) return;
-            (latest, latestAt) = (progress, time.GetUtcNow());
-            if (time.GetUtcNow() - shownAt >= Shortest) Write();
+            (latest, latestAt) = (now, time.GetUtcNow());
+            if (progress.IsDue) Write();
             else isNew = true;
         }
     }
@@ -66,7 +61,7 @@ internal sealed class RunProgressDisplay : IDisposable
             if (closed) return;
             closed = true;
             for (var line = 0; line < lines.Count; line++) Clear(line);
-            if (latest is not null) output.Progress(new(id, activity, "done") { RecordType = ProgressRecordType.Completed });
+            if (latest is not null) output.Progress(ProgressLines.Ended(progress.FirstId, activity));
         }
     }
 
@@ -74,24 +69,25 @@ internal sealed class RunProgressDisplay : IDisposable
     {
         lock (gate)
         {
-            if (!closed && latest is not null && (isNew || time.GetUtcNow() - shownAt >= Longest)) Write();
+            if (!closed && latest is not null && (isNew || progress.Age >= Longest)) Write();
         }
     }
 
     private void Write()
     {
         var now = time.GetUtcNow();
-        (shownAt, isNew) = (now, false);
+        progress.Shown();
+        isNew = false;
         output.Progress(Overall(latest!, now));
         var wanted = BuilderLines(latest!.Running, now);
         for (var line = 0; line < wanted.Count; line++)
         {
             var (builder, text) = wanted[line];
-            // A line that becomes another builder's is told to end, for hosts that keep lines by their activity.
+            // A line that changes its builder is ended first, for hosts that identify lines by their activity.
             if (line < lines.Count && lines[line] != builder) Clear(line);
             if (line == lines.Count) lines.Add(builder);
             lines[line] = builder;
-            output.Progress(new(id + 1 + line, builder, text) { ParentActivityId = id });
+            output.Progress(new(IdOf(line), builder, text) { ParentActivityId = progress.FirstId });
         }
         while (lines.Count > wanted.Count)
         {
@@ -100,22 +96,32 @@ internal sealed class RunProgressDisplay : IDisposable
         }
     }
 
-    private void Clear(int line) => output.Progress(new(id + 1 + line, lines[line], "done") { ParentActivityId = id, RecordType = ProgressRecordType.Completed });
+    private int IdOf(int line) => progress.FirstId + 1 + line;
 
-    private ProgressRecord Overall(RunProgress progress, DateTimeOffset now)
+    private void Clear(int line) => output.Progress(ProgressLines.Ended(IdOf(line), lines[line], progress.FirstId));
+
+    private ProgressRecord Overall(RunProgress run, DateTimeOffset now)
     {
-        var status = $"{progress.Done} of {progress.Total} built, {progress.Running.Count} running, {progress.Waiting} waiting";
-        if (progress.Failed > 0) status += $", {progress.Failed} failed";
-        if (progress.Supplied > 0) status += $", {HumanText.Bytes(progress.Supplied)} sent";
-        var record = new ProgressRecord(id, activity, status) { PercentComplete = progress.Total == 0 ? 100 : 100 * (progress.Done + progress.Failed) / progress.Total };
-        if (progress.Remaining is { } remaining) record.SecondsRemaining = (int)Math.Clamp((remaining - (now - latestAt)).TotalSeconds, 0, int.MaxValue);
+        var status = $"{run.Done} of {run.Total} built, {run.Running.Count} running, {run.Waiting} waiting";
+        if (run.Failed > 0) status += $", {run.Failed} failed";
+        if (run.Supplied > 0) status += $", {HumanText.Bytes(run.Supplied)} sent";
+        var percent = run.Total == 0 ? 100 : 100 * (run.Done + run.Failed) / run.Total;
+        var record = new ProgressRecord(progress.FirstId, activity, status) { PercentComplete = percent };
+        if (run.Remaining is { } remaining)
+        {
+            record.SecondsRemaining = (int)Math.Clamp((remaining - (now - latestAt)).TotalSeconds, 0, int.MaxValue);
+        }
         return record;
     }
 
     private static List<(string Builder, string Text)> BuilderLines(IReadOnlyList<RunningBuild> running, DateTimeOffset now)
     {
         var builders = running.GroupBy(build => build.Builder).OrderBy(own => own.Key, StringComparer.Ordinal).ToArray();
-        List<(string, string)> shown = [.. builders.Take(builders.Length > MostLines ? MostLines - 1 : MostLines).Select(own => (own.Key, Text([.. own.OrderBy(build => build.Since)], now)))];
+        List<(string, string)> shown =
+        [
+            .. builders.Take(builders.Length > MostLines ? MostLines - 1 : MostLines)
+                .Select(own => (own.Key, Text([.. own.OrderBy(build => build.Since)], now))),
+        ];
         if (builders.Length > MostLines) shown.Add(("…", $"{builders.Length - MostLines + 1} more builders at work"));
         return shown;
     }
@@ -132,7 +138,7 @@ internal sealed class RunProgressDisplay : IDisposable
         var span = HumanText.Span(elapsed > TimeSpan.Zero ? elapsed : TimeSpan.FromTicks(1));
         return build switch
         {
-            { Phase: "supplying" } => $"{build.Name} (inputs on their way, {span})",
+            { Phase: "supplying" } => $"{build.Name} (receiving inputs, {span})",
             { Expected: { } expected } => $"{build.Name} ({Phase(build)}{span} of about {HumanText.Span(expected)})",
             _ => $"{build.Name} ({Phase(build)}{span})",
         };

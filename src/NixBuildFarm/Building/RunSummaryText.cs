@@ -4,7 +4,7 @@ using NixBuildFarm.Reporting;
 
 namespace NixBuildFarm.Building;
 
-/// <summary>What a person wants to know when a run has ended, in a few lines.</summary>
+/// <summary>The summary of a run, in a few lines.</summary>
 internal static class RunSummaryText
 {
     /// <summary>The tag of the summary in the information stream.</summary>

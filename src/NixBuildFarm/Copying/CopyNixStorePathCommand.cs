@@ -33,11 +33,11 @@ public sealed class CopyNixStorePathCommand : AsyncCommand
     [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public object? From { get; set; }
 
-    /// <summary>Copies the paths alone, without what they refer to.</summary>
+    /// <summary>Copies only the paths themselves, not what they refer to.</summary>
     [Parameter]
     public SwitchParameter NoClosure { get; set; }
 
-    /// <summary>Takes from a builder what is neither content-addressed nor signed with a trusted key, too.</summary>
+    /// <summary>Accepts paths of a builder that are neither content-addressed nor signed with a trusted key.</summary>
     [Parameter]
     public SwitchParameter NoCheckSignature { get; set; }
 
@@ -55,7 +55,12 @@ public sealed class CopyNixStorePathCommand : AsyncCommand
     protected override void BeginProcessing()
     {
         if (To.Length > 0 || From is not null) return;
-        ThrowTerminatingError(new NixBuildFarmException("NoDestination", "Neither -To nor -From is given, so there is nothing to copy.", "Name the builders that get the paths with -To, or the one that has them with -From.").ToErrorRecord());
+        ThrowTerminatingError(
+            new NixBuildFarmException(
+                "NoDestination",
+                "Neither -To nor -From is given, so there is nothing to copy.",
+                "Name the builders that get the paths with -To, or the one that has them with -From.")
+                .ToErrorRecord());
     }
 
     /// <inheritdoc/>
@@ -81,14 +86,29 @@ public sealed class CopyNixStorePathCommand : AsyncCommand
         if (distinct.Length == 0) return;
         var what = distinct.Length == 1 ? distinct[0].ToString() : $"{distinct.Length} store paths";
         var target = To.Length == 0 ? NixBuilder.LocalName : string.Join(", ", To.Select(to => to.ToString()));
-        if (ShouldProcess(target, $"Copy {what} from {From ?? NixBuilder.LocalName}")) Await((output, cancellation) => CopyAsync(distinct, output, cancellation));
+        if (ShouldProcess(target, $"Copy {what} from {From ?? NixBuilder.LocalName}"))
+        {
+            Await((output, cancellation) => CopyAsync(distinct, output, cancellation));
+        }
     }
 
     private async Task CopyAsync(IReadOnlyList<StorePath> wanted, CommandOutput output, CancellationToken cancellation)
     {
-        var request = new PathCopyRequest { Paths = wanted, Closure = !NoClosure, CheckSignatures = !NoCheckSignature, MaxUpload = MaxUpload };
+        var request = new PathCopyRequest
+        {
+            Paths = wanted,
+            Closure = !NoClosure,
+            CheckSignatures = !NoCheckSignature,
+            MaxUpload = MaxUpload,
+        };
         if (To.Length > 0) request = request with { To = await BuilderSelection.FromAsync(To, output, cancellation) };
-        if (From is not null) request = request with { From = await BuilderSelection.FromAsync([From], output, cancellation) is [var only] ? only : throw NotOneSource(From) };
+        if (From is not null)
+        {
+            request = request with
+            {
+                From = await BuilderSelection.FromAsync([From], output, cancellation) is [var only] ? only : throw NotOneSource(From),
+            };
+        }
         var observer = new CopyObserver(output);
         try
         {

@@ -1,20 +1,18 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Management.Automation;
-using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Hosting;
+using NixBuildFarm.Observing;
 
 namespace NixBuildFarm.Copying;
 
 /// <summary>
-/// Shows the copying of paths in the streams of a cmdlet, a line of progress for each builder. What was not copied is an error, and held back
-/// until all else is: an error may end the whole pipeline.
+/// Shows the copying of paths in the streams of a cmdlet, a line of progress for each builder. Paths that were not copied are errors, which
+/// are written at the end: an error may end the whole pipeline.
 /// </summary>
 internal sealed class CopyObserver(CommandOutput output) : ICopyObserver
 {
-    private const int FirstId = 0x4e69;
-    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(200);
-
     private readonly ConcurrentQueue<ErrorRecord> errors = new();
     private readonly object gate = new();
     private readonly Dictionary<string, Row> rows = [];
@@ -23,53 +21,57 @@ internal sealed class CopyObserver(CommandOutput output) : ICopyObserver
 
     public void PathFailed(string path, NixBuildFarmException error) => errors.Enqueue(error.ToErrorRecord(path));
 
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => errors.Enqueue(error.ToErrorRecord(builder));
-
-    public void Decided(string message) => output.Verbose(message);
-
-    public void Degraded(string message) => output.Warning(message);
+    public void Observe(RunNews news)
+    {
+        switch (news)
+        {
+            case RunNews.BuilderFailed(var builder, var error): errors.Enqueue(error.ToErrorRecord(builder)); break;
+            case RunNews.Decided(var message): output.Verbose(message); break;
+            case RunNews.Degraded(var message): output.Warning(message); break;
+        }
+    }
 
     public void Progressed(CopyProgress progress)
     {
         lock (gate)
         {
-            if (!rows.TryGetValue(progress.To, out var row)) rows.Add(progress.To, row = new(FirstId + rows.Count, Environment.TickCount64));
-            var now = Environment.TickCount64;
-            if (row.Shown is { } shown && now - shown < ProgressInterval.TotalMilliseconds) return;
-            row.Shown = now;
-            output.Progress(Show(progress, row, (now - row.Since) / 1000.0));
+            if (!rows.TryGetValue(progress.To, out var row)) rows.Add(progress.To, row = new());
+            if (!row.Line.IsDue) return;
+            row.Line.Shown();
+            output.Progress(Show(progress, row));
         }
     }
 
-    /// <summary>Takes the progress display away, and says what was not copied.</summary>
+    /// <summary>Takes the progress display away, and writes the errors.</summary>
     public void Complete()
     {
         lock (gate)
         {
-            foreach (var (to, row) in rows) output.Progress(new(row.Id, $"Copying to {to}", "done") { RecordType = ProgressRecordType.Completed });
+            foreach (var (to, row) in rows) output.Progress(ProgressLines.Ended(row.Line.FirstId, $"Copying to {to}"));
             rows.Clear();
         }
         while (errors.TryDequeue(out var error)) output.Error(error);
     }
 
-    private static ProgressRecord Show(CopyProgress progress, Row row, double seconds)
+    private static ProgressRecord Show(CopyProgress progress, Row row)
     {
-        var status = $"{progress.CopiedPaths} of {progress.Paths} paths, {HumanText.Bytes(progress.CopiedBytes)} of {HumanText.Bytes(progress.Bytes)}";
+        var seconds = Stopwatch.GetElapsedTime(row.Since).TotalSeconds;
+        var status =
+            $"{progress.CopiedPaths} of {progress.Paths} paths, {HumanText.Bytes(progress.CopiedBytes)} of "
+                + $"{HumanText.Bytes(progress.Bytes)}";
         var rate = seconds > 0.5 ? progress.CopiedBytes / seconds : 0;
         if (rate > 0) status += $", {HumanText.Bytes((long)rate)}/s";
-        return new(row.Id, $"Copying to {progress.To}", status)
+        return new(row.Line.FirstId, $"Copying to {progress.To}", status)
         {
             PercentComplete = progress.Bytes == 0 ? 100 : (int)(100 * progress.CopiedBytes / progress.Bytes),
             SecondsRemaining = rate > 0 ? (int)Math.Min(int.MaxValue, (progress.Bytes - progress.CopiedBytes) / rate) : -1,
         };
     }
 
-    private sealed class Row(int id, long since)
+    private sealed class Row
     {
-        public int Id { get; } = id;
+        public ProgressLines Line { get; } = new(TimeProvider.System);
 
-        public long Since { get; } = since;
-
-        public long? Shown { get; set; }
+        public long Since { get; } = Stopwatch.GetTimestamp();
     }
 }

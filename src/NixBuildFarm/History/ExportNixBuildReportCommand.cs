@@ -5,7 +5,7 @@ using NixBuildFarm.Reporting;
 
 namespace NixBuildFarm.History;
 
-/// <summary>What a report is written as.</summary>
+/// <summary>The formats of a report.</summary>
 public enum ReportFormat
 {
     /// <summary>A page to look at, in one file.</summary>
@@ -39,11 +39,11 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
     [ArgumentCompleter(typeof(RunCompleter))]
     public string? Run { get; set; }
 
-    /// <summary>What it is written as. By default the end of the file's name says so: <c>.json</c>, <c>.trace</c>, or a page.</summary>
+    /// <summary>The format. By default the file's name decides: <c>.json</c>, <c>.trace</c>, or a page.</summary>
     [Parameter]
     public ReportFormat? Format { get; set; }
 
-    /// <summary>A file that is there is not replaced.</summary>
+    /// <summary>Does not replace an existing file.</summary>
     [Parameter]
     public SwitchParameter NoClobber { get; set; }
 
@@ -68,11 +68,21 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
         {
             if (runs.Count > 1)
             {
-                throw new NixBuildFarmException("SeveralRuns", $"One file takes the report of one run, and these are {runs.Count}: {string.Join(", ", runs.Take(3))}…", "Choose one of them: Get-NixBuild -Last 1.");
+                throw new NixBuildFarmException(
+                    "SeveralRuns",
+                    $"One file takes the report of one run, and these are {runs.Count}: {string.Join(", ", runs.Take(3))}…",
+                    "Choose one of them: Get-NixBuild -Last 1.");
             }
-            if (NoClobber && File.Exists(file)) throw new NixBuildFarmException("FileExists", $"{file} is there already.", "Name another file, or leave -NoClobber out.");
+            if (NoClobber && File.Exists(file))
+            {
+                throw new NixBuildFarmException("FileExists", $"{file} is there already.", "Name another file, or leave -NoClobber out.");
+            }
             using var history = ReadOnlyHistory.Open();
-            Write(file, runs.Count == 1 ? history.Run(runs[0]) : history.LatestRun(NixBuildStatus.Built, NixBuildStatus.Failed, NixBuildStatus.TimedOut));
+            Write(
+                file,
+                runs.Count == 1
+                    ? history.Run(runs[0])
+                    : history.LatestRun(NixBuildStatus.Built, NixBuildStatus.Failed, NixBuildStatus.TimedOut));
             if (PassThru) output.Object(new FileInfo(file));
             return Task.CompletedTask;
         });
@@ -81,7 +91,7 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
     private void Write(string file, RunRecord run)
     {
         var report = run.ToReport();
-        // Beside it first: who looks at the file sees the old report or the new one.
+        // Written beside it first: a reader sees the old report or the new one.
         var unfinished = $"{file}.{Guid.NewGuid():N}.tmp";
         try
         {
@@ -98,7 +108,11 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NixBuildFarmException("ReportNotWritten", $"The report could not be written to {file}: {e.Message}", "Name a file in a folder that is there and yours.", e);
+            throw new NixBuildFarmException(
+                "ReportNotWritten",
+                $"The report could not be written to {file}: {e.Message}",
+                "Name a file in a folder that is there and yours.",
+                e);
         }
         finally
         {
@@ -108,7 +122,9 @@ public sealed class ExportNixBuildReportCommand : AsyncCommand
 
     private static ReportFormat FormatOf(string file) => file switch
     {
-        _ when file.EndsWith(".trace", StringComparison.OrdinalIgnoreCase) || file.EndsWith(".trace.json", StringComparison.OrdinalIgnoreCase) => ReportFormat.ChromeTrace,
+        _ when file.EndsWith(".trace", StringComparison.OrdinalIgnoreCase)
+            || file.EndsWith(".trace.json", StringComparison.OrdinalIgnoreCase) =>
+            ReportFormat.ChromeTrace,
         _ when file.EndsWith(".json", StringComparison.OrdinalIgnoreCase) => ReportFormat.Json,
         _ => ReportFormat.Html,
     };

@@ -4,9 +4,7 @@ using NixBuildFarm.Hosting;
 
 namespace NixBuildFarm.History;
 
-/// <summary>
-/// <para type="synopsis">Lists past runs, the newest first, or what became of the derivations of each.</para>
-/// </summary>
+/// <summary><para type="synopsis">Lists past runs, the newest first, or the results of their derivations.</para></summary>
 [Cmdlet(VerbsCommon.Get, "NixBuild")]
 [OutputType(typeof(NixBuildRun), typeof(NixBuildResult))]
 public sealed class GetNixBuildCommand : AsyncCommand
@@ -51,7 +49,7 @@ public sealed class GetNixBuildCommand : AsyncCommand
     [SupportsWildcards]
     public string? Name { get; set; }
 
-    /// <summary>Writes what became of the derivations, rather than the runs; with Name and Builder only of those that these fit.</summary>
+    /// <summary>Writes the results of derivations instead of the runs; with Name and Builder only those that match.</summary>
     [Parameter]
     public SwitchParameter Result { get; set; }
 
@@ -70,8 +68,8 @@ public sealed class GetNixBuildCommand : AsyncCommand
             foreach (var run in history.Choose(runs, filter, output))
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (Result) WriteResults(history.Run(run.Id), output);
-                else output.Object(NixBuildRun.Of(run));
+                if (Result) WriteResults(history.Run(run.RunId), output);
+                else output.Object(run);
             }
             return Task.CompletedTask;
         });
@@ -80,7 +78,10 @@ public sealed class GetNixBuildCommand : AsyncCommand
     private void WriteResults(RunRecord run, CommandOutput output)
     {
         var (name, builder) = (Pattern(Name), Pattern(Builder));
-        foreach (var result in run.ToResults(LogLines).Where(result => Fits(name, result.Name) && Fits(builder, result.Builder))) output.Object(result);
+        foreach (var result in run.ToResults(LogLines).Where(result => Fits(name, result.Name) && Fits(builder, result.Builder)))
+        {
+            output.Object(result);
+        }
     }
 
     private static WildcardPattern? Pattern(string? text) => text is null ? null : WildcardPattern.Get(text, WildcardOptions.IgnoreCase);

@@ -8,9 +8,7 @@ using NixBuildFarm.Text;
 
 namespace NixBuildFarm.History;
 
-/// <summary>
-/// <para type="synopsis">Shows what a build printed, or prints.</para>
-/// </summary>
+/// <summary><para type="synopsis">Shows the output of a build, or follows it.</para></summary>
 [Cmdlet(VerbsCommon.Get, "NixBuildLog", DefaultParameterSetName = NameSet)]
 [OutputType(typeof(string))]
 public sealed class GetNixBuildLogCommand : AsyncCommand
@@ -22,7 +20,9 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
 
     private readonly List<PSObject> results = [];
 
-    /// <summary>Names of derivations, with wildcards. The newest run that has logs of such a name is meant, also one that is under way.</summary>
+    /// <summary>
+    /// Names of derivations, with wildcards. The logs are those of the newest run that has such a name, which may still be going on.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = NameSet)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
@@ -53,7 +53,7 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
     [ValidateRange(0, int.MaxValue)]
     public int? Tail { get; set; }
 
-    /// <summary>Goes on with what is printed until the build has ended.</summary>
+    /// <summary>Follows the log until the build has ended.</summary>
     [Parameter]
     public SwitchParameter Wait { get; set; }
 
@@ -67,11 +67,17 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
     protected override void EndProcessing() => Await(async (output, cancellation) =>
     {
         LogFile[] logs;
-        using (var history = ReadOnlyHistory.Open()) logs = [.. Find(new LogArchive(history.Store, LogArchive.DefaultFolder), output).DistinctBy(log => log.Path)];
+        using (var history = ReadOnlyHistory.Open())
+        {
+            logs = [.. Find(new LogArchive(history.Store, LogArchive.DefaultFolder), output).DistinctBy(log => log.Path)];
+        }
         if (Wait && logs.Length > 1)
         {
             var names = string.Join(", ", logs.Take(NamesInError).Select(log => log.Name));
-            throw new NixBuildFarmException("SeveralLogs", $"-Wait follows one log, and {logs.Length} are meant: {names}{(logs.Length > NamesInError ? ", …" : "")}.", "Name one of them.");
+            throw new NixBuildFarmException(
+                "SeveralLogs",
+                $"-Wait follows one log, and {logs.Length} are meant: {names}{(logs.Length > NamesInError ? ", …" : "")}.",
+                "Name one of them.");
         }
         foreach (var log in logs)
         {
@@ -84,7 +90,10 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
     private IEnumerable<LogFile> Find(LogArchive archive, CommandOutput output) => ParameterSetName switch
     {
         ResultSet => results.SelectMany(result => OfResult(result, archive, output)),
-        DerivationSet => InstallableResolver.ResolveDerivations(DerivationPath).Select(requested => requested.Derivation).SelectMany(path => Known(archive.Of(path, Run), path.Name, archive, output)),
+        DerivationSet =>
+            InstallableResolver.ResolveDerivations(DerivationPath)
+                .Select(requested => requested.Derivation)
+                .SelectMany(path => Known(archive.Of(path, Run), path.Name, archive, output)),
         _ => Name.SelectMany(name => Known(archive.Named(name, Run), name, archive, output)),
     };
 
@@ -92,12 +101,21 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
     {
         if (ResultReference.From(item) is not { } result)
         {
-            output.Error(new NixBuildFarmException("InvalidResult", $"“{item}” is no result of a build.", "Give what Invoke-NixDistributedBuild or Get-NixBuild -Result gives, or a name with -Name."), item);
+            output.Error(
+                new NixBuildFarmException(
+                    "InvalidResult",
+                    $"“{item}” is no result of a build.",
+                    "Give what Invoke-NixDistributedBuild or Get-NixBuild -Result gives, or a name with -Name."),
+                item);
             return [];
         }
         if (result.LogPath is { } path && File.Exists(path)) return [new LogFile(path, result.Name, result.RunId)];
-        var why = result.LogPath is { } gone ? $"The log of {result.Name} is not there any more: {gone}" : $"{result.Name} was not built in this run ({result.Status}), so it has no log.";
-        var another = archive.Of(StorePath.Parse(result.DerivationPath)).Count > 0 ? $"Get-NixBuildLog -DerivationPath {result.DerivationPath} shows the log of another run." : null;
+        var why = result.LogPath is { } gone
+            ? $"The log of {result.Name} is not there any more: {gone}"
+            : $"{result.Name} was not built in this run ({result.Status}), so it has no log.";
+        var another = archive.Of(StorePath.Parse(result.DerivationPath)).Count > 0
+            ? $"Get-NixBuildLog -DerivationPath {result.DerivationPath} shows the log of another run."
+            : null;
         output.Error(new NixBuildFarmException("LogNotFound", why, another), item);
         return [];
     }
@@ -106,7 +124,9 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
     {
         if (found.Count > 0 || WildcardPattern.ContainsWildcardCharacters(name)) return found;
         var close = CloseNames.To(name, archive.Recent().Select(log => log.Name));
-        var recommendation = close.Count > 0 ? $"Did you mean {string.Join(" or ", close)}?" : "Names have their version: gcc-14.3.0, or gcc-*.";
+        var recommendation = close.Count > 0
+            ? $"Did you mean {string.Join(" or ", close)}?"
+            : "Names have their version: gcc-14.3.0, or gcc-*.";
         output.Error(new NixBuildFarmException("LogNotFound", $"There is no log of {name}.", recommendation), name);
         return found;
     }
@@ -117,7 +137,8 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
         {
             if (Wait)
             {
-                await foreach (var line in log.FollowAsync(Tail, TimeProvider.System, cancellation)) output.Object(TerminalText.Strip(line));
+                await foreach (
+                    var line in log.FollowAsync(Tail, TimeProvider.System, cancellation)) output.Object(TerminalText.Strip(line));
                 return;
             }
             foreach (var line in log.Lines(Tail))
@@ -128,7 +149,8 @@ public sealed class GetNixBuildLogCommand : AsyncCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            output.Error(new NixBuildFarmException("LogNotReadable", $"The log {log.Path} cannot be read: {e.Message}", inner: e), log.Path);
+            output.Error(
+                new NixBuildFarmException("LogNotReadable", $"The log {log.Path} cannot be read: {e.Message}", inner: e), log.Path);
         }
     }
 }

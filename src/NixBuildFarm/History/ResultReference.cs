@@ -5,8 +5,8 @@ using NixBuildFarm.Planning;
 namespace NixBuildFarm.History;
 
 /// <summary>
-/// A result of a build, or a step of a plan, as it comes down a pipeline: as it was written, or as a bag of its properties from a job, a file or
-/// another machine.
+/// A result of a build, or a step of a plan, as it comes down a pipeline: as it was written, or as a bag of its properties from a job, a
+/// file or another machine.
 /// </summary>
 /// <param name="Name">The derivation's name.</param>
 /// <param name="DerivationPath">The path of the derivation.</param>
@@ -15,11 +15,14 @@ namespace NixBuildFarm.History;
 /// <param name="RunId">The run; empty where that is not said.</param>
 internal sealed record ResultReference(string Name, string DerivationPath, string? Status, string? LogPath, string RunId)
 {
-    /// <summary>What an object says of a derivation; null where it is about something else.</summary>
+    /// <summary>An object's reference to a derivation; null if it has none.</summary>
     public static ResultReference? From(object item)
     {
         // Its name is a builder's.
-        if (PSObject.AsPSObject(item).TypeNames.Any(type => type.EndsWith(nameof(NixBuilderPolicyTest), StringComparison.Ordinal))) return null;
+        if (PSObject.AsPSObject(item).TypeNames.Any(type => type.EndsWith(nameof(NixBuilderPolicyTest), StringComparison.Ordinal)))
+        {
+            return null;
+        }
         return PropertyBag.TextProperty(item, nameof(NixBuildResult.DerivationPath)) is not { } derivation ? null : new(
             PropertyBag.TextProperty(item, nameof(NixBuildResult.Name)) ?? derivation,
             derivation,

@@ -18,7 +18,10 @@ public sealed class RunCompleter : IArgumentCompleter
         try
         {
             using var history = ReadOnlyHistory.Open();
-            return [.. Completion.Of(wordToComplete, history.Store.Runs(new() { Newest = Offered }).Select(run => (run.Id, ToolTip(run))))];
+            return
+            [
+                .. Completion.Of(wordToComplete, history.Store.Runs(new() { Newest = Offered }).Select(run => (run.RunId, ToolTip(run)))),
+            ];
         }
         catch (NixBuildFarmException)
         {
@@ -26,6 +29,7 @@ public sealed class RunCompleter : IArgumentCompleter
         }
     }
 
-    private static string ToolTip(RunSummary run) =>
-        $"{HumanText.Moment(run.Started)}, {run.State}, {run.Built} built in {HumanText.Span(run.Ended - run.Started)}: {string.Join(", ", run.Requested)}";
+    private static string ToolTip(NixBuildRun run) =>
+        $"{HumanText.Moment(run.Started)}, {run.State}, {run.Built} built in {HumanText.Span(run.Duration)}: "
+            + $"{string.Join(", ", run.Requested)}";
 }

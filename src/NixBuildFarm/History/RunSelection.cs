@@ -6,12 +6,15 @@ namespace NixBuildFarm.History;
 /// <summary>Which runs a cmdlet works with.</summary>
 internal static class RunSelection
 {
-    /// <summary>The runs with these ids, or beginnings of ids, that fit the filter. An id that no run has is an error, and the others go on.</summary>
+    /// <summary>
+    /// The runs with these ids, or beginnings of ids, that fit the filter. An id that no run has is an error, and the others go on.
+    /// </summary>
     /// <param name="history">Where runs are.</param>
     /// <param name="ids">The ids; empty: all runs.</param>
-    /// <param name="filter">What else is asked of them; its number is of those that fit.</param>
+    /// <param name="filter">Further conditions; its limit counts matching runs.</param>
     /// <param name="output">Where the errors go.</param>
-    public static IReadOnlyList<RunSummary> Choose(this ReadOnlyHistory history, IReadOnlyCollection<string> ids, RunFilter filter, CommandOutput output)
+    public static IReadOnlyList<NixBuildRun> Choose(
+        this ReadOnlyHistory history, IReadOnlyCollection<string> ids, RunFilter filter, CommandOutput output)
     {
         if (ids.Count == 0) return history.Store.Runs(filter);
         var known = new HashSet<string>();
@@ -26,6 +29,11 @@ internal static class RunSelection
                 output.Error(e, id);
             }
         }
-        return [.. history.Store.Runs(filter with { Newest = null }).Where(run => known.Contains(run.Id)).Take(filter.Newest ?? int.MaxValue)];
+        return
+        [
+            .. history.Store.Runs(filter with { Newest = null })
+                .Where(run => known.Contains(run.RunId))
+                .Take(filter.Newest ?? int.MaxValue),
+        ];
     }
 }

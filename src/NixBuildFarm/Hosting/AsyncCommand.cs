@@ -5,9 +5,8 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Hosting;
 
 /// <summary>
-/// A cmdlet whose work is asynchronous. The body runs on the pool; what it writes is queued and reaches the pipeline on
-/// the pipeline's own thread. Ctrl-C, and a pipeline that stops downstream (<c>Select-Object -First 1</c>), cancel the
-/// body, and the cmdlet returns when the body has ended.
+/// A cmdlet with asynchronous work. The body runs on the pool; its output is queued and written on the pipeline's own thread. Ctrl-C, and a
+/// pipeline that stops downstream (<c>Select-Object -First 1</c>), cancel the body, and the cmdlet returns when the body has ended.
 /// </summary>
 public abstract class AsyncCommand : PSCmdlet, IDisposable
 {
@@ -52,7 +51,7 @@ public abstract class AsyncCommand : PSCmdlet, IDisposable
             stop.Cancel();
             foreach (var _ in queue.GetConsumingEnumerable())
             {
-                // Nobody listens any more.
+                // There is no receiver any more.
             }
             throw;
         }

@@ -7,5 +7,7 @@ internal static class CiSystem
     public static bool IsHere => Is("CI") && Console.IsOutputRedirected;
 
     /// <summary>Whether an environment variable says so.</summary>
-    public static bool Is(string variable) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value && !value.Equals("false", StringComparison.OrdinalIgnoreCase) && value != "0";
+    public static bool Is(string variable) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value && !value.Equals("false", StringComparison.OrdinalIgnoreCase)
+            && value != "0";
 }

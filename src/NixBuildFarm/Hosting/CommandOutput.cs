@@ -3,10 +3,12 @@ using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Hosting;
 
-/// <summary>The streams that a command writes to, for use from any thread, in the order of the calls: those of a cmdlet or of a job.</summary>
+/// <summary>
+/// The streams that a command writes to, for use from any thread, in the order of the calls: those of a cmdlet or of a job.
+/// </summary>
 public abstract class CommandOutput
 {
-    // What Write-Host says of its text: the host shows it, whatever the user wants to see of the information stream.
+    // The tag of Write-Host: the host shows the text regardless of preferences for the information stream.
     private const string HostTag = "PSHOST";
 
     /// <summary>Writes an object to the pipeline.</summary>
@@ -18,13 +20,13 @@ public abstract class CommandOutput
     /// <summary>Writes a non-terminating error about <paramref name="target"/>.</summary>
     public void Error(NixBuildFarmException error, object? target = null) => Error(error.ToErrorRecord(target));
 
-    /// <summary>Says what is not as it should be.</summary>
+    /// <summary>Writes a warning.</summary>
     public abstract void Warning(string message);
 
     /// <summary>Says which decision was taken.</summary>
     public abstract void Verbose(string message);
 
-    /// <summary>Says what passes over the wire.</summary>
+    /// <summary>Writes a debug message.</summary>
     public abstract void Debug(string message);
 
     /// <summary>Writes to the information stream. There may be very much of this.</summary>
@@ -37,8 +39,8 @@ public abstract class CommandOutput
     public void Text(string text, string tag) => Information(new HostInformationMessage { Message = text }, HostTag, tag);
 
     /// <summary>
-    /// Writes text for the person who waits. Where standard output goes into a file or another program, which would have it among the output,
-    /// it is shown on request only, as the rest of the information stream.
+    /// Writes text for the user. If standard output goes to a file or another program, the text would be part of the output there; then it
+    /// is shown only on request, as the rest of the information stream.
     /// </summary>
     public void Remark(string text, string tag)
     {
@@ -47,10 +49,10 @@ public abstract class CommandOutput
     }
 }
 
-/// <summary>The streams of a cmdlet: what is written is queued, and reaches them on the thread of the pipeline.</summary>
+/// <summary>The streams of a cmdlet: output is queued, and written on the thread of the pipeline.</summary>
 /// <param name="post">Has the pipeline's thread do something.</param>
 /// <param name="room">For how many pieces of information there is room.</param>
-/// <param name="stopped">Nobody listens any more.</param>
+/// <param name="stopped">Cancelled when there is no receiver any more.</param>
 internal sealed class CmdletOutput(Action<Action<Cmdlet>> post, SemaphoreSlim room, CancellationToken stopped) : CommandOutput
 {
     public override void Object(object value) => post(c => c.WriteObject(value));
@@ -63,7 +65,7 @@ internal sealed class CmdletOutput(Action<Action<Cmdlet>> post, SemaphoreSlim ro
 
     public override void Debug(string message) => post(c => c.WriteDebug(message));
 
-    // Who writes faster than the pipeline takes it has to wait, so that what is pending never fills the memory.
+    // A writer that is faster than the pipeline has to wait, so that pending output never fills the memory.
     public override void Information(object message, params string[] tags)
     {
         try

@@ -3,7 +3,7 @@ using System.Management.Automation.Language;
 
 namespace NixBuildFarm.Hosting;
 
-/// <summary>What completers have in common.</summary>
+/// <summary>The common part of completers.</summary>
 internal static class Completion
 {
     /// <summary>The candidates that begin with the word, as they are written on a command line.</summary>
@@ -17,5 +17,7 @@ internal static class Completion
     }
 
     private static string Quote(string text) =>
-        text.All(c => char.IsLetterOrDigit(c) || c is '.' or '-' or '_') ? text : $"'{CodeGeneration.EscapeSingleQuotedStringContent(text)}'";
+        text.All(c => char.IsLetterOrDigit(c) || c is '.' or '-' or '_')
+            ? text
+            : $"'{CodeGeneration.EscapeSingleQuotedStringContent(text)}'";
 }

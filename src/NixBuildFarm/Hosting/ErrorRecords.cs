@@ -8,10 +8,12 @@ using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Hosting;
 
-/// <summary>All error records of the module, made from what went wrong.</summary>
+/// <summary>Makes all error records of the module.</summary>
 internal static partial class ErrorRecords
 {
-    /// <summary>Since 7.5, PowerShell's own view of an error has its recommendation, line by line; before, it has the message only.</summary>
+    /// <summary>
+    /// Since 7.5, PowerShell's own view of an error has its recommendation, line by line; before, it has the message only.
+    /// </summary>
     private static readonly bool AreRecommendationsShown = typeof(PSObject).Assembly.GetName().Version >= new Version(7, 5);
 
     /// <summary>The record of an error that knows its id and its recommendation.</summary>
@@ -22,13 +24,15 @@ internal static partial class ErrorRecords
     public static ErrorRecord ToErrorRecord(this BuilderProblem problem) => Record(
         new NixBuildFarmException(problem.Id, problem.ToString(), problem.Recommendation), ErrorCategory.InvalidData, problem);
 
-    private static ErrorRecord Record(NixBuildFarmException error, ErrorCategory category, object? target, string? message = null, string details = "")
+    private static ErrorRecord Record(
+        NixBuildFarmException error, ErrorCategory category, object? target, string? message = null, string details = "")
     {
         var record = new ErrorRecord(error, error.Id, category, target);
         message ??= error.Message;
         if (error.Recommendation is { } recommendation)
         {
-            record.ErrorDetails = new ErrorDetails(AreRecommendationsShown ? message : $"{message}\n  Recommendation: {recommendation}{details}")
+            record.ErrorDetails = new ErrorDetails(
+                AreRecommendationsShown ? message : $"{message}\n  Recommendation: {recommendation}{details}")
             {
                 RecommendedAction = recommendation + details,
             };
@@ -37,8 +41,9 @@ internal static partial class ErrorRecords
     }
 
     /// <summary>
-    /// The record of a derivation that was not built. The end of what the build printed is part of the exception's message, and comes after the
-    /// recommendation in what is shown: in scripts, PowerShell makes one paragraph of a message. A CI system has it in a group of its own.
+    /// The record of a derivation that was not built. The end of the build's log is part of the exception's message, and follows the
+    /// recommendation in the shown text: in scripts, PowerShell reflows a message to one paragraph. In CI systems it is in a group of its
+    /// own.
     /// </summary>
     public static ErrorRecord ToErrorRecord(this NixBuildResult result)
     {
@@ -60,7 +65,10 @@ internal static partial class ErrorRecords
     private static string LogOf(NixBuildResult result)
     {
         if (result.LogTail.Count == 0) return "";
-        var log = new StringBuilder(result.LogTail.Count == 1 ? $"\n  What it printed last on {result.Builder}:" : $"\n  The last {result.LogTail.Count} lines that it printed on {result.Builder}:");
+        var log = new StringBuilder(
+            result.LogTail.Count == 1
+                ? $"\n  What it printed last on {result.Builder}:"
+                : $"\n  The last {result.LogTail.Count} lines that it printed on {result.Builder}:");
         foreach (var line in result.LogTail) log.Append("\n  > ").Append(TerminalText.Strip(line));
         return log.ToString();
     }
@@ -69,7 +77,9 @@ internal static partial class ErrorRecords
     private static string Reason(NixBuildResult result)
     {
         var reason = TerminalText.Strip(result.Error ?? result.Status.ToString()).Trim();
-        return result.LogTail.Count > 0 && NixLogTail().Match(reason) is { Success: true } tail ? reason[..tail.Index].TrimEnd() + "." : reason;
+        return result.LogTail.Count > 0 && NixLogTail().Match(reason) is { Success: true } tail
+            ? reason[..tail.Index].TrimEnd() + "."
+            : reason;
     }
 
     [GeneratedRegex(@";\s+last \d+ log lines:", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
@@ -77,7 +87,8 @@ internal static partial class ErrorRecords
 
     private static string RecommendationFor(NixBuildResult result) => result switch
     {
-        { Status: NixBuildStatus.NoEligibleBuilder } => "Give the build a builder that has what it requires: Get-NixBuilder shows what each has.",
+        { Status: NixBuildStatus.NoEligibleBuilder } =>
+            "Give the build a builder that has what it requires: Get-NixBuilder shows what each has.",
         { LogPath: { } log } => $"Get-NixBuildLog {result.Name} -Run {result.RunId} shows the whole log, which is in {log}",
         _ => "Run it again with -Verbose to see what was decided.",
     };

@@ -10,13 +10,15 @@ internal static class FilePaths
     private static readonly ScriptBlock InSession =
         ScriptBlock.Create("$ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($args[0])");
 
-    /// <summary>The path for the file system. What is not there yet is fine; what is on no file system ends the cmdlet.</summary>
+    /// <summary>The path in the file system. It need not exist; a path on another provider ends the cmdlet.</summary>
     public static string FileOf(this PSCmdlet cmdlet, string path)
     {
         var file = cmdlet.SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out var provider, out _);
         if (provider.Name != "FileSystem")
         {
-            cmdlet.ThrowTerminatingError(new NixBuildFarmException("NotAFile", $"“{path}” is on no file system.", "Name a path of a file system.").ToErrorRecord(path));
+            cmdlet.ThrowTerminatingError(
+                new NixBuildFarmException("NotAFile", $"“{path}” is on no file system.", "Name a path of a file system.")
+                    .ToErrorRecord(path));
         }
         return file;
     }

@@ -7,7 +7,8 @@ using NixBuildFarm.Testing;
 namespace NixBuildFarm.Hosting;
 
 /// <summary>
-/// How values look in tables. Called by the format files, which hold no logic of their own, with values of objects or of bags of properties.
+/// How values look in tables. Called by the format files, which hold no logic of their own, with values of objects or of bags of
+/// properties.
 /// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class HumanText
@@ -53,31 +54,38 @@ public static class HumanText
     private static readonly IComparer<string> OutputOrder = Comparer<string>.Create((one, other) =>
         one == other ? 0 : one == "out" ? -1 : other == "out" ? 1 : string.CompareOrdinal(one, other));
 
-    /// <summary>The outputs of a derivation, one under the other: <c>out: /nix/store/…</c>. A table that comes from a job has lost its order.</summary>
+    /// <summary>
+    /// The outputs of a derivation, one under the other: <c>out: /nix/store/…</c>. A table that comes from a job has lost its order.
+    /// </summary>
     public static string Outputs(object? outputs) => PropertyBag.Bare(outputs) is IDictionary named
         ? string.Join('\n', named.Keys.Cast<object>().OrderBy(name => $"{name}", OutputOrder).Select(name => $"{name}: {named[name]}"))
         : Lines(outputs);
 
     /// <summary>A latency.</summary>
-    public static string Milliseconds(object? span) => PropertyBag.As<TimeSpan>(span) is { } value ? $"{value.TotalMilliseconds:0.0} ms" : "";
+    public static string Milliseconds(object? span) =>
+        PropertyBag.As<TimeSpan>(span) is { } value ? $"{value.TotalMilliseconds:0.0} ms" : "";
 
     /// <summary>How a derivation ended: green, red, or neither.</summary>
-    public static string Status(object? status, object style) => Coloured(PropertyBag.Text(status), style, own => PropertyBag.As<NixBuildStatus>(status) switch
+    public static string Status(object? status, object style) =>
+        Coloured(PropertyBag.Text(status), style, own => PropertyBag.As<NixBuildStatus>(status) switch
     {
         NixBuildStatus.Cancelled or NixBuildStatus.DependencyFailed => own.Foreground.Yellow,
         { } ended when ended.IsSuccess() => own.Foreground.Green,
         _ => own.Foreground.Red,
     });
 
-    /// <summary>The name of a derivation, with its system where that is not this machine's; what was asked for stands out.</summary>
+    /// <summary>The name of a derivation, with its system if that is not this machine's; bold if it was asked for.</summary>
     public static string Name(object? name, object? system, object? isRequested, object style)
     {
-        var text = PropertyBag.Text(system) is { Length: > 0 } other && other != OwnSystem && other != "builtin" ? $"{PropertyBag.Text(name)} [{other}]" : PropertyBag.Text(name);
+        var text = PropertyBag.Text(system) is { Length: > 0 } other && other != OwnSystem && other != "builtin"
+            ? $"{PropertyBag.Text(name)} [{other}]"
+            : PropertyBag.Text(name);
         return PropertyBag.As<bool>(isRequested) == true ? Coloured(text, style, own => own.Bold) : text;
     }
 
     /// <summary>The state of a builder: green, yellow or red.</summary>
-    public static string State(object? state, object style) => Coloured(PropertyBag.Text(state), style, own => PropertyBag.As<NixBuilderState>(state) switch
+    public static string State(object? state, object style) =>
+        Coloured(PropertyBag.Text(state), style, own => PropertyBag.As<NixBuilderState>(state) switch
     {
         NixBuilderState.Online => own.Foreground.Green,
         NixBuilderState.Degraded => own.Foreground.Yellow,
@@ -85,21 +93,23 @@ public static class HumanText
     });
 
     /// <summary>How a run ended: green, red, or yellow where it was ended, or has not ended.</summary>
-    public static string RunState(object? state, object style) => Coloured(PropertyBag.Text(state), style, own => PropertyBag.As<RunState>(state) switch
+    public static string RunState(object? state, object style) =>
+        Coloured(PropertyBag.Text(state), style, own => PropertyBag.As<RunState>(state) switch
     {
         History.RunState.Succeeded => own.Foreground.Green,
         History.RunState.Failed => own.Foreground.Red,
         _ => own.Foreground.Yellow,
     });
 
-    /// <summary>What a test found, and what to do about it, one after the other.</summary>
+    /// <summary>The findings of a test with recommendations, one after the other.</summary>
     public static string Findings(object? findings) => string.Join('\n', PropertyBag.Items(findings).Select(finding =>
         PropertyBag.TextProperty(finding, nameof(NixBuilderFinding.Recommendation)) is { } recommendation
             ? $"{PropertyBag.TextProperty(finding, nameof(NixBuilderFinding.Message))} → {recommendation}"
             : PropertyBag.Text(finding)));
 
     /// <summary>How a builder did a small build: <c>native</c>, <c>emulated, 0.12 of native speed</c>, or why it did not.</summary>
-    public static string Proof(object? test) => (Is(test, nameof(NixBuilderSystemTest.Success)), Is(test, nameof(NixBuilderSystemTest.IsEmulated))) switch
+    public static string Proof(object? test) =>
+        (Is(test, nameof(NixBuilderSystemTest.Success)), Is(test, nameof(NixBuilderSystemTest.IsEmulated))) switch
     {
         (false, _) => PropertyBag.TextProperty(test, nameof(NixBuilderSystemTest.Error)) ?? "failed",
         (_, true) => PropertyBag.As<double>(PropertyBag.Property(test, nameof(NixBuilderSystemTest.Speed))) is { } speed

@@ -5,8 +5,8 @@ using System.Runtime.Loader;
 namespace NixBuildFarm.Hosting;
 
 /// <summary>
-/// Loads what lies in <c>deps/</c> into a load context of its own, so that a session which has loaded another version
-/// of one of our packages keeps working, and so do we.
+/// Loads the assemblies in <c>deps/</c> into a load context of their own, so that a session with another version of one of these packages
+/// keeps working, and so does the module.
 /// </summary>
 public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssemblyCleanup
 {

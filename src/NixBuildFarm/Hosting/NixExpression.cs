@@ -19,9 +19,14 @@ internal static class NixExpression
         string s => Quote(s),
         sbyte or byte or short or ushort or int or uint or long => ((IFormattable)value!).ToString(null, CultureInfo.InvariantCulture),
         double d when double.IsFinite(d) => d.ToString("0.0###############", CultureInfo.InvariantCulture),
-        IDictionary table => $"{{ {string.Concat(table.Cast<DictionaryEntry>().Select(e => $"{Quote(e.Key.ToString()!)} = {From(e.Value)}; "))}}}",
+        IDictionary table =>
+            $"{{ {string.Concat(table.Cast<DictionaryEntry>().Select(e => $"{Quote(e.Key.ToString()!)} = {From(e.Value)}; "))}}}",
         IEnumerable list => $"[ {string.Concat(list.Cast<object?>().Select(item => $"({From(item)}) "))}]",
-        var other => throw new NixBuildFarmException("InvalidArgument", $"A {other.GetType().Name} cannot be given to Nix.", "Give strings, numbers, booleans, lists and tables of these."),
+        var other =>
+            throw new NixBuildFarmException(
+                "InvalidArgument",
+                $"A {other.GetType().Name} cannot be given to Nix.",
+                "Give strings, numbers, booleans, lists and tables of these."),
     };
 
     /// <summary>The value of a setting of nix.conf: lists have blanks between their items.</summary>
@@ -32,7 +37,9 @@ internal static class NixExpression
         string s => s,
         bool b => b ? "true" : "false",
         SwitchParameter s => s.IsPresent ? "true" : "false",
-        IDictionary => throw new NixBuildFarmException("InvalidOption", "A table is no value of a setting of Nix.", "Give a string, number, boolean, or a list of these."),
+        IDictionary =>
+            throw new NixBuildFarmException(
+                "InvalidOption", "A table is no value of a setting of Nix.", "Give a string, number, boolean, or a list of these."),
         IEnumerable list => string.Join(' ', list.Cast<object?>().Select(Setting)),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         var other => $"{other}",

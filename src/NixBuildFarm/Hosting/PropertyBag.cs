@@ -5,12 +5,12 @@ using System.Management.Automation;
 namespace NixBuildFarm.Hosting;
 
 /// <summary>
-/// Values as objects have them, and as bags of properties have them, which objects are when they come from a job, a file or another machine:
-/// there a list is another list, and what lies deep is text.
+/// Reads values of objects and of property bags, which objects become in a job, a file or a remote session: there a list is another list,
+/// and deep values are text.
 /// </summary>
 internal static class PropertyBag
 {
-    /// <summary>What PowerShell has wrapped.</summary>
+    /// <summary>The object behind PowerShell's wrapper.</summary>
     public static object? Bare(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
 
     /// <summary>A property of an object or of a bag; null where there is none.</summary>
@@ -20,7 +20,8 @@ internal static class PropertyBag
     public static string? TextProperty(object? owner, string name) => Text(Property(owner, name)) is { Length: > 0 } text ? text : null;
 
     /// <summary>A value as text.</summary>
-    public static string Text(object? value) => LanguagePrimitives.ConvertTo(value, typeof(string), CultureInfo.InvariantCulture) as string ?? "";
+    public static string Text(object? value) =>
+        LanguagePrimitives.ConvertTo(value, typeof(string), CultureInfo.InvariantCulture) as string ?? "";
 
     /// <summary>A value of a type that it has, or had; null for anything else.</summary>
     public static T? As<T>(object? value)
@@ -31,7 +32,7 @@ internal static class PropertyBag
             _ => LanguagePrimitives.TryConvertTo<T>(value, CultureInfo.InvariantCulture, out var converted) ? converted : null,
         };
 
-    /// <summary>A moment; one that is a bag itself has it as a property.</summary>
+    /// <summary>A moment; a property bag of a moment has it as a property.</summary>
     public static DateTimeOffset? Moment(object? value) => Property(value, nameof(DateTimeOffset.UtcDateTime)) is DateTime utc
         ? new(DateTime.SpecifyKind(utc, DateTimeKind.Utc))
         : As<DateTimeOffset>(value);

@@ -7,8 +7,8 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Hosting;
 
 /// <summary>
-/// How the cmdlets of a session reach builders. Logging in costs several round trips and a tenth of a second of processor time, so a
-/// connection stays open for a while after its last use: whoever builds or copies again goes on with it.
+/// The transports of a session. A login costs several round trips and a tenth of a second of processor time, so a connection stays open for
+/// a while for the next build or copy.
 /// </summary>
 internal static class SessionTransports
 {
@@ -18,18 +18,21 @@ internal static class SessionTransports
     /// <summary>Makes transports, the local one too.</summary>
     public static IBuilderTransportFactory Factory { get; } = new BuilderTransports(Remote);
 
-    /// <summary>Makes transports that open encrypted private keys with a credential's password; null: the key agent has to hold such keys.</summary>
+    /// <summary>
+    /// Makes transports that open encrypted private keys with a credential's password; null: the key agent has to hold such keys.
+    /// </summary>
     public static IBuilderTransportFactory With(PSCredential? credential) => With(credential, Factory);
 
     /// <summary>The same for transports of another factory.</summary>
     public static IBuilderTransportFactory With(PSCredential? credential, IBuilderTransportFactory transports) =>
         credential?.Password is { Length: > 0 } passphrase ? new PassphraseFactory(passphrase, transports) : transports;
 
-    /// <summary>Closes the connections that nobody uses at the moment.</summary>
+    /// <summary>Closes the idle connections.</summary>
     public static void CloseIdle() => Remote.CloseIdle();
 
     private sealed class PassphraseFactory(SecureString passphrase, IBuilderTransportFactory transports) : IBuilderTransportFactory
     {
-        public IBuilderTransport Create(NixBuilder builder, TransportOptions options) => transports.Create(builder, options with { KeyPassphrase = passphrase });
+        public IBuilderTransport Create(NixBuilder builder, TransportOptions options) =>
+            transports.Create(builder, options with { KeyPassphrase = passphrase });
     }
 }

@@ -12,8 +12,8 @@ namespace NixBuildFarm.Measuring;
 
 /// <summary>
 /// <para type="synopsis">
-/// Plays a past run, or a graph of derivations, on its farm or another one in simulation, with the scheduler of real runs, and measures what
-/// comes of it.
+/// Plays a past run, or a graph of derivations, on its farm or another one in simulation, with the scheduler of real runs, and measures
+/// what comes of it.
 /// </para>
 /// </summary>
 [Cmdlet(VerbsDiagnostic.Measure, "NixBuild", DefaultParameterSetName = RunSet)]
@@ -25,20 +25,27 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
 
     private readonly List<string> runs = [];
 
-    /// <summary>The id of a past run, or the beginning of it; results of its builds can be piped in. By default the last that built something.</summary>
+    /// <summary>
+    /// The id of a past run, or the beginning of it; results of its builds can be piped in. By default the last that built something.
+    /// </summary>
     [Parameter(Position = 0, ParameterSetName = RunSet, ValueFromPipelineByPropertyName = true)]
     [Alias("RunId", "Id")]
     [ValidateNotNullOrEmpty]
     public string? Run { get; set; }
 
-    /// <summary>Other builders than those of the run: objects, or names of those of the run and of configured ones, with wildcards.</summary>
+    /// <summary>
+    /// Other builders than those of the run: objects, or names of those of the run and of configured ones, with wildcards.
+    /// </summary>
     [Parameter(ParameterSetName = RunSet)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public object[] Builder { get; set; } = [];
 
-    /// <summary>Builders that there might be: tables with Systems, and where wanted Name, MaxJobs, SpeedFactor, Cores, SupportedFeatures, MandatoryFeatures.</summary>
+    /// <summary>
+    /// Builders that there might be: tables with Systems, and where wanted Name, MaxJobs, SpeedFactor, Cores, SupportedFeatures,
+    /// MandatoryFeatures.
+    /// </summary>
     [Parameter(ParameterSetName = RunSet)]
     [ValidateNotNullOrEmpty]
     public Hashtable[] AddBuilder { get; set; } = [];
@@ -65,11 +72,13 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public string FarmPath { get; set; } = "";
 
-    /// <summary>What the scheduler is told of durations beforehand: the true ones, what a table of packages guesses, or nothing.</summary>
+    /// <summary>The scheduler's initial estimates: the true durations, those of a table of packages, or none.</summary>
     [Parameter]
     public EstimateKind Estimate { get; set; } = EstimateKind.Exact;
 
-    /// <summary>How wrong it is told: standard deviation of the natural logarithm of a factor on each duration; 0.5 is a factor of 1.65.</summary>
+    /// <summary>
+    /// The error of the estimates: standard deviation of the natural logarithm of a factor on each duration; 0.5 is a factor of 1.65.
+    /// </summary>
     [Parameter]
     [ValidateRange(0.0, 10.0)]
     public double EstimateError { get; set; }
@@ -83,11 +92,13 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     [Parameter]
     public SchedulingRule Policy { get; set; } = SchedulingRule.Portfolio;
 
-    /// <summary>The cores of a build follow the number of builds that are ready, as in real runs; otherwise each has four. Runs: on.</summary>
+    /// <summary>
+    /// The cores of a build follow the number of builds that are ready, as in real runs; otherwise each has four. Runs: on.
+    /// </summary>
     [Parameter]
     public SwitchParameter Moldable { get; set; }
 
-    /// <summary>The file for the schedule, a line of JSON for each build; one that is there is replaced.</summary>
+    /// <summary>The file for the schedule, a line of JSON for each build; an existing one is replaced.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? SchedulePath { get; set; }
@@ -139,7 +150,12 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
             var replay = RunReplay.Of(run);
             if (replay.Scenario.Graph.Count == 0)
             {
-                output.Error(new NixBuildFarmException("NothingToMeasure", $"Nothing was built in the run {run.Id}, so there is nothing to replay.", "Get-NixBuild lists the runs."), run.Id);
+                output.Error(
+                    new NixBuildFarmException(
+                        "NothingToMeasure",
+                        $"Nothing was built in the run {run.Id}, so there is nothing to replay.",
+                        "Get-NixBuild lists the runs."),
+                    run.Id);
                 continue;
             }
             if (replay.NotBuilt > 0) output.Warning($"{replay.NotBuilt} derivations of the run {run.Id} were not built, and are left out.");
@@ -150,7 +166,8 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
 
     private Scenario With(Scenario scenario) => scenario with { Estimate = Estimate, EstimateError = EstimateError, Options = Options };
 
-    private static async Task MeasureAsync(Scenario scenario, RunReplay? replay, string? scheduleFile, CommandOutput output, CancellationToken cancellation)
+    private static async Task MeasureAsync(
+        Scenario scenario, RunReplay? replay, string? scheduleFile, CommandOutput output, CancellationToken cancellation)
     {
         var progress = new SimulationProgress(output, scenario.Graph.Count);
         SimulationResult result;
@@ -176,7 +193,11 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NixBuildFarmException("ScheduleNotWritten", $"The schedule could not be written to {file}: {e.Message}", "Name a file in a folder that is yours.", e);
+            throw new NixBuildFarmException(
+                "ScheduleNotWritten",
+                $"The schedule could not be written to {file}: {e.Message}",
+                "Name a file in a folder that is yours.",
+                e);
         }
     }
 
@@ -184,7 +205,9 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     {
         var done = result.Schedule.Select(entry => entry.Job).ToHashSet();
         var first = scenario.Graph.TopologicalOrder.ToArray().First(job => !done.Contains(job));
-        var why = ReasonText.Refusals(Eligibility.OnFarm(scenario.Graph[first], result.Farm).Select(eligibility => eligibility.Problem), result.Farm);
-        return $"{result.NotDone} of {scenario.Graph.Count} builds are left out: no builder may take them, or something that they need. {scenario.Graph[first].Name}: {why}.";
+        var why = ReasonText.Refusals(
+            Eligibility.OnFarm(scenario.Graph[first], result.Farm).Select(eligibility => eligibility.Problem), result.Farm);
+        return $"{result.NotDone} of {scenario.Graph.Count} builds are left out: no builder may take them, or something that they need. "
+            + $"{scenario.Graph[first].Name}: {why}.";
     }
 }

@@ -1,4 +1,3 @@
-using System.Management.Automation;
 using NixBuildFarm.Hosting;
 
 namespace NixBuildFarm.Measuring;
@@ -6,30 +5,31 @@ namespace NixBuildFarm.Measuring;
 /// <summary>Shows how far a simulation is.</summary>
 internal sealed class SimulationProgress : IProgress<int>
 {
-    private const int ActivityId = 0x4e69;
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
+    private const string Activity = "Simulating";
 
+    private readonly ProgressLines line = new(TimeProvider.System);
     private readonly CommandOutput output;
     private readonly int total;
-    private long last = Environment.TickCount64;
 
-    /// <summary>Says that a plan is being made.</summary>
+    /// <summary>Shows that the plan is being made.</summary>
     public SimulationProgress(CommandOutput output, int total)
     {
         (this.output, this.total) = (output, total);
-        output.Progress(new(ActivityId, "Simulating", "planning"));
+        line.Shown();
+        output.Progress(new(line.FirstId, Activity, "planning"));
     }
 
-    /// <summary>Says how many builds have been started.</summary>
+    /// <summary>Shows how many builds have started.</summary>
     public void Report(int value)
     {
-        if (Environment.TickCount64 - last < Interval.TotalMilliseconds) return;
-        last = Environment.TickCount64;
-        // A hedged or lost build is started again.
-        var part = Math.Min(value, total);
-        output.Progress(new(ActivityId, "Simulating", $"{part} of {total} builds") { PercentComplete = (int)(100L * part / Math.Max(1, total)) });
+        if (!line.IsDue) return;
+        line.Shown();
+        // A hedged or lost build starts again.
+        var started = Math.Min(value, total);
+        output.Progress(
+            new(line.FirstId, Activity, $"{started} of {total} builds") { PercentComplete = (int)(100L * started / Math.Max(1, total)) });
     }
 
-    /// <summary>Takes the display away.</summary>
-    public void Complete() => output.Progress(new(ActivityId, "Simulating", "done") { RecordType = ProgressRecordType.Completed });
+    /// <summary>Takes the line away.</summary>
+    public void Complete() => output.Progress(ProgressLines.Ended(line.FirstId, Activity));
 }

@@ -17,7 +17,10 @@ public sealed class PolicyNameCompleter : IArgumentCompleter
         try
         {
             var policies = Enum.GetValues<PolicyScope>().SelectMany(PolicyStore.Default.List).Where(p => p.Name is not null);
-            return Completion.Of(wordToComplete, policies.GroupBy(p => p.Name!, StringComparer.OrdinalIgnoreCase).Select(g => (g.Key, string.Join("; ", g.Select(ToolTip)))));
+            return Completion.Of(
+                wordToComplete,
+                policies.GroupBy(p => p.Name!, StringComparer.OrdinalIgnoreCase)
+                    .Select(g => (g.Key, string.Join("; ", g.Select(ToolTip)))));
         }
         catch (NixBuildFarmException)
         {

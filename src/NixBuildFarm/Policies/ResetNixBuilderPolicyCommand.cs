@@ -4,8 +4,15 @@ using NixBuildFarm.Hosting;
 
 namespace NixBuildFarm.Policies;
 
-/// <summary>Takes policies back, so that what is configured holds again: of the builders given, farm-wide when none are, or all.</summary>
-[Cmdlet(VerbsCommon.Reset, "NixBuilderPolicy", DefaultParameterSetName = "Name", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+/// <summary>
+/// Removes policies, so that the configuration applies again: those of the given builders, the farm-wide one if none are given, or all.
+/// </summary>
+[Cmdlet(
+    VerbsCommon.Reset,
+    "NixBuilderPolicy",
+    DefaultParameterSetName = "Name",
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(void))]
 public sealed class ResetNixBuilderPolicyCommand : AsyncCommand
 {
@@ -52,7 +59,8 @@ public sealed class ResetNixBuilderPolicyCommand : AsyncCommand
         {
             Await((_, cancellation) =>
             {
-                PolicyStore.Default.Update(scope.Key, set => scope.Aggregate(set, (changed, policy) => changed.Without(policy.Name)), cancellation);
+                PolicyStore.Default.Update(
+                    scope.Key, set => scope.Aggregate(set, (changed, policy) => changed.Without(policy.Name)), cancellation);
                 return Task.CompletedTask;
             });
         }

@@ -10,7 +10,8 @@ namespace NixBuildFarm.Policies;
 /// Sets how builders are used, over what is configured: of the builders given, or farm-wide when none are.
 /// Nix's own configuration stays as it is.
 /// </summary>
-[Cmdlet(VerbsCommon.Set, "NixBuilderPolicy", DefaultParameterSetName = "Name", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[Cmdlet(
+    VerbsCommon.Set, "NixBuilderPolicy", DefaultParameterSetName = "Name", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(NixBuilder))]
 public sealed class SetNixBuilderPolicyCommand : AsyncCommand
 {
@@ -85,7 +86,7 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [SupportsWildcards]
     public string[]? Exclude { get; set; }
 
-    /// <summary>Which of the outputs that it builds come home, where a build is not told otherwise.</summary>
+    /// <summary>Which of its outputs are copied back, unless a build says otherwise.</summary>
     [Parameter]
     public CopyBack? CopyBack { get; set; }
 
@@ -94,7 +95,7 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [ValidateRange(1, long.MaxValue)]
     public long? MaxUpload { get; set; }
 
-    /// <summary>The private key file to log in with, in place of the one that is configured.</summary>
+    /// <summary>The private key file to log in with, instead of the configured one.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? IdentityFile { get; set; }
@@ -107,7 +108,7 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    /// <summary>What was given of the parameters that are settings.</summary>
+    /// <summary>The given parameters that are settings.</summary>
     private BuilderPolicy Change => BuilderPolicy.Of(name => MyInvocation.BoundParameters.GetValueOrDefault(name) switch
     {
         SwitchParameter given => given.IsPresent,
@@ -120,7 +121,9 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     {
         if (Change.IsEmpty)
         {
-            ThrowTerminatingError(new NixBuildFarmException("NothingToSet", "No setting is given.", "Give at least one, such as -MaxJobs or -Enabled.").ToErrorRecord());
+            ThrowTerminatingError(
+                new NixBuildFarmException("NothingToSet", "No setting is given.", "Give at least one, such as -MaxJobs or -Enabled.")
+                    .ToErrorRecord());
         }
     }
 
@@ -146,7 +149,8 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
         if (confirmed.Count == 0) return;
 
         var change = Change;
-        Update(set => confirmed.Aggregate(set, (changed, builder) => changed.With(builder.Name, change)), [.. confirmed.Select(b => b.Name)]);
+        Update(
+            set => confirmed.Aggregate(set, (changed, builder) => changed.With(builder.Name, change)), [.. confirmed.Select(b => b.Name)]);
         Report(confirmed);
     }
 
@@ -179,7 +183,10 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
             var session = PolicyStore.Default.Read(PolicyScope.Session);
             foreach (var (target, stronger) in targets.Select(t => (t, session.For(t))).DefaultIfEmpty(("every builder", session.FarmWide)))
             {
-                if (stronger.Hides(Change)) output.Warning($"{target}: the policy of this session ({stronger}) stays in force until it is reset.");
+                if (stronger.Hides(Change))
+                {
+                    output.Warning($"{target}: the policy of this session ({stronger}) stays in force until it is reset.");
+                }
             }
         }
         return Task.CompletedTask;

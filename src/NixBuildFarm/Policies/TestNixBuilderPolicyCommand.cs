@@ -4,7 +4,6 @@ using NixBuildFarm.Building;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Planning;
-using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Policies;
 
@@ -53,13 +52,11 @@ public sealed class TestNixBuilderPolicyCommand : DerivationCommand
             ? await BuilderSelection.FromAsync(Builder, output, cancellation)
             : await ConfiguredBuilders.ReadAsync(output, cancellation);
         if (builders.Count == 0) return;
-        var store = new StoreFolder();
         using var history = ReadOnlyHistory.Open();
         var tester = new PolicyTester(builders, history.Store, new PipelineObserver(output));
         foreach (var requested in (await resolve(null, output, cancellation)).DistinctBy(r => r.Derivation))
         {
-            var derivation = await store.ReadAsync(requested.Derivation, cancellation);
-            foreach (var test in await tester.TestAsync(requested.Derivation, derivation)) output.Object(test);
+            foreach (var test in await tester.TestAsync(requested.Derivation, cancellation)) output.Object(test);
         }
     }
 }

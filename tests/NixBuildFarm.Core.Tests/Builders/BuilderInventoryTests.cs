@@ -54,7 +54,7 @@ public class BuilderInventoryTests
     }
 
     [Fact]
-    public void Where_nobody_has_set_up_builders_there_is_the_local_machine_and_nothing_to_complain_of()
+    public void Without_a_list_this_machine_is_the_only_builder_and_nothing_is_reported()
     {
         var inventory = BuilderInventory.Read(Configuration, null, _ => null);
 
@@ -93,7 +93,8 @@ public class BuilderInventoryTests
     {
         var configuration = new NixConfiguration { System = "x86_64-linux", Builders = "ruby - - many" };
 
-        Assert.StartsWith("builders setting:1:10: maxJobs:", Assert.Single(BuilderInventory.Read(configuration, null, _ => null).Problems).ToString());
+        Assert.StartsWith(
+            "builders setting:1:10: maxJobs:", Assert.Single(BuilderInventory.Read(configuration, null, _ => null).Problems).ToString());
     }
 
     [Fact]
@@ -103,7 +104,8 @@ public class BuilderInventoryTests
     [Fact]
     public void A_named_list_that_cannot_be_read_is_an_error_with_the_reason()
     {
-        var error = Assert.Throws<NixBuildFarmException>(() => BuilderInventory.Read(Configuration, "/srv/farm", _ => throw new IOException("Input/output error")));
+        var error = Assert.Throws<NixBuildFarmException>(
+            () => BuilderInventory.Read(Configuration, "/srv/farm", _ => throw new IOException("Input/output error")));
 
         Assert.Equal("MachineListUnreadable", error.Id);
         Assert.Contains("/srv/farm", error.Message);

@@ -17,7 +17,7 @@ public class BuilderMachineTests
         """;
 
     [Fact]
-    public void A_Linux_machine_tells_cores_memory_load_and_what_is_free()
+    public void A_Linux_machine_reports_cores_memory_load_and_free_space()
     {
         var machine = BuilderMachine.Parse(Linux);
 
@@ -30,7 +30,9 @@ public class BuilderMachineTests
     [Fact]
     public void A_Mac_tells_them_too()
     {
-        var machine = BuilderMachine.Parse("cores 10\nload { 2.10 1.80 1.70 }\nmemory 17179869184\nstore Filesystem 1024-blocks Used Available Capacity Mounted on /dev/disk3s7 971350180 1000 954812288 1% /nix\n");
+        var machine =
+            BuilderMachine.Parse("cores 10\nload { 2.10 1.80 1.70 }\nmemory 17179869184\nstore Filesystem 1024-blocks Used Available "
+                + "Capacity Mounted on /dev/disk3s7 971350180 1000 954812288 1% /nix\n");
 
         Assert.Equal(10, machine.Cores);
         Assert.Equal(2.1, machine.Load);
@@ -44,7 +46,8 @@ public class BuilderMachineTests
     [InlineData("cores 0\nload -1\nmemory -5\nstore 1% x")]
     [InlineData("cores 99999999999999\nload NaN\nmemory MemTotal: 99999999999999999999 kB\nstore a b c 9223372036854775807 1% /")]
     [InlineData("\0\u001b[2Jcores\u00a08\n")]
-    public void An_unclear_answer_of_a_builder_is_unknown(string answer) => Assert.Equal(new BuilderMachine(), BuilderMachine.Parse(answer));
+    public void An_unclear_answer_of_a_builder_is_unknown(string answer) =>
+        Assert.Equal(new BuilderMachine(), BuilderMachine.Parse(answer));
 
     [Fact]
     public void A_greeting_before_the_answer_does_no_harm() => Assert.Equal(8, BuilderMachine.Parse("Welcome to ruby!\n" + Linux).Cores);
@@ -65,29 +68,32 @@ public class BuilderMachineTests
         farm["ruby"].Machine = Linux;
         farm["ruby"].Login = Task.Delay(MachineQuestion.Patience + TimeSpan.FromSeconds(0.5), TestContext.Current.CancellationToken);
 
-        await using var session = await BuilderSession.OpenAsync(farm["ruby"].Builder, farm["ruby"], new DaemonOptions(), TestContext.Current.CancellationToken);
+        await using var session = await BuilderSession.OpenAsync(
+            farm["ruby"].Builder, farm["ruby"], new DaemonOptions(), TestContext.Current.CancellationToken);
 
         Assert.Equal(8, session.Facts.Machine.Cores);
     }
 
     [Fact]
-    public async Task A_machine_that_does_not_answer_is_unknown()
+    public async Task A_builder_that_does_not_answer_is_unknown()
     {
         using var farm = new FakeFarm("ruby");
         farm["ruby"].Machine = null;
 
-        await using var session = await BuilderSession.OpenAsync(farm["ruby"].Builder, farm["ruby"], new DaemonOptions(), TestContext.Current.CancellationToken);
+        await using var session = await BuilderSession.OpenAsync(
+            farm["ruby"].Builder, farm["ruby"], new DaemonOptions(), TestContext.Current.CancellationToken);
 
         Assert.Equal(new BuilderMachine(), session.Facts.Machine);
     }
 
     [Fact]
-    public async Task A_run_shares_out_the_cores_that_the_machine_tells()
+    public async Task A_run_shares_out_the_cores_that_the_builder_tells()
     {
         using var farm = new FakeFarm("ruby");
         farm["ruby"].Machine = Linux;
 
-        await farm.BuildAsync(farm.Derivation("lonely", environment: new Dictionary<string, string> { ["enableParallelBuilding"] = "1" }), on: "ruby");
+        await farm.BuildAsync(
+            farm.Derivation("lonely", environment: new Dictionary<string, string> { ["enableParallelBuilding"] = "1" }), on: "ruby");
 
         Assert.Contains(farm["ruby"].Daemon.AllOptions, options => options.BuildCores == 8);
     }

@@ -60,7 +60,8 @@ public class BuilderPolicyTests
     }
 
     [Fact]
-    public void Layers_can_be_joined_in_any_grouping_and_an_empty_one_changes_nothing() => Gen.Select(Policies, Policies, Policies).Sample((a, b, c) =>
+    public void Layers_can_be_joined_in_any_grouping_and_an_empty_one_changes_nothing() =>
+        Gen.Select(Policies, Policies, Policies).Sample((a, b, c) =>
     {
         Assert.Equal(a.Over(b).Over(c).ToString(), a.Over(b.Over(c)).ToString());
         Assert.Equal(a.ToString(), a.Over(BuilderPolicy.Empty).ToString());
@@ -92,7 +93,8 @@ public class BuilderPolicyTests
     [Fact]
     public void A_policy_is_made_of_values_by_the_name_of_their_setting()
     {
-        var policy = BuilderPolicy.Of(name => name switch { "MaxJobs" => 2, "Match" => new[] { "gcc-*" }, "CopyBack" => CopyBack.None, _ => null });
+        var policy = BuilderPolicy.Of(
+            name => name switch { "MaxJobs" => 2, "Match" => new[] { "gcc-*" }, "CopyBack" => CopyBack.None, _ => null });
 
         Assert.Equal("MaxJobs 2, Match gcc-*, CopyBack None", policy.ToString());
         Assert.Throws<ArgumentOutOfRangeException>(() => BuilderPolicy.Of(name => name == "MaxJobs" ? -1 : null));

@@ -88,7 +88,8 @@ public class BuilderUriTests
     }
 
     [Fact]
-    public void A_host_may_not_be_longer_than_a_name_can_be() => Assert.Equal("InvalidStoreUri", Lists.Problem("ssh://" + new string('a', 256)).Id);
+    public void A_host_may_not_be_longer_than_a_name_can_be() =>
+        Assert.Equal("InvalidStoreUri", Lists.Problem("ssh://" + new string('a', 256)).Id);
 
     [Fact]
     public void A_password_is_refused_and_not_repeated()
@@ -137,7 +138,8 @@ public class BuilderUriTests
     }
 
     [Fact]
-    public void A_bare_host_can_have_parameters() => Assert.Equal(["/opt/nix-daemon"], Lists.Builder("ruby?remote-program=/opt/nix-daemon").RemoteProgram);
+    public void A_bare_host_can_have_parameters() =>
+        Assert.Equal(["/opt/nix-daemon"], Lists.Builder("ruby?remote-program=/opt/nix-daemon").RemoteProgram);
 
     [Fact]
     public void Columns_win_over_parameters_and_features_add_up()

@@ -36,5 +36,6 @@ internal static class Lists
     }
 
     /// <summary>The only problem of a list.</summary>
-    public static BuilderProblem Problem(string text, params (string Path, string Text)[] files) => Assert.Single(Parse(text, files).Problems);
+    public static BuilderProblem Problem(string text, params (string Path, string Text)[] files) =>
+        Assert.Single(Parse(text, files).Problems);
 }

@@ -7,7 +7,8 @@ public class MachineListIncludeTests
     [Fact]
     public void An_include_stands_for_the_entries_of_its_file()
     {
-        var list = Lists.Parse("ruby; @ /etc/nix/more \nkana", ("/etc/nix/more", "aquamarine # big\n@/etc/nix/most"), ("/etc/nix/most", "pearl"));
+        var list = Lists.Parse(
+            "ruby; @ /etc/nix/more \nkana", ("/etc/nix/more", "aquamarine # big\n@/etc/nix/most"), ("/etc/nix/most", "pearl"));
 
         Assert.Equal(["ruby", "aquamarine", "pearl", "kana"], list.Builders.Select(b => b.Name));
         Assert.Empty(list.Problems);
@@ -72,7 +73,8 @@ public class MachineListIncludeTests
     [Fact]
     public void An_include_that_cannot_be_read_is_an_error_with_the_reason()
     {
-        var list = MachineList.Parse("@/secret\nruby", "/etc/nix/machines", Lists.Local, _ => throw new UnauthorizedAccessException("Permission denied"));
+        var list = MachineList.Parse(
+            "@/secret\nruby", "/etc/nix/machines", Lists.Local, _ => throw new UnauthorizedAccessException("Permission denied"));
 
         Assert.Single(list.Builders);
         var problem = Assert.Single(list.Problems);
@@ -82,5 +84,8 @@ public class MachineListIncludeTests
 
     [Fact]
     public void A_relative_include_of_the_setting_is_left_to_the_reader_of_files() =>
-        Assert.Equal("ruby", Assert.Single(MachineList.Parse("@list", "builders setting", Lists.Local, path => path == "list" ? "ruby" : null).Builders).Name);
+        Assert.Equal(
+            "ruby",
+            Assert.Single(MachineList.Parse("@list", "builders setting", Lists.Local, path => path == "list" ? "ruby" : null).Builders)
+                .Name);
 }

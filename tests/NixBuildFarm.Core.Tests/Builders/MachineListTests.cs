@@ -10,7 +10,8 @@ public class MachineListTests
     public void An_entry_has_eight_columns()
     {
         var builder = Lists.Builder(
-            $"ssh-ng://nix@ruby:2222 x86_64-linux,aarch64-linux /root/.ssh/id_builder 3 2.5 kvm,big-parallel benchmark {Lists.HostKeyColumn}");
+            "ssh-ng://nix@ruby:2222 x86_64-linux,aarch64-linux /root/.ssh/id_builder 3 2.5 kvm,big-parallel benchmark "
+                + $"{Lists.HostKeyColumn}");
 
         Assert.Equal("ruby", builder.Name);
         Assert.Equal("ruby", builder.HostName);
@@ -166,7 +167,9 @@ public class MachineListTests
     [Fact]
     public void A_list_cannot_pin_an_authority()
     {
-        var problem = Lists.Problem($"ruby - - - - - - {Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes($"@cert-authority * {Lists.HostKey}"))}");
+        var problem =
+            Lists.Problem("ruby - - - - - - "
+                + $"{Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes($"@cert-authority * {Lists.HostKey}"))}");
 
         Assert.Contains("@cert-authority", problem.Message);
         Assert.Contains("/etc/ssh/ssh_known_hosts", problem.Recommendation);
@@ -196,7 +199,8 @@ public class MachineListTests
     [InlineData("kvm", "store URI", "“kvm” looks like features", "“;” begins another entry")]
     [InlineData("ssh://ruby?ssh-key=/a?compress=true", "store URI", "the value of “ssh-key” has a “?”", "“&”")]
     [InlineData("ssh://ruby?remote_program=x", "store URI", "has no effect", "Did you mean remote-program?")]
-    public void A_value_that_looks_like_another_column_is_a_warning_and_the_builder_is_used(string entry, string field, string message, string recommendation)
+    public void A_value_that_looks_like_another_column_is_a_warning_and_the_builder_is_used(
+        string entry, string field, string message, string recommendation)
     {
         var list = Lists.Parse(entry.Replace("KEY", Lists.HostKeyColumn));
 
@@ -228,7 +232,9 @@ public class MachineListTests
     [InlineData("ruby /root/.ssh/id 1 1 kvm -", "“/root/.ssh/id” is no system, it looks like the path of a file")]
     [InlineData("ruby [x86_64-linux] - 1", "“[x86_64-linux]” has brackets")]
     [InlineData("ruby \"x86_64-linux\" - 1", "“\"x86_64-linux\"” has quotes")]
-    [InlineData("ruby x86_64-linux /home/my keys/id 1", "“keys/id” is no number of jobs; if it belongs to the path “/home/my” before it, a blank has cut that")]
+    [InlineData(
+        "ruby x86_64-linux /home/my keys/id 1",
+        "“keys/id” is no number of jobs; if it belongs to the path “/home/my” before it, a blank has cut that")]
     [InlineData("ruby x86_64-linux - auto", "“auto” is no number of jobs")]
     [InlineData("ruby x86_64-linux /k kvm", "“kvm” is no number of jobs")]
     [InlineData("ruby x86_64-linux - 1 kvm", "“kvm” is no speed factor, it looks like features: a column before it is missing")]
@@ -269,13 +275,18 @@ public class MachineListTests
     [InlineData("@@@", "not base 64")]
     [InlineData("ssh-ed25519", "as in the .pub file")]
     [InlineData("AAAAC3NzaC1lZDI1NTE5AAAAIEzG3g9Tb0yYx1oI1t8cC5kUqD0aQ2mUo3rX0N9rJm1w", "second word of the .pub file")]
-    [InlineData("cnVieSBzc2gtZWQyNTUxOSBBQUFBQzNOemFDMWxaREkxTlRFNUFBQUFJRXpHM2c5VGIweVl4MW9JMXQ4Y0M1a1VxRDBhUTJtVW8zclgwTjlySm0xdwo=", "line of known_hosts")]
+    [InlineData(
+        "cnVieSBzc2gtZWQyNTUxOSBBQUFBQzNOemFDMWxaREkxTlRFNUFBQUFJRXpHM2c5VGIweVl4MW9JMXQ4Y0M1a1VxRDBhUTJtVW8zclgwTjlySm0xdwo=",
+        "line of known_hosts")]
     [InlineData("MjU2IFNIQTI1NjppUE5QRit3ZEplem45ejl6dG4wMiBob3N0IChFRDI1NTE5KQo=", "fingerprint")]
     [InlineData("c3NoLWVkMjU1MTkgQUFBQUMzTnphQzFsWkRJMU5URTVBQUFBSURuQ1FYbGxsSG9MWDVFdlUrdDZ5", "ends too early")]
     [InlineData("c3NoLWVkMjU1MTkgQUFBQUMzTnphQzFsWkRJMU5URTVBQUFBSURuQ1FYbGw=", "ends too early")]
     [InlineData("aGVsbG8=", "line of key type and key")]
     [InlineData("c3NoLWVkMjU1MTkgQUFBQQ==", "does not hold a public key")] // ssh-ed25519 AAAA
-    [InlineData("c3NoLXJzYSBBQUFBQzNOemFDMWxaREkxTlRFNUFBQUFJRXpHM2c5VGIweVl4MW9JMXQ4Y0M1a1VxRDBhUTJtVW8zclgwTjlySm0xdw==", "does not hold a public key")] // ssh-rsa before an ed25519 key
+    // ssh-rsa before an ed25519 key
+    [InlineData(
+        "c3NoLXJzYSBBQUFBQzNOemFDMWxaREkxTlRFNUFBQUFJRXpHM2c5VGIweVl4MW9JMXQ4Y0M1a1VxRDBhUTJtVW8zclgwTjlySm0xdw==",
+        "does not hold a public key")]
     [InlineData("YQpiCg==", "more than one line")]
     public void A_malformed_host_key_is_an_error_that_says_how_to_make_one(string column, string reason)
     {
@@ -340,7 +351,7 @@ public class MachineListTests
     }
 
     [Fact]
-    public void Another_port_of_localhost_is_another_machine()
+    public void Another_port_of_localhost_is_another_builder()
     {
         var builder = Lists.Builder("ssh-ng://builder@localhost:31022");
 
@@ -383,13 +394,20 @@ public class MachineListTests
         var features = words.Select(all => all.Select(w => "f" + w).ToArray());
         var entries = Gen.Select(word, words, Gen.Int[0, 1000], Gen.Int[1, 400], features, features)
             .Select((host, systems, jobs, quarters, supported, mandatory) =>
-                (Host: "h" + host, Systems: systems.Select(s => s + "-linux").ToArray(), Jobs: jobs, Speed: quarters / 4.0, Supported: supported, Mandatory: mandatory));
+                (
+                    Host: "h" + host,
+                    Systems: systems.Select(s => s + "-linux").ToArray(),
+                    Jobs: jobs,
+                    Speed: quarters / 4.0,
+                    Supported: supported,
+                    Mandatory: mandatory));
         var blanks = Gen.OneOf(" ", "\t", "   ", " \t ");
 
         Gen.Select(entries.List[0, 6], blanks, Gen.OneOf("\n", ";", " # note\n", "\r\n", "\n\n;")).Sample((farm, blank, separator) =>
         {
             var text = string.Join(separator, farm.Select(b => string.Join(
-                blank, "ssh-ng://" + b.Host, string.Join(',', b.Systems), "-", b.Jobs, b.Speed, string.Join(',', b.Supported), string.Join(',', b.Mandatory))));
+                blank, "ssh-ng://" + b.Host, string.Join(',', b.Systems), "-", b.Jobs, b.Speed, string.Join(',', b.Supported),
+                string.Join(',', b.Mandatory))));
 
             var list = Lists.Parse(text);
 
@@ -409,7 +427,33 @@ public class MachineListTests
     public void No_text_throws_and_every_entry_is_a_builder_or_an_error()
     {
         var pieces = Gen.OneOf(
-            Gen.OneOf("ssh://", "ssh-ng://", "unix:", "@", "-", " ", "\t", "\n", ";", "#", ":", "[", "]", "?", "=", "&", "%", "%2d", "/", ",", "0", "1.5", "ruby", "x86_64-linux", "port", "auto"),
+            Gen.OneOf(
+                "ssh://",
+                "ssh-ng://",
+                "unix:",
+                "@",
+                "-",
+                " ",
+                "\t",
+                "\n",
+                ";",
+                "#",
+                ":",
+                "[",
+                "]",
+                "?",
+                "=",
+                "&",
+                "%",
+                "%2d",
+                "/",
+                ",",
+                "0",
+                "1.5",
+                "ruby",
+                "x86_64-linux",
+                "port",
+                "auto"),
             Gen.Char.Select(c => c.ToString()));
 
         pieces.List[0, 40].Select(string.Concat).Sample(text =>
@@ -423,7 +467,9 @@ public class MachineListTests
                 Assert.NotEqual('-', (builder.User ?? "x")[0]);
                 Assert.DoesNotContain(builder.HostName + builder.User, c => char.IsWhiteSpace(c) || char.IsControl(c));
             }
-            var entries = text.Contains('\0') ? 0 : text.Split('\n').SelectMany(l => l.Split('#')[0].Split(';')).Count(e => e.Trim(' ', '\t', '\r').Length > 0);
+            var entries = text.Contains('\0')
+                ? 0
+                : text.Split('\n').SelectMany(l => l.Split('#')[0].Split(';')).Count(e => e.Trim(' ', '\t', '\r').Length > 0);
             var places = list.Problems.Select(p => p.Line).Distinct().Count();
             Assert.True(list.Builders.Count <= entries);
             Assert.True(list.Builders.Count + places > 0 || entries == 0);

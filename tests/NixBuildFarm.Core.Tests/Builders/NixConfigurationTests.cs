@@ -51,7 +51,9 @@ public class NixConfigurationTests
     [InlineData("\"auto\"", 16)]
     [InlineData("4294967295", int.MaxValue)]
     public void MaxJobs_is_a_number_or_as_many_as_there_are_processors(string value, int jobs) =>
-        Assert.Equal(jobs, NixConfiguration.Parse($$"""{ "system": { "value": "x86_64-linux" }, "max-jobs": { "value": {{value}} } }""", 16).MaxJobs);
+        Assert.Equal(
+            jobs,
+            NixConfiguration.Parse($$"""{ "system": { "value": "x86_64-linux" }, "max-jobs": { "value": {{value}} } }""", 16).MaxJobs);
 
     [Fact]
     public void A_setting_that_a_version_of_Nix_lacks_has_Nixs_default()
@@ -97,7 +99,9 @@ public class NixConfigurationTests
         await Read((arguments, _) =>
         {
             asked.Add(string.Join(' ', arguments));
-            return asked.Count > 1 ? Task.FromResult(Sample) : throw new NixBuildFarmException("NixFailed", "nix: 'config' is not a recognised command\nTry 'nix --help'");
+            return asked.Count > 1
+                ? Task.FromResult(Sample)
+                : throw new NixBuildFarmException("NixFailed", "nix: 'config' is not a recognised command\nTry 'nix --help'");
         });
 
         Assert.Equal("--extra-experimental-features nix-command show-config --json", asked[1]);
@@ -106,7 +110,8 @@ public class NixConfigurationTests
     [Fact]
     public async Task Nixs_warnings_about_its_configuration_are_shown()
     {
-        var error = await Assert.ThrowsAsync<NixBuildFarmException>(() => Read((_, _) => throw new NixBuildFarmException("NixFailed", "nix: illegal configuration line 'blah'")));
+        var error = await Assert.ThrowsAsync<NixBuildFarmException>(
+            () => Read((_, _) => throw new NixBuildFarmException("NixFailed", "nix: illegal configuration line 'blah'")));
 
         Assert.Contains("illegal configuration line 'blah'", error.Message);
     }
@@ -135,7 +140,8 @@ public class NixConfigurationTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
     }
 
-    private static Task<NixConfiguration> Read(Func<IReadOnlyList<string>, CancellationToken, Task<string>> nix, TimeProvider? time = null) =>
+    private static Task<NixConfiguration> Read(
+        Func<IReadOnlyList<string>, CancellationToken, Task<string>> nix, TimeProvider? time = null) =>
         NixConfiguration.ReadAsync(nix, time ?? TimeProvider.System, TestContext.Current.CancellationToken);
 
     private static async Task<string> Never(IReadOnlyList<string> arguments, CancellationToken cancellation)

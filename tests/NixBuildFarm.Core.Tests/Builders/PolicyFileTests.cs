@@ -47,7 +47,8 @@ public sealed class PolicyFileTests : IDisposable
 
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(FilePath));
         Assert.Equal(
-            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(Path.GetDirectoryName(FilePath)!));
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute,
+            File.GetUnixFileMode(Path.GetDirectoryName(FilePath)!));
     }
 
     [Fact]
@@ -56,7 +57,8 @@ public sealed class PolicyFileTests : IDisposable
         Update(set => set.With("ruby", new() { MaxJobs = 3 }));
         Update(set => set.Without("ruby"));
 
-        Assert.Equal(["policy.json", "policy.json.lock"], Directory.GetFiles(Path.GetDirectoryName(FilePath)!).Select(Path.GetFileName).Order());
+        Assert.Equal(
+            ["policy.json", "policy.json.lock"], Directory.GetFiles(Path.GetDirectoryName(FilePath)!).Select(Path.GetFileName).Order());
     }
 
     [Theory]
@@ -151,7 +153,8 @@ public sealed class PolicyFileTests : IDisposable
         Update(set => set);
         using var other = new FileStream(FilePath + ".lock", FileMode.Open, FileAccess.ReadWrite, FileShare.None);
         using var stop = new CancellationTokenSource();
-        var waiting = Task.Run(() => UserFile.Update(set => set.With("ruby", new() { MaxJobs = 1 }), stop.Token), TestContext.Current.CancellationToken);
+        var waiting = Task.Run(
+            () => UserFile.Update(set => set.With("ruby", new() { MaxJobs = 1 }), stop.Token), TestContext.Current.CancellationToken);
 
         await stop.CancelAsync();
 

@@ -14,7 +14,12 @@ public sealed class PolicyStoreTests : IDisposable
     public void The_session_wins_over_the_user_and_in_each_the_builder_over_the_farm()
     {
         var store = new PolicyStore(UserFile);
-        Update(store, PolicyScope.User, set => set.With(null, new() { MaxJobs = 1, SpeedFactor = 1, Enabled = false }).With("ruby", new() { MaxJobs = 2, SpeedFactor = 2 }));
+        Update(
+            store,
+            PolicyScope.User,
+            set =>
+                set.With(null, new() { MaxJobs = 1, SpeedFactor = 1, Enabled = false })
+                    .With("ruby", new() { MaxJobs = 2, SpeedFactor = 2 }));
         Update(store, PolicyScope.Session, set => set.With(null, new() { MaxJobs = 3 }).With("kana", new() { MaxJobs = 4 }));
 
         var builders = store.ApplyTo(Lists.Parse("ruby;kana").Builders);
@@ -46,7 +51,10 @@ public sealed class PolicyStoreTests : IDisposable
     public void Policies_are_listed_farm_wide_first_then_by_name()
     {
         var store = new PolicyStore(UserFile);
-        Update(store, PolicyScope.Session, set => set.With("ruby", new() { MaxJobs = 3 }).With("kana", new() { MaxJobs = 2 }).With(null, new() { Enabled = true }));
+        Update(
+            store,
+            PolicyScope.Session,
+            set => set.With("ruby", new() { MaxJobs = 3 }).With("kana", new() { MaxJobs = 2 }).With(null, new() { Enabled = true }));
 
         Assert.Equal(
             ["farm-wide: Enabled True", "kana: MaxJobs 2", "ruby: MaxJobs 3"],

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
-using NixBuildFarm.Builders;
 using NixBuildFarm.Copying;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Core.Tests.Copying;
@@ -29,12 +29,13 @@ public sealed class PathCopierTests : IDisposable
         var (addressed, addressedNar) = FakeStore.ContentAddressed("addressed", [2]);
         store.Add(addressed, addressedNar);
 
-        var told = await CopyAsync(new() { Paths = [unsigned, signed.Path, addressed.Path], From = farm["ruby"].Builder, To = [farm[to].Builder] });
+        var told = await CopyAsync(
+            new() { Paths = [unsigned, signed.Path, addressed.Path], From = farm["ruby"].Builder, To = [farm[to].Builder] });
 
         Assert.Equal(new[] { addressed.Path, signed.Path }.Order(), ValidAt(to));
         var error = Assert.Single(told.Errors);
         Assert.Equal("PathRefused", error.Id);
-        Assert.Contains($"{to} does not take what ruby has", error.Message);
+        Assert.Contains($"{to} refuses what ruby has", error.Message);
         Assert.Contains("-NoCheckSignature", error.Recommendation);
     }
 
@@ -67,7 +68,7 @@ public sealed class PathCopierTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_says_so_takes_it_as_it_is()
+    public async Task An_unverifiable_path_is_accepted_on_request()
     {
         var store = farm["ruby"].Daemon.Store;
         var bottom = store.AddFile("bottom");
@@ -104,12 +105,15 @@ public sealed class PathCopierTests : IDisposable
     }
 
     /// <summary>What is valid there, but for what a fake daemon makes of the question whether it trusts the login.</summary>
-    private IEnumerable<StorePath> ValidAt(string name) => farm[name].Daemon.Store.ValidPaths.Where(path => path.Name != "nixbuildfarm-probe").Order();
+    private IEnumerable<StorePath> ValidAt(string name) =>
+        farm[name].Daemon.Store.ValidPaths.Where(path => path.Name != "nixbuildfarm-probe").Order();
 
     private async Task<Told> CopyAsync(PathCopyRequest request)
     {
         var told = new Told();
-        await new PathCopier(request with { To = request.To is [{ IsLocal: true }] ? [farm.Local.Builder] : request.To }, farm, told).CopyAsync(Cancellation).WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+        await new PathCopier(request with { To = request.To is [{ IsLocal: true }] ? [farm.Local.Builder] : request.To }, farm, told)
+            .CopyAsync(Cancellation)
+            .WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
         return told;
     }
 
@@ -123,16 +127,9 @@ public sealed class PathCopierTests : IDisposable
 
         public void PathFailed(string path, NixBuildFarmException error) => Errors.Enqueue(error);
 
-        public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => Errors.Enqueue(error);
-
-        public void Decided(string message)
+        public void Observe(RunNews news)
         {
-            // Not looked at.
-        }
-
-        public void Degraded(string message)
-        {
-            // Not looked at.
+            if (news is RunNews.BuilderFailed(_, var error)) Errors.Enqueue(error);
         }
 
         public void Progressed(CopyProgress progress) => Assert.InRange(progress.CopiedPaths, 0, progress.Paths);

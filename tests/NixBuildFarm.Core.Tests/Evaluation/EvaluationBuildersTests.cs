@@ -28,6 +28,7 @@ public class EvaluationBuildersTests
 
     private static NixBuilder Builder(string name, double speed, int jobs, BuilderPolicy policy) => new NixBuilder
     {
-        Name = name, HostName = name, Uri = $"ssh-ng://{name}", Systems = ["x86_64-linux"], SpeedFactor = speed, MaxJobs = jobs, Source = "test",
+        Name = name, HostName = name, Uri = $"ssh-ng://{name}", Systems = ["x86_64-linux"], SpeedFactor = speed, MaxJobs = jobs,
+        Source = "test",
     }.WithPolicy(policy);
 }

@@ -8,10 +8,19 @@ public class EvaluationLogTests
     private readonly List<EvaluationMessage> heard = [];
 
     [Theory]
-    [InlineData("""@nix {"action":"msg","level":1,"msg":"\u001b[35;1mwarning:\u001b[0m Git tree '/src' is dirty"}""", EvaluationMessageKind.Warning, "Git tree '/src' is dirty")]
+    [InlineData(
+        """@nix {"action":"msg","level":1,"msg":"\u001b[35;1mwarning:\u001b[0m Git tree '/src' is dirty"}""",
+        EvaluationMessageKind.Warning,
+        "Git tree '/src' is dirty")]
     [InlineData("""@nix {"action":"msg","level":0,"msg":"trace: first\nsecond"}""", EvaluationMessageKind.Trace, "first\nsecond")]
-    [InlineData("""@nix {"action":"start","id":1,"level":3,"parent":0,"text":"building '/nix/store/x.drv'","type":105,"fields":[]}""", EvaluationMessageKind.Activity, "building '/nix/store/x.drv'")]
-    [InlineData("""@nix {"action":"msg","level":2,"msg":"path '/src' does not contain a 'flake.nix', searching up"}""", EvaluationMessageKind.Note, "path '/src' does not contain a 'flake.nix', searching up")]
+    [InlineData(
+        """@nix {"action":"start","id":1,"level":3,"parent":0,"text":"building '/nix/store/x.drv'","type":105,"fields":[]}""",
+        EvaluationMessageKind.Activity,
+        "building '/nix/store/x.drv'")]
+    [InlineData(
+        """@nix {"action":"msg","level":2,"msg":"path '/src' does not contain a 'flake.nix', searching up"}""",
+        EvaluationMessageKind.Note,
+        "path '/src' does not contain a 'flake.nix', searching up")]
     [InlineData("warning: unknown setting 'x'", EvaluationMessageKind.Warning, "unknown setting 'x'")]
     public void Lines_that_are_no_error_are_passed_on_without_colour(string line, EvaluationMessageKind kind, string text)
     {
@@ -21,7 +30,8 @@ public class EvaluationLogTests
     }
 
     [Theory]
-    [InlineData("""@nix {"action":"msg","column":null,"level":0,"msg":"\u001b[31;1merror:\u001b[0m no way","raw_msg":"no way"}""", "error: no way")]
+    [InlineData(
+        """@nix {"action":"msg","column":null,"level":0,"msg":"\u001b[31;1merror:\u001b[0m no way","raw_msg":"no way"}""", "error: no way")]
     [InlineData("error: unrecognised flag '--x'", "error: unrecognised flag '--x'")]
     [InlineData("@nix {not json", "@nix {not json")]
     [InlineData("@nix 5", "@nix 5")]
@@ -55,6 +65,7 @@ public class EvaluationLogTests
             log.Read("""@nix {"action":"msg","level":0,"msg":"trace: again"}""");
         }
 
-        Assert.Equal([EvaluationMessageKind.Warning, .. Enumerable.Repeat(EvaluationMessageKind.Trace, 3)], heard.Select(message => message.Kind));
+        Assert.Equal(
+            [EvaluationMessageKind.Warning, .. Enumerable.Repeat(EvaluationMessageKind.Trace, 3)], heard.Select(message => message.Kind));
     }
 }

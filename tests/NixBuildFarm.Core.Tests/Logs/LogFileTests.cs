@@ -81,7 +81,10 @@ public sealed class LogFileTests : IDisposable
 
         var followers = Enumerable.Range(0, 2).Select(_ => Task.Run(async () =>
         {
-            while (!again.IsCompleted) Assert.Equal(["first"], await log.FollowAsync(null, TimeProvider.System, CancellationToken.None).ToListAsync());
+            while (!again.IsCompleted)
+            {
+                Assert.Equal(["first"], await log.FollowAsync(null, TimeProvider.System, CancellationToken.None).ToListAsync());
+            }
         }));
 
         await Task.WhenAll(followers.Append(again));

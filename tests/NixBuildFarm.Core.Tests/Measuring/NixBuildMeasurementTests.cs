@@ -22,7 +22,8 @@ public class NixBuildMeasurementTests
     [Fact]
     public async Task The_critical_path_is_the_chain_that_takes_longest_in_its_order()
     {
-        var measured = await MeasureAsync([Job("bottom"), Job("quick", 0), Job("slow", 0), Job("top", 1, 2), Job("aside")], [Local(2)], [3, 1, 5, 2, 6]);
+        var measured = await MeasureAsync(
+            [Job("bottom"), Job("quick", 0), Job("slow", 0), Job("top", 1, 2), Job("aside")], [Local(2)], [3, 1, 5, 2, 6]);
 
         Assert.Equal(["bottom", "slow", "top"], measured.CriticalPath.Select(step => step.Name));
         Assert.Equal([3, 5, 2], measured.CriticalPath.Select(step => step.Duration.TotalSeconds));
@@ -34,7 +35,8 @@ public class NixBuildMeasurementTests
     [Fact]
     public async Task Each_builder_is_told_with_what_it_did()
     {
-        var measured = await MeasureAsync([Job("a"), Job("b"), Job("c") with { RequiredFeatures = ["kvm"] }], [Local(2), Builder("ruby", 1, 2, "kvm")], [8, 8, 8]);
+        var measured = await MeasureAsync(
+            [Job("a"), Job("b"), Job("c") with { RequiredFeatures = ["kvm"] }], [Local(2), Builder("ruby", 1, 2, "kvm")], [8, 8, 8]);
 
         Assert.Equal(["local", "ruby"], measured.Utilisation.Select(u => u.Name));
         Assert.Equal(3, measured.Utilisation.Sum(u => u.Jobs));

@@ -53,7 +53,8 @@ public class RunReplayTests
             Built(Job("right", 0), "local", 3, 4),
             Built(Job("top", 1, 2), "ruby", 7, 1)));
 
-        var measured = NixBuildMeasurement.Of(replay.Scenario, await replay.Scenario.PlayAsync(null, TestContext.Current.CancellationToken), replay);
+        var measured = NixBuildMeasurement.Of(
+            replay.Scenario, await replay.Scenario.PlayAsync(null, TestContext.Current.CancellationToken), replay);
 
         Assert.Equal("20260102-030405-abcd", measured.RunId);
         Assert.Equal(TimeSpan.FromSeconds(7), measured.ActualMakespan);
@@ -65,7 +66,8 @@ public class RunReplayTests
     {
         var fetched = Built(Job("fetched"), "local", 0, 0) with { Status = NixBuildStatus.Substituted, Start = null };
         var failed = Built(Job("failed", 2), "local", 3, 1) with { Status = NixBuildStatus.Failed };
-        var replay = RunReplay.Of(Run([Local()], fetched, failed, Built(Job("middle", 0), "local", 1, 2), Built(Job("top", 2, 0), "local", 3, 1)));
+        var replay = RunReplay.Of(
+            Run([Local()], fetched, failed, Built(Job("middle", 0), "local", 1, 2), Built(Job("top", 2, 0), "local", 3, 1)));
 
         Assert.Equal(["middle", "top"], Enumerable.Range(0, replay.Scenario.Graph.Count).Select(job => replay.Scenario.Graph[job].Name));
         Assert.Equal([0], replay.Scenario.Graph.DependenciesOf(1).ToArray());

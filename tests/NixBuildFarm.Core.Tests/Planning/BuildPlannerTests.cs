@@ -30,7 +30,7 @@ public sealed class BuildPlannerTests : IDisposable
     }
 
     [Fact]
-    public async Task Nothing_is_built_and_no_other_machine_is_spoken_to()
+    public async Task Nothing_is_built_and_no_other_builder_is_spoken_to()
     {
         farm["ruby"].Break();
         farm.Local.Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.MiscFailure }));
@@ -41,7 +41,9 @@ public sealed class BuildPlannerTests : IDisposable
         Assert.Empty(farm.LostBuilders);
         Assert.Empty(farm["kana"].Daemon.Requests);
         Assert.Empty(farm.Local.Built);
-        Assert.DoesNotContain(farm.Local.Daemon.Requests, request => request is WorkerOperation.EnsurePath or WorkerOperation.AddToStoreNar or WorkerOperation.AddIndirectRoot);
+        Assert.DoesNotContain(
+            farm.Local.Daemon.Requests,
+            request => request is WorkerOperation.EnsurePath or WorkerOperation.AddToStoreNar or WorkerOperation.AddIndirectRoot);
     }
 
     [Fact]
@@ -70,7 +72,9 @@ public sealed class BuildPlannerTests : IDisposable
 
         var plan = await farm.PlanAsync(farm.Derivation("top", [middle]), on: "ruby");
 
-        Assert.Equal([("middle", NixBuildPlanAction.Substitute, null), ("top", NixBuildPlanAction.Build, "ruby")], plan.Select(step => (step.Name, step.Action, step.Builder)));
+        Assert.Equal(
+            [("middle", NixBuildPlanAction.Substitute, null), ("top", NixBuildPlanAction.Build, "ruby")],
+            plan.Select(step => (step.Name, step.Action, step.Builder)));
         Assert.False(farm.Local.Has("middle"));
     }
 

@@ -38,14 +38,15 @@ public sealed class PolicyTesterTests : IDisposable
     public async Task A_derivation_that_prefers_a_local_build_is_for_the_local_machine_alone()
     {
         var tests = await TestAsync(
-            farm.Derivation("small", environment: new Dictionary<string, string> { ["preferLocalBuild"] = "1" }), Builder("fast", speed: 8), farm.Local.Builder);
+            farm.Derivation("small", environment: new Dictionary<string, string> { ["preferLocalBuild"] = "1" }), Builder("fast", speed: 8),
+            farm.Local.Builder);
 
         Assert.Equal([("local", true), ("fast", false)], tests.Select(test => (test.Name, test.IsChosen)));
         Assert.Contains("preferLocalBuild", tests[1].Reason, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Where_nobody_may_nobody_is_chosen()
+    public async Task No_builder_is_chosen_if_none_may_take_it()
     {
         var tests = await TestAsync(farm.Derivation("app"), Builder("arm", system: "aarch64-linux"));
 
@@ -53,9 +54,11 @@ public sealed class PolicyTesterTests : IDisposable
     }
 
     private async Task<IReadOnlyList<NixBuilderPolicyTest>> TestAsync(StorePath path, params NixBuilder[] builders) =>
-        await new PolicyTester(builders, NoHistory.Instance, farm).TestAsync(path, await farm.ReadAsync(path, TestContext.Current.CancellationToken));
+        await new PolicyTester(builders, NoHistory.Instance, farm, farm).TestAsync(path, TestContext.Current.CancellationToken);
 
-    private static NixBuilder Builder(string name, double speed = 1, string system = "x86_64-linux", bool enabled = true, params string[] features) => new()
+    private static NixBuilder Builder(
+        string name, double speed = 1, string system = "x86_64-linux", bool enabled = true, params string[] features) =>
+        new()
     {
         Name = name,
         HostName = name,

@@ -67,7 +67,8 @@ public sealed class NixDaemonTests : IDisposable
         await using var connection = await OpenAsync();
 
         await connection.AddTempRootsAsync(paths, Cancellation);
-        await connection.AddMultipleToStoreAsync([.. sources.Select(s => Source(s.Info, s.Nar))], dontCheckSignatures: _ => true, Cancellation);
+        await connection.AddMultipleToStoreAsync(
+            [.. sources.Select(s => Source(s.Info, s.Nar))], dontCheckSignatures: _ => true, Cancellation);
 
         Assert.Equal(1000, (await connection.QueryValidPathsAsync(paths, substitute: false, Cancellation)).Count);
         var infos = await connection.QueryPathInfosAsync([.. paths, FakeStore.PathOf("absent")], Cancellation);
@@ -109,10 +110,12 @@ public sealed class NixDaemonTests : IDisposable
         for (var i = 0; i < 5; i++)
         {
             await Assert.ThrowsAsync<DaemonException>(() => connection.EnsurePathAsync(FakeStore.PathOf("absent"), Cancellation));
-            await Assert.ThrowsAsync<DaemonException>(() => connection.QueryDerivationOutputMapAsync(FakeStore.PathOf("absent.drv"), Cancellation));
+            await Assert.ThrowsAsync<DaemonException>(
+                () => connection.QueryDerivationOutputMapAsync(FakeStore.PathOf("absent.drv"), Cancellation));
             var e = await Assert.ThrowsAsync<DaemonException>(() => connection.AddToStoreNarAsync(Source(info, nar), true, Cancellation));
             Assert.Contains("is not valid", e.Message);
-            await Assert.ThrowsAsync<DaemonException>(() => connection.AddMultipleToStoreAsync([Source(info, nar)], _ => true, Cancellation));
+            await Assert.ThrowsAsync<DaemonException>(
+                () => connection.AddMultipleToStoreAsync([Source(info, nar)], _ => true, Cancellation));
             Assert.False(connection.IsBroken);
             Assert.False(await connection.IsValidPathAsync(info.Path, Cancellation));
         }
@@ -123,7 +126,8 @@ public sealed class NixDaemonTests : IDisposable
     {
         await using var connection = await OpenAsync();
 
-        var e = await Assert.ThrowsAsync<DaemonException>(() => connection.CopyNarToAsync(FakeStore.PathOf("absent"), Stream.Null, Cancellation));
+        var e = await Assert.ThrowsAsync<DaemonException>(
+            () => connection.CopyNarToAsync(FakeStore.PathOf("absent"), Stream.Null, Cancellation));
 
         Assert.Contains("-absent", e.Message);
         Assert.True(connection.IsBroken);
@@ -135,7 +139,8 @@ public sealed class NixDaemonTests : IDisposable
         var (info, nar) = FakeStore.FileOf("new", new byte[500_000]);
         await using (var connection = await OpenAsync())
         {
-            await Assert.ThrowsAsync<NarMismatchException>(() => connection.AddToStoreNarAsync(Source(info, [.. nar[..^1], 1]), true, Cancellation));
+            await Assert.ThrowsAsync<NarMismatchException>(
+                () => connection.AddToStoreNarAsync(Source(info, [.. nar[..^1], 1]), true, Cancellation));
         }
         await using var another = await OpenAsync();
 
@@ -147,7 +152,8 @@ public sealed class NixDaemonTests : IDisposable
     {
         var (kept, lost) = (FakeStore.FileOf("kept", [1]), FakeStore.FileOf("lost", [2]));
         await using var connection = await OpenAsync();
-        await connection.SetOptionsAsync(new() { KeepGoing = true, Overrides = new Dictionary<string, string> { ["builders"] = "" } }, Cancellation);
+        await connection.SetOptionsAsync(
+            new() { KeepGoing = true, Overrides = new Dictionary<string, string> { ["builders"] = "" } }, Cancellation);
         await connection.AddTempRootsAsync([kept.Info.Path], Cancellation);
         await connection.AddMultipleToStoreAsync([Source(kept.Info, kept.Nar)], _ => true, Cancellation);
         await using (var other = await OpenAsync())
@@ -187,7 +193,8 @@ public sealed class NixDaemonTests : IDisposable
         var output = FakeStore.PathOf("built");
 
         var result = await connection.BuildDerivationAsync(
-            FakeStore.PathOf("built.drv"), Script("built", output, "echo one; echo two; echo > $out"), BuildMode.Normal, messages.Add, Cancellation);
+            FakeStore.PathOf("built.drv"), Script("built", output, "echo one; echo two; echo > $out"), BuildMode.Normal, messages.Add,
+            Cancellation);
 
         Assert.True(result.IsSuccess, result.ErrorMessage);
         Assert.Equal(["one", "two"], messages.OfType<BuildLogLine>().Select(line => line.Line));
@@ -203,7 +210,8 @@ public sealed class NixDaemonTests : IDisposable
         var failed = await connection.BuildDerivationAsync(
             FakeStore.PathOf("broken.drv"), Script("broken", output, "echo alas; exit 3"), BuildMode.Normal, sink: null, Cancellation);
         var impossible = await connection.BuildDerivationAsync(
-            FakeStore.PathOf("broken.drv"), Script("broken", output, "true") with { System = "vax-ultrix" }, BuildMode.Normal, sink: null, Cancellation);
+            FakeStore.PathOf("broken.drv"), Script("broken", output, "true") with { System = "vax-ultrix" }, BuildMode.Normal, sink: null,
+            Cancellation);
 
         Assert.Equal(BuildStatus.PermanentFailure, failed.Status);
         Assert.Contains("exit code 3", failed.ErrorMessage);

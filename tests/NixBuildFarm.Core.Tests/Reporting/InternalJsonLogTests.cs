@@ -28,7 +28,9 @@ public sealed class InternalJsonLogTests : IDisposable
         }
 
         var lines = Lines().Where(line => line.GetProperty("action").GetString() != "result" || Type(line) != 105).ToArray();
-        Assert.Equal(["start 104", "start 105", "result 101", "result 104", "stop", "stop"], lines.Select(line => $"{line.GetProperty("action").GetString()}{(Type(line) is { } type ? $" {type}" : "")}"));
+        Assert.Equal(
+            ["start 104", "start 105", "result 101", "result 104", "stop", "stop"],
+            lines.Select(line => $"{line.GetProperty("action").GetString()}{(Type(line) is { } type ? $" {type}" : "")}"));
         Assert.Equal([Drv, "ruby", "1", "1"], Fields(lines[1]));
         Assert.Equal(["gcc -c \"x\"\tä\e[0m"], Fields(lines[2]));
         Assert.Equal(["installPhase"], Fields(lines[3]));
@@ -69,7 +71,12 @@ public sealed class InternalJsonLogTests : IDisposable
 
         var lines = Lines();
         Assert.Equal("stop", lines[^2].GetProperty("action").GetString());
-        Assert.Equal(("msg", 0, "error: hello-2.12: exit code 3\nsee the log"), (lines[^1].GetProperty("action").GetString(), lines[^1].GetProperty("level").GetInt32(), lines[^1].GetProperty("msg").GetString()));
+        Assert.Equal(
+            ("msg", 0, "error: hello-2.12: exit code 3\nsee the log"),
+            (
+                lines[^1].GetProperty("action").GetString(),
+                lines[^1].GetProperty("level").GetInt32(),
+                lines[^1].GetProperty("msg").GetString()));
     }
 
     [Fact]
@@ -91,12 +98,19 @@ public sealed class InternalJsonLogTests : IDisposable
 
         log.Observe(new RunNews.Progressed(new(1, 0, 0, [Build("building"), Build("building", "kana")])));
 
-        Assert.Equal(["kana", "ruby"], Lines().Where(line => Type(line) == 105 && line.GetProperty("action").GetString() == "start").Select(line => Fields(line)[1]).Order());
+        Assert.Equal(
+            ["kana", "ruby"],
+            Lines()
+                .Where(line => Type(line) == 105 && line.GetProperty("action").GetString() == "start")
+                .Select(line => Fields(line)[1])
+                .Order());
     }
 
-    private static RunningBuild Build(string phase, string builder = "ruby") => new("hello-2.12", builder, DateTimeOffset.UnixEpoch, phase) { DerivationPath = Drv };
+    private static RunningBuild Build(string phase, string builder = "ruby") =>
+        new("hello-2.12", builder, DateTimeOffset.UnixEpoch, phase) { DerivationPath = Drv };
 
-    private JsonElement[] Lines() => [.. Encoding.UTF8.GetString(written.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line =>
+    private JsonElement[] Lines() =>
+        [.. Encoding.UTF8.GetString(written.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line =>
     {
         Assert.StartsWith("@nix {", line);
         return JsonDocument.Parse(line["@nix ".Length..]).RootElement;

@@ -33,7 +33,9 @@ public sealed class RunReportTests
 
         Assert.Equal([1, 0], report.Jobs.Select(job => job.Lane));
         var attempt = Assert.Single(report.Jobs[0].Attempts);
-        Assert.Equal(("kana", 0, 0d, 3d, false), (report.Builders[attempt.Builder!.Value].Name, attempt.Lane, attempt.Start, attempt.Seconds, attempt.GaveWay));
+        Assert.Equal(
+            ("kana", 0, 0d, 3d, false),
+            (report.Builders[attempt.Builder!.Value].Name, attempt.Lane, attempt.Start, attempt.Seconds, attempt.GaveWay));
     }
 
     [Fact]
@@ -132,8 +134,12 @@ public sealed class RunReportTests
     {
         var lines = PageOf(Run(Job("a", 0, 1))).Split('\n');
 
-        Assert.DoesNotContain(lines, line => line.StartsWith("import ", StringComparison.Ordinal) || line.StartsWith("export ", StringComparison.Ordinal));
-        var modules = typeof(HtmlReport).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".js", StringComparison.Ordinal)).ToArray();
+        Assert.DoesNotContain(
+            lines, line => line.StartsWith("import ", StringComparison.Ordinal) || line.StartsWith("export ", StringComparison.Ordinal));
+        var modules = typeof(HtmlReport)
+            .Assembly.GetManifestResourceNames()
+            .Where(name => name.EndsWith(".js", StringComparison.Ordinal))
+            .ToArray();
         Assert.True(modules.Length > 10);
         Assert.All(modules, module => Assert.Contains(FirstLineOf(module), lines));
     }
@@ -156,7 +162,8 @@ public sealed class RunReportTests
     {
         var expected = Enum.GetValues<NixBuildStatus>().Where(status => set == "done" ? status.IsSuccess() : status.HasFailed());
 
-        Assert.Contains($"const {set} = new Set([{string.Join(", ", expected.Select(status => $"'{status}'"))}]);", PageOf(Run()).Split('\n'));
+        Assert.Contains(
+            $"const {set} = new Set([{string.Join(", ", expected.Select(status => $"'{status}'"))}]);", PageOf(Run()).Split('\n'));
     }
 
     [Fact]
@@ -165,7 +172,10 @@ public sealed class RunReportTests
         using var stream = new MemoryStream();
         ChromeTrace.Write(Run(Job("a", 2, 3) with { SupplyStart = 1.5 }).ToReport(), stream);
 
-        var spans = JsonDocument.Parse(stream.ToArray()).RootElement.GetProperty("traceEvents").EnumerateArray().Where(e => e.GetProperty("ph").GetString() == "X")
+        var spans = JsonDocument.Parse(stream.ToArray())
+            .RootElement.GetProperty("traceEvents")
+            .EnumerateArray()
+            .Where(e => e.GetProperty("ph").GetString() == "X")
             .Select(e => $"{e.GetProperty("cat")} {e.GetProperty("ts")} {e.GetProperty("dur")}");
 
         Assert.Equal(["supply 1500000 500000", "Built 2000000 3000000"], spans);

@@ -21,7 +21,7 @@ public sealed class DamagedOutputTests : IDisposable
         Assert.Equal((NixBuildStatus.Built, second()), (result.Status, result.Builder));
         var attempt = Assert.Single(result.Attempts);
         Assert.Equal(first(), attempt.Builder);
-        Assert.Contains($"What {first()} has of {FakeFarm.OutputOf("top")} is damaged", attempt.Reason);
+        Assert.Contains($"The copy of {FakeFarm.OutputOf("top")} on {first()} is damaged", attempt.Reason);
         Assert.Contains("nix-store --repair-path", attempt.Reason);
         Assert.True(farm.Local.Has("top"));
     }
@@ -42,7 +42,7 @@ public sealed class DamagedOutputTests : IDisposable
         Assert.All(results.Values, result => Assert.True(result.Success, $"{result.Name}: {result.Error}"));
         Assert.Equal("local", results["top"].Builder);
         Assert.NotEqual(first(), second());
-        Assert.Contains(farm.Warnings, warning => warning.Contains($"What {first()} has of {FakeFarm.OutputOf("bottom")} is damaged", StringComparison.Ordinal));
+        Assert.Contains(farm.Warnings, warning => warning.Contains($"The copy of {FakeFarm.OutputOf("bottom")} on {first()} is damaged", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -53,8 +53,8 @@ public sealed class DamagedOutputTests : IDisposable
         var result = (await farm.BuildAsync(farm.Derivation("top"), on: ["ruby", "kana"]))["top"];
 
         Assert.Equal(NixBuildStatus.Failed, result.Status);
-        Assert.Contains("What ruby has of", result.Error);
-        Assert.Contains("What kana has of", result.Error);
+        Assert.Contains(" on ruby is damaged", result.Error);
+        Assert.Contains(" on kana is damaged", result.Error);
         Assert.False(farm.Local.Has("top"));
     }
 

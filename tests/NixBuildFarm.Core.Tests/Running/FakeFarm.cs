@@ -120,7 +120,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     public async Task<IReadOnlyDictionary<string, NixBuildResult>> BuildAsync(StorePath requested, Func<BuildRequest, BuildRequest>? with = null, params string[] on)
     {
         var request = Request(requested, on);
-        var run = new BuildRun(with?.Invoke(request) ?? request, this, History, this, this, Time);
+        var run = new BuildRun(with?.Invoke(request) ?? request, this, History, this, this, Time ?? TimeProvider.System);
         await run.RunAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(30));
         await AllClosedAsync();
         return Results.ToDictionary(result => result.Name);

@@ -1,20 +1,19 @@
 using NixBuildFarm.History;
-using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Core.Tests.Running;
 
 /// <summary>A history of the troubles of builders, and nothing else.</summary>
-internal sealed class KnownTroubles(params IEnumerable<BuilderTrouble> known) : IRunHistory
+internal sealed class KnownTroubles(params IEnumerable<BuilderTrouble> known) : NoHistory
 {
     private readonly Lock gate = new();
     private readonly Dictionary<string, BuilderTrouble> troubles = known.ToDictionary(trouble => trouble.Builder);
 
-    public IReadOnlyList<BuilderTrouble> Troubles()
+    public override IReadOnlyList<BuilderTrouble> Troubles()
     {
         lock (gate) return [.. troubles.Values];
     }
 
-    public void Add(IReadOnlyCollection<BuilderTrouble> troubles)
+    public override void Add(IReadOnlyCollection<BuilderTrouble> troubles)
     {
         lock (gate)
         {
@@ -24,33 +23,5 @@ internal sealed class KnownTroubles(params IEnumerable<BuilderTrouble> known) : 
                 if (trouble.Openings > 0) this.troubles.Add(trouble.Builder, trouble);
             }
         }
-    }
-
-    public IReadOnlyList<BuildObservation> Builds(IReadOnlySet<string> packages) => [];
-
-    public IReadOnlyList<TransferObservation> Transfers() => [];
-
-    public void Add(IReadOnlyCollection<BuildObservation> builds, IReadOnlyCollection<TransferObservation> transfers)
-    {
-        // Nobody will ask.
-    }
-
-    public void Add(RunRecord run)
-    {
-        // Nobody will ask.
-    }
-
-    public RunRecord? Run(string id) => null;
-
-    public IReadOnlyList<RunSummary> Runs(RunFilter filter) => [];
-
-    public void RemoveRuns(IReadOnlyCollection<string> ids)
-    {
-        // There are none.
-    }
-
-    public void RemoveObservations(DateTimeOffset? before)
-    {
-        // Nobody asks.
     }
 }

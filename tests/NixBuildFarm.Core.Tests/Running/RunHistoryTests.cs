@@ -284,7 +284,7 @@ public class RunHistoryTests
 
         public RunRecord? Run(string id) => null;
 
-        IReadOnlyList<RunSummary> IRunHistory.Runs(RunFilter filter) => [];
+        IReadOnlyList<NixBuildRun> IRunHistory.Runs(RunFilter filter) => [];
 
         void IRunHistory.RemoveRuns(IReadOnlyCollection<string> ids) => throw new NotSupportedException();
 

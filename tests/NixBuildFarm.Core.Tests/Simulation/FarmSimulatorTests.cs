@@ -8,8 +8,14 @@ namespace NixBuildFarm.Core.Tests.Simulation;
 
 public class FarmSimulatorTests
 {
-    private static SimulationResult Play(Job[] jobs, FarmBuilder[] farm, double[] seconds, long[]? bytes = null, SchedulerOptions? options = null,
-        SimulationOptions? events = null, double[]? believed = null)
+    private static SimulationResult Play(
+        Job[] jobs,
+        FarmBuilder[] farm,
+        double[] seconds,
+        long[]? bytes = null,
+        SchedulerOptions? options = null,
+        SimulationOptions? events = null,
+        double[]? believed = null)
     {
         var scheduler = new Scheduler(new JobGraph(jobs), farm, Estimates(jobs, believed ?? seconds), options);
         return new FarmSimulator(scheduler, new GraphDurations(seconds, bytes ?? new long[jobs.Length]), events).Run();
@@ -28,7 +34,11 @@ public class FarmSimulatorTests
     public void Inputs_move_at_the_bandwidth_of_the_builder_before_the_build()
     {
         var remote = Builder("remote", features: "kvm") with { DownloadBandwidth = 1e6, UploadBandwidth = 1e6 };
-        var result = Play([Job("input") with { PreferLocal = true }, Job("user", 0) with { RequiredFeatures = ["kvm"] }], [Local(), remote], [1, 1], [3_000_000, 0]);
+        var result = Play(
+            [Job("input") with { PreferLocal = true }, Job("user", 0) with { RequiredFeatures = ["kvm"] }],
+            [Local(), remote],
+            [1, 1],
+            [3_000_000, 0]);
 
         Assert.Equal(0.05 + 1 + 3 + 0.05, result.Schedule[1].Start, 1e-6);
         Assert.Equal(3_000_000, result.BytesMoved);
@@ -55,7 +65,9 @@ public class FarmSimulatorTests
         var parallel = Job("a") with { EnableParallelBuilding = true };
 
         Assert.Equal(16, Play([parallel], [Local(4)], [10], options: moldable).Schedule[0].Cores);
-        Assert.Equal([4, 4, 4, 4], Play([parallel, parallel, parallel, parallel], [Local(4)], [10, 10, 10, 10], options: moldable).Schedule.Select(e => e.Cores));
+        Assert.Equal(
+            [4, 4, 4, 4],
+            Play([parallel, parallel, parallel, parallel], [Local(4)], [10, 10, 10, 10], options: moldable).Schedule.Select(e => e.Cores));
         Assert.Equal(1, Play([Job("serial")], [Local(4)], [10], options: moldable).Schedule[0].Cores);
     }
 
@@ -79,9 +91,17 @@ public class FarmSimulatorTests
     {
         var graph = new JobGraph([Job("late")]);
         FarmBuilder[] farm = [Builder("slow"), Builder("fast", speed: 2)];
-        var scheduler = new Scheduler(graph, [farm[0]], [new Estimate(150, 0.1, 0)], new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Hedge = true, StartOverhead = 0 });
+        var scheduler = new Scheduler(
+            graph,
+            [farm[0]],
+            [new Estimate(150, 0.1, 0)],
+            new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Hedge = true, StartOverhead = 0 });
 
-        var result = new FarmSimulator(scheduler, new GraphDurations([100], [0]), new SimulationOptions { Disturbances = [new SchedulingEvent.BuilderJoined(50, farm[1])] }).Run();
+        var result = new FarmSimulator(
+            scheduler,
+            new GraphDurations([100], [0]),
+            new SimulationOptions { Disturbances = [new SchedulingEvent.BuilderJoined(50, farm[1])] })
+            .Run();
 
         Assert.Equal((0, 100), (result.Schedule.Single().Builder, result.Makespan));
         Assert.Equal(0, result.NotDone);
@@ -105,7 +125,11 @@ public class FarmSimulatorTests
         var large = Enumerable.Range(0, 8).Select(i => Job($"large{i}")).ToArray();
         double[] seconds = [.. small.Select(_ => 2.0), .. large.Select(_ => 40.0)];
 
-        var result = Play([.. small, .. large], [Local(2), Builder("a", 2), Builder("b", 2)], seconds, options: new SchedulerOptions { Policy = SchedulingRule.EarliestFinish });
+        var result = Play(
+            [.. small, .. large],
+            [Local(2), Builder("a", 2), Builder("b", 2)],
+            seconds,
+            options: new SchedulerOptions { Policy = SchedulingRule.EarliestFinish });
 
         Assert.InRange(result.Ratio, 1, 1.25);
     }
@@ -124,7 +148,8 @@ public class FarmSimulatorTests
         FarmBuilder[] farm =
         [
             Local(slots: 0),
-            .. new[] { Builder("aquamarine", 3), Builder("kana", 2), Builder("ruby", 2) }.Select(b => b with { DownloadBandwidth = 1e8, UploadBandwidth = 1e8 }),
+            .. new[] { Builder("aquamarine", 3), Builder("kana", 2), Builder("ruby", 2) }.Select(
+                b => b with { DownloadBandwidth = 1e8, UploadBandwidth = 1e8 }),
         ];
         // No two take equally long, and all less than a guess says.
         var truth = new GraphDurations([.. jobs.Select((_, i) => 0.8 + i * 7 % 10 * 0.02)], [.. jobs.Select(_ => 50_000_000L)]);
@@ -177,7 +202,8 @@ public class FarmSimulatorTests
 
         var problems = ScheduleChecker.Check(schedule, graph, [Local() with { Systems = [new(X86, 1), new(Arm, 1)] }], truth);
 
-        Assert.Equal(["job 1 began before 0 ended", "job 1 took 2, not 1", "local runs 2 jobs at 0.5", "local uses 8 cores at 0.5"], problems);
+        Assert.Equal(
+            ["job 1 began before 0 ended", "job 1 took 2, not 1", "local runs 2 jobs at 0.5", "local uses 8 cores at 0.5"], problems);
     }
 
     [Fact]

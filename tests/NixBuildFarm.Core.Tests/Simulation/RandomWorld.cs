@@ -30,7 +30,8 @@ internal sealed class RandomWorld
 
     public IReadOnlyList<FarmBuilder> Farm { get; set; }
 
-    public RunEstimates Estimates() => SimulatedEstimates.Make((EstimateKind)Random.Next(4), Graph, Farm, Truth, Random.NextDouble(), Random.Next());
+    public RunEstimates Estimates() =>
+        SimulatedEstimates.Make((EstimateKind)Random.Next(4), Graph, Farm, Truth, Random.NextDouble(), Random.Next());
 
     public SchedulerOptions Options() => new()
     {
@@ -40,11 +41,14 @@ internal sealed class RandomWorld
         Seed = Random.Next(100),
     };
 
-    public SimulationResult Play(SchedulerOptions options, IReadOnlyList<SchedulingEvent>? disturbances = null, Func<int, int, FailureKind?>? failure = null)
+    public SimulationResult Play(
+        SchedulerOptions options, IReadOnlyList<SchedulingEvent>? disturbances = null, Func<int, int, FailureKind?>? failure = null)
     {
         var estimates = Estimates();
         var scheduler = new Scheduler(Graph, estimates.Farm, estimates.Current, options);
-        return new FarmSimulator(scheduler, Truth, new SimulationOptions { Estimates = estimates, Disturbances = disturbances ?? [], Failure = failure }).Run();
+        return new FarmSimulator(
+            scheduler, Truth, new SimulationOptions { Estimates = estimates, Disturbances = disturbances ?? [], Failure = failure })
+            .Run();
     }
 
     public static string Lines(SimulationResult result)
@@ -82,7 +86,9 @@ internal sealed class RandomWorld
         {
             Name = $"b{index}",
             IsLocal = index == 0 && Random.Next(4) != 0,
-            Systems = Systems.Where((_, i) => all || i == index % 2 || Random.Next(3) != 0).Select(s => new SystemSpeed(s, 0.3 + 2 * Random.NextDouble())).ToArray(),
+            Systems = Systems.Where((_, i) => all || i == index % 2 || Random.Next(3) != 0)
+                .Select(s => new SystemSpeed(s, 0.3 + 2 * Random.NextDouble()))
+                .ToArray(),
             MaxJobs = slots,
             Cores = slots * (1 + Random.Next(8)),
             SupportedFeatures = all || Random.Next(2) == 0 ? ["kvm", "big-parallel"] : [],

@@ -5,8 +5,8 @@ using NixBuildFarm.Scheduling.Playing;
 namespace NixBuildFarm.Core.Tests.Simulation;
 
 /// <summary>
-/// Reads a schedule file and recomputes all that can be: shares no code with the scheduler or the simulator but the description of graph and
-/// farm. Returns what is wrong, one line each.
+/// Reads a schedule file and recomputes all that can be: shares no code with the scheduler or the simulator but the description of graph
+/// and farm. Returns what is wrong, one line each.
 /// </summary>
 internal static class ScheduleChecker
 {
@@ -14,7 +14,8 @@ internal static class ScheduleChecker
 
     private sealed record Entry(int Job, int Machine, double Start, double End, int Cores);
 
-    public static IReadOnlyList<string> Check(string schedule, JobGraph graph, IReadOnlyList<FarmBuilder> farm, GraphDurations truth, bool moldable = false)
+    public static IReadOnlyList<string> Check(
+        string schedule, JobGraph graph, IReadOnlyList<FarmBuilder> farm, GraphDurations truth, bool moldable = false)
     {
         var problems = new List<string>();
         var entries = schedule.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => Read(line, farm)).ToArray();
@@ -73,7 +74,10 @@ internal static class ScheduleChecker
             && job.RequiredFeatures.All(f => b.SupportedFeatures.Contains(f) || b.MandatoryFeatures.Contains(f))
             && b.MandatoryFeatures.All(f => job.RequiredFeatures.Contains(f)) && b.MaxJobs > 0 && b.Enabled;
         if (!Able(machine)) problems.Add($"{job.Name} may not run on {machine.Name}");
-        if ((job.PreferLocal || job.System == "builtin") && !machine.IsLocal && farm.Any(b => b.IsLocal && Able(b))) problems.Add($"{job.Name} should stay local");
+        if ((job.PreferLocal || job.System == "builtin") && !machine.IsLocal && farm.Any(b => b.IsLocal && Able(b)))
+        {
+            problems.Add($"{job.Name} should stay local");
+        }
     }
 
     private static void Duration(Entry entry, Job job, FarmBuilder machine, GraphDurations truth, bool moldable, List<string> problems)
@@ -81,7 +85,10 @@ internal static class ScheduleChecker
         var speed = job.System == "builtin" ? machine.Systems[0].Speed : machine.Systems.Single(s => s.System == job.System).Speed;
         var seconds = truth.Seconds[entry.Job] / speed;
         if (moldable && job.EnableParallelBuilding) seconds *= (0.05 + 0.95 / entry.Cores) / (0.05 + 0.95 / 4);
-        if (Math.Abs(entry.End - entry.Start - seconds) > Tolerance) problems.Add($"job {entry.Job} took {entry.End - entry.Start}, not {seconds}");
+        if (Math.Abs(entry.End - entry.Start - seconds) > Tolerance)
+        {
+            problems.Add($"job {entry.Job} took {entry.End - entry.Start}, not {seconds}");
+        }
     }
 
     private static void Capacity(IEnumerable<Entry> entries, FarmBuilder machine, List<string> problems)

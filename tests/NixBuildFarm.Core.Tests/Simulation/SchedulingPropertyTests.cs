@@ -53,7 +53,11 @@ public class SchedulingPropertyTests
             var failed = new HashSet<(int, int)>();
             // Now and then a builder spoils a job, but never twice the same, and never the one that takes everything.
             FailureKind? Fail(int job, int builder) =>
-                world.Random.Next(10) == 0 && failed.Add((job, builder)) ? builder == 0 ? FailureKind.Retry : FailureKind.RetryElsewhere : null;
+                world.Random.Next(10) == 0 && failed.Add((job, builder))
+                    ? builder == 0
+                    ? FailureKind.Retry
+                    : FailureKind.RetryElsewhere
+                    : null;
 
             var result = world.Play(world.Options(), disturbances, Fail);
 
@@ -141,8 +145,17 @@ public class SchedulingPropertyTests
             var builder = 1 + world.Random.Next(world.Farm.Count - 1);
             var description = world.Farm[builder];
             if (lost.Remove(builder)) events.Add(new SchedulingEvent.BuilderJoined(at, description));
-            else if (world.Random.Next(3) == 0) events.Add(new SchedulingEvent.BuilderChanged(at, builder, description with { MaxJobs = world.Random.Next(5) }));
-            else if (lost.Add(builder)) events.Add(world.Random.Next(2) == 0 ? new SchedulingEvent.BuilderLost(at, builder) : new SchedulingEvent.BuilderDrained(at, builder));
+            else if (world.Random.Next(3) == 0)
+            {
+                events.Add(new SchedulingEvent.BuilderChanged(at, builder, description with { MaxJobs = world.Random.Next(5) }));
+            }
+            else if (lost.Add(builder))
+            {
+                events.Add(
+                    world.Random.Next(2) == 0
+                        ? new SchedulingEvent.BuilderLost(at, builder)
+                        : new SchedulingEvent.BuilderDrained(at, builder));
+            }
         }
         return events;
     }

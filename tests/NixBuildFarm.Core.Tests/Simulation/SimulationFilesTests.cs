@@ -18,7 +18,8 @@ public sealed class SimulationFilesTests : IDisposable
     {
         var graph = SimulationFiles.ReadGraph(Packed("g.json.gz",
             """{"systems":["builtin","x86_64-linux"],"roots":[1],"nodes":[{"n":"a.tar.gz","s":0,"i":[],"L":1,"X":1},{"n":"b-1","p":"b","s":1,"i":[0],"f":["kvm"],"P":1}]}"""));
-        var durations = SimulationFiles.ReadDurations(Write("g.dur.json", """{"sec":[1,2.5],"mb":[0.5,3],"src":"fm","est":[1,3]}"""), graph);
+        var durations = SimulationFiles.ReadDurations(
+            Write("g.dur.json", """{"sec":[1,2.5],"mb":[0.5,3],"src":"fm","est":[1,3]}"""), graph);
         var farm = SimulationFiles.ReadFarm(Write("farm.json", """{"machines":[{"name":"local","systems":["x86_64-linux"],"slots":8,"local":true},{"name":"r","systems":["x86_64-linux"],"features":["kvm"],"slots":2,"speed":0.5,"bw":50}]}"""));
 
         Assert.True(graph[0].IsBuiltin && graph[0].PreferLocal && graph[0].IsFixedOutput && !graph[0].IsRequested);
@@ -70,13 +71,17 @@ public sealed class SimulationFilesTests : IDisposable
     [Theory]
     [InlineData("""{"machines":[]}""", "it has no machines")]
     [InlineData("""{"machines":[null]}""", "machines[0] is null")]
-    [InlineData("""{"machines":[{"name":"a","systems":["x"],"slots":1},{"name":"a","systems":["x"],"slots":1}]}""", "machines[1] is a second one of the name a")]
+    [InlineData(
+        """{"machines":[{"name":"a","systems":["x"],"slots":1},{"name":"a","systems":["x"],"slots":1}]}""",
+        "machines[1] is a second one of the name a")]
     [InlineData("""{"machines":[{"name":"a","systems":null,"slots":1}]}""", "machines[0].systems is null")]
     [InlineData("""{"machines":[{"name":"a","systems":["x"],"slots":-1}]}""", "the slots of a (machines[0])")]
     [InlineData("""{"machines":[{"name":"a","systems":["x"],"slots":2000000000}]}""", "the slots of a (machines[0])")]
     [InlineData("""{"machines":[{"name":"a","systems":["x"],"slots":1,"speed":0}]}""", "the speed of a (machines[0])")]
     [InlineData("""{"machines":[{"name":"a","systems":["x"],"slots":1,"bw":0}]}""", "the bw of a (machines[0])")]
-    [InlineData("""{"machines":[{"name":"a","systems":["x"],"slots":1,"local":true},{"name":"b","systems":["x"],"slots":1,"local":true}]}""", "several machines are local")]
+    [InlineData(
+        """{"machines":[{"name":"a","systems":["x"],"slots":1,"local":true},{"name":"b","systems":["x"],"slots":1,"local":true}]}""",
+        "several machines are local")]
     public void A_malformed_farm_is_refused_with_its_file_and_place(string text, string place)
     {
         Refuses(Write("farm.json", text), place, path => SimulationFiles.ReadFarm(path));

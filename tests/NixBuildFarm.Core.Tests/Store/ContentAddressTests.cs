@@ -13,13 +13,19 @@ public class ContentAddressTests
     [InlineData("/nix/store/21ms7ghwn3cz7qfanbs3xyg5wm36a4y2-fixed", "fixed:sha256:0d75vbn546fz9d9ip0f03daqhpm99h3fv14ci4afcmk3ir0p2c0c")]
     [InlineData("/nix/store/44fx5dr1z4aympw4bh44nfsksbpglh2p-flat", "fixed:sha1:pplp5izjnj9j7sbk2hwv7dkbswqf61yj")]
     [InlineData(FloatingLib, "fixed:r:sha256:1n2b497fby95bm0h69nrz7x2afjy662kgpkrgyv1ij3hsnf8pcrs", FloatingLib)]
-    [InlineData("/nix/store/fnwv8vg3zyr9fakg4qlzc1ld06x68c8k-floating", "fixed:r:sha256:0070zlqi2mgiwklpd7qz60qpb7wi292jp8sd3530zngw2pzyikm0", PlainDev, FloatingLib)]
+    [InlineData(
+        "/nix/store/fnwv8vg3zyr9fakg4qlzc1ld06x68c8k-floating",
+        "fixed:r:sha256:0070zlqi2mgiwklpd7qz60qpb7wi292jp8sd3530zngw2pzyikm0",
+        PlainDev,
+        FloatingLib)]
     public void A_path_follows_from_its_content_address_name_and_references(string path, string address, params string[] references)
     {
         var info = Info(path, address, references);
 
         Assert.True(ContentAddress.Gives(info));
-        Assert.False(ContentAddress.Gives(info with { References = [.. info.References, StorePath.Parse("/nix/store/00000000000000000000000000000000-other")] }));
+        Assert.False(
+            ContentAddress.Gives(
+                info with { References = [.. info.References, StorePath.Parse("/nix/store/00000000000000000000000000000000-other")] }));
         Assert.False(ContentAddress.Gives(info with { References = info.References.Count > 0 ? [] : [info.Path] }));
         Assert.False(ContentAddress.Gives(info with { Path = StorePath.Parse(path + "2") }));
         Assert.False(ContentAddress.Gives(info with { ContentAddress = null }));
@@ -52,7 +58,10 @@ public class ContentAddressTests
     public void That_a_NAR_has_another_hash_shows_where_it_must_have_that_of_the_content()
     {
         const string Address = "fixed:r:sha256:0070zlqi2mgiwklpd7qz60qpb7wi292jp8sd3530zngw2pzyikm0";
-        var info = Info("/nix/store/fnwv8vg3zyr9fakg4qlzc1ld06x68c8k-floating", Address) with { NarHash = Sha256Hash.Parse("sha256-oM7o/xX82Q9GGU2jK0USkZ91MTAfn3bp5PFVETH94AA=") };
+        var info = Info("/nix/store/fnwv8vg3zyr9fakg4qlzc1ld06x68c8k-floating", Address) with
+        {
+            NarHash = Sha256Hash.Parse("sha256-oM7o/xX82Q9GGU2jK0USkZ91MTAfn3bp5PFVETH94AA="),
+        };
 
         Assert.True(ContentAddress.Fits(info));
         Assert.False(ContentAddress.Fits(info with { NarHash = new Sha256Hash(new byte[32]) }));

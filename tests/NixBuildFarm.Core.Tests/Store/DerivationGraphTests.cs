@@ -11,7 +11,8 @@ public class DerivationGraphTests
 {
     /// <summary>Of each derivation, by number, those that it needs: only lower ones, so there is no circle.</summary>
     private static readonly Gen<int[][]> AnyInputs =
-        Gen.Int[0, 9].Array[0, 4].Array[1, 10].Select(rows => rows.Select((row, number) => row.Where(input => input < number).Distinct().ToArray()).ToArray());
+        Gen.Int[0, 9].Array[0, 4].Array[1, 10].Select(
+            rows => rows.Select((row, number) => row.Where(input => input < number).Distinct().ToArray()).ToArray());
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -45,7 +46,8 @@ public class DerivationGraphTests
         await Gen.Select(AnyInputs, Gen.Int).SampleAsync(async (inputs, seed) =>
         {
             var calm = await Load(inputs, inputs.Length - 1);
-            var shuffled = await DerivationGraph.LoadAsync(new ShuffledSource(Source(inputs), seed), [Path(inputs.Length - 1)], Cancellation);
+            var shuffled = await DerivationGraph.LoadAsync(
+                new ShuffledSource(Source(inputs), seed), [Path(inputs.Length - 1)], Cancellation);
 
             Assert.Equal(calm.Nodes.Select(node => node.Path), shuffled.Nodes.Select(node => node.Path));
         });
@@ -174,14 +176,16 @@ public class DerivationGraphTests
         using var cancellation = new CancellationTokenSource();
         await cancellation.CancelAsync();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => DerivationGraph.LoadAsync(Samples(), [SampleDerivations.Library.Path], cancellation.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => DerivationGraph.LoadAsync(Samples(), [SampleDerivations.Library.Path], cancellation.Token));
     }
 
     private static Task<DerivationGraph> Load(int[][] inputs, params int[] roots) =>
         DerivationGraph.LoadAsync(Source(inputs), roots.Select(Path), Cancellation);
 
     private static MemorySource Source(int[][] inputs) =>
-        new(inputs.Select((row, number) => (Path: Path(number), Derivation: Derivation(row.ToDictionary(Path, _ => (IReadOnlyList<string>)["out"]))))
+        new(inputs.Select(
+            (row, number) => (Path: Path(number), Derivation: Derivation(row.ToDictionary(Path, _ => (IReadOnlyList<string>)["out"]))))
             .ToDictionary(entry => entry.Path, entry => entry.Derivation));
 
     private static MemorySource Samples() => new(SampleDerivations.All.ToDictionary(sample => sample.Path, sample => sample.Derivation));

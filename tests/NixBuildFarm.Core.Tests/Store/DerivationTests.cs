@@ -82,18 +82,18 @@ public class DerivationTests
     }
 
     [Theory]
-    [InlineData("source.tar.gz.drv", DerivationOutputKind.Fixed, true)]
-    [InlineData("library-1.2.drv", DerivationOutputKind.InputAddressed, true)]
-    [InlineData("floating.drv", DerivationOutputKind.FloatingContentAddressed, false)]
-    [InlineData("deferred.drv", DerivationOutputKind.Deferred, false)]
-    [InlineData("impure.drv", DerivationOutputKind.Impure, false)]
-    public void The_kind_of_its_outputs_tells_whether_their_paths_are_known(string name, DerivationOutputKind kind, bool isKnown)
+    [InlineData("source.tar.gz.drv", nameof(DerivationOutputKind.Fixed), true)]
+    [InlineData("library-1.2.drv", nameof(DerivationOutputKind.InputAddressed), true)]
+    [InlineData("floating.drv", nameof(DerivationOutputKind.FloatingContentAddressed), false)]
+    [InlineData("deferred.drv", nameof(DerivationOutputKind.Deferred), false)]
+    [InlineData("impure.drv", nameof(DerivationOutputKind.Impure), false)]
+    public void The_kind_of_its_outputs_tells_whether_their_paths_are_known(string name, string kind, bool isKnown)
     {
         var derivation = SampleDerivations.All.Single(sample => sample.ToString() == name).Derivation;
 
-        Assert.All(derivation.Outputs.Values, output => Assert.Equal(kind, output.Kind));
+        Assert.All(derivation.Outputs.Values, output => Assert.Equal(kind, output.Kind.ToString()));
         Assert.Equal(isKnown, derivation.AreOutputPathsKnown);
-        Assert.Equal(kind == DerivationOutputKind.Fixed, derivation.IsFixedOutput);
+        Assert.Equal(kind == nameof(DerivationOutputKind.Fixed), derivation.IsFixedOutput);
     }
 
     [Fact]
@@ -112,7 +112,8 @@ public class DerivationTests
             Assert.Equal(DerivationWriter.Write(derivation), DerivationWriter.Write(read));
             Assert.Equal(derivation.Outputs.OrderBy(output => output.Key, NixText.Order), read.Outputs);
             Assert.Equal(derivation.InputDerivations.Keys.Order(), read.InputDerivations.Keys);
-            Assert.All(derivation.InputDerivations, input => Assert.Equal(input.Value.Order(NixText.Order), read.InputDerivations[input.Key]));
+            Assert.All(
+                derivation.InputDerivations, input => Assert.Equal(input.Value.Order(NixText.Order), read.InputDerivations[input.Key]));
             Assert.Equal(derivation.InputSources.Order(), read.InputSources);
             Assert.Equal((derivation.System, derivation.Builder), (read.System, read.Builder));
             Assert.Equal(derivation.Arguments, read.Arguments);
@@ -121,7 +122,8 @@ public class DerivationTests
 
     [Fact]
     public void A_file_that_is_cut_off_is_refused_where_it_ends() =>
-        Gen.Select(Generate.Derivation.Select(derivation => DerivationWriter.Write(derivation)), Gen.Double[0, 0.999]).Sample((aterm, share) =>
+        Gen.Select(Generate.Derivation.Select(derivation => DerivationWriter.Write(derivation)), Gen.Double[0, 0.999])
+            .Sample((aterm, share) =>
         {
             var length = (int)(aterm.Length * share);
             var error = Assert.Throws<FormatException>(() => Derivation.Parse(aterm.AsSpan(0, length)));
@@ -130,7 +132,8 @@ public class DerivationTests
 
     [Fact]
     public void A_changed_byte_is_refused_or_is_part_of_what_is_written_again() =>
-        Gen.Select(Generate.Derivation.Select(derivation => DerivationWriter.Write(derivation)), Gen.Int[0, int.MaxValue], Gen.Byte).Sample((aterm, where, value) =>
+        Gen.Select(Generate.Derivation.Select(derivation => DerivationWriter.Write(derivation)), Gen.Int[0, int.MaxValue], Gen.Byte)
+            .Sample((aterm, where, value) =>
         {
             aterm[where % aterm.Length] = value;
             try
@@ -184,7 +187,9 @@ public class DerivationTests
     public void A_dynamic_derivation_is_refused_by_name() =>
         Assert.Contains(
             "dynamic-derivations",
-            Assert.Throws<FormatException>(() => Derivation.Parse("""DrvWithVersion("xp-dyn-drv",[("out","","r:sha256","")],[],[],"","",[],[])"""u8)).Message);
+            Assert.Throws<FormatException>(
+                () => Derivation.Parse("""DrvWithVersion("xp-dyn-drv",[("out","","r:sha256","")],[],[],"","",[],[])"""u8))
+                .Message);
 
     [Theory]
     [InlineData("{", "not valid JSON")]
@@ -199,12 +204,17 @@ public class DerivationTests
 
     [Fact]
     public void Structured_attributes_that_are_not_UTF8_are_refused() =>
-        Assert.Throws<FormatException>(() => Derivation.Parse(DerivationWriter.Write(WithEnvironment(new() { ["__json"] = "{\"pname\":\"caf\uDCE9\"}" }))));
+        Assert.Throws<FormatException>(
+            () => Derivation.Parse(DerivationWriter.Write(WithEnvironment(new() { ["__json"] = "{\"pname\":\"caf\uDCE9\"}" }))));
 
     [Fact]
     public void Structured_attributes_of_other_types_than_expected_do_no_harm()
     {
-        var derivation = WithEnvironment(new() { ["__json"] = """{"pname":1,"requiredSystemFeatures":[1,"kvm",null],"preferLocalBuild":"yes","allowSubstitutes":null}""" });
+        var derivation = WithEnvironment(
+            new()
+            {
+                ["__json"] = """{"pname":1,"requiredSystemFeatures":[1,"kvm",null],"preferLocalBuild":"yes","allowSubstitutes":null}""",
+            });
 
         Assert.Null(derivation.PName);
         Assert.Equal(["kvm"], derivation.RequiredSystemFeatures);
@@ -248,10 +258,15 @@ public class DerivationTests
     };
 
     [Theory]
-    [InlineData("r:sha256", "0000000000000000000000000000000000000000000000000000000000000000", "fixed:r:sha256:0000000000000000000000000000000000000000000000000000")]
+    [InlineData(
+        "r:sha256",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "fixed:r:sha256:0000000000000000000000000000000000000000000000000000")]
     [InlineData("sha1", "0000000000000000000000000000000000000000", "fixed:sha1:00000000000000000000000000000000")]
     [InlineData("r:sha256", "impure", null)]
     [InlineData("", "", null)]
     public void The_content_address_of_a_fixed_output_is_as_stores_write_it(string algorithm, string hash, string? address) =>
-        Assert.Equal(address, new DerivationOutput(StorePath.Parse("/nix/store/iylhv1jiapks1396jz2fv8wq85q68y6y-a"), algorithm, hash).ContentAddress);
+        Assert.Equal(
+            address,
+            new DerivationOutput(StorePath.Parse("/nix/store/iylhv1jiapks1396jz2fv8wq85q68y6y-a"), algorithm, hash).ContentAddress);
 }

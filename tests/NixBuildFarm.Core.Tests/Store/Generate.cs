@@ -9,7 +9,11 @@ internal static class Generate
 {
     /// <summary>Bytes of which many are what a parser must watch for.</summary>
     public static Gen<byte[]> Bytes { get; } =
-        Gen.Frequency((3, Gen.Char.AlphaNumeric.Select(c => (byte)c)), (2, Gen.OneOf([.. "\"\\\n\r\t()[], "u8.ToArray().Select(Gen.Const)])), (1, Gen.Byte)).Array[0, 12];
+        Gen.Frequency(
+            (3, Gen.Char.AlphaNumeric.Select(c => (byte)c)),
+            (2, Gen.OneOf([.. "\"\\\n\r\t()[], "u8.ToArray().Select(Gen.Const)])),
+            (1, Gen.Byte))
+            .Array[0, 12];
 
     public static Gen<string> Text { get; } = Bytes.Select(bytes => NixText.GetString(bytes));
 

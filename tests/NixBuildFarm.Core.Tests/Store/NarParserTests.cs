@@ -138,7 +138,13 @@ public class NarParserTests
             { Text("nix-archive-1", "(", "type", "regular", "executable", "", "executable"), "“contents” expected" },
             { Text("nix-archive-1", "(", "type", "symlink", "target", ""), "target" },
             { Text("nix-archive-1", "(", "type", "symlink", "target", "a\0b"), "target" },
-            { Text("nix-archive-1", "(", "type", "symlink", "target", new string('a', 4096)), "of 4095 bytes at the most, but 4096 bytes are announced" },
+            { Text(
+                "nix-archive-1",
+                "(",
+                "type",
+                "symlink",
+                "target",
+                new string('a', 4096)), "of 4095 bytes at the most, but 4096 bytes are announced" },
             { Text("nix-archive-1", "\u001b]0;x"), "but found “\uFFFD]0;x”" },
             { Chars(new NarTree.Folder(("", file))), "“” cannot be the name" },
             { Chars(new NarTree.Folder((".", file))), "“.” cannot be the name" },
@@ -191,7 +197,10 @@ public class NarParserTests
     private static string Chars(NarTree tree) => Encoding.Latin1.GetString(tree.Encode());
 
     private static string Text(params string[] texts) =>
-        string.Concat(texts.Select(text => Encoding.Latin1.GetString(BitConverter.GetBytes((ulong)text.Length)) + text.PadRight((text.Length + 7) / 8 * 8, '\0')));
+        string.Concat(
+            texts.Select(
+                text =>
+                    Encoding.Latin1.GetString(BitConverter.GetBytes((ulong)text.Length)) + text.PadRight((text.Length + 7) / 8 * 8, '\0')));
 
     private static void ReadToEnd(NarParser parser, ReadOnlySpan<byte> data)
     {
@@ -237,7 +246,10 @@ public class NarParserTests
                     return new NarTree.File([.. contents], executable);
                 default:
                     var entries = new List<(string, NarTree)>();
-                    while (parser.Read(ref data, out var name) == NarToken.Entry) entries.Add((Encoding.Latin1.GetString(name), Node(ref data)));
+                    while (parser.Read(ref data, out var name) == NarToken.Entry)
+                    {
+                        entries.Add((Encoding.Latin1.GetString(name), Node(ref data)));
+                    }
                     return new NarTree.Folder([.. entries]);
             }
         }

@@ -41,7 +41,8 @@ public class NarReaderTests
             var nar = tree.Encode();
             var length = (int)(nar.Length * share);
 
-            var error = await Assert.ThrowsAsync<NarException>(() => NarReader.CopyAsync(new MemoryStream(nar, 0, length), Stream.Null, Cancellation));
+            var error = await Assert.ThrowsAsync<NarException>(
+                () => NarReader.CopyAsync(new MemoryStream(nar, 0, length), Stream.Null, Cancellation));
 
             Assert.Equal(NarException.Truncated, error.Id);
             Assert.Equal(length, error.Position);

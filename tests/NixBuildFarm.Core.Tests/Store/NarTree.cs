@@ -65,11 +65,16 @@ internal abstract record NarTree
 
     /// <summary>Trees with names of any bytes that a NAR may hold.</summary>
     public static Gen<NarTree> Any { get; } = Trees(
-        Gen.Char['\u0001', '\u00FF'].Where(c => c != '/').Array[1, 12].Select(chars => new string(chars)).Where(name => name is not ("." or "..")));
+        Gen.Char['\u0001', '\u00FF'].Where(c => c != '/')
+            .Array[1, 12].Select(chars => new string(chars))
+            .Where(name => name is not ("." or "..")));
 
     /// <summary>Trees that .NET can put on a file system: names are UTF-8.</summary>
     public static Gen<NarTree> Portable { get; } = Trees(
-        Gen.OneOf([.. new[] { "a", "b", "B", "z", ".", "-", " ", "é", "\uFB01", "😀", "0" }.Select(Gen.Const)]).Array[1, 5].Select(string.Concat).Where(name => name is not ("." or "..")).Select(Utf8));
+        Gen.OneOf([.. new[] { "a", "b", "B", "z", ".", "-", " ", "é", "\uFB01", "😀", "0" }.Select(Gen.Const)])
+            .Array[1, 5].Select(string.Concat)
+            .Where(name => name is not ("." or ".."))
+            .Select(Utf8));
 
     private static Gen<NarTree> Trees(Gen<string> names)
     {

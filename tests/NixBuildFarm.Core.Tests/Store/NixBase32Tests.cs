@@ -24,7 +24,8 @@ public class NixBase32Tests
 
     [Fact]
     public void Digits_are_refused_or_come_back_from_their_bytes() =>
-        Gen.Int[0, 31].Array[0, 20].Select(digits => string.Concat(digits.Select(digit => "0123456789abcdfghijklmnpqrsvwxyz"[digit]))).Sample(text =>
+        Gen.Int[0, 31].Array[0, 20].Select(digits => string.Concat(digits.Select(digit => "0123456789abcdfghijklmnpqrsvwxyz"[digit])))
+            .Sample(text =>
         {
             try
             {

@@ -10,7 +10,8 @@ public class NixTextTests
     public void Valid_UTF8_is_read_as_such() => Assert.Equal("café 😀", NixText.GetString(Encoding.UTF8.GetBytes("café 😀")));
 
     [Fact]
-    public void Bytes_that_are_not_UTF8_become_lone_surrogates() => Assert.Equal("caf\uDCE9 é", NixText.GetString([.. "caf"u8, 0xE9, .. " é"u8]));
+    public void Bytes_that_are_not_UTF8_become_lone_surrogates() =>
+        Assert.Equal("caf\uDCE9 é", NixText.GetString([.. "caf"u8, 0xE9, .. " é"u8]));
 
     [Fact]
     public void Any_bytes_come_back_from_their_string() =>

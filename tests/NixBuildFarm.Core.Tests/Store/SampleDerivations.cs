@@ -12,23 +12,17 @@ namespace NixBuildFarm.Core.Tests.Store;
 ///   source = ./source.txt;
 ///   download = derivation {
 ///     name = "source.tar.gz"; system = "builtin"; builder = "builtin:fetchurl"; url = "https://example.org/source.tar.gz";
-///     outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "0000000000000000000000000000000000000000000000000000"; preferLocalBuild = true;
-///   };
-///   library = derivation {
-///     name = "library-1.2"; pname = "library"; version = "1.2"; system = "riscv64-linux"; builder = sh; args = [ "-e" source ];
-///     outputs = [ "out" "dev" "bin" ]; src = download; enableParallelBuilding = true; allowSubstitutes = false;
-///     requiredSystemFeatures = [ "kvm" "big-parallel" ];
-///     script = "line one\n\ttab \"quoted\" back\\slash\r\n"; bytes = "caf‹E9› 😀 é"; empty = "";
-///   };
-///   structured = derivation {
-///     name = "structured-3"; system = "x86_64-linux"; builder = sh; args = []; __structuredAttrs = true; pname = "structured"; version = "3";
-///     requiredSystemFeatures = [ "nixos-test" ]; preferLocalBuild = true; enableParallelBuilding = true; deps = [ library.dev library.out download ];
-///     text = "\"quoted\"";
-///   };
-///   floating = derivation { name = "floating"; system = "x86_64-linux"; builder = sh; __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256"; };
-///   deferred = derivation { name = "deferred"; system = "x86_64-linux"; builder = sh; dep = floating; };
-///   impure = derivation { name = "impure"; system = "x86_64-linux"; builder = sh; __impure = true; outputHashMode = "recursive"; outputHashAlgo = "sha256"; };
-/// in { inherit download library structured floating deferred impure; }
+/// outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "0000000000000000000000000000000000000000000000000000";
+/// preferLocalBuild = true; }; library = derivation { name = "library-1.2"; pname = "library"; version = "1.2"; system = "riscv64-linux";
+/// builder = sh; args = [ "-e" source ]; outputs = [ "out" "dev" "bin" ]; src = download; enableParallelBuilding = true; allowSubstitutes =
+/// false; requiredSystemFeatures = [ "kvm" "big-parallel" ]; script = "line one\n\ttab \"quoted\" back\\slash\r\n"; bytes = "caf‹E9› 😀 é";
+/// empty = ""; }; structured = derivation { name = "structured-3"; system = "x86_64-linux"; builder = sh; args = []; __structuredAttrs =
+/// true; pname = "structured"; version = "3"; requiredSystemFeatures = [ "nixos-test" ]; preferLocalBuild = true; enableParallelBuilding =
+/// true; deps = [ library.dev library.out download ]; text = "\"quoted\""; }; floating = derivation { name = "floating"; system =
+/// "x86_64-linux"; builder = sh; __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256"; }; deferred =
+/// derivation { name = "deferred"; system = "x86_64-linux"; builder = sh; dep = floating; }; impure = derivation { name = "impure"; system
+/// = "x86_64-linux"; builder = sh; __impure = true; outputHashMode = "recursive"; outputHashAlgo = "sha256"; }; in { inherit download
+/// library structured floating deferred impure; }
 /// </code>
 /// </remarks>
 internal static class SampleDerivations
@@ -150,7 +144,10 @@ internal static class SampleDerivations
 
         public byte[] ATerm { get; } =
         [
-            .. lines.ReplaceLineEndings("").Split("‹E9›").Select(Encoding.UTF8.GetBytes).Aggregate((left, right) => [.. left, 0xE9, .. right]),
+            .. lines.ReplaceLineEndings("")
+                .Split("‹E9›")
+                .Select(Encoding.UTF8.GetBytes)
+                .Aggregate((left, right) => [.. left, 0xE9, .. right]),
         ];
 
         public Derivation Derivation => Derivation.Parse(ATerm);

@@ -10,14 +10,14 @@ namespace NixBuildFarm.Core.Tests.Store;
 /// <remarks>
 /// <code>
 /// let
-///   mk = more: name: script: inputs: derivation ({ inherit name inputs; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-euc" ("PATH=/bin:/usr/bin\n" + script) ]; } // more);
-///   ca = { __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256"; };
-///   fixed = mk { outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = builtins.hashString "sha256" "fixed\n"; } "fixed" "echo fixed > $out" [ ];
-///   plain = mk { outputs = [ "out" "dev" ]; } "plain" "echo plain > $out; echo $out > $dev" [ fixed (builtins.toFile "text" "a text that refers to nothing") ];
-///   floating = mk (ca // { outputs = [ "out" "lib" ]; }) "floating" "echo $lib ${plain.dev} > $out; mkdir $lib; echo $lib > $lib/self" [ plain.dev ];
-///   flat = mk (ca // { outputHashMode = "flat"; outputHashAlgo = "sha1"; }) "flat" "echo flat > $out" [ ];
-///   deferred = mk { outputs = [ "out" "doc" ]; } "deferred" "echo $inputs $doc > $out; echo doc > $doc" [ floating.lib floating plain flat ];
-/// in mk ca "top" "cat $inputs > $out; echo $inputs >> $out" [ deferred floating.out ]
+/// mk = more: name: script: inputs: derivation ({ inherit name inputs; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-euc"
+/// ("PATH=/bin:/usr/bin\n" + script) ]; } // more); ca = { __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo =
+/// "sha256"; }; fixed = mk { outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = builtins.hashString "sha256" "fixed\n"; }
+/// "fixed" "echo fixed > $out" [ ]; plain = mk { outputs = [ "out" "dev" ]; } "plain" "echo plain > $out; echo $out > $dev" [ fixed
+/// (builtins.toFile "text" "a text that refers to nothing") ]; floating = mk (ca // { outputs = [ "out" "lib" ]; }) "floating" "echo $lib
+/// ${plain.dev} > $out; mkdir $lib; echo $lib > $lib/self" [ plain.dev ]; flat = mk (ca // { outputHashMode = "flat"; outputHashAlgo =
+/// "sha1"; }) "flat" "echo flat > $out" [ ]; deferred = mk { outputs = [ "out" "doc" ]; } "deferred" "echo $inputs $doc > $out; echo doc >
+/// $doc" [ floating.lib floating plain flat ]; in mk ca "top" "cat $inputs > $out; echo $inputs >> $out" [ deferred floating.out ]
 /// </code>
 /// </remarks>
 internal static class SampleGoal
@@ -81,7 +81,8 @@ internal static class SampleGoal
     };
 
     /// <summary>The derivations, top last.</summary>
-    public static Task<DerivationGraph> LoadAsync() => DerivationGraph.LoadAsync(new Source(), [Top], TestContext.Current.CancellationToken);
+    public static Task<DerivationGraph> LoadAsync() =>
+        DerivationGraph.LoadAsync(new Source(), [Top], TestContext.Current.CancellationToken);
 
     /// <summary>The derivation at a path.</summary>
     public static Derivation Read(StorePath path) => Derivation.Parse(Encoding.UTF8.GetBytes(Texts[path].ReplaceLineEndings("")));

@@ -5,7 +5,7 @@ namespace NixBuildFarm.Core.Tests.Transport;
 public sealed class TransportOptionsTests
 {
     [Fact]
-    public void A_machine_that_has_vanished_without_a_word_is_noticed_within_30_seconds()
+    public void A_builder_that_has_vanished_without_a_word_is_noticed_within_30_seconds()
     {
         var limits = new TransportOptions();
 

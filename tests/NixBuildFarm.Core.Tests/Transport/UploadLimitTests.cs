@@ -33,7 +33,8 @@ public sealed class UploadLimitTests : IAsyncDisposable
         var one = await limit.OpenAsync(ChannelUse.Bulk, Cancellation);
         var other = await limit.OpenAsync(ChannelUse.Build, Cancellation);
 
-        var writing = Task.WhenAll(one.Stream.WriteAsync(new byte[100], Cancellation).AsTask(), other.Stream.WriteAsync(new byte[100], Cancellation).AsTask());
+        var writing = Task.WhenAll(
+            one.Stream.WriteAsync(new byte[100], Cancellation).AsTask(), other.Stream.WriteAsync(new byte[100], Cancellation).AsTask());
 
         SentAfter(1, 125, 200, 2);
         SentAfter(0.75, 200, 200, 2);
@@ -75,7 +76,9 @@ public sealed class UploadLimitTests : IAsyncDisposable
             var sent = bytes - (int)(step * 25);
             var pieces = sent / 25;
             var waiting = Math.Min(channels, (allBytes - sent) / 25);
-            Assert.True(SpinWait.SpinUntil(() => transport.Sent.Length == sent && time.Waits == pieces - 1 + waiting, TimeSpan.FromMinutes(1)), $"{transport.Sent.Length} bytes were sent instead of {sent}");
+            Assert.True(
+                SpinWait.SpinUntil(() => transport.Sent.Length == sent && time.Waits == pieces - 1 + waiting, TimeSpan.FromMinutes(1)),
+                $"{transport.Sent.Length} bytes were sent instead of {sent}");
             if (step > 0) time.Advance(TimeSpan.FromSeconds(0.25));
         }
     }

@@ -36,18 +36,21 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_refuses_the_key_says_which_was_offered()
+    public async Task A_builder_that_refuses_the_key_says_which_was_offered()
     {
         await farm.Coordinator.ExecAsync("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", Path.Combine(session.Folder, "stranger"));
 
-        var test = Test("ruby", "", $"[pscustomobject] @{{ HostName = 'ruby'; User = 'nix'; IdentityFile = '{session.Folder}/stranger' }} | Import-NixBuilder");
+        var test = Test(
+            "ruby",
+            "",
+            $"[pscustomobject] @{{ HostName = 'ruby'; User = 'nix'; IdentityFile = '{session.Folder}/stranger' }} | Import-NixBuilder");
 
         Assert.Equal("AuthenticationFailed", test.State);
         Assert.Contains($"{session.Folder}/stranger", test.Findings);
     }
 
     [Fact]
-    public async Task A_machine_whose_PATH_has_no_Nix_says_so()
+    public async Task A_builder_whose_PATH_has_no_Nix_says_so()
     {
         await using var garnet = await farm.AddAsync("garnet", "--user", "nix", "--sshd", "SetEnv PATH=/usr/games");
 
@@ -77,11 +80,11 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
         var test = Test("garnet");
 
         Assert.Equal("Untrusted", test.State);
-        Assert.Contains("does not trust the user that logs in", test.Findings);
+        Assert.Contains("does not trust the login", test.Findings);
     }
 
     [Fact]
-    public async Task A_machine_that_lacks_features_of_the_list_is_degraded()
+    public async Task A_builder_that_lacks_features_of_the_list_is_degraded()
     {
         await using var garnet = await farm.AddAsync("garnet", "--features", "gccarch-znver3");
 
@@ -92,7 +95,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_system_that_the_list_claims_and_the_machine_cannot_build_shows_in_a_build()
+    public async Task A_system_that_the_list_claims_and_the_builder_cannot_build_shows_in_a_build()
     {
         await using var garnet = await farm.AddAsync("garnet", "--systems", "x86_64-linux,riscv64-linux,mips64el-linux");
 
@@ -105,7 +108,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void A_machine_tells_of_its_cores_memory_load_and_store()
+    public void A_builder_reports_its_cores_memory_load_and_store()
     {
         var test = Test("ruby").Object;
 
@@ -119,7 +122,8 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task A_login_that_may_run_nothing_but_Nix_does_not_tell_and_is_fine()
     {
-        await using var garnet = await farm.AddAsync("garnet", "--user", "nix", "--sshd", "Match User nix", "--sshd", "ForceCommand nix-daemon --stdio");
+        await using var garnet = await farm.AddAsync(
+            "garnet", "--user", "nix", "--sshd", "Match User nix", "--sshd", "ForceCommand nix-daemon --stdio");
 
         var test = Test("garnet");
 
@@ -129,10 +133,11 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
 
     [Fact]
     public void The_local_machine_can_be_built_on_too() =>
-        Assert.Equal(["x86_64-linux: native"], Test("local", "-Build").Builds.Where(build => build!.StartsWith("x86", StringComparison.Ordinal)));
+        Assert.Equal(
+            ["x86_64-linux: native"], Test("local", "-Build").Builds.Where(build => build!.StartsWith("x86", StringComparison.Ordinal)));
 
     [Fact]
-    public async Task A_hundred_machines_of_which_ten_never_answer_hold_up_no_other_and_cost_no_other_its_test()
+    public async Task A_hundred_builders_of_which_ten_never_answer_hold_up_no_other_and_cost_no_other_its_test()
     {
         await using var garnet = await farm.AddAsync("garnet", "--unlisted");
         await using var silent = await garnet.InflictAsync(Fault.Blackhole);

@@ -15,7 +15,8 @@ public sealed class EmulationTests(TestFarm farm) : IAsyncLifetime
     {
         Assert.SkipUnless(Emulation.IsInstalled, "qemu-user-static is not installed");
         emulation = await Emulation.BeginAsync(farm);
-        garnet = await farm.AddAsync("garnet", "--systems", Systems, "--conf", "extra-platforms = aarch64-linux riscv64-linux", "--sandbox", "--slots", "2");
+        garnet = await farm.AddAsync(
+            "garnet", "--systems", Systems, "--conf", "extra-platforms = aarch64-linux riscv64-linux", "--sandbox", "--slots", "2");
     }
 
     public async ValueTask DisposeAsync()
@@ -53,10 +54,11 @@ public sealed class EmulationTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_native_machine_is_preferred_once_the_numbers_say_that_it_is_faster()
+    public async Task A_native_builder_is_preferred_once_the_numbers_say_that_it_is_faster()
     {
         // The scheduler knows of no emulation, only of durations: half the time here stands for the native machine that nobody has.
-        await using var opal = await farm.AddAsync("opal", "--systems", "riscv64-linux", "--conf", "extra-platforms = riscv64-linux", "--sandbox");
+        await using var opal = await farm.AddAsync(
+            "opal", "--systems", "riscv64-linux", "--conf", "extra-platforms = riscv64-linux", "--sandbox");
         foreach (var (builder, seconds) in new[] { ("opal", "6"), ("garnet", "12") })
         {
             session.Write("kernel", $$"""attrs { system = "riscv64-linux"; pname = "kernel"; } "kernel-for-{{builder}}" "sleep {{seconds}}; echo > $out" [ ]""");

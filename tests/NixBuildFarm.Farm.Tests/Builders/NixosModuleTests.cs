@@ -28,7 +28,7 @@ public sealed class NixosModuleTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Fact]
-    public void It_builds_on_the_machines_of_the_module()
+    public void It_builds_on_the_builders_of_the_module()
     {
         var build = session.Run($"Get-NixBuilder -NixosModule '{Module}' | Invoke-NixDistributedBuild -NoLocal -Path two.nix").Succeeded();
 
@@ -37,7 +37,7 @@ public sealed class NixosModuleTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Fact]
-    public void Its_machines_can_be_tested()
+    public void Its_builders_can_be_tested()
     {
         var tests = session.Run($"Get-NixBuilder -NixosModule '{Module}' workshop, attic | Test-NixBuilder").Script;
 
@@ -80,5 +80,10 @@ public sealed class NixosModuleTests(TestFarm farm) : IAsyncLifetime
     }
 
     private Task<AddedHost> AddAsync(string name, string address) => farm.AddAsync(
-        name, "--unlisted", "--address", address, "--host-key", Path.Combine(farm.Repository, "tests/NixBuildFarm.Farm.Tests/Builders/host-keys", name));
+        name,
+        "--unlisted",
+        "--address",
+        address,
+        "--host-key",
+        Path.Combine(farm.Repository, "tests/NixBuildFarm.Farm.Tests/Builders/host-keys", name));
 }

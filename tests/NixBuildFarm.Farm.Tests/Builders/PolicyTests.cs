@@ -25,11 +25,13 @@ public sealed class PolicyTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void The_local_machine_works_as_the_fast_machine_that_it_is()
+    public void The_local_machine_takes_as_many_builds_as_its_policy_says()
     {
         session.Write("many", "many 27 (i: package \"p${toString i}\" (sleep 1) [ ])");
 
-        var build = session.Run("Set-NixBuilderPolicy local -MaxJobs 3 -Cores 3; Get-NixBuilder | Invoke-NixDistributedBuild -Path many.nix").Succeeded();
+        var build =
+            session.Run("Set-NixBuilderPolicy local -MaxJobs 3 -Cores 3; Get-NixBuilder | Invoke-NixDistributedBuild -Path many.nix")
+            .Succeeded();
 
         // Three slots of ten in all: its share, and from the beginning, where stock Nix leaves it idle as long as another is free.
         Assert.InRange(build.Results.Count(result => result.Builder == "local"), 5, 20);
@@ -38,20 +40,24 @@ public sealed class PolicyTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void Cores_that_are_reserved_are_left_to_the_person_at_the_machine()
+    public void Reserved_cores_are_left_to_the_person_at_the_machine()
     {
         session.Write("four", "many 4 (i: package \"p${toString i}\" \"sleep 0.5; echo $NIX_BUILD_CORES > $out\" [ ])");
 
-        var build = session.Run("Set-NixBuilderPolicy local -MaxJobs 4 -Cores 4 -Reserve 3; Get-NixBuilder local | Invoke-NixDistributedBuild -Path four.nix").Succeeded();
+        var build =
+            session.Run("Set-NixBuilderPolicy local -MaxJobs 4 -Cores 4 -Reserve 3; Get-NixBuilder local | Invoke-NixDistributedBuild "
+                + "-Path four.nix")
+            .Succeeded();
 
         // One core is left for builds: one build at a time, on one core.
         Assert.All(build.Results, result => Assert.Equal("1", File.ReadAllText(result.Output).Trim()));
         var starts = build.Results.Select(result => result.Started!.Value).Order().ToArray();
-        Assert.All(starts.Zip(starts.Skip(1)), pair => Assert.True(pair.Second - pair.First > TimeSpan.FromSeconds(0.4), "two builds at a time"));
+        Assert.All(
+            starts.Zip(starts.Skip(1)), pair => Assert.True(pair.Second - pair.First > TimeSpan.FromSeconds(0.4), "two builds at a time"));
     }
 
     [Fact]
-    public void The_other_machines_are_busy_while_one_builds_something_big()
+    public void The_other_builders_are_busy_while_one_builds_something_big()
     {
         // One machine, one slot, for the big one: the rest would wait behind it, or it behind them.
         session.Write("mixed", """
@@ -79,7 +85,9 @@ public sealed class PolicyTests(TestFarm farm) : IDisposable
 
         var all = session.Run("Get-NixBuilder | Invoke-NixDistributedBuild -Path six.nix -NoLocal -Verbose").Succeeded();
         Assert.DoesNotContain("ruby", all.BuildersUsed);
-        Assert.Contains("VERBOSE: ruby is disabled and takes no part", session.Show("Get-NixBuilder | Invoke-NixDistributedBuild -Path six.nix -Verbose -WhatIf"));
+        Assert.Contains(
+            "VERBOSE: ruby is disabled and takes no part",
+            session.Show("Get-NixBuilder | Invoke-NixDistributedBuild -Path six.nix -Verbose -WhatIf"));
 
         foreach (var named in new[] { "Get-NixBuilder ruby", "'ruby'", "Get-NixBuilder RUBY | Test-NixBuilder" })
         {
@@ -94,16 +102,21 @@ public sealed class PolicyTests(TestFarm farm) : IDisposable
     {
         session.Write("six", "many 6 (i: package \"p${toString i}\" (sleep 0.3) [ ])");
 
-        var build = session.Run("Set-NixBuilderPolicy ruby -Drain; Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path six.nix").Succeeded();
+        var build = session.Run("Set-NixBuilderPolicy ruby -Drain; Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path six.nix")
+            .Succeeded();
 
         Assert.Equal(["kana"], build.BuildersUsed);
-        Assert.Contains(session.Run("Test-NixBuilderPolicy -Path six.nix -Builder ruby").Script.Output, test => !(bool)test.Properties["Eligible"].Value);
+        Assert.Contains(
+            session.Run("Test-NixBuilderPolicy -Path six.nix -Builder ruby").Script.Output,
+            test => !(bool)test.Properties["Eligible"].Value);
     }
 
     [Fact]
     public void Names_that_match_decide_who_builds_what()
     {
-        session.Write("kinds", "many 4 (i: package \"heavy-${toString i}\" (sleep 0.3) [ ]) ++ many 4 (i: package \"light-${toString i}\" (sleep 0.3) [ ])");
+        session.Write(
+            "kinds",
+            "many 4 (i: package \"heavy-${toString i}\" (sleep 0.3) [ ]) ++ many 4 (i: package \"light-${toString i}\" (sleep 0.3) [ ])");
 
         var build = session.Run("""
             Set-NixBuilderPolicy aquamarine -Match heavy-*
@@ -111,7 +124,9 @@ public sealed class PolicyTests(TestFarm farm) : IDisposable
             Get-NixBuilder | Invoke-NixDistributedBuild -Path kinds.nix
             """).Succeeded();
 
-        Assert.All(build.Results, result => Assert.Equal(result.Name.StartsWith("heavy", StringComparison.Ordinal), result.Builder == "aquamarine"));
+        Assert.All(
+            build.Results,
+            result => Assert.Equal(result.Name.StartsWith("heavy", StringComparison.Ordinal), result.Builder == "aquamarine"));
     }
 
     [Fact]
@@ -119,7 +134,9 @@ public sealed class PolicyTests(TestFarm farm) : IDisposable
     {
         const string Graph = "package \"top\" \"cat $inputs > $out\" [ (package \"part\" \"echo part > $out\" [ ]) ]";
         session.Write("graph", Graph);
-        var kept = session.Run("Set-NixBuilderPolicy ruby -CopyBack Requested; Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path graph.nix").Succeeded();
+        var kept =
+            session.Run("Set-NixBuilderPolicy ruby -CopyBack Requested; Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path graph.nix")
+            .Succeeded();
         Assert.Equal((true, false), (File.Exists(kept["top"].Output), File.Exists(kept["part"].Output)));
 
         session.Write("graph", Graph);
@@ -131,13 +148,17 @@ public sealed class PolicyTests(TestFarm farm) : IDisposable
     public async Task A_slow_line_carries_no_more_than_the_policy_allows()
     {
         await farm.Coordinator.ExecAsync("bash", "-c", "head -c 4000000 /dev/urandom > \"$1\"", "-", Path.Combine(session.Folder, "input"));
-        session.Write("large", $$"""attrs { input = {{session.Folder}}/input; } "large" "read -r n < /dev/null || true; echo > $out" [ ]""");
+        session.Write(
+            "large", $$"""attrs { input = {{session.Folder}}/input; } "large" "read -r n < /dev/null || true; echo > $out" [ ]""");
 
-        var build = session.Run("Set-NixBuilderPolicy ruby -MaxUpload 1MB; Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path large.nix").Succeeded();
+        var build =
+            session.Run("Set-NixBuilderPolicy ruby -MaxUpload 1MB; Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path large.nix")
+            .Succeeded();
 
         var large = build["large"];
         Assert.InRange(large.Supplied, 4_000_000, 4_100_000);
-        var seconds = NixBuildFarm.Farm.Tests.History.HistoryFile.Query(session.HistoryFile, "SELECT seconds FROM transfer WHERE to_builder", row => row.GetDouble(0));
+        var seconds = NixBuildFarm.Farm.Tests.History.HistoryFile.Query(
+            session.HistoryFile, "SELECT seconds FROM transfer WHERE to_builder", row => row.GetDouble(0));
         Assert.All(seconds, s => Assert.InRange(s, 3, 30));
         Assert.NotEmpty(seconds);
     }

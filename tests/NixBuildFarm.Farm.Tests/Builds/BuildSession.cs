@@ -49,7 +49,9 @@ public sealed class BuildSession : IDisposable
         {{expression}}
         """);
 
-    /// <summary>Closes the connections that runs have left to each other, as removing the module does, and goes on with a module loaded anew.</summary>
+    /// <summary>
+    /// Closes the connections that runs have left to each other, as removing the module does, and goes on with a module loaded anew.
+    /// </summary>
     public void LogOut() => session.Run("Remove-Module NixBuildFarm; Import-Module $args[0]", RecordingSession.ModuleManifest);
 
     /// <summary>Runs a script to its end.</summary>
@@ -76,14 +78,22 @@ public sealed class BuildOutput(ScriptResult script)
     public ScriptResult Script { get; } = script;
 
     /// <summary>One per derivation.</summary>
-    public IReadOnlyList<BuildLine> Results { get; } = [.. script.Output.Where(o => o.Properties["DerivationPath"] is not null).Select(o => new BuildLine(o))];
+    public IReadOnlyList<BuildLine> Results { get; } =
+    [
+        .. script.Output.Where(o => o.Properties["DerivationPath"] is not null).Select(o => new BuildLine(o)),
+    ];
 
     public BuildLine this[string name] => Assert.Single(Results, result => result.Name == name);
 
     public IEnumerable<string?> BuildersUsed => Results.Select(result => result.Builder).Distinct().Order();
 
     /// <summary>All errors, terminating or not, and what to do about each, as text.</summary>
-    public string Errors => string.Join('\n', Script.Errors.Append(Script.TerminatingError).OfType<ErrorRecord>().Select(e => $"{e.FullyQualifiedErrorId}: {e} {e.ErrorDetails?.RecommendedAction}"));
+    public string Errors =>
+        string.Join(
+            '\n',
+            Script.Errors.Append(Script.TerminatingError)
+                .OfType<ErrorRecord>()
+                .Select(e => $"{e.FullyQualifiedErrorId}: {e} {e.ErrorDetails?.RecommendedAction}"));
 
     /// <summary>All warnings, as text.</summary>
     public string Warnings => string.Join('\n', Script.Warnings);

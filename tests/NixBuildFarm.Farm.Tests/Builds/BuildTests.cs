@@ -10,11 +10,12 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     public void Dispose() => session.Dispose();
 
     [Fact]
-    public async Task A_wide_graph_is_built_on_every_machine_and_comes_home()
+    public async Task A_wide_graph_is_built_on_every_builder_and_copied_back()
     {
         session.Write("wide", """package "root" "cat $inputs > $out" (many 24 (i: package "leaf${toString i}" (sleep 0.4) [ ]))""");
 
-        var build = session.Run("Get-NixBuilder | Where-Object Arch -eq x86_64 | Invoke-NixDistributedBuild -Path wide.nix -OutLink result").Succeeded();
+        var build = session.Run("Get-NixBuilder | Where-Object Arch -eq x86_64 | Invoke-NixDistributedBuild -Path wide.nix -OutLink result")
+            .Succeeded();
 
         Assert.Equal(25, build.Results.Count);
         Assert.Equal(["aquamarine", "kana", "local", "ruby"], build.BuildersUsed);
@@ -31,7 +32,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void Only_the_machines_that_are_named_build()
+    public void Only_the_builders_that_are_named_build()
     {
         session.Write("wide", """package "root" "echo > $out" (many 10 (i: package "leaf${toString i}" (sleep 0.2) [ ]))""");
 
@@ -45,8 +46,11 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     [InlineData("'kana' | Invoke-NixDistributedBuild -Path wide.nix", "kana")]
     [InlineData("Invoke-NixDistributedBuild -Path wide.nix -NoLocal -ExcludeBuilder aqua*", "kana ruby")]
     [InlineData("Test-NixBuilder kana | Where-Object Success | Invoke-NixDistributedBuild -Path wide.nix", "kana")]
-    [InlineData("Set-NixBuilderPolicy ruby, aquamarine -Enabled $false -Scope Session; Invoke-NixDistributedBuild -Path wide.nix -NoLocal; Reset-NixBuilderPolicy -All -Scope Session", "kana")]
-    public void Machines_are_chosen_in_every_way_there_is(string command, string builders)
+    [InlineData(
+        "Set-NixBuilderPolicy ruby, aquamarine -Enabled $false -Scope Session; Invoke-NixDistributedBuild -Path wide.nix -NoLocal; "
+            + "Reset-NixBuilderPolicy -All -Scope Session",
+        "kana")]
+    public void Builders_are_chosen_in_every_way_there_is(string command, string builders)
     {
         session.Write("wide", """package "root" "echo > $out" (many 10 (i: package "leaf${toString i}" (sleep 0.2) [ ]))""");
 
@@ -56,18 +60,24 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_with_an_entry_for_each_system_builds_no_more_at_a_time_than_it_has_slots()
+    public async Task A_builder_with_an_entry_for_each_system_builds_no_more_at_a_time_than_it_has_slots()
     {
         await using var opal = await farm.AddAsync("opal", "--slots", "4");
-        var line = File.ReadLines("/etc/nix/machines").Single(entry => entry.Contains("@opal ", StringComparison.Ordinal)).Replace(" 4 ", " 2 ", StringComparison.Ordinal);
+        var line = File.ReadLines("/etc/nix/machines")
+            .Single(entry => entry.Contains("@opal ", StringComparison.Ordinal))
+            .Replace(" 4 ", " 2 ", StringComparison.Ordinal);
         Assert.Contains(" 2 ", line);
-        File.WriteAllText(Path.Combine(session.Folder, "list"), $"{line}\n{line.Replace("x86_64-linux", "i686-linux", StringComparison.Ordinal)}\n");
+        File.WriteAllText(
+            Path.Combine(session.Folder, "list"), $"{line}\n{line.Replace("x86_64-linux", "i686-linux", StringComparison.Ordinal)}\n");
         session.Write("both", """many 4 (i: package "first${toString i}" (sleep 0.5) [ ]) ++ many 4 (i: attrs { system = "i686-linux"; } "second${toString i}" (sleep 0.5) [ ])""");
 
-        var build = session.Run("Get-NixBuilder -Path list | Where-Object IsLocal -eq $false | Invoke-NixDistributedBuild -Path both.nix").Succeeded();
+        var build = session.Run("Get-NixBuilder -Path list | Where-Object IsLocal -eq $false | Invoke-NixDistributedBuild -Path both.nix")
+            .Succeeded();
 
         Assert.Equal((8, "opal"), (build.Results.Count, Assert.Single(build.BuildersUsed)));
-        Assert.All(build.Results, at => Assert.InRange(build.Results.Count(r => r.Started <= at.Started && at.Started < r.Started + r.Duration), 1, 2));
+        Assert.All(
+            build.Results,
+            at => Assert.InRange(build.Results.Count(r => r.Started <= at.Started && at.Started < r.Started + r.Duration), 1, 2));
     }
 
     [Fact]
@@ -85,7 +95,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void Inputs_that_were_built_on_one_machine_reach_another()
+    public void Inputs_that_were_built_on_one_builder_reach_another()
     {
         // Two chains with a common end: whatever is decided, something has to move.
         session.Write("diamond", """
@@ -96,7 +106,8 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
 
         var build = session.Run("Get-NixBuilder aquamarine, ruby, kana | Invoke-NixDistributedBuild -Path diamond.nix").Succeeded();
 
-        Assert.Equal(3, build.Results.Where(r => r.Name.StartsWith("side", StringComparison.Ordinal)).Select(r => r.Builder).Distinct().Count());
+        Assert.Equal(
+            3, build.Results.Where(r => r.Name.StartsWith("side", StringComparison.Ordinal)).Select(r => r.Builder).Distinct().Count());
         Assert.Equal(string.Concat(Enumerable.Range(0, 7).Select(i => $"the bottom\nside {i}\n")), File.ReadAllText(build["top"].Output));
         Assert.Contains(build.Results, r => r.Supplied > 0);
     }
@@ -109,7 +120,8 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
 
         var again = session.Run("Invoke-NixDistributedBuild -Path twice.nix").Succeeded();
 
-        Assert.Equal(("top", "AlreadyValid", "local"), (again.Results.Single().Name, again.Results.Single().Status, again.Results.Single().Builder));
+        Assert.Equal(
+            ("top", "AlreadyValid", "local"), (again.Results.Single().Name, again.Results.Single().Status, again.Results.Single().Builder));
     }
 
     [Fact]
@@ -126,7 +138,8 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task A_substitutable_output_is_fetched_rather_than_built()
     {
-        session.Write("cached", """rec { bottom = package "bottom" (sleep 0) [ ]; top = package "top" "cat $inputs > $out" [ bottom ]; }""");
+        session.Write(
+            "cached", """rec { bottom = package "bottom" (sleep 0) [ ]; top = package "top" "cat $inputs > $out" [ bottom ]; }""");
         var bottom = session.Run("Invoke-NixDistributedBuild -Path cached.nix -Attribute bottom").Succeeded()["bottom"].Output;
         var cache = Path.Combine(session.Folder, "cache");
         await farm.Coordinator.ExecAsync("nix", "copy", "--to", $"file://{cache}", bottom);
@@ -143,7 +156,8 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     public void Installables_and_derivation_paths_name_the_same()
     {
         session.Write("default", """{ top = package "top" (sleep 0) [ ]; }""");
-        File.WriteAllText(Path.Combine(session.Folder, "flake.nix"), "{ outputs = { self }: { packages.x86_64-linux = import ./default.nix; }; }");
+        File.WriteAllText(
+            Path.Combine(session.Folder, "flake.nix"), "{ outputs = { self }: { packages.x86_64-linux = import ./default.nix; }; }");
 
         var byInstallable = session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild path:.#top").Succeeded();
         var byPath = session.Run($"Invoke-NixDistributedBuild -DerivationPath '{byInstallable["top"].Derivation}'").Succeeded();
@@ -166,7 +180,9 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
             Invoke-NixDistributedBuild -Path function.nix -Argument @{ text = 'a "quoted" ${no} \ thing'; number = 42; flag = $true; list = 1, 'two'; table = @{ 'a.b' = $null } }
             """).Succeeded();
 
-        Assert.Equal("""{"flag":true,"list":[1,"two"],"number":42,"table":{"a.b":null},"text":"a \"quoted\" ${no} \\ thing"}""", File.ReadAllText(build["told"].Output));
+        Assert.Equal(
+            """{"flag":true,"list":[1,"two"],"number":42,"table":{"a.b":null},"text":"a \"quoted\" ${no} \\ thing"}""",
+            File.ReadAllText(build["told"].Output));
     }
 
     [Fact]
@@ -195,7 +211,9 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
 
         Assert.Equal(
             ["result: 1", "result-2: 2", "result-dev: dev"],
-            Directory.GetFiles(session.Folder, "result*").Order().Select(link => $"{Path.GetFileName(link)}: {File.ReadAllText(link).Trim()}"));
+            Directory.GetFiles(session.Folder, "result*")
+                .Order()
+                .Select(link => $"{Path.GetFileName(link)}: {File.ReadAllText(link).Trim()}"));
     }
 
     [Fact]

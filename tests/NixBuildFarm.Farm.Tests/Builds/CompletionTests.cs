@@ -20,7 +20,10 @@ public sealed class CompletionTests : IDisposable
     {
         session.Write("some", """{ unused ? 1 }: { hello = package "hello" "" [ ]; zlib = throw "not looked at"; nested = { inner = 1; other = 2; "with.dot" = 3; }; }""");
 
-        Assert.Equal(expected, string.Join(' ', Offered($"Invoke-NixDistributedBuild -Path some.nix -Attribute {word}").Select(offer => offer.CompletionText)));
+        Assert.Equal(
+            expected,
+            string.Join(
+                ' ', Offered($"Invoke-NixDistributedBuild -Path some.nix -Attribute {word}").Select(offer => offer.CompletionText)));
     }
 
     [Fact]
@@ -33,7 +36,9 @@ public sealed class CompletionTests : IDisposable
         Assert.Equal(["fine"], Offered("Invoke-NixDistributedBuild -Path some.nix -Attribute f").Select(offer => offer.CompletionText));
 
         session.Write("some", "{ fi");
-        Assert.DoesNotContain(Offered("Invoke-NixDistributedBuild -Path some.nix -Attribute f"), offer => offer.CompletionText.StartsWith("fi", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            Offered("Invoke-NixDistributedBuild -Path some.nix -Attribute f"),
+            offer => offer.CompletionText.StartsWith("fi", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -50,6 +55,7 @@ public sealed class CompletionTests : IDisposable
         Assert.All(offered, offer => Assert.StartsWith("'path:./flake#hel", offer.CompletionText));
     }
 
-    private CompletionResult[] Offered(string line) => [.. session.Run($"(TabExpansion2 '{line}' {line.Length}).CompletionMatches").Script.OutputAs<CompletionResult>()
+    private CompletionResult[] Offered(string line) =>
+        [.. session.Run($"(TabExpansion2 '{line}' {line.Length}).CompletionMatches").Script.OutputAs<CompletionResult>()
         .Where(offer => offer.ResultType == CompletionResultType.ParameterValue)];
 }

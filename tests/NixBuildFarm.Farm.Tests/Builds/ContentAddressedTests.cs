@@ -2,7 +2,9 @@ using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Builds;
 
-/// <summary>Derivations whose output paths are known only after the build go to one builder as a whole, with what they need of that kind.</summary>
+/// <summary>
+/// Derivations whose output paths are known only after the build go to one builder as a whole, with what they need of that kind.
+/// </summary>
 public sealed class ContentAddressedTests(TestFarm farm) : IAsyncLifetime
 {
     private const string Features = "experimental-features = nix-command flakes ca-derivations impure-derivations";
@@ -55,10 +57,18 @@ public sealed class ContentAddressedTests(TestFarm farm) : IAsyncLifetime
 
         var build = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path floating.nix").Succeeded();
 
-        var closure = (await farm.Coordinator.ExecAsync("nix-store", "--query", "--requisites", build["top"].Output)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal(["deferred", "deferred-doc", "flat", "floating", "floating-lib", "plain", "plain-dev", "top"], closure.Select(path => path[44..]).Order(StringComparer.Ordinal));
+        var closure = (await farm.Coordinator.ExecAsync("nix-store", "--query", "--requisites", build["top"].Output))
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(
+            ["deferred", "deferred-doc", "flat", "floating", "floating-lib", "plain", "plain-dev", "top"],
+            closure.Select(path => path[44..]).Order(StringComparer.Ordinal));
         await farm.Coordinator.ExecAsync(["nix-store", "--verify-path", .. closure]);
-        Assert.Equal(build["top"].Output, (await farm.Coordinator.ExecAsync("nix-build", "--no-out-link", "--max-jobs", "0", Path.Combine(session.Folder, "floating.nix"))).Trim());
+        Assert.Equal(
+            build["top"].Output,
+            (
+                await farm.Coordinator.ExecAsync(
+                    "nix-build", "--no-out-link", "--max-jobs", "0", Path.Combine(session.Folder, "floating.nix")))
+                .Trim());
     }
 
     [Fact]

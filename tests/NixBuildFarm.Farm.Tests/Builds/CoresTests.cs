@@ -9,7 +9,7 @@ public sealed class CoresTests : IDisposable
     public void Dispose() => session.Dispose();
 
     [Fact]
-    public void A_lonely_big_build_gets_its_whole_machine()
+    public void A_single_big_build_gets_its_whole_builder()
     {
         session.Write("lonely", $$"""{ big = attrs { enableParallelBuilding = true; } "big" "{{Cores}}" [ ]; }""");
 
@@ -31,11 +31,14 @@ public sealed class CoresTests : IDisposable
     [Fact]
     public void Builds_at_a_time_share_the_cores()
     {
-        session.Write("crowd", $$"""many 6 (i: attrs { enableParallelBuilding = true; } "crowd${toString i}" "sleep 0.5; {{Cores}}" [ ])""");
+        session.Write(
+            "crowd", $$"""many 6 (i: attrs { enableParallelBuilding = true; } "crowd${toString i}" "sleep 0.5; {{Cores}}" [ ])""");
 
         var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path crowd.nix").Succeeded();
 
-        var together = build.Results.Where(one => build.Results.Any(other => other != one && Math.Abs((other.Started - one.Started)!.Value.TotalSeconds) < 0.4)).ToList();
+        var together = build.Results.Where(
+            one => build.Results.Any(other => other != one && Math.Abs((other.Started - one.Started)!.Value.TotalSeconds) < 0.4))
+            .ToList();
         Assert.NotEmpty(together);
         Assert.All(together, one => Assert.Equal(Environment.ProcessorCount / 2, CoresOf(one)));
     }

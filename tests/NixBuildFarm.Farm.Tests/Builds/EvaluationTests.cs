@@ -11,7 +11,8 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
 
     public void Dispose() => session.Dispose();
 
-    private const string Named = """name: derivation { inherit name; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo > $out" ]; }""";
+    private const string Named =
+        """name: derivation { inherit name; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo > $out" ]; }""";
 
     [Theory]
     [InlineData("", "", "plain")]
@@ -19,7 +20,9 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
     [InlineData("-Argument @{ prefix = 'my-' } -Attribute other", "", "my-other")]
     public void An_expression_is_built_whole_or_by_attributes(string parameters, string prefix, string names)
     {
-        var whole = parameters.Length == 0 ? "(make \"plain\")" : "{ inner.deep = make (prefix + \"deep\"); other = make (prefix + \"other\"); }";
+        var whole = parameters.Length == 0
+            ? "(make \"plain\")"
+            : "{ inner.deep = make (prefix + \"deep\"); other = make (prefix + \"other\"); }";
 
         var build = session.Run($$"""Get-NixBuilder ruby | Invoke-NixDistributedBuild -Expression '{ prefix ? "{{prefix}}" }: let make = {{Named}}; in {{whole}}' {{parameters}}""").Succeeded();
 
@@ -30,7 +33,8 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
     public void An_impure_expression_is_refused_unless_it_is_allowed()
     {
         Environment.SetEnvironmentVariable("NAME_OF_TEST", "from-environment");
-        var script = $$"""Get-NixBuilder ruby | Invoke-NixDistributedBuild -Expression '({{Named}}) "is-${builtins.getEnv "NAME_OF_TEST"}"'""";
+        var script =
+            $$"""Get-NixBuilder ruby | Invoke-NixDistributedBuild -Expression '({{Named}}) "is-${builtins.getEnv "NAME_OF_TEST"}"'""";
 
         Assert.Equal("is-", session.Run(script).Succeeded().Results.Single().Name);
         Assert.Equal("is-from-environment", session.Run($"{script} -Impure").Succeeded().Results.Single().Name);
@@ -38,7 +42,8 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
         session.Write("file", """package "file" "echo > $out" [ ]""");
         var refused = session.Run("Invoke-NixDistributedBuild -Expression 'import ./file.nix'");
         Assert.Contains("Give -Impure", refused.Errors);
-        Assert.Equal("file", session.Run("Invoke-NixDistributedBuild -Expression 'import ./file.nix' -Impure").Succeeded().Results.Single().Name);
+        Assert.Equal(
+            "file", session.Run("Invoke-NixDistributedBuild -Expression 'import ./file.nix' -Impure").Succeeded().Results.Single().Name);
     }
 
     [Fact]
@@ -54,20 +59,32 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
             """);
 
         Assert.Equal("first", session.Run("Invoke-NixDistributedBuild path:.").Succeeded().Results.Single().Name);
-        Assert.Equal("second", session.Run($"Invoke-NixDistributedBuild path:. -OverrideInput @{{ names = 'path:{session.Folder}/second' }}").Succeeded().Results.Single().Name);
+        Assert.Equal(
+            "second",
+            session.Run($"Invoke-NixDistributedBuild path:. -OverrideInput @{{ names = 'path:{session.Folder}/second' }}")
+                .Succeeded()
+                .Results.Single()
+                .Name);
         session.Write("plain", """package "plain" (sleep 0) [ ]""");
         // A setting that is about evaluation, one that Nix does not know, and one that is said in another way.
-        Assert.Contains("restricted mode", session.Run("Invoke-NixDistributedBuild -Expression 'import /etc/hosts' -Impure -Option @{ 'restrict-eval' = $true }").Errors);
-        Assert.Contains("unknown setting 'no-such-setting'", session.Run("Invoke-NixDistributedBuild -Path plain.nix -Option @{ 'no-such-setting' = 1 }").Succeeded().Script.Warnings);
+        Assert.Contains(
+            "restricted mode",
+            session.Run("Invoke-NixDistributedBuild -Expression 'import /etc/hosts' -Impure -Option @{ 'restrict-eval' = $true }").Errors);
+        Assert.Contains(
+            "unknown setting 'no-such-setting'",
+            session.Run("Invoke-NixDistributedBuild -Path plain.nix -Option @{ 'no-such-setting' = 1 }").Succeeded().Script.Warnings);
         Assert.Contains("SettingNotForOption", session.Run("Invoke-NixDistributedBuild path:. -Option @{ cores = 2 }").Errors);
     }
 
     [Fact]
     public void A_setting_about_builds_reaches_the_builders()
     {
-        session.Write("printing", """package "printing" "i=0; while [ $i -lt 100 ]; do echo a line that is long enough; i=$((i+1)); done; echo > $out" [ ]""");
+        session.Write(
+            "printing",
+            """package "printing" "i=0; while [ $i -lt 100 ]; do echo a line that is long enough; i=$((i+1)); done; echo > $out" [ ]""");
 
-        var limited = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path printing.nix -Option @{ 'max-build-log-size' = 200 }");
+        var limited =
+            session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path printing.nix -Option @{ 'max-build-log-size' = 200 }");
 
         Assert.NotEqual("Built", limited["printing"].Status);
         Assert.Equal("Built", session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path printing.nix")["printing"].Status);
@@ -85,14 +102,21 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
             """);
         await farm.Coordinator.ExecAsync("git", "-C", session.Folder, "add", "flake.nix");
 
-        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild . ; $run = Get-NixBuild -Last 1; $run.Duration.TotalSeconds; Export-NixBuildReport report.json");
+        var build =
+            session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild . ; $run = Get-NixBuild -Last 1; $run.Duration.TotalSeconds; "
+                + "Export-NixBuildReport report.json");
 
         Assert.Equal("", build.Errors);
-        Assert.Contains(build.Script.Warnings, warning => warning.Contains("Git tree") && warning.EndsWith("is dirty", StringComparison.Ordinal));
-        Assert.Contains(build.Script.Information, record => record.Tags.Contains("NixEvaluation") && record.MessageData.ToString() == "trace: looked\nat");
+        Assert.Contains(
+            build.Script.Warnings, warning => warning.Contains("Git tree") && warning.EndsWith("is dirty", StringComparison.Ordinal));
+        Assert.Contains(
+            build.Script.Information,
+            record => record.Tags.Contains("NixEvaluation") && record.MessageData.ToString() == "trace: looked\nat");
         var progress = build.Script.Progress.Where(record => record.Activity.StartsWith("Evaluating", StringComparison.Ordinal)).ToArray();
         Assert.Equal(ProgressRecordType.Completed, progress[^1].RecordType);
-        var (duration, evaluation) = ((double)build.Script.Output.Single(o => o.BaseObject is double).BaseObject, JsonNode.Parse(File.ReadAllText(Path.Combine(session.Folder, "report.json")))!["evaluationSeconds"]!.GetValue<double>());
+        var (duration, evaluation) = (
+            (double)build.Script.Output.Single(o => o.BaseObject is double).BaseObject,
+            JsonNode.Parse(File.ReadAllText(Path.Combine(session.Folder, "report.json")))!["evaluationSeconds"]!.GetValue<double>());
         Assert.InRange(evaluation, 0.3, duration);
     }
 
@@ -105,7 +129,8 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
             in attrs { system = "riscv64-linux"; } "top-${toString (import generated)}" "echo > $out" [ ]
             """);
         var line = File.ReadLines("/etc/nix/machines").Single(entry => entry.Contains("@opal ", StringComparison.Ordinal));
-        File.WriteAllText(Path.Combine(session.Folder, "list"), line.Replace("x86_64-linux", "x86_64-linux,riscv64-linux", StringComparison.Ordinal));
+        File.WriteAllText(
+            Path.Combine(session.Folder, "list"), line.Replace("x86_64-linux", "x86_64-linux,riscv64-linux", StringComparison.Ordinal));
 
         var build = session.Run("Get-NixBuilder -Path list opal | Invoke-NixDistributedBuild -Path reads.nix -Verbose");
 

@@ -43,10 +43,14 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
         Assert.Equal(("Failed", "Built", "Failed"), (first["flaky"].Status, first["fine"].Status, first["bad"].Status));
         File.WriteAllText("/tmp/flaky-may-go", "");
 
-        var again = session.Run($"& {{ {results} | Where-Object Status -eq Failed; Get-NixBuilder local }} | Invoke-NixDistributedBuild -KeepGoing");
+        var again =
+            session.Run($"& {{ {results} | Where-Object Status -eq Failed; Get-NixBuilder local }} | Invoke-NixDistributedBuild "
+                + "-KeepGoing");
 
         File.Delete("/tmp/flaky-may-go");
-        Assert.Equal(["bad Failed local", "flaky Built local"], again.Results.Select(result => $"{result.Name} {result.Status} {result.Builder}").Order());
+        Assert.Equal(
+            ["bad Failed local", "flaky Built local"],
+            again.Results.Select(result => $"{result.Name} {result.Status} {result.Builder}").Order());
         Assert.Equal(["the log"], session.Run($"{results} | Where-Object Name -eq bad | Get-NixBuildLog").Script.OutputAs<string>());
         Assert.Empty(session.Run($"{results} | Where-Object Status -eq TimedOut | Invoke-NixDistributedBuild").Results);
     }
@@ -107,7 +111,10 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute number", "NixFailed", "does not evaluate to a derivation")]
     [InlineData("Invoke-NixDistributedBuild -Installable path:./nowhere#top", "NixFailed", "nowhere")]
     [InlineData("Invoke-NixDistributedBuild -Installable --help", "NixFailed", "--help")]
-    [InlineData("Invoke-NixDistributedBuild -DerivationPath /nix/store/00000000000000000000000000000000-gone.drv", "DerivationNotFound", "gone.drv")]
+    [InlineData(
+        "Invoke-NixDistributedBuild -DerivationPath /nix/store/00000000000000000000000000000000-gone.drv",
+        "DerivationNotFound",
+        "gone.drv")]
     [InlineData("Invoke-NixDistributedBuild -DerivationPath /etc/passwd", "MalformedDerivationPath", "/etc/passwd")]
     [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute fine -Builder nobody", "NoBuilder", "No builder is left")]
     [InlineData("Invoke-NixDistributedBuild -Path bad.nix -Attribute fine -Builder 42", "InvalidBuilder", "42")]
@@ -139,7 +146,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_is_gone_is_told_once_and_the_others_build()
+    public async Task A_lost_builder_is_reported_once_and_the_others_build()
     {
         session.Write("wide", """package "root" "echo > $out" (many 8 (i: package "leaf${toString i}" (sleep 0.1) [ ]))""");
         await using var stopped = await farm.Ruby.InflictAsync(Fault.SshdStopped);
@@ -153,9 +160,10 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_is_lost_in_the_middle_costs_its_running_builds_only()
+    public async Task A_builder_that_is_lost_in_the_middle_costs_its_running_builds_only()
     {
-        session.Write("wide", """package "root" "echo > $out" (many 12 (i: package "leaf${toString i}" "sleep 1.3; echo $name > $out" [ ]))""");
+        session.Write(
+            "wide", """package "root" "echo > $out" (many 12 (i: package "leaf${toString i}" "sleep 1.3; echo $name > $out" [ ]))""");
         using var running = session.Start("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested");
         await FaultyRun.UntilBuilding(farm.Ruby, "1.3")();
 
@@ -171,7 +179,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_with_another_host_key_is_refused_with_both_fingerprints()
+    public async Task A_builder_with_another_host_key_is_refused_with_both_fingerprints()
     {
         session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var changed = await farm.Ruby.InflictAsync(Fault.HostKeyChanged);
@@ -184,7 +192,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_without_Nix_is_told_and_so_is_what_it_printed()
+    public async Task A_builder_without_Nix_is_reported_with_what_it_printed()
     {
         session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var bare = await farm.AddAsync("opal");
@@ -198,7 +206,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_greets_before_the_protocol_is_told_with_the_greeting()
+    public async Task A_builder_that_greets_before_the_protocol_is_told_with_the_greeting()
     {
         session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var chatty = await farm.AddAsync("opal");
@@ -212,7 +220,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_refuses_the_key_is_told()
+    public async Task A_builder_that_refuses_the_key_is_reported()
     {
         session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var closed = await farm.AddAsync("opal", "--sshd", "AllowUsers nobody");

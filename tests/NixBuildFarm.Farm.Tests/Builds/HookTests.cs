@@ -13,7 +13,10 @@ public sealed class HookTests(TestFarm farm) : IDisposable
     public async Task The_post_build_hook_runs_for_what_came_home_and_its_failure_is_a_warning()
     {
         var (hook, log) = (Path.Combine(session.Folder, "hook"), Path.Combine(session.Folder, "hook.log"));
-        File.WriteAllText(hook, $"#!/bin/sh\necho \"$DRV_PATH $OUT_PATHS\" >> {log}\nfor path in $OUT_PATHS; do test -e $path || exit 3; done\ncase $DRV_PATH in *bad*) echo cannot push >&2; exit 1;; esac\n");
+        File.WriteAllText(
+            hook,
+            $"#!/bin/sh\necho \"$DRV_PATH $OUT_PATHS\" >> {log}\nfor path in $OUT_PATHS; do test -e $path || exit 3; done\ncase $DRV_PATH "
+                + "in *bad*) echo cannot push >&2; exit 1;; esac\n");
         await farm.Coordinator.ExecAsync("chmod", "+x", hook);
         await using var configured = await NixSetting.AddAsync(farm, $"post-build-hook = {hook}");
         session.Write("hooked", """[ (attrs { outputs = [ "out" "dev" ]; } "good" "echo > $out; echo > $dev" [ (package "needed" (sleep 0) [ ]) ]) (package "bad" (sleep 0) [ ]) ]""");
@@ -34,7 +37,9 @@ public sealed class HookTests(TestFarm farm) : IDisposable
             echo 'derivation { name = "unhooked"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo > $out" ]; nonce = "{{Guid.NewGuid()}}"; }' > /home/alice/unhooked.nix; chown alice /home/alice/unhooked.nix
             """);
 
-        var build = await farm.PowerShellAsync("alice", "$r = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path /home/alice/unhooked.nix -WarningVariable said; $r.Status; $said");
+        var build = await farm.PowerShellAsync(
+            "alice",
+            "$r = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path /home/alice/unhooked.nix -WarningVariable said; $r.Status; $said");
 
         Assert.Contains("Built", build.Output);
         Assert.Contains("post-build-hook /bin/true of this machine does not run", build.Output);
@@ -43,7 +48,9 @@ public sealed class HookTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task The_log_of_what_was_built_or_failed_elsewhere_is_found_by_nix_log()
     {
-        session.Write("logged", """{ good = package "good" "echo said by good; echo > $out" [ ]; bad = package "bad" "echo said by bad; exit 1" [ ]; }""");
+        session.Write(
+            "logged",
+            """{ good = package "good" "echo said by good; echo > $out" [ ]; bad = package "bad" "echo said by bad; exit 1" [ ]; }""");
 
         foreach (var name in (string[])["good", "bad"])
         {

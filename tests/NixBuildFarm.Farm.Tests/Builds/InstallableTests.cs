@@ -86,7 +86,7 @@ public sealed class InstallableTests : IDisposable
 
     [Theory]
     [InlineData("-OutLink none/result", "There is no folder")]
-    [InlineData("-OutLink parts.nix", "is there already")]
+    [InlineData("-OutLink parts.nix", "exists, and is no link")]
     [InlineData("-OutLink /proc/result", "No link can be made in /proc")]
     [InlineData("-OutLink result -CopyBack None", "OutLinkWithoutOutputs")]
     public void A_link_that_cannot_be_made_is_told_before_anything_is_built(string parameters, string words)
@@ -95,6 +95,8 @@ public sealed class InstallableTests : IDisposable
 
         Assert.Empty(build.Results);
         Assert.Contains(words, build.Errors);
-        Assert.False(Directory.Exists(session.LogFolder) && Directory.GetFiles(session.LogFolder, "*several*", SearchOption.AllDirectories).Length > 0);
+        Assert.False(
+            Directory.Exists(session.LogFolder)
+                && Directory.GetFiles(session.LogFolder, "*several*", SearchOption.AllDirectories).Length > 0);
     }
 }

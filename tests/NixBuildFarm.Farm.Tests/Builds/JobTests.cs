@@ -15,10 +15,14 @@ public sealed class JobTests(TestFarm farm) : IDisposable
     {
         session.Write("some", """package "top" "cat $inputs > $out" [ (package "bottom" (sleep 0.3) [ ]) ]""");
 
-        var build = session.Run("$job = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -AsJob; $null = Wait-Job $job; Receive-Job $job");
+        var build =
+            session.Run("$job = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -AsJob; $null = Wait-Job $job; "
+                + "Receive-Job $job");
 
         Assert.Equal(["bottom Built", "top Built"], build.Results.Select(result => $"{result.Name} {result.Status}"));
-        Assert.Equal(["Completed", "NixBuildJob", "False"], session.Run("$job.State; $job.PSJobTypeName; $job.HasMoreData").Script.Output.Select(o => o.ToString()));
+        Assert.Equal(
+            ["Completed", "NixBuildJob", "False"],
+            session.Run("$job.State; $job.PSJobTypeName; $job.HasMoreData").Script.Output.Select(o => o.ToString()));
         Assert.Contains(build.Script.Information, record => record.Tags.Contains("NixBuildSummary"));
         Assert.Contains(build.Script.Progress, record => record.Activity.StartsWith("Building", StringComparison.Ordinal));
     }
@@ -30,7 +34,8 @@ public sealed class JobTests(TestFarm farm) : IDisposable
     {
         session.Write("some", $$"""package "top" "{{script}}" [ ]""");
 
-        var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -AsJob | Receive-Job -Wait -AutoRemoveJob");
+        var build =
+            session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -AsJob | Receive-Job -Wait -AutoRemoveJob");
 
         Assert.Equal([status], build.Results.Select(result => result.Status.ToString()));
         Assert.Empty(session.Run("Get-Job").Script.Output);
@@ -43,7 +48,9 @@ public sealed class JobTests(TestFarm farm) : IDisposable
         session.Write("some", $$"""package "top" "until [ -e {{go}} ]; do sleep 0.1; done; echo > $out" [ ]""");
 
         // The build cannot end before the prompt is back.
-        var start = session.Run("$job = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -OutLink result -AsJob; $null = $ExecutionContext.SessionState.Path.SetLocation('/')");
+        var start =
+            session.Run("$job = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -OutLink result -AsJob; $null = "
+                + "$ExecutionContext.SessionState.Path.SetLocation('/')");
 
         Assert.Empty(start.Errors);
         Assert.Equal("Running", session.Run("$job.State").Script.Output.Single().ToString());
@@ -82,7 +89,10 @@ public sealed class JobTests(TestFarm farm) : IDisposable
         session.Write("one", """package "one" (sleep 0.5) [ ]""");
         session.Write("two", """package "two" (sleep 0.5) [ ]""");
 
-        var build = session.Run("$jobs = 'one', 'two' | ForEach-Object { Invoke-NixDistributedBuild -Path \"$_.nix\" -Builder ruby -AsJob }; $null = Wait-Job $jobs; Receive-Job $jobs").Succeeded();
+        var build =
+            session.Run("$jobs = 'one', 'two' | ForEach-Object { Invoke-NixDistributedBuild -Path \"$_.nix\" -Builder ruby -AsJob }; "
+                + "$null = Wait-Job $jobs; Receive-Job $jobs")
+            .Succeeded();
 
         Assert.Equal(["one", "two"], build.Results.Select(result => result.Name).Order());
     }
@@ -90,7 +100,10 @@ public sealed class JobTests(TestFarm farm) : IDisposable
     private async Task<int> SleepersAsync()
     {
         var count = 0;
-        foreach (var host in farm.Builders) count += int.Parse(await host.ExecAsync("bash", "-c", $"grep -slz '^{Marker}$' /proc/[0-9]*/cmdline | wc -l"));
+        foreach (var host in farm.Builders)
+        {
+            count += int.Parse(await host.ExecAsync("bash", "-c", $"grep -slz '^{Marker}$' /proc/[0-9]*/cmdline | wc -l"));
+        }
         return count;
     }
 }

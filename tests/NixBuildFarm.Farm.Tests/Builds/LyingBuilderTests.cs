@@ -36,17 +36,24 @@ public sealed class LyingBuilderTests(TestFarm farm) : IAsyncLifetime
     [Fact]
     public async Task Another_derivations_path_as_a_content_addressed_result_does_not_come_home()
     {
-        session.Write("two", $$"""{ victim = package "glibc-2.39" "echo honest > $out" [ ]; mine = attrs {{Floating}} "mine" "echo mine > $out" [ ]; }""");
+        session.Write(
+            "two",
+            $$"""{ victim = package "glibc-2.39" "echo honest > $out" [ ]; mine = attrs {{Floating}} "mine" "echo mine > $out" [ ]; }""");
         var victim = await OutputOfAsync("victim");
         // That the honest one has it already tells by which name stores look it up.
-        var mine = session.Run("Get-NixBuilder jade | Invoke-NixDistributedBuild -Path two.nix -Attribute mine -CopyBack None").Succeeded()["mine"];
+        var mine = session.Run("Get-NixBuilder jade | Invoke-NixDistributedBuild -Path two.nix -Attribute mine -CopyBack None")
+            .Succeeded()["mine"];
         var name = await RealisationOfAsync(mine.Derivation);
         await PlantAsync(victim, "of evil's own");
         await RealiseAsync(name, victim);
 
         AssertRefusedAndBuiltElsewhere("mine\n", "opal says that the output out of mine is");
         await AssertAbsentAsync(victim);
-        Assert.Equal("honest\n", await File.ReadAllTextAsync(session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path two.nix -Attribute victim").Succeeded()["glibc-2.39"].Output));
+        Assert.Equal(
+            "honest\n",
+            await File.ReadAllTextAsync(
+                session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path two.nix -Attribute victim")
+                    .Succeeded()["glibc-2.39"].Output));
     }
 
     [Fact]
@@ -66,7 +73,7 @@ public sealed class LyingBuilderTests(TestFarm farm) : IAsyncLifetime
         session.Write("two", """{ mine = attrs { outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = builtins.hashString "sha256" "mine\n"; } "mine" "echo mine > $out" [ ]; }""");
         await PlantAsync(await OutputOfAsync("mine"), "of evil's own");
 
-        AssertRefusedAndBuiltElsewhere("mine\n", "what is not its content");
+        AssertRefusedAndBuiltElsewhere("mine\n", "that are not its contents");
     }
 
     [Fact]
@@ -108,7 +115,9 @@ public sealed class LyingBuilderTests(TestFarm farm) : IAsyncLifetime
         await farm.Coordinator.ExecAsync("nix-store", "--delete", victim);
     }
 
-    /// <summary>Where there is nobody but evil there is no result; with the honest one beside it, it is the right one, whoever was asked first.</summary>
+    /// <summary>
+    /// Where there is nobody but evil there is no result; with the honest one beside it, it is the right one, whoever was asked first.
+    /// </summary>
     private void AssertRefusedAndBuiltElsewhere(string content, string complaint)
     {
         var refused = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path two.nix -Attribute mine");
@@ -116,7 +125,9 @@ public sealed class LyingBuilderTests(TestFarm farm) : IAsyncLifetime
         Assert.Contains(complaint, refused["mine"].Error);
 
         // As if it had not been met before: else it would be left alone.
-        var build = session.Run("Clear-NixBuildHistory -Confirm:$false; Get-NixBuilder opal, jade | Invoke-NixDistributedBuild -Path two.nix -Attribute mine");
+        var build =
+            session.Run("Clear-NixBuildHistory -Confirm:$false; Get-NixBuilder opal, jade | Invoke-NixDistributedBuild -Path two.nix "
+                + "-Attribute mine");
         Assert.Equal(("jade", true), (build["mine"].Builder, build["mine"].Success));
         Assert.Equal(content, File.ReadAllText(build["mine"].Output));
     }
@@ -128,11 +139,22 @@ public sealed class LyingBuilderTests(TestFarm farm) : IAsyncLifetime
     }
 
     private async Task<string> OutputOfAsync(string attribute) =>
-        (await farm.Coordinator.ExecAsync("bash", "-c", "nix-store --query --outputs \"$(nix-instantiate \"$1\" -A \"$2\" 2> /dev/null)\"", "-", Path.Combine(session.Folder, "two.nix"), attribute)).Trim();
+        (
+            await farm.Coordinator.ExecAsync(
+                "bash",
+                "-c",
+                "nix-store --query --outputs \"$(nix-instantiate \"$1\" -A \"$2\" 2> /dev/null)\"",
+                "-",
+                Path.Combine(session.Folder, "two.nix"),
+                attribute))
+            .Trim();
 
     /// <summary>By which name stores look up the output of a derivation that jade has built.</summary>
     private async Task<string> RealisationOfAsync(string derivation) =>
-        (await jade.ExecAsync("bash", "-c", "nix realisation info --json \"$1\" | sed 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/'", "-", derivation)).Trim();
+        (
+            await jade.ExecAsync(
+                "bash", "-c", "nix realisation info --json \"$1\" | sed 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/'", "-", derivation))
+            .Trim();
 
     /// <summary>Has evil's store believe that a path is valid there.</summary>
     private async Task PlantAsync(string path, string content, params string[] references)
@@ -149,16 +171,24 @@ public sealed class LyingBuilderTests(TestFarm farm) : IAsyncLifetime
     private async Task RealiseAsync(string name, string path)
     {
         Assert.StartsWith("sha256:", name);
-        // The worker protocol at version 1.30, where a realisation is two strings, the path without its folder: greeting, then RegisterDrvOutput.
+        // The worker protocol at version 1.30, where a realisation is two strings, the path without its folder: greeting, then
+        // RegisterDrvOutput.
         const ulong Greeting = 0x6e697863, Version = 0x11e, RegisterDrvOutput = 42;
-        var said = Octal([.. Word(Greeting), .. Word(Version), .. Word(0), .. Word(0), .. Word(RegisterDrvOutput), .. Word(name), .. Word(Path.GetFileName(path))]);
-        await evil.ExecAsync("bash", "-c", "printf \"$1\" | nix-daemon --stdio > /dev/null", "-", said);
+        var said = Octal(
+            [
+                .. Word(Greeting), .. Word(Version), .. Word(0), .. Word(0), .. Word(RegisterDrvOutput), .. Word(name),
+                .. Word(Path.GetFileName(path)),
+            ]);
+        // Its input stays open until it has answered, for at its end a daemon stops: 16 bytes of greeting, then the end of each request.
+        const string Script = """coproc nix-daemon --stdio; printf "$1" >&"${COPROC[1]}"; head --bytes 32 <&"${COPROC[0]}" > /dev/null""";
+        await evil.ExecAsync("bash", "-c", Script, "-", said);
         await evil.ExecAsync("nix-store", "--check-validity", path);
     }
 
     private static byte[] Word(ulong number) => BitConverter.GetBytes(number);
 
-    private static byte[] Word(string text) => [.. Word((ulong)text.Length), .. Encoding.ASCII.GetBytes(text), .. new byte[-text.Length & 7]];
+    private static byte[] Word(string text) =>
+        [.. Word((ulong)text.Length), .. Encoding.ASCII.GetBytes(text), .. new byte[-text.Length & 7]];
 
     private static string Octal(byte[] bytes) => string.Concat(bytes.Select(value => $"\\{Convert.ToString(value, 8).PadLeft(3, '0')}"));
 }

@@ -22,10 +22,17 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
         var records = build.Script.Progress;
         var overall = records.Where(record => record.ParentActivityId < 0).ToArray();
         Assert.All(overall, record => Assert.Equal("Building wide.nix", record.Activity));
-        Assert.Contains(overall, record => record.StatusDescription.Contains(" of 7 built, ", StringComparison.Ordinal) && record.PercentComplete is >= 0 and <= 100);
-        Assert.Equal(["kana", "ruby"], records.Where(record => record.ParentActivityId == overall[0].ActivityId).Select(record => record.Activity).Distinct().Order());
-        Assert.Contains(records, record => record.Activity == "ruby" && record.StatusDescription.Contains("leaf", StringComparison.Ordinal));
-        Assert.All(records.GroupBy(record => record.ActivityId), line => Assert.Equal(ProgressRecordType.Completed, line.Last().RecordType));
+        Assert.Contains(
+            overall,
+            record =>
+                record.StatusDescription.Contains(" of 7 built, ", StringComparison.Ordinal) && record.PercentComplete is >= 0 and <= 100);
+        Assert.Equal(
+            ["kana", "ruby"],
+            records.Where(record => record.ParentActivityId == overall[0].ActivityId).Select(record => record.Activity).Distinct().Order());
+        Assert.Contains(
+            records, record => record.Activity == "ruby" && record.StatusDescription.Contains("leaf", StringComparison.Ordinal));
+        Assert.All(
+            records.GroupBy(record => record.ActivityId), line => Assert.Equal(ProgressRecordType.Completed, line.Last().RecordType));
     }
 
     [Fact]
@@ -36,7 +43,8 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
 
         var build = session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path many.nix").Succeeded();
 
-        var shown = build.Script.Progress.Count(record => record.ParentActivityId < 0 && record.RecordType == ProgressRecordType.Processing);
+        var shown = build.Script.Progress.Count(
+            record => record.ParentActivityId < 0 && record.RecordType == ProgressRecordType.Processing);
         Assert.InRange(shown, 1, (int)(5 * clock.Elapsed.TotalSeconds) + 1);
     }
 
@@ -47,7 +55,9 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
 
         var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix").Succeeded();
 
-        var lines = build.Script.Information.Where(record => record.Tags.Contains("NixBuildSummary")).Select(record => record.MessageData.ToString()!).ToArray();
+        var lines = build.Script.Information.Where(record => record.Tags.Contains("NixBuildSummary"))
+            .Select(record => record.MessageData.ToString()!)
+            .ToArray();
         Assert.Matches(@"^2 of 2 done in [\d.]+ s, [\d.]+ × the lower bound of [\d.]+ s; .* sent\.$", lines[0]);
         Assert.Matches(@"^  ruby +2 built +\d+ % busy +[\d.]+ \w+ received$", lines[1]);
         Assert.Equal(2, build.Script.Output.Count);
@@ -63,8 +73,11 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
 
         var build = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path bad.nix");
 
-        var line = Assert.Single(build.Script.Information, record => record.MessageData.ToString()!.Contains("Get-NixBuildLog", StringComparison.Ordinal)).MessageData.ToString()!;
-        Assert.Equal(["the reason"], session.Run(line[line.IndexOf("Get-NixBuildLog", StringComparison.Ordinal)..]).Script.OutputAs<string>());
+        var line = Assert.Single(
+            build.Script.Information, record => record.MessageData.ToString()!.Contains("Get-NixBuildLog", StringComparison.Ordinal))
+            .MessageData.ToString()!;
+        Assert.Equal(
+            ["the reason"], session.Run(line[line.IndexOf("Get-NixBuildLog", StringComparison.Ordinal)..]).Script.OutputAs<string>());
     }
 
     [Fact]
@@ -105,7 +118,9 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
     {
         session.Write("some", """package "top" "echo hello; echo > $out" [ ]""");
 
-        var build = session.Run($"$null = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix {how}; $said | Where-Object {{ $_.Tags -contains 'NixBuildLog' }} | ForEach-Object {{ \"$_\" }}");
+        var build =
+            session.Run($"$null = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix {how}; $said | Where-Object {{ $_.Tags "
+                + "-contains 'NixBuildLog' } | ForEach-Object { \"$_\" }");
 
         Assert.Equal(["top (ruby)> hello"], build.Script.OutputAs<string>());
     }
@@ -113,7 +128,9 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
     [Fact]
     public void Log_lines_of_all_builds_go_to_one_private_file_on_request()
     {
-        session.Write("some", """package "top" "printf 'hello\\033[2J\\n'; cat $inputs > $out" [ (package "bottom" "echo before; echo > $out" [ ]) ]""");
+        session.Write(
+            "some",
+            """package "top" "printf 'hello\\033[2J\\n'; cat $inputs > $out" [ (package "bottom" "echo before; echo > $out" [ ]) ]""");
         var file = Path.Combine(session.Folder, "build.log");
 
         session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -LogTo build.log").Succeeded();
@@ -130,10 +147,18 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
 
         session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -JsonLog run.json").Succeeded();
 
-        var lines = File.ReadLines(Path.Combine(session.Folder, "run.json")).Select(line => JsonDocument.Parse(line["@nix ".Length..]).RootElement).ToArray();
-        var started = lines.Where(line => line.GetProperty("action").GetString() == "start").Select(line => line.GetProperty("id").GetInt64()).ToArray();
+        var lines = File.ReadLines(Path.Combine(session.Folder, "run.json"))
+            .Select(line => JsonDocument.Parse(line["@nix ".Length..]).RootElement)
+            .ToArray();
+        var started = lines.Where(line => line.GetProperty("action").GetString() == "start")
+            .Select(line => line.GetProperty("id").GetInt64())
+            .ToArray();
         Assert.Equal(3, started.Length);
-        Assert.Equal(started.Order(), lines.Where(line => line.GetProperty("action").GetString() == "stop").Select(line => line.GetProperty("id").GetInt64()).Order());
+        Assert.Equal(
+            started.Order(),
+            lines.Where(line => line.GetProperty("action").GetString() == "stop")
+                .Select(line => line.GetProperty("id").GetInt64())
+                .Order());
         Assert.Contains(lines, line => line.ToString().Contains("\"hello\"", StringComparison.Ordinal));
         Assert.Contains("JsonLogNotWritten,", session.Run("Invoke-NixDistributedBuild -Path some.nix -JsonLog nowhere/run.json").Errors);
     }
@@ -144,7 +169,8 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
         session.Write("ci", """package "bad" "echo the reason; exit 3" [ ]""");
         File.Copy(Path.Combine(session.Folder, "ci.nix"), "/home/alice/ci.nix", overwrite: true);
 
-        var run = await farm.PowerShellAsync("alice", "$env:CI = 'true'; $null = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path ci.nix");
+        var run = await farm.PowerShellAsync(
+            "alice", "$env:CI = 'true'; $null = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path ci.nix");
 
         Assert.Equal(2, run.ToString().Split("the reason").Length);
     }
@@ -158,7 +184,10 @@ public sealed class SayingTests(TestFarm farm) : IDisposable
         session.Write("ci", """[ (package "bad" "echo '::error::not a command'; exit 3" [ ]) (package "good" (sleep 0.2) [ ]) ]""");
         File.Copy(Path.Combine(session.Folder, "ci.nix"), "/home/alice/ci.nix", overwrite: true);
 
-        var run = await farm.PowerShellAsync("alice", $"$env:CI = 'true'; $env:{system} = 'true'; $null = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path ci.nix -KeepGoing -ErrorAction SilentlyContinue");
+        var run = await farm.PowerShellAsync(
+            "alice",
+            $"$env:CI = 'true'; $env:{system} = 'true'; $null = Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path ci.nix -KeepGoing "
+                + "-ErrorAction SilentlyContinue");
 
         Assert.Matches(@"\[\d/2\] Built good on ruby in [\d.]+ s", run.Output);
         Assert.Matches(@"\[\d/2\] Failed bad on ruby", run.Output);

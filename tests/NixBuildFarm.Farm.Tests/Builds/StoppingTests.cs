@@ -13,7 +13,7 @@ public sealed class StoppingTests(TestFarm farm) : IDisposable
     public void Dispose() => session.Dispose();
 
     [Fact]
-    public async Task Ctrl_C_in_the_middle_of_builds_ends_them_on_every_machine()
+    public async Task Ctrl_C_in_the_middle_of_builds_ends_them_on_every_builder()
     {
         session.Write("long", $$"""package "root" "echo > $out" (many 9 (i: package "leaf${toString i}" "sleep {{Marker}}" [ ]))""");
         using var running = session.Start("Get-NixBuilder | Invoke-NixDistributedBuild -Path long.nix");
@@ -31,7 +31,9 @@ public sealed class StoppingTests(TestFarm farm) : IDisposable
     public async Task A_downstream_command_that_has_enough_ends_the_builds_too()
     {
         session.Write("long", $$"""[ (package "quick" (sleep 0) [ ]) (package "slow" "sleep {{Marker}}" [ ]) ]""");
-        using var running = session.Start("foreach ($i in 1) { Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path long.nix | ForEach-Object { break } }");
+        using var running =
+            session.Start("foreach ($i in 1) { Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path long.nix | ForEach-Object { break } "
+                + "}");
 
         running.Wait(RecordingSession.Limit);
 

@@ -41,16 +41,17 @@ public sealed class UntrustedBuilderTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task Where_nobody_else_is_left_the_reason_is_told_with_what_to_do()
+    public async Task Without_another_builder_the_error_says_the_reason_and_what_to_do()
     {
-        session.Write("two", """rec { bottom = package "bottom" "echo bottom > $out" [ ]; top = package "top" "cat $inputs > $out" [ bottom ]; }""");
+        session.Write(
+            "two", """rec { bottom = package "bottom" "echo bottom > $out" [ ]; top = package "top" "cat $inputs > $out" [ bottom ]; }""");
         session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path two.nix -Attribute bottom").Succeeded();
         await using var strict = await farm.AddAsync("opal", "--user", "guest");
 
         var build = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path two.nix -Attribute top");
 
         Assert.Equal("Failed", build["top"].Status);
-        Assert.Contains("does not trust the user that logs in", build["top"].Error);
+        Assert.Contains("does not trust the login", build["top"].Error);
         Assert.Contains("-bottom", build["top"].Error);
         Assert.Contains("opal", build.Errors);
     }
@@ -58,7 +59,8 @@ public sealed class UntrustedBuilderTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task An_input_signed_with_a_key_that_it_trusts_is_taken()
     {
-        session.Write("two", """rec { bottom = package "bottom" "echo bottom > $out" [ ]; top = package "top" "cat $inputs > $out" [ bottom ]; }""");
+        session.Write(
+            "two", """rec { bottom = package "bottom" "echo bottom > $out" [ ]; top = package "top" "cat $inputs > $out" [ bottom ]; }""");
         var bottom = session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path two.nix -Attribute bottom").Succeeded();
         await farm.Coordinator.ExecAsync("nix-store", "--generate-binary-cache-key", "home-1", "/root/home-key", "/root/home-key.pub");
         var key = (await farm.Coordinator.ExecAsync("cat", "/root/home-key.pub")).Trim();

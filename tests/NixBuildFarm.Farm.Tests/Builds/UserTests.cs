@@ -15,7 +15,7 @@ public sealed class UserTests(TestFarm farm)
         """;
 
     [Fact]
-    public async Task An_ordinary_user_whom_the_daemon_trusts_builds_on_every_machine()
+    public async Task An_ordinary_user_whom_the_daemon_trusts_builds_on_every_builder()
     {
         var file = await WriteAsync("alice", Graph);
 
@@ -45,7 +45,8 @@ public sealed class UserTests(TestFarm farm)
         Assert.Contains("trusted-users", build.Error);
         foreach (var builder in farm.Builders)
         {
-            Assert.DoesNotContain("-leaf", await builder.ExecAsync("bash", "-c", "ls /nix/store /nix/var/log/nix/drvs 2>/dev/null | grep MALLORY || true"));
+            Assert.DoesNotContain(
+                "-leaf", await builder.ExecAsync("bash", "-c", "ls /nix/store /nix/var/log/nix/drvs 2>/dev/null | grep MALLORY || true"));
         }
     }
 
@@ -62,7 +63,7 @@ public sealed class UserTests(TestFarm farm)
     }
 
     [Fact]
-    public async Task A_user_whom_the_daemon_does_not_trust_builds_on_machines_that_sign_with_a_key_that_it_trusts()
+    public async Task A_user_whom_the_daemon_does_not_trust_builds_on_builders_that_sign_with_a_key_that_it_trusts()
     {
         await using var opal = await farm.AddAsync("opal", "--slots", "3", "--conf", "secret-key-files = /etc/nix/signing-key");
         await opal.ExecAsync("nix-store", "--generate-binary-cache-key", "opal-1", "/etc/nix/signing-key", "/etc/nix/signing-key.pub");

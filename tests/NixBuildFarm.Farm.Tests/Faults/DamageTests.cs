@@ -12,7 +12,8 @@ public sealed class DamageTests(TestFarm farm) : IAsyncDisposable
     [Theory]
     [InlineData("s/CONTENT-OF-THE-OUTPUT/CONTENT-OF-THE-0UTPUT/", "is damaged, and was refused")]
     [InlineData("if (s/OF-THE-OUTPUT.*//s) { syswrite(STDOUT, $_); last }", "did not send a whole NAR")]
-    public async Task An_output_that_is_altered_or_cut_short_during_the_copy_is_rebuilt_by_another_builder_and_reported(string trouble, string told)
+    public async Task An_output_that_is_altered_or_cut_short_during_the_copy_is_rebuilt_by_another_builder_and_reported(
+        string trouble, string told)
     {
         run.Session.Write("one", $$"""package "one" "echo CONTENT-OF-THE-OUTPUT > $out" [ {{FaultyRun.OnOpal}} ]""");
         await using var opal = await run.AddOpalAsync();
@@ -33,7 +34,7 @@ public sealed class DamageTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Where_nobody_else_may_build_it_the_path_the_machine_and_the_remedy_are_told()
+    public async Task Where_nobody_else_may_build_it_the_path_the_builder_and_the_remedy_are_told()
     {
         run.Session.Write("one", """package "one" "echo CONTENT-OF-THE-OUTPUT > $out" [ ]""");
         await using var opal = await farm.AddAsync("opal");
@@ -42,12 +43,12 @@ public sealed class DamageTests(TestFarm farm) : IAsyncDisposable
         var build = run.Session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path one.nix");
 
         Assert.Equal("Failed", build["one"].Status);
-        Assert.Contains("What opal has of /nix/store/", build["one"].Error);
+        Assert.Contains(" on opal is damaged", build["one"].Error);
         Assert.Contains("is damaged, and was refused", build["one"].Error);
     }
 
     [Fact]
-    public async Task A_machine_that_is_lost_while_an_output_comes_home_gives_it_when_it_is_back()
+    public async Task A_builder_that_is_lost_during_a_copy_back_sends_the_output_when_it_reconnects()
     {
         run.Session.Write("big", """package "big" "echo once >> /tmp/built; head -c 600000000 /dev/zero > $out" [ ]""");
         await using var opal = await farm.AddAsync("opal");

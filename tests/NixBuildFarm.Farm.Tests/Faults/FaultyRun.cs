@@ -5,8 +5,8 @@ using NixBuildFarm.Farm.Tests.Hosts;
 namespace NixBuildFarm.Farm.Tests.Faults;
 
 /// <summary>
-/// A session whose runs meet faults: what they may leave behind, and how to meet them at a certain moment. Errors end a script in it, as they do
-/// in CI systems, so that what a run recovers from must not be one.
+/// A session whose runs meet faults: what they may leave behind, and how to meet them at a certain moment. Errors end a script in it, as
+/// they do in CI systems, so that what a run recovers from must not be one.
 /// </summary>
 public sealed class FaultyRun : IAsyncDisposable
 {
@@ -22,8 +22,8 @@ public sealed class FaultyRun : IAsyncDisposable
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     /// <summary>
-    /// Nix's words for what <see cref="AddOpalAsync"/>'s builder alone can build. What has it as an input is placed when opal is connected, however long
-    /// that takes on a busy machine.
+    /// Nix's words for what <see cref="AddOpalAsync"/>'s builder alone can build. What has it as an input is placed when opal is connected,
+    /// however long that takes on a busy machine.
     /// </summary>
     public const string OnOpal = """(attrs { requiredSystemFeatures = [ "opal" ]; } "on-opal" "echo > $out" [ ])""";
 
@@ -50,37 +50,57 @@ public sealed class FaultyRun : IAsyncDisposable
     {
         const string Used = "df --output=used --block-size=1M /nix | tail -n 1";
         var before = int.Parse(await host.ExecAsync("bash", "-c", Used));
-        return () => host.ExecAsync("bash", "-c", $"for ((i = 0; i < 30000; i++)); do [ \"$({Used})\" -lt {before + megabytes} ] || exit 0; done; exit 1");
+        return () =>
+            host.ExecAsync(
+                "bash", "-c", $"for ((i = 0; i < 30000; i++)); do [ \"$({Used})\" -lt {before + megabytes} ] || exit 0; done; exit 1");
     }
 
     /// <summary>Waits until a build with a marker among its arguments runs on a host.</summary>
     public static Func<Task> UntilBuilding(FarmHost host, string marker) =>
-        () => host.ExecAsync("bash", "-c", $"for ((i = 0; i < 1000; i++)); do ! grep -slz '^{marker}$' /proc/[0-9]*/cmdline > /dev/null || exit 0; sleep 0.02; done; exit 1");
+        () =>
+            host.ExecAsync(
+                "bash",
+                "-c",
+                $"for ((i = 0; i < 1000; i++)); do ! grep -slz '^{marker}$' /proc/[0-9]*/cmdline > /dev/null || exit 0; sleep 0.02; done; "
+                    + "exit 1");
 
     /// <summary>Sends a signal to the daemons of all connections to a host.</summary>
     public static Task<string> SignalDaemonsAsync(FarmHost host, string signal) =>
-        host.ExecAsync("bash", "-c", $"grep -slzx -e '[-]-stdio' /proc/[0-9]*/cmdline | cut -d / -f 3 | xargs --no-run-if-empty kill -{signal}");
+        host.ExecAsync(
+            "bash", "-c", $"grep -slzx -e '[-]-stdio' /proc/[0-9]*/cmdline | cut -d / -f 3 | xargs --no-run-if-empty kill -{signal}");
 
     /// <summary>Soon neither a build with a marker among its arguments nor a daemon of a connection runs on a host.</summary>
     public static async Task NothingRunsAsync(string marker, FarmHost host)
     {
-        await Until.TrueAsync(async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{marker}$' /proc/[0-9]*/cmdline || true") == "", $"no build is left on {host}");
-        await Until.TrueAsync(async () => await host.ExecAsync("bash", "-c", "grep -slzx -e --stdio /proc/[0-9]*/cmdline || true") == "", $"no daemon of a connection is left on {host}");
+        await Until.TrueAsync(
+            async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{marker}$' /proc/[0-9]*/cmdline || true") == "",
+            $"no build is left on {host}");
+        await Until.TrueAsync(
+            async () => await host.ExecAsync("bash", "-c", "grep -slzx -e --stdio /proc/[0-9]*/cmdline || true") == "",
+            $"no daemon of a connection is left on {host}");
     }
 
     /// <summary>Neither a connection to a builder nor a process of a build is left, and the next run succeeds.</summary>
     public async Task NothingIsLeftAsync(string marker, params FarmHost[] hosts)
     {
-        await Until.TrueAsync(async () => await farm.Coordinator.ExecAsync("bash", "-c", "ss --no-header --tcp --numeric state established '( dport = :22 )'") == "", "no connection is left");
+        await Until.TrueAsync(
+            async () =>
+                await farm.Coordinator.ExecAsync("bash", "-c", "ss --no-header --tcp --numeric state established '( dport = :22 )'") == "",
+            "no connection is left");
         foreach (var host in hosts)
         {
-            await Until.TrueAsync(async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{marker}$' /proc/[0-9]*/cmdline || true") == "", $"no build is left on {host}");
+            await Until.TrueAsync(
+                async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{marker}$' /proc/[0-9]*/cmdline || true") == "",
+                $"no build is left on {host}");
         }
         Session.Write("next", """package "next" "cat $inputs > $out" (many 3 (i: package "part${toString i}" "echo $name > $out" [ ]))""");
-        Session.Run($"Get-NixBuilder {string.Join(", ", hosts.Select(host => host.Name))} | Invoke-NixDistributedBuild -Path next.nix").Succeeded();
+        Session.Run($"Get-NixBuilder {string.Join(", ", hosts.Select(host => host.Name))} | Invoke-NixDistributedBuild -Path next.nix")
+            .Succeeded();
     }
 
-    /// <summary>The same after a run that came to its end by itself: its idle connections may wait for the next one until the module goes.</summary>
+    /// <summary>
+    /// The same after a run that came to its end by itself: its idle connections may wait for the next one until the module goes.
+    /// </summary>
     public Task NothingButIdleConnectionsIsLeftAsync(string marker, params FarmHost[] hosts)
     {
         Session.LogOut();

@@ -2,7 +2,10 @@ using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Faults;
 
-/// <summary>The guarantee: kill -9 of PowerShell at any moment leaves a sound store, nothing behind on the builders, and less to do for the next run.</summary>
+/// <summary>
+/// The guarantee: kill -9 of PowerShell at any moment leaves a sound store, nothing behind on the builders, and less to do for the next
+/// run.
+/// </summary>
 public sealed class KilledRunTests(TestFarm farm) : IAsyncDisposable
 {
     private const int Kills = 6;
@@ -17,7 +20,13 @@ public sealed class KilledRunTests(TestFarm farm) : IAsyncDisposable
         run.Session.Write("wide", $$"""package "root" "cat $inputs > $out" (many {{Leaves}} (i: package "leaf${toString i}" "echo $name >> /tmp/killed-runs; sleep 0.31; head -c 3000000 /dev/zero > $out" [ ]))""");
         File.Copy(Path.Combine(run.Session.Folder, "wide.nix"), "/home/alice/wide.nix", overwrite: true);
         FarmHost[] builders = [farm.Ruby, farm.Kana];
-        var outputs = (await farm.Coordinator.ExecAsync("bash", "-c", "nix-store --query --outputs $(nix-store --query --requisites $(nix-instantiate /home/alice/wide.nix) | grep -e '-leaf.*drv$')")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var outputs = (
+            await farm.Coordinator.ExecAsync(
+                "bash",
+                "-c",
+                "nix-store --query --outputs $(nix-store --query --requisites $(nix-instantiate /home/alice/wide.nix) | grep -e "
+                    + "'-leaf.*drv$')"))
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(Leaves, outputs.Length);
         var home = new Dictionary<string, int>();
         foreach (var builder in builders) await builder.ExecAsync("bash", "-c", ": > /tmp/killed-runs; chmod 666 /tmp/killed-runs");
@@ -25,7 +34,8 @@ public sealed class KilledRunTests(TestFarm farm) : IAsyncDisposable
 
         for (var kill = 0; kill < Kills; kill++)
         {
-            using (var shell = farm.StartPowerShell("alice", "'ready'; Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix"))
+            using (
+                var shell = farm.StartPowerShell("alice", "'ready'; Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix"))
             {
                 Assert.Equal("ready", await shell.Output.ReadLineAsync(TestContext.Current.CancellationToken));
                 await Task.Delay(random.Next(3000), TestContext.Current.CancellationToken);
@@ -34,12 +44,16 @@ public sealed class KilledRunTests(TestFarm farm) : IAsyncDisposable
             foreach (var builder in builders) await FaultyRun.NothingRunsAsync("0.31", builder);
             var missing = await farm.Coordinator.ExecAsync(["nix-store", "--check-validity", "--print-invalid", .. outputs]);
             var builds = await BuildsAsync(builders);
-            foreach (var output in outputs.Where(output => !missing.Contains(output, StringComparison.Ordinal))) home.TryAdd(NameOf(output), builds.Count(name => name == NameOf(output)));
+            foreach (var output in outputs.Where(output => !missing.Contains(output, StringComparison.Ordinal)))
+            {
+                home.TryAdd(NameOf(output), builds.Count(name => name == NameOf(output)));
+            }
         }
 
         await farm.Coordinator.ExecAsync("nix-store", "--verify", "--check-contents");
         await run.NothingIsLeftAsync("0.31", builders);
-        var last = await farm.PowerShellAsync("alice", "(Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix | Where-Object Name -eq root).Status");
+        var last = await farm.PowerShellAsync(
+            "alice", "(Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix | Where-Object Name -eq root).Status");
         Assert.True(last.Succeeded, last.ToString());
         Assert.Contains(last.Output.Trim(), (string[])["Built", "AlreadyValid"]);
         // What was home when a run was killed was not built again, however often.
@@ -66,7 +80,8 @@ public sealed class KilledRunTests(TestFarm farm) : IAsyncDisposable
         }
 
         Assert.Equal("Interrupted long.nix", (await farm.PowerShellAsync("alice", Last)).Output.Trim());
-        Assert.Contains("quick", (await farm.PowerShellAsync("alice", "(Get-NixBuild -State Interrupted -Last 1 -Result).Name -join ' '")).Output);
+        Assert.Contains(
+            "quick", (await farm.PowerShellAsync("alice", "(Get-NixBuild -State Interrupted -Last 1 -Result).Name -join ' '")).Output);
         await FaultyRun.NothingRunsAsync("300.1", farm.Ruby);
     }
 
@@ -76,7 +91,10 @@ public sealed class KilledRunTests(TestFarm farm) : IAsyncDisposable
     private static async Task<IReadOnlyList<string>> BuildsAsync(IEnumerable<FarmHost> builders)
     {
         var names = new List<string>();
-        foreach (var builder in builders) names.AddRange((await builder.ExecAsync("cat", "/tmp/killed-runs")).Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        foreach (var builder in builders)
+        {
+            names.AddRange((await builder.ExecAsync("cat", "/tmp/killed-runs")).Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        }
         return names;
     }
 }

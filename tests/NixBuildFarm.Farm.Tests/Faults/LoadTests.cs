@@ -16,10 +16,15 @@ public sealed class LoadTests(TestFarm farm) : IDisposable
     {
         session.Write("warm", """package "warm" (sleep 0) [ ]""");
         session.Run("Get-NixBuilder ruby, kana, aquamarine | Invoke-NixDistributedBuild -Path warm.nix").Succeeded();
-        session.Write("thousand", """package "root" "echo > $out" (many 1000 (i: package "leaf${toString i}" "sleep 0.01; echo > $out" [ ]))""");
+        session.Write(
+            "thousand", """package "root" "echo > $out" (many 1000 (i: package "leaf${toString i}" "sleep 0.01; echo > $out" [ ]))""");
         var before = GC.GetTotalMemory(forceFullCollection: true);
 
-        Assert.Equal(1001, session.Run("Get-NixBuilder ruby, kana, aquamarine | Invoke-NixDistributedBuild -Path thousand.nix -CopyBack Requested").Succeeded().Results.Count);
+        Assert.Equal(
+            1001,
+            session.Run("Get-NixBuilder ruby, kana, aquamarine | Invoke-NixDistributedBuild -Path thousand.nix -CopyBack Requested")
+                .Succeeded()
+                .Results.Count);
 
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 30 * Megabyte);
     }
@@ -35,7 +40,10 @@ public sealed class LoadTests(TestFarm farm) : IDisposable
             "$([IO.FileInfo]::new("$PWD/build.log").Length) $([IO.FileInfo]::new($log).Length) $([Diagnostics.Process]::GetCurrentProcess().PeakWorkingSet64)"
             """);
 
-        var numbers = shell.Output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries).TakeLast(3).Select(long.Parse).ToArray();
+        var numbers = shell.Output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries)
+            .TakeLast(3)
+            .Select(long.Parse)
+            .ToArray();
         const int Lines = (200_000_000 / 999) + 1;
         Assert.Equal(200_000_000 + Lines + (Lines * "wordy (kana)> ".Length), numbers[0]);
         Assert.Equal(200_000_000 + Lines, numbers[1]);
@@ -52,7 +60,8 @@ public sealed class LoadTests(TestFarm farm) : IDisposable
         var build = session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path rude.nix -InformationAction Continue");
 
         Assert.DoesNotContain('\u001b', build.Errors);
-        Assert.DoesNotContain(build.Script.Information, record => record.MessageData.ToString()!.Contains('\u001b', StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            build.Script.Information, record => record.MessageData.ToString()!.Contains('\u001b', StringComparison.Ordinal));
         Assert.Contains("plain", build.Errors);
         var log = File.ReadAllBytes(build["rude"].LogPath!);
         Assert.Contains((byte)0xFF, log);

@@ -4,7 +4,9 @@ using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Faults;
 
-/// <summary>A connection that goes without a word, or a machine that does: noticed, told with all that one wants to know, and made up for.</summary>
+/// <summary>
+/// A connection that goes without a word, or a machine that does: noticed, told with all that one wants to know, and made up for.
+/// </summary>
 public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
 {
     private readonly FaultyRun run = new(farm);
@@ -23,7 +25,8 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
         foreach (var (name, build) in await silences.EndAsync())
         {
             AllWereBuilt(build, 8);
-            Assert.Contains(build.Results, result => result.Attempts.Any(attempt => attempt.StartsWith($"{name}: ", StringComparison.Ordinal)));
+            Assert.Contains(
+                build.Results, result => result.Attempts.Any(attempt => attempt.StartsWith($"{name}: ", StringComparison.Ordinal)));
             Assert.Contains("It was building leaf", build.Warnings);
         }
         await silences.NothingIsLeftAsync();
@@ -85,9 +88,10 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_daemon_of_a_machine_is_killed()
+    public async Task The_daemon_of_a_builder_is_killed()
     {
-        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "sleep 2.1; echo $name > $out" [ ]))""");
+        run.Session.Write(
+            "wide", """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "sleep 2.1; echo $name > $out" [ ]))""");
         var inflicted = (IAsyncDisposable?)null;
 
         var build = await run.RunAsync(
@@ -102,9 +106,10 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_daemons_of_a_machine_answer_nothing_any_more_although_its_connections_live()
+    public async Task The_daemons_of_a_builder_answer_nothing_any_more_although_its_connections_live()
     {
-        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 4 (i: package "leaf${toString i}" "sleep 5.1; echo $name > $out" [ ]))""");
+        run.Session.Write(
+            "wide", """package "root" "cat $inputs > $out" (many 4 (i: package "leaf${toString i}" "sleep 5.1; echo $name > $out" [ ]))""");
 
         var build = await run.RunAsync(
             "Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix",
@@ -117,9 +122,10 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_comes_back_builds_on_in_the_same_run()
+    public async Task A_builder_that_comes_back_builds_on_in_the_same_run()
     {
-        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 6 (i: package "leaf${toString i}" "sleep 1.1; echo $name > $out" [ ]))""");
+        run.Session.Write(
+            "wide", """package "root" "cat $inputs > $out" (many 6 (i: package "leaf${toString i}" "sleep 1.1; echo $name > $out" [ ]))""");
 
         var build = await run.RunAsync(
             "Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path wide.nix",
@@ -136,7 +142,7 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task When_every_machine_is_gone_for_good_each_derivation_is_told_with_the_cause()
+    public async Task When_every_builder_is_lost_for_good_each_result_has_the_cause()
     {
         run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "sleep 2.1; echo > $out" [ ]) ]""");
         await using var opal = await farm.AddAsync("opal");
@@ -152,10 +158,11 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_machine_whose_host_key_changes_between_two_connections_of_a_run_is_not_used_any_more()
+    public async Task A_builder_whose_host_key_changes_between_two_connections_of_a_run_is_not_used_any_more()
     {
         run.Session.Write("chain", """package "third" "cat $inputs > $out" [ (package "second" "cat $inputs > $out" [ (attrs { requiredSystemFeatures = [ "gem" ]; } "first" "sleep 3.1; echo > $out" [ ]) ]) ]""");
-        await using var opal = await farm.AddAsync("opal", "--slots", "2", "--sshd", "MaxSessions 1", "--features", "gem", "--conf", "system-features = gem");
+        await using var opal = await farm.AddAsync(
+            "opal", "--slots", "2", "--sshd", "MaxSessions 1", "--features", "gem", "--conf", "system-features = gem");
         var inflicted = (IAsyncDisposable?)null;
 
         var build = await run.RunAsync(
@@ -173,7 +180,8 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     [InlineData("MaxStartups 1")]
     public async Task A_server_that_allows_few_connections_slows_a_run_down_and_no_more(string limit)
     {
-        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 8 (i: package "leaf${toString i}" "sleep 0.3; echo $name > $out" [ ]))""");
+        run.Session.Write(
+            "wide", """package "root" "cat $inputs > $out" (many 8 (i: package "leaf${toString i}" "sleep 0.3; echo $name > $out" [ ]))""");
         await using var opal = await farm.AddAsync("opal", "--slots", "4", "--sshd", limit);
 
         var build = run.Session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path wide.nix").Succeeded();
@@ -198,7 +206,9 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
         {
             var run = new FaultyRun(farm);
             var host = await farm.AddAsync(name, "--slots", "2");
-            run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "sleep 3.1; echo $name > $out" [ ]))""");
+            run.Session.Write(
+                "wide",
+                """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "sleep 3.1; echo $name > $out" [ ]))""");
             var script = run.Session.Start($"Get-NixBuilder {name}, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested");
             await FaultyRun.UntilBuilding(host, "3.1")();
             begun.Add((run, host, script, await host.InflictAsync(fault)));

@@ -20,9 +20,17 @@ public sealed class SecretTests(TestFarm farm) : IDisposable
     {
         await using var setting = await NixSetting.AddAsync(farm, $"access-tokens = example.org={Token}");
         var (open, locked) = (await NewKeyAsync("open", ""), await NewKeyAsync("locked", Passphrase));
-        await farm.Ruby.ExecAsync("bash", "-c", "echo \"$1\" >> /etc/ssh/authorized_keys", "-", (await File.ReadAllTextAsync(open + ".pub", TestContext.Current.CancellationToken)).Trim());
+        await farm.Ruby.ExecAsync(
+            "bash",
+            "-c",
+            "echo \"$1\" >> /etc/ssh/authorized_keys",
+            "-",
+            (await File.ReadAllTextAsync(open + ".pub", TestContext.Current.CancellationToken)).Trim());
         session.Write("two", """[ (package "good" "echo fine; echo > $out" [ ]) (package "bad" "echo wrong; exit 1" [ ]) ]""");
-        await File.WriteAllTextAsync(Path.Combine(session.Folder, "machines"), $"ssh-ng://nix:{Password}@ruby x86_64-linux - 1\n", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            Path.Combine(session.Folder, "machines"),
+            $"ssh-ng://nix:{Password}@ruby x86_64-linux - 1\n",
+            TestContext.Current.CancellationToken);
 
         var said = new StringBuilder();
         // With -Debug, PowerShell asks at each warning whether to go on.
@@ -33,22 +41,35 @@ public sealed class SecretTests(TestFarm farm) : IDisposable
             """);
         Run("Get-NixBuilder -Path machines -Verbose -Debug | Test-NixBuilder -Verbose -Debug");
         Run("Set-NixBuilderPolicy ruby -MaxJobs 1 -Scope User -Verbose -Debug; Get-NixBuilder | ConvertTo-Json -Depth 6");
-        Run("Export-NixBuildReport report.html -Verbose -Debug; Export-NixBuildReport report.json; Get-NixBuild | ConvertTo-Json -Depth 6; Get-NixBuild -Last 1 -Result | ConvertTo-Json -Depth 6; Get-NixBuild -Last 1 -Result | Get-NixBuildLog");
+        Run("Export-NixBuildReport report.html -Verbose -Debug; Export-NixBuildReport report.json; Get-NixBuild | ConvertTo-Json -Depth "
+            + "6; Get-NixBuild -Last 1 -Result | ConvertTo-Json -Depth 6; Get-NixBuild -Last 1 -Result | Get-NixBuildLog");
 
         // The run met what it should have met, or this test would prove nothing.
         Assert.Equal(("Built", "Failed"), (build["good"].Status, build["bad"].Status));
         Assert.Contains("locked", build.Warnings);
         Assert.NotEmpty(build.Script.Verbose);
-        var kept = Directory.GetFiles(session.Folder, "*", SearchOption.AllDirectories).Where(file => Path.GetFileNameWithoutExtension(file) is not ("open" or "locked" or "machines")).ToArray();
-        foreach (var name in new[] { "history.db", "policy.json", "build.json", "report.html", "report.json" }) Assert.Contains(kept, file => Path.GetFileName(file) == name);
-        foreach (var file in kept) said.Append(Encoding.Latin1.GetString(await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken)));
-        foreach (var secret in (string[])[Passphrase, Password, Token, .. KeyLines(open), .. KeyLines(locked)]) Assert.DoesNotContain(secret, said.ToString());
+        var kept = Directory.GetFiles(session.Folder, "*", SearchOption.AllDirectories)
+            .Where(file => Path.GetFileNameWithoutExtension(file) is not ("open" or "locked" or "machines"))
+            .ToArray();
+        foreach (var name in new[] { "history.db", "policy.json", "build.json", "report.html", "report.json" })
+        {
+            Assert.Contains(kept, file => Path.GetFileName(file) == name);
+        }
+        foreach (var file in kept)
+        {
+            said.Append(Encoding.Latin1.GetString(await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken)));
+        }
+        foreach (var secret in (string[])[Passphrase, Password, Token, .. KeyLines(open), .. KeyLines(locked)])
+        {
+            Assert.DoesNotContain(secret, said.ToString());
+        }
 
         foreach (var folder in new[] { "state", "config" })
         {
             foreach (var entry in Directory.GetFileSystemEntries(Path.Combine(session.Folder, folder), "*", SearchOption.AllDirectories))
             {
-                Assert.True((File.GetUnixFileMode(entry) & ForOthers) == UnixFileMode.None, $"{entry} has the mode {File.GetUnixFileMode(entry)}.");
+                Assert.True(
+                    (File.GetUnixFileMode(entry) & ForOthers) == UnixFileMode.None, $"{entry} has the mode {File.GetUnixFileMode(entry)}.");
             }
         }
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(session.Folder, "build.json")));
@@ -56,8 +77,17 @@ public sealed class SecretTests(TestFarm farm) : IDisposable
         BuildOutput Run(string script)
         {
             var run = session.Run(script);
-            var errors = run.Script.Errors.Append(run.Script.TerminatingError).Where(e => e is not null).Select(e => $"{e} {e!.ErrorDetails?.RecommendedAction} {e.Exception} {e.TargetObject} {e.InvocationInfo?.PositionMessage}");
-            said.AppendJoin('\n', [.. run.Script.Output.Select(o => $"{o}"), .. run.Script.Warnings, .. run.Script.Verbose, .. run.Script.Debug, .. run.Script.Information.Select(i => $"{i.MessageData}"), .. run.Script.Progress.Select(p => $"{p.Activity} {p.StatusDescription} {p.CurrentOperation}"), .. errors]);
+            var errors = run.Script.Errors.Append(run.Script.TerminatingError)
+                .Where(e => e is not null)
+                .Select(
+                    e => $"{e} {e!.ErrorDetails?.RecommendedAction} {e.Exception} {e.TargetObject} {e.InvocationInfo?.PositionMessage}");
+            said.AppendJoin(
+                '\n',
+                [
+                    .. run.Script.Output.Select(o => $"{o}"), .. run.Script.Warnings, .. run.Script.Verbose, .. run.Script.Debug,
+                    .. run.Script.Information.Select(i => $"{i.MessageData}"),
+                    .. run.Script.Progress.Select(p => $"{p.Activity} {p.StatusDescription} {p.CurrentOperation}"), .. errors,
+                ]);
             return run;
         }
     }

@@ -39,13 +39,16 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_fails_fast_does_not_attract_job_after_job()
+    public async Task A_builder_that_fails_fast_does_not_attract_job_after_job()
     {
-        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 30 (i: package "leaf${toString i}" "head -c 2000000 /dev/zero > $out" [ ]))""");
+        run.Session.Write(
+            "wide",
+            """package "root" "cat $inputs > $out" (many 30 (i: package "leaf${toString i}" "head -c 2000000 /dev/zero > $out" [ ]))""");
         await using var opal = await farm.AddAsync("opal", "--speed", "50", "--size", "64m");
         await using var full = await opal.InflictAsync(Fault.StoreFull);
 
-        var build = run.Session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested").Succeeded();
+        var build = run.Session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested")
+            .Succeeded();
 
         Assert.InRange(build.Results.Sum(result => result.Attempts.Count), 1, 8);
         Assert.Contains(build.Script.Warnings, warning => warning.Contains("opal fails again and again", StringComparison.Ordinal));
@@ -65,11 +68,13 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public void A_build_that_fails_by_itself_is_not_repeated_although_another_machine_might_do()
+    public void A_build_that_fails_by_itself_is_not_repeated_although_another_builder_might_do()
     {
         run.Session.Write("moody", """package "moody" "[ $host = kana ] && echo > $out" [ ]""");
 
-        var build = run.Session.Run("Set-NixBuilderPolicy ruby -SpeedFactor 50; Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path moody.nix");
+        var build =
+            run.Session.Run("Set-NixBuilderPolicy ruby -SpeedFactor 50; Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path "
+                + "moody.nix");
 
         Assert.Equal(("Failed", "ruby"), (build["moody"].Status, build["moody"].Builder));
         Assert.Empty(build["moody"].Attempts);
@@ -88,13 +93,14 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_garbage_collector_that_runs_on_the_machine_all_the_time_takes_nothing_that_is_needed()
+    public async Task A_garbage_collector_that_runs_on_the_builder_all_the_time_takes_nothing_that_is_needed()
     {
         run.Session.Write("chain", """
             let chain = n: package "link${toString n}" "sleep 0.2; cat $inputs > $out; echo $name >> $out" (if n == 0 then [ ] else [ (chain (n - 1)) ]); in chain 8
             """);
         await using var opal = await farm.AddAsync("opal", "--slots", "2");
-        await opal.ExecAsync("bash", "-c", "(while [ ! -e /tmp/enough ]; do nix-store --gc; sleep 0.05; done) > /tmp/collected 2>&1 < /dev/null & disown");
+        await opal.ExecAsync(
+            "bash", "-c", "(while [ ! -e /tmp/enough ]; do nix-store --gc; sleep 0.05; done) > /tmp/collected 2>&1 < /dev/null & disown");
 
         var build = run.Session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path chain.nix -CopyBack Requested").Succeeded();
 

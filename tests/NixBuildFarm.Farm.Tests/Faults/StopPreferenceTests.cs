@@ -3,29 +3,32 @@ using NixBuildFarm.Farm.Tests.Hosts;
 namespace NixBuildFarm.Farm.Tests.Faults;
 
 /// <summary>
-/// With <c>$ErrorActionPreference = 'Stop'</c>, as CI systems have it, whatever a run recovers from ends nothing; what failed ends the script when
-/// the run has ended and been kept.
+/// With <c>$ErrorActionPreference = 'Stop'</c>, as CI systems have it, whatever a run recovers from ends nothing; what failed ends the
+/// script when the run has ended and been kept.
 /// </summary>
 public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
 {
-    private const string Wide = """package "root" "cat $inputs > $out" (many 5 (i: package "leaf${toString i}" "sleep 0.4; echo $name > $out" [ ]))""";
+    private const string Wide =
+        """package "root" "cat $inputs > $out" (many 5 (i: package "leaf${toString i}" "sleep 0.4; echo $name > $out" [ ]))""";
     private readonly FaultyRun run = new(farm);
 
     public ValueTask DisposeAsync() => run.DisposeAsync();
 
     public static TheoryData<Fault> All =>
     [
-        Fault.SshdStopped, Fault.SshdKilled, Fault.LinkDown, Fault.Blackhole, Fault.Frozen, Fault.DaemonKilled, Fault.StoreFull, Fault.HostKeyChanged,
+        Fault.SshdStopped, Fault.SshdKilled, Fault.LinkDown, Fault.Blackhole, Fault.Frozen, Fault.DaemonKilled, Fault.StoreFull,
+        Fault.HostKeyChanged,
     ];
 
     [Theory]
     [MemberData(nameof(All), DisableDiscoveryEnumeration = true)]
-    public async Task A_machine_in_trouble_costs_a_run_nothing_that_others_can_build(Fault fault)
+    public async Task A_builder_in_trouble_costs_a_run_nothing_that_others_can_build(Fault fault)
     {
         run.Session.Write("wide", Wide);
         await using var trouble = await farm.Ruby.InflictAsync(fault);
 
-        var build = run.Session.Run("Invoke-NixDistributedBuild -Path wide.nix -Builder ruby, kana; \"went on: $?, $($Error.Count) errors\"");
+        var build =
+            run.Session.Run("Invoke-NixDistributedBuild -Path wide.nix -Builder ruby, kana; \"went on: $?, $($Error.Count) errors\"");
 
         build.Succeeded();
         Assert.Contains("went on: True, 0 errors", build.Script.Output.Select(o => o.ToString()));
@@ -43,7 +46,8 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
             """);
 
         Assert.Equal(("Failed", "Built"), (build["bad"].Status, build["good"].Status));
-        Assert.Contains(build.Script.Output, o => o.ToString() == "caught: BuildFailed,NixBuildFarm.Building.InvokeNixDistributedBuildCommand");
+        Assert.Contains(
+            build.Script.Output, o => o.ToString() == "caught: BuildFailed,NixBuildFarm.Building.InvokeNixDistributedBuildCommand");
         Assert.Contains(build.Script.Output, o => o.ToString() == "kept: Failed");
         Assert.Contains("good", File.ReadAllText(Path.Combine(run.Session.Folder, "run.json")));
     }
@@ -53,14 +57,16 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
     {
         run.Session.Write("some", """[ (package "bad" "exit 1" [ ]) (package "worse" "exit 2" [ ]) (package "good" (sleep 1) [ ]) ]""");
 
-        var build = run.Session.Run("$ErrorActionPreference = 'Continue'; Invoke-NixDistributedBuild -Path some.nix -Builder kana -KeepGoing; \"success: $?\"");
+        var build =
+            run.Session.Run("$ErrorActionPreference = 'Continue'; Invoke-NixDistributedBuild -Path some.nix -Builder kana -KeepGoing; "
+                + "\"success: $?\"");
 
         Assert.Equal(["bad", "worse"], build.Script.Errors.Select(error => error.TargetObject.ToString()).Order());
         Assert.Contains(build.Script.Output, o => o.ToString() == "success: False");
     }
 
     [Fact]
-    public async Task Where_nobody_is_left_the_error_says_what_is_wrong_with_whom()
+    public async Task Without_any_builder_the_error_names_each_builder_and_its_fault()
     {
         run.Session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var trouble = await farm.Ruby.InflictAsync(Fault.SshdStopped);
@@ -73,7 +79,7 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_copy_to_several_machines_reaches_the_others_before_it_says_which_is_down()
+    public async Task A_copy_to_several_builders_reaches_the_others_before_it_says_which_is_down()
     {
         run.Session.Write("one", """package "one" (sleep 0) [ ]""");
         var output = run.Session.Run("Invoke-NixDistributedBuild -Path one.nix -Builder local").Succeeded()["one"].Output;
@@ -86,7 +92,7 @@ public sealed class StopPreferenceTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_nothing_can_use_is_left_in_peace()
+    public async Task A_builder_that_no_job_can_use_is_not_connected()
     {
         run.Session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var mac = await farm.AddAsync("opal", "--systems", "aarch64-darwin");

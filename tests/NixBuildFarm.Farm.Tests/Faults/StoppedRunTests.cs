@@ -4,7 +4,9 @@ using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Faults;
 
-/// <summary>A run that is stopped, killed, or loses this machine's own store: nothing of it stays, and the next one goes on from what was done.</summary>
+/// <summary>
+/// A run that is stopped, killed, or loses this machine's own store: nothing of it stays, and the next one goes on from what was done.
+/// </summary>
 public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
 {
     private readonly FaultyRun run = new(farm);
@@ -12,25 +14,32 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
     public ValueTask DisposeAsync() => run.DisposeAsync();
 
     [Fact]
-    public async Task Ctrl_C_while_a_machine_is_being_connected()
+    public async Task Ctrl_C_while_a_builder_is_being_connected()
     {
         run.Session.Write("one", """package "one" "echo > $out" [ ]""");
         await using var silent = await farm.Ruby.InflictAsync(Fault.Blackhole);
 
-        await StopAsync("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path one.nix", () => Until.TrueAsync(ConnectsAsync, "the connection is being made"));
+        await StopAsync(
+            "Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path one.nix",
+            () => Until.TrueAsync(ConnectsAsync, "the connection is being made"));
 
         await silent.DisposeAsync();
         await run.NothingIsLeftAsync("none", farm.Ruby);
 
-        async Task<bool> ConnectsAsync() => await farm.Coordinator.ExecAsync("ss", "--no-header", "--tcp", "--numeric", "state", "syn-sent") != "";
+        async Task<bool> ConnectsAsync() =>
+            await farm.Coordinator.ExecAsync("ss", "--no-header", "--tcp", "--numeric", "state", "syn-sent") != "";
     }
 
     [Fact]
     public async Task Ctrl_C_while_an_expression_is_evaluated()
     {
-        run.Session.Write("endless", "let loop = n: if n == 0 then 0 else loop (n - 1) + loop (n - 1); in builtins.seq (loop 60) (package \"one\" (sleep 0) [ ])");
+        run.Session.Write(
+            "endless",
+            "let loop = n: if n == 0 then 0 else loop (n - 1) + loop (n - 1); in builtins.seq (loop 60) (package \"one\" (sleep 0) [ ])");
 
-        await StopAsync("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path endless.nix", () => Until.TrueAsync(EvaluatesAsync, "nix-instantiate runs"));
+        await StopAsync(
+            "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path endless.nix",
+            () => Until.TrueAsync(EvaluatesAsync, "nix-instantiate runs"));
 
         await Until.TrueAsync(async () => !await EvaluatesAsync(), "nix-instantiate ends");
 
@@ -43,7 +52,9 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
         run.Session.Write("big", """rec { big = package "big" "head -c 600000000 /dev/zero > $out" [ ]; top = package "top" "head -c 5 $inputs > $out" [ big ]; }""");
         run.Session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path big.nix -Attribute big").Succeeded();
 
-        await StopAsync("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix -Attribute top", await FaultyRun.UntilGrownAsync(farm.Kana, 20));
+        await StopAsync(
+            "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix -Attribute top",
+            await FaultyRun.UntilGrownAsync(farm.Kana, 20));
 
         await run.NothingIsLeftAsync("none", farm.Kana);
         run.Session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix -Attribute top").Succeeded();
@@ -54,7 +65,8 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
     {
         run.Session.Write("big", """package "big" "head -c 600000000 /dev/zero > $out" [ ]""");
 
-        await StopAsync("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix", await FaultyRun.UntilGrownAsync(farm.Coordinator, 20));
+        await StopAsync(
+            "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix", await FaultyRun.UntilGrownAsync(farm.Coordinator, 20));
 
         await run.NothingIsLeftAsync("none", farm.Kana);
         var again = run.Session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix").Succeeded();
@@ -80,7 +92,8 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task A_run_that_is_killed_leaves_a_sound_store_and_the_next_goes_on_from_there()
     {
-        run.Session.Write("two", """package "second" "sleep 5.1; cat $inputs > $out" [ (package "first" "head -c 50000000 /dev/zero > $out" [ ]) ]""");
+        run.Session.Write(
+            "two", """package "second" "sleep 5.1; cat $inputs > $out" [ (package "first" "head -c 50000000 /dev/zero > $out" [ ]) ]""");
         File.Copy(Path.Combine(run.Session.Folder, "two.nix"), "/home/alice/two.nix", overwrite: true);
         using (var shell = farm.StartPowerShell("alice", "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path two.nix"))
         {
@@ -90,7 +103,8 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
 
         await run.NothingIsLeftAsync("5.1", farm.Kana);
         await farm.Coordinator.ExecAsync("nix-store", "--verify", "--check-contents");
-        var next = await farm.PowerShellAsync("alice", "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path two.nix | ForEach-Object { \"$($_.Name) $($_.Status)\" }");
+        var next = await farm.PowerShellAsync(
+            "alice", "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path two.nix | ForEach-Object { \"$($_.Name) $($_.Status)\" }");
         Assert.True(next.Succeeded, next.ToString());
         Assert.Contains("second Built", next.Output);
         Assert.DoesNotContain("first Built", next.Output);
@@ -101,11 +115,13 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
     {
         run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "sleep 2.2; echo > $out" [ ]) ]""");
         File.Copy(Path.Combine(run.Session.Folder, "two.nix"), "/home/alice/two.nix", overwrite: true);
-        using var shell = farm.StartPowerShell("alice", "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path two.nix | ForEach-Object { \"$($_.Name) $($_.Status)\" }");
+        using var shell = farm.StartPowerShell(
+            "alice", "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path two.nix | ForEach-Object { \"$($_.Name) $($_.Status)\" }");
         await FaultyRun.UntilBuilding(farm.Kana, "2.2")();
 
         CommandResult ended;
-        await using (await farm.Coordinator.InflictAsync(Fault.DaemonKilled)) ended = await shell.WaitAsync(TestContext.Current.CancellationToken);
+        await using (
+            await farm.Coordinator.InflictAsync(Fault.DaemonKilled)) ended = await shell.WaitAsync(TestContext.Current.CancellationToken);
 
         Assert.Contains("The local store cannot be used any more", ended.Error);
         Assert.DoesNotContain("top Built", ended.Output);
@@ -118,7 +134,9 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
     {
         run.Session.Write("some", """[ (package "small" "echo > $out" [ ]) (package "big" "head -c 30000000 /dev/zero > $out" [ ]) ]""");
         BuildOutput build;
-        await using (await farm.Coordinator.InflictAsync(Fault.StoreFull)) build = run.Session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path some.nix -KeepGoing");
+        await using (
+            await farm.Coordinator.InflictAsync(
+                Fault.StoreFull)) build = run.Session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path some.nix -KeepGoing");
 
         Assert.Equal("Failed", build["big"].Status);
         Assert.Contains("could not be brought home", build.Errors);
@@ -130,9 +148,11 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task Two_runs_of_the_same_from_two_processes_both_succeed()
     {
-        run.Session.Write("wide", """package "root" "cat $inputs > $out" (many 6 (i: package "leaf${toString i}" "sleep 0.5; echo $name > $out" [ ]))""");
+        run.Session.Write(
+            "wide", """package "root" "cat $inputs > $out" (many 6 (i: package "leaf${toString i}" "sleep 0.5; echo $name > $out" [ ]))""");
         File.Copy(Path.Combine(run.Session.Folder, "wide.nix"), "/home/alice/wide.nix", overwrite: true);
-        using var other = farm.StartPowerShell("alice", "Get-NixBuilder | Invoke-NixDistributedBuild -Path wide.nix | ForEach-Object Status");
+        using var other = farm.StartPowerShell(
+            "alice", "Get-NixBuilder | Invoke-NixDistributedBuild -Path wide.nix | ForEach-Object Status");
 
         run.Session.Run("Get-NixBuilder | Invoke-NixDistributedBuild -Path wide.nix").Succeeded();
 

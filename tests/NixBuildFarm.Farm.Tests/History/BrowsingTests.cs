@@ -43,9 +43,13 @@ public sealed class BrowsingTests : IDisposable
         BuildGoodAndBad();
         session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path good.nix").Succeeded();
 
-        var valid = Assert.Single(session.Run("Get-NixBuild -Last 1 -Result | ForEach-Object { \"$($_.Status) $($_.Outputs['out'])\" }").Script.OutputAs<string>());
+        var valid = Assert.Single(
+            session.Run("Get-NixBuild -Last 1 -Result | ForEach-Object { \"$($_.Status) $($_.Outputs['out'])\" }")
+                .Script.OutputAs<string>());
         Assert.StartsWith("AlreadyValid /nix/store/", valid);
-        Assert.All(session.Run("(Get-NixBuild -Name leaf -Last 2 -Result -Builder kana).Outputs.Values").Script.OutputAs<string>(), output => Assert.StartsWith("/nix/store/", output));
+        Assert.All(
+            session.Run("(Get-NixBuild -Name leaf -Last 2 -Result -Builder kana).Outputs.Values").Script.OutputAs<string>(),
+            output => Assert.StartsWith("/nix/store/", output));
         session.Run("Export-NixBuildReport report.json");
         Assert.Contains("\"bad\"", File.ReadAllText(Path.Combine(session.Folder, "report.json")));
         Assert.Equal("1", $"{Assert.Single(session.Run("(Measure-NixBuild -WarningAction SilentlyContinue).Jobs").Script.Output)}");
@@ -57,8 +61,13 @@ public sealed class BrowsingTests : IDisposable
         BuildGoodAndBad();
 
         Assert.Equal(["first", "the reason"], session.Run("Get-NixBuildLog bad").Script.OutputAs<string>());
-        Assert.Equal(["the reason"], session.Run("Get-NixBuild -Result | Where-Object Status -eq Failed | Get-NixBuildLog -Tail 1").Script.OutputAs<string>());
-        Assert.Equal(["first", "the reason"], session.Run("$bad = Get-NixBuild -Result -Name bad; Get-NixBuildLog -DerivationPath $bad.DerivationPath").Script.OutputAs<string>());
+        Assert.Equal(
+            ["the reason"],
+            session.Run("Get-NixBuild -Result | Where-Object Status -eq Failed | Get-NixBuildLog -Tail 1").Script.OutputAs<string>());
+        Assert.Equal(
+            ["first", "the reason"],
+            session.Run("$bad = Get-NixBuild -Result -Name bad; Get-NixBuildLog -DerivationPath $bad.DerivationPath")
+                .Script.OutputAs<string>());
         var none = session.Run("$r = Invoke-NixDistributedBuild -Path good.nix; $r | Get-NixBuildLog");
         Assert.Contains("LogNotFound,", none.Errors);
         Assert.Contains("AlreadyValid", none.Errors);
@@ -125,7 +134,8 @@ public sealed class BrowsingTests : IDisposable
     }
 
     private bool IsLogThere(string name) =>
-        Directory.Exists(session.LogFolder) && Directory.EnumerateFiles(session.LogFolder, $"*-{name}.log", SearchOption.AllDirectories).Any();
+        Directory.Exists(session.LogFolder)
+            && Directory.EnumerateFiles(session.LogFolder, $"*-{name}.log", SearchOption.AllDirectories).Any();
 
     private string[] Texts(string script, params string[] properties)
     {

@@ -26,7 +26,8 @@ public sealed class HistoryFaultTests(TestFarm farm) : IDisposable
             using var writing = other.BeginTransaction(deferred: false);
             building = BuildAsync();
             var logs = Home + "/nixbuildfarm/logs";
-            await Until.TrueAsync(() => Directory.GetFiles(logs, "*-top.log", SearchOption.AllDirectories).Length == 2, "the second build has a log");
+            await Until.TrueAsync(
+                () => Directory.GetFiles(logs, "*-top.log", SearchOption.AllDirectories).Length == 2, "the second build has a log");
             // The run ends now, and waits longer than SQLite itself does.
             await Task.WhenAny(building, Task.Delay(TimeSpan.FromSeconds(10)));
         }
@@ -111,7 +112,10 @@ public sealed class HistoryFaultTests(TestFarm farm) : IDisposable
     {
         session.Write("fault", """package "top" "cat $inputs > $out" [ (package "bottom" (sleep 0.1) [ ]) ]""");
         System.IO.File.Copy(Path.Combine(session.Folder, "fault.nix"), "/home/alice/fault.nix", overwrite: true);
-        var result = await farm.PowerShellAsync("alice", $"$env:XDG_STATE_HOME = '{Home}'; \"$(Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path fault.nix {options} | ForEach-Object Status)\"");
+        var result = await farm.PowerShellAsync(
+            "alice",
+            $"$env:XDG_STATE_HOME = '{Home}'; \"$(Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path fault.nix {options} | "
+                + "ForEach-Object Status)\"");
         Assert.True(result.Succeeded, result.ToString());
         return result;
     }

@@ -42,7 +42,9 @@ public sealed class LearningTests(TestFarm farm) : IDisposable
 
         session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -KeepGoing");
 
-        var seen = HistoryFile.Query(session.HistoryFile, "SELECT package, system, builder, parallel, seconds, output_bytes FROM build ORDER BY package", row =>
+        var seen =
+            HistoryFile.Query(session.HistoryFile, "SELECT package, system, builder, parallel, seconds, output_bytes FROM build ORDER BY "
+                + "package", row =>
             (Text: string.Join(' ', Enumerable.Range(0, 4).Select(row.GetValue)), Seconds: row.GetDouble(4), Bytes: row.GetInt64(5)));
         Assert.Equal(["nameless x86_64-linux ruby 0", "quick x86_64-linux ruby 1"], seen.Select(build => build.Text));
         Assert.All(seen, build => Assert.InRange(build.Seconds, 1, 10));
@@ -59,10 +61,14 @@ public sealed class LearningTests(TestFarm farm) : IDisposable
         session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path large.nix -WarningAction Stop").Succeeded();
 
         // The input goes there, the output comes back; both are larger than what delays hide.
-        File.WriteAllText(Path.Combine(session.Folder, "use.nix"), File.ReadAllText(Path.Combine(session.Folder, "large.nix")).Replace("package \"use\"", "attrs { again = true; } \"use\"", StringComparison.Ordinal));
+        File.WriteAllText(
+            Path.Combine(session.Folder, "use.nix"),
+            File.ReadAllText(Path.Combine(session.Folder, "large.nix"))
+                .Replace("package \"use\"", "attrs { again = true; } \"use\"", StringComparison.Ordinal));
         session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path use.nix").Succeeded();
 
-        var seen = HistoryFile.Query(session.HistoryFile, "SELECT builder, to_builder, bytes, seconds FROM transfer ORDER BY to_builder", row =>
+        var seen =
+            HistoryFile.Query(session.HistoryFile, "SELECT builder, to_builder, bytes, seconds FROM transfer ORDER BY to_builder", row =>
             (Builder: row.GetString(0), ToBuilder: row.GetBoolean(1), Bytes: row.GetInt64(2), Seconds: row.GetDouble(3)));
         Assert.Equal([("ruby", false), ("ruby", true)], seen.Select(t => (t.Builder, t.ToBuilder)));
         Assert.All(seen, t => Assert.InRange(t.Bytes, 8_000_000, 8_100_000));
@@ -84,12 +90,16 @@ public sealed class LearningTests(TestFarm farm) : IDisposable
     {
         for (var i = 0; i < 3; i++)
         {
-            session.Write("at-once", $$"""package "top{{i}}" "echo > $out" (many 6 (i: package "leaf{{i}}x${toString i}" (sleep 0.2) [ ]))""");
+            session.Write(
+                "at-once", $$"""package "top{{i}}" "echo > $out" (many 6 (i: package "leaf{{i}}x${toString i}" (sleep 0.2) [ ]))""");
             File.Copy(Path.Combine(session.Folder, "at-once.nix"), $"/home/alice/at-once{i}.nix", overwrite: true);
         }
 
         var runs = await Task.WhenAll(Enumerable.Range(0, 3).Select(i =>
-            farm.PowerShellAsync("alice", $"$env:XDG_STATE_HOME = '/home/alice/at-once'; Get-NixBuilder | Invoke-NixDistributedBuild -Path at-once{i}.nix | ForEach-Object Status")));
+            farm.PowerShellAsync(
+                "alice",
+                $"$env:XDG_STATE_HOME = '/home/alice/at-once'; Get-NixBuilder | Invoke-NixDistributedBuild -Path at-once{i}.nix | "
+                    + "ForEach-Object Status")));
 
         Assert.All(runs, run => Assert.True(run.Succeeded && run.Error.Length == 0, run.ToString()));
         Assert.Equal(21, HistoryFile.Texts("/home/alice/at-once/nixbuildfarm/history.db", "SELECT DISTINCT package FROM build").Count);

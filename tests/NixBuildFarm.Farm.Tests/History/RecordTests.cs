@@ -14,14 +14,16 @@ public sealed class RecordTests : IDisposable
     [Fact]
     public void A_run_is_kept_with_its_farm_its_jobs_and_what_became_of_each()
     {
-        session.Write("some", """package "top" "sleep 1; cat $inputs > $out" [ (attrs { pname = "bottom"; } "bottom-1.2" (sleep 1) [ ]) ]""");
+        session.Write(
+            "some", """package "top" "sleep 1; cat $inputs > $out" [ (attrs { pname = "bottom"; } "bottom-1.2" (sleep 1) [ ]) ]""");
 
         var build = session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path some.nix").Succeeded();
 
         var run = Latest();
         Assert.Equal("Succeeded", run.GetProperty("state").GetString());
         Assert.Equal(["some.nix"], run.GetProperty("requested").EnumerateArray().Select(text => text.GetString()));
-        Assert.Equal(["kana", "ruby"], run.GetProperty("farm").EnumerateArray().Select(builder => builder.GetProperty("name").GetString()).Order());
+        Assert.Equal(
+            ["kana", "ruby"], run.GetProperty("farm").EnumerateArray().Select(builder => builder.GetProperty("name").GetString()).Order());
         var jobs = run.GetProperty("jobs").EnumerateArray().ToArray();
         Assert.Equal(["bottom-1.2", "top"], jobs.Select(Name));
         Assert.Equal([0], jobs[1].GetProperty("job").GetProperty("dependencies").EnumerateArray().Select(index => index.GetInt32()));
@@ -29,14 +31,18 @@ public sealed class RecordTests : IDisposable
         foreach (var job in jobs)
         {
             var result = build[Name(job)!];
-            Assert.Equal((result.Status, result.Builder, result.Derivation, result.LogPath), (Text(job, "status"), Text(job, "builder"), Text(job, "derivationPath"), Text(job, "logPath")));
+            Assert.Equal(
+                (result.Status, result.Builder, result.Derivation, result.LogPath),
+                (Text(job, "status"), Text(job, "builder"), Text(job, "derivationPath"), Text(job, "logPath")));
             Assert.InRange(Number(job, "seconds"), 1, 10);
             Assert.InRange(Number(job, "outputBytes"), 100, 1000);
             Assert.True(Number(job, "supplyStart") <= Number(job, "start"));
         }
         Assert.True(Number(jobs[0], "start") + Number(jobs[0], "seconds") <= Number(jobs[1], "start"));
         Assert.True(Number(jobs[1], "start") + Number(jobs[1], "seconds") <= Length(run));
-        Assert.Equal(["bottom-1.2 Built", "top Built"], HistoryFile.Texts(session.HistoryFile, "SELECT name || ' ' || status FROM result ORDER BY name"));
+        Assert.Equal(
+            ["bottom-1.2 Built", "top Built"],
+            HistoryFile.Texts(session.HistoryFile, "SELECT name || ' ' || status FROM result ORDER BY name"));
     }
 
     [Fact]
@@ -65,7 +71,9 @@ public sealed class RecordTests : IDisposable
 
         var run = Latest();
         Assert.Equal("Failed", run.GetProperty("state").GetString());
-        Assert.Equal(["bad Failed", "good Built", "top DependencyFailed"], run.GetProperty("jobs").EnumerateArray().Select(job => $"{Name(job)} {Text(job, "status")}").Order());
+        Assert.Equal(
+            ["bad Failed", "good Built", "top DependencyFailed"],
+            run.GetProperty("jobs").EnumerateArray().Select(job => $"{Name(job)} {Text(job, "status")}").Order());
         Assert.Contains("exit code 3", Text(run.GetProperty("jobs").EnumerateArray().Single(job => Name(job) == "bad"), "error"));
     }
 
@@ -73,14 +81,17 @@ public sealed class RecordTests : IDisposable
     public void A_run_that_was_stopped_is_kept_with_what_was_built_and_what_was_under_way()
     {
         // Both begin together, so when the one has ended the other has long begun, however busy this machine is.
-        session.Write("long", """package "top" "cat $inputs > $out" [ (package "quick" (sleep 5) [ ]) (package "slow" "sleep 600" [ ]) ]""");
+        session.Write(
+            "long", """package "top" "cat $inputs > $out" [ (package "quick" (sleep 5) [ ]) (package "slow" "sleep 600" [ ]) ]""");
 
         session.Run("foreach ($i in 1) { Get-NixBuilder kana | Invoke-NixDistributedBuild -Path long.nix | ForEach-Object { break } }");
 
         var run = Latest();
         Assert.Equal("Stopped", run.GetProperty("state").GetString());
         var jobs = run.GetProperty("jobs").EnumerateArray().ToDictionary(job => Name(job)!);
-        Assert.Equal(("Built", "Cancelled", "Cancelled"), (Text(jobs["quick"], "status"), Text(jobs["slow"], "status"), Text(jobs["top"], "status")));
+        Assert.Equal(
+            ("Built", "Cancelled", "Cancelled"),
+            (Text(jobs["quick"], "status"), Text(jobs["slow"], "status"), Text(jobs["top"], "status")));
         Assert.Equal("kana", Text(jobs["slow"], "builder"));
         Assert.InRange(Number(jobs["slow"], "seconds"), 0.001, 60);
         Assert.Null(Text(jobs["top"], "builder"));
@@ -107,21 +118,26 @@ public sealed class RecordTests : IDisposable
         for (var i = 0; i < 2; i++) session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path twice.nix").Succeeded();
 
         Assert.Equal(2, HistoryFile.Texts(session.HistoryFile, "SELECT id FROM run").Count);
-        Assert.Equal(["top AlreadyValid"], Latest().GetProperty("jobs").EnumerateArray().Select(job => $"{Name(job)} {Text(job, "status")}"));
+        Assert.Equal(
+            ["top AlreadyValid"], Latest().GetProperty("jobs").EnumerateArray().Select(job => $"{Name(job)} {Text(job, "status")}"));
     }
 
     private JsonElement Latest()
     {
-        var packed = HistoryFile.Query(session.HistoryFile, "SELECT record FROM run ORDER BY started DESC LIMIT 1", row => row.GetFieldValue<byte[]>(0)).Single();
+        var packed = HistoryFile.Query(
+            session.HistoryFile, "SELECT record FROM run ORDER BY started DESC LIMIT 1", row => row.GetFieldValue<byte[]>(0))
+            .Single();
         using var json = new GZipStream(new MemoryStream(packed), CompressionMode.Decompress);
         return JsonSerializer.Deserialize<JsonElement>(json);
     }
 
-    private static double Length(JsonElement run) => (run.GetProperty("ended").GetDateTimeOffset() - run.GetProperty("started").GetDateTimeOffset()).TotalSeconds;
+    private static double Length(JsonElement run) =>
+        (run.GetProperty("ended").GetDateTimeOffset() - run.GetProperty("started").GetDateTimeOffset()).TotalSeconds;
 
     private static string? Name(JsonElement job) => job.GetProperty("job").GetProperty("name").GetString();
 
-    private static string? Text(JsonElement element, string property) => element.TryGetProperty(property, out var value) ? value.GetString() : null;
+    private static string? Text(JsonElement element, string property) =>
+        element.TryGetProperty(property, out var value) ? value.GetString() : null;
 
     private static double Number(JsonElement element, string property) => element.GetProperty(property).GetDouble();
 }

@@ -22,10 +22,15 @@ public sealed class ReportTests : IDisposable
         Assert.Equal(["a.html", "a.json", "a.trace", "a.trace.json"], written.Script.OutputAs<FileInfo>().Select(file => file.Name));
         Assert.StartsWith("<!doctype html>", Text("a.html"));
         var report = JsonDocument.Parse(Text("a.json")).RootElement;
-        Assert.Equal(["bottom", "top"], report.GetProperty("criticalPath").EnumerateArray().Select(index => report.GetProperty("jobs")[index.GetInt32()].GetProperty("name").GetString()));
+        Assert.Equal(
+            ["bottom", "top"],
+            report.GetProperty("criticalPath")
+                .EnumerateArray()
+                .Select(index => report.GetProperty("jobs")[index.GetInt32()].GetProperty("name").GetString()));
         Assert.InRange(report.GetProperty("lowerBound").GetDouble(), 0.5, report.GetProperty("makespan").GetDouble());
         var copies = report.GetProperty("copies").EnumerateArray().ToArray();
-        Assert.Equal([0, 1], copies.SelectMany(copy => copy.GetProperty("jobs").EnumerateArray().Select(index => index.GetInt32())).Order());
+        Assert.Equal(
+            [0, 1], copies.SelectMany(copy => copy.GetProperty("jobs").EnumerateArray().Select(index => index.GetInt32())).Order());
         Assert.All(copies, copy => Assert.InRange(copy.GetProperty("start").GetDouble(), 0.3, report.GetProperty("seconds").GetDouble()));
         Assert.Contains("traceEvents", Text("a.trace"));
         Assert.Equal(Text("a.trace"), Text("a.trace.json"));

@@ -1,6 +1,8 @@
 namespace NixBuildFarm.Farm.Tests.Hosts;
 
-/// <summary>Further lines of the coordinator's nix.conf, for as long as a test holds them. New connections to its daemon heed them.</summary>
+/// <summary>
+/// Further lines of the coordinator's nix.conf, for as long as a test holds them. New connections to its daemon heed them.
+/// </summary>
 public sealed class NixSetting : IAsyncDisposable
 {
     private const string File = "/etc/nix/nix.conf";

@@ -54,7 +54,8 @@ public sealed class TestFarm
     }
 
     /// <summary>Runs a command on the coordinator as one of its users: root, alice (trusted by its Nix) or mallory (not trusted).</summary>
-    public Task<CommandResult> RunAsAsync(string user, params IEnumerable<string> command) => Command.RunAsync(control, ["as", user, .. command]);
+    public Task<CommandResult> RunAsAsync(string user, params IEnumerable<string> command) =>
+        Command.RunAsync(control, ["as", user, .. command]);
 
     /// <summary>Starts a command on the coordinator as one of its users.</summary>
     public Command StartAs(string user, params IEnumerable<string> command) => Command.Start(control, ["as", user, .. command]);

@@ -26,7 +26,9 @@ public sealed class MeasureRunTests : IDisposable
         Assert.InRange(((TimeSpan)same["Makespan"]!).TotalSeconds, 4, 30);
         Assert.Equal(same["RunId"], Measure("$built | Measure-NixBuild")["RunId"]);
 
-        var wider = Measure("Measure-NixBuild $built[0].RunId -AddBuilder @{ Systems = 'x86_64-linux'; MaxJobs = 8; SpeedFactor = 4; Name = 'board' }");
+        var wider =
+            Measure("Measure-NixBuild $built[0].RunId -AddBuilder @{ Systems = 'x86_64-linux'; MaxJobs = 8; SpeedFactor = 4; Name = "
+                + "'board' }");
         Assert.Equal(["board", "ruby"], Builders(wider).Order());
         Assert.True((TimeSpan)wider["Makespan"]! < (TimeSpan)same["Makespan"]!);
 

@@ -25,14 +25,15 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
         Assert.Equal([true], plan.Where(step => (bool)step.Properties["IsRequested"].Value).Select(step => Text(step, "Name") == "root"));
         foreach (var host in farm.Builders.Prepend(farm.Coordinator))
         {
-            Assert.DoesNotContain("-planned", string.Join(' ', Outputs(await host.ExecAsync("ls", "/nix/store"))), StringComparison.Ordinal);
+            Assert.DoesNotContain(
+                "-planned", string.Join(' ', Outputs(await host.ExecAsync("ls", "/nix/store"))), StringComparison.Ordinal);
         }
         Assert.False(Path.Exists(Path.Combine(session.Folder, "result")));
         Assert.False(Path.Exists(Path.Combine(session.Folder, "state")));
     }
 
     [Fact]
-    public void The_plan_and_the_run_agree_on_the_machines_that_are_used()
+    public void The_plan_and_the_run_agree_on_the_builders_that_are_used()
     {
         session.Write("wide", """package "root" "echo > $out" (many 16 (i: package "leaf${toString i}" (sleep 0.5) [ ]))""");
         const string Command = "Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix";
@@ -45,7 +46,7 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task Only_machines_that_may_build_a_derivation_are_planned_for_it()
+    public async Task Only_builders_that_may_build_a_derivation_are_planned_for_it()
     {
         await using var board = await farm.AddAsync("board", "--systems", "riscv64-linux,x86_64-linux", "--features", "gpu");
         session.Write("picky", """package "root" "echo > $out" (many 6 (i: attrs { requiredSystemFeatures = [ "gpu" ]; } "leaf${toString i}" (sleep 0) [ ]))""");
@@ -56,7 +57,7 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void A_machine_that_cannot_be_reached_is_planned_with_as_it_is_configured()
+    public void A_builder_that_cannot_be_reached_is_planned_with_as_it_is_configured()
     {
         session.Write("one", """package "one" "echo > $out" [ ]""");
         File.WriteAllText(Path.Combine(session.Folder, "machines"), "ssh-ng://nowhere.invalid x86_64-linux - 4 8");
@@ -72,7 +73,8 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
         session.Write("mixed", """rec { done = package "done" "echo > $out" [ ]; alien = attrs { system = "s390x-linux"; } "alien" "" [ ]; top = package "top" "" [ alien done ]; }""");
         session.Run("Invoke-NixDistributedBuild -Path mixed.nix -Attribute done").Succeeded();
 
-        var plan = Plan("Invoke-NixDistributedBuild -Path mixed.nix -Attribute done, top -WhatIf").ToDictionary(step => Text(step, "Name")!);
+        var plan = Plan("Invoke-NixDistributedBuild -Path mixed.nix -Attribute done, top -WhatIf")
+            .ToDictionary(step => Text(step, "Name")!);
 
         Assert.Equal("AlreadyValid", Text(plan["done"], "Action"));
         Assert.Equal("NoEligibleBuilder", Text(plan["alien"], "Action"));
@@ -98,7 +100,10 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
             """);
 
         Assert.True(shell.Succeeded, shell.ToString());
-        var numbers = shell.Output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries).TakeLast(3).Select(long.Parse).ToArray();
+        var numbers = shell.Output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries)
+            .TakeLast(3)
+            .Select(long.Parse)
+            .ToArray();
         Assert.Equal((10_001, 10_001), (numbers[0], numbers[1]));
         Assert.InRange(numbers[2], 0, 500 << 20);
     }
@@ -125,5 +130,6 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
     private static string? Text(PSObject step, string property) => step.Properties[property].Value?.ToString();
 
     // Names of derivations are there, since they were evaluated; their outputs are not.
-    private static IEnumerable<string> Outputs(string listing) => listing.Split('\n').Where(name => !name.EndsWith(".drv", StringComparison.Ordinal));
+    private static IEnumerable<string> Outputs(string listing) =>
+        listing.Split('\n').Where(name => !name.EndsWith(".drv", StringComparison.Ordinal));
 }

@@ -22,9 +22,12 @@ public sealed class PolicyTestTests : IDisposable
         Assert.Equal(["aquamarine", "kana", "local", "ruby"], any.Keys.Order());
         Assert.Single(any.Values, test => (bool)test.Properties["IsChosen"].Value);
         Assert.Equal("it is disabled", any["kana"].Properties["Reason"].Value);
-        Assert.All(any.Where(test => test.Key != "kana").Select(test => test.Value), test => Assert.True((TimeSpan)test.Properties["EstimatedFinish"].Value > TimeSpan.Zero));
+        Assert.All(
+            any.Where(test => test.Key != "kana").Select(test => test.Value),
+            test => Assert.True((TimeSpan)test.Properties["EstimatedFinish"].Value > TimeSpan.Zero));
         Assert.All(arm, test => Assert.False((bool)test.Properties["Eligible"].Value));
-        Assert.Contains(arm, test => $"{test.Properties["Reason"].Value}".StartsWith("it does not build aarch64-linux", StringComparison.Ordinal));
+        Assert.Contains(
+            arm, test => $"{test.Properties["Reason"].Value}".StartsWith("it does not build aarch64-linux", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -32,8 +35,11 @@ public sealed class PolicyTestTests : IDisposable
     {
         session.Write("chain", """package "top" "" [ (package "bottom" "" [ ]) ]""");
 
-        var tests = session.Run("Invoke-NixDistributedBuild -Path chain.nix -WhatIf | Test-NixBuilderPolicy -Builder ruby, k*").Script.Output;
+        var tests = session.Run("Invoke-NixDistributedBuild -Path chain.nix -WhatIf | Test-NixBuilderPolicy -Builder ruby, k*")
+            .Script.Output;
 
-        Assert.Equal(["bottom kana", "bottom ruby", "top kana", "top ruby"], tests.Select(test => $"{test.Properties["Derivation"].Value} {test}").Order());
+        Assert.Equal(
+            ["bottom kana", "bottom ruby", "top kana", "top ruby"],
+            tests.Select(test => $"{test.Properties["Derivation"].Value} {test}").Order());
     }
 }

@@ -46,7 +46,7 @@ public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public async Task A_machine_that_was_off_between_two_builds_is_logged_in_to_again()
+    public async Task A_builder_that_was_off_between_two_builds_is_logged_in_to_again()
     {
         Build("first");
         await using (await farm.Ruby.InflictAsync(Fault.SshdKilled))
@@ -67,5 +67,6 @@ public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
         (await farm.Ruby.ExecAsync("cat", "/run/sshd.log")).Split('\n').Count(line => line.Contains("Accepted ", StringComparison.Ordinal));
 
     /// <summary>The processes of sshd there that serve somebody.</summary>
-    private async Task<int> SessionsAsync() => int.Parse(await farm.Ruby.ExecAsync("bash", "-c", "grep -slz '^sshd: .*@' /proc/[0-9]*/cmdline | wc -l"));
+    private async Task<int> SessionsAsync() =>
+        int.Parse(await farm.Ruby.ExecAsync("bash", "-c", "grep -slz '^sshd: .*@' /proc/[0-9]*/cmdline | wc -l"));
 }

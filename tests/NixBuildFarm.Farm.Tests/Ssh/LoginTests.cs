@@ -127,7 +127,8 @@ public sealed class LoginTests(TestFarm farm) : IDisposable
     }
 
     private async Task AuthorizeAsync(string key) =>
-        await farm.Ruby.ExecAsync("bash", "-c", "echo \"$1\" >> /etc/ssh/authorized_keys", "-", (await File.ReadAllTextAsync(key + ".pub")).Trim());
+        await farm.Ruby.ExecAsync(
+            "bash", "-c", "echo \"$1\" >> /etc/ssh/authorized_keys", "-", (await File.ReadAllTextAsync(key + ".pub")).Trim());
 
     // What other users may read.
     private sealed class PublicFolder : IDisposable
@@ -135,7 +136,8 @@ public sealed class LoginTests(TestFarm farm) : IDisposable
         private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory();
 
         public PublicFolder() => File.SetUnixFileMode(
-            Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+            Path,
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
 
         public string Path => folder.FullName;
 

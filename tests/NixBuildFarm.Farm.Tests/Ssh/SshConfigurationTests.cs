@@ -3,7 +3,9 @@ using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Ssh;
 
-/// <summary>A host name means what OpenSSH means by it: its configuration, keys, agents and known hosts, in builds on real machines.</summary>
+/// <summary>
+/// A host name means what OpenSSH means by it: its configuration, keys, agents and known hosts, in builds on real machines.
+/// </summary>
 public sealed class SshConfigurationTests : IDisposable
 {
     private const string UserConfig = "/root/.ssh/config";
@@ -48,15 +50,19 @@ public sealed class SshConfigurationTests : IDisposable
     }
 
     [Fact]
-    public async Task A_jump_through_another_machine_is_made_by_the_ssh_program_and_said()
+    public async Task A_jump_through_another_machine_is_made_by_the_ssh_program_and_reported()
     {
         await using var garnet = await farm.AddAsync("garnet", "--unlisted");
         // Only ruby reaches it.
-        var home = (await farm.Coordinator.ExecAsync("ip", "-4", "-brief", "address", "show", "br0")).Split([' ', '/'], StringSplitOptions.RemoveEmptyEntries)[2];
+        var home = (await farm.Coordinator.ExecAsync("ip", "-4", "-brief", "address", "show", "br0"))
+            .Split([' ', '/'], StringSplitOptions.RemoveEmptyEntries)[2];
         await garnet.ExecAsync("ip", "route", "add", "blackhole", home);
         Write(UserConfig, "Host garnet\n  ProxyJump nix@ruby\n  User nix\n");
 
-        var build = session.Run("[pscustomobject] @{ HostName = 'garnet'; MaxJobs = 1 } | Import-NixBuilder | Invoke-NixDistributedBuild -Path one.nix -Verbose").Succeeded();
+        var build =
+            session.Run("[pscustomobject] @{ HostName = 'garnet'; MaxJobs = 1 } | Import-NixBuilder | Invoke-NixDistributedBuild -Path "
+                + "one.nix -Verbose")
+            .Succeeded();
 
         Assert.Equal("garnet", File.ReadAllText(build["one"].Output).Trim());
         Assert.Contains(build.Script.Verbose, line => line.Contains("uses the ssh program: ProxyJump nix@ruby"));
@@ -88,7 +94,8 @@ public sealed class SshConfigurationTests : IDisposable
         using var agent = KeyAgentProcess.Start(session.Folder);
         await agent.AddAsync(key, "correct horse");
         Environment.SetEnvironmentVariable("SSH_AUTH_SOCK", agent.Socket);
-        Assert.Equal("Online", Test($"[pscustomobject] @{{ HostName = 'ruby'; User = 'nix'; IdentityFile = '{key}' }} | Import-NixBuilder").State);
+        Assert.Equal(
+            "Online", Test($"[pscustomobject] @{{ HostName = 'ruby'; User = 'nix'; IdentityFile = '{key}' }} | Import-NixBuilder").State);
     }
 
     [Fact]
@@ -147,14 +154,18 @@ public sealed class SshConfigurationTests : IDisposable
     }
 
     private async Task AuthorizeAsync(string key) =>
-        await farm.Ruby.ExecAsync("bash", "-c", "echo \"$1\" >> /etc/ssh/authorized_keys", "-", (await File.ReadAllTextAsync(key + ".pub")).Trim());
+        await farm.Ruby.ExecAsync(
+            "bash", "-c", "echo \"$1\" >> /etc/ssh/authorized_keys", "-", (await File.ReadAllTextAsync(key + ".pub")).Trim());
 
     private async Task<string> AddressAsync(string host) => (await farm.Coordinator.ExecAsync("getent", "hosts", host)).Split(' ')[0];
 
     /// <summary>Builds on a host of that name, and tells on which it really was.</summary>
     private string BuildOn(string name)
     {
-        var build = session.Run($"[pscustomobject] @{{ HostName = '{name}'; {(name == "ruby" ? "User = 'nix';" : "")} MaxJobs = 1 }} | Import-NixBuilder | Invoke-NixDistributedBuild -Path one.nix").Succeeded();
+        var build =
+            session.Run($"[pscustomobject] @{{ HostName = '{name}'; {(name == "ruby" ? "User = 'nix';" : "")} MaxJobs = 1 }} | "
+                + "Import-NixBuilder | Invoke-NixDistributedBuild -Path one.nix")
+            .Succeeded();
         return File.ReadAllText(build["one"].Output).Trim();
     }
 
@@ -163,8 +174,13 @@ public sealed class SshConfigurationTests : IDisposable
         var run = session.Run($"{builder} | Test-NixBuilder");
         Assert.True(run.Errors.Length == 0, run.Errors);
         var test = Assert.Single(run.Script.Output);
-        var findings = ((IEnumerable<object>)test.Properties["Findings"].Value).Select(System.Management.Automation.PSObject.AsPSObject).ToArray();
-        return ($"{test.Properties["State"].Value}", string.Join('\n', findings.Select(f => f.Properties["Message"].Value)), string.Join('\n', findings.Select(f => f.Properties["Recommendation"].Value)));
+        var findings = ((IEnumerable<object>)test.Properties["Findings"].Value)
+            .Select(System.Management.Automation.PSObject.AsPSObject)
+            .ToArray();
+        return (
+            $"{test.Properties["State"].Value}",
+            string.Join('\n', findings.Select(f => f.Properties["Message"].Value)),
+            string.Join('\n', findings.Select(f => f.Properties["Recommendation"].Value)));
     }
 
     /// <summary>An ssh-agent of the test's own.</summary>
@@ -193,7 +209,8 @@ public sealed class SshConfigurationTests : IDisposable
             var ask = Socket + ".ask";
             await File.WriteAllTextAsync(ask, $"#!/bin/sh\necho '{passphrase}'\n");
             File.SetUnixFileMode(ask, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            var add = await Command.RunAsync("env", $"SSH_AUTH_SOCK={Socket}", $"SSH_ASKPASS={ask}", "SSH_ASKPASS_REQUIRE=force", "ssh-add", "-q", key);
+            var add = await Command.RunAsync(
+                "env", $"SSH_AUTH_SOCK={Socket}", $"SSH_ASKPASS={ask}", "SSH_ASKPASS_REQUIRE=force", "ssh-add", "-q", key);
             Assert.True(add.Succeeded, add.ToString());
         }
 

@@ -20,12 +20,16 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
         Assert.Equal([$"Copied {bottom} local ruby False", $"Copied {top} local ruby True"], there);
         await farm.Ruby.ExecAsync("nix-store", "--verify-path", top, bottom);
 
-        Assert.Equal([$"Copied {bottom} ruby kana False", $"Copied {top} ruby kana True"], Copies($"Copy-NixStorePath {top} -From ruby -To kana -NoCheckSignature"));
+        Assert.Equal(
+            [$"Copied {bottom} ruby kana False", $"Copied {top} ruby kana True"],
+            Copies($"Copy-NixStorePath {top} -From ruby -To kana -NoCheckSignature"));
         File.Delete(Path.Combine(session.Folder, "result"));
         await farm.Coordinator.ExecAsync("nix-store", "--delete", top);
         await farm.Coordinator.ExecAsync("nix-store", "--delete", bottom);
 
-        Assert.Equal([$"Copied {bottom} kana local False", $"Copied {top} kana local True"], Copies($"'{top}' | Copy-NixStorePath -From kana -NoCheckSignature"));
+        Assert.Equal(
+            [$"Copied {bottom} kana local False", $"Copied {top} kana local True"],
+            Copies($"'{top}' | Copy-NixStorePath -From kana -NoCheckSignature"));
         await farm.Coordinator.ExecAsync("nix-store", "--verify-path", top, bottom);
     }
 
@@ -39,7 +43,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void Results_of_a_build_are_copied_to_several_machines_at_once()
+    public void Results_of_a_build_are_copied_to_several_builders_at_once()
     {
         session.Write("many", """package "top" "cat $inputs > $out" (many 20 (i: package "leaf${toString i}" "echo $name > $out" [ ]))""");
 
@@ -61,7 +65,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
 
         var copy = session.Run($"Copy-NixStorePath {top} -From ruby -NoCheckSignature");
 
-        Assert.Contains($"DamagedPath,NixBuildFarm.Copying.CopyNixStorePathCommand: What ruby has of {bottom} is damaged", copy.Errors);
+        Assert.Contains($"DamagedPath,NixBuildFarm.Copying.CopyNixStorePathCommand: The copy of {bottom} on ruby is damaged", copy.Errors);
         Assert.Contains($"nix-store --repair-path {bottom}", copy.Errors);
         Assert.False(Path.Exists(bottom) || Path.Exists(top));
     }
@@ -75,7 +79,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
         var copy = session.Run($"Copy-NixStorePath {top} -To opal");
 
         Assert.Contains("UnsignedPath,", copy.Errors);
-        Assert.Contains("opal does not trust the user that logs in", copy.Errors);
+        Assert.Contains("opal does not trust the login", copy.Errors);
         Assert.Contains("trusted-users in /etc/nix/nix.conf of opal", copy.Errors);
         Assert.Contains("secret-key-files", copy.Errors);
     }
@@ -88,7 +92,13 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
         File.Delete(Path.Combine(session.Folder, "result"));
         await farm.Coordinator.ExecAsync("nix-store", "--delete", top);
         await farm.Coordinator.ExecAsync("nix-store", "--delete", bottom);
-        await farm.Ruby.ExecAsync("bash", "-c", "nix-store --generate-binary-cache-key ruby-1 /root/ruby-key /root/ruby-key.pub && nix store sign --recursive --key-file /root/ruby-key \"$1\"", "-", top);
+        await farm.Ruby.ExecAsync(
+            "bash",
+            "-c",
+            "nix-store --generate-binary-cache-key ruby-1 /root/ruby-key /root/ruby-key.pub && nix store sign --recursive --key-file "
+                + "/root/ruby-key \"$1\"",
+            "-",
+            top);
         var key = (await farm.Ruby.ExecAsync("cat", "/root/ruby-key.pub")).Trim();
 
         var refused = session.Run($"Copy-NixStorePath {top} -From ruby");

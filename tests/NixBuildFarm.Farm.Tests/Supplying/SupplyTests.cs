@@ -31,7 +31,8 @@ public sealed class SupplyTests(TestFarm farm) : IAsyncLifetime
               top = package "top" "touch /tmp/building; while [ ! -e /tmp/collected ]; do sleep 0.1; done; cat $inputs > $out" [ bottom ];
             }
             """);
-        var input = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path collected.nix -Attribute bottom").Succeeded()["bottom"].Output;
+        var input = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path collected.nix -Attribute bottom")
+            .Succeeded()["bottom"].Output;
         var garbage = (await opal.ExecAsync("bash", "-c", "echo garbage > /tmp/garbage && nix-store --add /tmp/garbage")).Trim();
 
         var build = session.Start("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path collected.nix -Attribute top");
@@ -47,7 +48,7 @@ public sealed class SupplyTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_output_goes_from_machine_to_machine_with_all_that_it_refers_to_and_never_touches_the_local_store()
+    public async Task An_output_goes_from_builder_to_builder_with_all_that_it_refers_to_and_never_touches_the_local_store()
     {
         session.Write("relay", """
             let on = machine: attrs { requiredSystemFeatures = [ machine ]; };
@@ -62,7 +63,11 @@ public sealed class SupplyTests(TestFarm farm) : IAsyncLifetime
         Assert.All(build.Results, result => Assert.False(Path.Exists(result.Output), result.Output));
         Assert.Equal($"bottom\n{build["middle"].Output}\n", await garnet.ExecAsync("cat", build["top"].Output));
         await garnet.ExecAsync("nix-store", "--verify", "--check-contents");
-        Assert.Equal(3, (await garnet.ExecAsync("nix-store", "--query", "--requisites", build["top"].Output)).Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Equal(
+            3,
+            (await garnet.ExecAsync("nix-store", "--query", "--requisites", build["top"].Output))
+                .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Length);
     }
 
     [Fact]
@@ -77,7 +82,8 @@ public sealed class SupplyTests(TestFarm farm) : IAsyncLifetime
 
         var build = session.Run("Get-NixBuilder opal, garnet, ruby, kana | Invoke-NixDistributedBuild -Path shared.nix").Succeeded();
 
-        var users = build.Results.Where(result => result.Name.StartsWith("user", StringComparison.Ordinal)).ToLookup(result => result.Builder!);
+        var users = build.Results.Where(result => result.Name.StartsWith("user", StringComparison.Ordinal))
+            .ToLookup(result => result.Builder!);
         Assert.True(users.Count >= 3, string.Join(' ', users.Select(group => group.Key)));
         Assert.All(users, group => Assert.InRange(group.Sum(result => result.Supplied), 0, group.Key == "opal" ? 1000 : size + 100_000));
         Assert.Equal(0, build["top"].Supplied / size);
@@ -94,7 +100,8 @@ public sealed class SupplyTests(TestFarm farm) : IAsyncLifetime
             in package "top" "echo > $out" (many 8 big)
             """);
 
-        var build = session.Run($"Get-NixBuilder opal, garnet | Invoke-NixDistributedBuild -Path home.nix -CopyBack {copyBack}").Succeeded();
+        var build = session.Run($"Get-NixBuilder opal, garnet | Invoke-NixDistributedBuild -Path home.nix -CopyBack {copyBack}")
+            .Succeeded();
 
         Assert.Equal(isTopHome, Path.Exists(build["top"].Output));
         Assert.All(build.Results.Where(result => !result.IsRequested), result => Assert.Equal(areOthersHome, Path.Exists(result.Output)));

@@ -29,12 +29,14 @@ public sealed class WireTests(TestFarm farm) : IAsyncLifetime
     {
         await using var setting = await NixSetting.AddAsync(farm, $"builders-use-substitutes = {(useSubstitutes ? "true" : "false")}");
         WriteUse("agate", "head -c $size /dev/urandom > $out");
-        var input = session.Run("Get-NixBuilder agate | Invoke-NixDistributedBuild -Path use.nix -Attribute input").Succeeded()["input"].Output;
+        var input = session.Run("Get-NixBuilder agate | Invoke-NixDistributedBuild -Path use.nix -Attribute input")
+            .Succeeded()["input"].Output;
         await agate.ExecAsync("nix", "copy", "--to", "file:///tmp/cache?compression=none", input);
         // Connections that have just been closed may hold it a moment longer.
         await agate.ExecAsync("bash", "-c", "until nix-store --delete \"$1\" 2> /dev/null; do sleep 0.1; done", "-", input);
 
-        var (use, sent) = await CountAsync(() => session.Run("Get-NixBuilder agate | Invoke-NixDistributedBuild -Path use.nix -Attribute use").Succeeded()["use"]);
+        var (use, sent) = await CountAsync(
+            () => session.Run("Get-NixBuilder agate | Invoke-NixDistributedBuild -Path use.nix -Attribute use").Succeeded()["use"]);
 
         Assert.Equal($"{Size}\n", await File.ReadAllTextAsync(use.Output, TestContext.Current.CancellationToken));
         Assert.Equal(useSubstitutes ? 0 : 1, use.Supplied / Size);
@@ -45,15 +47,24 @@ public sealed class WireTests(TestFarm farm) : IAsyncLifetime
     [InlineData("", false, false)]
     [InlineData("?compress=true", false, true)]
     [InlineData("", true, true)]
-    public async Task Inputs_are_compressed_on_request_and_over_a_link_that_was_measured_to_be_slow(string parameters, bool isSlow, bool isCompressed)
+    public async Task Inputs_are_compressed_on_request_and_over_a_link_that_was_measured_to_be_slow(
+        string parameters, bool isSlow, bool isCompressed)
     {
         var line = (await agate.MachineLineAsync()).Replace("@agate ", $"@agate{parameters} ", StringComparison.Ordinal);
         await File.WriteAllTextAsync(Path.Combine(session.Folder, "machines"), line, TestContext.Current.CancellationToken);
         WriteUse("", "head -c $size /dev/zero > $out");
         session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path use.nix -Attribute input").Succeeded();
-        if (isSlow) HistoryFile.Change(session.HistoryFile, "INSERT INTO transfer (builder, to_builder, bytes, seconds, ended) VALUES ('agate', 1, 10000000, 10, 0)");
+        if (isSlow)
+        {
+            HistoryFile.Change(
+                session.HistoryFile,
+                "INSERT INTO transfer (builder, to_builder, bytes, seconds, ended) VALUES ('agate', 1, 10000000, 10, 0)");
+        }
 
-        var (use, sent) = await CountAsync(() => session.Run("Get-NixBuilder -Path machines | Invoke-NixDistributedBuild -Path use.nix -Attribute use -NoLocal").Succeeded()["use"]);
+        var (use, sent) = await CountAsync(
+            () =>
+                session.Run("Get-NixBuilder -Path machines | Invoke-NixDistributedBuild -Path use.nix -Attribute use -NoLocal")
+                    .Succeeded()["use"]);
 
         Assert.Equal(("agate", 1), (use.Builder, use.Supplied / Size));
         Assert.Equal(isCompressed ? 0 : 1, sent / Size);
@@ -96,7 +107,8 @@ public sealed class WireTests(TestFarm farm) : IAsyncLifetime
             chmod +x /usr/local/sbin/nix-store
             """);
         session.Write("deep", """builtins.foldl' (below: i: package "deep${toString i}" "echo $inputs > $out" [ below ]) (package "deep0" "echo > $out" [ ]) (builtins.genList (i: i + 1) 19)""");
-        var top = session.Run("Get-NixBuilder agate | Invoke-NixDistributedBuild -Path deep.nix -CopyBack None").Succeeded()["deep19"].Output;
+        var top = session.Run("Get-NixBuilder agate | Invoke-NixDistributedBuild -Path deep.nix -CopyBack None")
+            .Succeeded()["deep19"].Output;
 
         var copies = session.Run($"Copy-NixStorePath {top} -From agate -NoCheckSignature");
 

@@ -16,7 +16,8 @@ internal sealed class Dependencies(string assembly, string rootNamespace)
         var uses = new HashSet<Use>();
         foreach (var type in module.GetTypes().Where(IsOurs))
         {
-            foreach (var used in TypesOf(type).Select(Definition).OfType<TypeDefinition>().Where(used => used.Module == module && IsOurs(used)))
+            foreach (
+                var used in TypesOf(type).Select(Definition).OfType<TypeDefinition>().Where(used => used.Module == module && IsOurs(used)))
             {
                 var use = new Use(FolderOf(type), Outermost(type).Name, FolderOf(used), Outermost(used).Name);
                 if (use.From != use.To) uses.Add(use);
@@ -33,7 +34,9 @@ internal sealed class Dependencies(string assembly, string rootNamespace)
     }
 
     public static string FileOf(string assembly) =>
-        File.Exists(ModuleFolder.FileOf($"{assembly}.dll")) ? ModuleFolder.FileOf($"{assembly}.dll") : ModuleFolder.FileOf("deps", $"{assembly}.dll");
+        File.Exists(ModuleFolder.FileOf($"{assembly}.dll"))
+            ? ModuleFolder.FileOf($"{assembly}.dll")
+            : ModuleFolder.FileOf("deps", $"{assembly}.dll");
 
     private static TypeDefinition Outermost(TypeDefinition type) => type.DeclaringType is { } outer ? Outermost(outer) : type;
 
@@ -60,7 +63,8 @@ internal sealed class Dependencies(string assembly, string rootNamespace)
         .. type.Interfaces.SelectMany(implemented => Parts(implemented.InterfaceType)),
         .. type.CustomAttributes.SelectMany(AttributeTypes),
         .. type.Fields.SelectMany(field => Parts(field.FieldType)),
-        .. type.Properties.SelectMany(property => Parts(property.PropertyType).Concat(property.CustomAttributes.SelectMany(AttributeTypes))),
+        .. type.Properties.SelectMany(
+            property => Parts(property.PropertyType).Concat(property.CustomAttributes.SelectMany(AttributeTypes))),
         .. type.Methods.SelectMany(TypesOf),
     ];
 
@@ -68,12 +72,19 @@ internal sealed class Dependencies(string assembly, string rootNamespace)
     [
         .. Parts(method.ReturnType),
         .. method.Parameters.SelectMany(parameter => Parts(parameter.ParameterType)),
-        .. method.HasBody ? method.Body.Variables.SelectMany(variable => Parts(variable.VariableType)).Concat(method.Body.Instructions.SelectMany(TypesOf)) : [],
+        .. method.HasBody
+            ? method.Body.Variables.SelectMany(variable => Parts(variable.VariableType))
+                .Concat(method.Body.Instructions.SelectMany(TypesOf))
+            : [],
     ];
 
     private static IEnumerable<TypeReference> TypesOf(Instruction instruction) => instruction.Operand switch
     {
-        MethodReference method => [.. Parts(method.DeclaringType), .. Parts(method.ReturnType), .. (method as GenericInstanceMethod)?.GenericArguments.SelectMany(Parts) ?? []],
+        MethodReference method =>
+            [
+                .. Parts(method.DeclaringType), .. Parts(method.ReturnType),
+                .. (method as GenericInstanceMethod)?.GenericArguments.SelectMany(Parts) ?? [],
+            ],
         FieldReference field => [.. Parts(field.DeclaringType), .. Parts(field.FieldType)],
         TypeReference type => Parts(type),
         _ => [],

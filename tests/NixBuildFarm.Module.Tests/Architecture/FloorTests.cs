@@ -41,10 +41,13 @@ public partial class FloorTests
     private static List<(string Assembly, int Floor, string Folder)> Read()
     {
         var text = File.ReadAllText(Path.Combine(HelpPages.Repository, "docs", "architecture.md"));
-        return [.. FloorLine().Matches(text).SelectMany(match => match.Groups["folders"].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+        return [.. FloorLine().Matches(text).SelectMany(match => match.Groups["folders"].Value.Split(
+            ' ', StringSplitOptions.RemoveEmptyEntries)
             .Select(folder => (match.Groups["assembly"].Value, int.Parse(match.Groups["floor"].Value, null), folder.Trim('`', ','))))];
     }
 
-    [GeneratedRegex(@"^\| `(?<assembly>NixBuildFarm[\w.]*)` \| (?<floor>\d+) \| (?<folders>[^|]*) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(
+        @"^\| `(?<assembly>NixBuildFarm[\w.]*)` \| (?<floor>\d+) \| (?<folders>[^|]*) \|",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex FloorLine();
 }

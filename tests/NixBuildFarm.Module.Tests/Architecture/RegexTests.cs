@@ -11,7 +11,9 @@ public class RegexTests
 
     public static TheoryData<string> Files =>
     [
-        .. Directory.EnumerateFiles(ModuleFolder.FileOf(), "NixBuildFarm*.dll", SearchOption.AllDirectories).Select(file => Path.GetFileName(file)!).Order(),
+        .. Directory.EnumerateFiles(ModuleFolder.FileOf(), "NixBuildFarm*.dll", SearchOption.AllDirectories)
+            .Select(file => Path.GetFileName(file)!)
+            .Order(),
     ];
 
     [Theory]
@@ -24,7 +26,12 @@ public class RegexTests
         var attributes = from method in module.GetTypes().SelectMany(type => type.Methods)
                          from attribute in method.CustomAttributes
                          where attribute.AttributeType.FullName == typeof(GeneratedRegexAttribute).FullName
-                         select (method.FullName, Limit: attribute.ConstructorArguments.Skip(2).Select(argument => argument.Value).OfType<int>().FirstOrDefault(-1));
+                         select (
+                             method.FullName,
+                             Limit: attribute.ConstructorArguments.Skip(2)
+                                 .Select(argument => argument.Value)
+                                 .OfType<int>()
+                                 .FirstOrDefault(-1));
 
         Assert.DoesNotContain(attributes, attribute => attribute.Limit is >= 0 and < Minute);
     }

@@ -20,18 +20,26 @@ public partial class WhereIsTests
         var (typeName, member) = name.Split('.') is [var type, var part] ? (type, part) : (name, null);
         using var module = ModuleDefinition.ReadModule(Dependencies.FileOf(project));
 
-        var found = module.Types.SingleOrDefault(type => type.Name == typeName && type.Namespace.Split('.').Contains(folder.Length == 0 ? project.Split('.')[^1] : folder));
+        var found = module.Types.SingleOrDefault(
+            type => type.Name == typeName && type.Namespace.Split('.').Contains(folder.Length == 0 ? project.Split('.')[^1] : folder));
 
         Assert.NotNull(found);
-        if (member is not null) Assert.Contains(member, found.Methods.Select(method => method.Name).Concat(found.Properties.Select(property => property.Name)));
+        if (member is not null)
+        {
+            Assert.Contains(member, found.Methods.Select(method => method.Name).Concat(found.Properties.Select(property => property.Name)));
+        }
     }
 
     private static IEnumerable<TheoryDataRow<string, string>> Read()
     {
         var text = File.ReadAllText(Path.Combine(HelpPages.Repository, "docs", "architecture.md"));
-        return Row().Matches(text).Select(match => new TheoryDataRow<string, string>(match.Groups["project"].Value, match.Groups["place"].Value));
+        return Row()
+            .Matches(text)
+            .Select(match => new TheoryDataRow<string, string>(match.Groups["project"].Value, match.Groups["place"].Value));
     }
 
-    [GeneratedRegex(@"^\| [^|`]+\? \| `(?<project>[\w.]+)` \| `(?<place>[\w./]+)` \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(
+        @"^\| [^|`]+\? \| `(?<project>[\w.]+)` \| `(?<place>[\w./]+)` \|",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Row();
 }

@@ -83,7 +83,10 @@ public class GetNixBuilderTests
         var list = machine.WriteFile("other", "pearl");
 
         Assert.Equal(["local", "pearl"], machine.Names($"Get-NixBuilder -Path {list}"));
-        Assert.Equal(["pearl"], machine.Names($"$null = $ExecutionContext.SessionState.Path.SetLocation('{Path.GetDirectoryName(list)}'); Get-NixBuilder p* -Path ./other"));
+        Assert.Equal(
+            ["pearl"],
+            machine.Names($"$null = $ExecutionContext.SessionState.Path.SetLocation('{Path.GetDirectoryName(list)}'); Get-NixBuilder p* "
+                + "-Path ./other"));
     }
 
     [Fact]
@@ -106,7 +109,10 @@ public class GetNixBuilderTests
             { outputs = self: { nixosConfigurations.desk.config.nix = { distributedBuilds = true; buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; } ]; }; }; }
             """);
 
-        Assert.Equal(["local", "ruby"], machine.Names($"$null = $ExecutionContext.SessionState.Path.SetLocation('{Path.GetDirectoryName(flake)}'); Get-NixBuilder -Flake .#desk"));
+        Assert.Equal(
+            ["local", "ruby"],
+            machine.Names($"$null = $ExecutionContext.SessionState.Path.SetLocation('{Path.GetDirectoryName(flake)}'); Get-NixBuilder "
+                + "-Flake .#desk"));
         Assert.StartsWith("FlakeNotFound", Assert.Single(machine.Run("Get-NixBuilder -Flake /proc#desk").Errors).FullyQualifiedErrorId);
     }
 
@@ -126,11 +132,14 @@ public class GetNixBuilderTests
     public void A_NixOS_module_is_named_with_NixosModule_and_completes()
     {
         using var machine = new MachineSession(Farm);
-        var module = machine.WriteFile("farm.nix", """{ nix.distributedBuilds = true; nix.buildMachines = [ { hostName = "pearl"; system = "x86_64-linux"; } ]; }""");
+        var module = machine.WriteFile(
+            "farm.nix", """{ nix.distributedBuilds = true; nix.buildMachines = [ { hostName = "pearl"; system = "x86_64-linux"; } ]; }""");
 
         Assert.Equal(["local", "pearl"], machine.Names($"Get-NixBuilder -NixosModule {module}"));
         Assert.Equal(["pearl"], machine.Complete($"Get-NixBuilder -NixosModule {module} -Name p").Select(c => c.CompletionText));
-        Assert.StartsWith("AmbiguousParameterSet", Assert.Single(machine.Run($"Get-NixBuilder -NixosModule {module} -Path x").Errors).FullyQualifiedErrorId);
+        Assert.StartsWith(
+            "AmbiguousParameterSet",
+            Assert.Single(machine.Run($"Get-NixBuilder -NixosModule {module} -Path x").Errors).FullyQualifiedErrorId);
     }
 
     [Theory]
@@ -143,7 +152,9 @@ public class GetNixBuilderTests
 
         var result = machine.Run($"Get-NixBuilder -Path {path}");
 
-        Assert.Equal($"{id},NixBuildFarm.Builders.GetNixBuilderCommand", result.TerminatingError?.FullyQualifiedErrorId ?? Assert.Single(result.Errors).FullyQualifiedErrorId);
+        Assert.Equal(
+            $"{id},NixBuildFarm.Builders.GetNixBuilderCommand",
+            result.TerminatingError?.FullyQualifiedErrorId ?? Assert.Single(result.Errors).FullyQualifiedErrorId);
         Assert.Empty(result.Output);
     }
 

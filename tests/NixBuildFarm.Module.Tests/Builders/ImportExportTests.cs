@@ -7,7 +7,8 @@ namespace NixBuildFarm.Module.Tests.Builders;
 public class ImportExportTests
 {
     private const string HostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEzG3g9Tb0yYx1oI1t8cC5kUqD0aQ2mUo3rX0N9rJm1w";
-    private const string Described = "Uri, HostName, User, Port, Systems, MaxJobs, SpeedFactor, SupportedFeatures, MandatoryFeatures, IdentityFile, HostKey, Enabled";
+    private const string Described =
+        "Uri, HostName, User, Port, Systems, MaxJobs, SpeedFactor, SupportedFeatures, MandatoryFeatures, IdentityFile, HostKey, Enabled";
 
     private static readonly string Farm = $"""
         ssh-ng://nix@aquamarine x86_64-linux,riscv64-linux /root/.ssh/id 3 1.5 kvm,big-parallel,benchmark benchmark {Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(HostKey))}
@@ -42,7 +43,8 @@ public class ImportExportTests
         var host = Gen.Char["abcxyz-.09"].Array[1, 8].Select(c => "h" + new string(c));
         var word = Gen.Char["abc${}\"'\\#;,= -@%\n\té*["].Array[0, 10].Select(c => new string(c));
         var name = Gen.Char["abc-09"].Array[1, 6].Select(c => "f" + new string(c));
-        var builders = Gen.Select(host, Gen.Int[0, 65535], word, Gen.Int[0, 50], Gen.Double[0.01, 99], name.Array[0, 3], name.Array[0, 2]).Array[1, 6];
+        var builders = Gen.Select(host, Gen.Int[0, 65535], word, Gen.Int[0, 50], Gen.Double[0.01, 99], name.Array[0, 3], name.Array[0, 2])
+            .Array[1, 6];
 
         builders.Sample(
             farm =>
@@ -50,9 +52,14 @@ public class ImportExportTests
                 var objects = farm.Select(b => new Dictionary<string, object?>
                 {
                     ["HostName"] = b.Item1, ["Port"] = b.Item2 == 0 ? null : b.Item2, ["IdentityFile"] = b.Item3, ["MaxJobs"] = b.Item4,
-                    ["SpeedFactor"] = Math.Round(b.Item5, 3), ["SupportedFeatures"] = b.Item6.Concat(b.Item7).Distinct().ToArray(), ["MandatoryFeatures"] = b.Item7.Distinct().ToArray(),
+                    ["SpeedFactor"] = Math.Round(b.Item5, 3), ["SupportedFeatures"] = b.Item6.Concat(b.Item7).Distinct().ToArray(),
+                    ["MandatoryFeatures"] = b.Item7.Distinct().ToArray(),
                 }).ToArray();
-                var before = machine.Run("$given = $args[0] | ForEach-Object { [pscustomobject] ([hashtable] $_) } | Import-NixBuilder -ErrorAction Ignore; $given", [objects]).Output.Count;
+                var before = machine.Run(
+                    "$given = $args[0] | ForEach-Object { [pscustomobject] ([hashtable] $_) } | Import-NixBuilder -ErrorAction Ignore; "
+                        + "$given",
+                    [objects])
+                    .Output.Count;
                 if (File.Exists(path)) File.Delete(path);
                 var written = machine.Run("$given | Export-NixBuilder -Path $args[0]", path);
                 if (!File.Exists(path))
@@ -75,7 +82,9 @@ public class ImportExportTests
     {
         using var machine = new MachineSession(Farm + "\nssh-ng://kana?max-connections=2 riscv64-linux - 2 0.5");
         // What Export-Csv and Import-Csv make of an object: the text of each property.
-        const string Row = "ForEach-Object { $row = @{}; foreach ($p in $_.PSObject.Properties) { $row[$p.Name] = if ($null -eq $p.Value) { '' } else { $p.Value.ToString() } }; [pscustomobject] $row }";
+        const string Row =
+            "ForEach-Object { $row = @{}; foreach ($p in $_.PSObject.Properties) { $row[$p.Name] = if ($null -eq $p.Value) { '' } else { "
+                + "$p.Value.ToString() } }; [pscustomobject] $row }";
         var before = Describe(machine, "Get-NixBuilder -Path $args[0]", machine.Machines);
 
         var rows = machine.Run($"Get-NixBuilder -Path $args[0] | {Row} | Import-NixBuilder", machine.Machines);
@@ -83,7 +92,9 @@ public class ImportExportTests
         Assert.Empty(rows.Warnings);
 
         Assert.Equal(5, before.Count);
-        Assert.Equal(before, Describe(machine, $"Get-NixBuilder -Path $args[0] | {Row} | Import-NixBuilder | {Row} | Import-NixBuilder", machine.Machines));
+        Assert.Equal(
+            before,
+            Describe(machine, $"Get-NixBuilder -Path $args[0] | {Row} | Import-NixBuilder | {Row} | Import-NixBuilder", machine.Machines));
     }
 
     [Fact]
@@ -142,7 +153,9 @@ public class ImportExportTests
     public void Settings_of_SSH_for_a_builder_are_warned_of_where_a_list_loses_them(string file, string option, int warnings)
     {
         using var machine = new MachineSession();
-        var module = machine.WriteFile("farm.nix", $$"""{ nix.distributedBuilds = true; nix.buildMachines = [ { hostName = "x"; system = "x86_64-linux"; } ]; {{option}} }""");
+        var module = machine.WriteFile(
+            "farm.nix",
+            $$"""{ nix.distributedBuilds = true; nix.buildMachines = [ { hostName = "x"; system = "x86_64-linux"; } ]; {{option}} }""");
 
         var result = machine.Run("Import-NixBuilder $args[0] | Export-NixBuilder -Path $args[1]", module, machine.WriteFile(file, ""));
 
@@ -156,7 +169,9 @@ public class ImportExportTests
     {
         using var machine = new MachineSession();
 
-        var result = machine.Run("[pscustomobject] @{ HostName = 'ruby'; IdentityFile = '/my keys/id' } | Export-NixBuilder $args[0]", machine.WriteFile("out", ""));
+        var result = machine.Run(
+            "[pscustomobject] @{ HostName = 'ruby'; IdentityFile = '/my keys/id' } | Export-NixBuilder $args[0]",
+            machine.WriteFile("out", ""));
 
         Assert.Contains("the path of its key has a blank", result.Errors[0].ToString());
     }
@@ -185,7 +200,8 @@ public class ImportExportTests
             """, path);
 
         Assert.Equal(
-            "ssh-ng://nix@ruby x86_64-linux,aarch64-linux - 3 1\nssh-ng://kana:2222 riscv64-linux /root/id 1 0.5\nssh://old x86_64-linux - 1 1 - kvm\n",
+            "ssh-ng://nix@ruby x86_64-linux,aarch64-linux - 3 1\nssh-ng://kana:2222 riscv64-linux /root/id 1 0.5\nssh://old x86_64-linux "
+                + "- 1 1 - kvm\n",
             File.ReadAllText(path));
     }
 
@@ -194,10 +210,13 @@ public class ImportExportTests
     {
         using var machine = new MachineSession();
 
-        var result = machine.Run("@([pscustomobject] @{ HostName = 'ruby'; MaxJobs = 'many' }, [pscustomobject] @{ HostName = 'kana'; MaxJob = 3 }, [pscustomobject] @{ Owner = 'me' }) | Import-NixBuilder");
+        var result = machine.Run("@{ HostName = 'ruby'; MaxJobs = 'many' }, @{ HostName = 'kana'; MaxJob = 3 }, @{ Owner = 'me' } "
+            + "| ForEach-Object { [pscustomobject] $_ } | Import-NixBuilder");
 
         Assert.Equal(["kana"], result.Output.Select(b => b.ToString()));
-        Assert.Equal(["pipeline:3:1: Uri: the builder's address is missing", "pipeline:1:1: MaxJobs: “many” is no number of jobs"], result.Errors.Select(e => e.ToString()).OrderDescending());
+        Assert.Equal(
+            ["pipeline:3:1: Uri: the builder's address is missing", "pipeline:1:1: MaxJobs: “many” is no number of jobs"],
+            result.Errors.Select(e => e.ToString()).OrderDescending());
         Assert.Contains("Did you mean MaxJobs?", Assert.Single(result.Warnings));
     }
 
@@ -207,7 +226,8 @@ public class ImportExportTests
         using var machine = new MachineSession("ruby - - 2 1\nkana - - 3 1");
         var path = machine.WriteFile("out", "");
 
-        var result = machine.Run("Set-NixBuilderPolicy ruby -MaxJobs 8; Set-NixBuilderPolicy kana -Enabled $false; Export-NixBuilder $args[0]", path);
+        var result = machine.Run(
+            "Set-NixBuilderPolicy ruby -MaxJobs 8; Set-NixBuilderPolicy kana -Enabled $false; Export-NixBuilder $args[0]", path);
 
         Assert.Equal("ssh://ruby x86_64-linux - 8 1\n", File.ReadAllText(path));
         Assert.Contains("kana is left out: it is disabled", Assert.Single(result.Warnings));
@@ -258,7 +278,10 @@ public class ImportExportTests
         using var machine = new MachineSession("ruby");
         var (other, path) = (machine.WriteFile("other", "ssh-ng://nix@10.0.0.1"), machine.WriteFile("out.toml", ""));
 
-        var result = machine.Run("@(Import-NixBuilder $args[0]; [pscustomobject] @{ Name = '10.0.0.1'; Uri = 'ssh://10.0.0.2' }) | Export-NixBuilder $args[1]", other, path);
+        var result = machine.Run(
+            "@(Import-NixBuilder $args[0]; [pscustomobject] @{ Name = '10.0.0.1'; Uri = 'ssh://10.0.0.2' }) | Export-NixBuilder $args[1]",
+            other,
+            path);
 
         Assert.StartsWith("DuplicateBuilder", Assert.Single(result.Errors).FullyQualifiedErrorId);
         Assert.Equal(["ssh-ng://nix@10.0.0.1"], machine.Values($"Import-NixBuilder {path}", "Uri"));
@@ -297,9 +320,18 @@ public class ImportExportTests
 
         Assert.Equal(Ssh(module), Ssh(copy));
 
-        string Ssh(string file) => string.Join('\n', machine.Run("$b = Import-NixBuilder $args[0]; $b.Ssh.Config; $b.Ssh.KnownHosts; \"$($b.UsesSubstitutes)\"", file).Output);
+        string Ssh(string file) =>
+            string.Join(
+                '\n',
+                machine.Run("$b = Import-NixBuilder $args[0]; $b.Ssh.Config; $b.Ssh.KnownHosts; \"$($b.UsesSubstitutes)\"", file).Output);
     }
 
     private static List<string> Describe(MachineSession machine, string command, string path) =>
-        [.. machine.Run($"{command} | ForEach-Object {{ $b = $_; \"$(('{Described}' -split ', ').ForEach{{ \"$_=$($b.$_ -join ',')\" }})\" }}", path).Output.Select(o => o.ToString()).Order()];
+        [
+            .. machine.Run(
+                $"{command} | ForEach-Object {{ $b = $_; \"$(('{Described}' -split ', ').ForEach{{ \"$_=$($b.$_ -join ',')\" }})\" }}",
+                path)
+                .Output.Select(o => o.ToString())
+                .Order(),
+        ];
 }

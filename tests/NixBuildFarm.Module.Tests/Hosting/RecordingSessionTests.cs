@@ -96,7 +96,8 @@ public sealed class RecordingSessionTests : IDisposable
     [Fact]
     public void A_running_script_can_be_stopped_and_cleans_up()
     {
-        using var running = session.Start("try { 'started'; while ($true) { [Threading.Thread]::Sleep(10) } } finally { $global:cleaned = $true }");
+        using var running =
+            session.Start("try { 'started'; while ($true) { [Threading.Thread]::Sleep(10) } } finally { $global:cleaned = $true }");
         Assert.Equal("started", running.Output.First().BaseObject);
 
         running.Stop();

@@ -55,11 +55,15 @@ public sealed class MeasureGraphTests : IDisposable
     {
         Measure("-SchedulePath s.jsonl");
 
-        var lines = File.ReadAllLines(Path.Combine(folder, "s.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToDictionary(line => line.GetProperty("job").GetInt32());
+        var lines = File.ReadAllLines(Path.Combine(folder, "s.jsonl"))
+            .Select(line => JsonDocument.Parse(line).RootElement)
+            .ToDictionary(line => line.GetProperty("job").GetInt32());
         Assert.Equal(4, lines.Count);
         foreach (var (job, needs) in new[] { (1, 0), (2, 0), (3, 1), (3, 2) })
         {
-            Assert.True(lines[job].GetProperty("start").GetDouble() >= lines[needs].GetProperty("end").GetDouble(), $"{job} begins before {needs} ends");
+            Assert.True(
+                lines[job].GetProperty("start").GetDouble() >= lines[needs].GetProperty("end").GetDouble(),
+                $"{job} begins before {needs} ends");
         }
         Assert.All(lines.Values, line => Assert.Contains(line.GetProperty("machine").GetString(), (string[])["local", "ruby"]));
         Assert.All(lines.Values, line => Assert.Equal(4, line.GetProperty("cores").GetInt32()));
@@ -91,11 +95,13 @@ public sealed class MeasureGraphTests : IDisposable
     }
 
     [Fact]
-    public void With_moldable_cores_a_lonely_parallel_build_gets_its_whole_machine()
+    public void With_moldable_cores_a_single_parallel_build_gets_its_whole_builder()
     {
         Measure("-Moldable -SchedulePath s.jsonl");
 
-        var top = File.ReadAllLines(Path.Combine(folder, "s.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).Single(line => line.GetProperty("job").GetInt32() == 3);
+        var top = File.ReadAllLines(Path.Combine(folder, "s.jsonl"))
+            .Select(line => JsonDocument.Parse(line).RootElement)
+            .Single(line => line.GetProperty("job").GetInt32() == 3);
         Assert.Equal(8, top.GetProperty("cores").GetInt32());
     }
 
@@ -134,7 +140,8 @@ public sealed class MeasureGraphTests : IDisposable
     [Fact]
     public void A_schedule_that_cannot_be_written_is_an_error()
     {
-        Assert.StartsWith("ScheduleNotWritten,", Fail(Command("-SchedulePath no/such/folder/s.jsonl")).FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "ScheduleNotWritten,", Fail(Command("-SchedulePath no/such/folder/s.jsonl")).FullyQualifiedErrorId, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -156,7 +163,9 @@ public sealed class MeasureGraphTests : IDisposable
         Assert.Contains("Makespan", table, StringComparison.Ordinal);
         Assert.Contains("Portfolio", table, StringComparison.Ordinal);
 
-        var list = session.Show($"$m = {Command()}; [NixBuildFarm.Measuring.MeasurementView]::Utilisation($m.Utilisation); [NixBuildFarm.Measuring.MeasurementView]::CriticalPath($m.CriticalPath)");
+        var list =
+            session.Show($"$m = {Command()}; [NixBuildFarm.Measuring.MeasurementView]::Utilisation($m.Utilisation); "
+                + "[NixBuildFarm.Measuring.MeasurementView]::CriticalPath($m.CriticalPath)");
         Assert.Contains("ruby  ", list, StringComparison.Ordinal);
         Assert.Contains("bottom (ruby)", list, StringComparison.Ordinal);
     }
@@ -170,7 +179,8 @@ public sealed class MeasureGraphTests : IDisposable
         Assert.Equal(ProgressRecordType.Completed, result.Progress[^1].RecordType);
     }
 
-    private static string Command(string arguments = "") => $"Measure-NixBuild -GraphPath g.json.gz -DurationPath g.dur.json.gz -FarmPath farm.json {arguments}";
+    private static string Command(string arguments = "") =>
+        $"Measure-NixBuild -GraphPath g.json.gz -DurationPath g.dur.json.gz -FarmPath farm.json {arguments}";
 
     private ErrorRecord Fail(string command)
     {

@@ -51,7 +51,9 @@ public sealed class MeasureRunTests : IDisposable
     [InlineData("Measure-NixBuild -AddBuilder 7")]
     public void Runs_and_files_do_not_mix(string command)
     {
-        Assert.Contains(Fail(machine.Run(command)).CategoryInfo.Category, (ErrorCategory[])[ErrorCategory.InvalidArgument, ErrorCategory.MetadataError]);
+        Assert.Contains(
+            Fail(machine.Run(command)).CategoryInfo.Category,
+            (ErrorCategory[])[ErrorCategory.InvalidArgument, ErrorCategory.MetadataError]);
     }
 
     private static ErrorRecord Fail(ScriptResult result)

@@ -30,7 +30,9 @@ public class BuilderCompletionTests
     {
         using var machine = new MachineSession(Farm);
 
-        Assert.Equal("ssh-ng://nix@ruby: x86_64; MaxJobs 3, SpeedFactor 1", machine.Complete("Invoke-NixDistributedBuild nixpkgs#hello -Builder ruby")[0].ToolTip);
+        Assert.Equal(
+            "ssh-ng://nix@ruby: x86_64; MaxJobs 3, SpeedFactor 1",
+            machine.Complete("Invoke-NixDistributedBuild nixpkgs#hello -Builder ruby")[0].ToolTip);
     }
 
     [Fact]
@@ -45,7 +47,7 @@ public class BuilderCompletionTests
     }
 
     [Fact]
-    public void Without_a_list_of_machines_there_is_nothing_to_offer_and_no_error()
+    public void Without_a_list_of_builders_there_is_nothing_to_offer_and_no_error()
     {
         using var machine = new MachineSession();
         machine.Nix("exit 1");

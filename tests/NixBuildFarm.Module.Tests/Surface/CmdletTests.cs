@@ -6,7 +6,10 @@ namespace NixBuildFarm.Module.Tests.Surface;
 /// <summary>What PowerShell's users expect of every cmdlet.</summary>
 public sealed class CmdletTests : IDisposable
 {
-    private static readonly string[] Changing = ["Clear", "Copy", "Export", "Invoke", "New", "Remove", "Reset", "Set", "Start", "Stop", "Update"];
+    private static readonly string[] Changing =
+    [
+        "Clear", "Copy", "Export", "Invoke", "New", "Remove", "Reset", "Set", "Start", "Stop", "Update",
+    ];
 
     private readonly ModuleSession session = new();
 
@@ -19,7 +22,10 @@ public sealed class CmdletTests : IDisposable
     public void The_verb_is_one_that_PowerShell_approves(string name)
     {
         var approved = typeof(VerbsCommon).Assembly.GetExportedTypes()
-            .Where(type => type is { IsAbstract: true, IsSealed: true, Namespace: "System.Management.Automation" } && type.Name.StartsWith("Verbs", StringComparison.Ordinal))
+            .Where(
+                type =>
+                    type is { IsAbstract: true, IsSealed: true, Namespace: "System.Management.Automation" }
+                        && type.Name.StartsWith("Verbs", StringComparison.Ordinal))
             .SelectMany(type => type.GetFields(BindingFlags.Public | BindingFlags.Static))
             .Select(field => (string)field.GetRawConstantValue()!);
 
@@ -55,7 +61,9 @@ public sealed class CmdletTests : IDisposable
     {
         var cmdlet = session.Cmdlet(name);
         if (!cmdlet.Noun.StartsWith("NixBuilder", StringComparison.Ordinal) && !cmdlet.Parameters.ContainsKey("Builder")) return;
-        var piped = cmdlet.ParameterSets.SelectMany(set => set.Parameters).Where(p => p.ValueFromPipeline || p.ValueFromPipelineByPropertyName).ToArray();
+        var piped = cmdlet.ParameterSets.SelectMany(set => set.Parameters)
+            .Where(p => p.ValueFromPipeline || p.ValueFromPipelineByPropertyName)
+            .ToArray();
 
         Assert.NotEmpty(piped);
         if (piped.All(p => p.Name is "Name" or "Builder")) Assert.Contains(piped, p => p.ValueFromPipeline);
@@ -66,12 +74,17 @@ public sealed class CmdletTests : IDisposable
     public void Names_of_builders_complete_take_wildcards_and_may_be_called_as_other_modules_do(string name)
     {
         var cmdlet = session.Cmdlet(name);
-        string[] takingNames = cmdlet.Noun.StartsWith("NixBuilder", StringComparison.Ordinal) ? ["Name", "Builder", "ExcludeBuilder"] : ["Builder", "ExcludeBuilder"];
+        string[] takingNames = cmdlet.Noun.StartsWith("NixBuilder", StringComparison.Ordinal)
+            ? ["Name", "Builder", "ExcludeBuilder"]
+            : ["Builder", "ExcludeBuilder"];
 
         foreach (var parameter in takingNames.Where(cmdlet.Parameters.ContainsKey).Select(p => cmdlet.Parameters[p]))
         {
             // One that takes builders only, as Set-NixBuilderPolicy's -Builder, has a -Name beside it.
-            if (parameter.ParameterType.GetElementType() != typeof(string) && parameter.ParameterType.GetElementType() != typeof(object)) continue;
+            if (parameter.ParameterType.GetElementType() != typeof(string) && parameter.ParameterType.GetElementType() != typeof(object))
+            {
+                continue;
+            }
             Assert.Contains(parameter.Attributes, attribute => attribute is ArgumentCompleterAttribute);
             Assert.Contains(parameter.Attributes, attribute => attribute is SupportsWildcardsAttribute);
             if (parameter.Name == "Name") Assert.Equal(["HostName", "ComputerName"], parameter.Aliases);

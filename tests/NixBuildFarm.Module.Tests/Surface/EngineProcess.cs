@@ -10,7 +10,12 @@ internal static class EngineProcess
     public static async Task<string[]> RunAsync(string script, params string[] arguments)
     {
         var host = Path.Combine(AppContext.BaseDirectory, "NixBuildFarm.EngineHost.dll");
-        using var process = Process.Start(new ProcessStartInfo("dotnet", ["exec", host, script, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo("dotnet", ["exec", host, script, .. arguments])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            })!;
         using var limit = new CancellationTokenSource(RecordingSession.Limit);
         try
         {

@@ -43,14 +43,17 @@ public sealed class ImportTests : IDisposable
 
         foreach (var drive in (string[])["function:", "alias:", "variable:"])
         {
-            const string Names = "$ExecutionContext.SessionState.InvokeProvider.ChildItem.GetNames($args[0], 'ReturnAllContainers', $false)";
+            const string Names =
+                "$ExecutionContext.SessionState.InvokeProvider.ChildItem.GetNames($args[0], 'ReturnAllContainers', $false)";
             Assert.Equal(plain.Run(Names, drive).OutputAs<string>().Order(), session.Run(Names, drive).OutputAs<string>().Order());
         }
     }
 
     private void AssertCmdletsWork()
     {
-        Assert.Equal(ModuleFolder.Cmdlets.Order(), session.Run("Get-Command -Module NixBuildFarm").OutputAs<CommandInfo>().Select(c => c.Name).Order());
+        Assert.Equal(
+            ModuleFolder.Cmdlets.Order(),
+            session.Run("Get-Command -Module NixBuildFarm").OutputAs<CommandInfo>().Select(c => c.Name).Order());
         Assert.Empty(session.Run("Get-NixBuilderPolicy -Name nobody -Scope Session").Output);
     }
 }

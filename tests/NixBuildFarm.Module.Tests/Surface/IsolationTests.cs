@@ -48,7 +48,9 @@ public sealed class IsolationTests : IDisposable
             """, other);
 
         var own = System.Reflection.AssemblyName.GetAssemblyName(ModuleFolder.FileOf("deps", Package + ".dll")).Version;
-        Assert.Equal(["Unreachable", nameof(SocketException), $"{version} in Default", $"{own} in NixBuildFarm"], lines[..2].Concat(lines[2..].Order()).OrderBy(line => line.EndsWith("NixBuildFarm", StringComparison.Ordinal)));
+        Assert.Equal(
+            ["Unreachable", nameof(SocketException), $"{version} in Default", $"{own} in NixBuildFarm"],
+            lines[..2].Concat(lines[2..].Order()).OrderBy(line => line.EndsWith("NixBuildFarm", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -83,7 +85,10 @@ public sealed class IsolationTests : IDisposable
     private async Task<string[]> RunAsync(string script, string otherPackage = "")
     {
         var file = Path.Combine(folder, "script.ps1");
-        await File.WriteAllTextAsync(file, $"param($Module, $OtherPackage, [int] $Port)\n$ErrorActionPreference = 'Stop'\n{Connect}{script}", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            file,
+            $"param($Module, $OtherPackage, [int] $Port)\n$ErrorActionPreference = 'Stop'\n{Connect}{script}",
+            TestContext.Current.CancellationToken);
         return await EngineProcess.RunAsync(file, RecordingSession.ModuleManifest, otherPackage, ClosedPort().ToString());
     }
 

@@ -14,7 +14,9 @@ internal static class PackageCopy
     /// <summary>Makes the copy in a folder, and returns its path.</summary>
     public static string WithVersion(string assembly, Version version, string folder)
     {
-        foreach (var neighbour in Directory.GetFiles(Path.GetDirectoryName(assembly)!, "*.dll").Where(file => !Path.GetFileName(file).StartsWith("NixBuildFarm.", StringComparison.Ordinal)))
+        foreach (
+            var neighbour in Directory.GetFiles(Path.GetDirectoryName(assembly)!, "*.dll")
+                .Where(file => !Path.GetFileName(file).StartsWith("NixBuildFarm.", StringComparison.Ordinal)))
         {
             File.Copy(neighbour, Path.Combine(folder, Path.GetFileName(neighbour)));
         }
@@ -22,7 +24,10 @@ internal static class PackageCopy
         var bytes = File.ReadAllBytes(assembly);
         int[] numbers = [version.Major, version.Minor, version.Build, version.Revision];
         var position = VersionOffset(bytes);
-        for (var i = 0; i < numbers.Length; i++) BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(position + (2 * i)), (ushort)numbers[i]);
+        for (var i = 0; i < numbers.Length; i++)
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(position + (2 * i)), (ushort)numbers[i]);
+        }
         File.WriteAllBytes(copy, bytes);
         return copy;
     }

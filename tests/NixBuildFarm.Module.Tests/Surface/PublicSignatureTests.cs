@@ -6,7 +6,8 @@ namespace NixBuildFarm.Module.Tests.Surface;
 /// <summary>Packages are private: what others can see of us names only .NET, PowerShell and ourselves.</summary>
 public sealed class PublicSignatureTests : IDisposable
 {
-    private const BindingFlags Members = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+    private const BindingFlags Members =
+        BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
     private static readonly string[] Visible = ["NixBuildFarm", "NixBuildFarm.Core", "System.Management.Automation"];
 
     private readonly ModuleSession session = new();
@@ -18,10 +19,16 @@ public sealed class PublicSignatureTests : IDisposable
     [InlineData("NixBuildFarm.Core")]
     public void No_public_signature_names_a_type_of_a_package(string assembly)
     {
-        var signatures = Load(assembly).GetExportedTypes().SelectMany(type => Signatures(type).Select(used => (Member: type, Type: used))).ToArray();
+        var signatures = Load(assembly)
+            .GetExportedTypes()
+            .SelectMany(type => Signatures(type).Select(used => (Member: type, Type: used)))
+            .ToArray();
 
         Assert.True(signatures.Length > 100, $"{signatures.Length} types were looked at");
-        Assert.Empty(signatures.Where(s => !IsVisible(s.Type)).Select(s => $"{s.Member} names {s.Type} of {s.Type.Assembly.GetName().Name}").Distinct());
+        Assert.Empty(
+            signatures.Where(s => !IsVisible(s.Type))
+                .Select(s => $"{s.Member} names {s.Type} of {s.Type.Assembly.GetName().Name}")
+                .Distinct());
     }
 
     [Fact]
@@ -32,11 +39,18 @@ public sealed class PublicSignatureTests : IDisposable
     public void The_cmdlets_know_packages_only_through_what_we_have_put_before_them() =>
         Assert.DoesNotContain(
             session.Assembly.GetReferencedAssemblies().Select(name => name.Name!),
-            name => !IsOfFramework(name) && name != "System.Management.Automation" && !name.StartsWith("NixBuildFarm.", StringComparison.Ordinal));
+            name =>
+                !IsOfFramework(name) && name != "System.Management.Automation"
+                    && !name.StartsWith("NixBuildFarm.", StringComparison.Ordinal));
 
     [Fact]
     public void Core_and_cmdlets_are_where_a_user_s_casts_find_them() =>
-        Assert.All(["NixBuildFarm", "NixBuildFarm.Core"], name => Assert.Same(System.Runtime.Loader.AssemblyLoadContext.Default, System.Runtime.Loader.AssemblyLoadContext.GetLoadContext(Load(name))));
+        Assert.All(
+            ["NixBuildFarm", "NixBuildFarm.Core"],
+            name =>
+                Assert.Same(
+                    System.Runtime.Loader.AssemblyLoadContext.Default,
+                    System.Runtime.Loader.AssemblyLoadContext.GetLoadContext(Load(name))));
 
     private Assembly Load(string name) => name == "NixBuildFarm"
         ? session.Assembly
@@ -58,7 +72,8 @@ public sealed class PublicSignatureTests : IDisposable
             .Concat(method is MethodInfo { ReturnType: var type } ? [type] : [])
             .Concat(method.IsGenericMethodDefinition ? Constraints(method.GetGenericArguments()) : []);
 
-    private static IEnumerable<Type> Constraints(Type[] arguments) => arguments.Where(a => a.IsGenericParameter).SelectMany(a => a.GetGenericParameterConstraints());
+    private static IEnumerable<Type> Constraints(Type[] arguments) =>
+        arguments.Where(a => a.IsGenericParameter).SelectMany(a => a.GetGenericParameterConstraints());
 
     private static IEnumerable<Type> Parts(Type type) =>
         type.HasElementType ? Parts(type.GetElementType()!)
@@ -66,7 +81,9 @@ public sealed class PublicSignatureTests : IDisposable
         : type.IsGenericType ? type.GetGenericArguments().SelectMany(Parts).Append(type.GetGenericTypeDefinition())
         : [type];
 
-    private static bool IsVisible(Type type) => Visible.Contains(type.Assembly.GetName().Name) || IsOfFramework(type.Assembly.GetName().Name!);
+    private static bool IsVisible(Type type) =>
+        Visible.Contains(type.Assembly.GetName().Name) || IsOfFramework(type.Assembly.GetName().Name!);
 
-    private static bool IsOfFramework(string assembly) => File.Exists(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), assembly + ".dll"));
+    private static bool IsOfFramework(string assembly) =>
+        File.Exists(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), assembly + ".dll"));
 }

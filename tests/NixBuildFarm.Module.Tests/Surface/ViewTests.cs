@@ -49,7 +49,9 @@ public sealed class ViewTests : IDisposable
         }
         """;
 
-    private const string Step = "[NixBuildFarm.Planning.NixBuildPlan]@{ Name = 'x'; DerivationPath = 'x'; System = 'x86_64-linux'; Action = 'NoEligibleBuilder'; Why = 'y' }";
+    private const string Step =
+        "[NixBuildFarm.Planning.NixBuildPlan]@{ Name = 'x'; DerivationPath = 'x'; System = 'x86_64-linux'; Action = 'NoEligibleBuilder'; "
+            + "Why = 'y' }";
 
     private const string PolicyTest = """
         [NixBuildFarm.Planning.NixBuilderPolicyTest]@{
@@ -63,11 +65,17 @@ public sealed class ViewTests : IDisposable
         }
         """;
 
-    private const string Proof = "[NixBuildFarm.Testing.NixBuilderSystemTest]@{ System = 'riscv64-linux'; Success = $true; IsEmulated = $true; Speed = 0.12; Duration = '00:00:02' }";
+    private const string Proof =
+        "[NixBuildFarm.Testing.NixBuilderSystemTest]@{ System = 'riscv64-linux'; Success = $true; IsEmulated = $true; Speed = 0.12; "
+            + "Duration = '00:00:02' }";
 
-    private const string Attempt = "[NixBuildFarm.History.NixBuildAttempt]@{ Builder = 'kana'; Started = [DateTimeOffset]::UnixEpoch; Duration = '00:00:01'; Reason = 'the connection was lost' }";
+    private const string Attempt =
+        "[NixBuildFarm.History.NixBuildAttempt]@{ Builder = 'kana'; Started = [DateTimeOffset]::UnixEpoch; Duration = '00:00:01'; Reason "
+            + "= 'the connection was lost' }";
 
-    private const string Policy = "Set-NixBuilderPolicy -Scope Session -MaxJobs 2 -Match gcc*, llvm*; Get-NixBuilderPolicy -Scope Session; Reset-NixBuilderPolicy -Scope Session";
+    private const string Policy =
+        "Set-NixBuilderPolicy -Scope Session -MaxJobs 2 -Match gcc*, llvm*; Get-NixBuilderPolicy -Scope Session; Reset-NixBuilderPolicy "
+            + "-Scope Session";
 
     private const string Measurement = """
         $use = [NixBuildFarm.Measuring.BuilderUtilisation]::new('ruby', 3, '00:00:09', 0.9)
@@ -89,7 +97,9 @@ public sealed class ViewTests : IDisposable
         var views = ModuleFolder.FormatFiles.SelectMany(Views).ToArray();
 
         Assert.NotEmpty(session.OutputTypes);
-        Assert.All(session.OutputTypes, type => Assert.Equal(["TableControl", "ListControl"], views.Where(view => TypeOf(view) == type.FullName).Select(ControlOf)));
+        Assert.All(
+            session.OutputTypes,
+            type => Assert.Equal(["TableControl", "ListControl"], views.Where(view => TypeOf(view) == type.FullName).Select(ControlOf)));
     }
 
     [Fact]
@@ -149,14 +159,17 @@ public sealed class ViewTests : IDisposable
         }
     }
 
-    public static TheoryData<string> Samples => [Builder, Test, Result, Run, Plan, Step, PolicyTest, Copy, Proof, Attempt, Policy, Measurement];
+    public static TheoryData<string> Samples =>
+        [Builder, Test, Result, Run, Plan, Step, PolicyTest, Copy, Proof, Attempt, Policy, Measurement];
 
     [Fact]
     public void Every_type_that_a_cmdlet_writes_has_a_sample_here()
     {
         using var session = new ModuleSession();
 
-        var sampled = Samples.SelectMany(sample => session.Run(sample.Data).Output).Select(sample => sample.BaseObject.GetType().FullName).ToHashSet();
+        var sampled = Samples.SelectMany(sample => session.Run(sample.Data).Output)
+            .Select(sample => sample.BaseObject.GetType().FullName)
+            .ToHashSet();
 
         Assert.Subset(sampled!, session.OutputTypes.Select(type => type.FullName).ToHashSet()!);
     }
@@ -179,10 +192,14 @@ public sealed class ViewTests : IDisposable
     {
         using var session = new ModuleSession();
 
-        foreach (var type in session.OutputTypes.SelectMany(type => type.GetProperties()).Select(property => Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType)
+        foreach (var type in session.OutputTypes.SelectMany(type => type.GetProperties()).Select(
+            property => Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType)
             .Where(type => type.IsEnum && type.Assembly.GetName().Name!.StartsWith("NixBuildFarm", StringComparison.Ordinal)).Distinct())
         {
-            var travelled = Assert.Single(session.Run($"$given = [pscustomobject]@{{ Value = [{type.FullName}]{Enum.GetValues(type).Length - 1} }}; ({Travelled(2)}).Value").Output);
+            var travelled = Assert.Single(
+                session.Run($"$given = [pscustomobject]@{{ Value = [{type.FullName}]{Enum.GetValues(type).Length - 1} }}; "
+                    + $"({Travelled(2)}).Value")
+                    .Output);
             Assert.Equal(Enum.GetNames(type)[^1], travelled.BaseObject);
         }
         Assert.Single(session.Run($"$given = & {{ {Result} }}; {Travelled(2)} | Where-Object Status -eq Failed").Output);
@@ -197,7 +214,8 @@ public sealed class ViewTests : IDisposable
         const string Name = "python3.12-tensorflow-serving-api-2.18.0";
         using var session = new ModuleSession();
 
-        var lines = session.Show(Result.Replace("hello-2.12'", Name + "'", StringComparison.Ordinal), width).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var lines = session.Show(Result.Replace("hello-2.12'", Name + "'", StringComparison.Ordinal), width)
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
         var at = lines[0].IndexOf("Name", StringComparison.Ordinal);
         var end = lines[0].IndexOf("Builder", StringComparison.Ordinal);
@@ -232,10 +250,13 @@ public sealed class ViewTests : IDisposable
     [InlineData("riscv64-linux", "hello-2.12 [riscv64-linux]")]
     public void A_system_is_told_where_it_is_another_than_this_machine_s(string system, string shown)
     {
-        Assert.SkipUnless(System.Runtime.InteropServices.RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.X64, "This machine's system is another.");
+        Assert.SkipUnless(
+            System.Runtime.InteropServices.RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.X64,
+            "This machine's system is another.");
         using var session = new ModuleSession();
 
-        var row = session.Show(Result.Replace("x86_64-linux", system, StringComparison.Ordinal)).Split('\n', StringSplitOptions.RemoveEmptyEntries)[2];
+        var row = session.Show(Result.Replace("x86_64-linux", system, StringComparison.Ordinal))
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries)[2];
 
         Assert.Equal(["Failed", .. shown.Split(' '), "ruby", "3", "m", "05", "s"], row.Split(' ', StringSplitOptions.RemoveEmptyEntries));
     }
@@ -247,13 +268,30 @@ public sealed class ViewTests : IDisposable
 
         Assert.All(
             session.OutputTypes.Where(type => type.GetProperty("Duration") is not null),
-            type => Assert.True(type.GetProperty("Seconds")?.PropertyType is { } seconds && (Nullable.GetUnderlyingType(seconds) ?? seconds) == typeof(double), type.Name));
+            type =>
+                Assert.True(
+                    type.GetProperty("Seconds")?.PropertyType is { } seconds
+                        && (Nullable.GetUnderlyingType(seconds) ?? seconds) == typeof(double),
+                    type.Name));
         Assert.Equal([185.0], session.Run($"(& {{ {Result} }}).Seconds").OutputAs<double>());
     }
 
     [Theory]
-    [InlineData(Builder, "Name: ruby", "Uri: ssh-ng://nix@ruby.lan:2222", "Systems: {x86_64-linux, riscv64-linux}", "Cores: 8", "HostKey: ssh-ed25519 AAAA")]
-    [InlineData(Test, "State: Degraded", "Latency: 4.2 ms", "Protocol: 1.34", "System: x86_64-linux", "Features: {big-parallel}", "Findings: It lacks kvm. → Remove kvm from its entry.")]
+    [InlineData(
+        Builder,
+        "Name: ruby",
+        "Uri: ssh-ng://nix@ruby.lan:2222",
+        "Systems: {x86_64-linux, riscv64-linux}",
+        "Cores: 8",
+        "HostKey: ssh-ed25519 AAAA")]
+    [InlineData(
+        Test,
+        "State: Degraded",
+        "Latency: 4.2 ms",
+        "Protocol: 1.34",
+        "System: x86_64-linux",
+        "Features: {big-parallel}",
+        "Findings: It lacks kvm. → Remove kvm from its entry.")]
     [InlineData(
         Result,
         "Name: hello-2.12",
@@ -271,21 +309,29 @@ public sealed class ViewTests : IDisposable
         "RunId: 20260102-030405")]
     public void A_list_shows_all_there_is_to_know(string sample, params string[] shown)
     {
-        var text = ShowAsList(sample).Split('\n').Select(line => line.Trim().Replace(" : ", ": ")).Select(line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Replace(" :", ":"));
+        var text = ShowAsList(sample)
+            .Split('\n')
+            .Select(line => line.Trim().Replace(" : ", ": "))
+            .Select(line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Replace(" :", ":"));
 
         Assert.All(shown, line => Assert.Contains(line, text));
     }
 
-    private static string Travelled(int depth) => $"[Management.Automation.PSSerializer]::Deserialize([Management.Automation.PSSerializer]::Serialize($given, {depth}))";
+    private static string Travelled(int depth) =>
+        $"[Management.Automation.PSSerializer]::Deserialize([Management.Automation.PSSerializer]::Serialize($given, {depth}))";
 
     // The engine alone has no Format-List: the objects get the lists of the module as their only views.
     private string ShowAsList(string sample)
     {
-        var lists = new XElement("Configuration", new XElement("ViewDefinitions", ModuleFolder.FormatFiles.SelectMany(Views).Where(view => ControlOf(view) == "ListControl")));
+        var lists = new XElement(
+            "Configuration",
+            new XElement("ViewDefinitions", ModuleFolder.FormatFiles.SelectMany(Views).Where(view => ControlOf(view) == "ListControl")));
         File.WriteAllText(Path.Combine(folder, "Lists.Format.ps1xml"), lists.ToString());
         var types = string.Join(", ", ModuleFolder.TypeFiles.Select(file => $"'{file}'"));
         foreach (var file in ModuleFolder.TypeFiles) File.Copy(ModuleFolder.FileOf(file), Path.Combine(folder, file), overwrite: true);
-        File.WriteAllText(Path.Combine(folder, "Lists.psd1"), $"@{{ ModuleVersion = '1.0'; FormatsToProcess = 'Lists.Format.ps1xml'; TypesToProcess = {types} }}");
+        File.WriteAllText(
+            Path.Combine(folder, "Lists.psd1"),
+            $"@{{ ModuleVersion = '1.0'; FormatsToProcess = 'Lists.Format.ps1xml'; TypesToProcess = {types} }}");
         using var session = new RecordingSession();
         var import = session.Run("Import-Module $args", ModuleFolder.FileOf(ModuleFolder.RootModule), Path.Combine(folder, "Lists.psd1"));
         Assert.Empty(import.Errors);
@@ -296,5 +342,6 @@ public sealed class ViewTests : IDisposable
 
     private static string TypeOf(XElement view) => view.Element("ViewSelectedBy")!.Element("TypeName")!.Value;
 
-    private static string ControlOf(XElement view) => view.Elements().Single(e => e.Name.LocalName.EndsWith("Control", StringComparison.Ordinal)).Name.LocalName;
+    private static string ControlOf(XElement view) =>
+        view.Elements().Single(e => e.Name.LocalName.EndsWith("Control", StringComparison.Ordinal)).Name.LocalName;
 }

@@ -16,7 +16,8 @@ public sealed class SshConfigReaderTests : IDisposable
     public async Task An_alias_is_resolved_with_Include_and_Match()
     {
         var included = file + ".inc";
-        await File.WriteAllTextAsync(included, "Host ruby\n  HostName 10.0.0.7\n  Port 2222\n  User nix\n", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            included, "Host ruby\n  HostName 10.0.0.7\n  Port 2222\n  User nix\n", TestContext.Current.CancellationToken);
         await File.WriteAllTextAsync(
             file, $"Include {included}\nMatch originalhost ruby\n  HostKeyAlias gem\n", TestContext.Current.CancellationToken);
 

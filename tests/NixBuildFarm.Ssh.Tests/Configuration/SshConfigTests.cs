@@ -5,7 +5,13 @@ namespace NixBuildFarm.Ssh.Tests.Configuration;
 
 public class SshConfigTests
 {
-    private static readonly SshEnvironment Me = new() { User = "ann", Home = "/home/ann", AgentSocket = "/run/agent", Variable = name => "/run/" + name.ToLowerInvariant().Replace('_', '-') };
+    private static readonly SshEnvironment Me = new()
+    {
+        User = "ann",
+        Home = "/home/ann",
+        AgentSocket = "/run/agent",
+        Variable = name => "/run/" + name.ToLowerInvariant().Replace('_', '-'),
+    };
 
     // What OpenSSH 9.2 prints, shortened to what is read and a few lines that are not.
     private const string Printed = """
@@ -114,6 +120,8 @@ public class SshConfigTests
     {
         var config = SshConfig.Parse(line, "ruby", new() { User = "alice", Home = "/home/alice" });
 
-        Assert.Equal(TimeSpan.FromSeconds(seconds), config.ConnectTimeoutOf(new() { ConnectTimeout = TimeSpan.FromSeconds(10), IsConnectTimeoutFirm = isFirm }));
+        Assert.Equal(
+            TimeSpan.FromSeconds(seconds),
+            config.ConnectTimeoutOf(new() { ConnectTimeout = TimeSpan.FromSeconds(10), IsConnectTimeoutFirm = isFirm }));
     }
 }

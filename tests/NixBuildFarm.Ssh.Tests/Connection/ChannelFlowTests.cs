@@ -73,7 +73,8 @@ public class ChannelFlowTests
     {
         const long size = 300_000_000 / Line * Line;
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.SshNetTransport($"read what; case $what in flood) yes 0123456789abcde | head -c {size};; *) exec cat;; esac");
+        await using var transport =
+            server.SshNetTransport($"read what; case $what in flood) yes 0123456789abcde | head -c {size};; *) exec cat;; esac");
         await using var flood = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         await using var other = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         await flood.Stream.WriteTextAsync("flood\n");

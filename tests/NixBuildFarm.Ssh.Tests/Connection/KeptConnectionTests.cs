@@ -6,7 +6,9 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Tests.Connection;
 
-/// <summary>Whoever comes back to a builder soon goes on with the connection that was left, if it still is what a new one would be.</summary>
+/// <summary>
+/// Whoever comes back to a builder soon goes on with the connection that was left, if it still is what a new one would be.
+/// </summary>
 public sealed class KeptConnectionTests : IDisposable
 {
     private readonly IdleConnections kept = new(TimeSpan.FromHours(1), TimeProvider.System);
@@ -109,7 +111,9 @@ public sealed class KeptConnectionTests : IDisposable
         await using var server = await SshServer.StartAsync();
         var options = new TransportOptions { IsComplete = () => true, KeyPassphrase = new SecureString() };
 
-        await using (var transport = new SshTransport(server.Builder(hostKey: server.HostKeyLine), options, server.Environment, kept)) await UseAsync(transport);
+        await using (
+            var transport = new SshTransport(
+                server.Builder(hostKey: server.HostKeyLine), options, server.Environment, kept)) await UseAsync(transport);
 
         await Until.TrueAsync(() => server.Descendants().Count == 0, "the server's processes end");
     }
@@ -158,7 +162,8 @@ public sealed class KeptConnectionTests : IDisposable
         try
         {
             var builder = server.Builder($"trap '' HUP PIPE; while test -e {life}; do sleep 1; done", server.HostKeyLine);
-            await using (var transport = Transport(server, builder)) await (await transport.OpenAsync(ChannelUse.Build, Cancellation)).DisposeAsync();
+            await using (var transport = Transport(server, builder)) await (await transport.OpenAsync(ChannelUse.Build, Cancellation))
+                .DisposeAsync();
 
             await UseAsync(server, server.Builder(hostKey: server.HostKeyLine));
 
@@ -173,7 +178,11 @@ public sealed class KeptConnectionTests : IDisposable
     private static int Logins(SshServer server) => server.Log.Split("Accepted publickey").Length - 1;
 
     private SshTransport Transport(SshServer server, NixBuilder builder, IdleConnections? where = null) =>
-        new(builder, new TransportOptions { IsComplete = () => isComplete, Verbose = text => TestContext.Current.TestOutputHelper?.WriteLine(text) }, server.Environment, where ?? kept);
+        new(
+            builder,
+            new TransportOptions { IsComplete = () => isComplete, Verbose = text => TestContext.Current.TestOutputHelper?.WriteLine(text) },
+            server.Environment,
+            where ?? kept);
 
     private async Task UseAsync(SshServer server, NixBuilder builder, IdleConnections? where = null)
     {

@@ -41,7 +41,8 @@ public class KeyFileTests
     [InlineData(Unusable.Encrypted, "is encrypted", "ssh-add")]
     [InlineData(Unusable.Garbage, "is not a private key", "ssh-keygen")]
     [InlineData(Unusable.Folder, "cannot be read by root", "-IdentityFile")]
-    public async Task Where_no_other_key_logs_in_the_refusal_names_the_file_and_says_what_to_do(Unusable kind, string problem, string advice)
+    public async Task Without_another_key_the_error_names_the_file_and_says_what_to_do(
+        Unusable kind, string problem, string advice)
     {
         await using var server = await SshServer.StartAsync();
         var file = Make(kind, server);
@@ -116,7 +117,8 @@ public class KeyFileTests
         var certificate = Path.Combine(server.Folder, "of-another-name.pub");
         File.Move(key + "-cert.pub", certificate);
         File.WriteAllText(Path.Combine(server.Folder, "authorized_keys"), $"cert-authority {SshServer.PublicKey(authority)}\n");
-        await using var agent = await KeyAgent.StartAsync(server, $"IdentityFile {key}", $"CertificateFile {certificate}", "IdentitiesOnly yes");
+        await using var agent = await KeyAgent.StartAsync(
+            server, $"IdentityFile {key}", $"CertificateFile {certificate}", "IdentitiesOnly yes");
         if (isInAgent)
         {
             agent.Add(key);

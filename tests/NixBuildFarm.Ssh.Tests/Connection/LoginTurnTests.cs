@@ -24,7 +24,10 @@ public class LoginTurnTests
     {
         var turns = new List<LoginTurn>();
 
-        for (var i = 0; i <= LoginTurn.AtATime; i++) turns.Add(await LoginTurn.TakeAsync(Cancellation).WaitAsync(TestStreams.Hang, Cancellation));
+        for (var i = 0; i <= LoginTurn.AtATime; i++)
+        {
+            turns.Add(await LoginTurn.TakeAsync(Cancellation).WaitAsync(TestStreams.Hang, Cancellation));
+        }
 
         // More than there are turns were had, and nobody has given one back.
         Assert.Equal(LoginTurn.AtATime + 1, turns.Count);

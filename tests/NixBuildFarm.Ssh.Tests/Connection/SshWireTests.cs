@@ -85,7 +85,12 @@ public class SshWireTests
     {
         var buffer = new byte[count];
         var received = 0;
-        while (received < count && await socket.ReceiveAsync(buffer.AsMemory(received), Cancellation).AsTask().WaitAsync(TestStreams.Hang, Cancellation) is > 0 and var next) received += next;
+        while (received < count
+            && await socket.ReceiveAsync(buffer.AsMemory(received), Cancellation).AsTask().WaitAsync(TestStreams.Hang, Cancellation) is > 0
+            and var next)
+        {
+            received += next;
+        }
         return buffer[..received];
     }
 
@@ -95,7 +100,10 @@ public class SshWireTests
         var own = new HashSet<string>();
         foreach (var file in Directory.EnumerateFiles("/proc/self/fd"))
         {
-            if (new FileInfo(file).LinkTarget is { } target && target.StartsWith("socket:[", StringComparison.Ordinal)) own.Add(target[8..^1]);
+            if (new FileInfo(file).LinkTarget is { } target && target.StartsWith("socket:[", StringComparison.Ordinal))
+            {
+                own.Add(target[8..^1]);
+            }
         }
         string[] tables = ["/proc/net/tcp", "/proc/net/tcp6"];
         var tcp = tables.SelectMany(File.ReadAllLines).Select(Words).Where(w => w.Length > 9 && w[3] == "0A").Select(w => w[9]);

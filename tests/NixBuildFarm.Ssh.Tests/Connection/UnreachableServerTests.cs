@@ -90,7 +90,8 @@ public class UnreachableServerTests
         await using var server = await SshServer.StartAsync();
         await using var impostor = new Impostor(words);
         server.Configure($"Port {impostor.Port}");
-        await using var transport = server.Transport(WithoutPort(server), new TransportOptions { ConnectTimeout = TimeSpan.FromMinutes(5) });
+        await using var transport = server.Transport(
+            WithoutPort(server), new TransportOptions { ConnectTimeout = TimeSpan.FromMinutes(5) });
         using var cancel = new CancellationTokenSource();
 
         var opening = transport.OpenAsync(ChannelUse.Build, cancel.Token);

@@ -85,7 +85,8 @@ public class HostKeyVerifierTests
     {
         var certificate = new HostCertificate(Key(Other), IsForHost: true, ["10.0.0.7"], [], "ssh-ed25519");
 
-        Assert.Equal(isAccepted, Verifier(known: $"@cert-authority * {Other}", more: setting).Verify(Key(Ruby), certificate, out _) is null);
+        Assert.Equal(
+            isAccepted, Verifier(known: $"@cert-authority * {Other}", more: setting).Verify(Key(Ruby), certificate, out _) is null);
     }
 
     [Theory]
@@ -107,15 +108,18 @@ public class HostKeyVerifierTests
     public void That_unchecked_keys_are_never_accepted_is_said_where_ssh_config_accepts_them(string setting, string said)
     {
         var unknown = Verifier(more: $"stricthostkeychecking {setting}").Verify(Key(Ruby), certificate: null, out _)!;
-        var changed = Verifier(known: $"10.0.0.7 {Other}", more: $"stricthostkeychecking {setting}").Verify(Key(Ruby), certificate: null, out _)!;
+        var changed = Verifier(known: $"10.0.0.7 {Other}", more: $"stricthostkeychecking {setting}")
+            .Verify(Key(Ruby), certificate: null, out _)!;
 
         Assert.Contains($"“{said}” of ssh_config is not followed", unknown.Recommendation);
         Assert.Contains($"“{said}” of ssh_config is not followed", changed.Recommendation);
-        Assert.DoesNotContain("StrictHostKeyChecking", Verifier(more: "stricthostkeychecking ask").Verify(Key(Ruby), certificate: null, out _)!.Recommendation);
+        Assert.DoesNotContain(
+            "StrictHostKeyChecking",
+            Verifier(more: "stricthostkeychecking ask").Verify(Key(Ruby), certificate: null, out _)!.Recommendation);
     }
 
     [Fact]
-    public void Where_ssh_config_keeps_no_keys_the_advice_names_a_file_that_does()
+    public void The_advice_names_another_file_if_ssh_config_keeps_no_keys()
     {
         var error = Verifier(file: "/dev/null").Verify(Key(Ruby), certificate: null, out _)!;
 
@@ -170,7 +174,8 @@ public class HostKeyVerifierTests
         Assert.Equal(["rsa-sha2-512", "rsa-sha2-256"], Verifier(known: $"10.0.0.7 {rsa}").Order(Algorithms).Take(2));
     }
 
-    private static HostKeyVerifier Verifier(string known = "", string? hostKey = null, int port = 22, string more = "", string file = "/home/ann/.ssh/known_hosts")
+    private static HostKeyVerifier Verifier(
+        string known = "", string? hostKey = null, int port = 22, string more = "", string file = "/home/ann/.ssh/known_hosts")
     {
         var config = SshConfig.Parse(
             $"hostname 10.0.0.7\nport {port}\nuserknownhostsfile {file}\n{more}",
@@ -191,7 +196,8 @@ public class HostKeyVerifierTests
     // Of the right form and length; nobody has its private half.
     private static string RsaKey(int bits)
     {
-        byte[] type = [0, 0, 0, 7, .. "ssh-rsa"u8], exponent = [0, 0, 0, 3, 1, 0, 1], modulus = [0, .. Enumerable.Repeat((byte)0xFF, bits / 8)];
+        byte[] type = [0, 0, 0, 7, .. "ssh-rsa"u8], exponent = [0, 0, 0, 3, 1, 0, 1],
+        modulus = [0, .. Enumerable.Repeat((byte)0xFF, bits / 8)];
         byte[] length = [0, 0, (byte)(modulus.Length >> 8), (byte)modulus.Length];
         return $"ssh-rsa {Convert.ToBase64String([.. type, .. exponent, .. length, .. modulus])}";
     }

@@ -117,7 +117,8 @@ public class KnownHostsTests
 
     [Fact]
     public void The_types_of_a_hosts_keys_are_known() =>
-        Assert.Equal(["ecdsa-sha2-nistp256", "ssh-ed25519"], Known($"ruby {RubyEcdsa}\nruby {Ruby}\nkana {Other}\nruby {Other}").KeyTypes(Host));
+        Assert.Equal(
+            ["ecdsa-sha2-nistp256", "ssh-ed25519"], Known($"ruby {RubyEcdsa}\nruby {Ruby}\nkana {Other}\nruby {Other}").KeyTypes(Host));
 
     [Fact]
     public void A_certificate_of_a_known_authority_is_as_good_as_the_key() =>
@@ -173,7 +174,8 @@ public class KnownHostsTests
     private static HostKeyVerdict Check(string known, string offered) => Known(known).Check(Host, Key(offered));
 
     private static HostKeyVerdict CheckCertificate(
-        IReadOnlyList<string> principals, bool isForHost = true, IReadOnlyList<string>? options = null, string known = $"@cert-authority * {Other}") =>
+        IReadOnlyList<string> principals, bool isForHost = true, IReadOnlyList<string>? options = null,
+        string known = $"@cert-authority * {Other}") =>
         Known(known).Check(Host, Key(Ruby), new HostCertificate(Key(Other), isForHost, principals, options ?? [], "ssh-ed25519"));
 
     private static HostKey Key(string line) => HostKey.TryParse(line, out var key) ? key : throw new FormatException(line);

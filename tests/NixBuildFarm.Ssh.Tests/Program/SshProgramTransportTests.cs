@@ -159,7 +159,8 @@ public class SshProgramTransportTests
         server.Signal("STOP");
         SshServer.Run("kill", "-STOP", server.Pid.ToString());
 
-        var error = await FailAsync(server, server.Builder(hostKey: server.HostKeyLine), new() { ConnectTimeout = TimeSpan.FromSeconds(1) });
+        var error = await FailAsync(
+            server, server.Builder(hostKey: server.HostKeyLine), new() { ConnectTimeout = TimeSpan.FromSeconds(1) });
 
         Assert.Equal(BuilderFailure.Unreachable, error.Failure);
     }

@@ -13,7 +13,10 @@ BeforeAll {
 Describe 'A builder that is down, under Stop' {
     It 'is a warning, and everything is built' {
         Invoke-Farm sshd-stop ruby
-        try { $run = Invoke-Pwsh "`$ErrorActionPreference = 'Stop'; try { `"built: `$((Invoke-NixDistributedBuild -Path $(New-NixFile) -Builder ruby, kana).Status)`" } catch { `"ABORTED: `$_`" }" }
+        try {
+            $run = Invoke-Pwsh ("`$ErrorActionPreference = 'Stop'; try { `"built: `$((Invoke-NixDistributedBuild -Path $(New-NixFile) " +
+                "-Builder ruby, kana).Status)`" } catch { `"ABORTED: `$_`" }")
+        }
         finally { Invoke-Farm sshd-start ruby }
         $run.Output | Should -Contain 'built: Built'
         "$($run.Output)" | Should -Match 'WARNING: .*ruby'
@@ -32,7 +35,10 @@ Describe 'A machine of another system' {
     It 'is not spoken of when it does not answer' {
         Invoke-Farm add mac --systems aarch64-darwin
         Invoke-Farm blackhole mac
-        $result = Invoke-NixDistributedBuild -Path (New-NixFile) -InformationAction Ignore -ErrorVariable problem -ErrorAction SilentlyContinue -WarningVariable warning -WarningAction SilentlyContinue
+        $said = @{
+            ErrorVariable = 'problem'; ErrorAction = 'SilentlyContinue'; WarningVariable = 'warning'; WarningAction = 'SilentlyContinue'
+        }
+        $result = Invoke-NixDistributedBuild -Path (New-NixFile) -InformationAction Ignore @said
         $result.Status | Should -Be 'Built'
         "$problem $warning" | Should -Not -Match 'mac'
     }
@@ -46,7 +52,8 @@ Describe 'One machine in two entries of the list' {
         $key = Invoke-Farm exec twice base64 -w0 /etc/ssh/ssh_host_ed25519_key.pub
         Set-Content "$TestDrive/list" "ssh-ng://root@twice x86_64-linux - 2 1 - - $key", "ssh-ng://root@twice i686-linux - 2 1 - - $key"
         # Each build tells how many run beside it.
-        $build = 'mkdir -p /tmp/running; echo > /tmp/running/$$; ls /tmp/running | wc -l >> /tmp/most; sleep 0.7; rm /tmp/running/$$; echo > $out'
+        $build = ('mkdir -p /tmp/running; echo > /tmp/running/$$; ls /tmp/running | wc -l >> /tmp/most; sleep 0.7; rm /tmp/running/$$; ' +
+            'echo > $out')
         $files = foreach ($system in 'x86_64-linux', 'i686-linux') { New-NixFile -System $system @{ a = $build; b = $build; c = $build } }
         Set-Content "$TestDrive/both.nix" "{ a = import $($files[0]); b = import $($files[1]); }"
         $results = Get-NixBuilder -Path "$TestDrive/list" | Where-Object IsLocal -EQ $false |
@@ -72,7 +79,9 @@ Describe 'Outputs' {
         nix build "$folder#$_" --option builders '' --out-link "$TestDrive/$_/stock/result" 2>$null
         $LASTEXITCODE | Should -Be 0
         $null = Invoke-NixDistributedBuild "$folder#$_" -OutLink "$TestDrive/$_/ours/result" -InformationAction Ignore
-        $stock, $ours = foreach ($kind in 'stock', 'ours') { (Get-ChildItem "$TestDrive/$_/$kind" | ForEach-Object { "$($_.Name) $($_.LinkTarget)" }) -join "`n" }
+        $stock, $ours = foreach ($kind in 'stock', 'ours') {
+            (Get-ChildItem "$TestDrive/$_/$kind" | ForEach-Object { "$($_.Name) $($_.LinkTarget)" }) -join "`n"
+        }
         $ours | Should -Be $stock
     }
 }
@@ -85,7 +94,8 @@ Describe 'The post-build-hook of this machine' {
         Add-Content /etc/nix/nix.conf 'post-build-hook = /etc/nix/hook.sh'
         Restart-Daemon
         try {
-            $result = Invoke-NixDistributedBuild -Path (New-NixFile) -Builder kana -InformationAction Ignore -WarningVariable warning -WarningAction SilentlyContinue
+            $said = @{ InformationAction = 'Ignore'; WarningVariable = 'warning'; WarningAction = 'SilentlyContinue' }
+            $result = Invoke-NixDistributedBuild -Path (New-NixFile) -Builder kana @said
             $result.Builder | Should -Be 'kana'
             $hooked = (Test-Path /run/hook.log) -and (Get-Content /run/hook.log) -contains $result.DerivationPath
             ($hooked -or "$warning" -match 'post-build-hook') | Should -BeTrue
@@ -105,18 +115,23 @@ Describe 'Import from derivation' {
         Invoke-Farm machine riscy | Set-Content "$TestDrive/list"
         Set-Content "$TestDrive/ifd.nix" @"
             let
-              make = name: text: derivation { name = "`${name}-$(New-DerivationName)"; system = "riscv64-linux"; builder = "/bin/sh"; args = [ "-c" "echo `${text} > `$out" ]; };
+              make = name: text: derivation { name = "`${name}-$(New-DerivationName)"; system = "riscv64-linux";
+                builder = "/bin/sh"; args = [ "-c" "echo `${text} > `$out" ]; };
             in make "top-`${toString (import (make "generated" "5"))}" "6"
 "@
+        $quiet = @{ InformationAction = 'Ignore'; ErrorVariable = 'problem'; ErrorAction = 'SilentlyContinue' }
         $result = Get-NixBuilder -Path "$TestDrive/list" riscy |
-            Invoke-NixDistributedBuild -Path "$TestDrive/ifd.nix" -InformationAction Ignore -ErrorVariable problem -ErrorAction SilentlyContinue
-        if ($result.Status -ne 'Built') { "$problem $($problem.ErrorDetails.RecommendedAction)" | Should -Match 'import.from.derivation|while it was evaluated' }
+            Invoke-NixDistributedBuild -Path "$TestDrive/ifd.nix" @quiet
+        if ($result.Status -ne 'Built') {
+            "$problem $($problem.ErrorDetails.RecommendedAction)" | Should -Match 'import.from.derivation|while it was evaluated'
+        }
     }
 }
 
 Describe 'nix log' {
     It 'finds the log of what was built elsewhere' {
-        $result = Invoke-NixDistributedBuild -Path (New-NixFile @{ logged = 'echo words of the build; echo > $out' }) -Builder kana -InformationAction Ignore
+        $file = New-NixFile @{ logged = 'echo words of the build; echo > $out' }
+        $result = Invoke-NixDistributedBuild -Path $file -Builder kana -InformationAction Ignore
         $result.Builder | Should -Be 'kana'
         nix log $result.DerivationPath --store daemon 2>$null | Should -Be 'words of the build'
     }
@@ -124,7 +139,8 @@ Describe 'nix log' {
 
 Describe 'A build that is killed' {
     It 'is told by the signal, without the claim that memory ran out' {
-        $null = Invoke-NixDistributedBuild -Path (New-NixFile @{ killed = 'kill -9 $$' }) -InformationAction Ignore -ErrorVariable problem -ErrorAction SilentlyContinue
+        $quiet = @{ InformationAction = 'Ignore'; ErrorVariable = 'problem'; ErrorAction = 'SilentlyContinue' }
+        $null = Invoke-NixDistributedBuild -Path (New-NixFile @{ killed = 'kill -9 $$' }) @quiet
         $told = "$problem $($problem.ErrorDetails.RecommendedAction)"
         $told | Should -Match 'signal 9'
         $told | Should -Not -Match 'ran out|not enough'

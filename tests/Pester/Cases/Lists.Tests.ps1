@@ -6,21 +6,33 @@ BeforeAll {
 
 Describe 'A value that stands in the wrong column' {
     It 'is warned about: <What>' -ForEach @(
-        @{ What = 'a host key among features'; Line = 'ssh-ng://root@a x86_64-linux - 1 1 kvm c3NoLWVkMjU1MTkgQUFBQUMzTnphQzFsWkRJMU5URTVBQUFBSU1ZWWFXYWNmQVpqZnYxTjNtTzdQaThnL0NtN3R1eUV0V3N1Y0c3bEZvSGQgYQ==' }
+        @{
+            What = 'a host key among features'
+            Line = ('ssh-ng://root@a x86_64-linux - 1 1 kvm ' +
+                'c3NoLWVkMjU1MTkgQUFBQUMzTnphQzFsWkRJMU5URTVBQUFBSU1ZWWFXYWNmQVpqZnYxTjNtTzdQaThnL0NtN3R1eUV0V3N1Y0c3bEZvSGQgYQ==')
+        }
         @{ What = 'a feature as key'; Line = 'ssh-ng://root@a x86_64-linux big-parallel' }
         @{ What = 'a blank after a comma'; Line = 'ssh-ng://root@a x86_64-linux, aarch64-linux' }
         @{ What = 'quotes'; Line = 'ssh-ng://root@a x86_64-linux - 1 1 "kvm,big-parallel"' }
         @{ What = 'a semicolon'; Line = 'ssh-ng://root@a x86_64-linux;i686-linux - 1' }
     ) {
         Set-Content "$TestDrive/list" $Line
-        $null = Get-NixBuilder -Path "$TestDrive/list" -WarningVariable warning -WarningAction SilentlyContinue -ErrorVariable problem -ErrorAction SilentlyContinue
+        $said = @{
+            ErrorVariable = 'problem'; ErrorAction = 'SilentlyContinue'; WarningVariable = 'warning'; WarningAction = 'SilentlyContinue'
+        }
+        $null = Get-NixBuilder -Path "$TestDrive/list" @said
         "$warning $problem" | Should -Match 'list:1|root@a|\ba\b|i686-linux'
     }
 }
 
 Describe 'A list of Lix' {
     It 'needs no version, and may be inline: <_>' -ForEach '[machines.a]', 'machines.a = {' {
-        $text = if ($_ -match '=') { "machines.a = { uri = `"ssh://nix@a`", jobs = 8 }" } else { "[machines.a]`nuri = `"ssh://nix@a`"`njobs = 8" }
+        $text = if ($_ -match '=') {
+            "machines.a = { uri = `"ssh://nix@a`", jobs = 8 }"
+        }
+        else {
+            "[machines.a]`nuri = `"ssh://nix@a`"`njobs = 8"
+        }
         Set-Content "$TestDrive/machines.toml" $text
         $builder = Import-NixBuilder "$TestDrive/machines.toml"
         $builder.Name | Should -Be 'a'
@@ -30,8 +42,10 @@ Describe 'A list of Lix' {
 
 Describe 'A NixOS module that says nothing of SSH' {
     It 'is exported without a warning, since nothing is lost' {
-        Set-Content "$TestDrive/module.nix" '{ nix.distributedBuilds = true; nix.buildMachines = [ { hostName = "x"; system = "x86_64-linux"; } ]; }'
-        Import-NixBuilder "$TestDrive/module.nix" | Export-NixBuilder -Path "$TestDrive/exported" -WarningVariable warning -WarningAction SilentlyContinue
+        Set-Content "$TestDrive/module.nix" ('{ nix.distributedBuilds = true; nix.buildMachines = [ { hostName = "x"; ' +
+            'system = "x86_64-linux"; } ]; }')
+        Import-NixBuilder "$TestDrive/module.nix" |
+            Export-NixBuilder -Path "$TestDrive/exported" -WarningVariable warning -WarningAction SilentlyContinue
         "$warning" | Should -BeNullOrEmpty
         Get-Content "$TestDrive/exported" -Raw | Should -Match 'x x86_64-linux'
     }

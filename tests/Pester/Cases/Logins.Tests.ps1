@@ -6,13 +6,16 @@ BeforeAll {
     # Each has a pwsh of its own: nothing of a login is remembered from one test to the next.
     function Test-Login([string] $List, [hashtable] $Environment = @{}, [string] $Name = 'aquamarine') {
         $path = if ($List) { "-Path $List" }
-        $run = Invoke-Pwsh -Environment $Environment "`$t = Get-NixBuilder $Name $path | Test-NixBuilder; `"`$(`$t.State)`"; foreach (`$f in `$t.Findings) { `"`$(`$f.Message) `$(`$f.Recommendation)`" }"
+        $run = Invoke-Pwsh -Environment $Environment ("`$t = Get-NixBuilder $Name $path | Test-NixBuilder; `"`$(`$t.State)`"; " +
+            "foreach (`$f in `$t.Findings) { `"`$(`$f.Message) `$(`$f.Recommendation)`" }")
         [pscustomobject]@{ State = $run.Output[0]; Told = "$($run.Output | Select-Object -Skip 1) $($run.Problems)" }
     }
 
     # What a build on aquamarine alone says.
     function Get-BuildTrouble([string] $Options) {
-        $run = Invoke-Pwsh "`$r = Invoke-NixDistributedBuild -Path $(New-NixFile) -Builder aquamarine $Options -InformationAction Ignore -WarningVariable w -ErrorVariable e -ErrorAction SilentlyContinue; foreach (`$one in `$e) { `"`$(`$one.Exception.Message) `$(`$one.ErrorDetails.RecommendedAction)`" }; `"`$w`""
+        $run = Invoke-Pwsh ("`$r = Invoke-NixDistributedBuild -Path $(New-NixFile) -Builder aquamarine $Options -InformationAction " +
+            "Ignore -WarningVariable w -ErrorVariable e -ErrorAction SilentlyContinue; " +
+            "foreach (`$one in `$e) { `"`$(`$one.Exception.Message) `$(`$one.ErrorDetails.RecommendedAction)`" }; `"`$w`"")
         "$($run.Output) $($run.Problems)"
     }
 
@@ -92,7 +95,8 @@ Describe 'A key file of the list that cannot be used' {
         $null = Invoke-Farm as alice ssh-agent -a $own.SSH_AUTH_SOCK
         $null = Invoke-Farm as alice env "SSH_AUTH_SOCK=$($own.SSH_AUTH_SOCK)" ssh-add -q $key
         try {
-            $run = Invoke-Pwsh -User alice "`$env:SSH_AUTH_SOCK = '$($own.SSH_AUTH_SOCK)'; `"`$((Get-NixBuilder -Path /tmp/list aquamarine | Test-NixBuilder).State)`""
+            $run = Invoke-Pwsh -User alice ("`$env:SSH_AUTH_SOCK = '$($own.SSH_AUTH_SOCK)'; " +
+                "`"`$((Get-NixBuilder -Path /tmp/list aquamarine | Test-NixBuilder).State)`"")
         }
         finally { Stop-Agent $own }
         $run.Output | Should -Be 'Online'
@@ -101,7 +105,9 @@ Describe 'A key file of the list that cannot be used' {
     It 'is never to be made readable, when there is no other way in' {
         $key = Invoke-Farm exec aquamarine base64 -w0 /etc/ssh/ssh_host_ed25519_key.pub
         Set-Content /tmp/list "ssh-ng://root@aquamarine x86_64-linux /etc/nix/builder-key 2 1 - - $key"
-        $run = Invoke-Pwsh -User mallory "mv ~/.ssh/id_ed25519 ~/.ssh/away; try { `$t = Get-NixBuilder -Path /tmp/list aquamarine | Test-NixBuilder } finally { mv ~/.ssh/away ~/.ssh/id_ed25519 }; `"`$(`$t.State)`"; `"`$(`$t.Findings.Message) `$(`$t.Findings.Recommendation)`""
+        $run = Invoke-Pwsh -User mallory ("mv ~/.ssh/id_ed25519 ~/.ssh/away; try { `$t = Get-NixBuilder -Path /tmp/list aquamarine | " +
+            "Test-NixBuilder } finally { mv ~/.ssh/away ~/.ssh/id_ed25519 }; `"`$(`$t.State)`"; " +
+            "`"`$(`$t.Findings.Message) `$(`$t.Findings.Recommendation)`"")
         $run.Output[0] | Should -Not -Be 'Unreachable' -Because 'the machine answers'
         "$($run.Output)" | Should -Not -Match 'make it readable'
         "$($run.Output)" | Should -Match '-IdentityFile'

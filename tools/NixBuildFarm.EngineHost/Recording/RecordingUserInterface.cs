@@ -83,7 +83,8 @@ public sealed class RecordingUserInterface : PSHostUserInterface
         new(userName, Secure(Answer(message)));
 
     public override PSCredential PromptForCredential(
-        string caption, string message, string userName, string targetName, PSCredentialTypes allowedCredentialTypes, PSCredentialUIOptions options) =>
+        string caption, string message, string userName, string targetName, PSCredentialTypes allowedCredentialTypes,
+        PSCredentialUIOptions options) =>
         PromptForCredential(caption, message, userName, targetName);
 
     private string Answer(string question)

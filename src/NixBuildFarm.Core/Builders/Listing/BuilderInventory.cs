@@ -27,28 +27,34 @@ public sealed class BuilderInventory
     /// <summary>The local machine, then the others in the order of the list; as configured, without policy.</summary>
     public IReadOnlyList<NixBuilder> Builders { get; }
 
-    /// <summary>What the list or the module itself has, in its order; the local machine only where it is in there.</summary>
+    /// <summary>The builders of the list or module, in its order; the local machine only if it is listed.</summary>
     public IReadOnlyList<NixBuilder> Listed { get; }
 
-    /// <summary>What is wrong with the list.</summary>
+    /// <summary>Problems with the list.</summary>
     public IReadOnlyList<BuilderProblem> Problems { get; }
 
     /// <summary>Reads Nix's settings and the builders.</summary>
     /// <param name="source">Where the builders are described.</param>
     /// <param name="readToml">Reads a list in TOML, from its text and its source.</param>
     /// <param name="cancellation">Ends the reading.</param>
-    /// <exception cref="NixBuildFarmException">Nix is missing or refuses, or the file of <paramref name="source"/> cannot be read or evaluated.</exception>
-    public static async Task<BuilderInventory> ReadAsync(BuilderSource source, Func<string, string, MachineEntries> readToml, CancellationToken cancellation)
+    /// <exception cref="NixBuildFarmException">Nix is missing or refuses, or the file of <paramref name="source"/> cannot be read or
+    /// evaluated.</exception>
+    public static async Task<BuilderInventory> ReadAsync(
+        BuilderSource source, Func<string, string, MachineEntries> readToml, CancellationToken cancellation)
     {
         var configuration = await NixConfiguration.ReadAsync(cancellation);
-        if (source.NixosModule is { } file) return Read(configuration, await NixosModule.ReadAsync(Path.GetFullPath(file), source.ModuleArguments, cancellation), readToml);
+        if (source.NixosModule is { } file)
+        {
+            return Read(configuration, await NixosModule.ReadAsync(Path.GetFullPath(file), source.ModuleArguments, cancellation), readToml);
+        }
         if (source.System is { } system) return Read(configuration, await NixosModule.ReadAsync(system, cancellation), readToml);
         // A pipe can keep its reader waiting for good, and opening one cannot be cancelled: it is left behind.
         return await Task.Run(() => Read(configuration, source.List, ReadFile, readToml), cancellation).WaitAsync(cancellation);
     }
 
     internal static BuilderInventory Read(
-        NixConfiguration configuration, string? listFile, Func<string, string?> readFile, Func<string, string, MachineEntries>? readToml = null)
+        NixConfiguration configuration, string? listFile, Func<string, string?> readFile, Func<string, string,
+        MachineEntries>? readToml = null)
     {
         var local = LocalBuilder.From(configuration);
         if (listFile is not null)
@@ -56,29 +62,39 @@ public sealed class BuilderInventory
             var source = Path.GetFullPath(listFile);
             return new BuilderInventory(configuration, MachineList.Parse(ReadList(source, readFile), source, local, readFile, readToml));
         }
-        // Where nobody has set up builders, the file of Nix's own default is missing, and that is nothing to warn of.
+        // Nix's default names a file that is missing where nobody has set up builders: no reason for a warning.
         var isDefault = configuration.Builders == DefaultSetting;
         return new BuilderInventory(
             configuration,
-            MachineList.Parse(configuration.Builders, BuildersSetting, local, path => readFile(path) ?? (isDefault && path == DefaultFile ? "" : null), readToml));
+            MachineList.Parse(
+                configuration.Builders,
+                BuildersSetting,
+                local,
+                path => readFile(path) ?? (isDefault && path == DefaultFile ? "" : null),
+                readToml));
     }
 
-    internal static BuilderInventory Read(NixConfiguration configuration, NixosModule module, Func<string, string, MachineEntries>? readToml = null)
+    internal static BuilderInventory Read(
+        NixConfiguration configuration, NixosModule module, Func<string, string, MachineEntries>? readToml = null)
     {
         var deployed = module.Settings.Over(configuration);
         // NixOS makes the file of Nix's own default of nix.buildMachines.
-        return new(deployed, MachineList.FromModule(module, LocalBuilder.From(deployed), path => path == DefaultFile ? "" : ReadFile(path), readToml));
+        return new(
+            deployed,
+            MachineList.FromModule(module, LocalBuilder.From(deployed), path => path == DefaultFile ? "" : ReadFile(path), readToml));
     }
 
     private static string ReadList(string path, Func<string, string?> readFile)
     {
         try
         {
-            return readFile(path) ?? throw new NixBuildFarmException("MachineListNotFound", $"There is no machines list {path}.", "Check the path.");
+            return readFile(path)
+                ?? throw new NixBuildFarmException("MachineListNotFound", $"There is no machines list {path}.", "Check the path.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NixBuildFarmException("MachineListUnreadable", $"The machines list {path} cannot be read: {e.Message}", "Check the file and its permissions.", e);
+            throw new NixBuildFarmException(
+                "MachineListUnreadable", $"The machines list {path} cannot be read: {e.Message}", "Check the file and its permissions.", e);
         }
     }
 

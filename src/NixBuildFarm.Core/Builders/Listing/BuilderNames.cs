@@ -3,9 +3,9 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Builders.Listing;
 
 /// <summary>
-/// Gives each builder of a list a name of its own. A name is a description of the builder that fits no earlier one:
-/// what its source calls it, else the host, <c>host:port</c>, <c>user@host</c>, <c>user@host:port</c>, and at last <c>host#2</c>, <c>host#3</c> …
-/// Letter case makes no difference, since it makes none to the user of PowerShell.
+/// Gives each builder of a list a unique name: the first of these that no earlier builder has: the name in its source, the host,
+/// <c>host:port</c>, <c>user@host</c>, <c>user@host:port</c>, <c>host#2</c>, <c>host#3</c> … Letter case makes no difference, as elsewhere
+/// in PowerShell.
 /// </summary>
 internal sealed class BuilderNames
 {
@@ -23,7 +23,10 @@ internal sealed class BuilderNames
     /// <summary>A name for a builder on that host.</summary>
     public string Choose(string? called, string host, string? user, int? port)
     {
-        List<string> descriptions = [.. string.IsNullOrWhiteSpace(called) || called.Any(IsAwkward) ? [] : new[] { called }, .. Descriptions(host, user, port)];
+        List<string> descriptions =
+        [
+            .. string.IsNullOrWhiteSpace(called) || called.Any(IsAwkward) ? [] : new[] { called }, .. Descriptions(host, user, port),
+        ];
         var name = descriptions.Find(d => !taken.Contains(d)) ?? Numbered(host);
         taken.UnionWith(descriptions);
         taken.Add(name);

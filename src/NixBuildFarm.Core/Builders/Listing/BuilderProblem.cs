@@ -31,10 +31,10 @@ public sealed class BuilderProblem
     /// <summary>The field of the entry, e.g. <c>maxJobs</c>; null where it is not about one field.</summary>
     public string? Field { get; init; }
 
-    /// <summary>What is wrong.</summary>
+    /// <summary>The problem.</summary>
     public required string Message { get; init; }
 
-    /// <summary>What to do about it; null where nobody knows.</summary>
+    /// <summary>A recommendation; null where there is none.</summary>
     public string? Recommendation { get; init; }
 
     /// <summary>Place, field and message in one line: <c>/etc/nix/machines:3:24: maxJobs: …</c></summary>

@@ -7,8 +7,8 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Builders.Listing;
 
 /// <summary>
-/// The store URI of a builder: <c>ssh-ng://user@host:port?name=value&amp;…</c>, a bare host, or one of the words for this machine.
-/// What OpenSSH or a shell could take for an option or a command is refused here, before anything is made of it.
+/// The store URI of a builder: <c>ssh-ng://user@host:port?name=value&amp;…</c>, a bare host, or one of the words for this machine. Parts
+/// that OpenSSH or a shell could take for an option or a command are refused here.
 /// </summary>
 internal sealed class BuilderUri
 {
@@ -55,7 +55,10 @@ internal sealed class BuilderUri
 
     /// <summary>The parameters that have an effect.</summary>
     public static IReadOnlyList<string> Parameters { get; } =
-        ["ssh-key", "base64-ssh-public-host-key", "compress", "remote-store", "remote-program", "max-connections", "port", "system-features"];
+        [
+            "ssh-key", "base64-ssh-public-host-key", "compress", "remote-store", "remote-program", "max-connections", "port",
+            "system-features",
+        ];
 
     /// <summary>The parameters that have no effect.</summary>
     public IReadOnlyList<string> IgnoredParameters { get; private set; } = [];
@@ -91,7 +94,11 @@ internal sealed class BuilderUri
             case "unix" or "local":
                 throw OtherLocalStore();
             case var other:
-                throw NotABuilder($"{Printable.Quote(other + "://")} is no place to build", CloseNames.To(other, Schemes) is [var close, ..] ? $"Did you mean {close}://? Schemes are written in small letters." : null);
+                throw NotABuilder(
+                    $"{Printable.Quote(other + "://")} is no place to build",
+                    CloseNames.To(other, Schemes) is [var close, ..]
+                        ? $"Did you mean {close}://? Schemes are written in small letters."
+                        : null);
         }
     }
 
@@ -99,12 +106,15 @@ internal sealed class BuilderUri
 
     private static BuilderUri ParseSsh(string text, StoreScheme scheme, string address)
     {
-        if (address.Contains("://", StringComparison.Ordinal)) throw Invalid("a scheme stands in it twice", $"Write {Printable.Escaped(address)}.");
+        if (address.Contains("://", StringComparison.Ordinal))
+        {
+            throw Invalid("a scheme stands in it twice", $"Write {Printable.Escaped(address)}.");
+        }
         var slash = address.IndexOf('/');
         if (slash >= 0 && slash < address.Length - 1) throw Invalid("a path follows the host; a builder's URI has none");
         var authority = address.TrimEnd('/');
 
-        // As ssh does: what stands before the last @ is the user.
+        // As in ssh, the user ends at the last @.
         var at = authority.LastIndexOf('@');
         var user = at < 0 ? null : ReadUser(authority[..at]);
         var (host, port) = ReadHost(authority[(at + 1)..]);
@@ -176,7 +186,12 @@ internal sealed class BuilderUri
             // Only an IPv6 address has a colon, and with it perhaps a zone: fe80::1%eth0.
             if (!char.IsLetterOrDigit(c) && c is not ('.' or '-' or '_') && !(host.Contains(':') && c is (':' or '%')))
             {
-                if (c == ',') throw Invalid($"the host {Printable.Quote(host)} has the character “,”", "Each builder has an entry of its own: a line, or what stands before a “;”.");
+                if (c == ',')
+                {
+                    throw Invalid(
+                        $"the host {Printable.Quote(host)} has the character “,”",
+                        "Each builder has an entry of its own: a line, or what stands before a “;”.");
+                }
                 throw Invalid($"the host {Printable.Quote(host)} has the character {Printable.Quote(c.ToString())}");
             }
         }
@@ -195,7 +210,7 @@ internal sealed class BuilderUri
             if (!ReadParameter(name, value)) ignored.Add(name);
             if (value.Contains('?', StringComparison.Ordinal) && name != "remote-store") DoubtfulParameter = name;
         }
-        // A local store elsewhere, e.g. local?root=/mnt, is not the one that this machine's daemon serves.
+        // A local store elsewhere, e.g. local?root=/mnt, is not the store of this machine's daemon.
         if (Scheme == StoreScheme.Local && (ignored.Count > 0 || RemoteStore is not null)) throw OtherLocalStore();
         IgnoredParameters = ignored;
     }
@@ -221,7 +236,8 @@ internal sealed class BuilderUri
                 RemoteProgram = Words(value);
                 return true;
             case "max-connections":
-                MaxConnections = int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var connections) && connections > 0
+                MaxConnections = int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var connections)
+                    && connections > 0
                     ? connections
                     : throw Invalid($"the parameter “max-connections” is {Printable.Quote(value)}, not a number from 1");
                 return true;
@@ -263,8 +279,14 @@ internal sealed class BuilderUri
         new(InvalidUri, reason, recommendation ?? "Write ssh-ng://user@host:port, where user and port may be missing.");
 
     private static NixBuildFarmException NotABuilder(string reason, string? recommendation = null) =>
-        new("UnsupportedStore", $"{reason}: builders are ssh://, ssh-ng:// and this machine", recommendation ?? "Write ssh-ng://user@host:port, where user and port may be missing.");
+        new(
+            "UnsupportedStore",
+            $"{reason}: builders are ssh://, ssh-ng:// and this machine",
+            recommendation ?? "Write ssh-ng://user@host:port, where user and port may be missing.");
 
     private static NixBuildFarmException OtherLocalStore() =>
-        new("UnsupportedStore", $"this is another store of this machine: only its own, behind {DaemonSocket}, is a builder", "Remove the entry: this machine is the builder “local” without one.");
+        new(
+            "UnsupportedStore",
+            $"this is another store of this machine: only its own, behind {DaemonSocket}, is a builder",
+            "Remove the entry: this machine is the builder “local” without one.");
 }

@@ -4,8 +4,8 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Builders.Listing;
 
 /// <summary>
-/// What a text of a machines list looks like. A column that is left out moves the others, and Nix takes a host key for a feature or a
-/// system for a key file without a word: what looks like another column is told.
+/// Recognises texts of a machines list that belong to another column. Nix silently takes a host key for a feature, or a system for a key
+/// file, if a column is left out; here that is a warning.
 /// </summary>
 internal static partial class ColumnShape
 {
@@ -13,24 +13,31 @@ internal static partial class ColumnShape
     private const int LeastTypo = 5;
 
     private static readonly string[] Kernels =
-        ["linux", "darwin", "freebsd", "netbsd", "openbsd", "cygwin", "windows", "solaris", "none", "wasi", "genode", "redox", "mmixware", "ghcjs"];
+        [
+            "linux", "darwin", "freebsd", "netbsd", "openbsd", "cygwin", "windows", "solaris", "none", "wasi", "genode", "redox",
+            "mmixware", "ghcjs",
+        ];
 
     private static readonly string[] Processors =
     [
-        "x86_64", "x86_64-v1", "x86_64-v2", "x86_64-v3", "x86_64-v4", "i686", "i586", "i486", "i386", "aarch64", "aarch64_be", "arm", "armv5tel", "armv6l", "armv6m", "armv7a", "armv7l", "armv7r", "armv8a",
-        "avr", "javascript", "loongarch64", "m68k", "microblaze", "microblazeel", "mips", "mips64", "mips64el", "mipsel", "mmix", "msp430", "or1k",
-        "powerpc", "powerpc64", "powerpc64le", "powerpcle", "riscv32", "riscv64", "rx", "s390", "s390x", "sparc", "sparc64", "vc4", "wasm32", "wasm64",
+        "x86_64", "x86_64-v1", "x86_64-v2", "x86_64-v3", "x86_64-v4", "i686", "i586", "i486", "i386", "aarch64", "aarch64_be", "arm",
+        "armv5tel", "armv6l", "armv6m", "armv7a", "armv7l", "armv7r", "armv8a",
+        "avr", "javascript", "loongarch64", "m68k", "microblaze", "microblazeel", "mips", "mips64", "mips64el", "mipsel", "mmix", "msp430",
+        "or1k",
+        "powerpc", "powerpc64", "powerpc64le", "powerpcle", "riscv32", "riscv64", "rx", "s390", "s390x", "sparc", "sparc64", "vc4",
+        "wasm32", "wasm64",
     ];
 
     private static readonly Dictionary<string, string> OtherNames = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["amd64"] = "x86_64", ["x64"] = "x86_64", ["x86-64"] = "x86_64", ["x86"] = "i686", ["arm64"] = "aarch64", ["armhf"] = "armv7l", ["ppc64le"] = "powerpc64le",
+        ["amd64"] = "x86_64", ["x64"] = "x86_64", ["x86-64"] = "x86_64", ["x86"] = "i686", ["arm64"] = "aarch64", ["armhf"] = "armv7l",
+        ["ppc64le"] = "powerpc64le",
     };
 
     private static readonly string[] UsualFeatures =
         ["kvm", "nixos-test", "benchmark", "big-parallel", "ca-derivations", "recursive-nix", "uid-range", "apple-virt", "hvf", "cuda"];
 
-    /// <summary>What the text looks like where it is none of its own column; null: it may be what it should be.</summary>
+    /// <summary>The column that the text looks like, if it is another one; null: it may be right.</summary>
     public static string? Other(MachineField field, string text)
     {
         var isList = field is MachineField.SupportedFeatures or MachineField.MandatoryFeatures;
@@ -48,17 +55,22 @@ internal static partial class ColumnShape
         return dash > 0 && Processors.Contains(text[..dash]) && Kernels.Contains(text[(dash + 1)..]);
     }
 
-    /// <summary>The system that is meant by one that Nix does not know; null: it may be one of its own.</summary>
+    /// <summary>The system that was meant by an unknown one; null: it may be right.</summary>
     public static string? MeantBy(string text)
     {
         if (IsSystem(text)) return null;
         foreach (var (name, processor) in OtherNames)
         {
-            if (text.StartsWith(name + "-", StringComparison.OrdinalIgnoreCase) && IsSystem(processor + text[name.Length..])) return processor + text[name.Length..];
+            if (text.StartsWith(name + "-", StringComparison.OrdinalIgnoreCase) && IsSystem(processor + text[name.Length..]))
+            {
+                return processor + text[name.Length..];
+            }
         }
         // x86_64_linux is meant so too.
         var dash = text.Contains('-', StringComparison.Ordinal) ? text.LastIndexOf('-') : text.LastIndexOf('_');
-        return dash > 0 && Known(text[..dash], Processors) is { } known && Known(text[(dash + 1)..], Kernels) is { } kernel ? $"{known}-{kernel}" : null;
+        return dash > 0 && Known(text[..dash], Processors) is { } known && Known(text[(dash + 1)..], Kernels) is { } kernel
+            ? $"{known}-{kernel}"
+            : null;
     }
 
     // Short names are close to one another without being meant.

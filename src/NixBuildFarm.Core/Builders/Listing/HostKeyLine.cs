@@ -5,7 +5,9 @@ using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Builders.Listing;
 
-/// <summary>A host key as builders have it: a line <c>TYPE BASE64 [comment]</c>. Machines lists have that line once more in base 64.</summary>
+/// <summary>
+/// A host key as builders have it: a line <c>TYPE BASE64 [comment]</c>. Machines lists have that line once more in base 64.
+/// </summary>
 internal static class HostKeyLine
 {
     private const string EncodedRecommendation = "Write what “base64 -w0 /etc/ssh/ssh_host_ed25519_key.pub” prints on the builder.";
@@ -13,14 +15,18 @@ internal static class HostKeyLine
     private static readonly string[] KeyTypes = ["ssh-ed25519", "ssh-rsa", "ssh-dss", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"];
 
     /// <summary>The line that a column of a machines list holds.</summary>
-    /// <exception cref="NixBuildFarmException">It is no base 64, or what it holds is no public key.</exception>
+    /// <exception cref="NixBuildFarmException">It is not base 64, or its contents are no public key.</exception>
     public static string Decode(string column)
     {
-        if (IsKeyType(column)) throw Invalid("it stands here as in the .pub file, and a list has it in base 64 once more", EncodedRecommendation);
+        if (IsKeyType(column))
+        {
+            throw Invalid("it stands here as in the .pub file, and a list has it in base 64 once more", EncodedRecommendation);
+        }
         if (DecodeBase64(column) is not { } bytes) throw Invalid("it is not base 64", EncodedRecommendation);
         if (KeyType(bytes) is not null)
         {
-            throw Invalid("it is the second word of the .pub file, and a list has the whole line in base 64 once more", EncodedRecommendation);
+            throw Invalid(
+                "it is the second word of the .pub file, and a list has the whole line in base 64 once more", EncodedRecommendation);
         }
         return Check(Encoding.UTF8.GetString(bytes), EncodedRecommendation);
     }
@@ -42,7 +48,10 @@ internal static class HostKeyLine
     {
         var line = text.Trim();
         if (line.Contains("SHA256:", StringComparison.Ordinal)) throw Invalid("it holds a fingerprint, and not the key", recommendation);
-        if (line.Contains('\n', StringComparison.Ordinal)) throw Invalid("it holds more than one line; a builder has one key here", recommendation);
+        if (line.Contains('\n', StringComparison.Ordinal))
+        {
+            throw Invalid("it holds more than one line; a builder has one key here", recommendation);
+        }
         if (line.Any(Printable.IsUnprintable)) throw Invalid("it is no text", recommendation);
         var words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         if (words is ["@cert-authority", ..])
@@ -51,18 +60,22 @@ internal static class HostKeyLine
                 "it holds a @cert-authority of known_hosts, and a list can name a single key only",
                 "Write “-” here, and the line into /etc/ssh/ssh_known_hosts.");
         }
-        if (words is [_, var type, ..] && IsKeyType(type)) throw Invalid("it holds a line of known_hosts, which begins with the host", recommendation);
+        if (words is [_, var type, ..] && IsKeyType(type))
+        {
+            throw Invalid("it holds a line of known_hosts, which begins with the host", recommendation);
+        }
         if (words.Length < 2) throw Invalid("it does not hold a line of key type and key", recommendation);
         if (DecodeBase64(words[1]) is not { } key)
         {
-            throw Invalid(IsKeyType(words[0]) ? "the key in it ends too early, or is no base 64" : "it does not hold a public key", recommendation);
+            throw Invalid(
+                IsKeyType(words[0]) ? "the key in it ends too early, or is no base 64" : "it does not hold a public key", recommendation);
         }
         if (KeyType(key) != words[0]) throw Invalid("it does not hold a public key", recommendation);
         if (!IsWhole(key)) throw Invalid("the key in it ends too early", recommendation);
         return line;
     }
 
-    /// <summary>A key is a row of strings, each with its length before it; one that is cut off ends within one.</summary>
+    /// <summary>A key is a sequence of strings, each with its length before it; a truncated key ends within a string.</summary>
     private static bool IsWhole(ReadOnlySpan<byte> key)
     {
         while (key.Length >= 4)
@@ -90,5 +103,6 @@ internal static class HostKeyLine
         return Convert.TryFromBase64String(text + new string('=', -text.Length & 3), bytes, out var length) ? bytes[..length] : null;
     }
 
-    private static NixBuildFarmException Invalid(string reason, string recommendation) => new("InvalidHostKey", $"this is no host key: {reason}", recommendation);
+    private static NixBuildFarmException Invalid(string reason, string recommendation) =>
+        new("InvalidHostKey", $"this is no host key: {reason}", recommendation);
 }

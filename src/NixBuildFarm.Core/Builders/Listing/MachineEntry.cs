@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Builders.Listing;
 
-/// <summary>What an entry says, in the order of the columns of a machines list.</summary>
+/// <summary>The fields of an entry, in the order of the columns of a machines list.</summary>
 public enum MachineField
 {
     /// <summary>The address: a store URI or a bare host.</summary>
@@ -18,7 +18,7 @@ public enum MachineField
     /// <summary>Speed relative to the other builders.</summary>
     SpeedFactor,
 
-    /// <summary>What it can do beyond plain builds, with commas between them.</summary>
+    /// <summary>Its features, separated by commas.</summary>
     SupportedFeatures,
 
     /// <summary>Features without which it takes no build, with commas between them.</summary>
@@ -59,7 +59,7 @@ public sealed record MachineEntry
     /// <summary>The fields that are there; of the others the defaults hold.</summary>
     public required IReadOnlyDictionary<MachineField, MachineFieldText> Fields { get; init; }
 
-    /// <summary>What the source calls its fields, in the order of <see cref="MachineField"/>.</summary>
+    /// <summary>The names of the fields in the source, in the order of <see cref="MachineField"/>.</summary>
     public required IReadOnlyList<string> FieldNames { get; init; }
 
     /// <summary>Whether the fields are columns of a line, so that a blank or a missing one moves the others.</summary>
@@ -71,10 +71,10 @@ public sealed record MachineEntry
     /// <summary>Whether runs shall use it.</summary>
     public bool Enabled { get; init; } = true;
 
-    /// <summary>Whether the builder may fetch from its own substituters; null: what Nix's setting says.</summary>
+    /// <summary>Whether the builder may fetch from its own substituters; null: as Nix's setting says.</summary>
     public bool? UsesSubstitutes { get; init; }
 
-    /// <summary>What the source adds to the configuration of SSH; null: nothing.</summary>
+    /// <summary>Settings for SSH in the source; null: none.</summary>
     public BuilderSshSettings? Ssh { get; init; }
 
     /// <summary>Something wrong with a field, at its place, or at the entry's where the field is missing.</summary>
@@ -95,7 +95,7 @@ public sealed record MachineEntry
     }
 }
 
-/// <summary>The entries that were found in a source, and what is wrong with what else stands there.</summary>
+/// <summary>Parsed entries, and problems with the rest.</summary>
 /// <param name="Entries">The entries, in their order.</param>
-/// <param name="Problems">What is wrong.</param>
+/// <param name="Problems">The problems.</param>
 public sealed record MachineEntries(IReadOnlyList<MachineEntry> Entries, IReadOnlyList<BuilderProblem> Problems);

@@ -9,7 +9,7 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
 {
     private const string Order = "The columns are: URI, systems, SSH key, maxJobs, speedFactor, features, mandatory features, host key.";
 
-    // Of the others, what is misplaced is an error anyway.
+    // A misplaced text in the other columns is an error anyway.
     private static readonly MachineField[] MaybeMisplaced =
         [MachineField.Uri, MachineField.IdentityFile, MachineField.SupportedFeatures, MachineField.MandatoryFeatures];
 
@@ -75,7 +75,10 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
         var text = found.Text;
         try
         {
-            if (text.Any(Printable.IsUnprintable)) throw new NixBuildFarmException("ControlCharacter", $"{Printable.Quote(text)} has a control character");
+            if (text.Any(Printable.IsUnprintable))
+            {
+                throw new NixBuildFarmException("ControlCharacter", $"{Printable.Quote(text)} has a control character");
+            }
             return read(text);
         }
         catch (NixBuildFarmException e)
@@ -102,19 +105,24 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
         }
         foreach (var system in systems)
         {
-            if (system.Contains('-', StringComparison.Ordinal) && (local.Systems.Contains(system) || ColumnShape.MeantBy(system) is null)) continue;
+            if (system.Contains('-', StringComparison.Ordinal) && (local.Systems.Contains(system) || ColumnShape.MeantBy(system) is null))
+            {
+                continue;
+            }
             var meant = ColumnShape.MeantBy(system);
             var other = ColumnShape.Other(MachineField.Systems, system);
             Report(
-                ProblemSeverity.Warning, MachineField.Systems, system.Contains('-', StringComparison.Ordinal) ? "UnknownSystem" : "IncompleteSystem",
-                $"{Printable.Quote(system)} is no system that Nix has{(other is null ? "" : $" (it looks like {other})")}, so that no derivation fits",
+                ProblemSeverity.Warning, MachineField.Systems,
+                system.Contains('-', StringComparison.Ordinal) ? "UnknownSystem" : "IncompleteSystem",
+                $"{Printable.Quote(system)} is no system that Nix has{(other is null ? "" : $" (it looks like {other})")}, so that no "
+                    + "derivation fits",
                 meant is null ? "A system has two parts, e.g. x86_64-linux." : $"Did you mean {meant}?");
         }
-        // What has failed is not used, and one mistake need not be told twice.
+        // An entry that has failed is not used, and one message suffices.
         if (!failed) foreach (var field in MaybeMisplaced) WarnOfPlace(field, uri);
     }
 
-    /// <summary>Tells of a text that Nix would take for what it is not.</summary>
+    /// <summary>Warns of a text that Nix would misinterpret.</summary>
     private void WarnOfPlace(MachineField field, BuilderUri? uri)
     {
         if (!entry.Fields.TryGetValue(field, out var found)) return;
@@ -122,11 +130,13 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
         if (IsAfterComma(field))
         {
             Report(
-                ProblemSeverity.Warning, field, "BlankAfterComma", $"{Printable.Quote(text)} stands here, since a blank follows the comma before it",
+                ProblemSeverity.Warning, field, "BlankAfterComma",
+                $"{Printable.Quote(text)} stands here, since a blank follows the comma before it",
                 "Write lists with commas and without blanks, e.g. x86_64-linux,aarch64-linux.");
         }
         // An address with a scheme or a user is meant to be one, whatever the host is called.
-        else if (ColumnShape.Other(field, text) is { } other && (field != MachineField.Uri || uri is { User: null, Scheme: not StoreScheme.Local }))
+        else if (ColumnShape.Other(field, text) is { } other
+            && (field != MachineField.Uri || uri is { User: null, Scheme: not StoreScheme.Local }))
         {
             Report(
                 ProblemSeverity.Warning, field, "MisplacedValue", $"{Printable.Quote(text)} looks like {other}",
@@ -143,7 +153,8 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
         else if (field == MachineField.IdentityFile && !text.Contains('/', StringComparison.Ordinal))
         {
             Report(
-                ProblemSeverity.Warning, field, "IdentityFileWithoutFolder", $"{Printable.Quote(text)} has no folder, and is looked for where Nix happens to run",
+                ProblemSeverity.Warning, field, "IdentityFileWithoutFolder",
+                $"{Printable.Quote(text)} has no folder, and is looked for where Nix happens to run",
                 "Write the whole path of the key's file.");
         }
     }
@@ -176,13 +187,17 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
         if (systems.Count == 0) throw InvalidSystem("no system is named");
         if (ColumnShape.Marks(text) is { } marks)
         {
-            throw new NixBuildFarmException("InvalidSystem", $"{Printable.Quote(text)} has {marks}", $"Write {Printable.Escaped(ColumnShape.WithoutMarks(text))}.");
+            throw new NixBuildFarmException(
+                "InvalidSystem", $"{Printable.Quote(text)} has {marks}", $"Write {Printable.Escaped(ColumnShape.WithoutMarks(text))}.");
         }
         foreach (var system in systems)
         {
             if (system.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')) continue;
             throw ColumnShape.Other(MachineField.Systems, system) is { } other
-                ? new NixBuildFarmException("InvalidSystem", $"{Printable.Quote(system)} is no system, it looks like {other}", $"{Order} Write “-” for a column that you leave out.")
+                ? new NixBuildFarmException(
+                    "InvalidSystem",
+                    $"{Printable.Quote(system)} is no system, it looks like {other}",
+                    $"{Order} Write “-” for a column that you leave out.")
                 : InvalidSystem($"{Printable.Quote(system)} is no system");
         }
         return systems;
@@ -198,13 +213,17 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
             && entry.Fields.TryGetValue(MachineField.IdentityFile, out var key) && key.Text.Contains('/', StringComparison.Ordinal))
         {
             throw new NixBuildFarmException(
-                "InvalidMaxJobs", $"{Printable.Quote(text)} is no number of jobs; if it belongs to the path {Printable.Quote(key.Text)} before it, a blank has cut that",
+                "InvalidMaxJobs",
+                $"{Printable.Quote(text)} is no number of jobs; if it belongs to the path {Printable.Quote(key.Text)} before it, a blank "
+                    + "has cut that",
                 "Write the key as a parameter of the address, with %20 for a blank: ssh-ng://ruby?ssh-key=/my%20keys/id. "
                 + "Or write “-” for a column that you leave out.");
         }
         throw new NixBuildFarmException(
             "InvalidMaxJobs", $"{Printable.Quote(text)} is no number of jobs{LooksLike(MachineField.MaxJobs, text)}",
-            text == "auto" ? "Write a whole number: only this machine's own max-jobs may be “auto”." : "Write a whole number; 0 means that it builds nothing.");
+            text == "auto"
+                ? "Write a whole number: only this machine's own max-jobs may be “auto”."
+                : "Write a whole number; 0 means that it builds nothing.");
     }
 
     private static double ReadSpeedFactor(string text)
@@ -213,7 +232,8 @@ internal sealed class MachineEntryReader(MachineEntry entry, NixBuilder local, B
         if (!double.TryParse(text, Float, CultureInfo.InvariantCulture, out var factor) || !double.IsFinite(factor) || factor < 0)
         {
             throw new NixBuildFarmException(
-                "InvalidSpeedFactor", $"{Printable.Quote(text)} is no speed factor{LooksLike(MachineField.SpeedFactor, text)}", "Write a number above 0, e.g. 1 or 2.5; 0 means 1.");
+                "InvalidSpeedFactor", $"{Printable.Quote(text)} is no speed factor{LooksLike(MachineField.SpeedFactor, text)}",
+                "Write a number above 0, e.g. 1 or 2.5; 0 means 1.");
         }
         return factor == 0 ? 1 : factor;
     }

@@ -28,10 +28,12 @@ public sealed partial class MachineList
     /// <summary>The well-formed entries, in the order of the list.</summary>
     public IReadOnlyList<NixBuilder> Builders { get; }
 
-    /// <summary>What is wrong with the others, in the order of the list.</summary>
+    /// <summary>Problems with the entries that are not used, in the order of the list.</summary>
     public IReadOnlyList<BuilderProblem> Problems { get; }
 
-    /// <summary>Whether a text is Lix's list in TOML: it begins with a key and <c>=</c>, or with a table. No entry of Nix's own list does.</summary>
+    /// <summary>
+    /// Whether a text is Lix's list in TOML: it begins with a key and <c>=</c>, or with a table. No entry of Nix's own list does.
+    /// </summary>
     public static bool IsToml(string text) => TomlBeginning().IsMatch(text);
 
     /// <summary>Makes builders of the entries of another source.</summary>
@@ -47,7 +49,7 @@ public sealed partial class MachineList
         return module.BuildersSetting is { } text ? reader.Read(text, $"nix.settings.builders of {module.Source}") : list;
     }
 
-    /// <summary>Reads a list. Never throws for what the text contains.</summary>
+    /// <summary>Parses a list. Never throws for the contents of the text.</summary>
     /// <param name="text">The list.</param>
     /// <param name="source">The file it comes from, or the name of the setting: for messages and relative includes.</param>
     /// <param name="local">The local machine: its first system is the default of the column.</param>
@@ -57,7 +59,8 @@ public sealed partial class MachineList
     /// </param>
     /// <param name="readToml">Reads text in TOML, of which it also gets the source; null: it is read as anything else.</param>
     public static MachineList Parse(
-        string text, string source, NixBuilder local, Func<string, string?> readFile, Func<string, string, MachineEntries>? readToml = null) =>
+        string text, string source, NixBuilder local, Func<string, string?> readFile, Func<string, string,
+        MachineEntries>? readToml = null) =>
         new MachineListReader(local, readFile, readToml).Read(text, source);
 
     // Comments and empty lines may come first; they look the same in both.

@@ -58,7 +58,10 @@ internal sealed class MachineListReader(NixBuilder local, Func<string, string?> 
         foreach (var part in line.Split(';'))
         {
             var text = part.Trim(MachineListEntry.Blanks);
-            if (text.Length > 0) yield return new MachineListEntry(source, number, start + part.IndexOf(text, StringComparison.Ordinal) + 1, text);
+            if (text.Length > 0)
+            {
+                yield return new MachineListEntry(source, number, start + part.IndexOf(text, StringComparison.Ordinal) + 1, text);
+            }
             start += part.Length + 1;
         }
     }
@@ -93,7 +96,8 @@ internal sealed class MachineListReader(NixBuilder local, Func<string, string?> 
         if (open.Contains(path))
         {
             problems.Add(entry.Problem(
-                ProblemSeverity.Error, "IncludeCycle", $"{Printable.Quote(path)} includes itself: {string.Join(" → ", open.Reverse().Append(path).Select(Printable.Escaped))}",
+                ProblemSeverity.Error, "IncludeCycle",
+                $"{Printable.Quote(path)} includes itself: {string.Join(" → ", open.Reverse().Append(path).Select(Printable.Escaped))}",
                 "Remove one of these @ entries."));
             return;
         }
@@ -101,7 +105,9 @@ internal sealed class MachineListReader(NixBuilder local, Func<string, string?> 
         {
             if (includes == MaxIncludes + 1)
             {
-                problems.Add(entry.Problem(ProblemSeverity.Error, "TooManyIncludes", $"more than {MaxIncludes} files are included; the rest is not read"));
+                problems.Add(
+                    entry.Problem(
+                        ProblemSeverity.Error, "TooManyIncludes", $"more than {MaxIncludes} files are included; the rest is not read"));
             }
             return;
         }
@@ -128,15 +134,16 @@ internal sealed class MachineListReader(NixBuilder local, Func<string, string?> 
 /// <summary>The text between two <c>;</c> of a list: an entry or an include, and where it stands.</summary>
 internal sealed record MachineListEntry(string Source, int Line, int Column, string Text)
 {
-    /// <summary>What separates columns. A line may end in <c>\r\n</c>.</summary>
+    /// <summary>The separators of columns. A line may end in <c>\r\n</c>.</summary>
     public static readonly char[] Blanks = [' ', '\t', '\r'];
 
-    /// <summary>What is wrong with an entry that has more columns than there are fields; null: it has not.</summary>
+    /// <summary>The problem of an entry that has more columns than there are fields; null: none.</summary>
     /// <remarks>A host key that is not encoded has blanks, and is complained of as that.</remarks>
     public BuilderProblem? Surplus => Columns().Skip(MachineEntry.ListFieldNames.Count).FirstOrDefault() is { } first
         && !HostKeyLine.IsKeyType(Columns().ElementAt((int)MachineField.HostKey).Text)
         ? Problem(
-            ProblemSeverity.Warning, "TooManyColumns", $"only {MachineEntry.ListFieldNames.Count} columns are read; what follows is ignored",
+            ProblemSeverity.Warning, "TooManyColumns",
+            $"only {MachineEntry.ListFieldNames.Count} columns are read; what follows is ignored",
             "Write several systems or features with commas, without blanks.", first.Column)
         : null;
 
@@ -156,7 +163,8 @@ internal sealed record MachineListEntry(string Source, int Line, int Column, str
             .ToDictionary(c => c.Field, c => c.Text),
     };
 
-    public BuilderProblem Problem(ProblemSeverity severity, string id, string message, string? recommendation = null, int? column = null) => new()
+    public BuilderProblem Problem(ProblemSeverity severity, string id, string message, string? recommendation = null, int? column = null) =>
+        new()
     {
         Severity = severity,
         Id = id,

@@ -14,10 +14,13 @@ public static class MachineListWriter
         return text.ToString();
     }
 
-    /// <summary>Why a list cannot hold a builder: what would come back of its line is another one. Null: it can.</summary>
+    /// <summary>Why a list cannot describe a builder, i.e. its line would be parsed as another one; null: it can.</summary>
     public static string? WhyNot(NixBuilder builder)
     {
-        if (builder.IdentityFile is { } key && key.Any(c => c is ' ' or '\t')) return "the path of its key has a blank, which ends a column of a list";
+        if (builder.IdentityFile is { } key && key.Any(c => c is ' ' or '\t'))
+        {
+            return "the path of its key has a blank, which ends a column of a list";
+        }
         var list = MachineList.Parse(Line(builder), "list", builder, _ => null);
         if (list.Builders is not [var back] || list.Problems.Any(p => p.Severity == ProblemSeverity.Error))
         {

@@ -3,13 +3,16 @@ using NixBuildFarm.Builders.Listing;
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>
-/// Reads one element of <c>nix.buildMachines</c>, with the options that NixOS knows (nixos/modules/config/nix-remote-build.nix of
-/// nixpkgs), and makes of it what NixOS writes to <c>/etc/nix/machines</c>.
+/// Reads one element of <c>nix.buildMachines</c>, with the options of NixOS (nixos/modules/config/nix-remote-build.nix in nixpkgs), and
+/// gives the entry that NixOS writes to <c>/etc/nix/machines</c>.
 /// </summary>
 internal static class BuildMachineReader
 {
     private const string HostName = "hostName";
-    private static readonly string[] FieldNames = [HostName, "systems", "sshKey", "maxJobs", "speedFactor", "supportedFeatures", "mandatoryFeatures", "publicHostKey"];
+    private static readonly string[] FieldNames =
+    [
+        HostName, "systems", "sshKey", "maxJobs", "speedFactor", "supportedFeatures", "mandatoryFeatures", "publicHostKey",
+    ];
     private static readonly string[] Options = [.. FieldNames, "protocol", "system", "sshUser"];
 
     /// <summary>The entry; null when something is wrong with it.</summary>
@@ -33,8 +36,14 @@ internal static class BuildMachineReader
             (MachineField.MandatoryFeatures, "mandatoryFeatures", string.Join(',', mandatory)),
             (MachineField.HostKey, "publicHostKey", machine.Text("publicHostKey")),
         ];
-        if (!machine.HasFailed && string.IsNullOrEmpty(host)) machine.Fail(HostName, "MissingHostName", "there is no host name", "Write hostName = \"ruby\";");
-        if (!machine.HasFailed && systems.Count == 0) machine.Fail("systems", "MissingSystems", "no system is named", "NixOS wants it too: systems = [ \"x86_64-linux\" ];");
+        if (!machine.HasFailed && string.IsNullOrEmpty(host))
+        {
+            machine.Fail(HostName, "MissingHostName", "there is no host name", "Write hostName = \"ruby\";");
+        }
+        if (!machine.HasFailed && systems.Count == 0)
+        {
+            machine.Fail("systems", "MissingSystems", "no system is named", "NixOS wants it too: systems = [ \"x86_64-linux\" ];");
+        }
         return machine.HasFailed ? null : machine.ToEntry(FieldNames, texts) with { IsHostKeyEncoded = true };
     }
 }

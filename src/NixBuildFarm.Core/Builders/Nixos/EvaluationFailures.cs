@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace NixBuildFarm.Builders.Nixos;
 
-/// <summary>The parts of a configuration that Nix cannot evaluate, and what it says of each.</summary>
+/// <summary>The parts of a configuration that Nix cannot evaluate, and Nix's message for each.</summary>
 internal sealed partial class EvaluationFailures
 {
     private readonly Dictionary<string, string> messages = new(StringComparer.Ordinal);
@@ -11,13 +11,13 @@ internal sealed partial class EvaluationFailures
     /// <summary>The names of the parts.</summary>
     public IReadOnlyCollection<string> Parts => messages.Keys;
 
-    /// <summary>Keeps what Nix says of a part. False: that part has failed before, so leaving it out does not help.</summary>
+    /// <summary>Adds Nix's message for a part. False: that part has failed before, so leaving it out does not help.</summary>
     public bool Add(string part, string message) => messages.TryAdd(part, message);
 
     /// <summary>Why a part cannot be evaluated, in one line; null: it can.</summary>
     public string? ReasonOf(string part) => messages.TryGetValue(part, out var message) ? Reason(message) : null;
 
-    /// <summary>What Nix says of the first of these parts that has failed; null: none has.</summary>
+    /// <summary>Nix's message for the first of these parts that has failed; null: none has.</summary>
     public string? MessageOf(params IEnumerable<string> parts) =>
         parts.Select(part => messages.GetValueOrDefault(part)).FirstOrDefault(message => message is not null);
 
@@ -30,17 +30,18 @@ internal sealed partial class EvaluationFailures
                 int.Parse(place.Groups["column"].ValueSpan, CultureInfo.InvariantCulture))
             : null;
 
-    /// <summary>What to do about a part.</summary>
+    /// <summary>The recommendation for a part.</summary>
     public string RecommendationFor(string part) => Recommendation(messages[part]);
 
-    /// <summary>What to do about an error of Nix.</summary>
+    /// <summary>The recommendation for an error of Nix.</summary>
     public static string Recommendation(string message) =>
         Argument().Match(message) is { Success: true } argument
             ? $"It asks for the argument “{argument.Groups["name"].Value}” of your whole configuration. "
                 + $"Give it, e.g. -Argument @{{ {argument.Groups["name"].Value} = '…' }}, or name the system with -Flake."
         : MissingAttribute().Match(message) is { Success: true } attribute
             ? $"It uses “{attribute.Groups["name"].Value}”, which is not there without the rest of your configuration. "
-                + "Put nixpkgs in NIX_PATH if it is a function of lib or a package; else name the whole system with -Flake, or keep the builders in a module of their own."
+                + "Put nixpkgs in NIX_PATH if it is a function of lib or a package; else name the whole system with -Flake, or keep the "
+                + "builders in a module of their own."
         : message.Contains("needs nixpkgs", StringComparison.Ordinal)
             ? "Put nixpkgs in NIX_PATH, or keep the builders in a module of their own that does without."
         : message.Contains("infinite recursion", StringComparison.Ordinal)

@@ -1,18 +1,17 @@
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Builders.Nixos;
 
-/// <summary>Looks into a <c>flake.lock</c> for nixpkgs, so that a module of a flake is read with the flake's own, if that has been fetched.</summary>
+/// <summary>
+/// Looks into a <c>flake.lock</c> for nixpkgs, so that a module of a flake is read with the flake's own, if that has been fetched.
+/// </summary>
 internal static class FlakeLock
 {
-    private const string Store = "/nix/store";
-    private const int HashLength = 20;
-
-    /// <summary>The store path of the flake's input <c>nixpkgs</c>; null where it has none or the store has it not. Nothing is fetched.</summary>
+    /// <summary>
+    /// The store path of the flake's input <c>nixpkgs</c>; null where it has none or the store has it not. Nothing is fetched.
+    /// </summary>
     public static string? NixpkgsInStore(string flakeFolder)
     {
         try
@@ -25,20 +24,13 @@ internal static class FlakeLock
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or KeyNotFoundException
             or InvalidOperationException or FormatException or NixBuildFarmException)
         {
-            // No lock, or none that is understood: the module is read without.
+            // Without a readable lock file, the module is evaluated without nixpkgs.
             return null;
         }
     }
 
-    /// <summary>Where Nix keeps what a flake has fetched: a source of this NAR hash.</summary>
-    internal static string PathOf(string narHash)
-    {
-        var fingerprint = $"source:{Sha256Hash.Parse(narHash)}:{Store}:source";
-        var digest = SHA256.HashData(Encoding.ASCII.GetBytes(fingerprint));
-        var folded = new byte[HashLength];
-        for (var i = 0; i < digest.Length; i++) folded[i % HashLength] ^= digest[i];
-        return $"{Store}/{NixBase32.Encode(folded)}-source";
-    }
+    /// <summary>The store path of a fetched flake: a source of this NAR hash.</summary>
+    internal static string PathOf(string narHash) => StorePath.Of("source", Sha256Hash.Parse(narHash), "source").ToString();
 
     private static string LockedInput(JsonElement nodes, string node, string input)
     {

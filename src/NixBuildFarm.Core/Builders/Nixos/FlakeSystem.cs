@@ -2,7 +2,9 @@ using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Builders.Nixos;
 
-/// <summary>A system of a flake, one of its <c>nixosConfigurations</c> or <c>darwinConfigurations</c>, as nixos-rebuild names it: <c>FLAKE#NAME</c>.</summary>
+/// <summary>
+/// A system of a flake, one of its <c>nixosConfigurations</c> or <c>darwinConfigurations</c>, as nixos-rebuild names it: <c>FLAKE#NAME</c>.
+/// </summary>
 /// <param name="Url">The flake, as <c>builtins.getFlake</c> takes it.</param>
 /// <param name="Name">The system's name.</param>
 public sealed record FlakeSystem(string Url, string Name)
@@ -35,7 +37,9 @@ public sealed record FlakeSystem(string Url, string Name)
         // A repository's .git is a folder, and a worktree's a file.
         var root = Above(folder).FirstOrDefault(above => Path.Exists(Path.Combine(above, ".git")));
         if (root is null) return $"path:{Escaped(folder)}";
-        return folder == root ? $"git+file://{Escaped(root)}" : $"git+file://{Escaped(root)}?dir={Escaped(Path.GetRelativePath(root, folder))}";
+        return folder == root
+            ? $"git+file://{Escaped(root)}"
+            : $"git+file://{Escaped(root)}?dir={Escaped(Path.GetRelativePath(root, folder))}";
     }
 
     /// <summary>As it can be given again.</summary>
@@ -49,7 +53,8 @@ public sealed record FlakeSystem(string Url, string Name)
         if (Path.GetFileName(folder) == "flake.nix") folder = Path.GetDirectoryName(folder)!;
         return File.Exists(Path.Combine(folder, "flake.nix"))
             ? UrlOf(folder)
-            : throw new NixBuildFarmException("FlakeNotFound", $"There is no flake.nix in {folder}.", "Name the folder of a flake, e.g. -Flake /etc/nixos#HOST.");
+            : throw new NixBuildFarmException(
+                "FlakeNotFound", $"There is no flake.nix in {folder}.", "Name the folder of a flake, e.g. -Flake /etc/nixos#HOST.");
     }
 
     private static IEnumerable<string> Above(string? folder)

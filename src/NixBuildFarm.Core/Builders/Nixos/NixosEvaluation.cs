@@ -6,8 +6,8 @@ using NixBuildFarm.Platform;
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>
-/// Has Nix evaluate what a module or a system says of building elsewhere. A part that cannot be evaluated is left out, and the others
-/// are asked for again: only throwing can be caught in the language, and most mistakes are of another kind.
+/// Lets Nix evaluate the options of a module or system that describe builders. A part that fails is left out, and the others are evaluated
+/// again: the language can catch only <c>throw</c>, and most mistakes are of another kind.
 /// </summary>
 internal sealed class NixosEvaluation
 {
@@ -37,7 +37,7 @@ internal sealed class NixosEvaluation
         ];
     }
 
-    /// <summary>What cannot be evaluated.</summary>
+    /// <summary>The parts that cannot be evaluated.</summary>
     public EvaluationFailures Failures { get; } = new();
 
     /// <summary>The evaluation of a module.</summary>
@@ -59,7 +59,7 @@ internal sealed class NixosEvaluation
     public static NixosEvaluation OfSystem(FlakeSystem system) =>
         new($"The system {system}", "system.nix", ["--argstr", "flake", system.Url, "--argstr", "name", system.Name], SystemLimit);
 
-    /// <summary>What <c>tell.nix</c> tells, as JSON.</summary>
+    /// <summary>The result of <c>tell.nix</c>, as JSON.</summary>
     /// <exception cref="NixBuildFarmException">Nix cannot evaluate it at all; the message is its own.</exception>
     public async Task<string> RunAsync(CancellationToken cancellation)
     {
@@ -70,7 +70,8 @@ internal sealed class NixosEvaluation
             try
             {
                 part = null;
-                return await NixCommand.RunAsync("nix-instantiate", [.. arguments, "--arg", "skip", Skip()], listen: Listen, cancellation: limited.Token);
+                return await NixCommand.RunAsync(
+                    "nix-instantiate", [.. arguments, "--arg", "skip", Skip()], listen: Listen, cancellation: limited.Token);
             }
             catch (NixBuildFarmException e) when (e.Id == "NixFailed")
             {
@@ -79,12 +80,13 @@ internal sealed class NixosEvaluation
             catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
             {
                 throw new NixBuildFarmException(
-                    "NixTimedOut", $"{subject} has not been evaluated by Nix in {limit.TotalSeconds} s.", "Evaluate it by hand to see what it waits for.");
+                    "NixTimedOut", $"{subject} has not been evaluated by Nix in {limit.TotalSeconds} s.",
+                    "Evaluate it by hand to see what it waits for.");
             }
         }
     }
 
-    /// <summary>The error of what cannot be evaluated at all.</summary>
+    /// <summary>The error of a module that cannot be evaluated at all.</summary>
     public NixBuildFarmException Failed(string message, Exception? inner = null) =>
         new(
             "NixosModuleFailed", $"{subject} cannot be evaluated. {message.Replace(TraceHint, "", StringComparison.Ordinal).Trim()}",

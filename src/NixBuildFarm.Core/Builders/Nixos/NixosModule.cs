@@ -5,9 +5,9 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>
-/// What a NixOS module, or a whole system, says of building elsewhere: <c>nix.buildMachines</c>, <c>lix.buildMachines</c>,
-/// <c>nix.settings</c> and <c>nix.extraOptions</c> as far as builders are concerned, nix-darwin's <c>nix.linux-builder</c>, and what
-/// SSH is told of these machines. Nix evaluates it before it is deployed; <c>evaluate.nix</c> says what a module gets.
+/// The builders in a NixOS module or a whole system: <c>nix.buildMachines</c>, <c>lix.buildMachines</c>, <c>nix.settings</c> and
+/// <c>nix.extraOptions</c> as far as builders are concerned, nix-darwin's <c>nix.linux-builder</c>, and their settings for SSH. Nix
+/// evaluates it before it is deployed; <c>evaluate.nix</c> says which arguments a module gets.
 /// </summary>
 public sealed class NixosModule
 {
@@ -39,9 +39,12 @@ public sealed class NixosModule
 
     /// <summary>The machines list of the setting <c>builders</c>; null: none but the file that is made of <see cref="Machines"/>.</summary>
     public string? BuildersSetting =>
-        Settings.Builders is { } builders && builders.StartsWith(FileOfLix, StringComparison.Ordinal) && told.GetProperty("lixMachines").GetArrayLength() > 0 ? null : Settings.Builders;
+        Settings.Builders is { } builders && builders.StartsWith(FileOfLix, StringComparison.Ordinal)
+            && told.GetProperty("lixMachines").GetArrayLength() > 0
+            ? null
+            : Settings.Builders;
 
-    /// <summary>The builders, and what is wrong with those that are none.</summary>
+    /// <summary>The builders, and problems with the other entries.</summary>
     public MachineEntries Machines { get; }
 
     /// <summary>Has Nix evaluate a module.</summary>
@@ -52,11 +55,15 @@ public sealed class NixosModule
     public static async Task<NixosModule> ReadAsync(string file, string? arguments, CancellationToken cancellation)
     {
         if (Directory.Exists(file)) file = Path.Combine(file, "default.nix");
-        if (!File.Exists(file)) throw new NixBuildFarmException("NixosModuleNotFound", $"There is no NixOS module {file}.", "Check the path.");
+        if (!File.Exists(file))
+        {
+            throw new NixBuildFarmException("NixosModuleNotFound", $"There is no NixOS module {file}.", "Check the path.");
+        }
         if (Path.GetFileName(file) == "flake.nix")
         {
             throw new NixBuildFarmException(
-                "NixosModuleIsFlake", $"{file} is a flake, not a NixOS module.", $"Name one of its systems: -Flake {Path.GetDirectoryName(file)}#HOST.");
+                "NixosModuleIsFlake", $"{file} is a flake, not a NixOS module.",
+                $"Name one of its systems: -Flake {Path.GetDirectoryName(file)}#HOST.");
         }
         return await ReadAsync(NixosEvaluation.OfModule(file, arguments), file, cancellation);
     }
@@ -71,7 +78,8 @@ public sealed class NixosModule
         using var document = JsonDocument.Parse(await evaluation.RunAsync(cancellation));
         var module = new NixosModule(document.RootElement.Clone(), source, evaluation.Failures);
         // Where there are no builders because they cannot be evaluated, that is the end, and no warning beside others.
-        return module.Machines.Entries.Count == 0 && module.BuildersSetting is null && evaluation.Failures.MessageOf(BuildMachines, LixMachines) is { } message
+        return module.Machines.Entries.Count == 0 && module.BuildersSetting is null
+            && evaluation.Failures.MessageOf(BuildMachines, LixMachines) is { } message
             ? throw evaluation.Failed(message)
             : module;
     }
@@ -84,16 +92,18 @@ public sealed class NixosModule
         var lixMachines = told.GetProperty("lixMachines").EnumerateArray().ToList();
         foreach (var machine in nixMachines) Add(BuildMachineReader.Read(Told(machine)));
         foreach (var machine in lixMachines) Add(LixMachineReader.Read(Told(machine), machine.GetProperty("name").GetString()!));
-        if (nixMachines.Count + lixMachines.Count == 0 && Settings.Builders is null && failures.MessageOf(BuildMachines, LixMachines, "nix.settings") is null)
+        if (nixMachines.Count + lixMachines.Count == 0 && Settings.Builders is null
+            && failures.MessageOf(BuildMachines, LixMachines, "nix.settings") is null)
         {
-            // What else there is to say of a file without builders helps nobody.
+            // For a file without builders, other problems would only distract.
             const string Empty = "it describes no builders: nix.buildMachines, lix.buildMachines and nix.settings.builders are empty";
             return new([], [Problem(ProblemSeverity.Warning, "NoBuilders", Empty, Hint())]);
         }
         foreach (var list in new[] { BuildMachines, LixMachines }.Where(list => failures.ReasonOf(list) is not null))
         {
             problems.Add(Problem(
-                ProblemSeverity.Error, "InvalidOption", $"{list} cannot be evaluated: {failures.ReasonOf(list)}", failures.RecommendationFor(list)));
+                ProblemSeverity.Error, "InvalidOption", $"{list} cannot be evaluated: {failures.ReasonOf(list)}",
+                failures.RecommendationFor(list)));
         }
         if (nixMachines.Count > 0 && !(Value(told.GetProperty("distributedBuilds")) is { ValueKind: JsonValueKind.True }))
         {
@@ -136,7 +146,7 @@ public sealed class NixosModule
 
     private string Text(JsonElement part) => Value(part) is { ValueKind: JsonValueKind.String } text ? text.GetString()! : "";
 
-    /// <summary>The value of a part; one that cannot be evaluated is warned of.</summary>
+    /// <summary>The value of a part; a warning where it cannot be evaluated.</summary>
     private JsonElement? Value(JsonElement part)
     {
         if (part.TryGetProperty("value", out var value)) return value;
@@ -153,14 +163,19 @@ public sealed class NixosModule
         var hints = told.GetProperty("hints");
         if (Hints("flakeModules") is { Count: > 0 } modules)
         {
-            return $"It is a part of a flake that makes modules ({string.Join(", ", modules)}): name a system that has them, e.g. -Flake .#HOST.";
+            return $"It is a part of a flake that makes modules ({string.Join(", ", modules)}): name a system that has them, e.g. -Flake "
+                + ".#HOST.";
         }
         return Hints("switches") is { Count: > 0 } switches
-            ? $"It has switches that are off ({string.Join(", ", switches.Take(MostSwitches))}{(switches.Count > MostSwitches ? " …" : "")}): name a module that imports it and sets them."
+            ? "It has switches that are off "
+                + $"({string.Join(", ", switches.Take(MostSwitches))}{(switches.Count > MostSwitches ? " …" : "")}): name a module that "
+                + "imports it and sets them."
             : "Name the module that has them, or a whole system with -Flake.";
 
         List<string> Hints(string name) =>
-            hints.TryGetProperty(name, out var hint) && hint.TryGetProperty("value", out var list) ? [.. list.EnumerateArray().Select(item => item.GetString()!)] : [];
+            hints.TryGetProperty(name, out var hint) && hint.TryGetProperty("value", out var list)
+                ? [.. list.EnumerateArray().Select(item => item.GetString()!)]
+                : [];
     }
 
     private BuilderProblem Problem(ProblemSeverity severity, string id, string message, string recommendation) => new()

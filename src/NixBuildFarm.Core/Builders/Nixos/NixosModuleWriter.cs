@@ -7,7 +7,7 @@ namespace NixBuildFarm.Builders.Nixos;
 /// <summary>Writes builders as a NixOS module, with the options of <c>nix.buildMachines</c>.</summary>
 public static class NixosModuleWriter
 {
-    /// <summary>The module. What the builders' own source says of SSH goes into it.</summary>
+    /// <summary>The module, with the settings for SSH of the builders' own source.</summary>
     public static string Write(IEnumerable<NixBuilder> builders)
     {
         IReadOnlyList<NixBuilder> all = [.. builders];
@@ -21,7 +21,10 @@ public static class NixosModuleWriter
             text.Append("    }\n");
         }
         text.Append("  ];\n");
-        foreach (var ssh in all.Select(builder => builder.Ssh).OfType<BuilderSshSettings>().DistinctBy(ssh => ssh.Source)) WriteSsh(text, ssh);
+        foreach (var ssh in all.Select(builder => builder.Ssh).OfType<BuilderSshSettings>().DistinctBy(ssh => ssh.Source))
+        {
+            WriteSsh(text, ssh);
+        }
         return text.Append("}\n").ToString();
     }
 
@@ -54,10 +57,15 @@ public static class NixosModuleWriter
             if (isAuthority) words = words[1..];
             if (words.Length < 3) continue; // a comment, or an empty line
             var name = $"  programs.ssh.knownHosts.{Quote($"{i:00}-{words[0].Split(',')[0]}")}";
-            text.Append(CultureInfo.InvariantCulture, $"{name} = {{ hostNames = {List(words[0].Split(','))}; publicKey = {Quote(string.Join(' ', words[1..]))};");
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"{name} = {{ hostNames = {List(words[0].Split(','))}; publicKey = {Quote(string.Join(' ', words[1..]))};");
             text.Append(isAuthority ? " certAuthority = true; };\n" : " };\n");
         }
-        if (ssh.KnownHostsFiles.Count > 0) text.Append(CultureInfo.InvariantCulture, $"  programs.ssh.knownHostsFiles = {List(ssh.KnownHostsFiles)};\n");
+        if (ssh.KnownHostsFiles.Count > 0)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"  programs.ssh.knownHostsFiles = {List(ssh.KnownHostsFiles)};\n");
+        }
     }
 
     // Nix has no exponents without a point, and 3 is no float.
@@ -70,7 +78,11 @@ public static class NixosModuleWriter
 
     /// <summary>A string of the Nix language. <c>${</c> would be evaluated.</summary>
     internal static string Quote(string text) => '"'
-        + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("${", "\\${", StringComparison.Ordinal)
-            .Replace("\n", "\\n", StringComparison.Ordinal).Replace("\r", "\\r", StringComparison.Ordinal).Replace("\t", "\\t", StringComparison.Ordinal)
+        + text.Replace("\\", "\\\\", StringComparison.Ordinal)
+            .Replace("\"", "\\\"", StringComparison.Ordinal)
+            .Replace("${", "\\${", StringComparison.Ordinal)
+            .Replace("\n", "\\n", StringComparison.Ordinal)
+            .Replace("\r", "\\r", StringComparison.Ordinal)
+            .Replace("\t", "\\t", StringComparison.Ordinal)
         + '"';
 }

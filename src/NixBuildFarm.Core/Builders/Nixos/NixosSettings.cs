@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>
-/// Settings of Nix that a NixOS module makes, in <c>nix.settings</c> and in the lines of <c>nix.extraOptions</c>, which come last in
-/// <c>nix.conf</c> and so win. What is null is not set.
+/// Settings of Nix in a NixOS module: in <c>nix.settings</c>, and in the lines of <c>nix.extraOptions</c>, which come last in
+/// <c>nix.conf</c> and so override. Null: not set.
 /// </summary>
 public sealed class NixosSettings
 {
@@ -15,16 +15,16 @@ public sealed class NixosSettings
     {
     }
 
-    /// <summary><c>builders</c>: a machines list; null: it is not set, or is the file that NixOS makes of <c>nix.buildMachines</c>.</summary>
+    /// <summary><c>builders</c>: a machines list; null: not set, or the file that NixOS makes of <c>nix.buildMachines</c>.</summary>
     public string? Builders { get; private init; }
 
-    /// <summary>Whether builders fetch what they can themselves.</summary>
+    /// <summary>Whether builders fetch from their own substituters.</summary>
     public bool? BuildersUseSubstitutes { get; private init; }
 
     /// <summary>Local builds at a time; 0: none.</summary>
     public int? MaxJobs { get; private init; }
 
-    /// <summary>What the local machine can do beyond plain builds.</summary>
+    /// <summary>The features of this machine.</summary>
     public IReadOnlyList<string>? SystemFeatures { get; private init; }
 
     /// <summary>Further systems that the local machine builds.</summary>
@@ -49,8 +49,11 @@ public sealed class NixosSettings
         }
         return new()
         {
-            Builders = values.GetValueOrDefault("builders")?.Trim() is { Length: > 0 } builders && builders != MachinesOfNixos ? builders : null,
-            BuildersUseSubstitutes = values.GetValueOrDefault("builders-use-substitutes") switch { "true" => true, "false" => false, _ => null },
+            Builders = values.GetValueOrDefault("builders")?.Trim() is { Length: > 0 } builders && builders != MachinesOfNixos
+                ? builders
+                : null,
+            BuildersUseSubstitutes =
+                values.GetValueOrDefault("builders-use-substitutes") switch { "true" => true, "false" => false, _ => null },
             MaxJobs = values.GetValueOrDefault("max-jobs") switch
             {
                 "auto" => Environment.ProcessorCount,

@@ -5,8 +5,7 @@ using NixBuildFarm.Text;
 namespace NixBuildFarm.Builders.Nixos;
 
 /// <summary>
-/// A machine as <c>tell.nix</c> tells it: its options by name, each with its value, its type and its place. What is wrong with one is
-/// reported where it stands.
+/// A machine in the output of <c>tell.nix</c>: its options by name, each with value, type and place. Problems are reported at their place.
 /// </summary>
 internal sealed class ToldMachine
 {
@@ -22,10 +21,11 @@ internal sealed class ToldMachine
         Part = told.GetProperty("part").GetString()!;
         IsSet = told.GetProperty("isSet").GetBoolean();
         options = told.GetProperty("fields").EnumerateObject().ToDictionary(field => field.Name, field => new Option(field.Value, source));
-        start = options.Values.Select(option => option.Place).OrderBy(place => place.Line).ThenBy(place => place.Column).FirstOrDefault() ?? new(source, 1, 1);
+        start = options.Values.Select(option => option.Place).OrderBy(place => place.Line).ThenBy(place => place.Column).FirstOrDefault()
+            ?? new(source, 1, 1);
     }
 
-    /// <summary>What it is called in the configuration, e.g. <c>nix.buildMachines.0</c>.</summary>
+    /// <summary>Its name in the configuration, e.g. <c>nix.buildMachines.0</c>.</summary>
     public string Part { get; }
 
     /// <summary>Whether it is a set of options at all.</summary>
@@ -55,7 +55,9 @@ internal sealed class ToldMachine
         }
     }
 
-    /// <summary>A text. One without which there is no builder is an error where it cannot be had; of another one the default holds.</summary>
+    /// <summary>
+    /// A text. One without which there is no builder is an error where it cannot be had; of another one the default holds.
+    /// </summary>
     public string? Text(string name, bool isNeeded = false) => Value(name, "a text", isNeeded, JsonValueKind.String)?.GetString();
 
     public string? Number(string name) => Value(name, "a number", isNeeded: false, JsonValueKind.Number)?.GetRawText();
@@ -65,13 +67,17 @@ internal sealed class ToldMachine
     public IReadOnlyList<string> Texts(string name, bool isNeeded = false)
     {
         if (Value(name, "a list of texts", isNeeded, JsonValueKind.Array) is not { } list) return [];
-        if (list.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)) return [.. list.EnumerateArray().Select(item => item.GetString()!)];
+        if (list.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String))
+        {
+            return [.. list.EnumerateArray().Select(item => item.GetString()!)];
+        }
         Fail(name, "InvalidOptionType", "an element of the list is no text", $"Write {name} = [ \"…\" \"…\" ];");
         return [];
     }
 
     /// <summary>The entry; the name of a field is that of the option it comes from.</summary>
-    public MachineEntry ToEntry(IReadOnlyList<string> fieldNames, IEnumerable<(MachineField Field, string Option, string? Text)> texts) => new()
+    public MachineEntry ToEntry(IReadOnlyList<string> fieldNames, IEnumerable<(MachineField Field, string Option, string? Text)> texts) =>
+        new()
     {
         Source = start.File,
         Line = start.Line,
@@ -87,7 +93,7 @@ internal sealed class ToldMachine
         Report(ProblemSeverity.Error, option, id, message, recommendation);
     }
 
-    /// <summary>The value of an option; null where it is not set, or <c>null</c>, or not what is expected.</summary>
+    /// <summary>The value of an option; null if it is not set, is <c>null</c>, or is of an unexpected type.</summary>
     private JsonElement? Value(string name, string expected, bool isNeeded, params JsonValueKind[] kinds)
     {
         if (!options.TryGetValue(name, out var option) || option.Type == "null") return null;
@@ -97,7 +103,15 @@ internal sealed class ToldMachine
             var recommendation = failures.RecommendationFor($"{Part}.{name}");
             const string Failed = "its value cannot be evaluated";
             if (isNeeded) Fail(name, "InvalidOption", $"{Failed}: {reason}", recommendation);
-            else Report(ProblemSeverity.Warning, name, "OptionNotEvaluated", $"{Failed}, and the builder is used without it: {reason}", recommendation);
+            else
+            {
+                Report(
+                    ProblemSeverity.Warning,
+                    name,
+                    "OptionNotEvaluated",
+                    $"{Failed}, and the builder is used without it: {reason}",
+                    recommendation);
+            }
             return null;
         }
         if (kinds.Contains(value.ValueKind)) return value;

@@ -6,14 +6,18 @@ using System.Text.Json.Serialization;
 namespace NixBuildFarm.Builders.Policies;
 
 /// <summary>
-/// What the user wants otherwise than configured, of one builder or of all. What is null is not set. To add a setting: a property
-/// here, a parameter of Set-NixBuilderPolicy with the same name, and its effect, in <see cref="NixBuilder"/> or where builders are described to
-/// the scheduler. The policy file, Get-NixBuilderPolicy and its table have it then; a test says where its help and its row of the list are missing.
+/// Settings of the user that override the configuration, for one builder or for all. Null: not set. To add a setting, add a property here,
+/// a parameter of Set-NixBuilderPolicy with the same name, and its effect, in <see cref="NixBuilder"/> or where builders are described to
+/// the scheduler. The policy file and Get-NixBuilderPolicy then have it; a test says where help and views lack it.
 /// </summary>
 public class BuilderPolicy
 {
     private static readonly PropertyInfo[] Settings =
-        [.. typeof(BuilderPolicy).GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is not null)];
+        [
+            .. typeof(BuilderPolicy)
+                .GetProperties(BindingFlags.Public | BindingFlags.Instance)
+                .Where(property => property.SetMethod is not null),
+        ];
 
     private readonly int? maxJobs;
     private readonly int? cores;
@@ -68,7 +72,7 @@ public class BuilderPolicy
     /// <summary>Whether runs use the builder when they are not told otherwise.</summary>
     public bool? Enabled { get; init; }
 
-    /// <summary>Whether it takes no builds, even where it is named; what it has built before can still be fetched from it.</summary>
+    /// <summary>Whether it takes no builds, even if it is named; outputs that it has can still be fetched.</summary>
     public bool? Drain { get; init; }
 
     /// <summary>The systems that it builds for, in place of those that are configured.</summary>
@@ -86,14 +90,14 @@ public class BuilderPolicy
     /// <summary>It takes no derivation whose name matches one of these wildcards.</summary>
     public IReadOnlyList<string>? Exclude { get; init; }
 
-    /// <summary>Which of the outputs that it builds come home, where the run is not told otherwise.</summary>
+    /// <summary>Which of its outputs are copied back, unless the run says otherwise.</summary>
     public CopyBack? CopyBack { get; init; }
 
     /// <summary>Bytes per second that are sent to it at most, 1 or more.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
     public long? MaxUpload { get => maxUpload; init => maxUpload = AtLeast(1, value); }
 
-    /// <summary>The private key file to log in with, in place of the one that is configured.</summary>
+    /// <summary>The private key file to log in with, instead of the configured one.</summary>
     public string? IdentityFile { get; init; }
 
     /// <summary>Whether nothing is set.</summary>
@@ -104,27 +108,32 @@ public class BuilderPolicy
     /// <exception cref="ArgumentException">A value is of another type than its setting, or out of its range.</exception>
     public static BuilderPolicy Of(Func<string, object?> value) => Of(setting => value(setting.Name));
 
-    /// <summary>This policy, and what it does not set from a weaker one.</summary>
+    /// <summary>This policy, with the settings of a weaker one where it has none.</summary>
     public BuilderPolicy Over(BuilderPolicy weaker) => Of(setting => setting.GetValue(this) ?? setting.GetValue(weaker));
 
     /// <summary>Whether this policy hides something that a weaker one sets.</summary>
     public bool Hides(BuilderPolicy weaker) =>
         Settings.Any(setting => setting.GetValue(this) is not null && setting.GetValue(weaker) is not null);
 
-    /// <summary>The builder as it will be used; what is configured stays in <see cref="NixBuilder.Configured"/>.</summary>
+    /// <summary>The builder with its policy applied; <see cref="NixBuilder.Configured"/> stays without.</summary>
     public NixBuilder ApplyTo(NixBuilder builder) => builder.WithPolicy(this);
 
-    /// <summary>What is set, e.g. <c>MaxJobs 2, Enabled False</c>; empty where nothing is.</summary>
+    /// <summary>The settings as text, e.g. <c>MaxJobs 2, Enabled False</c>; empty where nothing is set.</summary>
     public override string ToString() => ToString(except: []);
 
-    /// <summary>What is set, without some of the settings.</summary>
+    /// <summary>The settings as text, except some.</summary>
     public string ToString(IReadOnlyCollection<string> except) => string.Join(
-        ", ", Settings.Where(setting => !except.Contains(setting.Name) && setting.GetValue(this) is not null).Select(setting => $"{setting.Name} {Text(setting.GetValue(this)!)}"));
+        ", ",
+        Settings.Where(setting => !except.Contains(setting.Name) && setting.GetValue(this) is not null)
+            .Select(setting => $"{setting.Name} {Text(setting.GetValue(this)!)}"));
 
     private static BuilderPolicy Of(Func<PropertyInfo, object?> value)
     {
         var policy = new BuilderPolicy();
-        foreach (var setting in Settings) setting.SetValue(policy, value(setting), BindingFlags.DoNotWrapExceptions, binder: null, index: null, culture: null);
+        foreach (var setting in Settings)
+        {
+            setting.SetValue(policy, value(setting), BindingFlags.DoNotWrapExceptions, binder: null, index: null, culture: null);
+        }
         return policy;
     }
 
@@ -137,5 +146,7 @@ public class BuilderPolicy
 
     private static T? AtLeast<T>(T least, T? value, [CallerMemberName] string setting = "")
         where T : struct, IComparable<T> =>
-        value is { } given && given.CompareTo(least) < 0 ? throw new ArgumentOutOfRangeException(setting, given, $"{setting} is {least} or more.") : value;
+        value is { } given && given.CompareTo(least) < 0
+            ? throw new ArgumentOutOfRangeException(setting, given, $"{setting} is {least} or more.")
+            : value;
 }

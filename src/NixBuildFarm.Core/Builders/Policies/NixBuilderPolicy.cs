@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Builders.Policies;
 
-/// <summary>One policy as it was set: for whom, how long, what.</summary>
+/// <summary>One policy: its scope, its builder, its settings.</summary>
 public sealed class NixBuilderPolicy : BuilderPolicy
 {
     internal NixBuilderPolicy(PolicyScope scope, string? name, BuilderPolicy settings)

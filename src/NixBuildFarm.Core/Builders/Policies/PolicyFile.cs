@@ -34,30 +34,14 @@ public sealed class PolicyFile
 
     /// <summary><c>$XDG_CONFIG_HOME/nixbuildfarm/policy.json</c>, by default in <c>~/.config</c>.</summary>
     /// <exception cref="NixBuildFarmException">The user has no home folder.</exception>
-    public static string DefaultPath
-    {
-        get
-        {
-            // The XDG base directory specification: what is not absolute is ignored.
-            var folder = Environment.GetEnvironmentVariable(Variable);
-            if (!System.IO.Path.IsPathRooted(folder))
-            {
-                var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-                if (home.Length == 0)
-                {
-                    throw new NixBuildFarmException("NoHomeFolder", "There is no home folder to keep policies in.", "Set HOME or XDG_CONFIG_HOME.");
-                }
-                folder = System.IO.Path.Combine(home, ".config");
-            }
-            return System.IO.Path.Combine(folder!, "nixbuildfarm", "policy.json");
-        }
-    }
+    public static string DefaultPath => System.IO.Path.Combine(UserFolder.Find(Variable, ".config"), "policy.json");
 
     /// <summary>Where it is.</summary>
     public string Path { get; }
 
-    /// <summary>What the file says; nothing when there is none.</summary>
-    /// <exception cref="NixBuildFarmException">The file cannot be read or understood, or others may write to its folder; the message names it.</exception>
+    /// <summary>Reads the file; empty if there is none.</summary>
+    /// <exception cref="NixBuildFarmException">The file cannot be read or understood, or others may write to its folder; the message names
+    /// it.</exception>
     public PolicySet Read()
     {
         StateFolder.RequireOwn(System.IO.Path.GetDirectoryName(Path)!, Variable);
@@ -71,7 +55,8 @@ public sealed class PolicyFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NixBuildFarmException("PolicyFileUnreadable", $"The policies in {Path} cannot be read: {e.Message}", "Make the file readable.", e);
+            throw new NixBuildFarmException(
+                "PolicyFileUnreadable", $"The policies in {Path} cannot be read: {e.Message}", "Make the file readable.", e);
         }
     }
 
@@ -93,7 +78,8 @@ public sealed class PolicyFile
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new NixBuildFarmException(
-                "PolicyFileNotWritten", $"The policies in {Path} cannot be changed: {e.Message}", "Make the folder writable, or use the scope Session.", e);
+                "PolicyFileNotWritten", $"The policies in {Path} cannot be changed: {e.Message}",
+                "Make the folder writable, or use the scope Session.", e);
         }
     }
 
@@ -165,7 +151,8 @@ public sealed class PolicyFile
     }
 
     private NixBuildFarmException NotUnderstood(string reason) => new(
-        "PolicyFileCorrupt", $"The policies in {Path} are not understood: {reason}", "Mend the file or move it away; it is not overwritten.");
+        "PolicyFileCorrupt", $"The policies in {Path} are not understood: {reason}",
+        "Correct the file or move it away; it is not overwritten.");
 
     private sealed class Content
     {

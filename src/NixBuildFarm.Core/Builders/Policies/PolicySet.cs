@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Builders.Policies;
 
-/// <summary>How long a policy lasts, and for whom.</summary>
+/// <summary>Where a policy is kept, and so how long it lasts.</summary>
 public enum PolicyScope
 {
     /// <summary>This process, until it ends.</summary>
@@ -30,16 +30,16 @@ public sealed class PolicySet
         Builders = byName;
     }
 
-    /// <summary>What holds for each builder that has no setting of its own.</summary>
+    /// <summary>The policy for builders that have no setting of their own.</summary>
     public BuilderPolicy FarmWide { get; }
 
-    /// <summary>What holds for one builder, by name, in the order of the names.</summary>
+    /// <summary>The policies of single builders, sorted by name.</summary>
     public IReadOnlyDictionary<string, BuilderPolicy> Builders { get; }
 
-    /// <summary>What this scope says of a builder: its own policy, and what that does not set from the farm-wide one.</summary>
+    /// <summary>The policy of a builder in this scope: its own, with farm-wide settings where it has none.</summary>
     public BuilderPolicy For(string builder) => Builders.TryGetValue(builder, out var own) ? own.Over(FarmWide) : FarmWide;
 
-    /// <summary>The set with some settings changed, of one builder or (null) farm-wide; what the change does not set stays.</summary>
+    /// <summary>The set with some settings changed, of one builder or (null) farm-wide.</summary>
     public PolicySet With(string? builder, BuilderPolicy change)
     {
         if (builder is null) return new PolicySet(change.Over(FarmWide), Builders);

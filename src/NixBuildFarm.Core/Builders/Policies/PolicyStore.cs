@@ -3,9 +3,8 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Builders.Policies;
 
 /// <summary>
-/// The policies of both scopes: the session's in memory, the user's in a file. Safe for concurrent use.
-/// The strongest first: the session's for the builder, the session's farm-wide, the user's for the builder, the user's farm-wide.
-/// So what is said now beats what was kept, and within a scope what is said of one builder beats what is said of all.
+/// The policies of both scopes: the session's in memory, the user's in a file. Safe for concurrent use. The session overrides the user, and
+/// within a scope a builder's policy overrides the farm-wide one.
 /// </summary>
 public sealed class PolicyStore
 {
@@ -46,7 +45,7 @@ public sealed class PolicyStore
         lock (sessionLock) return session = change(session);
     }
 
-    /// <summary>What is set in one scope: farm-wide first, then by name.</summary>
+    /// <summary>The policies of one scope: farm-wide first, then by name.</summary>
     /// <exception cref="NixBuildFarmException">The user's file cannot be read or understood.</exception>
     public IReadOnlyList<NixBuilderPolicy> List(PolicyScope scope)
     {

@@ -2,7 +2,7 @@ using NixBuildFarm.Protocol.Wire;
 
 namespace NixBuildFarm.Protocol.Messages;
 
-/// <summary>Brings paths into being and says what became of each (protocol 1.34 and later).</summary>
+/// <summary>Builds or fetches paths, and returns a result for each (protocol 1.34 and later).</summary>
 internal sealed record BuildPathsWithResultsRequest(IReadOnlyCollection<DerivedPath> Paths, BuildMode Mode)
     : IRequest<IReadOnlyList<KeyedBuildResult>>
 {
@@ -27,7 +27,7 @@ internal sealed record BuildPathsWithResultsRequest(IReadOnlyCollection<DerivedP
             var path = await DerivedPathLayout.ReadAsync(reader, cancellation);
             results.Add(new(path, await BuildResultLayout.ReadAsync(reader, version, cancellation)));
         }
-        // Each answers a question: who asks relies on that.
+        // Each result belongs to a request: callers rely on that.
         return results.Count == Paths.Count && Paths.All(path => results.Any(result => result.Path.Path == path.Path))
             ? results
             : throw new WireException($"The results of {results.Count} builds answer a question for {Paths.Count}.");

@@ -5,7 +5,7 @@ using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Messages;
 
-/// <summary>What became of a build.</summary>
+/// <summary>The result of a build.</summary>
 internal static class BuildResultLayout
 {
     public static async ValueTask<BuildResult> ReadAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation)
@@ -61,17 +61,19 @@ internal static class BuildResultLayout
             : throw new WireException($"{count} µs is no processor time.");
 
     /// <summary>
-    /// A map from <c>sha256:HASH!OUTPUT</c> to a realisation in JSON. Only the output's name and the path matter: of which derivation they
-    /// are is known to who asked.
+    /// A map from <c>sha256:HASH!OUTPUT</c> to a realisation in JSON. Only the output's name and the path are used: the caller knows the
+    /// derivation.
     /// </summary>
-    private static async ValueTask<IReadOnlyDictionary<string, StorePath>> ReadOutputsAsync(WireReader reader, CancellationToken cancellation)
+    private static async ValueTask<IReadOnlyDictionary<string,
+    StorePath>> ReadOutputsAsync(WireReader reader, CancellationToken cancellation)
     {
         var count = await reader.ReadCountAsync(cancellation);
         var outputs = new Dictionary<string, StorePath>();
         for (var i = 0; i < count; i++)
         {
             var id = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-            outputs[id[(id.IndexOf('!', StringComparison.Ordinal) + 1)..]] = OutputPath(await reader.ReadStringAsync(WireLimits.Text, cancellation));
+            outputs[id[(id.IndexOf('!', StringComparison.Ordinal) + 1)..]] = OutputPath(
+                await reader.ReadStringAsync(WireLimits.Text, cancellation));
         }
         return outputs;
     }

@@ -1,9 +1,9 @@
 using NixBuildFarm.Protocol.Wire;
-using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Messages;
 
-/// <summary>What a daemon is asked to bring into being, as text (protocol 1.30 and later).</summary>
+/// <summary>A derived path as text (protocol 1.30 and later).</summary>
 internal static class DerivedPathLayout
 {
     public static void Write(WireWriter writer, IReadOnlyCollection<DerivedPath> paths) =>
@@ -14,6 +14,6 @@ internal static class DerivedPathLayout
         var text = await reader.ReadStringAsync(WireLimits.Text, cancellation);
         return DerivedPath.TryParse(text, out var path)
             ? path
-            : throw new WireException($"“{NixText.Printable(text)}” is neither a store path nor outputs of a derivation.");
+            : throw new WireException($"“{Printable.Replaced(text)}” is neither a store path nor outputs of a derivation.");
     }
 }

@@ -8,10 +8,10 @@ internal interface IRequest<TReply>
     /// <summary>Its number, which is written before it.</summary>
     WorkerOperation Operation { get; }
 
-    /// <summary>Writes what follows the number.</summary>
+    /// <summary>Writes the arguments, after the operation's number.</summary>
     void Write(WireWriter writer, ProtocolVersion version);
 
-    /// <summary>Reads what follows the last stderr frame.</summary>
+    /// <summary>Reads the reply, after the last stderr frame.</summary>
     ValueTask<TReply> ReadReplyAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation);
 }
 

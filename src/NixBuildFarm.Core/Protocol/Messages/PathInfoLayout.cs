@@ -1,9 +1,10 @@
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Messages;
 
-/// <summary>What is known of a path, as several messages carry it after the path itself.</summary>
+/// <summary>The information on a path, as several messages have it after the path itself.</summary>
 internal static class PathInfoLayout
 {
     public static void Write(WireWriter writer, PathInfo info)
@@ -41,7 +42,7 @@ internal static class PathInfoLayout
         }
         catch (FormatException e)
         {
-            throw new WireException($"“{NixText.Printable(text)}” is not a SHA-256 hash in hex.", inner: e);
+            throw new WireException($"“{Printable.Replaced(text)}” is not a SHA-256 hash in hex.", inner: e);
         }
     }
 

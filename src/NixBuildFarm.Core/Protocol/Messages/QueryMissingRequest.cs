@@ -2,7 +2,7 @@ using NixBuildFarm.Protocol.Wire;
 
 namespace NixBuildFarm.Protocol.Messages;
 
-/// <summary>What it would take to bring these into being.</summary>
+/// <summary>Asks what would have to be built and fetched for these.</summary>
 internal sealed record QueryMissingRequest(IReadOnlyCollection<DerivedPath> Paths) : IRequest<MissingPaths>
 {
     public WorkerOperation Operation => WorkerOperation.QueryMissing;

@@ -3,7 +3,7 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Protocol.Messages;
 
-/// <summary>What the store knows of a path; null where it is not valid.</summary>
+/// <summary>Asks for the store's information on a path; null where it is not valid.</summary>
 internal sealed record QueryPathInfoRequest(StorePath Path) : IRequest<PathInfo?>
 {
     public WorkerOperation Operation => WorkerOperation.QueryPathInfo;

@@ -3,7 +3,7 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Protocol.Messages;
 
-/// <summary>Which of these paths are valid, after the daemon has fetched what it can where it is asked to.</summary>
+/// <summary>Asks which of these paths are valid, optionally after the daemon has fetched what it can.</summary>
 internal sealed record QueryValidPathsRequest(IReadOnlyCollection<StorePath> Paths, bool Substitute) : IRequest<IReadOnlySet<StorePath>>
 {
     public WorkerOperation Operation => WorkerOperation.QueryValidPaths;

@@ -25,7 +25,7 @@ internal sealed record RegisterRealisationRequest(Realisation Realisation) : IRe
             json.WriteString("outPath", Realisation.Path.BaseName);
             json.WriteStartArray("signatures");
             json.WriteEndArray();
-            // What it was made from is not told: a store wants to know all of that too then, and needs none of it.
+            // Without dependent realisations: a store would require them as well, and needs none.
             json.WriteStartObject("dependentRealisations");
             json.WriteEndObject();
             json.WriteEndObject();

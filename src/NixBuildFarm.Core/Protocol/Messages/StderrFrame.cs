@@ -3,8 +3,7 @@ using NixBuildFarm.Protocol.Wire;
 namespace NixBuildFarm.Protocol.Messages;
 
 /// <summary>
-/// What a daemon sends between a request and its reply: messages, then either the end or an error. One of the three is set; none of
-/// them: the end.
+/// A frame between a request and its reply: a message, an error or the end. At most one of the properties is set; none: the end.
 /// </summary>
 internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError? Error)
 {
@@ -16,7 +15,7 @@ internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError?
     public const ulong NumberField = 0;
     public const ulong TextField = 1;
 
-    /// <summary>What an error begins with, also one that comes in place of a NAR.</summary>
+    /// <summary>The beginning of an error, also of one in place of a NAR.</summary>
     public const ulong ErrorTag = 0x63787470;
 
     /// <summary>Writes a message as a daemon sends it.</summary>
@@ -86,7 +85,8 @@ internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError?
     }
 
     /// <summary>Reads the next one. Of a long line of a log the sink is given all pieces but the last.</summary>
-    public static async ValueTask<StderrFrame> ReadAsync(WireReader reader, CancellationToken cancellation, Action<DaemonMessage>? sink = null)
+    public static async ValueTask<StderrFrame> ReadAsync(
+        WireReader reader, CancellationToken cancellation, Action<DaemonMessage>? sink = null)
     {
         reader.BeginMessage();
         return await reader.ReadUInt64Async(cancellation) switch
@@ -109,7 +109,8 @@ internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError?
         Fields: await ReadFieldsAsync(reader, await ReadFieldCountAsync(reader, cancellation), cancellation),
         Parent: await reader.ReadUInt64Async(cancellation));
 
-    private static async ValueTask<DaemonMessage> ReadResultAsync(WireReader reader, Action<DaemonMessage>? sink, CancellationToken cancellation)
+    private static async ValueTask<DaemonMessage> ReadResultAsync(
+        WireReader reader, Action<DaemonMessage>? sink, CancellationToken cancellation)
     {
         var activity = await reader.ReadUInt64Async(cancellation);
         var type = (ActivityResultType)await reader.ReadInt32Async(cancellation);
@@ -129,7 +130,8 @@ internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError?
         };
     }
 
-    private static async ValueTask<DaemonMessage> ReadLogLineAsync(WireReader reader, ulong activity, Action<DaemonMessage>? sink, CancellationToken cancellation)
+    private static async ValueTask<DaemonMessage> ReadLogLineAsync(
+        WireReader reader, ulong activity, Action<DaemonMessage>? sink, CancellationToken cancellation)
     {
         var length = await reader.ReadLengthAsync(cancellation);
         var left = length;
@@ -145,9 +147,11 @@ internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError?
         return new BuildLogLine(activity, last) { IsContinued = isContinued };
     }
 
-    private static ValueTask<int> ReadFieldCountAsync(WireReader reader, CancellationToken cancellation) => reader.ReadCountAsync(cancellation, WireLimits.Fields);
+    private static ValueTask<int> ReadFieldCountAsync(WireReader reader, CancellationToken cancellation) =>
+        reader.ReadCountAsync(cancellation, WireLimits.Fields);
 
-    private static async ValueTask<IReadOnlyList<ActivityField>> ReadFieldsAsync(WireReader reader, int count, CancellationToken cancellation)
+    private static async ValueTask<IReadOnlyList<ActivityField>> ReadFieldsAsync(
+        WireReader reader, int count, CancellationToken cancellation)
     {
         var fields = new List<ActivityField>();
         for (var i = 0; i < count; i++)

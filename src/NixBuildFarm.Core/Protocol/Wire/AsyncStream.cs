@@ -1,6 +1,8 @@
 namespace NixBuildFarm.Protocol.Wire;
 
-/// <summary>A stream that is read or written in order, and only asynchronously. What a derived class does not override, it cannot do.</summary>
+/// <summary>
+/// A stream that is read or written in order, and only asynchronously. Operations that a derived class does not override are not supported.
+/// </summary>
 internal abstract class AsyncStream : Stream
 {
     public override bool CanRead => false;

@@ -3,7 +3,7 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Protocol.Wire;
 
-/// <summary>Passes a NAR on and sees to it that it is the one that was announced.</summary>
+/// <summary>Passes a NAR on, and checks that it is the announced one.</summary>
 internal sealed class CheckedNarStream(Stream destination, PathInfo announced) : AsyncStream
 {
     private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -19,7 +19,7 @@ internal sealed class CheckedNarStream(Stream destination, PathInfo announced) :
         return destination.WriteAsync(buffer, cancellationToken);
     }
 
-    /// <summary>Checks what has been written.</summary>
+    /// <summary>Checks the written bytes.</summary>
     /// <exception cref="NarMismatchException">Size or hash is another.</exception>
     public void Verify()
     {

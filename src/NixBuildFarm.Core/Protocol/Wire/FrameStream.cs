@@ -22,7 +22,7 @@ internal sealed class FrameStream(Stream destination, int bufferSize = FrameStre
 
     public override bool CanWrite => true;
 
-    /// <summary>Begins a request; what is written from now on is its body.</summary>
+    /// <summary>Begins a request; the following writes are its body.</summary>
     public async ValueTask BeginAsync(ReadOnlyMemory<byte> request, CancellationToken cancellation)
     {
         if (request.Length > buffer.Length - filled) await SendAsync(cancellation);
@@ -63,7 +63,7 @@ internal sealed class FrameStream(Stream destination, int bufferSize = FrameStre
         EndedBodies++;
     }
 
-    /// <summary>Sends what has been gathered.</summary>
+    /// <summary>Sends the buffered bytes.</summary>
     public async ValueTask SendAsync(CancellationToken cancellation)
     {
         CloseFrame();

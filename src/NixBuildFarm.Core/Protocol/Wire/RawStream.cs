@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Protocol.Wire;
 
-/// <summary>What a reader would decode next, as plain bytes: a NAR that follows a reply.</summary>
+/// <summary>The reader's next bytes, undecoded: a NAR that follows a reply.</summary>
 internal sealed class RawStream(WireReader reader) : AsyncStream
 {
     public override bool CanRead => true;

@@ -1,8 +1,8 @@
 namespace NixBuildFarm.Protocol.Wire;
 
 /// <summary>
-/// A peer sent what its protocol forbids, or ended in the middle of a message. A type of its own, so that errors of streams and callbacks
-/// which belong to the caller are never taken for the peer's.
+/// A peer violated its protocol, or ended in the middle of a message. A type of its own, so that errors of the caller's streams and
+/// callbacks are never taken for the peer's.
 /// </summary>
 internal sealed class WireException(string message, bool isEndOfStream = false, Exception? inner = null) : Exception(message, inner)
 {

@@ -3,10 +3,10 @@ namespace NixBuildFarm.Protocol.Wire;
 /// <summary>Facts that both directions share. [src/libstore/include/nix/store/worker-protocol.hh of NixOS/nix]</summary>
 internal static class WireFormat
 {
-    /// <summary>What a client says first.</summary>
+    /// <summary>The client's first word.</summary>
     public const ulong ClientMagic = 0x6e697863;
 
-    /// <summary>What a daemon says first.</summary>
+    /// <summary>The daemon's first word.</summary>
     public const ulong DaemonMagic = 0x6478696f;
 
     /// <summary>Numbers are 8 bytes long, and texts are filled up to a multiple of that.</summary>

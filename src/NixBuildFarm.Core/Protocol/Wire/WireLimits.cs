@@ -1,15 +1,17 @@
 namespace NixBuildFarm.Protocol.Wire;
 
 /// <summary>
-/// What a peer may send at most. Lengths are checked against these before anything is allocated, and what is allocated grows with what
-/// has arrived, not with what was announced.
+/// Limits for a peer's messages. Lengths are checked before anything is allocated, and memory grows with the received bytes, not with
+/// announced lengths.
 /// </summary>
 internal static class WireLimits
 {
-    /// <summary>Bytes that one message may take in memory, lists and texts together: the paths of the largest stores are far less.</summary>
+    /// <summary>
+    /// Bytes that one message may take in memory, lists and texts together: the paths of the largest stores need far less.
+    /// </summary>
     public const int Message = 128 << 20;
 
-    /// <summary>What an item of a list counts beside its bytes.</summary>
+    /// <summary>The cost of an item of a list, beside its bytes.</summary>
     public const int Item = 64;
 
     /// <summary>Items of a list: more than any store has paths.</summary>
@@ -19,8 +21,8 @@ internal static class WireLimits
     public const int Text = 16 << 20;
 
     /// <summary>
-    /// Bytes that are kept of a text for people: an error message, a phase. What is longer is cut, and no fault: a message has the last lines
-    /// of the log in it, and a build may print what it likes. Longer lines of a log come in pieces of this size.
+    /// Bytes of a text for people (an error message, a phase) that are kept. Longer texts are cut, which is no fault: a message has the
+    /// last lines of the log in it, and a build may print anything. Longer lines of a log come in pieces of this size.
     /// </summary>
     public const int Shown = 64 << 10;
 

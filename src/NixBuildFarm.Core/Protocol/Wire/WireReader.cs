@@ -1,16 +1,17 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using NixBuildFarm.Store;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Protocol.Wire;
 
 /// <summary>
-/// Decodes the primitives of the worker protocol from the bytes of a stream, through one buffer. What the format forbids, and a stream that
-/// ends too early, is a <see cref="WireException"/>.
+/// Decodes the primitives of the worker protocol from a stream, through one buffer. Malformed data, and a stream that ends too early, are a
+/// <see cref="WireException"/>.
 /// </summary>
 internal sealed class WireReader(Stream stream, int bufferSize = WireReader.DefaultBufferSize)
 {
-    /// <summary>What is read at once at most.</summary>
+    /// <summary>Bytes that are read at once at most.</summary>
     public const int DefaultBufferSize = 64 << 10;
 
     private readonly byte[] buffer = new byte[bufferSize];
@@ -66,7 +67,9 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
     public async ValueTask<int> ReadCountAsync(CancellationToken cancellation, int limit = WireLimits.Items)
     {
         var count = await ReadUInt64Async(cancellation);
-        return count <= (ulong)limit ? (int)count : throw new WireException($"A list of {count} items is too long: {limit} are allowed here.");
+        return count <= (ulong)limit
+            ? (int)count
+            : throw new WireException($"A list of {count} items is too long: {limit} are allowed here.");
     }
 
     /// <summary>A text of at most <paramref name="limit"/> bytes, which need not be UTF-8.</summary>
@@ -101,7 +104,9 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
     public async ValueTask<long> ReadLengthAsync(CancellationToken cancellation)
     {
         var length = await ReadUInt64Async(cancellation);
-        return length <= WireLimits.Cut ? (long)length : throw new WireException($"A text of {length} bytes is too long: {WireLimits.Cut} are allowed here.");
+        return length <= WireLimits.Cut
+            ? (long)length
+            : throw new WireException($"A text of {length} bytes is too long: {WireLimits.Cut} are allowed here.");
     }
 
     /// <summary>So many bytes of a text.</summary>
@@ -114,7 +119,7 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
         return piece;
     }
 
-    /// <summary>What fills up a text of this length.</summary>
+    /// <summary>The padding after a text of this length.</summary>
     public async ValueTask ReadPaddingAsync(long length, CancellationToken cancellation)
     {
         var padding = WireFormat.Padding(length);
@@ -143,7 +148,7 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
         if (text.Length == 0) return null;
         return StorePath.TryParse(text, out var path)
             ? path
-            : throw new WireException($"“{NixText.Printable(text)}” is not a store path.");
+            : throw new WireException($"“{Printable.Replaced(text)}” is not a store path.");
     }
 
     /// <summary>Store paths, at most <paramref name="limit"/>, in the order in which they come.</summary>
@@ -180,8 +185,8 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
     public void Skip(int count) => start += count;
 
     /// <summary>
-    /// Some bytes as they are; 0 at the end of the stream. They always pass through the buffer: a read that is given up may still write to
-    /// its memory, which therefore must not be the caller's.
+    /// Some raw bytes; 0 at the end of the stream. They always pass through the buffer: a cancelled read may still write to its memory,
+    /// which therefore must not be the caller's.
     /// </summary>
     public ValueTask<int> ReadRawAsync(Memory<byte> destination, CancellationToken cancellation)
     {
@@ -234,7 +239,7 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
         }
     }
 
-    /// <summary>Counts what is kept of a message, so that no mixture of lists and texts fills the memory.</summary>
+    /// <summary>Counts the memory of a message, so that no mixture of lists and texts fills it.</summary>
     private void Take(int bytes)
     {
         room -= bytes + WireLimits.Item;

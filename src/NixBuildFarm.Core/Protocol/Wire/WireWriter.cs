@@ -4,15 +4,15 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Protocol.Wire;
 
-/// <summary>Encodes the primitives of the worker protocol into memory; whoever owns it sends what has been written.</summary>
+/// <summary>Encodes the primitives of the worker protocol into memory; its owner sends the bytes.</summary>
 internal sealed class WireWriter
 {
     private readonly ArrayBufferWriter<byte> buffer = new(4 << 10);
 
-    /// <summary>What has been written since the last <see cref="Clear"/>.</summary>
+    /// <summary>The bytes since the last <see cref="Clear"/>.</summary>
     public ReadOnlyMemory<byte> Written => buffer.WrittenMemory;
 
-    /// <summary>Forgets what has been written.</summary>
+    /// <summary>Empties the buffer.</summary>
     public void Clear() => buffer.ResetWrittenCount();
 
     /// <summary>8 bytes, the lowest first.</summary>

@@ -10,10 +10,10 @@ const kindNames = {
   built: 'Build',
   critical: 'Build on the critical path',
   supply: 'Inputs on their way',
-  retry: 'Try that came to nothing',
-  hedge: 'Second start that gave way',
+  retry: 'Failed attempt',
+  hedge: 'Hedged build that gave way',
   fetched: 'Fetched',
-  home: 'Copy home',
+  home: 'Copy back',
   failed: 'Failed',
 };
 

@@ -10,11 +10,11 @@ const LeastWait = 0.05;
 export function linesOf(run, plan, item) {
   if (item.copy) {
     const { builder, seconds, bytes: size } = item.copy;
-    return [copyText(run, item.copy), `home from ${run.builders[builder].name} in ${span(seconds)}, ${bytes(size)}`];
+    return [copyText(run, item.copy), `back from ${run.builders[builder].name} in ${span(seconds)}, ${bytes(size)}`];
   }
   const job = run.jobs[item.index];
   if (item.attempt) {
-    const what = item.attempt.gaveWay ? 'Second start that gave way' : 'Try that came to nothing';
+    const what = item.attempt.gaveWay ? 'Hedged build that gave way' : 'Failed attempt';
     return [job.name, `${what} after ${span(item.attempt.seconds)}`, item.attempt.reason].filter(Boolean);
   }
   const expected = job.expectedSeconds ? `, expected ${span(job.expectedSeconds)}` : '';
@@ -74,7 +74,7 @@ export function showDetail(run, item) {
     byId('detail').replaceChildren(element('p', { class: 'dim' }, 'Choose a build to see all about it.'));
     return;
   }
-  const title = item.copy ? 'A copy home' : run.jobs[item.index].name;
+  const title = item.copy ? 'A copy back' : run.jobs[item.index].name;
   const list = element('dl', {}, ...factsOf(run, item).flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]));
   byId('detail').replaceChildren(element('h3', {}, title), list);
 }

@@ -10,7 +10,7 @@ export const HeadHeight = 24;
 
 const BandGap = 6;
 
-/** Lays out a run. An item is a build, a try that came to nothing, or a copy home; one build at most stands for each derivation. */
+/** Lays out a run. An item is a build, a failed attempt, or a copy back; each derivation has at most one build. */
 export function layout(run) {
   const bands = bandsOf(run);
   const lanes = bands.map(band => Array.from({ length: band.lanes }, () => []));
@@ -40,9 +40,9 @@ export function layout(run) {
   return { bands, lanes, items, itemOf, critical, laneHeight, rowTop, height, whole: wholeOf(items) };
 }
 
-// What comes home has a band of its own, below those of the builders.
+// Copies back have a band of their own, below those of the builders.
 function bandsOf(run) {
-  return run.copies.length > 0 ? [...run.builders, { name: 'Copies home', kind: 'home', lanes: run.copyLanes }] : run.builders;
+  return run.copies.length > 0 ? [...run.builders, { name: 'Copies back', kind: 'home', lanes: run.copyLanes }] : run.builders;
 }
 
 function buildItem(run, job, index, critical) {

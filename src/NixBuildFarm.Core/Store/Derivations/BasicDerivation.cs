@@ -8,7 +8,7 @@ internal sealed record BasicDerivation
     /// <summary>The outputs by name, sorted as Nix sorts them.</summary>
     public required IReadOnlyDictionary<string, DerivationOutput> Outputs { get; init; }
 
-    /// <summary>What the build may read, sorted, without duplicates.</summary>
+    /// <summary>The paths that the build may read, sorted, without duplicates.</summary>
     public required IReadOnlyList<StorePath> InputPaths { get; init; }
 
     /// <summary>The platform it builds on.</summary>

@@ -11,8 +11,9 @@ internal static class DeferredOutputs
 {
     /// <summary>The paths of all outputs, by name.</summary>
     /// <param name="node">The derivation.</param>
-    /// <param name="inputs">Where what it uses of other derivations is: the derivation, the output's name, the path.</param>
-    public static IReadOnlyDictionary<string, StorePath> PathsOf(DerivationNode node, IReadOnlyCollection<(StorePath Derivation, string Output, StorePath Path)> inputs)
+    /// <param name="inputs">The paths of outputs of other derivations that it uses: the derivation, the output's name, the path.</param>
+    public static IReadOnlyDictionary<string,
+    StorePath> PathsOf(DerivationNode node, IReadOnlyCollection<(StorePath Derivation, string Output, StorePath Path)> inputs)
     {
         var derivation = node.Derivation;
         var places = inputs.Select(input => (Place: PlaceholderOf(input.Derivation, input.Output), Path: input.Path.ToString())).ToArray();
@@ -29,7 +30,8 @@ internal static class DeferredOutputs
             Environment = environment,
         };
         var hash = new Sha256Hash(SHA256.HashData(DerivationWriter.Write(resolved, maskOutputs: true, inputs: [])));
-        return derivation.Outputs.Keys.ToDictionary(output => output, output => StorePath.Of($"output:{output}", hash, node.NameOf(output)));
+        return derivation.Outputs.Keys.ToDictionary(
+            output => output, output => StorePath.Of($"output:{output}", hash, node.NameOf(output)));
 
         string Fill(string text)
         {
@@ -38,7 +40,7 @@ internal static class DeferredOutputs
         }
     }
 
-    /// <summary>What stands in a derivation for the path of an input that is not known yet.</summary>
+    /// <summary>The placeholder in a derivation for the path of an input that is not known yet.</summary>
     internal static string PlaceholderOf(StorePath derivation, string output)
     {
         var text = $"nix-upstream-output:{derivation.HashPart}:{DerivationNode.NameOf(derivation, output)}";

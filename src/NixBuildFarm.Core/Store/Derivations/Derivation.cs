@@ -1,10 +1,10 @@
 namespace NixBuildFarm.Store.Derivations;
 
 /// <summary>
-/// A build step: what runs, on which system, from which inputs, to which outputs. The content of a <c>.drv</c> file.
-/// Its strings are Nix's: see <see cref="NixText"/>. Its name is that of its path.
+/// A build: the program, its system, its inputs and outputs. The content of a <c>.drv</c> file. Its strings are Nix's: see
+/// <see cref="NixText"/>. Its name is that of its path.
 /// </summary>
-public sealed class Derivation
+internal sealed class Derivation
 {
     /// <summary>The largest <c>.drv</c> file that is read, in bytes. Those of nixpkgs have a few thousand.</summary>
     public const int MaxSize = 64 * 1024 * 1024;
@@ -50,7 +50,7 @@ public sealed class Derivation
     /// <summary>The package's version; null where it states none.</summary>
     public string? Version => Attributes.Version;
 
-    /// <summary>What a builder must have, e.g. <c>kvm</c>, <c>big-parallel</c>.</summary>
+    /// <summary>Features that a builder must have, e.g. <c>kvm</c>, <c>big-parallel</c>.</summary>
     public IReadOnlyList<string> RequiredSystemFeatures => Attributes.RequiredSystemFeatures;
 
     /// <summary>Whether sending it elsewhere costs more than building it.</summary>
@@ -64,8 +64,10 @@ public sealed class Derivation
 
     private DerivationAttributes Attributes => attributes ??= DerivationAttributes.Read(Environment);
 
-    /// <summary>Reads the content of a <c>.drv</c> file. Accepts what Nix writes, so that <see cref="DerivationWriter"/> gives the same bytes.</summary>
-    /// <exception cref="FormatException">It is none; the message names the offset and what was expected there.</exception>
+    /// <summary>
+    /// Parses the content of a <c>.drv</c> file. Accepts only what Nix writes, so that <see cref="DerivationWriter"/> gives the same bytes.
+    /// </summary>
+    /// <exception cref="FormatException">The content is malformed; the message has the offset and the expectation.</exception>
     public static Derivation Parse(ReadOnlySpan<byte> aterm)
     {
         var reader = new DerivationReader(aterm);

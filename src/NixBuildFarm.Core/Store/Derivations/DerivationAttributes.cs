@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace NixBuildFarm.Store.Derivations;
 
 /// <summary>
-/// What a derivation says about how to build it. It stands in the environment, or, where structured attributes are used, in the
-/// JSON of the variable <c>__json</c>.
+/// Attributes of a derivation that control its build. They are in the environment, or, with structured attributes, in the JSON of the
+/// variable <c>__json</c>.
 /// </summary>
 internal sealed record DerivationAttributes
 {
@@ -53,7 +53,10 @@ internal sealed record DerivationAttributes
         {
             using var document = JsonDocument.Parse(NixText.GetBytes(json), new JsonDocumentOptions { MaxDepth = MaxJsonDepth });
             var root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object) throw new FormatException($"The derivation's structured attributes ({Structured}) are no JSON object.");
+            if (root.ValueKind != JsonValueKind.Object)
+            {
+                throw new FormatException($"The derivation's structured attributes ({Structured}) are no JSON object.");
+            }
             return ReadStructured(root);
         }
         catch (Exception cause) when (cause is JsonException or InvalidOperationException) // the latter where a string is not UTF-8
@@ -74,7 +77,8 @@ internal sealed record DerivationAttributes
             EnableParallelBuilding = Flag("enableParallelBuilding", otherwise: false),
         };
 
-        string? Text(string name) => root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        string? Text(string name) =>
+            root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
         bool Flag(string name, bool otherwise) => root.TryGetProperty(name, out var value)
             ? value.ValueKind == JsonValueKind.True || (value.ValueKind == JsonValueKind.String && value.ValueEquals("1"))

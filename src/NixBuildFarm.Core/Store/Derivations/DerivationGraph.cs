@@ -1,4 +1,5 @@
 using NixBuildFarm.Errors;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Store.Derivations;
 
@@ -31,12 +32,14 @@ internal sealed class DerivationGraph
     /// <exception cref="NixBuildFarmException">
     /// One cannot be read, needs an output that is not there, or needs itself; the message names the file.
     /// </exception>
-    public static async Task<DerivationGraph> LoadAsync(IDerivationSource source, IEnumerable<StorePath> roots, CancellationToken cancellation)
+    public static async Task<DerivationGraph> LoadAsync(
+        IDerivationSource source, IEnumerable<StorePath> roots, CancellationToken cancellation)
     {
         StorePath[] distinct = [.. roots.Distinct()];
         if (Array.Find(distinct, root => !root.IsDerivation) is { } other)
         {
-            throw new NixBuildFarmException("NotADerivation", $"“{other}” is not a derivation: its name does not end in .drv.", "Give the .drv that makes it.");
+            throw new NixBuildFarmException(
+                "NotADerivation", $"“{other}” is not a derivation: its name does not end in .drv.", "Give the .drv that makes it.");
         }
         return Order(await ReadClosureAsync(source, distinct, cancellation), distinct);
     }
@@ -69,7 +72,8 @@ internal sealed class DerivationGraph
         return closure;
     }
 
-    private static async Task<Derivation> ReadAsync(IDerivationSource source, StorePath path, StorePath? neededBy, CancellationToken cancellation)
+    private static async Task<Derivation> ReadAsync(
+        IDerivationSource source, StorePath path, StorePath? neededBy, CancellationToken cancellation)
     {
         try
         {
@@ -81,7 +85,9 @@ internal sealed class DerivationGraph
         }
     }
 
-    /// <summary>Walks depth first, in the order of the paths, with a stack of its own: chains are longer than threads have room for.</summary>
+    /// <summary>
+    /// Walks depth first, in the order of the paths, with a stack of its own: chains are longer than threads have room for.
+    /// </summary>
     private static DerivationGraph Order(Dictionary<StorePath, Derivation> closure, IReadOnlyList<StorePath> roots)
     {
         var nodes = new List<DerivationNode>(closure.Count);
@@ -109,7 +115,9 @@ internal sealed class DerivationGraph
         void Leave(StorePath path)
         {
             var derivation = closure[path];
-            var inputs = derivation.InputDerivations.OrderBy(input => input.Key).Select(input => new DerivationInput(placed[input.Key], input.Value)).ToArray();
+            var inputs = derivation.InputDerivations.OrderBy(input => input.Key)
+                .Select(input => new DerivationInput(placed[input.Key], input.Value))
+                .ToArray();
             var node = new DerivationNode(nodes.Count, path, derivation, inputs);
             foreach (var input in inputs) RequireOutputs(node, nodes[input.Index], input.Outputs);
             placed.Add(path, node.Index);
@@ -123,8 +131,8 @@ internal sealed class DerivationGraph
         if (missing is null) return;
         throw new NixBuildFarmException(
             "UnknownOutput",
-            $"“{node.Path}” needs the output “{NixText.Printable(missing)}” of “{input.Path}”, which has only: " +
-            $"{string.Join(", ", input.Derivation.Outputs.Keys.Select(NixText.Printable))}.",
+            $"“{node.Path}” needs the output “{Printable.Replaced(missing)}” of “{input.Path}”, which has only: " +
+            $"{string.Join(", ", input.Derivation.Outputs.Keys.Select(Printable.Replaced))}.",
             "Make both derivations again with nix-instantiate or nix eval.");
     }
 

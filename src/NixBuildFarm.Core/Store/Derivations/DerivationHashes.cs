@@ -5,8 +5,8 @@ namespace NixBuildFarm.Store.Derivations;
 
 /// <summary>
 /// The hashes of derivations by which stores look up outputs whose paths are known only after the build. They do not depend on how a
-/// download among the inputs is fetched, only on what it is: “hash modulo” in Nix. [hashDerivationModulo in src/libstore/derivations.cc of
-/// NixOS/nix] Safe for concurrent use.
+/// download among the inputs is fetched: “hash modulo” in Nix. [hashDerivationModulo in src/libstore/derivations.cc of NixOS/nix] Safe for
+/// concurrent use.
 /// </summary>
 internal sealed class DerivationHashes(DerivationGraph graph)
 {
@@ -19,7 +19,10 @@ internal sealed class DerivationHashes(DerivationGraph graph)
         lock (gate)
         {
             // Inputs have lower indexes: in this order each finds those of its inputs, however deep the graph is.
-            foreach (var input in InputsOf(node).Order().Where(input => !known.ContainsKey(input))) known.Add(input, HashOf(graph.Nodes[input], maskOutputs: false));
+            foreach (var input in InputsOf(node).Order().Where(input => !known.ContainsKey(input)))
+            {
+                known.Add(input, HashOf(graph.Nodes[input], maskOutputs: false));
+            }
             return $"sha256:{HashOf(node, maskOutputs: true)}!{output}";
         }
     }
@@ -30,9 +33,12 @@ internal sealed class DerivationHashes(DerivationGraph graph)
         var open = new Stack<DerivationNode>([node]);
         while (open.TryPop(out var next))
         {
-            // What a download needs has no part in its hash.
+            // The inputs of a download are not part of its hash.
             if (next.Derivation.IsFixedOutput && next != node) continue;
-            foreach (var input in next.Inputs.Where(input => !known.ContainsKey(input.Index) && seen.Add(input.Index))) open.Push(graph.Nodes[input.Index]);
+            foreach (var input in next.Inputs.Where(input => !known.ContainsKey(input.Index) && seen.Add(input.Index)))
+            {
+                open.Push(graph.Nodes[input.Index]);
+            }
         }
         return seen;
     }
@@ -47,7 +53,8 @@ internal sealed class DerivationHashes(DerivationGraph graph)
             return HashOf(Encoding.UTF8.GetBytes($"fixed:out:{output.HashAlgorithm}:{output.Hash}:{output.Path}"));
         }
         if (derivation.IsImpure) return HashOf("impure"u8);
-        var inputs = node.Inputs.GroupBy(input => known[input.Index], input => input.Outputs).Select(group => KeyValuePair.Create(group.Key, group.SelectMany(names => names).Distinct()));
+        var inputs = node.Inputs.GroupBy(input => known[input.Index], input => input.Outputs)
+            .Select(group => KeyValuePair.Create(group.Key, group.SelectMany(names => names).Distinct()));
         return HashOf(DerivationWriter.Write(derivation, maskOutputs, inputs));
     }
 

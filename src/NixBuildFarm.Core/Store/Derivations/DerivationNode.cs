@@ -20,7 +20,7 @@ internal sealed class DerivationNode
     /// <summary>Its name: that of the file without <c>.drv</c>.</summary>
     public string Name => NameOf(Path);
 
-    /// <summary>What it says.</summary>
+    /// <summary>The derivation.</summary>
     public Derivation Derivation { get; }
 
     /// <summary>The derivations it needs, sorted by path. Each has a lower index.</summary>
@@ -33,12 +33,13 @@ internal sealed class DerivationNode
     internal string NameOf(string output) => NameOf(Path, output);
 
     /// <summary>The name of the path of an output of a derivation.</summary>
-    internal static string NameOf(StorePath derivation, string output) => output == "out" ? NameOf(derivation) : $"{NameOf(derivation)}-{output}";
+    internal static string NameOf(StorePath derivation, string output) =>
+        output == "out" ? NameOf(derivation) : $"{NameOf(derivation)}-{output}";
 
     private static string NameOf(StorePath derivation) => derivation.Name[..^".drv".Length];
 }
 
-/// <summary>What a derivation needs of another.</summary>
+/// <summary>A derivation's need of another one.</summary>
 /// <param name="Index">The index of the other.</param>
 /// <param name="Outputs">The names of its outputs that are used.</param>
 internal readonly record struct DerivationInput(int Index, IReadOnlyList<string> Outputs);

@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Store.Derivations;
 
 /// <summary>How an output gets its path.</summary>
-public enum DerivationOutputKind
+internal enum DerivationOutputKind
 {
     /// <summary>The path follows from the derivation and is known before the build.</summary>
     InputAddressed,
@@ -12,7 +12,7 @@ public enum DerivationOutputKind
     /// <summary>The path follows from the content and is known after the build.</summary>
     FloatingContentAddressed,
 
-    /// <summary>An input-addressed output that depends on a floating one: its path is known once that one is built.</summary>
+    /// <summary>An input-addressed output that depends on a floating one: its path is known after that one is built.</summary>
     Deferred,
 
     /// <summary>Built anew each time.</summary>
@@ -23,7 +23,7 @@ public enum DerivationOutputKind
 /// <param name="Path">Null where it is known only after the build.</param>
 /// <param name="HashAlgorithm">E.g. <c>r:sha256</c>; empty for input-addressed and deferred outputs.</param>
 /// <param name="Hash">Hex digits; <c>impure</c> for impure outputs; empty where there is none.</param>
-public sealed record DerivationOutput(StorePath? Path, string HashAlgorithm, string Hash)
+internal sealed record DerivationOutput(StorePath? Path, string HashAlgorithm, string Hash)
 {
     /// <summary>The content address of an output whose content is known before the build, as stores write it; null for others.</summary>
     public string? ContentAddress

@@ -1,4 +1,5 @@
 using System.Buffers;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Store.Derivations;
 
@@ -254,8 +255,11 @@ internal ref struct DerivationReader
     {
         if (last is null) return;
         var order = NixText.Compare(last, next);
-        if (order == 0) throw Wrong(start, $"the {what} “{NixText.Printable(next)}” is there twice");
-        if (order > 0) throw Wrong(start, $"the {what} “{NixText.Printable(next)}” follows “{NixText.Printable(last)}”, but they must be sorted");
+        if (order == 0) throw Wrong(start, $"the {what} “{Printable.Replaced(next)}” is there twice");
+        if (order > 0)
+        {
+            throw Wrong(start, $"the {what} “{Printable.Replaced(next)}” follows “{Printable.Replaced(last)}”, but they must be sorted");
+        }
     }
 
     /// <summary>Refuses combinations of fields to which Nix gives no meaning.</summary>
@@ -271,11 +275,18 @@ internal ref struct DerivationReader
             (not null, _, not ("" or "impure")) => true, // fixed
             _ => false,
         };
-        if (!isMeaningful) throw Wrong(start, $"path, hash algorithm and hash of the output “{NixText.Printable(name)}” contradict each other");
+        if (!isMeaningful)
+        {
+            throw Wrong(start, $"path, hash algorithm and hash of the output “{Printable.Replaced(name)}” contradict each other");
+        }
     }
 
     private readonly FormatException Expected(string what) =>
-        Wrong(position, Rest.IsEmpty ? $"{what} expected, but it ends there" : $"{what} expected, but found “{NixText.Printable(Rest[..Math.Min(Rest.Length, 20)])}”");
+        Wrong(
+            position,
+            Rest.IsEmpty
+                ? $"{what} expected, but it ends there"
+                : $"{what} expected, but found “{Printable.Replaced(NixText.GetString(Rest[..Math.Min(Rest.Length, 20)]))}”");
 
     private static FormatException Wrong(int where, string what) => new($"The derivation is malformed at byte {where}: {what}.");
 }

@@ -12,12 +12,15 @@ internal sealed class DerivationWriter
     private DerivationWriter() { }
 
     public static byte[] Write(Derivation derivation) =>
-        Write(derivation, maskOutputs: false, derivation.InputDerivations.Select(input => KeyValuePair.Create(input.Key.ToString(), input.Value.AsEnumerable())));
+        Write(
+            derivation,
+            maskOutputs: false,
+            derivation.InputDerivations.Select(input => KeyValuePair.Create(input.Key.ToString(), input.Value.AsEnumerable())));
 
-    /// <summary>Writes what a derivation is hashed as.</summary>
+    /// <summary>Writes the form of a derivation that is hashed.</summary>
     /// <param name="derivation">The derivation.</param>
     /// <param name="maskOutputs">Whether its own output paths, which may follow from that hash, are left out.</param>
-    /// <param name="inputs">What stands in place of its input derivations, each with the outputs that it uses.</param>
+    /// <param name="inputs">Replacements for its input derivations, each with the outputs that it uses.</param>
     public static byte[] Write(Derivation derivation, bool maskOutputs, IEnumerable<KeyValuePair<string, IEnumerable<string>>> inputs)
     {
         var writer = new DerivationWriter();

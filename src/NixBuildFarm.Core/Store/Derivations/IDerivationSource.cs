@@ -3,9 +3,10 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Store.Derivations;
 
 /// <summary>Where derivations are read from. Safe for concurrent use.</summary>
-public interface IDerivationSource
+internal interface IDerivationSource
 {
     /// <summary>Reads one derivation.</summary>
-    /// <exception cref="NixBuildFarmException">It is not there, cannot be read, or is no derivation; the message names the file.</exception>
+    /// <exception cref="NixBuildFarmException">It is not there, cannot be read, or is no derivation; the message names the
+    /// file.</exception>
     Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation);
 }

@@ -4,7 +4,7 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Store.Derivations;
 
 /// <summary>The derivations of a store whose folder this process can read.</summary>
-public sealed class StoreFolder : IDerivationSource
+internal sealed class StoreFolder : IDerivationSource
 {
     private readonly string folder;
 
@@ -38,7 +38,8 @@ public sealed class StoreFolder : IDerivationSource
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            throw new NixBuildFarmException("DerivationUnreadable", $"The derivation “{file}” cannot be read: {cause.Message}", inner: cause);
+            throw new NixBuildFarmException(
+                "DerivationUnreadable", $"The derivation “{file}” cannot be read: {cause.Message}", inner: cause);
         }
     }
 

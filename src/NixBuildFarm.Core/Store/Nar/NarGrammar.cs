@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Store.Nar;
 
-/// <summary>What a NAR continues with: the states of <see cref="NarGrammar"/>.</summary>
+/// <summary>The states of <see cref="NarGrammar"/>.</summary>
 internal enum NarState
 {
     Magic,
@@ -22,7 +22,7 @@ internal enum NarState
     NodeTag,
     EntryClose,
 
-    /// <summary>A node has ended. What follows is decided by what encloses it: the end of its entry, or nothing.</summary>
+    /// <summary>A node has ended. The enclosing node decides what follows: the end of its entry, or nothing.</summary>
     EndOfNode,
 }
 
@@ -47,7 +47,7 @@ internal static class NarGrammar
     private static readonly NarRule[] Rules = [.. Enum.GetValues<NarState>().Select(Describe)];
     private static readonly long[] ShortestRests = MeasureShortestRests();
 
-    /// <summary>What is accepted in a state.</summary>
+    /// <summary>The words that a state accepts.</summary>
     public static NarRule RuleOf(NarState state) => Rules[(int)state];
 
     /// <summary>

@@ -1,10 +1,11 @@
 using System.Buffers.Binary;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Store.Nar;
 
 /// <summary>
-/// Reads one NAR that arrives in pieces of any size: bytes in, tokens out, no I/O. Accepts exactly what Nix writes:
-/// names sorted and unique, padding of zeros, no name that could leave its directory.
+/// Parses one NAR that arrives in pieces of any size: bytes in, tokens out, no I/O. Accepts exactly what Nix writes: sorted and unique
+/// names, zero padding, no name that could leave its directory.
 /// </summary>
 /// <remarks>
 /// Format: Dolstra, “The Purely Functional Software Deployment Model”, 2006, figure 5.2, as Nix's
@@ -24,7 +25,7 @@ internal sealed class NarParser
     /// <summary>The largest file that is believed, in bytes.</summary>
     public const long MaxFileSize = 1L << 60;
 
-    // What an enclosing directory still needs: “)” of the entry that is open, “)” of the directory.
+    // The rest of an enclosing directory: “)” of the open entry, “)” of the directory.
     private const int ClosingOfDirectory = 32;
 
     private readonly byte[] held = new byte[NarGrammar.Padded(MaxTargetLength)];
@@ -40,7 +41,7 @@ internal sealed class NarParser
     /// <summary>Bytes consumed so far.</summary>
     public long Position { get; private set; }
 
-    /// <summary>Whether the NAR has ended. What follows it is not touched.</summary>
+    /// <summary>Whether the NAR has ended. Bytes after it are not consumed.</summary>
     public bool IsComplete => expected == NarState.EndOfNode;
 
     /// <summary>Whether the file that <see cref="NarToken.File"/> announced is executable.</summary>
@@ -68,9 +69,9 @@ internal sealed class NarParser
     /// <summary>The directories around the node that the state belongs to.</summary>
     private int EnclosingDirectories => expected is NarState.EntryOrClose or NarState.EntryClose ? depth - 1 : depth;
 
-    /// <summary>Finds the next token, moving <paramref name="data"/> past what it consumed.</summary>
+    /// <summary>Finds the next token, and moves <paramref name="data"/> past the consumed bytes.</summary>
     /// <param name="data">The next bytes of the NAR.</param>
-    /// <param name="payload">What the token carries; overwritten by the next call.</param>
+    /// <param name="payload">The token's data; overwritten by the next call.</param>
     /// <returns><see cref="NarToken.None"/> when all data is consumed or the NAR is complete.</returns>
     /// <exception cref="NarException">The bytes are no NAR; the parser cannot be used any more.</exception>
     public NarToken Read(ref ReadOnlySpan<byte> data, out ReadOnlySpan<byte> payload)
@@ -111,9 +112,12 @@ internal sealed class NarParser
 
     /// <summary>The error of a stream that ends although the NAR does not.</summary>
     internal NarException EndedEarly() =>
-        new(NarException.Truncated, Position, $"The NAR ends early, after {Position} bytes{Where}: at least {MinimumRemaining} more are missing.");
+        new(
+            NarException.Truncated,
+            Position,
+            $"The NAR ends early, after {Position} bytes{Where}: at least {MinimumRemaining} more are missing.");
 
-    // A unit is what must be seen whole. It is held only where it comes in pieces.
+    // A unit has to be seen whole. It is copied only if it arrives in pieces.
     private bool TryTake(ref ReadOnlySpan<byte> data, int size, out ReadOnlySpan<byte> unit)
     {
         if (heldCount == 0 && data.Length >= size)
@@ -227,7 +231,10 @@ internal sealed class NarParser
         }
 
         var last = lastNames[depth - 1];
-        if (name.SequenceCompareTo(last.Bytes) <= 0) throw Wrong($"{Quote(name)} follows {Quote(last.Bytes)}, but names must be sorted and unique");
+        if (name.SequenceCompareTo(last.Bytes) <= 0)
+        {
+            throw Wrong($"{Quote(name)} follows {Quote(last.Bytes)}, but names must be sorted and unique");
+        }
         last.Set(name);
     }
 
@@ -235,7 +242,9 @@ internal sealed class NarParser
     {
         get
         {
-            var names = lastNames.Take(depth).TakeWhile(name => !name.Bytes.IsEmpty).Select(name => NixText.Printable(name.Bytes));
+            var names = lastNames.Take(depth)
+                .TakeWhile(name => !name.Bytes.IsEmpty)
+                .Select(name => Printable.Replaced(NixText.GetString(name.Bytes)));
             return string.Join('/', names) is { Length: > 0 } path ? $" in “{path}”" : "";
         }
     }
@@ -243,7 +252,7 @@ internal sealed class NarParser
     private NarException Wrong(string what) =>
         new(NarException.Malformed, unitStart, $"The NAR is malformed at byte {unitStart}{Where}: {what}.");
 
-    private static string Quote(ReadOnlySpan<byte> text) => $"“{NixText.Printable(text)}”";
+    private static string Quote(ReadOnlySpan<byte> text) => $"“{Printable.Replaced(NixText.GetString(text))}”";
 
     /// <summary>The entry of one directory that came last: the next must come after it.</summary>
     private sealed class LastName

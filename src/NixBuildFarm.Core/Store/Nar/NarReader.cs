@@ -7,7 +7,7 @@ internal static class NarReader
     /// Copies one NAR, checking its structure, and reads not one byte more. Where the copying fails, part of it may be written.
     /// Call it with <see cref="Stream.Null"/> to learn a NAR's hash and size.
     /// </summary>
-    /// <returns>Hash and size of what was copied.</returns>
+    /// <returns>Hash and size of the NAR.</returns>
     /// <exception cref="NarException">The stream holds no NAR, or ends before it does.</exception>
     public static Task<NarDigest> CopyAsync(Stream source, Stream destination, CancellationToken cancellation) =>
         ReadAsync(source, destination, hashes: true, cancellation);

@@ -17,9 +17,10 @@ internal sealed class NarRule
     private NarRule(string wording, int maxLength, NarStep[] steps) => (Wording, MaxLength, Steps) = (wording, maxLength, [.. steps]);
 
     /// <summary>Any text up to a length in bytes.</summary>
-    public static NarRule Text(string wording, int maxLength, NarState next, NarToken token) => new(wording, maxLength, [new(null, next, token)]);
+    public static NarRule Text(string wording, int maxLength, NarState next, NarToken token) =>
+        new(wording, maxLength, [new(null, next, token)]);
 
-    /// <summary>What is accepted, for an error message.</summary>
+    /// <summary>The accepted words, for an error message.</summary>
     public string Wording { get; }
 
     /// <summary>The most bytes that a string may have here.</summary>
@@ -39,7 +40,7 @@ internal sealed class NarRule
     }
 }
 
-/// <summary>A string that is accepted, and what it leads to.</summary>
+/// <summary>An accepted string, and the state that follows.</summary>
 internal sealed class NarStep(string? word, NarState next, NarToken token = NarToken.None)
 {
     private readonly byte[]? word = word is null ? null : Encoding.ASCII.GetBytes(word);
@@ -47,7 +48,7 @@ internal sealed class NarStep(string? word, NarState next, NarToken token = NarT
     /// <summary>The state after it.</summary>
     public NarState Next { get; } = next;
 
-    /// <summary>What it means to the reader of the NAR.</summary>
+    /// <summary>The token for the reader.</summary>
     public NarToken Token { get; } = token;
 
     /// <summary>The fewest bytes that the string takes, its length included; free text has one byte at least.</summary>

@@ -17,7 +17,7 @@ internal sealed class NarSink : IDisposable
 
     /// <summary>Makes a sink.</summary>
     /// <param name="destination">Where the bytes go.</param>
-    /// <param name="hashes">False where somebody else sees to the hash: the digest then has none.</param>
+    /// <param name="hashes">False if the caller computes the hash: the digest then has none.</param>
     public NarSink(Stream destination, bool hashes = true)
     {
         this.destination = destination;
@@ -27,7 +27,7 @@ internal sealed class NarSink : IDisposable
     /// <summary>The part of the buffer to fill next; never empty after <see cref="ReserveAsync"/>.</summary>
     public Memory<byte> Free => buffer.AsMemory(filled, Capacity - filled);
 
-    /// <summary>Takes in what was put at the beginning of <see cref="Free"/>.</summary>
+    /// <summary>Takes the bytes that were written to the beginning of <see cref="Free"/>.</summary>
     public void Advance(int count) => filled += count;
 
     /// <summary>Makes room for so many bytes.</summary>
@@ -58,7 +58,7 @@ internal sealed class NarSink : IDisposable
         Advance(padding);
     }
 
-    /// <summary>Passes on what is left, and tells what all of it was.</summary>
+    /// <summary>Flushes, and returns hash and size.</summary>
     public async Task<NarDigest> CompleteAsync(CancellationToken cancellation)
     {
         await FlushAsync(cancellation);

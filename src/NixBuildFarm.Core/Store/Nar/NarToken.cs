@@ -1,6 +1,6 @@
 namespace NixBuildFarm.Store.Nar;
 
-/// <summary>What a <see cref="NarParser"/> has found. Each node ends with <see cref="End"/>; children come between.</summary>
+/// <summary>The tokens of <see cref="NarParser"/>. Each node ends with <see cref="End"/>, after its children.</summary>
 internal enum NarToken
 {
     /// <summary>All data is consumed, or the NAR is complete.</summary>

@@ -19,7 +19,12 @@ public sealed class FlakeLockTests : IDisposable
         const string Hash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
         var path = await NixCommand.RunAsync(
-            "nix-instantiate", ["--eval", "--expr", $"(derivation {{ name = \"source\"; system = \"x\"; builder = \"x\"; outputHash = \"{Hash}\"; outputHashMode = \"recursive\"; }}).outPath"],
+            "nix-instantiate",
+            [
+                "--eval", "--expr",
+                $"(derivation {{ name = \"source\"; system = \"x\"; builder = \"x\"; outputHash = \"{Hash}\"; outputHashMode = "
+                    + "\"recursive\"; }).outPath",
+            ],
             cancellation: TestContext.Current.CancellationToken);
 
         Assert.Equal(path.Trim().Trim('"'), FlakeLock.PathOf(Hash));
@@ -56,7 +61,9 @@ public sealed class FlakeLockTests : IDisposable
               };
             in lib
             """);
-        var path = (await NixCommand.RunAsync("nix-store", ["--add-fixed", "--recursive", "sha256", folder["source"]], cancellation: cancellation)).Trim();
+        var path = (
+            await NixCommand.RunAsync("nix-store", ["--add-fixed", "--recursive", "sha256", folder["source"]], cancellation: cancellation))
+            .Trim();
         var hash = (await NixCommand.RunAsync("nix-store", ["--query", "--hash", path], cancellation: cancellation)).Trim();
         Write("flake.nix", "{ outputs = _: throw \"not asked for\"; }");
         Write("flake.lock", $$"""{ "nodes": { "root": { "inputs": { "nixpkgs": "n" } }, "n": { "locked": { "narHash": "{{hash}}" } } }, "root": "root" }""");

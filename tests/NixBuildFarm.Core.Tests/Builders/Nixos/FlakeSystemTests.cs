@@ -99,7 +99,8 @@ public sealed class FlakeSystemTests : IDisposable
     [Fact]
     public async Task A_module_of_a_flake_gets_its_inputs_and_itself()
     {
-        File.WriteAllText(folder["flake.nix"], """{ outputs = self: { machines = [ { hostName = "ruby"; system = "x86_64-linux"; } ]; }; }""");
+        File.WriteAllText(
+            folder["flake.nix"], """{ outputs = self: { machines = [ { hostName = "ruby"; system = "x86_64-linux"; } ]; }; }""");
         File.WriteAllText(folder["module.nix"], """{ self, inputs, ... }: { nix.distributedBuilds = true; nix.buildMachines = if inputs ? gone then [ ] else self.machines; }""");
 
         var module = await NixosModule.ReadAsync(folder["module.nix"], null, TestContext.Current.CancellationToken);

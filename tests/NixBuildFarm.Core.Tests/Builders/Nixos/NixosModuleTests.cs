@@ -14,7 +14,7 @@ public sealed class NixosModuleTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     [Fact]
-    public async Task A_machine_means_what_NixOS_writes_of_it_to_the_list()
+    public async Task A_builder_means_what_NixOS_writes_of_it_to_the_list()
     {
         var builder = Assert.Single(await BuildersAsync($$"""
             { nix.buildMachines = [ {
@@ -36,8 +36,10 @@ public sealed class NixosModuleTests : IDisposable
     [Theory]
     [InlineData("""{ hostName = "ruby"; system = "a-linux"; systems = [ "b-linux" ]; }""", "ssh://ruby a-linux")]
     [InlineData("""{ hostName = "ruby"; systems = [ "b-linux" ]; protocol = null; }""", "ssh://ruby b-linux")]
-    [InlineData("""{ hostName = "ruby"; systems = [ "b-linux" ]; sshUser = null; sshKey = null; publicHostKey = null; }""", "ssh://ruby b-linux")]
-    [InlineData("""{ hostName = "me@ruby?remote-program=/nix-daemon"; system = "a-linux"; }""", "ssh://me@ruby?remote-program=/nix-daemon a-linux")]
+    [InlineData(
+        """{ hostName = "ruby"; systems = [ "b-linux" ]; sshUser = null; sshKey = null; publicHostKey = null; }""", "ssh://ruby b-linux")]
+    [InlineData(
+        """{ hostName = "me@ruby?remote-program=/nix-daemon"; system = "a-linux"; }""", "ssh://me@ruby?remote-program=/nix-daemon a-linux")]
     public async Task Options_have_the_defaults_and_the_precedence_of_NixOS(string machine, string expected)
     {
         var builder = Assert.Single(await BuildersAsync($"{{ nix.buildMachines = [ {machine} ]; }}"));
@@ -48,26 +50,37 @@ public sealed class NixosModuleTests : IDisposable
 
     [Theory]
     [InlineData("{ ... }: { nix.buildMachines = [ (MACHINE) ]; }")]
-    [InlineData("{ config, lib, pkgs, ... }: { nix.buildMachines = lib.mkIf (config.nix.distributedBuilds) [ (MACHINE) ]; nix.distributedBuilds = true; }")]
-    [InlineData("{ lib, ... }: { nix = lib.mkMerge [ { buildMachines = lib.mkForce [ (MACHINE) ]; } { buildMachines = [ { hostName = throw \"weaker\"; } ]; } ]; }")]
+    [InlineData("{ config, lib, pkgs, ... }: { nix.buildMachines = lib.mkIf (config.nix.distributedBuilds) [ (MACHINE) ]; "
+        + "nix.distributedBuilds = true; }")]
+    [InlineData("{ lib, ... }: { nix = lib.mkMerge [ { buildMachines = lib.mkForce [ (MACHINE) ]; } { buildMachines = [ { hostName = "
+        + "throw \"weaker\"; } ]; } ]; }")]
     [InlineData("{ lib, ... }: lib.mkIf true { nix.buildMachines = lib.optional true (MACHINE) ++ lib.optionals false [ 1 ]; }")]
-    [InlineData("{ lib, ... }: { nix.buildMachines = map (hostName: (MACHINE) // { inherit hostName; }) (lib.unique [ \"ruby\" \"ruby\" ]); }")]
-    [InlineData("{ lib, config, ... }: { options.farm.hosts = lib.mkOption { type = lib.types.listOf lib.types.str; default = [ \"ruby\" ]; }; config.nix.buildMachines = map (h: (MACHINE)) config.farm.hosts; }")]
-    [InlineData("{ lib, config, ... }: { options.farm.enable = lib.mkEnableOption \"the farm\"; config = lib.mkMerge [ { farm.enable = true; } (lib.mkIf config.farm.enable { nix.buildMachines = [ (MACHINE) ]; }) ]; }")]
+    [InlineData("{ lib, ... }: { nix.buildMachines = map (hostName: (MACHINE) // { inherit hostName; }) (lib.unique [ \"ruby\" \"ruby\" "
+        + "]); }")]
+    [InlineData("{ lib, config, ... }: { options.farm.hosts = lib.mkOption { type = lib.types.listOf lib.types.str; default = [ \"ruby\" "
+        + "]; }; config.nix.buildMachines = map (h: (MACHINE)) config.farm.hosts; }")]
+    [InlineData("{ lib, config, ... }: { options.farm.enable = lib.mkEnableOption \"the farm\"; config = lib.mkMerge [ { farm.enable = "
+        + "true; } (lib.mkIf config.farm.enable { nix.buildMachines = [ (MACHINE) ]; }) ]; }")]
     [InlineData("{ imports = [ { nix.buildMachines = [ (MACHINE) ]; } ./empty.nix ]; }")]
     [InlineData("args: { nix.buildMachines = args.lib.concatMap (x: [ (MACHINE) ]) [ 1 ]; }")]
-    [InlineData("{ lib, ... }: { nix.buildMachines = lib.mapAttrsToList (hostName: system: { inherit hostName system; }) { ruby = \"x86_64-linux\"; }; }")]
+    [InlineData("{ lib, ... }: { nix.buildMachines = lib.mapAttrsToList (hostName: system: { inherit hostName system; }) { ruby = "
+        + "\"x86_64-linux\"; }; }")]
     public async Task A_module_may_be_written_in_any_of_the_usual_ways(string module)
     {
         File.WriteAllText(folder["empty.nix"], "{ }");
 
-        Assert.Equal(["ruby"], (await BuildersAsync(module.Replace("MACHINE", """{ hostName = "ruby"; systems = [ "x86_64-linux" ]; }"""))).Select(b => b.Name));
+        Assert.Equal(
+            ["ruby"],
+            (await BuildersAsync(module.Replace("MACHINE", """{ hostName = "ruby"; systems = [ "x86_64-linux" ]; }""")))
+                .Select(b => b.Name));
     }
 
     [Fact]
-    public async Task Imports_are_read_once_and_their_machines_come_after_the_module_s_own()
+    public async Task Imports_are_read_once_and_their_builders_come_after_the_module_s_own()
     {
-        File.WriteAllText(folder["kana.nix"], """{ imports = [ ./module.nix ]; nix.buildMachines = [ { hostName = "kana"; system = "x86_64-linux"; } ]; }""");
+        File.WriteAllText(
+            folder["kana.nix"],
+            """{ imports = [ ./module.nix ]; nix.buildMachines = [ { hostName = "kana"; system = "x86_64-linux"; } ]; }""");
 
         var builders = await BuildersAsync("""{ imports = [ ./kana.nix ./kana.nix ]; nix.buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; } ]; }""");
 
@@ -118,7 +131,8 @@ public sealed class NixosModuleTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{ hostName = "bad"; system = "x86_64-linux"; maxJobs = "three"; }""", "3:50: maxJobs: this is a text, and a number is expected")]
+    [InlineData(
+        """{ hostName = "bad"; system = "x86_64-linux"; maxJobs = "three"; }""", "3:50: maxJobs: this is a text, and a number is expected")]
     [InlineData("""{ hostName = "bad"; system = "x86_64-linux"; maxJobs = 2.5; }""", "3:50: maxJobs: “2.5” is no number of jobs")]
     [InlineData("""{ hostName = "bad"; system = "x86_64-linux"; maxJobs = -1; }""", "3:50: maxJobs: “-1” is no number of jobs")]
     [InlineData("""{ hostName = "bad"; systems = "x86_64-linux"; }""", "3:25: systems: this is a text, and a list of texts is expected")]
@@ -131,7 +145,7 @@ public sealed class NixosModuleTests : IDisposable
     [InlineData("""{ hostName = "bad"; system = "x86_64-linux"; protocol = "http"; }""", "3:7: hostName: “http://” is no place to build")]
     [InlineData("""{ hostName = throw "no name"; system = "x86_64-linux"; }""", "3:7: hostName: its value cannot be evaluated: no name")]
     [InlineData("\"bad\"", "1:1: nix.buildMachines.1 is no set")]
-    public async Task A_malformed_machine_is_told_with_line_and_option_and_the_others_work(string machine, string problem)
+    public async Task A_malformed_builder_is_told_with_line_and_option_and_the_others_work(string machine, string problem)
     {
         var module = await ReadAsync($$"""
             { nix.distributedBuilds = true; nix.buildMachines = [
@@ -147,7 +161,9 @@ public sealed class NixosModuleTests : IDisposable
 
     [Theory]
     [InlineData("{ hosts, ... }: { nix.buildMachines = hosts; }", "-Argument @{ hosts = '…' }")]
-    [InlineData("{ lib, hostname, ... }: { nix.buildMachines = lib.filter (m: m.hostName != hostname) [ { hostName = \"ruby\"; } ]; }", "-Argument @{ hostname = '…' }")]
+    [InlineData(
+        "{ lib, hostname, ... }: { nix.buildMachines = lib.filter (m: m.hostName != hostname) [ { hostName = \"ruby\"; } ]; }",
+        "-Argument @{ hostname = '…' }")]
     [InlineData("{ lib, ... }: { nix.buildMachines = lib.hydraMachines; }", "It uses “hydraMachines”")]
     [InlineData("{ config, ... }: { nix.buildMachines = config.services.farm.machines; }", "It uses “farm”")]
     [InlineData("{ pkgs, ... }: { nix.buildMachines = pkgs.machines; }", "Put nixpkgs in NIX_PATH")]
@@ -164,14 +180,19 @@ public sealed class NixosModuleTests : IDisposable
 
     [Fact]
     public async Task A_module_that_is_not_there_is_an_error() => Assert.Equal(
-        "NixosModuleNotFound", (await Assert.ThrowsAsync<NixBuildFarmException>(() => NixosModule.ReadAsync("/gone/module.nix", null, TestContext.Current.CancellationToken))).Id);
+        "NixosModuleNotFound",
+        (
+            await Assert.ThrowsAsync<NixBuildFarmException>(
+                () => NixosModule.ReadAsync("/gone/module.nix", null, TestContext.Current.CancellationToken)))
+            .Id);
 
     [Fact]
     public async Task A_module_that_Nix_itself_would_not_use_is_warned_of()
     {
         var module = await ReadAsync("""{ nix.buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; } ]; }""");
 
-        Assert.Equal(("DistributedBuildsOff", ProblemSeverity.Warning), (module.Machines.Problems[0].Id, module.Machines.Problems[0].Severity));
+        Assert.Equal(
+            ("DistributedBuildsOff", ProblemSeverity.Warning), (module.Machines.Problems[0].Id, module.Machines.Problems[0].Severity));
     }
 
     [Fact]
@@ -180,7 +201,8 @@ public sealed class NixosModuleTests : IDisposable
         var key = folder["key"];
         File.WriteAllText(key, $"secret {Guid.NewGuid()}");
 
-        var builder = Assert.Single(await BuildersAsync("""{ nix.buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; sshKey = ./key; } ]; }"""));
+        var builder = Assert.Single(
+            await BuildersAsync("""{ nix.buildMachines = [ { hostName = "ruby"; system = "x86_64-linux"; sshKey = ./key; } ]; }"""));
 
         Assert.Equal(key, builder.IdentityFile);
     }
@@ -217,7 +239,10 @@ public sealed class NixosModuleTests : IDisposable
 
         Assert.Equal(["ruby"], list.Builders.Select(b => b.Name));
         Assert.Equal(
-            ["nix.settings.max-jobs cannot be evaluated, and is left out: attribute 'cores' missing", "programs.ssh.knownHosts.ruby cannot be evaluated, and is left out: attribute 'key' missing"],
+            [
+                "nix.settings.max-jobs cannot be evaluated, and is left out: attribute 'cores' missing",
+                "programs.ssh.knownHosts.ruby cannot be evaluated, and is left out: attribute 'key' missing",
+            ],
             list.Problems.Select(p => p.Message));
     }
 
@@ -238,30 +263,49 @@ public sealed class NixosModuleTests : IDisposable
     {
         const string Others = """nix.buildMachines = builtins.filter (m: m.hostName != config.networking.hostName) [ { hostName = "ruby"; system = "x86_64-linux"; } { hostName = "THIS"; system = "x86_64-linux"; } ];""";
 
-        Assert.Equal(["ruby"], (await BuildersAsync($$"""{ config, ... }: { {{Others.Replace("THIS", FlakeSystem.ThisMachine)}} }""")).Select(b => b.Name));
-        Assert.Equal(["ruby"], (await BuildersAsync($$"""{ config, ... }: { networking.hostName = "THIS"; {{Others}} }""")).Select(b => b.Name));
+        Assert.Equal(
+            ["ruby"],
+            (await BuildersAsync($$"""{ config, ... }: { {{Others.Replace("THIS", FlakeSystem.ThisMachine)}} }""")).Select(b => b.Name));
+        Assert.Equal(
+            ["ruby"], (await BuildersAsync($$"""{ config, ... }: { networking.hostName = "THIS"; {{Others}} }""")).Select(b => b.Name));
     }
 
     [Theory]
     [InlineData("{ lib, resources, inputs, self, ... }: { nix.buildMachines = [ (MACHINE) ]; }")]
-    [InlineData("{ options, lib, ... }: { nix = lib.optionalAttrs (!(options.services ? farm) && options ? nix && options.nix ? buildMachines) { buildMachines = [ (MACHINE) ]; }; }")]
-    [InlineData("{ lib, ... }: { imports = [ ./empty.nix ./off.nix ]; disabledModules = [ ./off.nix ]; nix.buildMachines = [ (MACHINE) ]; }")]
-    [InlineData("{ modulesPath, ... }: { imports = [ (modulesPath + \"/installer/scan/not-detected.nix\") \"${modulesPath}/profiles/headless.nix\" ]; nix.buildMachines = [ (MACHINE) ]; }")]
-    [InlineData("{ pkgs, ... }: { environment.systemPackages = [ pkgs.hello ]; boot.kernelPackages = pkgs.linuxPackages; nix.buildMachines = [ ((MACHINE) // { systems = [ pkgs.stdenv.hostPlatform.system ]; }) ]; }")]
-    [InlineData("{ lib, ... }: { nix.buildMachines = lib.lists.forEach (lib.importJSON ./hosts.json) (h: { inherit (h) hostName systems; }); }")]
-    [InlineData("{ lib, ... }: { nix.buildMachines = lib.attrsets.mapAttrsToList (hostName: systems: { inherit hostName systems; }) (lib.strings.fromJSON (lib.fileContents ./set.json)); }")]
-    [InlineData("{ lib, config, ... }: { options.farm = lib.mkOption { default = { }; type = with lib.types; attrsOf (submodule ({ name, config, ... }: { options = { host = lib.mkOption { type = str; default = name; }; systems = lib.mkOption { type = either str (listOf str); default = [ \"x86_64-linux\" ]; }; }; })); }; config = { farm.ruby = { }; nix.buildMachines = map (m: { hostName = m.host; inherit (m) systems; }) (lib.attrValues config.farm); }; }")]
-    [InlineData("{ lib, config, ... }: { options.host = lib.mkOption { type = lib.types.nullOr lib.types.str; default = null; apply = h: if h == null then \"ruby\" else h; }; config.nix.buildMachines = [ ((MACHINE) // { hostName = config.host; }) ]; }")]
-    [InlineData("{ lib, config, ... }: { options.hosts = lib.mkOption { type = lib.types.listOf (lib.types.submodule { options.name = lib.mkOption { default = \"ruby\"; }; }); default = [ { } ]; }; config.nix.buildMachines = map (h: (MACHINE) // { hostName = h.name; }) config.hosts; }")]
-    [InlineData("{ lib, config, ... }: { _module.args.hosts = [ \"ruby\" ]; imports = [ ({ hosts, ... }: { nix.buildMachines = map (hostName: (MACHINE) // { inherit hostName; }) hosts; }) ]; }")]
-    [InlineData("{ lib, config, ... }: lib.mkMerge [ (lib.mkIf config.farm { nix.buildMachines = lib.mkDefault [ (MACHINE) ]; }) { farm = true; } ]")]
+    [InlineData("{ options, lib, ... }: { nix = lib.optionalAttrs (!(options.services ? farm) && options ? nix && options.nix ? "
+        + "buildMachines) { buildMachines = [ (MACHINE) ]; }; }")]
+    [InlineData("{ lib, ... }: { imports = [ ./empty.nix ./off.nix ]; disabledModules = [ ./off.nix ]; nix.buildMachines = [ (MACHINE) ]; "
+        + "}")]
+    [InlineData("{ modulesPath, ... }: { imports = [ (modulesPath + \"/installer/scan/not-detected.nix\") "
+        + "\"${modulesPath}/profiles/headless.nix\" ]; nix.buildMachines = [ (MACHINE) ]; }")]
+    [InlineData("{ pkgs, ... }: { environment.systemPackages = [ pkgs.hello ]; boot.kernelPackages = pkgs.linuxPackages; "
+        + "nix.buildMachines = [ ((MACHINE) // { systems = [ pkgs.stdenv.hostPlatform.system ]; }) ]; }")]
+    [InlineData("{ lib, ... }: { nix.buildMachines = lib.lists.forEach (lib.importJSON ./hosts.json) (h: { inherit (h) hostName systems; "
+        + "}); }")]
+    [InlineData("{ lib, ... }: { nix.buildMachines = lib.attrsets.mapAttrsToList (hostName: systems: { inherit hostName systems; }) "
+        + "(lib.strings.fromJSON (lib.fileContents ./set.json)); }")]
+    [InlineData("{ lib, config, ... }: { options.farm = lib.mkOption { default = { }; type = with lib.types; attrsOf (submodule ({ name, "
+        + "config, ... }: { options = { host = lib.mkOption { type = str; default = name; }; systems = lib.mkOption { type = either str "
+        + "(listOf str); default = [ \"x86_64-linux\" ]; }; }; })); }; config = { farm.ruby = { }; nix.buildMachines = map (m: { hostName "
+        + "= m.host; inherit (m) systems; }) (lib.attrValues config.farm); }; }")]
+    [InlineData("{ lib, config, ... }: { options.host = lib.mkOption { type = lib.types.nullOr lib.types.str; default = null; apply = h: "
+        + "if h == null then \"ruby\" else h; }; config.nix.buildMachines = [ ((MACHINE) // { hostName = config.host; }) ]; }")]
+    [InlineData("{ lib, config, ... }: { options.hosts = lib.mkOption { type = lib.types.listOf (lib.types.submodule { options.name = "
+        + "lib.mkOption { default = \"ruby\"; }; }); default = [ { } ]; }; config.nix.buildMachines = map (h: (MACHINE) // { hostName = "
+        + "h.name; }) config.hosts; }")]
+    [InlineData("{ lib, config, ... }: { _module.args.hosts = [ \"ruby\" ]; imports = [ ({ hosts, ... }: { nix.buildMachines = map "
+        + "(hostName: (MACHINE) // { inherit hostName; }) hosts; }) ]; }")]
+    [InlineData("{ lib, config, ... }: lib.mkMerge [ (lib.mkIf config.farm { nix.buildMachines = lib.mkDefault [ (MACHINE) ]; }) { farm = "
+        + "true; } ]")]
     public async Task A_module_of_a_whole_configuration_is_read_as_far_as_builders_go(string module)
     {
         const string Machine = """{ hostName = "ruby"; systems = [ "x86_64-linux" ]; }""";
 
         var builders = await BuildersAsync(
-            module.Replace("MACHINE", Machine), ("empty.nix", "{ }"), ("off.nix", """{ nix.buildMachines = [ { hostName = "off"; system = "x86_64-linux"; } ]; }"""),
-            ("hosts.json", """[ { "hostName": "ruby", "systems": [ "x86_64-linux" ] } ]"""), ("set.json", """{ "ruby": [ "x86_64-linux" ] }"""));
+            module.Replace("MACHINE", Machine), ("empty.nix", "{ }"),
+            ("off.nix", """{ nix.buildMachines = [ { hostName = "off"; system = "x86_64-linux"; } ]; }"""),
+            ("hosts.json", """[ { "hostName": "ruby", "systems": [ "x86_64-linux" ] } ]"""),
+            ("set.json", """{ "ruby": [ "x86_64-linux" ] }"""));
 
         Assert.Equal(["ruby"], builders.Select(b => b.Name));
         Assert.Equal(["x86_64-linux"], builders[0].Systems);
@@ -297,7 +341,7 @@ public sealed class NixosModuleTests : IDisposable
     }
 
     [Fact]
-    public async Task Machines_of_Lix_are_read_with_the_keys_of_its_list()
+    public async Task Builders_of_Lix_are_read_with_the_keys_of_its_list()
     {
         var list = List(await ReadAsync($$"""
             { lix.buildMachines.machines = {
@@ -311,13 +355,15 @@ public sealed class NixosModuleTests : IDisposable
         Assert.Equal(["attic", "workshop"], list.Builders.Select(b => b.Name));
         Assert.Equal([false, true], list.Builders.Select(b => b.Enabled));
         var builder = list.Builders[1];
-        Assert.Equal(("ssh-ng://nix@ruby", 3, 1.5, "/root/id", Lists.HostKey), (builder.Uri, builder.MaxJobs, builder.SpeedFactor, builder.IdentityFile, builder.HostKey));
+        Assert.Equal(
+            ("ssh-ng://nix@ruby", 3, 1.5, "/root/id", Lists.HostKey),
+            (builder.Uri, builder.MaxJobs, builder.SpeedFactor, builder.IdentityFile, builder.HostKey));
         Assert.Equal(["kvm"], builder.SupportedFeatures);
         Assert.Equal(("UnknownOption", "cores"), (list.Problems[0].Id, Assert.Single(list.Problems).Field));
     }
 
     [Fact]
-    public async Task The_list_that_Lix_makes_of_its_machines_is_no_other_list()
+    public async Task The_list_that_Lix_makes_of_its_builders_is_no_other_list()
     {
         var list = List(await ReadAsync("""{ nix.settings.builders = "@/nix/store/0-machines.toml"; lix.buildMachines.machines.ruby.uri = "ssh://ruby"; }"""));
 
@@ -328,9 +374,12 @@ public sealed class NixosModuleTests : IDisposable
     [Fact]
     public async Task The_virtual_machine_of_nix_darwin_is_a_builder()
     {
-        var builder = Assert.Single(await BuildersAsync("{ nix.linux-builder = { enable = true; maxJobs = 4; systems = [ \"aarch64-linux\" ]; }; }"));
+        var builder = Assert.Single(
+            await BuildersAsync("{ nix.linux-builder = { enable = true; maxJobs = 4; systems = [ \"aarch64-linux\" ]; }; }"));
 
-        Assert.Equal(("linux-builder", "ssh-ng://builder@linux-builder", 4, "/etc/nix/builder_ed25519", true), (builder.Name, builder.Uri, builder.MaxJobs, builder.IdentityFile, builder.UsesSubstitutes));
+        Assert.Equal(
+            ("linux-builder", "ssh-ng://builder@linux-builder", 4, "/etc/nix/builder_ed25519", true),
+            (builder.Name, builder.Uri, builder.MaxJobs, builder.IdentityFile, builder.UsesSubstitutes));
         Assert.Equal(["aarch64-linux"], builder.Systems);
         Assert.Equal(["kvm", "benchmark", "big-parallel"], builder.SupportedFeatures);
         Assert.StartsWith("ssh-ed25519 ", builder.HostKey);
@@ -345,13 +394,18 @@ public sealed class NixosModuleTests : IDisposable
               home-manager.users.root.programs.ssh.matchBlocks = { ruby = { user = "nix"; port = 2222; identitiesOnly = true; identityFile = [ "~/a" "~/b" ]; extraOptions.Ciphers = "x"; }; }; }
             """));
 
-        Assert.Equal("Host ruby\n  IdentitiesOnly yes\n  IdentityFile ~/a\n  IdentityFile ~/b\n  Port 2222\n  User nix\n  Ciphers x\n", builder.Ssh!.Config);
+        Assert.Equal(
+            "Host ruby\n  IdentitiesOnly yes\n  IdentityFile ~/a\n  IdentityFile ~/b\n  Port 2222\n  User nix\n  Ciphers x\n",
+            builder.Ssh!.Config);
     }
 
     [Theory]
     [InlineData("{ resources, config, ... }: { }", "Name the module that has them")]
     [InlineData("{ nix.settings.trusted-users = [ \"me\" ]; nix.distributedBuilds = true; }", "Name the module that has them")]
-    [InlineData("{ config, lib, ... }: { options.my.farm.enable = lib.mkEnableOption \"it\"; config = lib.mkIf config.my.farm.enable { nix.buildMachines = [ { hostName = \"ruby\"; } ]; }; }", "my.farm.enable")]
+    [InlineData(
+        "{ config, lib, ... }: { options.my.farm.enable = lib.mkEnableOption \"it\"; config = lib.mkIf config.my.farm.enable { "
+            + "nix.buildMachines = [ { hostName = \"ruby\"; } ]; }; }",
+        "my.farm.enable")]
     [InlineData("{ flake.nixosModules.farm = { nix.buildMachines = [ { hostName = \"ruby\"; } ]; }; }", "-Flake .#HOST")]
     public async Task A_file_with_no_builders_says_that_and_nothing_else(string text, string recommendation)
     {
@@ -374,12 +428,17 @@ public sealed class NixosModuleTests : IDisposable
 
         Assert.Equal("NixosModuleIsFlake", error.Id);
         Assert.Contains("-Flake", error.Recommendation);
-        Assert.Equal(["ruby"], List(await NixosModule.ReadAsync(Path.GetDirectoryName(folder["flake.nix"])!, null, cancellation)).Builders.Select(b => b.Name));
+        Assert.Equal(
+            ["ruby"],
+            List(await NixosModule.ReadAsync(Path.GetDirectoryName(folder["flake.nix"])!, null, cancellation))
+                .Builders.Select(b => b.Name));
     }
 
     [Theory]
-    [InlineData("{ lib, ... }: { options.nix.buildMachines = lib.mkOption { type = lib.types.listOf lib.types.raw; default = [ { hostName = \"ruby\"; system = \"x86_64-linux\"; } ]; }; }")]
-    [InlineData("{ lib, ... }: { options.sops.secrets = lib.mkOption { type = lib.types.attrsOf lib.types.raw; }; config.nix.buildMachines = [ { hostName = \"ruby\"; system = \"x86_64-linux\"; } ]; }")]
+    [InlineData("{ lib, ... }: { options.nix.buildMachines = lib.mkOption { type = lib.types.listOf lib.types.raw; default = [ { hostName "
+        + "= \"ruby\"; system = \"x86_64-linux\"; } ]; }; }")]
+    [InlineData("{ lib, ... }: { options.sops.secrets = lib.mkOption { type = lib.types.attrsOf lib.types.raw; }; "
+        + "config.nix.buildMachines = [ { hostName = \"ruby\"; system = \"x86_64-linux\"; } ]; }")]
     public async Task An_option_that_the_module_declares_is_not_declared_twice(string module) =>
         Assert.Equal(["ruby"], (await BuildersAsync(module)).Select(b => b.Name));
 

@@ -114,7 +114,8 @@ public class BrokenConnectionTests
         await using var connection = await daemon.OpenAsync();
         using var cancel = new CancellationTokenSource();
 
-        var asking = connection.QueryValidPathsAsync([.. Enumerable.Range(0, 1000).Select(i => FakeStore.PathOf($"p{i}"))], false, cancel.Token);
+        var asking = connection.QueryValidPathsAsync(
+            [.. Enumerable.Range(0, 1000).Select(i => FakeStore.PathOf($"p{i}"))], false, cancel.Token);
         await cancel.CancelAsync();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asking);
@@ -139,7 +140,9 @@ public class BrokenConnectionTests
         var inSink = new TaskCompletionSource();
         daemon.Store.Outputs[Path] = new Dictionary<string, StorePath?>();
 
-        var building = Task.Run(() => connection.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Path)], BuildMode.Normal, Hold, cancel.Token), Cancellation);
+        var building = Task.Run(
+            () => connection.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Path)], BuildMode.Normal, Hold, cancel.Token),
+            Cancellation);
         await inSink.Task.WaitAsync(Cancellation);
         await cancel.CancelAsync();
         await daemon.AllClosedAsync();
@@ -159,7 +162,8 @@ public class BrokenConnectionTests
     {
         await using var connection = await new FakeDaemon().OpenAsync();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => connection.IsValidPathAsync(Path, new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => connection.IsValidPathAsync(Path, new CancellationToken(canceled: true)));
 
         Assert.False(await connection.IsValidPathAsync(Path, Cancellation));
     }
@@ -200,7 +204,9 @@ public class BrokenConnectionTests
         await using var connection = await daemon.OpenAsync();
 
         await Assert.ThrowsAsync<TimeoutException>(
-            () => connection.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Path)], BuildMode.Normal, _ => throw new TimeoutException(), Cancellation));
+            () =>
+                connection.BuildPathsWithResultsAsync(
+                    [DerivedPath.AllOutputs(Path)], BuildMode.Normal, _ => throw new TimeoutException(), Cancellation));
 
         Assert.True(connection.IsBroken);
         await daemon.AllClosedAsync();
@@ -234,7 +240,8 @@ public class BrokenConnectionTests
     }
 
     /// <summary>A connection to a daemon that has greeted, whose further behaviour the test decides.</summary>
-    private static async Task<(DaemonConnection Connection, Stream Server)> GreetedAsync(Func<Task<int>>? read = null, Func<Task>? close = null)
+    private static async Task<(DaemonConnection Connection, Stream Server)> GreetedAsync(
+        Func<Task<int>>? read = null, Func<Task>? close = null)
     {
         var channel = new MemoryChannel(64 << 10);
         var client = new ScriptedStream(channel.Client) { Closing = close };

@@ -39,7 +39,10 @@ public class BuildTests
                 await build.EnterPhaseAsync("buildPhase");
                 await build.LogAsync("one");
                 await build.LogAsync("two");
-                return build.Succeed() with { CpuUser = TimeSpan.FromSeconds(3), BuiltOutputs = new Dictionary<string, StorePath> { ["out"] = Out } };
+                return build.Succeed() with { CpuUser = TimeSpan.FromSeconds(3), BuiltOutputs = new Dictionary<string, StorePath>
+                {
+                    ["out"] = Out,
+                } };
             },
         };
         var messages = new List<DaemonMessage>();
@@ -61,7 +64,9 @@ public class BuildTests
     {
         var daemon = new FakeDaemon
         {
-            Build = _ => Task.FromResult(new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "builder failed with exit code 1" }),
+            Build = _ =>
+                Task.FromResult(
+                    new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "builder failed with exit code 1" }),
         };
         await using var connection = await daemon.OpenAsync();
 
@@ -79,11 +84,14 @@ public class BuildTests
         var daemon = new FakeDaemon { Faults = new() { HoldRepliesUntil = 4 } };
         await using var connection = await daemon.OpenAsync();
 
-        var (result, outputs) = await connection.BuildDerivationAsync(Drv, Hello, new DaemonOptions { BuildCores = 3 }, [Out, missing], sink: null, Cancellation);
+        var (result, outputs) = await connection.BuildDerivationAsync(
+            Drv, Hello, new DaemonOptions { BuildCores = 3 }, [Out, missing], sink: null, Cancellation);
 
         Assert.True(result.IsSuccess);
         Assert.Equal([Out], outputs.Keys);
-        Assert.Equal([WorkerOperation.SetOptions, WorkerOperation.BuildDerivation, WorkerOperation.QueryPathInfo, WorkerOperation.QueryPathInfo], daemon.Requests);
+        Assert.Equal(
+            [WorkerOperation.SetOptions, WorkerOperation.BuildDerivation, WorkerOperation.QueryPathInfo, WorkerOperation.QueryPathInfo],
+            daemon.Requests);
         Assert.Equal(3, daemon.Options!.BuildCores);
     }
 
@@ -105,7 +113,10 @@ public class BuildTests
     {
         var daemon = new FakeDaemon
         {
-            Faults = new() { Refusals = new Dictionary<WorkerOperation, string> { [WorkerOperation.BuildDerivation] = "you are not privileged to build" } },
+            Faults = new() { Refusals = new Dictionary<WorkerOperation, string>
+            {
+                [WorkerOperation.BuildDerivation] = "you are not privileged to build",
+            } },
         };
         await using var connection = await daemon.OpenAsync();
 
@@ -191,7 +202,9 @@ public class BuildTests
         var daemon = new FakeDaemon
         {
             Version = new(1, (byte)minor),
-            Build = build => Task.FromResult(build.Path == Drv ? build.Succeed() : new() { Status = BuildStatus.PermanentFailure, ErrorMessage = "it broke" }),
+            Build = build =>
+                Task.FromResult(
+                    build.Path == Drv ? build.Succeed() : new() { Status = BuildStatus.PermanentFailure, ErrorMessage = "it broke" }),
         };
         daemon.Store.Outputs[Drv] = new Dictionary<string, StorePath?> { ["out"] = Out };
         daemon.Store.Outputs[broken] = new Dictionary<string, StorePath?> { ["out"] = FakeStore.PathOf("broken") };
@@ -213,7 +226,8 @@ public class BuildTests
         daemon.Store.Outputs[Drv] = new Dictionary<string, StorePath?> { ["out"] = Out };
         await using var connection = await daemon.OpenAsync();
 
-        var results = await connection.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Drv)], BuildMode.Normal, sink: null, Cancellation);
+        var results = await connection.BuildPathsWithResultsAsync(
+            [DerivedPath.AllOutputs(Drv)], BuildMode.Normal, sink: null, Cancellation);
 
         Assert.Equal(Out, results[0].Result.BuiltOutputs["out"]);
     }

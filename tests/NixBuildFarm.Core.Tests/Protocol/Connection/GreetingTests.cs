@@ -130,7 +130,8 @@ public class GreetingTests
         await server.WriteAsync("This account is currently not available.\n"u8.ToArray(), Cancellation);
         await server.DisposeAsync();
 
-        var e = await Assert.ThrowsAsync<BuilderException>(() => DaemonConnection.OpenAsync(client, new() { Builder = "ruby" }, Cancellation));
+        var e = await Assert.ThrowsAsync<BuilderException>(
+            () => DaemonConnection.OpenAsync(client, new() { Builder = "ruby" }, Cancellation));
 
         Assert.Contains("“This account is currently not available.”", e.Message);
     }
@@ -183,7 +184,8 @@ public class GreetingTests
         return (channel.Client, channel.Server);
     }
 
-    // What has arrived is read before OpenAsync first waits. A later wait may not have begun when the clock moves, so it moves until all is done.
+    // What has arrived is read before OpenAsync first waits. A later wait may not have begun when the clock moves, so it moves until all is
+    // done.
     private static Task AdvanceUntilAsync(FakeTimeProvider time, Task opening) =>
         Until.TrueAsync(() => opening.IsCompleted, "the greeting ends", () => time.Advance(TimeSpan.FromSeconds(1)));
 }

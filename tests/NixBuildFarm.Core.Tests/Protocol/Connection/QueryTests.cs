@@ -101,7 +101,10 @@ public class QueryTests
         await using var connection = await daemon.OpenAsync();
 
         var missing = await connection.QueryMissingAsync(
-            [DerivedPath.Opaque(Store.AddFile("a")), DerivedPath.Opaque(info.Path), DerivedPath.Opaque(unknown), DerivedPath.AllOutputs(derivation)],
+            [
+                DerivedPath.Opaque(Store.AddFile("a")), DerivedPath.Opaque(info.Path), DerivedPath.Opaque(unknown),
+                DerivedPath.AllOutputs(derivation),
+            ],
             Cancellation);
 
         Assert.Equal([derivation], missing.WillBuild);
@@ -127,7 +130,8 @@ public class QueryTests
         await using var connection = await daemon.OpenAsync();
 
         await connection.SetOptionsAsync(
-            new() { KeepGoing = true, MaxBuildJobs = 4, BuildCores = 2, Overrides = new Dictionary<string, string> { ["builders"] = "" } }, Cancellation);
+            new() { KeepGoing = true, MaxBuildJobs = 4, BuildCores = 2, Overrides = new Dictionary<string, string> { ["builders"] = "" } },
+            Cancellation);
 
         Assert.Equal((true, 4, 2), (daemon.Options!.KeepGoing, daemon.Options.MaxBuildJobs, daemon.Options.BuildCores));
         Assert.Equal(Verbosity.Info, daemon.Options.Verbosity);

@@ -111,7 +111,8 @@ public class TransferTests
         var path = store.AddFile("big", new string('x', 300_000));
         await using var connection = await new FakeDaemon { Store = store }.OpenAsync();
 
-        await Assert.ThrowsAsync<NotSupportedException>(() => connection.CopyNarToAsync(path, new MemoryStream([], writable: false), Cancellation));
+        await Assert.ThrowsAsync<NotSupportedException>(
+            () => connection.CopyNarToAsync(path, new MemoryStream([], writable: false), Cancellation));
 
         Assert.True(connection.IsBroken);
     }
@@ -140,7 +141,8 @@ public class TransferTests
         var daemon = new FakeDaemon { Store = store, Capacity = 4096, Faults = new() { HoldRepliesUntil = sources.Count } };
         await using var connection = await daemon.OpenAsync();
 
-        await connection.AddMultipleToStoreAsync([.. sources.Select(s => Source(s.Info, s.Nar))], dontCheckSignatures: _ => true, Cancellation);
+        await connection.AddMultipleToStoreAsync(
+            [.. sources.Select(s => Source(s.Info, s.Nar))], dontCheckSignatures: _ => true, Cancellation);
 
         Assert.All(sources, source => Assert.Equal(source.Nar, store.FindNar(source.Info.Path)));
         Assert.Equal(sources[^1].Info.References, store.Find(sources[^1].Info.Path)!.References);
@@ -176,7 +178,11 @@ public class TransferTests
     public async Task A_path_that_is_refused_leaves_the_connection_usable(int size)
     {
         var (info, nar) = FakeStore.FileOf("new", new byte[size]);
-        await using var connection = await new FakeDaemon { Store = store, Faults = new() { Body = BodyFault.ErrorAfterTheEnd } }.OpenAsync();
+        await using var connection = await new FakeDaemon
+        {
+            Store = store,
+            Faults = new() { Body = BodyFault.ErrorAfterTheEnd },
+        }.OpenAsync();
 
         for (var i = 0; i < 20; i++)
         {
@@ -190,7 +196,8 @@ public class TransferTests
     [Fact]
     public async Task A_path_that_is_refused_costs_only_itself()
     {
-        var (first, refused, last) = (FakeStore.FileOf("first", [1]), FakeStore.FileOf("refused", [2], FakeStore.PathOf("absent")), FakeStore.FileOf("last", [3]));
+        var (first, refused, last) = (
+            FakeStore.FileOf("first", [1]), FakeStore.FileOf("refused", [2], FakeStore.PathOf("absent")), FakeStore.FileOf("last", [3]));
         await using var connection = await new FakeDaemon { Store = store }.OpenAsync();
 
         var e = await Assert.ThrowsAsync<DaemonException>(
@@ -240,7 +247,8 @@ public class TransferTests
         var daemon = new FakeDaemon { Store = store, Faults = new() { Body = BodyFault.ErrorInTheMiddle } };
         await using var connection = await daemon.OpenAsync();
 
-        await Assert.ThrowsAsync<DaemonException>(() => connection.AddToStoreNarAsync(new(info with { NarSize = WireLimits.Nar }, WriteAndWaitAsync), true, Cancellation));
+        await Assert.ThrowsAsync<DaemonException>(
+            () => connection.AddToStoreNarAsync(new(info with { NarSize = WireLimits.Nar }, WriteAndWaitAsync), true, Cancellation));
 
         static async Task WriteAndWaitAsync(Stream nar, CancellationToken token)
         {
@@ -280,7 +288,8 @@ public class TransferTests
         await using var alone = await daemon.OpenAsync();
         await using var several = await daemon.OpenAsync();
 
-        var e = await Assert.ThrowsAsync<NarMismatchException>(() => alone.AddToStoreNarAsync(Source(info, damage(nar)), true, Cancellation));
+        var e = await Assert.ThrowsAsync<NarMismatchException>(
+            () => alone.AddToStoreNarAsync(Source(info, damage(nar)), true, Cancellation));
         await Assert.ThrowsAsync<NarMismatchException>(
             () => several.AddMultipleToStoreAsync([Source(good, goodNar), Source(info, damage(nar))], _ => true, Cancellation));
 
@@ -340,7 +349,8 @@ public class TransferTests
         var (info, nar) = FakeStore.FileOf("new", [1]);
         await using var connection = await new FakeDaemon { Store = store }.OpenAsync();
 
-        await Assert.ThrowsAsync<NarMismatchException>(() => connection.AddToStoreNarAsync(Source(info with { NarSize = 0 }, nar), true, Cancellation));
+        await Assert.ThrowsAsync<NarMismatchException>(
+            () => connection.AddToStoreNarAsync(Source(info with { NarSize = 0 }, nar), true, Cancellation));
 
         Assert.False(connection.IsBroken);
     }

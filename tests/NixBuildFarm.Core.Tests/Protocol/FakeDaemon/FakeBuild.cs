@@ -28,7 +28,10 @@ internal sealed class FakeBuild(FakeStore store, StorePath path, BasicDerivation
     public BuildResult Succeed()
     {
         var realised = new Dictionary<string, StorePath>();
-        foreach (var (name, known) in derivation?.Outputs.Select(o => KeyValuePair.Create(o.Key, o.Value.Path)) ?? store.Outputs.GetValueOrDefault(path) ?? new Dictionary<string, StorePath?>())
+        foreach (
+            var (name, known) in derivation?.Outputs.Select(o => KeyValuePair.Create(o.Key, o.Value.Path))
+                ?? store.Outputs.GetValueOrDefault(path) ?? new Dictionary<string,
+            StorePath?>())
         {
             var pathName = path.Name[..^".drv".Length] + (name == "out" ? "" : $"-{name}");
             var contents = System.Text.Encoding.UTF8.GetBytes(known?.ToString() ?? pathName);

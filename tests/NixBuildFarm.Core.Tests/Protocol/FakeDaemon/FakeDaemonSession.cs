@@ -46,7 +46,8 @@ internal sealed class FakeDaemonSession
             await GreetAsync();
             while (true) await ServeAsync((WorkerOperation)await reader.ReadUInt64Async(gone));
         }
-        catch (Exception e) when (e is WireException { IsEndOfStream: true } or IOException or OperationCanceledException or SessionEndedException)
+        catch (Exception e) when (e is WireException { IsEndOfStream: true } or IOException or OperationCanceledException
+            or SessionEndedException)
         {
             // The client has gone, or this session was told to end.
         }
@@ -208,7 +209,9 @@ internal sealed class FakeDaemonSession
         var opaque = paths.Where(p => p.Outputs is null).Select(p => p.Path).Where(p => !Store.IsValid(p)).ToList();
         var derivations = paths.Where(p => p.Outputs is not null).Select(p => p.Path).ToList();
         // It does not know what a derivation needs: all that its substituters have might be of use.
-        var wanted = derivations.Count > 0 ? Store.Substitutable.Keys.Where(p => !Store.IsValid(p)) : opaque.Where(Store.Substitutable.ContainsKey);
+        var wanted = derivations.Count > 0
+            ? Store.Substitutable.Keys.Where(p => !Store.IsValid(p))
+            : opaque.Where(Store.Substitutable.ContainsKey);
         var substitutable = wanted.ToList();
         writer.WriteStorePaths(derivations);
         writer.WriteStorePaths(substitutable);
@@ -259,7 +262,8 @@ internal sealed class FakeDaemonSession
     private async Task AddAsync(PathInfo info, bool checks, Stream body)
     {
         if (Store.IsValid(info.Path)) return;
-        if (checks && info.ContentAddress is null && !info.Signatures.Any(signature => signature.StartsWith(FakeStore.TrustedKey, StringComparison.Ordinal)))
+        if (checks && info.ContentAddress is null
+            && !info.Signatures.Any(signature => signature.StartsWith(FakeStore.TrustedKey, StringComparison.Ordinal)))
         {
             throw new RefusedException($"cannot add path '{info.Path}' because it lacks a signature by a trusted key");
         }
@@ -273,7 +277,8 @@ internal sealed class FakeDaemonSession
         if (!FakeStore.HasContentAddress(info, nar.ToArray())) throw new RefusedException($"ca hash mismatch importing path '{info.Path}'");
         if (info.ContentAddress is not null && !info.Path.IsDerivation && !ContentAddress.Gives(info))
         {
-            throw new RefusedException($"cannot add path '{info.Path}' to the Nix store because it claims to be content-addressed but isn't");
+            throw new RefusedException($"cannot add path '{info.Path}' to the Nix store because it claims to be content-addressed but "
+                + "isn't");
         }
         Store.Add(info, nar.ToArray());
     }
@@ -356,7 +361,8 @@ internal sealed class FakeDaemonSession
         for (var i = 0; i < count; i++)
         {
             outputs[await reader.ReadStringAsync(300, gone)] = new(
-                await reader.ReadOptionalStorePathAsync(gone), await reader.ReadStringAsync(300, gone), await reader.ReadStringAsync(300, gone));
+                await reader.ReadOptionalStorePathAsync(gone), await reader.ReadStringAsync(300, gone),
+                await reader.ReadStringAsync(300, gone));
         }
         return new BasicDerivation
         {

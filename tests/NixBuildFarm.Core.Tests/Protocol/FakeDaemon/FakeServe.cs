@@ -27,7 +27,8 @@ internal static class FakeServe
             writer.WriteStorePaths([.. ClosureOf(store, await reader.ReadStorePathsAsync(gone)), .. invented]);
             await channel.Server.WriteAsync(writer.Written, gone);
         }
-        catch (Exception e) when (gone.IsCancellationRequested && e is IOException or WireException or OperationCanceledException or InvalidOperationException)
+        catch (Exception e) when (gone.IsCancellationRequested
+            && e is IOException or WireException or OperationCanceledException or InvalidOperationException)
         {
             // Nobody waits for the answer any more.
         }

@@ -61,17 +61,21 @@ internal sealed class FakeStore
     {
         var (info, nar) = FileOf(name, contents, references);
         var kind = string.Concat(references.Order().Select(path => $":{path}").Prepend("source"));
-        return (info with { Path = StorePath.Of(kind, info.NarHash, name), ContentAddress = $"fixed:r:sha256:{info.NarHash.ToBase32()}" }, nar);
+        return (
+            info with { Path = StorePath.Of(kind, info.NarHash, name), ContentAddress = $"fixed:r:sha256:{info.NarHash.ToBase32()}" }, nar);
     }
 
-    /// <summary>Whether a path's content, which is one file, has the content address that it states, if it states one that a fake knows.</summary>
+    /// <summary>
+    /// Whether a path's content, which is one file, has the content address that it states, if it states one that a fake knows.
+    /// </summary>
     public static bool HasContentAddress(PathInfo info, byte[] nar)
     {
         const int Beginning = 96; // of a NAR, up to the contents of the file
         return info.ContentAddress?.Split(':') switch
         {
             ["fixed", "r", "sha256", var hash] => hash == info.NarHash.ToBase32(),
-            ["fixed", "sha256", var hash] => hash == NixBase32.Encode(SHA256.HashData(nar.AsSpan(Beginning, (int)BitConverter.ToInt64(nar, Beginning - 8)))),
+            ["fixed", "sha256", var hash] =>
+                hash == NixBase32.Encode(SHA256.HashData(nar.AsSpan(Beginning, (int)BitConverter.ToInt64(nar, Beginning - 8)))),
             _ => true,
         };
     }

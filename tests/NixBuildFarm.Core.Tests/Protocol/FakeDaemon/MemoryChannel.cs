@@ -4,7 +4,8 @@ using NixBuildFarm.Protocol.Wire;
 namespace NixBuildFarm.Core.Tests.Protocol;
 
 /// <summary>A duplex stream in memory whose two directions hold so many bytes before the writer has to wait.</summary>
-#pragma warning disable CA1001 // The client may close its end at any later time: there is no moment at which its token could be disposed of.
+// The client may close its end at any later time: there is no moment at which its token could be disposed of.
+#pragma warning disable CA1001
 internal sealed class MemoryChannel
 #pragma warning restore CA1001
 {
@@ -12,7 +13,8 @@ internal sealed class MemoryChannel
 
     public MemoryChannel(int capacity)
     {
-        var options = new PipeOptions(pauseWriterThreshold: capacity, resumeWriterThreshold: Math.Max(1, capacity / 2), useSynchronizationContext: false);
+        var options = new PipeOptions(
+            pauseWriterThreshold: capacity, resumeWriterThreshold: Math.Max(1, capacity / 2), useSynchronizationContext: false);
         var (up, down) = (new Pipe(options), new Pipe(options));
         Client = new End(down.Reader, up.Writer, clientGone.Cancel);
         Server = new End(up.Reader, down.Writer, () => { });

@@ -61,7 +61,10 @@ public class RequestTests
     {
         var request = new RegisterRealisationRequest(new("sha256:00!out", PathA));
 
-        Expect(request, 42, "{\"id\":\"sha256:00!out\",\"outPath\":\"" + PathA.BaseName + "\",\"signatures\":[],\"dependentRealisations\":{}}");
+        Expect(
+            request,
+            42,
+            "{\"id\":\"sha256:00!out\",\"outPath\":\"" + PathA.BaseName + "\",\"signatures\":[],\"dependentRealisations\":{}}");
         await ReplyAsync(request);
     }
 
@@ -143,7 +146,8 @@ public class RequestTests
 
     [Fact]
     public async Task QueryPathInfo_with_a_time_beyond_all_calendars_is_refused() =>
-        await Assert.ThrowsAsync<WireException>(() => ReplyAsync(new QueryPathInfoRequest(PathA), 1, "", Hash, 0, ulong.MaxValue, 96, 0, 0, ""));
+        await Assert.ThrowsAsync<WireException>(
+            () => ReplyAsync(new QueryPathInfoRequest(PathA), 1, "", Hash, 0, ulong.MaxValue, 96, 0, 0, ""));
 
     [Fact]
     public async Task QueryValidPaths()
@@ -239,7 +243,8 @@ public class RequestTests
     }
 
     [Fact]
-    public void BuildPaths() => Expect(new BuildPathsRequest([DerivedPath.AllOutputs(PathDrv)], BuildMode.Repair), 9, new[] { Drv + "!*" }, 1);
+    public void BuildPaths() =>
+        Expect(new BuildPathsRequest([DerivedPath.AllOutputs(PathDrv)], BuildMode.Repair), 9, new[] { Drv + "!*" }, 1);
 
     [Fact]
     public async Task BuildPathsWithResults()
@@ -257,7 +262,8 @@ public class RequestTests
 
     [Fact]
     public async Task BuildPathsWithResults_for_something_that_is_no_path_is_refused() =>
-        await Assert.ThrowsAsync<WireException>(() => ReplyAsync(new BuildPathsWithResultsRequest([], BuildMode.Normal), 1, "!*", 0, "", 0, 0, 0, 0, 0, 0, 0));
+        await Assert.ThrowsAsync<WireException>(
+            () => ReplyAsync(new BuildPathsWithResultsRequest([], BuildMode.Normal), 1, "!*", 0, "", 0, 0, 0, 0, 0, 0, 0));
 
     private static byte[] InfoBytesOf(int ultimate) => ProtocolBytes.Of(
         Drv, Hash, new[] { A, B }, 23423, 1234, ultimate, new[] { "fake-sig-1", "fake-sig-2" }, Info.ContentAddress!);

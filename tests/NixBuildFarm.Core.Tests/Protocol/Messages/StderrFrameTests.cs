@@ -29,7 +29,9 @@ public class StderrFrameTests
     {
         var started = Assert.IsType<ActivityStarted>(await MessageAsync(Start, 7, 3, 105, "building", 2, 1, "/nix/store/x.drv", 0, 42, 5));
 
-        Assert.Equal((7UL, Verbosity.Info, ActivityType.Build, "building", 5UL), (started.Id, started.Level, started.Type, started.Text, started.Parent));
+        Assert.Equal(
+            (7UL, Verbosity.Info, ActivityType.Build, "building", 5UL),
+            (started.Id, started.Level, started.Type, started.Text, started.Parent));
         Assert.Equal([new(0, "/nix/store/x.drv"), new(42, null)], started.Fields);
     }
 
@@ -37,7 +39,8 @@ public class StderrFrameTests
     public async Task An_activity_stops() => Assert.Equal(new ActivityStopped(7), await MessageAsync(Stop, 7));
 
     [Fact]
-    public async Task A_build_prints_a_line() => Assert.Equal(new BuildLogLine(7, "gcc -c x.c"), await MessageAsync(Result, 7, 101, 1, 1, "gcc -c x.c"));
+    public async Task A_build_prints_a_line() =>
+        Assert.Equal(new BuildLogLine(7, "gcc -c x.c"), await MessageAsync(Result, 7, 101, 1, 1, "gcc -c x.c"));
 
     [Fact]
     public async Task A_line_keeps_its_bytes_whatever_they_are()
@@ -48,7 +51,8 @@ public class StderrFrameTests
     }
 
     [Fact]
-    public async Task A_build_enters_a_phase() => Assert.Equal(new BuildPhaseEntered(7, "unpackPhase"), await MessageAsync(Result, 7, 104, 1, 1, "unpackPhase"));
+    public async Task A_build_enters_a_phase() =>
+        Assert.Equal(new BuildPhaseEntered(7, "unpackPhase"), await MessageAsync(Result, 7, 104, 1, 1, "unpackPhase"));
 
     [Fact]
     public async Task An_activity_progresses() =>
@@ -109,7 +113,8 @@ public class StderrFrameTests
         // Letters of two bytes, so that a piece ends in the middle of one.
         var text = Encoding.UTF8.GetBytes("x" + new string('ä', 2 * WireLimits.Shown))[..(WireLimits.Shown + beyond)];
         var pieces = new List<DaemonMessage>();
-        var reader = new WireReader(new PiecewiseStream(ProtocolBytes.Concat(ProtocolBytes.Of(Result, 7, 101, 1, 1, text), ProtocolBytes.Of(Last)), 10_000));
+        var reader = new WireReader(
+            new PiecewiseStream(ProtocolBytes.Concat(ProtocolBytes.Of(Result, 7, 101, 1, 1, text), ProtocolBytes.Of(Last)), 10_000));
 
         pieces.Add((await StderrFrame.ReadAsync(reader, TestContext.Current.CancellationToken, pieces.Add)).Message!);
 
@@ -148,12 +153,19 @@ public class StderrFrameTests
     {
         const int Length = 10 << 20;
         var huge = new string('E', Length);
-        var reader = new WireReader(new MemoryStream(ProtocolBytes.Of([Error, "Error", 0, "Error", huge, 0, 100, .. Enumerable.Range(0, 100).SelectMany(i => new object[] { 0, i + new string('t', 100_000) }), Last])));
+        var reader = new WireReader(
+            new MemoryStream(
+                ProtocolBytes.Of(
+                    [
+                        Error, "Error", 0, "Error", huge, 0, 100,
+                        .. Enumerable.Range(0, 100).SelectMany(i => new object[] { 0, i + new string('t', 100_000) }), Last,
+                    ])));
 
         var error = (await StderrFrame.ReadAsync(reader, TestContext.Current.CancellationToken)).Error!;
 
         Assert.Equal($"{huge[..WireLimits.Shown]}… ({Length - WireLimits.Shown} bytes more)", error.Text);
-        Assert.Equal(Enumerable.Range(0, WireLimits.Traces).Select(i => i.ToString()), error.Traces.Select(trace => trace[..trace.IndexOf('t')]));
+        Assert.Equal(
+            Enumerable.Range(0, WireLimits.Traces).Select(i => i.ToString()), error.Traces.Select(trace => trace[..trace.IndexOf('t')]));
         Assert.All(error.Traces, trace => Assert.InRange(trace.Length, 0, WireLimits.Shown + 100));
         Assert.Equal(default, await StderrFrame.ReadAsync(reader, TestContext.Current.CancellationToken));
     }
@@ -177,7 +189,8 @@ public class StderrFrameTests
     }
 
     [Fact]
-    public async Task More_details_than_any_activity_has_are_refused() => await Assert.ThrowsAsync<WireException>(() => ReadAsync(Result, 7, 106, WireLimits.Fields + 1));
+    public async Task More_details_than_any_activity_has_are_refused() =>
+        await Assert.ThrowsAsync<WireException>(() => ReadAsync(Result, 7, 106, WireLimits.Fields + 1));
 
     private static async Task<DaemonMessage?> MessageAsync(params object[] fields) => (await ReadAsync(fields)).Message;
 

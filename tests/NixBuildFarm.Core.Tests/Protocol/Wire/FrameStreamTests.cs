@@ -71,7 +71,9 @@ public class FrameStreamTests
                     await new FrameReader(reader, () => Task.CompletedTask).CopyToAsync(content, Cancellation);
 
                     Assert.Equal(Filled(request, 0xAA).AsSpan(), begin.AsSpan());
-                    Assert.Equal(ProtocolBytes.Concat([.. writes.Select(length => Filled(length, (byte)length))]).AsSpan(), content.ToArray().AsSpan());
+                    Assert.Equal(
+                        ProtocolBytes.Concat([.. writes.Select(length => Filled(length, (byte)length))]).AsSpan(),
+                        content.ToArray().AsSpan());
                 }
             },
             iter: 50);

@@ -25,7 +25,8 @@ public class WireReaderTests
     [InlineData("0000000000000000", false)]
     [InlineData("0100000000000000", true)]
     [InlineData("0200000000000000", true)]
-    public async Task Any_number_but_zero_is_true(string bytes, bool value) => Assert.Equal(value, await From(bytes).ReadBoolAsync(Cancellation));
+    public async Task Any_number_but_zero_is_true(string bytes, bool value) =>
+        Assert.Equal(value, await From(bytes).ReadBoolAsync(Cancellation));
 
     [Theory]
     [InlineData("0000000000000000", "")]
@@ -43,7 +44,8 @@ public class WireReaderTests
     [Fact]
     public async Task Padding_that_is_not_zero_is_refused()
     {
-        var e = await Assert.ThrowsAsync<WireException>(async () => await From("0100000000000000" + "6100000000000001").ReadStringAsync(Limit, Cancellation));
+        var e = await Assert.ThrowsAsync<WireException>(
+            async () => await From("0100000000000000" + "6100000000000001").ReadStringAsync(Limit, Cancellation));
 
         Assert.False(e.IsEndOfStream);
         Assert.Contains("padding", e.Message);
@@ -122,7 +124,8 @@ public class WireReaderTests
         Gen.Select(Gen.Int[WireLimits.Shown - 10, WireLimits.Shown + 100], Gen.Int[1, 70_000]).SampleAsync(
             async (length, piece) =>
             {
-                var reader = new WireReader(new PiecewiseStream(ProtocolBytes.Of(new string('x', length), "end"), piece), bufferSize: 1 + Math.Max(64, piece));
+                var reader = new WireReader(
+                    new PiecewiseStream(ProtocolBytes.Of(new string('x', length), "end"), piece), bufferSize: 1 + Math.Max(64, piece));
 
                 Assert.StartsWith(new string('x', Math.Min(length, WireLimits.Shown)), await reader.ReadBeginningAsync(Cancellation));
                 Assert.Equal("end", await reader.ReadStringAsync(Limit, Cancellation));

@@ -17,7 +17,9 @@ public sealed class ExampleTests : IDisposable
         .. HelpPages.Names.Select(name => $"docs/en-US/{name}.md"),
         "README.md",
         "CHANGELOG.md",
-        .. Directory.GetFiles(Path.Combine(HelpPages.Repository, "docs"), "*.md").Select(file => $"docs/{Path.GetFileName(file)}").Order(StringComparer.Ordinal),
+        .. Directory.GetFiles(Path.Combine(HelpPages.Repository, "docs"), "*.md")
+            .Select(file => $"docs/{Path.GetFileName(file)}")
+            .Order(StringComparer.Ordinal),
     ];
 
     [Theory]
@@ -26,7 +28,10 @@ public sealed class ExampleTests : IDisposable
     {
         var examples = CodeOf(Path.Combine(HelpPages.Repository, document)).ToArray();
 
-        if (document.StartsWith("docs/en-US", StringComparison.Ordinal) || document is "README.md" or "docs/recipes.md") Assert.NotEmpty(examples);
+        if (document.StartsWith("docs/en-US", StringComparison.Ordinal) || document is "README.md" or "docs/recipes.md")
+        {
+            Assert.NotEmpty(examples);
+        }
         Assert.Empty(examples.SelectMany(Problems));
     }
 
@@ -40,7 +45,8 @@ public sealed class ExampleTests : IDisposable
     [InlineData("Invoke-NixDistributedBuild nixpkgs#hello -CopyBack Some", "Some")]
     [InlineData("Invoke-NixDistributedBuild nixpkgs#hello -Timeout soon", "soon")]
     [InlineData("Set-NixBuilderPolicy -MaxJobs many", "many")]
-    public void A_wrong_example_is_noticed(string example, string problem) => Assert.Contains(Problems(example), found => found.Contains(problem));
+    public void A_wrong_example_is_noticed(string example, string problem) =>
+        Assert.Contains(Problems(example), found => found.Contains(problem));
 
     /// <summary>Blocks marked as powershell; in a page about_*, whose text is for a terminal, those that are set in.</summary>
     private static IEnumerable<string> CodeOf(string document) => Markdown.Parse(File.ReadAllText(document)).Descendants<CodeBlock>()
@@ -52,7 +58,10 @@ public sealed class ExampleTests : IDisposable
         var script = Parser.ParseInput(example, out _, out var errors);
         return errors.Length > 0
             ? errors.Select(error => $"{example}: {error.Message}")
-            : script.FindAll(ast => ast is CommandAst, searchNestedScriptBlocks: true).Cast<CommandAst>().SelectMany(Problems).Select(problem => $"{example}: {problem}");
+            : script.FindAll(ast => ast is CommandAst, searchNestedScriptBlocks: true)
+                .Cast<CommandAst>()
+                .SelectMany(Problems)
+                .Select(problem => $"{example}: {problem}");
     }
 
     private IEnumerable<string> Problems(CommandAst command)
@@ -69,9 +78,15 @@ public sealed class ExampleTests : IDisposable
         [
             .. binding.BindingExceptions.Values.Select(error => error.BindingException.Message),
             // Where parameter sets are mixed, the binder leaves a value over and says nothing.
-            .. command.CommandElements.Skip(1).Where(element => element is not CommandParameterAst && !values.Contains(element)).Select(element => $"{element} is of no parameter set that the others are of"),
-            .. cmdlet.ParameterSets.Any(set => Fits(set, [.. binding.BoundParameters.Keys], fromPipeline)) ? [] : new[] { "no parameter set has all of these parameters" },
-            .. binding.BoundParameters.Where(bound => cmdlet.Parameters.ContainsKey(bound.Key)).Select(bound => Misfit(bound.Value.Value, cmdlet.Parameters[bound.Key])).OfType<string>(),
+            .. command.CommandElements.Skip(1)
+                .Where(element => element is not CommandParameterAst && !values.Contains(element))
+                .Select(element => $"{element} is of no parameter set that the others are of"),
+            .. cmdlet.ParameterSets.Any(set => Fits(set, [.. binding.BoundParameters.Keys], fromPipeline))
+                ? []
+                : new[] { "no parameter set has all of these parameters" },
+            .. binding.BoundParameters.Where(bound => cmdlet.Parameters.ContainsKey(bound.Key))
+                .Select(bound => Misfit(bound.Value.Value, cmdlet.Parameters[bound.Key]))
+                .OfType<string>(),
         ];
     }
 
@@ -91,6 +106,8 @@ public sealed class ExampleTests : IDisposable
         {
             return null; // known only when it runs
         }
-        return LanguagePrimitives.TryConvertTo(constant, parameter.ParameterType, out _) ? null : $"-{parameter.Name} does not take {constant}";
+        return LanguagePrimitives.TryConvertTo(constant, parameter.ParameterType, out _)
+            ? null
+            : $"-{parameter.Name} does not take {constant}";
     }
 }

@@ -16,7 +16,8 @@ public sealed class GetHelpTests : IDisposable
     {
         var files = HelpFile.OfPages(HelpPages.Folder);
 
-        Assert.Equal(files.Select(file => file.Name).Order(), Directory.GetFiles(ModuleFolder.FileOf("en-US")).Select(Path.GetFileName).Order());
+        Assert.Equal(
+            files.Select(file => file.Name).Order(), Directory.GetFiles(ModuleFolder.FileOf("en-US")).Select(Path.GetFileName).Order());
         foreach (var file in files) Assert.Equal(file.Text, File.ReadAllText(ModuleFolder.FileOf("en-US", file.Name)));
     }
 
@@ -27,8 +28,12 @@ public sealed class GetHelpTests : IDisposable
         var page = HelpPages.Of(name);
 
         Assert.Equal([page.Synopsis], session.Run("(Get-Help $args[0]).Synopsis", name).OutputAs<string>());
-        Assert.Equal(page.Parameters.Select(p => p.Name).Order(), session.Run("Get-Help $args[0] -Parameter * | ForEach-Object Name", name).OutputAs<string>().Order());
-        Assert.Equal(page.Examples.Select(e => e.Code), session.Run("(Get-Help $args[0]).examples.example | ForEach-Object { \"$($_.code)\" }", name).OutputAs<string>());
+        Assert.Equal(
+            page.Parameters.Select(p => p.Name).Order(),
+            session.Run("Get-Help $args[0] -Parameter * | ForEach-Object Name", name).OutputAs<string>().Order());
+        Assert.Equal(
+            page.Examples.Select(e => e.Code),
+            session.Run("(Get-Help $args[0]).examples.example | ForEach-Object { \"$($_.code)\" }", name).OutputAs<string>());
     }
 
     [Fact]
@@ -43,7 +48,7 @@ public sealed class GetHelpTests : IDisposable
                 Invoke-NixDistributedBuild
 
             SYNOPSIS
-                Builds Nix derivations on many machines at once.
+                Builds Nix derivations on many builders at the same time.
 
             """.ReplaceLineEndings("\n"),
             Trimmed(text));
@@ -64,7 +69,8 @@ public sealed class GetHelpTests : IDisposable
     {
         var lines = Trimmed(session.Show("Get-Help Reset-NixBuilderPolicy")).Split('\n').Select(line => line.Trim());
 
-        Assert.Contains("Reset-NixBuilderPolicy [[-Name] <String[]>] [-Scope {Session | User}] [-WhatIf] [-Confirm] [<CommonParameters>]", lines);
+        Assert.Contains(
+            "Reset-NixBuilderPolicy [[-Name] <String[]>] [-Scope {Session | User}] [-WhatIf] [-Confirm] [<CommonParameters>]", lines);
         Assert.Contains("Reset-NixBuilderPolicy -Policy <NixBuilderPolicy[]> [-WhatIf] [-Confirm] [<CommonParameters>]", lines);
         Assert.Contains("Reset-NixBuilderPolicy -All [-Scope {Session | User}] [-WhatIf] [-Confirm] [<CommonParameters>]", lines);
     }
@@ -74,7 +80,9 @@ public sealed class GetHelpTests : IDisposable
     {
         var text = session.Show("Get-Help about_NixBuildFarm");
 
-        Assert.StartsWith("TOPIC\n    about_NixBuildFarm\n\nSHORT DESCRIPTION\n    Builds Nix derivations on many machines at once", text.TrimStart('\n', '\uFEFF'));
+        Assert.StartsWith(
+            "TOPIC\n    about_NixBuildFarm\n\nSHORT DESCRIPTION\n    Builds Nix derivations on many builders at the same time",
+            text.TrimStart('\n', '\uFEFF'));
         Assert.All(ModuleFolder.Cmdlets, cmdlet => Assert.Contains($"    - {cmdlet}\n", text));
     }
 

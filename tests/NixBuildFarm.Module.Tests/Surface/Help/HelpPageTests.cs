@@ -13,7 +13,8 @@ public sealed class HelpPageTests : IDisposable
 
     [Fact]
     public void Every_cmdlet_has_a_page_and_every_page_a_cmdlet() =>
-        Assert.Equal(ModuleFolder.Cmdlets.Order(), HelpPages.Names.Where(name => !name.StartsWith("about_", StringComparison.Ordinal)).Order());
+        Assert.Equal(
+            ModuleFolder.Cmdlets.Order(), HelpPages.Names.Where(name => !name.StartsWith("about_", StringComparison.Ordinal)).Order());
 
     [Theory]
     [MemberData(nameof(EachCmdlet))]
@@ -22,7 +23,8 @@ public sealed class HelpPageTests : IDisposable
         var cmdlet = session.Cmdlet(name);
 
         Assert.Equal(
-            cmdlet.ParameterSets.OrderByDescending(set => set.IsDefault).Select(set => (cmdlet.ParameterSets.Count == 1 ? "" : set.Name, $"{name} {set}")),
+            cmdlet.ParameterSets.OrderByDescending(set => set.IsDefault)
+                .Select(set => (cmdlet.ParameterSets.Count == 1 ? "" : set.Name, $"{name} {set}")),
             HelpPages.Of(name).Syntax.Select(syntax => (syntax.Set, syntax.Text)));
     }
 
@@ -44,7 +46,9 @@ public sealed class HelpPageTests : IDisposable
         var parameters = Own(cmdlet).ToDictionary(p => p.Name);
 
         Assert.All(HelpPages.Of(name).Parameters, parameter =>
-            Assert.Equal(Properties(cmdlet, parameters[parameter.Name], Assert.Single(parameter.Properties)["Default value"]), Assert.Single(parameter.Properties).Text));
+            Assert.Equal(
+                Properties(cmdlet, parameters[parameter.Name], Assert.Single(parameter.Properties)["Default value"]),
+                Assert.Single(parameter.Properties).Text));
     }
 
     [Theory]
@@ -59,7 +63,10 @@ public sealed class HelpPageTests : IDisposable
         {
             // What is null or empty until it is given may have its meaning in words.
             var value = cmdlet.ImplementingType.GetProperty(parameter.Name)?.GetValue(instance);
-            if (value is not (null or "" or System.Collections.ICollection { Count: 0 })) Assert.Equal($"{parameter.Name}: {value}", $"{parameter.Name}: {parameter.Properties[0]["Default value"]}");
+            if (value is not (null or "" or System.Collections.ICollection { Count: 0 }))
+            {
+                Assert.Equal($"{parameter.Name}: {value}", $"{parameter.Name}: {parameter.Properties[0]["Default value"]}");
+            }
         }
     }
 
@@ -69,11 +76,18 @@ public sealed class HelpPageTests : IDisposable
     {
         var cmdlet = session.Cmdlet(name);
         var page = HelpPages.Of(name);
-        var piped = cmdlet.ParameterSets.SelectMany(set => set.Parameters).Where(p => p.ValueFromPipeline).Select(p => p.ParameterType).Distinct().ToArray();
+        var piped = cmdlet.ParameterSets.SelectMany(set => set.Parameters)
+            .Where(p => p.ValueFromPipeline)
+            .Select(p => p.ParameterType)
+            .Distinct()
+            .ToArray();
 
         Assert.Equal(cmdlet.OutputType.Select(output => output.Type.FullName).Order(), page.Outputs.Select(output => output.Type).Order());
         // Object[] takes several types, and a property comes from any: the page names them.
-        if (piped.Length > 0 && !piped.Contains(typeof(object[]))) Assert.Equal(piped.Select(type => type.FullName).Order(), page.Inputs.Select(input => input.Type).Order());
+        if (piped.Length > 0 && !piped.Contains(typeof(object[])))
+        {
+            Assert.Equal(piped.Select(type => type.FullName).Order(), page.Inputs.Select(input => input.Type).Order());
+        }
         Assert.NotEmpty(page.Inputs);
         Assert.All(page.Inputs.Concat(page.Outputs), type => Assert.NotEmpty(type.Description));
     }
@@ -88,7 +102,9 @@ public sealed class HelpPageTests : IDisposable
         Assert.NotEmpty(page.Description);
         Assert.True(page.Examples.Count >= 2, $"{page.Examples.Count} examples");
         Assert.All(page.Examples, example => Assert.NotEmpty(example.Remarks));
-        Assert.Equal(Enumerable.Range(1, page.Examples.Count).Select(i => $"Example {i}:"), page.Examples.Select(example => example.Title[..(example.Title.IndexOf(':') + 1)]));
+        Assert.Equal(
+            Enumerable.Range(1, page.Examples.Count).Select(i => $"Example {i}:"),
+            page.Examples.Select(example => example.Title[..(example.Title.IndexOf(':') + 1)]));
     }
 
     [Theory]
@@ -109,7 +125,11 @@ public sealed class HelpPageTests : IDisposable
         var sets = cmdlet.ParameterSets.Where(set => set.Parameters.Any(p => p.Name == parameter.Name)).ToArray();
         var one = sets[0].Parameters.First(p => p.Name == parameter.Name);
         var type = Nullable.GetUnderlyingType(parameter.ParameterType) ?? parameter.ParameterType;
-        string[] pipeline = [.. one.ValueFromPipelineByPropertyName ? ["ByPropertyName"] : Array.Empty<string>(), .. one.ValueFromPipeline ? ["ByValue"] : Array.Empty<string>()];
+        string[] pipeline =
+        [
+            .. one.ValueFromPipelineByPropertyName ? ["ByPropertyName"] : Array.Empty<string>(),
+            .. one.ValueFromPipeline ? ["ByValue"] : Array.Empty<string>(),
+        ];
         string[] lines =
         [
             $"Type: {type.Name}",

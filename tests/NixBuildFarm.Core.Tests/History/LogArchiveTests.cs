@@ -1,7 +1,7 @@
 using NixBuildFarm.History;
 using NixBuildFarm.Store;
 
-namespace NixBuildFarm.Core.Tests.Logs;
+namespace NixBuildFarm.Core.Tests.History;
 
 /// <summary>Logs are found by name, by derivation and by run.</summary>
 public sealed class LogArchiveTests : IDisposable
@@ -85,7 +85,10 @@ public sealed class LogArchiveTests : IDisposable
     {
         Write("silent", "a");
         Write("alive", "a");
-        foreach (var path in Directory.GetFiles(Path.Combine(folder, "silent")).Append(Path.Combine(folder, "silent"))) File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddDays(-2));
+        foreach (var path in Directory.GetFiles(Path.Combine(folder, "silent")).Append(Path.Combine(folder, "silent")))
+        {
+            File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddDays(-2));
+        }
 
         Assert.Equal(["silent"], Archive.AbandonedBefore(DateTimeOffset.UtcNow.AddDays(-1)));
     }

@@ -1,6 +1,6 @@
 using System.Management.Automation;
 
-namespace NixBuildFarm.Module.Tests.Jobs;
+namespace NixBuildFarm.Module.Tests.Building;
 
 /// <summary>PowerShell's job cmdlets and the module's job, in every state that it can be in. None of them may wait for ever.</summary>
 public sealed class BackgroundBuildTests
@@ -41,7 +41,10 @@ public sealed class BackgroundBuildTests
             await gate.Task;
             output.Progress(new ProgressRecord(1, "Building", "the last one"));
             output.Object(2);
-            if (end == "Failed") output.Error(new ErrorRecord(new InvalidOperationException("it failed"), "Odd", ErrorCategory.NotSpecified, null));
+            if (end == "Failed")
+            {
+                output.Error(new ErrorRecord(new InvalidOperationException("it failed"), "Odd", ErrorCategory.NotSpecified, null));
+            }
             if (end == "Broken") throw new InvalidOperationException("nobody foresaw this");
         });
         using var script = session.Begin(receiver);
@@ -174,7 +177,10 @@ public sealed class BackgroundBuildTests
         });
         job.Output.DataAdded += (_, added) =>
         {
-            if (job.Output[added.Index].BaseObject is TestJob.Output output) Assert.True(Task.Run(() => output.Object(2)).Wait(Limit), "The other thread has to wait.");
+            if (job.Output[added.Index].BaseObject is TestJob.Output output)
+            {
+                Assert.True(Task.Run(() => output.Object(2)).Wait(Limit), "The other thread has to wait.");
+            }
         };
         session.Start(job);
 

@@ -1,7 +1,7 @@
 using CsCheck;
 using NixBuildFarm.Text;
 
-namespace NixBuildFarm.Core.Tests.Protocol;
+namespace NixBuildFarm.Core.Tests.Text;
 
 public class TerminalTextTests
 {

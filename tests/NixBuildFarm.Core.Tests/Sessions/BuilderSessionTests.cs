@@ -1,10 +1,11 @@
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Transport;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Sessions;
 
 /// <summary>What many builds at a time share, and what that costs where the builder is far away.</summary>
 public sealed class BuilderSessionTests : IAsyncDisposable
@@ -36,12 +37,15 @@ public sealed class BuilderSessionTests : IAsyncDisposable
     {
         var ruby = await OpenAsync();
         using var called = new CancellationTokenSource();
-        var asking = ruby.AskAsync((daemon, token) => daemon.QueryValidPathsAsync([FakeStore.PathOf("x")], substitute: false, token), called.Token);
+        var asking = ruby.AskAsync(
+            (daemon, token) => daemon.QueryValidPathsAsync([FakeStore.PathOf("x")], substitute: false, token), called.Token);
 
         await called.CancelAsync();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asking);
-        Assert.Empty(await ruby.AskAsync((daemon, token) => daemon.QueryValidPathsAsync([FakeStore.PathOf("y")], substitute: false, token), Cancellation));
+        Assert.Empty(
+            await ruby.AskAsync(
+                (daemon, token) => daemon.QueryValidPathsAsync([FakeStore.PathOf("y")], substitute: false, token), Cancellation));
     }
 
     [Fact]
@@ -95,7 +99,8 @@ public sealed class BuilderSessionTests : IAsyncDisposable
         await using var reserved = ruby.Reserve(ChannelUse.Build, Cancellation);
 
         await Until.TrueAsync(
-            () => farm["ruby"].Daemon.Requests.Count(request => request == WorkerOperation.SetOptions) == 2, "the second connection has its settings");
+            () => farm["ruby"].Daemon.Requests.Count(request => request == WorkerOperation.SetOptions) == 2,
+            "the second connection has its settings");
     }
 
     private static Task<bool> IsValidAsync(DaemonConnection daemon) => daemon.IsValidPathAsync(FakeStore.PathOf("x"), Cancellation);

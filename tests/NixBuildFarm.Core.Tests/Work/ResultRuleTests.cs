@@ -1,15 +1,18 @@
 using System.Text;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Work;
 
-/// <summary>A builder that lies about what it has built gets nothing into the local store but what it was asked for, and another one builds.</summary>
+/// <summary>
+/// A builder that lies about what it has built gets nothing into the local store but what it was asked for, and another one builds.
+/// </summary>
 public sealed class ResultRuleTests : IDisposable
 {
     private const string Evil = FakeFarm.Fastest;
@@ -25,16 +28,18 @@ public sealed class ResultRuleTests : IDisposable
         AssertNotTakenAsync(Planted(FakeFarm.OutputOf("glibc")), "another name");
 
     [Fact]
-    public Task Nor_is_it_where_the_name_is_right() => AssertNotTakenAsync(Planted(FakeStore.PathOf("mine")), "not content-addressed as the derivation asks");
+    public Task Nor_is_it_where_the_name_is_right() =>
+        AssertNotTakenAsync(Planted(FakeStore.PathOf("mine")), "not content-addressed as the derivation asks");
 
     [Fact]
     public Task Nor_where_it_claims_a_content_address_that_gives_another_path() =>
-        AssertNotTakenAsync(Planted(FakeStore.PathOf("mine"), info => info with { ContentAddress = Honest.ContentAddress }), "give another path");
+        AssertNotTakenAsync(
+            Planted(FakeStore.PathOf("mine"), info => info with { ContentAddress = Honest.ContentAddress }), "give another path");
 
     // As another build of it would be: name, address and path are right.
     [Fact]
     public Task Nor_where_the_content_is_not_that_of_the_address() =>
-        AssertNotTakenAsync(Planted(Honest.Path, info => info with { ContentAddress = Honest.ContentAddress }), "what cannot be");
+        AssertNotTakenAsync(Planted(Honest.Path, info => info with { ContentAddress = Honest.ContentAddress }), "something impossible");
 
     [Theory]
     [InlineData("fixed:sha256:")]
@@ -57,7 +62,8 @@ public sealed class ResultRuleTests : IDisposable
         farm[Evil].Daemon.Store.Add(info, nar);
         EvilSays(info.Path);
 
-        await AssertBuiltElsewhereAsync(farm.Floating("mine"), $"refers to {victim.Path}, which is neither an input of it nor content-addressed nor signed");
+        await AssertBuiltElsewhereAsync(
+            farm.Floating("mine"), $"refers to {victim.Path}, which is neither an input of it nor content-addressed nor signed");
         Assert.False(farm.Local.Daemon.Store.IsValid(victim.Path));
     }
 
@@ -167,7 +173,7 @@ public sealed class ResultRuleTests : IDisposable
         Assert.Equal((NixBuildStatus.Built, "ruby"), (results["download"].Status, results["download"].Builder));
         Assert.Contains("what it is", Encoding.UTF8.GetString(farm.Local.Daemon.Store.FindNar(farm[download].Outputs["out"].Path!)!));
         Assert.DoesNotContain("is not", Encoding.UTF8.GetString(farm.Local.Daemon.Store.FindNar(farm[download].Outputs["out"].Path!)!));
-        Assert.Contains(farm.LostBuilders, lost => lost.Builder == Evil && lost.Error.Message.Contains("what is not its content"));
+        Assert.Contains(farm.LostBuilders, lost => lost.Builder == Evil && lost.Error.Message.Contains("that are not its contents"));
     }
 
     [Theory]
@@ -194,7 +200,7 @@ public sealed class ResultRuleTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_nobody_can_tell_where_an_output_must_be_it_is_built_elsewhere()
+    public async Task An_output_whose_path_cannot_be_determined_is_built_by_another_builder()
     {
         var floating = farm.Floating("floating");
         var path = FakeStore.PathOf("deferred");
@@ -222,10 +228,15 @@ public sealed class ResultRuleTests : IDisposable
             return Task.Delay(Timeout.Infinite, build.Cancelled).ContinueWith(_ => build.Succeed(), TaskScheduler.Default);
         });
 
-        var results = await farm.BuildAsync(farm.Derivation("middle", [farm.Derivation("bottom")]), request => request with { CopyBack = CopyBack.Requested }, Evil);
+        var results = await farm.BuildAsync(
+            farm.Derivation("middle", [farm.Derivation("bottom")]), request => request with { CopyBack = CopyBack.Requested }, Evil);
 
         Assert.False(results["middle"].Success);
-        Assert.Contains(farm.LostBuilders, lost => lost.Error is BuilderException { Failure: BuilderFailure.FalseResult } && lost.Error.Message.Contains($"refers to {stranger}"));
+        Assert.Contains(
+            farm.LostBuilders,
+            lost =>
+                lost.Error is BuilderException { Failure: BuilderFailure.FalseResult }
+                    && lost.Error.Message.Contains($"refers to {stranger}"));
         Assert.False(farm.Local.Daemon.Store.IsValid(stranger));
         Assert.False(farm.Local.Has("bottom"));
     }

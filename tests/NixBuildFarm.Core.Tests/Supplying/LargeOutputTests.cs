@@ -1,11 +1,12 @@
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
 using NixBuildFarm.Transport;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Supplying;
 
 /// <summary>A path that is larger than any memory should have to hold.</summary>
 public sealed class LargeOutputTests
@@ -13,7 +14,8 @@ public sealed class LargeOutputTests
     private const long FileSize = 4L << 30;
     private const ulong Last = 0x616c7473; // what a daemon says when it has done what was asked
 
-    private static readonly byte[] Head = ProtocolBytes.Concat(ProtocolBytes.Of("nix-archive-1", "(", "type", "regular", "contents"), BitConverter.GetBytes(FileSize));
+    private static readonly byte[] Head = ProtocolBytes.Concat(
+        ProtocolBytes.Of("nix-archive-1", "(", "type", "regular", "contents"), BitConverter.GetBytes(FileSize));
     private static readonly byte[] Tail = ProtocolBytes.Of(")");
 
     /// <summary>Its hash was computed by another program.</summary>
@@ -33,7 +35,8 @@ public sealed class LargeOutputTests
         var flow = new Flow();
         var (source, home) = (new FakeMachine("ruby"), new FakeMachine("local"));
         source.Daemon.Store.Add(Large, []);
-        await using var ruby = await BuilderSession.OpenAsync(source.Builder, new Bulk(source, () => new Giving(flow)), new(), Cancellation);
+        await using var ruby = await BuilderSession.OpenAsync(
+            source.Builder, new Bulk(source, () => new Giving(flow)), new(), Cancellation);
         await using var local = await BuilderSession.OpenAsync(home.Builder, new Bulk(home, () => new Taking(flow)), new(), Cancellation);
         var supply = new Supply(new(), new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), _ => { });
         await supply.Closures.DiscoverAsync(ruby, [Large.Path], Cancellation, believe: true);
@@ -93,7 +96,9 @@ public sealed class LargeOutputTests
         }
     }
 
-    /// <summary>A daemon that says what is next without listening: it greets, takes the settings, and then it does what it is there for.</summary>
+    /// <summary>
+    /// A daemon that says what is next without listening: it greets, takes the settings, and then it does what it is there for.
+    /// </summary>
     private abstract class Monologue : AsyncStream
     {
         private ReadOnlyMemory<byte> next = ProtocolBytes.Of(0x6478696fUL, 1UL << 8 | 34, "2.8", Last, Last);
@@ -102,7 +107,8 @@ public sealed class LargeOutputTests
 
         public override bool CanWrite => true;
 
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.CompletedTask;
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {

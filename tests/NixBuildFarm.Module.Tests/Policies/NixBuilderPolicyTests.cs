@@ -1,5 +1,7 @@
+using NixBuildFarm.Module.Tests.Builders;
 
-namespace NixBuildFarm.Module.Tests.Builders;
+
+namespace NixBuildFarm.Module.Tests.Policies;
 
 /// <summary>Set-, Get- and Reset-NixBuilderPolicy, and what Get-NixBuilder makes of them.</summary>
 [Collection(MachineGroup.Name)]
@@ -88,7 +90,8 @@ public class NixBuilderPolicyTests
 
         var result = machine.Run("Set-NixBuilderPolicy rubi, kana -MaxJobs 9");
 
-        Assert.Equal("BuilderNotFound,NixBuildFarm.Policies.SetNixBuilderPolicyCommand", Assert.Single(result.Errors).FullyQualifiedErrorId);
+        Assert.Equal(
+            "BuilderNotFound,NixBuildFarm.Policies.SetNixBuilderPolicyCommand", Assert.Single(result.Errors).FullyQualifiedErrorId);
         Assert.Equal([4, 2, 9], machine.Values("Get-NixBuilder", "MaxJobs"));
     }
 
@@ -146,7 +149,8 @@ public class NixBuilderPolicyTests
     public void Policies_are_listed_by_scope_and_name()
     {
         using var machine = new MachineSession(Farm);
-        machine.Run("Set-NixBuilderPolicy ruby, kana -MaxJobs 9; Set-NixBuilderPolicy -Enabled $true; Set-NixBuilderPolicy ruby -SpeedFactor 2 -Scope Session");
+        machine.Run("Set-NixBuilderPolicy ruby, kana -MaxJobs 9; Set-NixBuilderPolicy -Enabled $true; Set-NixBuilderPolicy ruby "
+            + "-SpeedFactor 2 -Scope Session");
 
         Assert.Equal(
             ["Session ruby: SpeedFactor 2", "User farm-wide: Enabled True", "User kana: MaxJobs 9", "User ruby: MaxJobs 9"],
@@ -173,12 +177,14 @@ public class NixBuilderPolicyTests
     public void A_reset_setting_is_gone_and_the_rest_stays(string command, string left)
     {
         using var machine = new MachineSession(Farm);
-        machine.Run("Set-NixBuilderPolicy ruby, kana -MaxJobs 9; Set-NixBuilderPolicy -Enabled $true; Set-NixBuilderPolicy ruby -SpeedFactor 2 -Scope Session");
+        machine.Run("Set-NixBuilderPolicy ruby, kana -MaxJobs 9; Set-NixBuilderPolicy -Enabled $true; Set-NixBuilderPolicy ruby "
+            + "-SpeedFactor 2 -Scope Session");
 
         var result = machine.Run(command);
 
         Assert.Empty(result.Errors);
-        Assert.Equal(left, string.Join(", ", machine.Run("Get-NixBuilderPolicy | ForEach-Object { \"$($_.Scope) $_\" }").OutputAs<string>()));
+        Assert.Equal(
+            left, string.Join(", ", machine.Run("Get-NixBuilderPolicy | ForEach-Object { \"$($_.Scope) $_\" }").OutputAs<string>()));
     }
 
     [Fact]
@@ -216,9 +222,14 @@ public class NixBuilderPolicyTests
             """);
 
         Assert.Equal(
-            "Cores 6, Reserve 2, Drain True, System a-linux b-linux, ExcludeSystem b-linux, Feature kvm, Match linux-* gcc*, Exclude *-debug, CopyBack Requested, MaxUpload 2097152, IdentityFile /keys/own",
+            "Cores 6, Reserve 2, Drain True, System a-linux b-linux, ExcludeSystem b-linux, Feature kvm, Match linux-* gcc*, Exclude "
+                + "*-debug, CopyBack Requested, MaxUpload 2097152, IdentityFile /keys/own",
             Assert.Single(machine.Run("\"$((Get-NixBuilderPolicy ruby).Settings)\"").OutputAs<string>()));
-        Assert.Equal("6 4 a-linux kvm", Assert.Single(machine.Run("$b = Get-NixBuilder ruby; \"$($b.Cores) $($b.BuildCores) $($b.Systems) $($b.SupportedFeatures)\"").OutputAs<string>()));
+        Assert.Equal(
+            "6 4 a-linux kvm",
+            Assert.Single(
+                machine.Run("$b = Get-NixBuilder ruby; \"$($b.Cores) $($b.BuildCores) $($b.Systems) $($b.SupportedFeatures)\"")
+                    .OutputAs<string>()));
         Assert.Contains("\"copyBack\": \"Requested\"", File.ReadAllText(machine.PolicyFile));
         Assert.Matches("ruby +User +Cores 6, Reserve 2", machine.Show("Get-NixBuilderPolicy"));
 

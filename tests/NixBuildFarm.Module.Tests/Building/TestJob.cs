@@ -3,7 +3,7 @@ using System.Reflection;
 using NixBuildFarm.EngineHost;
 using NixBuildFarm.EngineHost.Recording;
 
-namespace NixBuildFarm.Module.Tests.Jobs;
+namespace NixBuildFarm.Module.Tests.Building;
 
 /// <summary>A session with one of the module's jobs in <c>$job</c>, which does what the test says, and builds nothing.</summary>
 internal sealed class TestJob : IDisposable
@@ -20,7 +20,8 @@ internal sealed class TestJob : IDisposable
     /// <param name="body">What it does; it writes to the first argument.</param>
     public TestJob(Func<Output, CancellationToken, Task> body)
     {
-        type = ((CmdletInfo)session.Run("Get-Command Invoke-NixDistributedBuild").Output.Single().BaseObject).ImplementingType.Assembly.GetType("NixBuildFarm.Building.BackgroundBuild", throwOnError: true)!;
+        type = ((CmdletInfo)session.Run("Get-Command Invoke-NixDistributedBuild").Output.Single().BaseObject)
+            .ImplementingType.Assembly.GetType("NixBuildFarm.Building.BackgroundBuild", throwOnError: true)!;
         Job = Add(body);
     }
 
@@ -30,7 +31,10 @@ internal sealed class TestJob : IDisposable
     public Job Add(Func<Output, CancellationToken, Task> body, string variable = "job")
     {
         var job = Make(body);
-        session.Run($"function Add-Job {{ [CmdletBinding()] param($Job) $PSCmdlet.JobRepository.Add($Job) }}; Add-Job $args[0]; ${variable} = $args[0]", job);
+        session.Run(
+            $"function Add-Job {{ [CmdletBinding()] param($Job) $PSCmdlet.JobRepository.Add($Job) }}; Add-Job $args[0]; ${variable} = "
+                + "$args[0]",
+            job);
         Start(job);
         return job;
     }
@@ -70,6 +74,10 @@ internal sealed class TestJob : IDisposable
         public void Progress(ProgressRecord record) => Call(nameof(Progress), record);
 
         private void Call<T>(string method, T argument) where T : class =>
-            output.GetType().GetMethod(method, [argument is string or ErrorRecord or ProgressRecord ? argument.GetType() : typeof(object)])!.Invoke(output, [argument]);
+            output.GetType()
+                .GetMethod(
+                    method,
+                    [argument is string or ErrorRecord or ProgressRecord ? argument.GetType() : typeof(object)])!.Invoke(
+                        output, [argument]);
     }
 }

@@ -5,7 +5,7 @@ using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Work;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Work;
 
 /// <summary>What a policy means to the scheduler.</summary>
 public class FarmDescriptionTests
@@ -32,7 +32,8 @@ public class FarmDescriptionTests
     [InlineData(4, null, 8, 4)]
     [InlineData(4, 1, 3, 3)]
     [InlineData(null, 99, 1, 1)]
-    public void Cores_that_are_reserved_are_not_built_on_and_the_others_have_no_more_builds_than_cores(int? cores, int? reserve, int maxJobs, int buildCores)
+    public void Cores_that_are_reserved_are_not_built_on_and_the_others_have_no_more_builds_than_cores(
+        int? cores, int? reserve, int maxJobs, int buildCores)
     {
         var described = Under(new() { Cores = cores, Reserve = reserve });
 
@@ -61,26 +62,46 @@ public class FarmDescriptionTests
     }
 
     [Fact]
-    public void Entries_of_one_machine_share_its_slots_and_keep_their_own_conditions()
+    public void Entries_of_one_builder_share_its_slots_and_keep_their_own_conditions()
     {
         var other = new NixBuilder
         {
-            Name = "ruby#2", HostName = "RUBY", Uri = "ssh-ng://ruby", Systems = ["i686-linux"], SupportedFeatures = ["big-parallel"], MaxJobs = 3, Source = "test",
+            Name = "ruby#2", HostName = "RUBY", Uri = "ssh-ng://ruby", Systems = ["i686-linux"], SupportedFeatures = ["big-parallel"],
+            MaxJobs = 3, Source = "test",
         };
-        var elsewhere = new NixBuilder { Name = "nix@ruby", HostName = "ruby", User = "nix", Uri = "ssh-ng://nix@ruby", Systems = ["i686-linux"], Source = "test" };
-        var request = new BuildRequest { Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([]), Builders = [Ruby, other, elsewhere] };
+        var elsewhere = new NixBuilder
+        {
+            Name = "nix@ruby",
+            HostName = "ruby",
+            User = "nix",
+            Uri = "ssh-ng://nix@ruby",
+            Systems = ["i686-linux"],
+            Source = "test",
+        };
+        var request = new BuildRequest
+        {
+            Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([]),
+            Builders = [Ruby, other, elsewhere],
+        };
 
         Assert.Equal(["ruby", "nix@ruby"], request.Builders.Select(builder => builder.Name));
         var machine = request.Builders[0].ToFarmBuilder();
-        Assert.Equal((8, "x86_64-linux riscv64-linux i686-linux"), (machine.MaxJobs, string.Join(' ', machine.Systems.Select(system => system.System))));
+        Assert.Equal(
+            (8, "x86_64-linux riscv64-linux i686-linux"),
+            (machine.MaxJobs, string.Join(' ', machine.Systems.Select(system => system.System))));
         Assert.Equal(["x86_64-linux benchmark", "i686-linux", "i686-linux big-parallel"], Takes(machine));
-        Assert.Equal("it lacks the required feature kvm", Eligibility.Of(new() { Name = "job", System = "i686-linux", RequiredFeatures = ["kvm"] }, machine).Problem);
-        Assert.Contains("it builds x86_64-linux, riscv64-linux, i686-linux", Eligibility.Of(new() { Name = "job", System = "armv7l-linux" }, machine).Problem);
+        Assert.Equal(
+            "it lacks the required feature kvm",
+            Eligibility.Of(new() { Name = "job", System = "i686-linux", RequiredFeatures = ["kvm"] }, machine).Problem);
+        Assert.Contains(
+            "it builds x86_64-linux, riscv64-linux, i686-linux",
+            Eligibility.Of(new() { Name = "job", System = "armv7l-linux" }, machine).Problem);
 
         static IEnumerable<string> Takes(FarmBuilder machine) =>
             from system in (string[])["x86_64-linux", "i686-linux"]
             from feature in (string[])["", "benchmark", "big-parallel"]
-            where Eligibility.Of(new() { Name = "job", System = system, RequiredFeatures = feature.Length > 0 ? [feature] : [] }, machine).IsEligible
+            where Eligibility.Of(new() { Name = "job", System = system, RequiredFeatures = feature.Length > 0 ? [feature] : [] }, machine)
+                .IsEligible
             select $"{system} {feature}".TrimEnd();
     }
 
@@ -90,7 +111,12 @@ public class FarmDescriptionTests
     [InlineData(CopyBack.None, true, CopyBack.All)]
     public void The_runs_CopyBack_wins_over_the_policy(CopyBack? policy, bool told, CopyBack expected)
     {
-        var request = new BuildRequest { Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([]), Builders = [], IsCopyBackGiven = told };
+        var request = new BuildRequest
+        {
+            Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([]),
+            Builders = [],
+            IsCopyBackGiven = told,
+        };
 
         Assert.Equal(expected, request.Rules.CopyBackOf(Ruby.WithPolicy(new() { CopyBack = policy })));
     }

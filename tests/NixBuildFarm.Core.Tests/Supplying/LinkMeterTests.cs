@@ -3,7 +3,7 @@ using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Supplying;
 
 public class LinkMeterTests
 {
@@ -44,14 +44,16 @@ public class LinkMeterTests
     [Fact]
     public void Links_and_directions_are_measured_apart()
     {
-        var (up, down, other) = (meter.Begin("ruby", toBuilder: true), meter.Begin("ruby", toBuilder: false), meter.Begin("kana", toBuilder: true));
+        var (up, down, other) = (
+            meter.Begin("ruby", toBuilder: true), meter.Begin("ruby", toBuilder: false), meter.Begin("kana", toBuilder: true));
         foreach (var transfer in new[] { up, down, other })
         {
             Pass(1);
             End(transfer, 10_000_000);
         }
 
-        Assert.Equal([("ruby", true, 1.0), ("ruby", false, 2.0), ("kana", true, 3.0)], seen.Select(t => (t.Builder, t.ToBuilder, t.Seconds)));
+        Assert.Equal(
+            [("ruby", true, 1.0), ("ruby", false, 2.0), ("kana", true, 3.0)], seen.Select(t => (t.Builder, t.ToBuilder, t.Seconds)));
     }
 
     [Fact]

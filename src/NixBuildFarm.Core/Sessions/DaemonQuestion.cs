@@ -5,7 +5,7 @@ using NixBuildFarm.Protocol;
 namespace NixBuildFarm.Sessions;
 
 /// <summary>Limits how long a daemon may stay silent.</summary>
-internal static class DaemonSilence
+internal static class DaemonQuestion
 {
     /// <summary>A watch that runs out when nothing has passed between us and a daemon for too long.</summary>
     public static SilenceWatch Watch(DaemonConnection daemon, TimeSpan limit, TimeProvider time, CancellationToken cancellation)
@@ -41,15 +41,15 @@ internal static class DaemonSilence
         }
     }
 
-    /// <summary>What a daemon did not do that has left a question unanswered.</summary>
+    /// <summary>Describes the fault of a daemon that has left a question unanswered.</summary>
     public static string Unanswered(TimeSpan limit) => $"has left a question unanswered for {limit.TotalSeconds:0.#} s";
 
     /// <summary>The error for a builder that is silent.</summary>
     /// <param name="builder">The builder's name.</param>
-    /// <param name="what">What it did not do.</param>
+    /// <param name="what">The fault.</param>
     public static BuilderException Error(string builder, string what) => new(
         builder,
         BuilderFailure.ConnectionLost,
-        $"{builder} {what}, although its connection lives.",
-        $"See what its nix-daemon does, and whether the disk of {builder} answers.");
+        $"{builder} {what}, although its connection is alive.",
+        $"Check its nix-daemon, and the disk of {builder}.");
 }

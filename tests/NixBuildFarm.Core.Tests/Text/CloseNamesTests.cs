@@ -1,7 +1,7 @@
 using CsCheck;
 using NixBuildFarm.Text;
 
-namespace NixBuildFarm.Core.Tests.Builders;
+namespace NixBuildFarm.Core.Tests.Text;
 
 public class CloseNamesTests
 {

@@ -3,7 +3,7 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Supplying;
 
 public class CopyBackQueueTests
 {

@@ -1,8 +1,10 @@
 using NixBuildFarm.Platform;
 
-namespace NixBuildFarm.Core.Tests.Transport;
+namespace NixBuildFarm.Core.Tests.Platform;
 
-/// <summary>Nix's own programs ask the daemon where there is one: root's would wait for a lock of the store that our connection to the daemon holds.</summary>
+/// <summary>
+/// Nix's own programs ask the daemon where there is one: root's would wait for a lock of the store that our connection to the daemon holds.
+/// </summary>
 public class NixCommandTests
 {
     [Theory]

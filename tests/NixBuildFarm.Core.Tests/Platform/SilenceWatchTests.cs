@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Platform;
 
-namespace NixBuildFarm.Core.Tests.Transport;
+namespace NixBuildFarm.Core.Tests.Platform;
 
 public class SilenceWatchTests
 {

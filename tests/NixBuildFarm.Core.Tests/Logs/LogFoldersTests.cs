@@ -1,6 +1,6 @@
 using NixBuildFarm.Logs;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Logs;
 
 public sealed class LogFoldersTests : IDisposable
 {
@@ -44,7 +44,8 @@ public sealed class LogFoldersTests : IDisposable
     }
 
     [Fact]
-    public void Where_there_is_no_folder_there_is_nothing_to_do() => LogFolders.Prune(Path.Combine(root, "none"), new HashSet<string>(), Now);
+    public void A_missing_folder_is_ignored() =>
+        LogFolders.Prune(Path.Combine(root, "none"), new HashSet<string>(), Now);
 
     private void Add(string name, int days)
     {

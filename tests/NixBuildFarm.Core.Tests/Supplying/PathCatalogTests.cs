@@ -1,11 +1,12 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Supplying;
 
 public sealed class PathCatalogTests : IAsyncLifetime
 {
@@ -55,7 +56,8 @@ public sealed class PathCatalogTests : IAsyncLifetime
     public async Task Unconfirmed_facts_of_a_path_give_way_to_confirmed_ones()
     {
         var other = new FakeMachine("ruby");
-        await using var ruby = await BuilderSession.OpenAsync(other.Builder, other, new DaemonOptions(), TestContext.Current.CancellationToken);
+        await using var ruby = await BuilderSession.OpenAsync(
+            other.Builder, other, new DaemonOptions(), TestContext.Current.CancellationToken);
         var (said, right) = (FakeStore.FileOf("path", [1]).Info, FakeStore.FileOf("path", [2]).Info);
 
         catalog.Add(said, ruby, isVouchedFor: false);

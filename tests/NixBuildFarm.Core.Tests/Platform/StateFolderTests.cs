@@ -4,7 +4,7 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Platform;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Platform;
 
 /// <summary>What is kept for later runs is kept where nobody else can change it.</summary>
 public sealed class StateFolderTests : IDisposable

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
@@ -7,7 +8,7 @@ using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Supplying;
 
 public sealed class SupplyTests : IAsyncDisposable
 {
@@ -22,7 +23,8 @@ public sealed class SupplyTests : IAsyncDisposable
     private readonly List<BuilderSession> sessions = [];
     private readonly Supply supply;
 
-    public SupplyTests() => supply = new(catalog, new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), warnings.Add);
+    public SupplyTests() =>
+        supply = new(catalog, new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), warnings.Add);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -91,7 +93,8 @@ public sealed class SupplyTests : IAsyncDisposable
         var (local, ruby, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]), await OpenAsync(farm["kana"]));
         await supply.Closures.DiscoverAsync(local, tops, Cancellation);
 
-        var sent = await Task.WhenAll(tops.SelectMany(top => new[] { ruby, kana }.Select(to => supply.EnsureAsync(to, [top], Needed, Cancellation))));
+        var sent = await Task.WhenAll(
+            tops.SelectMany(top => new[] { ruby, kana }.Select(to => supply.EnsureAsync(to, [top], Needed, Cancellation))));
 
         foreach (var machine in new[] { farm["ruby"], farm["kana"] })
         {
@@ -123,15 +126,19 @@ public sealed class SupplyTests : IAsyncDisposable
         farm["kana"].Daemon.Store.AddFile("bottom");
         var built = farm["kana"].Daemon.Store.AddFile("built", new string('x', 100_000), bottom);
         var (local, ruby, kana) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]), await OpenAsync(farm["kana"]));
-        var homely = new Supply(catalog, new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), warnings.Add, home: local);
+        var homely = new Supply(
+            catalog, new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), warnings.Add, home: local);
         await homely.Closures.DiscoverAsync(kana, [built], Cancellation, believe: true);
         await homely.Closures.DiscoverAsync(ruby, [bottom], Cancellation, believe: true);
 
-        await Task.WhenAll(homely.EnsureAsync(ruby, [built], Needed, Cancellation), homely.EnsureAsync(local, [built], new(TransferPurpose.CopyBack), Cancellation));
+        await Task.WhenAll(
+            homely.EnsureAsync(ruby, [built], Needed, Cancellation),
+            homely.EnsureAsync(local, [built], new(TransferPurpose.CopyBack), Cancellation));
 
         Assert.True(farm.Local.Has("built") && farm["ruby"].Has("built"));
         Assert.Empty(warnings);
-        Assert.Equal(2, farm["kana"].Daemon.Requests.Concat(farm["ruby"].Daemon.Requests).Count(request => request == WorkerOperation.NarFromPath));
+        Assert.Equal(
+            2, farm["kana"].Daemon.Requests.Concat(farm["ruby"].Daemon.Requests).Count(request => request == WorkerOperation.NarFromPath));
     }
 
     [Fact]
@@ -149,7 +156,8 @@ public sealed class SupplyTests : IAsyncDisposable
         var bringing = patient.EnsureAsync(local, [path], Needed, Cancellation);
         // In small steps, so that the other holder is not taken for silent as well.
         await Until.TrueAsync(
-            () => bringing.IsCompleted || warnings.Count > 0, "the silence of kana is noticed", () => time.Advance(TimeSpan.FromMinutes(1) / 800));
+            () => bringing.IsCompleted || warnings.Count > 0, "the silence of kana is noticed",
+            () => time.Advance(TimeSpan.FromMinutes(1) / 800));
         await bringing;
 
         Assert.True(farm.Local.Has("built"));
@@ -172,8 +180,8 @@ public sealed class SupplyTests : IAsyncDisposable
         Assert.Equal(nar, farm.Local.Daemon.Store.FindNar(info.Path));
         Assert.All(others, path => Assert.True(farm.Local.Daemon.Store.IsValid(path)));
         var warning = Assert.Single(warnings);
-        Assert.Contains("kana could not give " + info.Path, warning);
-        Assert.Contains("taken from ruby", warning);
+        Assert.Contains("kana cannot send " + info.Path, warning);
+        Assert.Contains("fetched from ruby", warning);
         Assert.False(catalog.Has(kana, info.Path));
     }
 
@@ -195,7 +203,7 @@ public sealed class SupplyTests : IAsyncDisposable
 
         var e = await Assert.ThrowsAsync<DamagedPathException>(() => supply.EnsureAsync(local, [info.Path], Needed, Cancellation));
 
-        Assert.Contains($"What kana has of {info.Path} is damaged", e.Message);
+        Assert.Contains($"The copy of {info.Path} on kana is damaged", e.Message);
         Assert.Contains("nix-store --repair-path", e.Recommendation);
         Assert.False(farm.Local.Has("built"));
     }
@@ -248,7 +256,13 @@ public sealed class SupplyTests : IAsyncDisposable
     public async Task A_refusal_of_the_builder_is_reported_in_its_own_words()
     {
         var path = farm.Local.Daemon.Store.AddFile("unsigned");
-        farm["ruby"].Daemon = new() { Faults = new() { Refusals = new Dictionary<WorkerOperation, string> { [WorkerOperation.AddToStoreNar] = "it lacks a signature" } } };
+        farm["ruby"].Daemon = new()
+        {
+            Faults = new() { Refusals = new Dictionary<WorkerOperation, string>
+            {
+                [WorkerOperation.AddToStoreNar] = "it lacks a signature",
+            } },
+        };
         var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]));
         await supply.Closures.DiscoverAsync(local, [path], Cancellation);
 
@@ -278,7 +292,7 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Where_a_login_may_run_nothing_but_the_daemon_closures_are_asked_level_by_level()
+    public async Task Closures_are_asked_level_by_level_if_the_login_may_run_only_the_daemon()
     {
         farm["kana"].TellsClosures = false;
         var path = Chain(farm["kana"].Daemon.Store, 20);
@@ -306,7 +320,9 @@ public sealed class SupplyTests : IAsyncDisposable
     private static StorePath Chain(FakeStore store, int length) =>
         Enumerable.Range(1, length - 1).Aggregate(store.AddFile("chain0"), (below, i) => store.AddFile($"chain{i}", "", below));
 
-    /// <summary>Round trips of asking a distant machine for a closure, bringing it home, and supplying another distant machine with it.</summary>
+    /// <summary>
+    /// Round trips of asking a distant machine for a closure, bringing it home, and supplying another distant machine with it.
+    /// </summary>
     private async Task<(int Closure, int Back, int There)> TripsAsync(string name, int levels, int width)
     {
         var trips = new RoundTrips();
@@ -315,7 +331,10 @@ public sealed class SupplyTests : IAsyncDisposable
         StorePath[] below = [];
         for (var level = 0; level < levels; level++)
         {
-            below = [.. Enumerable.Range(0, width).Select(i => store.AddFile($"{name}-{level}-{i}", "", below.Length > 0 ? [below[i]] : []))];
+            below =
+            [
+                .. Enumerable.Range(0, width).Select(i => store.AddFile($"{name}-{level}-{i}", "", below.Length > 0 ? [below[i]] : [])),
+            ];
             all.AddRange(below);
         }
         var top = store.AddFile($"{name}-top", "", below);

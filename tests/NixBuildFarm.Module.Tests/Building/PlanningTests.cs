@@ -1,6 +1,6 @@
 using NixBuildFarm.Module.Tests.Builders;
 
-namespace NixBuildFarm.Module.Tests.Planning;
+namespace NixBuildFarm.Module.Tests.Building;
 
 /// <summary>What can be seen of plans without a store; the farm's tests make real ones.</summary>
 [Collection(MachineGroup.Name)]
@@ -14,14 +14,16 @@ public sealed class PlanningTests : IDisposable
     [InlineData("Test-NixBuilderPolicy -DerivationPath /tmp/a.drv", "MalformedDerivationPath")]
     [InlineData("[pscustomobject]@{ DerivationPath = 'nonsense' } | Test-NixBuilderPolicy", "MalformedDerivationPath")]
     [InlineData("Test-NixBuilderPolicy -DerivationPath /nix/store/00000000000000000000000000000000-gone.drv", "DerivationNotFound")]
-    [InlineData("Test-NixBuilderPolicy -DerivationPath /nix/store/00000000000000000000000000000000-gone.drv -Builder nobody", "BuilderNotFound")]
+    [InlineData(
+        "Test-NixBuilderPolicy -DerivationPath /nix/store/00000000000000000000000000000000-gone.drv -Builder nobody", "BuilderNotFound")]
     [InlineData("Invoke-NixDistributedBuild -DerivationPath /tmp/a.drv -WhatIf", "MalformedDerivationPath")]
     public void A_path_that_is_no_derivation_and_a_name_that_is_no_builder_are_errors(string command, string id)
     {
         var result = machine.Run(command);
 
         Assert.Empty(result.Output);
-        Assert.StartsWith(id + ",", (result.TerminatingError ?? Assert.Single(result.Errors)).FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.StartsWith(
+            id + ",", (result.TerminatingError ?? Assert.Single(result.Errors)).FullyQualifiedErrorId, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -35,7 +37,8 @@ public sealed class PlanningTests : IDisposable
         var result = machine.Run($"Invoke-NixDistributedBuild {parameters} -WhatIf");
 
         Assert.Empty(result.Output);
-        Assert.StartsWith("NotAFile,", (result.TerminatingError ?? Assert.Single(result.Errors)).FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "NotAFile,", (result.TerminatingError ?? Assert.Single(result.Errors)).FullyQualifiedErrorId, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -3,7 +3,7 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Supplying;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Supplying;
 
 public class TransferSchedulerTests
 {
@@ -75,7 +75,8 @@ public class TransferSchedulerTests
         using var first = transfers.Begin(Ruby, new(TransferPurpose.Needed, Rank: 2));
 
         var sending = now.SendAsync(stuck, new byte[1], Cancellation).AsTask();
-        var waiting = new[] { later, home }.Select(transfer => transfer.SendAsync(Stream.Null, new byte[1], Cancellation).AsTask()).ToArray();
+        var waiting = new[] { later, home }.Select(transfer => transfer.SendAsync(Stream.Null, new byte[1], Cancellation).AsTask())
+            .ToArray();
         await first.SendAsync(Stream.Null, new byte[1], Cancellation);
 
         Assert.All(waiting, task => Assert.False(task.IsCompleted));
@@ -175,6 +176,7 @@ public class TransferSchedulerTests
 
         public void Open() => opened.SetResult();
 
-        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => await opened.Task;
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            await opened.Task;
     }
 }

@@ -3,11 +3,18 @@ using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Transport;
 
-namespace NixBuildFarm.Core.Tests.Running;
+namespace NixBuildFarm.Core.Tests.Sessions;
 
 public class SessionSetTests
 {
-    private static readonly NixBuilder Ruby = new() { Name = "ruby", HostName = "ruby", Uri = "ssh-ng://ruby", Systems = ["x86_64-linux"], Source = "a test" };
+    private static readonly NixBuilder Ruby = new()
+    {
+        Name = "ruby",
+        HostName = "ruby",
+        Uri = "ssh-ng://ruby",
+        Systems = ["x86_64-linux"],
+        Source = "a test",
+    };
 
     [Fact]
     public async Task A_session_that_is_still_being_opened_when_the_run_ends_is_given_up()

@@ -1,8 +1,9 @@
 using System.Management.Automation;
 using System.Xml.Linq;
+using NixBuildFarm.Module.Tests.Surface;
 using NixBuildFarm.Module.Tests.Surface.Help;
 
-namespace NixBuildFarm.Module.Tests.Surface;
+namespace NixBuildFarm.Module.Tests.Policies;
 
 /// <summary>A setting of a policy stands in one class. All others have it from there, or are held to it here.</summary>
 public sealed class PolicySettingTests : IDisposable
