@@ -34,12 +34,12 @@ public sealed class WaitNixBuildCommand : AsyncCommand
         {
             using var history = ReadOnlyHistory.Open();
             var filter = new RunFilter { State = runs.Count == 0 ? RunState.Running : null };
-            string[] waiting = [.. history.Choose(runs, filter, output).Select(run => run.Id)];
+            string[] waiting = [.. history.Choose(runs, filter, output).Select(run => run.RunId)];
             while (waiting.Length > 0)
             {
-                var ended = history.Store.Runs(new RunFilter()).Where(run => waiting.Contains(run.Id) && run.State != RunState.Running).ToArray();
-                foreach (var run in ended) output.Object(NixBuildRun.Of(run));
-                waiting = [.. waiting.Except(ended.Select(run => run.Id))];
+                var ended = history.Store.Runs(new RunFilter()).Where(run => waiting.Contains(run.RunId) && run.State != RunState.Running).ToArray();
+                foreach (var run in ended) output.Object(run);
+                waiting = [.. waiting.Except(ended.Select(run => run.RunId))];
                 if (waiting.Length > 0) await Task.Delay(Interval, cancellation);
             }
         });
