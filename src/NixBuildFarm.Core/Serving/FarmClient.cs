@@ -32,7 +32,7 @@ public sealed class FarmClient
 
     /// <summary>Asks what the farm does.</summary>
     /// <exception cref="NixBuildFarmException">It does not answer.</exception>
-    public async Task<FarmStatus> StatusAsync(CancellationToken cancellation) =>
+    public async Task<NixFarm> StatusAsync(CancellationToken cancellation) =>
         (await AskAsync(new() { Status = true }, cancellation)).Status ?? throw NoAnswer(null);
 
     /// <summary>Ends a run of the farm.</summary>

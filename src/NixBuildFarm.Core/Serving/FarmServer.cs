@@ -47,7 +47,7 @@ public sealed class FarmServer : IAsyncDisposable
     public Task Shutdown => shutdown.Task;
 
     /// <summary>The farm as it is now.</summary>
-    public FarmStatus Status => new()
+    public NixFarm Status => new()
     {
         Name = folder.Name,
         Address = Address,

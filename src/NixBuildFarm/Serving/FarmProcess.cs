@@ -27,7 +27,7 @@ internal sealed class FarmProcess(string name)
     /// <param name="parameters">Those of Start-NixBuildFarm.</param>
     /// <param name="cancellation">Gives up, and ends the process.</param>
     /// <exception cref="NixBuildFarmException">It runs already, or does not come to serve.</exception>
-    public async Task<FarmStatus> StartAsync(Hashtable parameters, CancellationToken cancellation)
+    public async Task<NixFarm> StartAsync(Hashtable parameters, CancellationToken cancellation)
     {
         var folder = new FarmFolder(name);
         if (FarmClient.Find(name) is not null)
@@ -54,7 +54,7 @@ internal sealed class FarmProcess(string name)
         }
     }
 
-    private static async Task<FarmStatus?> StatusAsync(FarmClient farm, CancellationToken cancellation)
+    private static async Task<NixFarm?> StatusAsync(FarmClient farm, CancellationToken cancellation)
     {
         try
         {

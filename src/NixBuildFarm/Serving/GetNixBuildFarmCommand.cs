@@ -8,7 +8,7 @@ namespace NixBuildFarm.Serving;
 /// <para type="synopsis">Lists the farms of this user that serve.</para>
 /// </summary>
 [Cmdlet(VerbsCommon.Get, "NixBuildFarm")]
-[OutputType(typeof(FarmStatus))]
+[OutputType(typeof(NixFarm))]
 public sealed class GetNixBuildFarmCommand : AsyncCommand
 {
     /// <summary>Names of farms; wildcards are allowed.</summary>

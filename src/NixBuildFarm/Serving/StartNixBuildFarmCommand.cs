@@ -11,8 +11,8 @@ namespace NixBuildFarm.Serving;
 /// <summary>
 /// <para type="synopsis">Starts a farm that serves every Nix command and every session of this user, in a process of its own.</para>
 /// </summary>
-[Cmdlet(VerbsLifecycle.Start, "NixBuildFarm", DefaultParameterSetName = BackgroundSet)]
-[OutputType(typeof(FarmStatus))]
+[Cmdlet(VerbsLifecycle.Start, "NixBuildFarm", DefaultParameterSetName = BackgroundSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(NixFarm))]
 public sealed class StartNixBuildFarmCommand : AsyncCommand, IDynamicParameters
 {
     private const string BackgroundSet = "Background";
@@ -59,6 +59,7 @@ public sealed class StartNixBuildFarmCommand : AsyncCommand, IDynamicParameters
             ThrowTerminatingError(new NixBuildFarmException(
                 "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.", "Look at what Get-NixBuilder and your filter give.").ToErrorRecord());
         }
+        if (!ShouldProcess(Name, "Start")) return;
         var makeRequest = choices.MakeRequester(given);
         if (Foreground) Await((output, cancellation) => ServeAsync(makeRequest, output, cancellation));
         else Await(StartAsync);

@@ -8,7 +8,8 @@ namespace NixBuildFarm.Serving;
 /// <summary>
 /// <para type="synopsis">Ends runs that go on in a farm.</para>
 /// </summary>
-[Cmdlet(VerbsLifecycle.Stop, "NixBuild", SupportsShouldProcess = true)]
+[Cmdlet(VerbsLifecycle.Stop, "NixBuild", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(void))]
 public sealed class StopNixBuildCommand : AsyncCommand
 {
     private readonly List<string> runs = [];

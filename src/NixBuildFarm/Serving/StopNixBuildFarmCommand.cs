@@ -7,7 +7,8 @@ namespace NixBuildFarm.Serving;
 /// <summary>
 /// <para type="synopsis">Ends farms that serve, with all that they build.</para>
 /// </summary>
-[Cmdlet(VerbsLifecycle.Stop, "NixBuildFarm", SupportsShouldProcess = true)]
+[Cmdlet(VerbsLifecycle.Stop, "NixBuildFarm", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(void))]
 public sealed class StopNixBuildFarmCommand : AsyncCommand
 {
     private readonly List<string> names = [];

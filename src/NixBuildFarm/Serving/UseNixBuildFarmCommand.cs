@@ -12,6 +12,7 @@ namespace NixBuildFarm.Serving;
 /// <para type="synopsis">Runs a script block in which every Nix command builds on the farm.</para>
 /// </summary>
 [Cmdlet(VerbsOther.Use, "NixBuildFarm")]
+[OutputType(typeof(object))]
 public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
 {
     private const string Remote = "NIX_REMOTE";

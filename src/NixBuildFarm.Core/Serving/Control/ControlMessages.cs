@@ -67,7 +67,7 @@ internal sealed record ControlAnswer
     public ControlError? Error { get; init; }
 
     /// <summary>What the farm does.</summary>
-    public FarmStatus? Status { get; init; }
+    public NixFarm? Status { get; init; }
 
     /// <summary>The news of a run as a line; null: it is none for clients.</summary>
     public static ControlAnswer? Of(RunNews news) => news switch

@@ -14,7 +14,7 @@ namespace NixBuildFarm.Serving.Control;
 internal sealed class ControlServer : IAsyncDisposable
 {
     private readonly IBuildService builds;
-    private readonly Func<FarmStatus> status;
+    private readonly Func<NixFarm> status;
     private readonly Action shutdown;
     private readonly UnixListener listener;
 
@@ -24,7 +24,7 @@ internal sealed class ControlServer : IAsyncDisposable
     /// <param name="status">Says what the farm does.</param>
     /// <param name="shutdown">Ends the farm, soon.</param>
     /// <param name="note">Takes what is worth a line in a log.</param>
-    public ControlServer(string socket, IBuildService builds, Func<FarmStatus> status, Action shutdown, Action<string> note)
+    public ControlServer(string socket, IBuildService builds, Func<NixFarm> status, Action shutdown, Action<string> note)
     {
         (this.builds, this.status, this.shutdown) = (builds, status, shutdown);
         listener = new(socket, UnixFileMode.UserRead | UnixFileMode.UserWrite, ServeAsync, note);
