@@ -13,7 +13,7 @@ namespace NixBuildFarm.Running;
 /// The history as one run uses it: read when the run begins, written beside it and when it ends. What goes wrong with it costs the run
 /// nothing; it is told once, and the run goes on without.
 /// </summary>
-internal sealed class RunHistory : ILessons, IAsyncDisposable
+internal sealed class RunHistory : IAsyncDisposable
 {
     /// <summary>A run that is killed loses what it has seen in this time.</summary>
     private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(5);
@@ -105,8 +105,8 @@ internal sealed class RunHistory : ILessons, IAsyncDisposable
         return true;
     }
 
-    /// <summary>A builder with what is known by now of its link.</summary>
-    public FarmBuilder WithBandwidth(FarmBuilder builder) => reading.IsCompletedSuccessfully ? reading.Result.ApplyTo(builder) : builder;
+    /// <summary>What is known by now of the link of a builder: bytes per second that come to it, and that it sends; null where nothing is.</summary>
+    public (double? Download, double? Upload) LinkOf(string builder) => reading.IsCompletedSuccessfully ? reading.Result.Of(builder) : (null, null);
 
     /// <summary>Whether it is time to note again how a run that goes on stands.</summary>
     public bool WantsRecord
