@@ -65,6 +65,12 @@ internal sealed class Attempts(RunFacts facts)
         if (CallOff(job, builder) is { } attempt) Record(attempt, NixBuildAttempt.GaveWayReason);
     }
 
+    /// <summary>Nobody wants a job any more.</summary>
+    public void CallOff(RunJob job)
+    {
+        foreach (var builder in job.Running.Keys.ToArray()) CallOff(job, builder);
+    }
+
     /// <summary>Ends all attempts on a builder.</summary>
     public IReadOnlyList<Attempt> CallOffAll(int builder) => [.. facts.Jobs.Select(job => CallOff(job, builder)).OfType<Attempt>()];
 

@@ -20,6 +20,7 @@ internal sealed class LiveRun
     private readonly PendingBuilders pending;
     private readonly FailureRules failures;
     private readonly Learning learning;
+    private readonly Requests requests;
     private bool hasToldOfLogs;
 
     public LiveRun(RunFacts facts, IEnumerable<BuilderTrouble> known)
@@ -33,6 +34,7 @@ internal sealed class LiveRun
         membership = new(facts, attempts, rebuilds, copyBacks, troubles, pending);
         failures = new(facts, attempts, rebuilds, membership);
         learning = new(facts);
+        requests = new(facts, attempts, copyBacks);
     }
 
     /// <summary>Whether every job has ended, and every output is where it should be.</summary>
@@ -54,6 +56,8 @@ internal sealed class LiveRun
         switch (happened)
         {
             case RunEvent.Began e: Begin(e); break;
+            case RunEvent.WorkAdded e: requests.Add(e); break;
+            case RunEvent.WorkWithdrawn e: requests.Withdraw(e.Request); break;
             case RunEvent.BuildBegan e: attempts.Begin(e); break;
             case RunEvent.BuildEnded e: OnBuildEnded(e.Attempt, e.Outcome); break;
             case RunEvent.AttemptFailed e when attempts.Counts(e.Attempt): Judge(e, e.Error, e.Attempt); break;
@@ -74,6 +78,7 @@ internal sealed class LiveRun
             case RunEvent.Unforeseen e: throw new InvalidOperationException($"Something that NixBuildFarm did not foresee: {e.Error.Message}", e.Error);
             default: throw new InvalidOperationException($"{happened} happened, which the run does not know.");
         }
+        requests.EndFailed();
     }
 
     /// <summary>Has the scheduler decide, and reports progress.</summary>
@@ -87,7 +92,9 @@ internal sealed class LiveRun
             // A run that stops starts nothing more, but still says what became of each job.
             if (facts.IsStopped && decision is not SchedulingDecision.Abandon) continue;
             Carry(decision);
+            requests.EndFailed();
         }
+        requests.EndFailed();
         facts.Reporter.Progress(attempts.Running, () => Forecast.Of(scheduler, attempts.Running, facts.UtcNow));
     }
 
@@ -117,6 +124,8 @@ internal sealed class LiveRun
     {
         switch (decision)
         {
+            // A decision before this one may have ended the requests that want the job.
+            case SchedulingDecision.Start or SchedulingDecision.Hedge or SchedulingDecision.Prefetch or SchedulingDecision.NoBuilder when IsGivenUp(decision): break;
             case SchedulingDecision.Start d:
                 attempts.Start(facts.Jobs[d.Job], d.Builder, d.Cores, $"{d.Reason.InWords()}, in about {Math.Max(0, d.Finish - facts.Now):0.0} s");
                 break;
@@ -133,6 +142,15 @@ internal sealed class LiveRun
             default: throw new InvalidOperationException($"The scheduler decided {decision}, which the run does not know.");
         }
     }
+
+    private bool IsGivenUp(SchedulingDecision decision) => facts.Scheduler.StateOf(decision switch
+    {
+        SchedulingDecision.Start d => d.Job,
+        SchedulingDecision.Hedge d => d.Job,
+        SchedulingDecision.Prefetch d => d.Job,
+        SchedulingDecision.NoBuilder d => d.Job,
+        _ => throw new InvalidOperationException($"{decision} starts nothing."),
+    }) == JobState.Abandoned;
 
     private void OnBuildEnded(Attempt attempt, BuildOutcome outcome)
     {
@@ -168,6 +186,7 @@ internal sealed class LiveRun
 
     private void OnFetched(RunJob job, DateTimeOffset begun)
     {
+        if (facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
         facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Available));
         facts.MarkDependentsReady(job);
         facts.Reporter.EndSubstituted(job, begun);
@@ -175,6 +194,7 @@ internal sealed class LiveRun
 
     private void OnFetchFailed(RunJob job, Errors.NixBuildFarmException error)
     {
+        if (facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
         facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Cancelled));
         facts.Fail(job, NixBuildStatus.Failed, error: $"It could not be fetched: {error.Message}");
     }

@@ -1,7 +1,9 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
+using NixBuildFarm.Scheduling;
 using NixBuildFarm.Store;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Deciding;
 
@@ -26,6 +28,15 @@ internal abstract record RunEvent
         IReadOnlyList<NixBuilder> Connecting,
         IReadOnlyList<(NixBuilder Builder, BuilderTrouble Trouble)> Quarantined,
         IReadOnlyList<(NixBuilder Builder, NixBuildFarmException Error)> Missing) : RunEvent;
+
+    /// <summary>More work joins the run.</summary>
+    /// <param name="Request">Who wants it: a number that no request of the run has had.</param>
+    /// <param name="Items">All that the request wants, what it only needs for that included. Some of it may be known, running or done already.</param>
+    /// <param name="Graph">What of it waits for what, by its place in <paramref name="Items"/>.</param>
+    public sealed record WorkAdded(int Request, IReadOnlyList<WorkItem> Items, JobGraph Graph) : RunEvent;
+
+    /// <summary>A request is called off.</summary>
+    public sealed record WorkWithdrawn(int Request) : RunEvent;
 
     /// <summary>The inputs of an attempt are there, and its build begins.</summary>
     /// <param name="Attempt">The attempt.</param>

@@ -25,10 +25,7 @@ internal sealed class DecidedRun
     private DecidedRun(GivenWork work, RunRules rules, StorePath requested, string[] on, string[] others)
     {
         this.work = work;
-        var paths = work.ClosureOf(requested);
-        var indexOf = paths.Select((path, index) => (path, index)).ToDictionary(pair => pair.path, pair => pair.index);
-        RunJob[] jobs = [.. paths.Select((path, index) => work.Job(index, path, path == requested))];
-        var graph = new JobGraph([.. jobs.Select(job => job.ToSchedulerJob([.. work.NeedsOf(job.Path).Select(need => indexOf[need])]))]);
+        var (jobs, graph) = Describe(requested);
         Local = Connect(NixBuilder.LocalName);
         var estimates = new RunEstimates(graph, [.. on.Concat(others).Select(name => work.Builder(name).ToFarmBuilder())], new Estimator());
         facts = new(rules, jobs, graph, Local, [.. on.Select(name => name == NixBuilder.LocalName ? Local : Connect(name))], estimates, DateTimeOffset.UnixEpoch, "run");
@@ -99,6 +96,16 @@ internal sealed class DecidedRun
         return actions;
     }
 
+    /// <summary>A request joins.</summary>
+    public IReadOnlyList<RunAction> Join(int request, params StorePath[] requested)
+    {
+        var (jobs, graph) = Describe(requested);
+        return Apply(new RunEvent.WorkAdded(request, jobs, graph));
+    }
+
+    /// <summary>The newest job of that name.</summary>
+    public RunJob Job(string name) => Jobs.Last(job => job.Name == name);
+
     /// <summary>Nothing happens, and time passes.</summary>
     public IReadOnlyList<RunAction> Tick()
     {
@@ -167,6 +174,14 @@ internal sealed class DecidedRun
 
     /// <summary>The inputs of a job that nobody has.</summary>
     public IReadOnlyList<StorePath> MissingInputsOf(RunJob job) => [.. job.Inputs.Where(path => !IsSomewhere(path))];
+
+    private (RunJob[] Jobs, JobGraph Graph) Describe(params StorePath[] requested)
+    {
+        var paths = work.ClosureOf(requested);
+        var indexOf = paths.Select((path, index) => (path, index)).ToDictionary(pair => pair.path, pair => pair.index);
+        RunJob[] jobs = [.. paths.Select((path, index) => work.Job(index, path, requested.Contains(path)))];
+        return (jobs, new([.. jobs.Select(job => job.ToSchedulerJob([.. work.NeedsOf(job.Path).Select(need => indexOf[need])]))]));
+    }
 
     private bool IsSomewhere(StorePath path) => HoldersOf(path).Count > 0;
 
