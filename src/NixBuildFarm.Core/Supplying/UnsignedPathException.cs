@@ -10,4 +10,11 @@ internal sealed class UnsignedPathException(string to, StorePath path)
     : NixBuildFarmException(
         "UnsignedPath",
         $"{to} does not trust the user that logs in, and so does not take {path}, which is neither content-addressed nor signed.",
-        $"Add that user to trusted-users in /etc/nix/nix.conf of {to}; or have paths signed (secret-key-files) by a key of its trusted-public-keys.");
+        $"Add that user to trusted-users in /etc/nix/nix.conf of {to}; or have paths signed (secret-key-files) by a key of its trusted-public-keys.")
+{
+    /// <summary>The builder that does not take it.</summary>
+    public string To { get; } = to;
+
+    /// <summary>The path.</summary>
+    public StorePath Path { get; } = path;
+}

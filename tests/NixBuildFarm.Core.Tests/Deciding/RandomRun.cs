@@ -82,6 +82,9 @@ internal sealed class RandomRun
         }
     }
 
+    /// <summary>The journal of the run.</summary>
+    public IReadOnlyList<string> Journal => run.Journal;
+
     /// <summary>Some action that is still to be answered; null: nothing happens.</summary>
     private RunAction? Next()
     {
