@@ -1,6 +1,5 @@
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Deciding;
 

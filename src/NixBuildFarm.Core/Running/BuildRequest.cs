@@ -24,7 +24,7 @@ public sealed record BuildRequest
     /// <summary>Whether what does not depend on a failed build is built all the same.</summary>
     public bool KeepGoing { get; init; }
 
-    /// <summary>How often a derivation is tried before the trouble with builders counts as its failure.</summary>
+    /// <summary>How often a derivation is tried before the failures of builders count as its own.</summary>
     public int MaxAttempts { get; init; } = 3;
 
     /// <summary>A build that prints nothing for this long is ended; null: what each builder is configured for.</summary>

@@ -177,7 +177,7 @@ public sealed class BuildRun
         await using var journal = OpenJournal(facts, history, remote);
         try
         {
-            await new RunLoop(run, tasks, effects, clock) { Decided = NoteRecord, Journal = journal is null ? null : new(journal) }.RunAsync(began, cancellation);
+            await new RunLoop(run, tasks, effects, clock) { Decided = NoteRecord, Journal = journal is null ? null : new(journal.WriteLine) }.RunAsync(began, cancellation);
             return facts.Reporter.Results;
         }
         finally
@@ -203,7 +203,8 @@ public sealed class BuildRun
             {
                 Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OperatingSystem.IsWindows() ? null : UnixFileMode.UserRead | UnixFileMode.UserWrite,
             }));
-            new RunJournal(output).Begin(facts, history.BuildsOf(facts.Scheduler.Graph), remote.Troubles.Values);
+            output.AutoFlush = true;
+            new RunJournal(output.WriteLine).Begin(facts, history.BuildsOf(facts.Scheduler.Graph), remote.Troubles.Values);
             return output;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -1,5 +1,4 @@
 using NixBuildFarm.Builders;
-using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Logs;
@@ -74,7 +73,7 @@ internal sealed class RunHistory : IAsyncDisposable
     /// <summary>The builders of the run that failed not long ago.</summary>
     public Task<IReadOnlyList<BuilderTrouble>> TroublesAsync() => readingTroubles;
 
-    /// <summary>Keeps for later runs what trouble a builder makes, or that it makes none any more.</summary>
+    /// <summary>Keeps for later runs that a builder has failed, or is healthy again.</summary>
     public void Note(BuilderTrouble trouble)
     {
         lock (gate) troubles[trouble.Builder] = trouble;

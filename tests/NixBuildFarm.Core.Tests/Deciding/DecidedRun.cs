@@ -2,7 +2,6 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Deciding.Journal;
-using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Protocol;
@@ -23,7 +22,7 @@ internal sealed class DecidedRun
     private readonly Dictionary<string, int> generations = [];
     private readonly RunFacts facts;
 
-    private readonly StringWriter lines = new();
+    private readonly List<string> lines = [];
     private readonly RunJournal journal;
 
     private DecidedRun(GivenWork work, RunRules rules, StorePath requested, string[] on, string[] others)
@@ -34,7 +33,7 @@ internal sealed class DecidedRun
         var estimates = new RunEstimates(graph, [.. on.Concat(others).Select(name => work.Builder(name).ToFarmBuilder())], new Estimator());
         facts = new(rules, jobs, graph, Local, [.. on.Select(name => name == NixBuilder.LocalName ? Local : Connect(name))], estimates, DateTimeOffset.UnixEpoch, "run");
         Run = new(facts, []);
-        journal = new(lines);
+        journal = new(lines.Add);
         journal.Begin(facts, [], []);
     }
 
@@ -45,7 +44,7 @@ internal sealed class DecidedRun
     public RunBuilder Local { get; }
 
     /// <summary>The journal of the run.</summary>
-    public IReadOnlyList<string> Journal => lines.ToString().Split('\n');
+    public IReadOnlyList<string> Journal => lines;
 
     /// <summary>The jobs.</summary>
     public IReadOnlyList<RunJob> Jobs => facts.Jobs;

@@ -5,7 +5,6 @@ using System.Text.Json.Serialization;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Errors;
-using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Store;

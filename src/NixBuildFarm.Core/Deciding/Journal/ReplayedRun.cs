@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;

@@ -9,8 +9,8 @@ namespace NixBuildFarm.Deciding.Journal;
 /// Writes down all that a run decides on, and what it decides, a line of JSON each: what it begins with, events, decisions and actions. <see
 /// cref="ReplayedRun"/> decides the same again. For the run's loop alone.
 /// </summary>
-/// <param name="output">Takes the lines; the caller closes it.</param>
-internal sealed class RunJournal(TextWriter output)
+/// <param name="output">Takes each line.</param>
+internal sealed class RunJournal(Action<string> output)
 {
     /// <summary>What the run begins with.</summary>
     /// <param name="facts">The run; nothing has happened yet.</param>
@@ -44,11 +44,7 @@ internal sealed class RunJournal(TextWriter output)
         if (ActionText.Of(action) is { } line) Write(new() { ["do"] = line });
     }
 
-    private void Write(JsonObject line)
-    {
-        output.WriteLine(line.ToJsonString(Options));
-        output.Flush();
-    }
+    private void Write(JsonObject line) => output(line.ToJsonString(Options));
 
     private static JsonObject Event(RunEvent happened)
     {
