@@ -102,7 +102,7 @@ internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds reb
         if (builder < 0 || facts.Scheduler.StatusOf(builder) != BuilderStatus.Online || !breaker.Fail()) return;
         facts.Apply(new SchedulingEvent.BuilderDrained(facts.Now, builder));
         troubles.Record(on.Builder, reason);
-        facts.Reporter.Degraded($"{on} has failed several times in a row. It is quarantined for {breaker.Pause.TotalSeconds:0} s: {reason}");
+        facts.Reporter.Degraded($"{on} has failed too often. It is quarantined for {breaker.Pause.TotalSeconds:0} s: {reason}");
         if (breaker.HasHope) pending.AddPause();
         facts.Do(new RunAction.Pause(on, breaker.Pause, breaker.HasHope));
     }

@@ -25,7 +25,7 @@ public sealed class TroubledBuilderTests : IDisposable
 
         Assert.All(results.Values, result => Assert.True(result.Success, $"{result.Name}: {result.Error}"));
         Assert.InRange(farm["ruby"].Built.Count, 1, 6);
-        Assert.Contains(farm.Warnings, warning => warning.Contains("ruby has failed several times in a row", StringComparison.Ordinal));
+        Assert.Contains(farm.Warnings, warning => warning.Contains("ruby has failed too often", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -74,7 +74,7 @@ public sealed class TroubledBuilderTests : IDisposable
 
         await machines.BuildAsync(machines.Derivation("top", [.. Enumerable.Range(0, 6).Select(i => machines.Derivation($"leaf{i}"))]), on: ["ruby", "kana"]);
 
-        Assert.Contains(machines.Warnings, warning => warning.Contains("ruby has failed several times in a row, and gets nothing for 8 s", StringComparison.Ordinal));
+        Assert.Contains(machines.Warnings, warning => warning.Contains("ruby has failed too often. It is quarantined for 8 s", StringComparison.Ordinal));
         Assert.Equal((4, "the disk is full"), (history.Troubles().Single().Openings, history.Troubles().Single().Reason));
     }
 
