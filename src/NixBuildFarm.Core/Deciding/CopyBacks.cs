@@ -7,6 +7,8 @@ namespace NixBuildFarm.Deciding;
 /// <summary>Copies outputs back to the local store, and decides what becomes of a job whose outputs cannot come.</summary>
 internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebuilds, PendingBuilders builders)
 {
+    private int copies;
+
     /// <summary>How many have not ended.</summary>
     public int Pending { get; private set; }
 
@@ -14,11 +16,12 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     public void Begin(Attempt attempt, BuildOutcome outcome)
     {
         var job = attempt.Job;
-        var copy = new CopyHome(attempt, outcome, job.Outputs);
+        var copy = new CopyHome(copies++, attempt, outcome, job.Outputs);
         var isWanted = IsWanted(attempt);
         if (!isWanted || !job.IsRequested) facts.Reporter.End(job, copy.Status, attempt, outcome);
         if (!isWanted) return;
         Pending++;
+        job.IsComingHome = true;
         facts.Do(new RunAction.BringHome(copy));
     }
 
@@ -28,18 +31,27 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         var (copy, begun, ended) = came;
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
         (attempt.HomeBegun, attempt.HomeEnded) = (begun, ended);
-        Pending--;
+        Settle(job);
+        job.IsHome = true;
         if (facts.IndexOf(facts.Local) is >= 0 and var home && facts.Scheduler.StateOf(job.Index) == JobState.Done)
         {
-            facts.Apply(new SchedulingEvent.OutputsArrived(facts.Clock.Now, job.Index, home));
+            facts.Apply(new SchedulingEvent.OutputsArrived(facts.Now, job.Index, home));
         }
-        if (job.IsRequested) facts.Reporter.End(job, copy.Status, attempt, copy.Outcome);
+        // One that is not requested has been told of already, or nobody asks for it any more.
+        facts.Reporter.End(job, copy.Status, attempt, copy.Outcome);
+    }
+
+    /// <summary>Nobody asks for a job itself any more: if it is done, it has ended, wherever its outputs are.</summary>
+    public void StopWaiting(RunJob job)
+    {
+        if (facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last is not { Outcome: { } outcome } last) return;
+        facts.Reporter.End(job, new CopyHome(0, last, outcome, job.Outputs).Status, last, outcome);
     }
 
     /// <summary>Outputs could not be copied back.</summary>
     public void Fail(RunEvent.CopyBackFailed failed, SuspectState suspect)
     {
-        var (copy, begun, ended, error) = failed;
+        var (copy, begun, ended, error, _) = failed;
         (copy.Attempt.HomeBegun, copy.Attempt.HomeEnded) = (begun, ended);
         switch (suspect)
         {
@@ -47,13 +59,13 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
                 FailWithBuilder(copy, error);
                 break;
             case SuspectState.Answers when copy.Failures + 1 < facts.Rules.MaxAttempts:
-                facts.Do(new RunAction.BringHome(copy with { Failures = copy.Failures + 1 }));
+                facts.Do(new RunAction.BringHome(copy with { Number = copies++, Failures = copy.Failures + 1 }));
                 break;
             case SuspectState.None when Rebuilds.UselessPathOf(error) is null:
                 GiveUp(copy, error);
                 break;
             default:
-                BuildElsewhere(copy, error);
+                BuildElsewhere(copy, error, failed.IsPathGone);
                 break;
         }
     }
@@ -61,30 +73,36 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     /// <summary>Whether there is, or may come, a builder beside the one that cannot give the outputs.</summary>
     private bool HasOtherBuilder => facts.Scheduler.Builders.Count > 1 || builders.AreConnecting;
 
+    private void Settle(RunJob job)
+    {
+        Pending--;
+        job.IsComingHome = false;
+    }
+
     private bool IsWanted(Attempt attempt)
     {
-        if (attempt.Session.Builder.IsLocal) return false;
-        var wanted = facts.Rules.CopyBackOf(attempt.Session.Builder);
+        if (attempt.On.IsLocal) return false;
+        var wanted = facts.Rules.CopyBackOf(attempt.On.Builder);
         return wanted == CopyBack.All || (wanted == CopyBack.Requested && attempt.Job.IsRequested);
     }
 
     private void GiveUp(CopyHome copy, Exception error)
     {
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
-        Pending--;
+        Settle(job);
         // Where the builder was lost, a requested job is being built again.
         if (job.IsRequested && facts.Scheduler.StateOf(job.Index) == JobState.Done)
         {
-            facts.Fail(job, NixBuildStatus.Failed, attempt, copy.Outcome, $"It was built on {attempt.Session}, but could not be brought home: {error.Message}");
+            facts.Fail(job, NixBuildStatus.Failed, attempt, copy.Outcome, $"It was built on {attempt.On}, but could not be brought home: {error.Message}");
         }
         else if (!job.IsRequested)
         {
-            facts.Reporter.Degraded($"{job.Name} was built on {attempt.Session}, and could not be brought home: {error.Message}");
+            facts.Reporter.Degraded($"{job.Name} was built on {attempt.On}, and could not be brought home: {error.Message}");
         }
     }
 
     /// <summary>A requested job was built, and its builder cannot give the outputs: another builder builds it.</summary>
-    private void BuildElsewhere(CopyHome copy, Exception error)
+    private void BuildElsewhere(CopyHome copy, Exception error, bool isPathGone)
     {
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
         if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last != attempt || !HasOtherBuilder)
@@ -92,10 +110,10 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
             GiveUp(copy, error);
             return;
         }
-        Pending--;
-        foreach (var path in job.Outputs) facts.Catalog.Remove(path, attempt.Session);
+        Settle(job);
+        facts.Do(new RunAction.DropPaths(attempt.On, job.Outputs));
         var reason = Rebuilds.InWords(error);
-        if (Rebuilds.UselessPathOf(error) is { } useless && !job.Outputs.Contains(useless)) rebuilds.BuildAgain(useless, reason);
+        if (isPathGone && Rebuilds.UselessPathOf(error) is { } useless && !job.Outputs.Contains(useless)) rebuilds.BuildAgain(useless, reason);
         rebuilds.BuildAgain(job, reason);
     }
 
@@ -109,7 +127,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         GiveUp(copy, error);
         if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
         attempts.RecordFailure(attempt, error.Message);
-        if (attempt.Session.IsGivenUp && HasOtherBuilder) rebuilds.Exclude(job.Index, attempt.Builder);
+        if (attempt.On.WasGivenUp && HasOtherBuilder) rebuilds.Exclude(job.Index, attempt.Builder);
         if (attempts.AreUsedUp(job)) attempts.GiveUp(attempt);
     }
 }

@@ -1,5 +1,4 @@
 using NixBuildFarm.Builders;
-using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Logs;
@@ -13,7 +12,7 @@ namespace NixBuildFarm.Running;
 /// The history as one run uses it: read when the run begins, written beside it and when it ends. What goes wrong with it costs the run
 /// nothing; it is told once, and the run goes on without.
 /// </summary>
-internal sealed class RunHistory : ILessons, IAsyncDisposable
+internal sealed class RunHistory : IAsyncDisposable
 {
     /// <summary>A run that is killed loses what it has seen in this time.</summary>
     private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(5);
@@ -67,10 +66,14 @@ internal sealed class RunHistory : ILessons, IAsyncDisposable
         return new(graph, [.. builders.DistinctBy(builder => builder.Name).Select(builder => bandwidths.ApplyTo(builder.ToFarmBuilder()))], estimator);
     }
 
-    /// <summary>The builders of the run that made trouble not long ago.</summary>
+    /// <summary>The builds of earlier runs that estimates of these jobs rest on.</summary>
+    public IReadOnlyList<BuildObservation> BuildsOf(JobGraph graph) =>
+        TryRead(() => store.Builds(Enumerable.Range(0, graph.Count).Select(job => PackagePriors.KeyOf(graph[job])).ToHashSet()), []);
+
+    /// <summary>The builders of the run that failed not long ago.</summary>
     public Task<IReadOnlyList<BuilderTrouble>> TroublesAsync() => readingTroubles;
 
-    /// <summary>Keeps for later runs what trouble a builder makes, or that it makes none any more.</summary>
+    /// <summary>Keeps for later runs that a builder has failed, or is healthy again.</summary>
     public void Note(BuilderTrouble trouble)
     {
         lock (gate) troubles[trouble.Builder] = trouble;
@@ -105,8 +108,8 @@ internal sealed class RunHistory : ILessons, IAsyncDisposable
         return true;
     }
 
-    /// <summary>A builder with what is known by now of its link.</summary>
-    public FarmBuilder WithBandwidth(FarmBuilder builder) => reading.IsCompletedSuccessfully ? reading.Result.ApplyTo(builder) : builder;
+    /// <summary>What is known by now of the link of a builder: bytes per second that come to it, and that it sends; null where nothing is.</summary>
+    public (double? Download, double? Upload) LinkOf(string builder) => reading.IsCompletedSuccessfully ? reading.Result.Of(builder) : (null, null);
 
     /// <summary>Whether it is time to note again how a run that goes on stands.</summary>
     public bool WantsRecord

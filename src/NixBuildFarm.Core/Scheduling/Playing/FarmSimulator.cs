@@ -24,6 +24,7 @@ internal sealed class FarmSimulator
     private double wakeup;
     private long bytesMoved;
     private int decisions;
+    private int joining;
 
     /// <summary>Prepares a run; <see cref="Run"/> plays it.</summary>
     /// <param name="scheduler">Decides. It has had no event yet.</param>
@@ -32,7 +33,7 @@ internal sealed class FarmSimulator
     public FarmSimulator(Scheduler scheduler, GraphDurations truth, SimulationOptions? options = null)
         : this(scheduler, truth.Seconds, truth.OutputBytes, options ?? new SimulationOptions())
     {
-        if (truth.Seconds.Count != scheduler.Graph.Count) throw new ArgumentException("One duration for each job is needed.", nameof(truth));
+        if (truth.Seconds.Count < scheduler.Graph.Count) throw new ArgumentException("One duration for each job is needed.", nameof(truth));
     }
 
     /// <summary>Continues a run that has begun: the builds that run and the outputs that are on their way go on.</summary>
@@ -87,6 +88,7 @@ internal sealed class FarmSimulator
     /// <summary>Plays the run to its end: all jobs done or given up, or nothing left that could happen.</summary>
     public SimulationResult Run()
     {
+        joining = options.Disturbances.Count(disturbance => disturbance is SchedulingEvent.WorkAdded);
         foreach (var disturbance in options.Disturbances) Expect(new Happening(HappeningKind.Disturbance, -1, -1, null, disturbance), disturbance.At);
         Play(double.PositiveInfinity);
         return new SimulationResult
@@ -104,7 +106,7 @@ internal sealed class FarmSimulator
     internal double Play(double limit)
     {
         CarryOut(scheduler.Decide(now));
-        while (scheduler.Remaining > 0 && now <= limit && future.TryDequeue(out var first, out var when))
+        while ((scheduler.Remaining > 0 || joining > 0) && now <= limit && future.TryDequeue(out var first, out var when))
         {
             now = when.At;
             Happen(first);
@@ -170,15 +172,17 @@ internal sealed class FarmSimulator
         return ready;
     }
 
-    /// <summary>One transfer from the builder that made it, or from the local one if that can send sooner; when it ends.</summary>
+    /// <summary>One transfer from the builder that made it, from the local one if that can send sooner, or else from any that has it; when it ends.</summary>
     private double Move(int job, int from, int to)
     {
         var earliest = now;
+        var isGone = from < 0 || scheduler.StatusOf(from) == BuilderStatus.Lost;
         if (local >= 0 && local != to && from != local)
         {
             var home = scheduler.HasOutputs(job, local) ? now : arrivals.GetValueOrDefault((job, local), double.PositiveInfinity);
-            if (from < 0 || scheduler.StatusOf(from) == BuilderStatus.Lost || Math.Max(home, uplinkFree[local]) < uplinkFree[from]) (from, earliest) = (local, Math.Max(now, home));
+            if (double.IsFinite(home) && (isGone || Math.Max(home, uplinkFree[local]) < uplinkFree[from])) (from, earliest, isGone) = (local, Math.Max(now, home), false);
         }
+        if (isGone) from = HolderOf(job);
         if (from < 0) return now;
         var source = farm[from].UploadBandwidth;
         var target = farm[to].DownloadBandwidth;
@@ -191,6 +195,15 @@ internal sealed class FarmSimulator
         uplinkFree[from] = Math.Max(uplinkFree[from], end);
         downlinkFree[to] = Math.Max(downlinkFree[to], end);
         return end;
+    }
+
+    private int HolderOf(int job)
+    {
+        for (var builder = 0; builder < farm.Count; builder++)
+        {
+            if (scheduler.HasOutputs(job, builder)) return builder;
+        }
+        return -1;
     }
 
     private void Happen(Happening happening)
@@ -284,6 +297,12 @@ internal sealed class FarmSimulator
                     schedule.RemoveAll(s => s.Job == job);
                     foreach (var key in arrivals.Keys.Where(k => k.Job == job).ToArray()) arrivals.Remove(key);
                 }
+                break;
+            case SchedulingEvent.WorkAdded:
+                joining--;
+                break;
+            case SchedulingEvent.WorkWithdrawn:
+                foreach (var key in attempts.Keys.Where(k => !scheduler.Runs(k.Job, k.Builder)).ToArray()) attempts.Remove(key);
                 break;
             case SchedulingEvent.BuilderChanged e:
                 farm[e.Builder] = e.Description;
