@@ -30,7 +30,7 @@ internal sealed class Attempts(RunFacts facts)
             CountedCores = counted,
             Urgency = new(TransferPurpose.Needed, scheduler.RankOf(job.Index)),
             ExpectedSeconds = scheduler.EstimateOf(job.Index).Seconds / scheduler.SpeedOf(builder, job.Index)
-                * Estimate.CoreFactor(job.Derivation.EnableParallelBuilding, counted),
+                * Estimate.CoreFactor(scheduler.Graph[job.Index].EnableParallelBuilding, counted),
         };
         job.Running.Add(builder, attempt);
         running.Add(attempt);

@@ -7,6 +7,8 @@ namespace NixBuildFarm.Deciding;
 /// <summary>Copies outputs back to the local store, and decides what becomes of a job whose outputs cannot come.</summary>
 internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebuilds, PendingBuilders builders)
 {
+    private int copies;
+
     /// <summary>How many have not ended.</summary>
     public int Pending { get; private set; }
 
@@ -14,7 +16,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     public void Begin(Attempt attempt, BuildOutcome outcome)
     {
         var job = attempt.Job;
-        var copy = new CopyHome(attempt, outcome, job.Outputs);
+        var copy = new CopyHome(copies++, attempt, outcome, job.Outputs);
         var isWanted = IsWanted(attempt);
         if (!isWanted || !job.IsRequested) facts.Reporter.End(job, copy.Status, attempt, outcome);
         if (!isWanted) return;
@@ -43,7 +45,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     public void StopWaiting(RunJob job)
     {
         if (facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last is not { Outcome: { } outcome } last) return;
-        facts.Reporter.End(job, new CopyHome(last, outcome, job.Outputs).Status, last, outcome);
+        facts.Reporter.End(job, new CopyHome(0, last, outcome, job.Outputs).Status, last, outcome);
     }
 
     /// <summary>Outputs could not be copied back.</summary>
@@ -57,7 +59,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
                 FailWithBuilder(copy, error);
                 break;
             case SuspectState.Answers when copy.Failures + 1 < facts.Rules.MaxAttempts:
-                facts.Do(new RunAction.BringHome(copy with { Failures = copy.Failures + 1 }));
+                facts.Do(new RunAction.BringHome(copy with { Number = copies++, Failures = copy.Failures + 1 }));
                 break;
             case SuspectState.None when Rebuilds.UselessPathOf(error) is null:
                 GiveUp(copy, error);

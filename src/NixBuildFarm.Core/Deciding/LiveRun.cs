@@ -173,7 +173,7 @@ internal sealed class LiveRun
         }
         var job = attempt.Job;
         troubles.Clear(attempt.On.Builder);
-        if (job.Goal is not null) job.Realised = outcome.Outputs;
+        job.Realised = outcome.Outputs;
         attempt.Outcome = outcome;
         attempt.OutputBytes = outcome.OutputBytes;
         job.IsHome = attempt.On.IsLocal;

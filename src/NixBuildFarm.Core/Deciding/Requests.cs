@@ -1,6 +1,5 @@
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Deciding;
 
@@ -96,7 +95,7 @@ internal sealed class Requests
     /// <summary>Ends the requests all of whose jobs have ended.</summary>
     public void EndDone()
     {
-        foreach (var (request, _) in endedOf.Where(request => HasEnded(request.Key)).ToArray())
+        foreach (var request in endedOf.Keys.Where(HasEnded).ToArray())
         {
             endedOf.Remove(request);
             jobsOf.Remove(request, out var jobs);
@@ -110,10 +109,9 @@ internal sealed class Requests
     {
         var (jobs, ended) = (jobsOf[request], endedOf[request]);
         while (ended < jobs.Count && HasEnded(jobs[ended], request)) ended++;
+        if (ended == jobs.Count) ended = Enumerable.Range(0, jobs.Count).FirstOrDefault(index => !HasEnded(jobs[index], request), jobs.Count);
         endedOf[request] = ended;
-        if (ended < jobs.Count) return false;
-        endedOf[request] = Math.Max(0, Enumerable.Range(0, jobs.Count).FirstOrDefault(index => !HasEnded(jobs[index], request), jobs.Count));
-        return endedOf[request] == jobs.Count;
+        return ended == jobs.Count;
     }
 
     private bool HasEnded(RunJob job, int request) =>

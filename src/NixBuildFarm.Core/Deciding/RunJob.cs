@@ -19,8 +19,7 @@ internal sealed class RunJob : WorkItem
     public RunJob(WorkItem item, int index)
     {
         (Index, Node, IsSubstitution, IsRequested, Goal, Inputs, Wanted) = (index, item.Node, item.IsSubstitution, item.IsRequested, item.Goal, item.Inputs, item.Wanted);
-        Limits = item.Limits;
-        Realised = item.Realised;
+        (Realised, Limits) = (item.Realised, item.Limits);
     }
 
     /// <summary>The requests that want it, and whether each asks for it itself rather than for something that needs it.</summary>

@@ -37,7 +37,7 @@ internal sealed class BuildExecutor(
     /// <param name="said">Called with each message of the builder's daemon about this build.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <returns>What the builder said, with the log.</returns>
-    /// <exception cref="Errors.BuilderException">The builder is the trouble.</exception>
+    /// <exception cref="Errors.BuilderException">The builder has failed, or is lost.</exception>
     /// <exception cref="DaemonException">The builder's daemon refused the inputs or the build.</exception>
     public async Task<BuildOutcome> CarryOutAsync(
         Attempt attempt, BuilderSession session, Action<long, string?> begun, Action<DaemonMessage> said, CancellationToken cancellation)

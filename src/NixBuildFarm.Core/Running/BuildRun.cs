@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Deciding;
+using NixBuildFarm.Deciding.Journal;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.FollowUp;
@@ -179,9 +180,10 @@ public sealed class BuildRun
             [.. early.Where(r => r.Error is not null).Select(missing => (missing.Builder, missing.Error!))]);
         recorder.Farm = facts.Scheduler.Builders;
         history.Note(recorder.Ongoing());
+        await using var journal = OpenJournal(facts, history, remote);
         try
         {
-            await new RunLoop(run, tasks, effects, clock) { Decided = NoteRecord }.RunAsync(began, cancellation);
+            await new RunLoop(run, tasks, effects, clock) { Decided = NoteRecord, Journal = journal is null ? null : new(journal.WriteLine) }.RunAsync(began, cancellation);
             return facts.Reporter.Results;
         }
         finally
@@ -194,6 +196,27 @@ public sealed class BuildRun
             if (!history.WantsRecord) return;
             recorder.Farm = facts.Scheduler.Builders;
             history.Note(recorder.Ongoing());
+        }
+    }
+
+    /// <summary>A run does not fail for want of a journal.</summary>
+    private StreamWriter? OpenJournal(RunFacts facts, RunHistory history, RemoteBuilders remote)
+    {
+        if (request.JournalFile is not { } file) return null;
+        try
+        {
+            var output = new StreamWriter(new FileStream(file, new FileStreamOptions
+            {
+                Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OperatingSystem.IsWindows() ? null : UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            }));
+            output.AutoFlush = true;
+            new RunJournal(output.WriteLine).Begin(facts, history.BuildsOf(facts.Scheduler.Graph), remote.Troubles.Values);
+            return output;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            observer.Degraded($"The journal of this run cannot be written: {e.Message}");
+            return null;
         }
     }
 

@@ -170,7 +170,7 @@ internal sealed class RunEffects : IDisposable
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException)
         {
-            // The build itself will meet the same trouble, and report it.
+            // The build itself fails for the same reason, and reports it.
             teller.Tell(new RunNews.Decided($"The inputs of {job.Name} could not be sent ahead to {on}: {e.Message}"));
         }
     }

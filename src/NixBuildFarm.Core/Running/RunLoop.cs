@@ -1,4 +1,5 @@
 using NixBuildFarm.Deciding;
+using NixBuildFarm.Deciding.Journal;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Platform;
 
@@ -13,6 +14,9 @@ namespace NixBuildFarm.Running;
 /// <param name="clock">The time of the run.</param>
 internal sealed class RunLoop(LiveRun run, RunTasks tasks, RunEffects effects, RunClock clock)
 {
+    /// <summary>Takes down what happens and what is decided; null: nothing does.</summary>
+    public RunJournal? Journal { get; init; }
+
     /// <summary>Called each time that something has been decided.</summary>
     public Action? Decided { get; init; }
 
@@ -46,20 +50,26 @@ internal sealed class RunLoop(LiveRun run, RunTasks tasks, RunEffects effects, R
             await tasks.EndAsync();
         }
         cancellation.ThrowIfCancellationRequested();
-        run.End(clock.Now);
+        var end = clock.Now;
+        Journal?.Ends(end);
+        run.End(end);
         CarryOut();
         if (run.Fatal is { } fatal) throw fatal;
     }
 
     private void Apply(RunEvent happened)
     {
-        run.Apply(happened with { At = clock.Now });
+        happened = happened with { At = clock.Now };
+        Journal?.Happened(happened);
+        run.Apply(happened);
         CarryOut();
     }
 
     private void Decide()
     {
-        run.Decide(clock.Now);
+        var now = clock.Now;
+        Journal?.Decides(now);
+        run.Decide(now);
         CarryOut();
         Decided?.Invoke();
     }
@@ -68,6 +78,7 @@ internal sealed class RunLoop(LiveRun run, RunTasks tasks, RunEffects effects, R
     {
         while (run.TryTakeAction(out var action))
         {
+            Journal?.Did(action!);
             if (effects.Carry(action!) is { } answer) Apply(answer);
         }
     }

@@ -54,13 +54,10 @@ internal sealed class Estimator : IEstimator
     public static Estimator FromHistory(IBuildHistory history, JobGraph graph)
     {
         var estimator = new Estimator();
-        foreach (var build in KnownBuilds(history, graph)) estimator.Observe(build);
+        var packages = Enumerable.Range(0, graph.Count).Select(j => PackagePriors.KeyOf(graph[j])).ToHashSet();
+        foreach (var build in history.Builds(packages)) estimator.Observe(build);
         return estimator;
     }
-
-    /// <summary>The builds of earlier runs that tell something of the packages of a graph.</summary>
-    public static IEnumerable<BuildObservation> KnownBuilds(IBuildHistory history, JobGraph graph) =>
-        history.Builds(Enumerable.Range(0, graph.Count).Select(j => PackagePriors.KeyOf(graph[j])).ToHashSet());
 
     /// <inheritdoc/>
     public Estimate For(Job job)

@@ -21,6 +21,7 @@ internal sealed class RunEstimates
     public RunEstimates(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IEstimator estimator)
     {
         (this.graph, this.estimator) = (graph, estimator);
+        Configured = farm;
         configured = farm.ToDictionary(b => b.Name);
         Farm = farm.Select(b => b with { Systems = LearntSpeeds(b) }).ToArray();
         for (var job = 0; job < graph.Count; job++) Add(job, graph[job]);
@@ -52,6 +53,9 @@ internal sealed class RunEstimates
 
     /// <summary>What is believed of each job, by index.</summary>
     public IReadOnlyList<Estimate> Current => current;
+
+    /// <summary>The builders as configured.</summary>
+    public IReadOnlyList<FarmBuilder> Configured { get; }
 
     /// <summary>The builders at the start, with the speeds that earlier runs have taught in place of the configured ones.</summary>
     public IReadOnlyList<FarmBuilder> Farm { get; }

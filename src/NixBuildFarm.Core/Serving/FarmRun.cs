@@ -93,7 +93,7 @@ internal sealed class FarmRun : IAsyncDisposable
         foreach (var job in jobs.Jobs) job.Limits = order.Order.Settings.Limits;
         await engine.Supply.Closures.DiscoverAsync(await engine.LocalOpening, jobs.LocalInputs, cancellation);
         jobs.Weigh(catalog);
-        var known = await history.BuildsAsync(jobs.Graph);
+        var known = await Task.Run(() => history.BuildsOf(jobs.Graph), cancellation);
         var id = Interlocked.Increment(ref lastRequest);
         orders[id] = order;
         try

@@ -1,7 +1,7 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Deciding;
-using NixBuildFarm.Errors;
+using NixBuildFarm.Deciding.Journal;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Protocol;
@@ -22,6 +22,9 @@ internal sealed class DecidedRun
     private readonly Dictionary<string, int> generations = [];
     private readonly RunFacts facts;
 
+    private readonly List<string> lines = [];
+    private readonly RunJournal journal;
+
     private DecidedRun(GivenWork work, RunRules rules, StorePath requested, string[] on, string[] others)
     {
         this.work = work;
@@ -30,6 +33,8 @@ internal sealed class DecidedRun
         var estimates = new RunEstimates(graph, [.. on.Concat(others).Select(name => work.Builder(name).ToFarmBuilder())], new Estimator());
         facts = new(rules, jobs, graph, Local, [.. on.Select(name => name == NixBuilder.LocalName ? Local : Connect(name))], estimates, DateTimeOffset.UnixEpoch, "run");
         Run = new(facts, []);
+        journal = new(lines.Add);
+        journal.Begin(facts, [], []);
     }
 
     /// <summary>What decides.</summary>
@@ -37,6 +42,9 @@ internal sealed class DecidedRun
 
     /// <summary>The local store.</summary>
     public RunBuilder Local { get; }
+
+    /// <summary>The journal of the run.</summary>
+    public IReadOnlyList<string> Journal => lines;
 
     /// <summary>The jobs.</summary>
     public IReadOnlyList<RunJob> Jobs => facts.Jobs;
@@ -91,6 +99,7 @@ internal sealed class DecidedRun
     {
         var actions = new List<RunAction>();
         ApplyAlone(happened, actions);
+        journal.Decides(Now);
         Run.Decide(Now);
         Take(actions);
         return actions;
@@ -110,6 +119,7 @@ internal sealed class DecidedRun
     public IReadOnlyList<RunAction> Tick()
     {
         var actions = new List<RunAction>();
+        journal.Decides(Now);
         Run.Decide(Now);
         Take(actions);
         return actions;
@@ -119,6 +129,7 @@ internal sealed class DecidedRun
     public IReadOnlyList<RunAction> End()
     {
         var actions = new List<RunAction>();
+        journal.Ends(Now);
         Run.End(Now);
         Take(actions);
         return actions;
@@ -193,7 +204,9 @@ internal sealed class DecidedRun
 
     private void ApplyAlone(RunEvent happened, List<RunAction> actions)
     {
-        Run.Apply(happened with { At = Now });
+        happened = happened with { At = Now };
+        journal.Happened(happened);
+        Run.Apply(happened);
         Take(actions);
     }
 
@@ -201,6 +214,7 @@ internal sealed class DecidedRun
     {
         while (Run.TryTakeAction(out var action))
         {
+            journal.Did(action!);
             switch (action!)
             {
                 case RunAction.Tell { News: var news }: Hear(news); break;

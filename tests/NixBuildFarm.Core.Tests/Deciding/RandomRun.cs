@@ -82,11 +82,14 @@ internal sealed class RandomRun
         }
     }
 
+    /// <summary>The journal of the run.</summary>
+    public IReadOnlyList<string> Journal => run.Journal;
+
     /// <summary>Some action that is still to be answered; null: nothing happens.</summary>
     private RunAction? Next()
     {
-        var work = open.Where(action => action is not RunAction.Watch).ToArray();
-        if (work.Length > 0 && random.Next(8) > 0) return work[random.Next(work.Length)];
+        var pressing = open.Where(action => action is not RunAction.Watch).ToArray();
+        if (pressing.Length > 0 && random.Next(8) > 0) return pressing[random.Next(pressing.Length)];
         return open.Count > 0 && random.Next(4) > 0 ? open[random.Next(open.Count)] : null;
     }
 
