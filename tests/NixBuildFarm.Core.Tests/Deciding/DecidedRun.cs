@@ -109,7 +109,7 @@ internal sealed class DecidedRun
     public IReadOnlyList<RunAction> Join(int request, params StorePath[] requested)
     {
         var (jobs, graph) = Describe(requested);
-        return Apply(new RunEvent.WorkAdded(request, jobs, graph));
+        return Apply(new RunEvent.WorkAdded(request, jobs, graph) { KeepsGoing = facts.Rules.KeepGoing });
     }
 
     /// <summary>The newest job of that name.</summary>

@@ -18,6 +18,9 @@ internal sealed class RandomRun
     private const int LongestRun = 4000, MaxRequests = 4;
     private static readonly string[] Names = ["ruby", "kana", "opal"];
 
+    private readonly Dictionary<int, IReadOnlyList<RunJob>> joined = [];
+    private readonly HashSet<int> withdrawn = [];
+    private readonly HashSet<int> ended = [];
     private readonly int seed;
     private readonly Random random;
     private readonly List<RunAction> open = [];
@@ -75,6 +78,7 @@ internal sealed class RandomRun
         Assert.Equal(started, run.Started.Count);
         Assert.Equal(run.Jobs.Select(job => job.Name).Order(), run.Results.Select(result => result.Name).Order());
         if (hasStopped) return;
+        Assert.Equal(joined.Keys.Order(), ended.Order());
         Assert.DoesNotContain(run.Jobs, job => job.WantedBy.Count > 0 && job.Result!.Status == NixBuildStatus.Cancelled);
         foreach (var job in run.Jobs.Where(job => job.IsRequested && job.Result!.Success && job.LateError is null && copyBack != CopyBack.None))
         {
@@ -104,6 +108,7 @@ internal sealed class RandomRun
         }
         var leaving = random.Next(1, MaxRequests + 1);
         var others = run.Started.Where(attempt => attempt.IsRunning && attempt.Job.WantedBy.Keys.Any(request => request != leaving)).ToArray();
+        withdrawn.Add(leaving);
         Take(run.Apply(new RunEvent.WorkWithdrawn(leaving)));
         Assert.All(others, attempt => Assert.True(attempt.IsRunning));
         Assert.All(run.Jobs.Where(job => job.WantedBy.Count == 0), job => Assert.True(job.HasEnded));
@@ -130,10 +135,23 @@ internal sealed class RandomRun
                 case RunAction.StartBuild a: Assert.True(run.MissingInputsOf(a.Attempt.Job).All(damaged.Contains), $"World {seed} builds {a.Attempt.Job.Name} without inputs."); break;
                 case RunAction.StopRun: hasStopped = true; break;
                 case RunAction.Disconnect a: gone.Add(a.On); break;
+                case RunAction.Joined a: joined.Add(a.Request, a.Jobs); break;
+                case RunAction.RequestEnded a: EndRequest(a.Request); break;
             }
             // What a build that was called off still says comes all the same.
-            if (action is not (RunAction.StopBuild or RunAction.Disconnect or RunAction.WakeQuarantined or RunAction.StopRun)) open.Add(action);
+            if (action is not (RunAction.StopBuild or RunAction.Disconnect or RunAction.WakeQuarantined or RunAction.StopRun or RunAction.Joined or RunAction.RequestEnded)) open.Add(action);
         }
+    }
+
+    private void EndRequest(int request)
+    {
+        // The run begins with it: nobody waits for its end but for that of the run.
+        if (request == Requests.First) return;
+        Assert.True(ended.Add(request), $"World {seed} ends request {request} twice.");
+        var jobs = joined[request];
+        Assert.True(
+            withdrawn.Contains(request) || jobs.All(job => job.HasEnded) || jobs.Any(job => job.Result is { Success: false }),
+            $"World {seed} ends request {request} too early.");
     }
 
     private void Check()
