@@ -229,7 +229,28 @@ internal static class Targets
     [
         .. Wire(0x6e697863UL, (1 << 8) | 37, 0, 0, 19, 0, 1, 0, 3, 1, 60, 1, 0, 0, 0, 2, 1, 1, "timeout", "9"),
         .. Wire(39, Path, "", Hash, 1, Path, 1, 100, 1, 1, "k:s", "", 1, 1, 8, "", 0, 11, Path, 26, Path, 40, 1, Path + ".drv!*", 38, Path),
-        .. Wire(46, 1, Path + ".drv!out", 0, 36, Path + ".drv", 1, "out", Path, "", "", 1, Path, "x86_64-linux", "/bin/sh", 1, "-c", 1, "a", "b", 0),
+        .. Wire(
+            46,
+            1,
+            Path + ".drv!out",
+            0,
+            36,
+            Path + ".drv",
+            1,
+            "out",
+            Path,
+            "",
+            "",
+            1,
+            Path,
+            "x86_64-linux",
+            "/bin/sh",
+            1,
+            "-c",
+            1,
+            "a",
+            "b",
+            0),
     ];
 
     /// <summary>The daemon greets, and answers that.</summary>
@@ -243,7 +264,8 @@ internal static class Targets
 
     /// <summary>A client greets, and sends what has a body; builds what is in the store.</summary>
     private static byte[] ClientUploads => Wire(
-        0x6e697863UL, (1 << 8) | 37, 0, 0, 7, "n", "fixed:r:sha256", 0, 0, 8, "", 0, 44, 0, 1, 8, "", 0, 39, Path, "", Hash, 0, 1, 100, 1, 0, "", 1, 1, 8, "", 0, 9, 1, Path, 0);
+        0x6e697863UL, (1 << 8) | 37, 0, 0, 7, "n", "fixed:r:sha256", 0, 0, 8, "", 0, 44, 0, 1, 8, "", 0, 39, Path, "", Hash, 0, 1, 100, 1,
+        0, "", 1, 1, 8, "", 0, 9, 1, Path, 0);
 
     private static byte[] DaemonTakes => [.. Greeting, .. Wire(Last, Path, "", Hash, 0, 1, 1, 1, 0, "", Last, Last, Last, 1)];
 
@@ -285,7 +307,9 @@ internal static class Targets
         }
     }
 
-    /// <summary>Serves a client that says so much, with a daemon behind that says so much, and a farm that builds everything at once.</summary>
+    /// <summary>
+    /// Serves a client that says so much, with a daemon behind that says so much, and a farm that builds everything at once.
+    /// </summary>
     private static void Serve(byte[] client, byte[] daemon, bool isTrusted)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));

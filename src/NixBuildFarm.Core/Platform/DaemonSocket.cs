@@ -16,8 +16,8 @@ internal static class DaemonSocket
     private const string Unix = "unix://";
 
     /// <summary>
-    /// The daemon's socket: <c>NIX_DAEMON_SOCKET_PATH</c>, a <c>unix://</c> of <c>NIX_REMOTE</c>, or Nix's default. Where that is a front of ours, it is the
-    /// daemon behind it: the front would hand its own builds to itself.
+    /// The daemon's socket: <c>NIX_DAEMON_SOCKET_PATH</c>, a <c>unix://</c> of <c>NIX_REMOTE</c>, or Nix's default. Where that is a front
+    /// of ours, it is the daemon behind it: the front would hand its own builds to itself.
     /// </summary>
     public static string Path =>
         Environment.GetEnvironmentVariable("NIX_DAEMON_SOCKET_PATH") is { Length: > 0 } configured ? configured
@@ -28,7 +28,9 @@ internal static class DaemonSocket
     public static bool IsFront => Remote is { } socket && BehindFront(socket) is not null;
 
     private static string? Remote =>
-        Environment.GetEnvironmentVariable(Variable) is { } remote && remote.StartsWith(Unix, StringComparison.Ordinal) ? remote[Unix.Length..] : null;
+        Environment.GetEnvironmentVariable(Variable) is { } remote && remote.StartsWith(Unix, StringComparison.Ordinal)
+            ? remote[Unix.Length..]
+            : null;
 
     private static string? BehindFront(string socket)
     {

@@ -1,15 +1,16 @@
 namespace NixBuildFarm.Platform;
 
 /// <summary>
-/// Where sockets and process ids lie that nobody needs after the next start of the machine: <c>$XDG_RUNTIME_DIR/nixbuildfarm</c>; where that is not
-/// set, a folder in the state folder.
+/// Where sockets and process ids lie that nobody needs after the next start of the machine: <c>$XDG_RUNTIME_DIR/nixbuildfarm</c>; where
+/// that is not set, a folder in the state folder.
 /// </summary>
 public static class RuntimeFolder
 {
     private const string Variable = "XDG_RUNTIME_DIR";
 
     /// <summary>The folder of this user; it may not exist yet.</summary>
-    public static string Path => Environment.GetEnvironmentVariable(Variable) is { } runtime && System.IO.Path.IsPathRooted(runtime) && Directory.Exists(runtime)
+    public static string Path =>
+        Environment.GetEnvironmentVariable(Variable) is { } runtime && System.IO.Path.IsPathRooted(runtime) && Directory.Exists(runtime)
         ? System.IO.Path.Combine(runtime, "nixbuildfarm")
         : System.IO.Path.Combine(StateFolder.Path, "run");
 

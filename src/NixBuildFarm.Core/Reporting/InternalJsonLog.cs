@@ -7,8 +7,8 @@ using NixBuildFarm.Protocol;
 namespace NixBuildFarm.Reporting;
 
 /// <summary>
-/// Writes a run as the lines of Nix's <c>--log-format internal-json</c>, which nix-output-monitor and others read. If the lines cannot be written any
-/// more, the run goes on without them.
+/// Writes a run as the lines of Nix's <c>--log-format internal-json</c>, which nix-output-monitor and others read. If the lines cannot be
+/// written any more, the run goes on without them.
 /// </summary>
 public sealed class InternalJsonLog : IBuildObserver, IDisposable
 {
@@ -79,10 +79,21 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
                 json.WriteString("action", "stop");
                 json.WriteNumber("id", stopped.Id);
                 break;
-            case BuildLogLine printed: WriteResult(json, printed.Activity, ActivityResultType.BuildLogLine, new ActivityField(0, printed.Line)); break;
-            case BuildPhaseEntered phase: WriteResult(json, phase.Activity, ActivityResultType.SetPhase, new ActivityField(0, phase.Phase)); break;
+            case BuildLogLine printed:
+                WriteResult(json, printed.Activity, ActivityResultType.BuildLogLine, new ActivityField(0, printed.Line));
+                break;
+            case BuildPhaseEntered phase:
+                WriteResult(json, phase.Activity, ActivityResultType.SetPhase, new ActivityField(0, phase.Phase));
+                break;
             case ActivityProgress p:
-                WriteResult(json, p.Activity, ActivityResultType.Progress, new(p.Done, null), new(p.Expected, null), new(p.Running, null), new(p.Failed, null));
+                WriteResult(
+                    json,
+                    p.Activity,
+                    ActivityResultType.Progress,
+                    new(p.Done, null),
+                    new(p.Expected, null),
+                    new(p.Running, null),
+                    new(p.Failed, null));
                 break;
             case DaemonLogLine text:
                 json.WriteString("action", "msg");

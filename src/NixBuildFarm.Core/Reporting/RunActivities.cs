@@ -6,8 +6,8 @@ using NixBuildFarm.Protocol;
 namespace NixBuildFarm.Reporting;
 
 /// <summary>
-/// Tells a run in the messages of a Nix daemon: each build is an activity with its builder, log lines, phases and end, and all of them together
-/// are one with its progress.
+/// Tells a run in the messages of a Nix daemon: each build is an activity with its builder, log lines, phases and end, and all of them
+/// together are one with its progress.
 /// </summary>
 /// <param name="say">Takes the messages, one at a time and in order.</param>
 internal sealed class RunActivities(Action<DaemonMessage> say) : IBuildObserver
@@ -20,7 +20,8 @@ internal sealed class RunActivities(Action<DaemonMessage> say) : IBuildObserver
     private bool hasEnded;
 
     /// <summary>What is said of a derivation that has just failed; null: nothing.</summary>
-    public Func<NixBuildResult, string?> Failure { get; init; } = static result => result.Error is null ? null : $"{result.Name}: {result.Error}";
+    public Func<NixBuildResult,
+    string?> Failure { get; init; } = static result => result.Error is null ? null : $"{result.Name}: {result.Error}";
 
     /// <inheritdoc/>
     public void Observe(RunNews news)
@@ -76,14 +77,18 @@ internal sealed class RunActivities(Action<DaemonMessage> say) : IBuildObserver
         say(new ActivityProgress(Overall, (ulong)progress.Done, (ulong)progress.Total, (ulong)running.Count, (ulong)progress.Failed));
     }
 
-    private ulong IdOf(RunningBuild build) => running.TryGetValue((build.DerivationPath, build.Builder), out var known) ? known.Id : Begin(build);
+    private ulong IdOf(RunningBuild build) =>
+        running.TryGetValue((build.DerivationPath, build.Builder), out var known) ? known.Id : Begin(build);
 
     private ulong Begin(RunningBuild build)
     {
         // An empty machine is this one.
         var machine = build.Builder == NixBuilder.LocalName ? "" : build.Builder;
         var where = machine == "" ? "" : $" on '{machine}'";
-        var id = Start(ActivityType.Build, $"building '{build.DerivationPath}'{where}", [new(0, build.DerivationPath), new(0, machine), new(1, null), new(1, null)]);
+        var id = Start(
+            ActivityType.Build,
+            $"building '{build.DerivationPath}'{where}",
+            [new(0, build.DerivationPath), new(0, machine), new(1, null), new(1, null)]);
         running[(build.DerivationPath, build.Builder)] = (id, "");
         return id;
     }

@@ -18,7 +18,8 @@ internal sealed record BuildOrder(IReadOnlyList<RequestedDerivation> Derivations
 /// <summary>A run that an order has become.</summary>
 /// <param name="RunId">Its id.</param>
 /// <param name="Results">
-/// What became of each derivation that had to be built or fetched, or was asked for; the outputs are valid in the local store then. Fails with a
+/// What became of each derivation that had to be built or fetched, or was asked for; the outputs are valid in the local store then. Fails
+/// with a
 /// <see cref="Errors.NixBuildFarmException"/> where nothing could be built at all.
 /// </param>
 internal sealed record BuildTicket(string RunId, Task<IReadOnlyList<NixBuildResult>> Results);

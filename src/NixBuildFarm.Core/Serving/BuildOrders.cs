@@ -19,7 +19,10 @@ internal static class BuildOrders
                 .GroupBy(path => path.Path)
                 .Select(paths => new RequestedDerivation(paths.Key, OutputsOf(paths))),
         ];
-        return new(derivations, new StoreFolder(), settings) { Named = [.. derivations.Select(derivation => NameOf(derivation.Derivation))] };
+        return new(derivations, new StoreFolder(), settings)
+        {
+            Named = [.. derivations.Select(derivation => NameOf(derivation.Derivation))],
+        };
     }
 
     /// <summary>Of a derivation that comes with the request, and whose inputs are in the store.</summary>

@@ -8,8 +8,8 @@ using NixBuildFarm.Reporting;
 namespace NixBuildFarm.Serving;
 
 /// <summary>
-/// Tells a client what goes on while the farm builds for it, in the messages of Nix's daemon: builds with their builders, phases, lines of logs,
-/// progress.
+/// Tells a client what goes on while the farm builds for it, in the messages of Nix's daemon: builds with their builders, phases, lines of
+/// logs, progress.
 /// </summary>
 internal sealed class ClientLog : IBuildObserver, IAsyncDisposable
 {

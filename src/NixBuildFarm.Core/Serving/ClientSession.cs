@@ -10,14 +10,15 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Serving;
 
 /// <summary>
-/// One client of the front, from its greeting to its end. What it asks to build goes to the farm; everything else goes to the local daemon, over a
-/// connection of its own, and comes back as it is.
+/// One client of the front, from its greeting to its end. What it asks to build goes to the farm; everything else goes to the local daemon,
+/// over a connection of its own, and comes back as it is.
 /// </summary>
 /// <param name="client">To the client and from it.</param>
 /// <param name="local">Reaches the local daemon.</param>
 /// <param name="builds">Builds on the farm.</param>
 /// <param name="isTrusted">
-/// Whether the client has all rights that the front's own user has at the local daemon; else those of a user whom the daemon does not trust.
+/// Whether the client has all rights that the front's own user has at the local daemon; else those of a user whom the daemon does not
+/// trust.
 /// </param>
 internal sealed class ClientSession(Stream client, IBuilderTransport local, IBuildService builds, bool isTrusted) : IAsyncDisposable
 {
@@ -74,7 +75,10 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
     /// <summary>Old clients say their version only when they know the daemon's.</summary>
     private async Task<SessionConnection> GreetAsync(CancellationToken cancellation)
     {
-        if (await reader.ReadUInt64Async(cancellation) != WireFormat.ClientMagic) throw new WireException("The client does not greet as Nix does.");
+        if (await reader.ReadUInt64Async(cancellation) != WireFormat.ClientMagic)
+        {
+            throw new WireException("The client does not greet as Nix does.");
+        }
         var opened = await OpenAsync(ProtocolVersion.Newest, cancellation);
         try
         {
@@ -82,7 +86,11 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
             writer.WriteUInt64(opened.Daemon.Version.ToWire());
             await SendAsync(cancellation);
             var version = ProtocolVersion.FromWire(await reader.ReadUInt64Async(cancellation));
-            if (version < ProtocolVersion.Oldest) throw new WireException($"The client speaks version {version} of the protocol; {ProtocolVersion.Oldest} is the oldest that is understood.");
+            if (version < ProtocolVersion.Oldest)
+            {
+                throw new WireException($"The client speaks version {version} of the protocol; {ProtocolVersion.Oldest} is the oldest that "
+                    + "is understood.");
+            }
             if (version < opened.Daemon.Version)
             {
                 await opened.DisposeAsync();
@@ -110,10 +118,14 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
             writer.WriteStrings([]);
             await SendAsync(cancellation);
         }
-        if (await reader.ReadBoolAsync(cancellation)) await reader.ReadUInt64Async(cancellation); // Processor affinity: no daemon reads it any more.
+        // Processor affinity: no daemon reads it any more.
+        if (await reader.ReadBoolAsync(cancellation)) await reader.ReadUInt64Async(cancellation);
         await reader.ReadUInt64Async(cancellation); // Reserve space: no daemon reads it any more.
         if (opened.Daemon.Version >= ProtocolVersion.WithNixVersion) writer.WriteString(opened.Daemon.NixVersion ?? "");
-        if (opened.Daemon.Version >= ProtocolVersion.WithTrust) writer.WriteUInt64((ulong)(isTrusted ? opened.Daemon.Trust : DaemonTrust.NotTrusted));
+        if (opened.Daemon.Version >= ProtocolVersion.WithTrust)
+        {
+            writer.WriteUInt64((ulong)(isTrusted ? opened.Daemon.Trust : DaemonTrust.NotTrusted));
+        }
         StderrFrame.WriteLast(writer);
         await SendAsync(cancellation);
     }
@@ -198,7 +210,8 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
             await RefuseAsync(Restriction.Repair, cancellation);
             return;
         }
-        var isForFarm = mode == (ulong)BuildMode.Normal && wanted.All(path => path is not null) && wanted.Any(path => path!.Outputs is not null);
+        var isForFarm = mode == (ulong)BuildMode.Normal && wanted.All(path => path is not null)
+            && wanted.Any(path => path!.Outputs is not null);
         if (!isForFarm)
         {
             await PassAsync(operation, request, cancellation);
@@ -221,7 +234,9 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
         request.WriteStorePath(path);
         BasicDerivationLayout.Write(request, derivation);
         request.WriteUInt64(mode);
-        if (!isTrusted && (mode == (ulong)BuildMode.Repair || derivation.Outputs.Values.Any(output => output.Kind == DerivationOutputKind.InputAddressed)))
+        if (!isTrusted
+            && (mode == (ulong)BuildMode.Repair
+                || derivation.Outputs.Values.Any(output => output.Kind == DerivationOutputKind.InputAddressed)))
         {
             // Whoever may say what comes of inputs may put anything under the path of a program that others run.
             await RefuseAsync(mode == (ulong)BuildMode.Repair ? Restriction.Repair : Restriction.InputAddressed, cancellation);

@@ -27,11 +27,15 @@ internal sealed record ClientSettings
     public BuildLimits Limits => new(MaxSilentTime, Timeout, Cores);
 
     /// <summary>The settings by name that anybody may give. [ClientSettings in src/libstore/daemon.cc of NixOS/nix]</summary>
-    private static readonly HashSet<string> OfAnybody = ["timeout", "build-timeout", "max-silent-time", "build-poll-interval", "connect-timeout"];
+    private static readonly HashSet<string> OfAnybody =
+    [
+        "timeout", "build-timeout", "max-silent-time", "build-poll-interval", "connect-timeout",
+    ];
 
     /// <summary>Those of a client's settings that its user may give; the daemon ignores the others as well.</summary>
     public static Dictionary<string, string> Allowed(IReadOnlyDictionary<string, string> named) =>
-        named.Where(setting => OfAnybody.Contains(setting.Key) || setting is { Key: "builders", Value: "" }).ToDictionary(setting => setting.Key, setting => setting.Value);
+        named.Where(setting => OfAnybody.Contains(setting.Key) || setting is { Key: "builders", Value: "" })
+            .ToDictionary(setting => setting.Key, setting => setting.Value);
 
     /// <summary>Reads what a client sends with SetOptions.</summary>
     /// <param name="fixedFields">The settings with a place of their own, in the order of the protocol.</param>
@@ -46,7 +50,8 @@ internal sealed record ClientSettings
     };
 
     // The fixed field of the cores always has a number, also where nobody chose it: the machine's own.
-    private static int? CoresOf(string? text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var cores) && cores > 0 ? cores : null;
+    private static int? CoresOf(string? text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var cores) && cores > 0 ? cores : null;
 
     private static TimeSpan? Seconds(string? text) =>
         ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? Seconds(seconds) : null;

@@ -28,13 +28,20 @@ internal sealed record FarmBuild(IReadOnlyList<NixBuildResult> Failures, string 
         {
             [] => None,
             [var only] => new(failures, Describe(only), []),
-            _ => new(failures, $"build of {string.Join(", ", failures.Select(failure => $"'{failure.DerivationPath}'"))} failed", [.. failures.Select(Describe)]),
+            _ =>
+                new(
+                    failures,
+                    $"build of {string.Join(", ", failures.Select(failure => $"'{failure.DerivationPath}'"))} failed",
+                    [.. failures.Select(Describe)]),
         };
     }
 
     /// <summary>Nothing could be built.</summary>
     public static FarmBuild Refused(NixBuildFarmException error) =>
-        new([], string.Join(' ', new[] { error.Message, error.Recommendation }.Where(text => !string.IsNullOrEmpty(text))), []) { isRefused = true };
+        new(
+            [],
+            string.Join(' ', new[] { error.Message, error.Recommendation }.Where(text => !string.IsNullOrEmpty(text))),
+            []) { isRefused = true };
 
     /// <summary>Whether everything is there.</summary>
     public bool IsSuccess => Failures.Count == 0 && !isRefused;
@@ -65,9 +72,15 @@ internal sealed record FarmBuild(IReadOnlyList<NixBuildResult> Failures, string 
     /// <summary>Why a derivation is not there.</summary>
     public static string Describe(NixBuildResult failure)
     {
-        if (failure.Status == NixBuildStatus.DependencyFailed) return $"1 dependencies of derivation '{failure.DerivationPath}' failed to build";
+        if (failure.Status == NixBuildStatus.DependencyFailed)
+        {
+            return $"1 dependencies of derivation '{failure.DerivationPath}' failed to build";
+        }
         var error = failure.Error ?? "it was not built";
-        if (!error.Contains(failure.DerivationPath, StringComparison.Ordinal)) error = $"build of '{failure.DerivationPath}' failed: {error}";
+        if (!error.Contains(failure.DerivationPath, StringComparison.Ordinal))
+        {
+            error = $"build of '{failure.DerivationPath}' failed: {error}";
+        }
         var (first, rest) = error.IndexOf('\n', StringComparison.Ordinal) is > 0 and var end ? (error[..end], error[end..]) : (error, "");
         var where = failure.Builder is { } builder and not NixBuilder.LocalName ? $" (on '{builder}')" : "";
         // The message of a builder's daemon has the last lines of the log in it.
@@ -77,6 +90,7 @@ internal sealed record FarmBuild(IReadOnlyList<NixBuildResult> Failures, string 
     private static string Tail(NixBuildResult failure)
     {
         string[] tail = [.. failure.LogTail.TakeLast(LogLines)];
-        return $";\nlast {tail.Length} log lines:\n{string.Concat(tail.Select(line => $"> {line}\n"))}For full logs, run 'nix log {failure.DerivationPath}'.";
+        return $";\nlast {tail.Length} log lines:\n{string.Concat(tail.Select(line => $"> {line}\n"))}For full logs, run 'nix log "
+            + $"{failure.DerivationPath}'.";
     }
 }

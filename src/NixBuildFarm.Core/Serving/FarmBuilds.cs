@@ -24,7 +24,8 @@ internal sealed class FarmBuilds : IBuildService, IAsyncDisposable
     /// <param name="history">What earlier runs have taught, and what these teach.</param>
     /// <param name="observer">Is told what concerns no order in particular.</param>
     /// <param name="time">The clock; null: the machine's.</param>
-    public FarmBuilds(BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer, TimeProvider? time = null)
+    public FarmBuilds(
+        BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer, TimeProvider? time = null)
     {
         this.time = time ?? TimeProvider.System;
         var own = request with
@@ -36,7 +37,9 @@ internal sealed class FarmBuilds : IBuildService, IAsyncDisposable
         begin = () => new(own, transports, history, observer, this.time);
     }
 
-    /// <summary>How long a run waits for more when its last order has ended, so that the commands of a script need not connect each anew.</summary>
+    /// <summary>
+    /// How long a run waits for more when its last order has ended, so that the commands of a script need not connect each anew.
+    /// </summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <inheritdoc/>
@@ -65,7 +68,8 @@ internal sealed class FarmBuilds : IBuildService, IAsyncDisposable
         if (last is not null) await last.DisposeAsync();
     }
 
-    private async Task<IReadOnlyList<NixBuildResult>> BuildAsync(BuildOrder order, string id, IBuildObserver client, CancellationToken cancellation)
+    private async Task<IReadOnlyList<NixBuildResult>> BuildAsync(
+        BuildOrder order, string id, IBuildObserver client, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         orders[id] = stop;

@@ -24,7 +24,8 @@ public sealed class FarmClient
     public string Address => $"unix://{folder.Socket}";
 
     /// <summary>The farms of this user that serve.</summary>
-    public static IReadOnlyList<FarmClient> All() => [.. FarmFolder.All().Where(folder => folder.IsServed).Select(folder => new FarmClient(folder))];
+    public static IReadOnlyList<FarmClient> All() =>
+        [.. FarmFolder.All().Where(folder => folder.IsServed).Select(folder => new FarmClient(folder))];
 
     /// <summary>The farm of a name; null: it does not serve.</summary>
     /// <exception cref="NixBuildFarmException">No farm can have this name.</exception>
@@ -64,7 +65,13 @@ public sealed class FarmClient
                 {
                     Derivations = [.. order.Derivations.Select(requested => requested.ToDerivedPath().ToString())],
                     Named = order.Named,
-                    Settings = new() { KeepGoing = order.KeepGoing, MaxSilentTime = order.MaxSilentTime, Timeout = order.Timeout, Cores = order.Cores },
+                    Settings = new()
+                    {
+                        KeepGoing = order.KeepGoing,
+                        MaxSilentTime = order.MaxSilentTime,
+                        Timeout = order.Timeout,
+                        Cores = order.Cores,
+                    },
                     IsDetached = isDetached,
                 },
             },
@@ -115,7 +122,8 @@ public sealed class FarmClient
     }
 
     private NixBuildFarmException NoAnswer(Exception? cause) => new(
-        "FarmLost", $"The farm {Name} does not answer, or has ended{(cause is null ? "" : $": {cause.Message}")}.", $"See {folder.Log}, and start it anew: Start-NixBuildFarm {Name}", cause);
+        "FarmLost", $"The farm {Name} does not answer, or has ended{(cause is null ? "" : $": {cause.Message}")}.",
+        $"See {folder.Log}, and start it anew: Start-NixBuildFarm {Name}", cause);
 }
 
 /// <summary>What a farm is to build for another session.</summary>

@@ -4,13 +4,14 @@ using NixBuildFarm.Platform;
 namespace NixBuildFarm.Serving;
 
 /// <summary>
-/// The folder of a farm that serves, which is its user's alone: its sockets, the file that names the local daemon's socket, and the log. A lock, which
-/// goes with the process however that ends, says whether it serves.
+/// The folder of a farm that serves, which is its user's alone: its sockets, the file that names the local daemon's socket, and the log. A
+/// lock, which goes with the process however that ends, says whether it serves.
 /// </summary>
 public sealed class FarmFolder : IDisposable
 {
     private const UnixFileMode Own = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private const UnixFileMode Passable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+    private const UnixFileMode Passable =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     private FileStream? held;
 
@@ -20,7 +21,8 @@ public sealed class FarmFolder : IDisposable
     {
         if (name.Length is 0 or > 40 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') || name[0] == '.')
         {
-            throw new NixBuildFarmException("InvalidFarmName", $"“{name}” is no name for a farm.", "Use up to 40 letters, digits, -, _ and .; not . first.");
+            throw new NixBuildFarmException(
+                "InvalidFarmName", $"“{name}” is no name for a farm.", "Use up to 40 letters, digits, -, _ and .; not . first.");
         }
         Name = name;
         Path = System.IO.Path.Combine(RuntimeFolder.Path, name);
@@ -65,7 +67,8 @@ public sealed class FarmFolder : IDisposable
     /// <summary>The farms of this user that there is a folder of, by name.</summary>
     public static IReadOnlyList<FarmFolder> All() => !Directory.Exists(RuntimeFolder.Path)
         ? []
-        : [.. Directory.GetDirectories(RuntimeFolder.Path).Select(folder => new FarmFolder(System.IO.Path.GetFileName(folder))).OrderBy(folder => folder.Name, StringComparer.Ordinal)];
+        : [.. Directory.GetDirectories(RuntimeFolder.Path).Select(
+            folder => new FarmFolder(System.IO.Path.GetFileName(folder))).OrderBy(folder => folder.Name, StringComparer.Ordinal)];
 
     /// <summary>Makes the folder.</summary>
     /// <exception cref="NixBuildFarmException">It cannot be made, or others may write there.</exception>
@@ -79,11 +82,23 @@ public sealed class FarmFolder : IDisposable
         Create();
         try
         {
-            held = new FileStream(In("lock"), new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, UnixCreateMode = Own });
+            held = new FileStream(
+                In("lock"),
+                new FileStreamOptions
+                {
+                    Mode = FileMode.OpenOrCreate,
+                    Access = FileAccess.ReadWrite,
+                    Share = FileShare.None,
+                    UnixCreateMode = Own,
+                });
         }
         catch (IOException e)
         {
-            throw new NixBuildFarmException("FarmRuns", $"The farm {Name} runs already.", $"Get-NixBuildFarm {Name} shows it, and Stop-NixBuildFarm {Name} ends it.", e);
+            throw new NixBuildFarmException(
+                "FarmRuns",
+                $"The farm {Name} runs already.",
+                $"Get-NixBuildFarm {Name} shows it, and Stop-NixBuildFarm {Name} ends it.",
+                e);
         }
         if (hasGuests)
         {

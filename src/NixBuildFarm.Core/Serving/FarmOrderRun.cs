@@ -109,7 +109,7 @@ internal sealed class FarmOrderRun
 
     private void End(NixBuildResult result)
     {
-        var own = result with { RunId = RunId, IsRequested = requested.Contains(result.DerivationPath) };
+        var own = result.For(RunId, requested.Contains(result.DerivationPath));
         lock (gate)
         {
             // One that is built anew for another order ends twice.

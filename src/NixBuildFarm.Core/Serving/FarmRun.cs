@@ -16,8 +16,8 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Serving;
 
 /// <summary>
-/// A run that orders join while it goes on: one scheduler, and one session with each builder, for all of them. What several orders want is built once.
-/// It ends some time after its last order.
+/// A run that orders join while it goes on: one scheduler, and one session with each builder, for all of them. What several orders want is
+/// built once. It ends some time after its last order.
 /// </summary>
 internal sealed class FarmRun : IAsyncDisposable
 {
@@ -58,11 +58,13 @@ internal sealed class FarmRun : IAsyncDisposable
     /// <summary>Builds what an order wants.</summary>
     /// <exception cref="NixBuildFarmException">It could not be begun, or the local store was lost.</exception>
     /// <exception cref="OperationCanceledException">The order was called off, or the run was.</exception>
-    public async Task<IReadOnlyList<NixBuildResult>> BuildAsync(BuildOrder order, string runId, IBuildObserver client, CancellationToken cancellation)
+    public async Task<IReadOnlyList<NixBuildResult>> BuildAsync(
+        BuildOrder order, string runId, IBuildObserver client, CancellationToken cancellation)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, stop.Token);
         var engine = await ready.Task.WaitAsync(either.Token);
-        await using var kept = RunHistory.Open(store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null, either.Token);
+        await using var kept = RunHistory.Open(
+            store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null, either.Token);
         var jobs = await RunJobs.FindAsync(order.Derivations, order.Source, engine.LocalOpening, either.Token);
         var run = new FarmOrderRun(order, runId, jobs, client, kept, new RunClock(time));
         try
@@ -99,7 +101,12 @@ internal sealed class FarmRun : IAsyncDisposable
         try
         {
             await ConnectAsync(engine, jobs.Graph, cancellation);
-            engine.Tasks.Post(new RunEvent.WorkAdded(id, jobs.Jobs, jobs.Graph) { KeepsGoing = request.KeepGoing || order.Order.Settings.KeepGoing, Known = known });
+            engine.Tasks.Post(
+                new RunEvent.WorkAdded(id, jobs.Jobs, jobs.Graph)
+                {
+                    KeepsGoing = request.KeepGoing || order.Order.Settings.KeepGoing,
+                    Known = known,
+                });
             await Task.WhenAny(order.Ended, running).WaitAsync(cancellation);
             if (!order.Ended.IsCompleted) await running;
         }
@@ -118,9 +125,13 @@ internal sealed class FarmRun : IAsyncDisposable
         {
             var (found, resting) = engine.Remote.ConnectUseful(graph, stop.Token);
             NixBuilder[] fresh = [.. found.Keys.Where(builder => connections.TryAdd(builder.Name, found[builder]))];
-            NixBuilder[] quarantined = [.. resting.Where(builder => connections.TryAdd(builder.Name, Task.FromCanceled<Connected>(new(true))))];
+            NixBuilder[] quarantined =
+            [
+                .. resting.Where(builder => connections.TryAdd(builder.Name, Task.FromCanceled<Connected>(new(true)))),
+            ];
             if (fresh.Length + quarantined.Length == 0) return;
-            engine.Tasks.Post(new RunEvent.BuildersFound(fresh, [.. quarantined.Select(builder => (builder, engine.Remote.Troubles[builder.Name]))]));
+            engine.Tasks.Post(
+                new RunEvent.BuildersFound(fresh, [.. quarantined.Select(builder => (builder, engine.Remote.Troubles[builder.Name]))]));
         }
         finally
         {
@@ -144,11 +155,13 @@ internal sealed class FarmRun : IAsyncDisposable
             var here = open.Add(local);
             await using var logs = new LogKeeper(local, observer.Decided, stop.Token);
             using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
-            var executor = new BuildExecutor(supply, new(catalog, supply.Closures), local, request, request.LogFolder, clock, logs) { LogFolderOf = LogFolderOf };
+            var executor = new BuildExecutor(
+                supply, new(catalog, supply.Closures), local, request, request.LogFolder, clock, logs) { LogFolderOf = LogFolderOf };
             using var tasks = new RunTasks(stop.Token);
             var none = new JobGraph([]);
             RunBuilder[] farm = request.Builders.Any(builder => builder.IsLocal) ? [here] : [];
-            var facts = new RunFacts(request.Rules, [], none, here, farm, await history.EstimateAsync(none, request.Builders), clock.Started, "");
+            var facts = new RunFacts(
+                request.Rules, [], none, here, farm, await history.EstimateAsync(none, request.Builders), clock.Started, "");
             var run = new LiveRun(facts, remote.Troubles.Values);
             using var effects = new RunEffects(tasks, local, open, supply, catalog, executor, connector, new(new News(this)))
             {

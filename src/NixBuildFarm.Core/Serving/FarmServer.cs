@@ -29,7 +29,8 @@ public sealed class FarmServer : IAsyncDisposable
     /// <param name="observer">Is told what happens in all runs.</param>
     /// <param name="guests">The ids of other users who are let in, without the rights of this one.</param>
     public FarmServer(
-        string? name, BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer, IReadOnlySet<uint>? guests = null)
+        string? name, BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer,
+        IReadOnlySet<uint>? guests = null)
     {
         isTemporary = name is null;
         this.guests = guests ?? new HashSet<uint>();

@@ -7,13 +7,14 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Serving;
 
 /// <summary>
-/// A Nix daemon to every Nix client that has <c>NIX_REMOTE=unix://SOCKET</c>: what clients ask to build is built on the farm, and everything else
-/// is the local daemon's.
+/// A Nix daemon to every Nix client that has <c>NIX_REMOTE=unix://SOCKET</c>: what clients ask to build is built on the farm, and
+/// everything else is the local daemon's.
 /// </summary>
 internal sealed class Front : IAsyncDisposable
 {
     private const UnixFileMode Own = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private const UnixFileMode All = Own | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+    private const UnixFileMode All =
+        Own | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
     private readonly IBuilderTransport local;
     private readonly IBuildService builds;

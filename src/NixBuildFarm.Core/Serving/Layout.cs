@@ -29,7 +29,10 @@ internal static class Layouts
     /// <summary>A body in frames.</summary>
     public static readonly Layout Frames = static (passage, cancellation) => passage.FramesAsync(cancellation);
 
-    /// <summary>What is registered of a path, without the path: deriver, hash, references, time, size, whether it was built there, signatures, content address.</summary>
+    /// <summary>
+    /// What is registered of a path, without the path: deriver, hash, references, time, size, whether it was built there, signatures,
+    /// content address.
+    /// </summary>
     public static readonly Layout PathInfo = PathInfoWith(ultimate: Number);
 
     /// <summary>The same, and nobody takes it for built there.</summary>
@@ -37,7 +40,15 @@ internal static class Layouts
 
     /// <summary>What became of a build.</summary>
     public static readonly Layout BuildResult =
-        Sequence(Number, OneText, Number, Number, Number, Number, Since(ProtocolVersion.WithProcessorTimes, Sequence(Optional(Number), Optional(Number))), Map);
+        Sequence(
+            Number,
+            OneText,
+            Number,
+            Number,
+            Number,
+            Number,
+            Since(ProtocolVersion.WithProcessorTimes, Sequence(Optional(Number), Optional(Number))),
+            Map);
 
     /// <summary>A derivation whose inputs are plain paths.</summary>
     public static readonly Layout BasicDerivation = Sequence(Many(OneText, OneText, OneText, OneText), Texts, OneText, OneText, Texts, Map);

@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Serving;
 
 /// <summary>A farm that serves, as it is now.</summary>
-public sealed record NixFarm
+public sealed class NixFarm
 {
     /// <summary>Its name.</summary>
     public required string Name { get; init; }

@@ -3,8 +3,8 @@ using System.Threading.Channels;
 namespace NixBuildFarm.Serving;
 
 /// <summary>
-/// What waits to be sent to a client. Whoever puts something in never waits, so that a client that reads slowly holds nobody up; what is of no great
-/// use is left out then.
+/// What waits to be sent to a client. Whoever puts something in never waits, so that a client that reads slowly holds nobody up; what is of
+/// no great use is left out then.
 /// </summary>
 internal sealed class OutboundQueue : IAsyncDisposable
 {

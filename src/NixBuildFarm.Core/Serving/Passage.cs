@@ -6,8 +6,8 @@ using NixBuildFarm.Store.Nar;
 namespace NixBuildFarm.Serving;
 
 /// <summary>
-/// Passes one direction of the worker protocol on, byte for byte and in bounded memory, and follows its structure: so that it is known where a
-/// message ends. What was passed is sent before it waits for more.
+/// Passes one direction of the worker protocol on, byte for byte and in bounded memory, and follows its structure: so that it is known
+/// where a message ends. What was passed is sent before it waits for more.
 /// </summary>
 internal sealed class Passage(WireReader from, Stream to, ProtocolVersion version) : AsyncStream
 {

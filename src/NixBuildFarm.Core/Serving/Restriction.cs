@@ -3,8 +3,8 @@ using static NixBuildFarm.Serving.Layouts;
 namespace NixBuildFarm.Serving;
 
 /// <summary>
-/// What a client whom the front's user does not trust may not ask of the local daemon, which trusts the front. It is what Nix's own daemon denies
-/// such users. [src/libstore/daemon.cc of NixOS/nix]
+/// What a client whom the front's user does not trust may not ask of the local daemon, which trusts the front. It is what Nix's own daemon
+/// denies such users. [src/libstore/daemon.cc of NixOS/nix]
 /// </summary>
 /// <param name="Request">How the request is passed on: without what is denied.</param>
 /// <param name="Refusal">Why it is refused; null: it is passed on.</param>

@@ -10,7 +10,8 @@ namespace NixBuildFarm.Serving;
 /// <param name="serveAsync">Serves a client until it goes away, or the token says so. Errors are its own affair.</param>
 /// <param name="note">Takes what is worth a line in a log.</param>
 internal sealed class UnixListener(
-    string path, UnixFileMode mode, Func<NetworkStream, SocketPeer, CancellationToken, Task> serveAsync, Action<string> note) : IAsyncDisposable
+    string path, UnixFileMode mode, Func<NetworkStream, SocketPeer, CancellationToken, Task> serveAsync,
+    Action<string> note) : IAsyncDisposable
 {
     /// <summary>As many as the local daemon lets wait.</summary>
     private const int Backlog = 100;
@@ -45,7 +46,8 @@ internal sealed class UnixListener(
         catch (Exception e) when (e is SocketException or IOException or ArgumentOutOfRangeException)
         {
             throw new NixBuildFarmException(
-                "SocketNotMade", $"The socket {path} cannot be made: {e.Message}", "See whether its folder can be written to, and its path is shorter than 108 bytes.", e);
+                "SocketNotMade", $"The socket {path} cannot be made: {e.Message}",
+                "See whether its folder can be written to, and its path is shorter than 108 bytes.", e);
         }
         accepting = AcceptAsync();
     }

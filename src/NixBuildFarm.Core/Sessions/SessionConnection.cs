@@ -36,7 +36,8 @@ internal sealed class SessionConnection : IAsyncDisposable
     {
         var opened = await transport.OpenAsync(use, cancellation);
         var description = Describe(builder, opened, use) with { Settings = options };
-        return await OpenAsync(opened, limit is { } greeting ? description with { HandshakeTimeout = greeting } : description, cancellation);
+        return await OpenAsync(
+            opened, limit is { } greeting ? description with { HandshakeTimeout = greeting } : description, cancellation);
     }
 
     /// <summary>Opens a channel for the requests of another client, which gives its own settings.</summary>
@@ -52,7 +53,8 @@ internal sealed class SessionConnection : IAsyncDisposable
         return await OpenAsync(opened, Describe(builder, opened, ChannelUse.Build) with { NewestVersion = newest }, cancellation);
     }
 
-    private static async Task<SessionConnection> OpenAsync(IBuilderChannel opened, DaemonConnectionOptions description, CancellationToken cancellation)
+    private static async Task<SessionConnection> OpenAsync(
+        IBuilderChannel opened, DaemonConnectionOptions description, CancellationToken cancellation)
     {
         try
         {

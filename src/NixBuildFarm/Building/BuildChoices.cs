@@ -71,12 +71,17 @@ public sealed class BuildChoices
     [ValidateNotNullOrEmpty]
     public string? LogPath { get; set; }
 
-    /// <summary>A file for what all builds print, each line as it comes, with its derivation and builder before it. A file that is there is replaced.</summary>
+    /// <summary>
+    /// A file for what all builds print, each line as it comes, with its derivation and builder before it. A file that is there is
+    /// replaced.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? LogTo { get; set; }
 
-    /// <summary>A file for the run as lines of Nix's internal-json, which nom and other tools read. A file that is there is replaced.</summary>
+    /// <summary>
+    /// A file for the run as lines of Nix's internal-json, which nom and other tools read. A file that is there is replaced.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? JsonLog { get; set; }
@@ -86,7 +91,10 @@ public sealed class BuildChoices
     [Credential]
     public PSCredential? Credential { get; set; }
 
-    /// <summary>Makes what asks for builders and settings, and then has a request that lacks only what is to be built. To be called on the pipeline's thread.</summary>
+    /// <summary>
+    /// Makes what asks for builders and settings, and then has a request that lacks only what is to be built. To be called on the
+    /// pipeline's thread.
+    /// </summary>
     /// <param name="given">The builders, as objects and names; none: all that are configured.</param>
     internal RequestMaker MakeRequester(IReadOnlyList<object> given)
     {
@@ -117,7 +125,8 @@ public sealed class BuildChoices
         };
     }
 
-    private async Task<IReadOnlyList<NixBuilder>> SelectAsync(IReadOnlyList<object> given, CommandOutput output, CancellationToken cancellation)
+    private async Task<IReadOnlyList<NixBuilder>> SelectAsync(
+        IReadOnlyList<object> given, CommandOutput output, CancellationToken cancellation)
     {
         var selected = given.Count > 0
             ? await BuilderSelection.FromAsync(given, output, cancellation)
@@ -129,14 +138,16 @@ public sealed class BuildChoices
         var excluded = ExcludeBuilder.Select(name => WildcardPattern.Get(name, WildcardOptions.IgnoreCase)).ToArray();
         NixBuilder[] builders =
         [
-            .. selected.Where(builder => IsUsed(builder) && !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name))),
+            .. selected.Where(
+                builder => IsUsed(builder) && !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name))),
         ];
         return builders.Length > 0
             ? builders
             : throw new NixBuildFarmException(
                 "NoBuilder",
                 "No builder is left for this build.",
-                "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal. One that is disabled has to be named: Get-NixBuilder ruby.");
+                "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal. One that is disabled has to be named: "
+                    + "Get-NixBuilder ruby.");
     }
 
     /// <summary>A builder that is disabled is used where somebody has named it, and not where it is one of many.</summary>

@@ -11,8 +11,12 @@ internal sealed class FarmObserver(CommandOutput output) : IBuildObserver
     {
         switch (news)
         {
-            case RunNews.BuilderFailed(_, var error): output.Warning(string.Join(' ', new[] { error.Message, error.Recommendation }.OfType<string>())); break;
-            case RunNews.HistoryFailed(var error): output.Warning($"{error.Message} The builds go on without it. {error.Recommendation}"); break;
+            case RunNews.BuilderFailed(_, var error):
+                output.Warning(string.Join(' ', new[] { error.Message, error.Recommendation }.OfType<string>()));
+                break;
+            case RunNews.HistoryFailed(var error):
+                output.Warning($"{error.Message} The builds go on without it. {error.Recommendation}");
+                break;
             case RunNews.Degraded(var message): output.Warning(message); break;
             case RunNews.Decided(var message): output.Verbose(message); break;
         }

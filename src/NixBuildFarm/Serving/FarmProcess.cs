@@ -32,10 +32,14 @@ internal sealed class FarmProcess(string name)
         var folder = new FarmFolder(name);
         if (FarmClient.Find(name) is not null)
         {
-            throw new NixBuildFarmException("FarmRuns", $"The farm {name} runs already.", $"Get-NixBuildFarm {name} shows it, and Stop-NixBuildFarm {name} ends it.");
+            throw new NixBuildFarmException(
+                "FarmRuns", $"The farm {name} runs already.", $"Get-NixBuildFarm {name} shows it, and Stop-NixBuildFarm {name} ends it.");
         }
         folder.Create();
-        WholeFile.Replace(folder.Settings, System.Text.Encoding.UTF8.GetBytes(PSSerializer.Serialize(parameters, depth: 8)), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        WholeFile.Replace(
+            folder.Settings,
+            System.Text.Encoding.UTF8.GetBytes(PSSerializer.Serialize(parameters, depth: 8)),
+            UnixFileMode.UserRead | UnixFileMode.UserWrite);
         WholeFile.Replace(folder.Log, [], UnixFileMode.UserRead | UnixFileMode.UserWrite);
         using var process = Process.Start(Describe(folder)) ?? throw NotStarted("No process could be started.");
         try
@@ -72,15 +76,22 @@ internal sealed class FarmProcess(string name)
         foreach (var argument in (string[])["-c", Detach, "sh", folder.Log]) start.ArgumentList.Add(argument);
         // A session of its own: what ends the terminal does not end the farm.
         if (ProgramPath.Find("setsid") is { } setsid) start.ArgumentList.Add(setsid);
-        foreach (var argument in (string[])[PowerShellProgram(), "-NoLogo", "-NoProfile", "-NonInteractive", "-Command", Serve]) start.ArgumentList.Add(argument);
-        start.Environment["NIXBUILDFARM_MODULE"] = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(typeof(FarmProcess).Assembly.Location)!, "NixBuildFarm.psd1");
+        foreach (var argument in (string[])[PowerShellProgram(), "-NoLogo", "-NoProfile", "-NonInteractive", "-Command", Serve])
+        {
+            start.ArgumentList.Add(argument);
+        }
+        start.Environment["NIXBUILDFARM_MODULE"] = System.IO.Path.Combine(
+            System.IO.Path.GetDirectoryName(typeof(FarmProcess).Assembly.Location)!, "NixBuildFarm.psd1");
         start.Environment["NIXBUILDFARM_SETTINGS"] = folder.Settings;
         return start;
     }
 
     private static string PowerShellProgram() =>
         Environment.ProcessPath is { } own && System.IO.Path.GetFileName(own) == "pwsh" ? own
-        : ProgramPath.Find("pwsh") ?? throw new NixBuildFarmException("PowerShellNotFound", "There is no pwsh in PATH, which is to serve.", "Install PowerShell, or serve with -Foreground.");
+        : ProgramPath.Find("pwsh")
+            ?? throw new NixBuildFarmException(
+                "PowerShellNotFound", "There is no pwsh in PATH, which is to serve.", "Install PowerShell, or serve with -Foreground.");
 
-    private NixBuildFarmException NotStarted(string why) => new("FarmNotStarted", $"The farm {name} did not come to serve: {why}", "Start-NixBuildFarm -Foreground shows all of it.");
+    private NixBuildFarmException NotStarted(string why) =>
+        new("FarmNotStarted", $"The farm {name} did not come to serve: {why}", "Start-NixBuildFarm -Foreground shows all of it.");
 }

@@ -7,10 +7,13 @@ namespace NixBuildFarm.Serving;
 /// <summary>Which farms a cmdlet works with.</summary>
 internal static class FarmSelection
 {
-    /// <summary>The farms that serve and have these names. A name without wildcards that none has is an error, and the others go on.</summary>
+    /// <summary>
+    /// The farms that serve and have these names. A name without wildcards that none has is an error, and the others go on.
+    /// </summary>
     public static IReadOnlyList<FarmClient> Choose(IReadOnlyList<string> names, CommandOutput output)
     {
         var all = FarmClient.All();
+        if (names.Count == 0) return all;
         foreach (var name in names.Where(name => !WildcardPattern.ContainsWildcardCharacters(name) && all.All(farm => farm.Name != name)))
         {
             output.Error(NotFound(name), name);

@@ -16,7 +16,7 @@ public sealed class GetNixBuildFarmCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(FarmNameCompleter))]
-    public string[] Name { get; set; } = ["*"];
+    public string[] Name { get; set; } = [];
 
     /// <inheritdoc/>
     protected override void EndProcessing() => Await(async (output, cancellation) =>

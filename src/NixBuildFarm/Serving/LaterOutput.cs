@@ -31,7 +31,8 @@ internal sealed class LaterOutput : CommandOutput
     public override void Debug(string message) => waiting.Enqueue(cmdlet => cmdlet.WriteDebug(message));
 
     /// <inheritdoc/>
-    public override void Information(object message, params string[] tags) => waiting.Enqueue(cmdlet => cmdlet.WriteInformation(message, tags));
+    public override void Information(object message, params string[] tags) =>
+        waiting.Enqueue(cmdlet => cmdlet.WriteInformation(message, tags));
 
     /// <summary>The client that asked has its own progress.</summary>
     public override void Progress(ProgressRecord record)

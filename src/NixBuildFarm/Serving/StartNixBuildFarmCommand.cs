@@ -11,7 +11,12 @@ namespace NixBuildFarm.Serving;
 /// <summary>
 /// <para type="synopsis">Starts a farm that serves every Nix command and every session of this user, in a process of its own.</para>
 /// </summary>
-[Cmdlet(VerbsLifecycle.Start, "NixBuildFarm", DefaultParameterSetName = BackgroundSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(
+    VerbsLifecycle.Start,
+    "NixBuildFarm",
+    DefaultParameterSetName = BackgroundSet,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(NixFarm))]
 public sealed class StartNixBuildFarmCommand : AsyncCommand, IDynamicParameters
 {
@@ -57,7 +62,9 @@ public sealed class StartNixBuildFarmCommand : AsyncCommand, IDynamicParameters
         if (MyInvocation.ExpectingInput && given.Count == 0)
         {
             ThrowTerminatingError(new NixBuildFarmException(
-                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.", "Look at what Get-NixBuilder and your filter give.").ToErrorRecord());
+                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.",
+                "Look at what Get-NixBuilder and your filter give.")
+                    .ToErrorRecord());
         }
         if (!ShouldProcess(Name, "Start")) return;
         var makeRequest = choices.MakeRequester(given);
@@ -70,7 +77,8 @@ public sealed class StartNixBuildFarmCommand : AsyncCommand, IDynamicParameters
         var guests = AllowUser.Select(UserIds.Of).ToHashSet();
         var request = await makeRequest(output, cancellation);
         using var history = new SqliteHistory(SqliteHistory.DefaultFile);
-        await using var server = new FarmServer(Name, request, SessionTransports.With(choices.Credential), history, new FarmObserver(output), guests);
+        await using var server = new FarmServer(
+            Name, request, SessionTransports.With(choices.Credential), history, new FarmObserver(output), guests);
         server.Start();
         output.Object(server.Status);
         await server.Shutdown.WaitAsync(cancellation);
@@ -82,7 +90,8 @@ public sealed class StartNixBuildFarmCommand : AsyncCommand, IDynamicParameters
         if (choices.Credential is not null)
         {
             throw new NixBuildFarmException(
-                "CredentialForFarm", "A farm in a process of its own cannot be given a passphrase: it would have to lie in a file.", "Load the keys into a key agent, or serve with -Foreground.");
+                "CredentialForFarm", "A farm in a process of its own cannot be given a passphrase: it would have to lie in a file.",
+                "Load the keys into a key agent, or serve with -Foreground.");
         }
         var parameters = new Hashtable(MyInvocation.BoundParameters) { [nameof(Builder)] = given.ToArray() };
         if (given.Count == 0) parameters.Remove(nameof(Builder));

@@ -56,6 +56,9 @@ public sealed class StopNixBuildCommand : AsyncCommand
     }
 
     private static NixBuildFarmException NotOne(string run, int count) => count == 0
-        ? new("RunNotFound", $"No run {run} goes on in a farm.", "Get-NixBuild -State Running lists the runs that go on. One of a session ends with Ctrl-C there, or with its job.")
+        ? new(
+            "RunNotFound",
+            $"No run {run} goes on in a farm.",
+            "Get-NixBuild -State Running lists the runs that go on. One of a session ends with Ctrl-C there, or with its job.")
         : new("AmbiguousRun", $"{count} runs that go on begin with {run}.", "Give more of the id.");
 }

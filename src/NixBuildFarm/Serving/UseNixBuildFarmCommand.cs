@@ -47,7 +47,9 @@ public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
         if (MyInvocation.ExpectingInput && given.Count == 0)
         {
             ThrowTerminatingError(new NixBuildFarmException(
-                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.", "Look at what Get-NixBuilder and your filter give.").ToErrorRecord());
+                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.",
+                "Look at what Get-NixBuilder and your filter give.")
+                    .ToErrorRecord());
         }
         var makeRequest = choices.MakeRequester(given);
         var later = new LaterOutput();

@@ -15,8 +15,12 @@ internal static class UserIds
         if (uint.TryParse(user, NumberStyles.None, CultureInfo.InvariantCulture, out var id)) return id;
         foreach (var fields in File.ReadLines(Users).Select(line => line.Split(':')))
         {
-            if (fields.Length > 2 && fields[0] == user && uint.TryParse(fields[2], NumberStyles.None, CultureInfo.InvariantCulture, out id)) return id;
+            if (fields.Length > 2 && fields[0] == user && uint.TryParse(fields[2], NumberStyles.None, CultureInfo.InvariantCulture, out id))
+            {
+                return id;
+            }
         }
-        throw new NixBuildFarmException("UserNotFound", $"There is no user {user} in {Users}.", "Give the id of a user who comes from elsewhere: id -u NAME says it.");
+        throw new NixBuildFarmException(
+            "UserNotFound", $"There is no user {user} in {Users}.", "Give the id of a user who comes from elsewhere: id -u NAME says it.");
     }
 }

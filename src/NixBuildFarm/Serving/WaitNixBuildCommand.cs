@@ -37,7 +37,9 @@ public sealed class WaitNixBuildCommand : AsyncCommand
             string[] waiting = [.. history.Choose(runs, filter, output).Select(run => run.RunId)];
             while (waiting.Length > 0)
             {
-                var ended = history.Store.Runs(new RunFilter()).Where(run => waiting.Contains(run.RunId) && run.State != RunState.Running).ToArray();
+                var ended = history.Store.Runs(new RunFilter())
+                    .Where(run => waiting.Contains(run.RunId) && run.State != RunState.Running)
+                    .ToArray();
                 foreach (var run in ended) output.Object(run);
                 waiting = [.. waiting.Except(ended.Select(run => run.RunId))];
                 if (waiting.Length > 0) await Task.Delay(Interval, cancellation);

@@ -30,9 +30,11 @@ public sealed class ClientSessionTests
         await using var client = await front.ConnectAsync();
         var (info, nar) = FakeStore.FileOf("source", new byte[300_000]);
 
-        await client.SetOptionsAsync(new() { KeepGoing = true, Overrides = new Dictionary<string, string> { ["cores"] = "3" } }, Cancellation);
+        await client.SetOptionsAsync(
+            new() { KeepGoing = true, Overrides = new Dictionary<string, string> { ["cores"] = "3" } }, Cancellation);
         await client.AddTempRootsAsync([info.Path], Cancellation);
-        await client.AddToStoreNarAsync(new(info, (output, stop) => output.WriteAsync(nar, stop).AsTask()), dontCheckSignatures: true, Cancellation);
+        await client.AddToStoreNarAsync(
+            new(info, (output, stop) => output.WriteAsync(nar, stop).AsTask()), dontCheckSignatures: true, Cancellation);
         var registered = await client.QueryPathInfoAsync(info.Path, Cancellation);
         using var back = new MemoryStream();
         var digest = await client.CopyNarToAsync(info.Path, back, Cancellation);
@@ -41,7 +43,8 @@ public sealed class ClientSessionTests
         Assert.Equal(new NarDigest(info.NarHash, info.NarSize), digest);
         Assert.Equal(nar.AsSpan(), back.ToArray().AsSpan());
         Assert.Null(await client.QueryPathInfoAsync(FakeStore.PathOf("nothing"), Cancellation));
-        Assert.Equal([info.Path], await client.QueryValidPathsAsync([info.Path, FakeStore.PathOf("nothing")], substitute: false, Cancellation));
+        Assert.Equal(
+            [info.Path], await client.QueryValidPathsAsync([info.Path, FakeStore.PathOf("nothing")], substitute: false, Cancellation));
         Assert.Equal(new ProtocolVersion(1, (byte)minor), client.Version);
         Assert.True(front.Daemon.Options!.KeepGoing);
         Assert.Equal("3", front.Daemon.Options.Overrides["cores"]);
@@ -87,12 +90,19 @@ public sealed class ClientSessionTests
     public async Task Builds_go_to_the_farm_with_the_clients_settings_and_then_the_daemon_describes_them()
     {
         var front = new FrontPair(new());
-        front.Daemon.Store.Outputs[Hello] = new Dictionary<string, StorePath?> { ["out"] = FakeStore.PathOf("hello"), ["dev"] = FakeStore.PathOf("hello-dev") };
+        front.Daemon.Store.Outputs[Hello] = new Dictionary<string,
+        StorePath?> { ["out"] = FakeStore.PathOf("hello"), ["dev"] = FakeStore.PathOf("hello-dev") };
         await using var client = await front.ConnectAsync();
 
         await client.SetOptionsAsync(
-            new() { KeepGoing = true, MaxSilentTime = TimeSpan.FromSeconds(7), Overrides = new Dictionary<string, string> { ["timeout"] = "90", ["cores"] = "3" } }, Cancellation);
-        var results = await client.BuildPathsWithResultsAsync([DerivedPath.SomeOutputs(Hello, "dev")], BuildMode.Normal, null, Cancellation);
+            new() { KeepGoing = true, MaxSilentTime = TimeSpan.FromSeconds(7), Overrides = new Dictionary<string, string>
+            {
+                ["timeout"] = "90",
+                ["cores"] = "3",
+            } },
+            Cancellation);
+        var results = await client.BuildPathsWithResultsAsync(
+            [DerivedPath.SomeOutputs(Hello, "dev")], BuildMode.Normal, null, Cancellation);
 
         var order = Assert.Single(front.Orders);
         Assert.Equal(Hello, Assert.Single(order.Derivations).Derivation);
@@ -129,10 +139,13 @@ public sealed class ClientSessionTests
         };
         await using var client = await front.ConnectAsync();
 
-        var results = await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello), DerivedPath.AllOutputs(Bye)], BuildMode.Normal, null, Cancellation);
+        var results = await client.BuildPathsWithResultsAsync(
+            [DerivedPath.AllOutputs(Hello), DerivedPath.AllOutputs(Bye)], BuildMode.Normal, null, Cancellation);
 
         var failed = results.Single(result => result.Path.Path == Hello).Result;
-        Assert.Equal((BuildStatus.PermanentFailure, $"builder for '{Hello}' failed with exit code 3 (on 'ruby')"), (failed.Status, failed.ErrorMessage));
+        Assert.Equal(
+            (BuildStatus.PermanentFailure, $"builder for '{Hello}' failed with exit code 3 (on 'ruby')"),
+            (failed.Status, failed.ErrorMessage));
         Assert.True(results.Single(result => result.Path.Path == Bye).Result.IsSuccess);
         Assert.Equal(2, results.Count);
     }
@@ -144,10 +157,15 @@ public sealed class ClientSessionTests
     [InlineData(NixBuildStatus.NoEligibleBuilder, BuildStatus.MiscFailure)]
     public async Task Each_failure_has_Nixs_own_kind(NixBuildStatus ours, object nixs)
     {
-        var front = new FrontPair(new()) { Build = (_, _, _) => Task.FromResult<IReadOnlyList<NixBuildResult>>([FrontPair.Result(Hello, ours, "no")]) };
+        var front = new FrontPair(new())
+        {
+            Build = (_, _, _) => Task.FromResult<IReadOnlyList<NixBuildResult>>([FrontPair.Result(Hello, ours, "no")]),
+        };
         await using var client = await front.ConnectAsync();
 
-        var result = (await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello)], BuildMode.Normal, null, Cancellation)).Single().Result;
+        var result = (await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello)], BuildMode.Normal, null, Cancellation))
+            .Single()
+            .Result;
 
         Assert.Equal((BuildStatus)nixs, result.Status);
         Assert.Contains(Hello.ToString(), result.ErrorMessage);
@@ -164,7 +182,8 @@ public sealed class ClientSessionTests
         var said = new List<DaemonMessage>();
         await using var client = await front.ConnectAsync();
 
-        var results = await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello), DerivedPath.AllOutputs(Bye)], BuildMode.Normal, said.Add, Cancellation);
+        var results = await client.BuildPathsWithResultsAsync(
+            [DerivedPath.AllOutputs(Hello), DerivedPath.AllOutputs(Bye)], BuildMode.Normal, said.Add, Cancellation);
 
         Assert.All(results, result => Assert.Contains($"build of '{Hello}', '{Bye}' failed", result.Result.ErrorMessage));
         Assert.Equal(2, said.OfType<DaemonLogLine>().Count(line => line.Text.StartsWith("error: build of ", StringComparison.Ordinal)));
@@ -173,10 +192,15 @@ public sealed class ClientSessionTests
     [Fact]
     public async Task A_farm_that_cannot_build_at_all_is_an_error_that_says_why()
     {
-        var front = new FrontPair(new()) { Build = (_, _, _) => throw new NixBuildFarmException("NoBuilder", "No builder is left.", "Look at them.") };
+        var front = new FrontPair(new())
+        {
+            Build = (_, _, _) => throw new NixBuildFarmException("NoBuilder", "No builder is left.", "Look at them."),
+        };
         await using var client = await front.ConnectAsync();
 
-        var result = (await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello)], BuildMode.Normal, null, Cancellation)).Single().Result;
+        var result = (await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello)], BuildMode.Normal, null, Cancellation))
+            .Single()
+            .Result;
 
         Assert.Equal((BuildStatus.MiscFailure, "No builder is left. Look at them."), (result.Status, result.ErrorMessage));
     }

@@ -85,7 +85,12 @@ public sealed class FarmBuildsTests : IAsyncDisposable
     [Fact]
     public async Task A_failure_is_that_of_the_orders_that_want_it()
     {
-        Do(build => Task.FromResult(build.Path.Name == "bad.drv" ? new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "no" } : build.Succeed()));
+        Do(
+            build =>
+                Task.FromResult(
+                    build.Path.Name == "bad.drv"
+                        ? new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "no" }
+                        : build.Succeed()));
         var bad = farm.Derivation("bad");
 
         var (failing, fine) = (Order(farm.Derivation("a", [bad])), Order(farm.Derivation("b", [farm.Derivation("good")])));
@@ -99,13 +104,21 @@ public sealed class FarmBuildsTests : IAsyncDisposable
     [Fact]
     public async Task An_order_that_keeps_going_builds_what_does_not_depend_on_the_failure()
     {
-        Do(build => Task.FromResult(build.Path.Name == "bad.drv" ? new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "no" } : build.Succeed()));
+        Do(
+            build =>
+                Task.FromResult(
+                    build.Path.Name == "bad.drv"
+                        ? new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "no" }
+                        : build.Succeed()));
         var top = farm.Derivation("top", [farm.Derivation("bad"), farm.Derivation("good", [farm.Derivation("deep")])]);
 
         var results = await Order(top, new ClientSettings { KeepGoing = true }).Results.WaitAsync(Cancellation);
 
         Assert.Equal(
-            [("bad", NixBuildStatus.Failed), ("deep", NixBuildStatus.Built), ("good", NixBuildStatus.Built), ("top", NixBuildStatus.DependencyFailed)],
+            [
+                ("bad", NixBuildStatus.Failed), ("deep", NixBuildStatus.Built), ("good", NixBuildStatus.Built),
+                ("top", NixBuildStatus.DependencyFailed),
+            ],
             results.Select(result => (result.Name, result.Status)).OrderBy(result => result.Name));
     }
 
@@ -125,7 +138,12 @@ public sealed class FarmBuildsTests : IAsyncDisposable
     public async Task What_failed_for_one_order_is_tried_anew_for_the_next()
     {
         var tries = 0;
-        Do(build => Task.FromResult(Interlocked.Increment(ref tries) == 1 ? new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "no" } : build.Succeed()));
+        Do(
+            build =>
+                Task.FromResult(
+                    Interlocked.Increment(ref tries) == 1
+                        ? new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "no" }
+                        : build.Succeed()));
         var flaky = farm.Derivation("flaky");
 
         Assert.False((await Order(flaky).Results.WaitAsync(Cancellation)).Single().Success);
@@ -135,7 +153,10 @@ public sealed class FarmBuildsTests : IAsyncDisposable
     [Fact]
     public async Task A_build_has_the_limits_of_the_order_that_wants_it()
     {
-        await Order(farm.Derivation("a"), new ClientSettings { Timeout = TimeSpan.FromSeconds(77), MaxSilentTime = TimeSpan.FromSeconds(7), Cores = 3 }).Results.WaitAsync(Cancellation);
+        await Order(
+            farm.Derivation("a"),
+            new ClientSettings { Timeout = TimeSpan.FromSeconds(77), MaxSilentTime = TimeSpan.FromSeconds(7), Cores = 3 })
+            .Results.WaitAsync(Cancellation);
 
         var options = Machines.SelectMany(machine => machine.Daemon.AllOptions).Where(options => options.BuildCores == 3).ToArray();
         Assert.Contains(options, given => given.MaxSilentTime == TimeSpan.FromSeconds(7) && given.Overrides["timeout"] == "77");
@@ -161,7 +182,8 @@ public sealed class FarmBuildsTests : IAsyncDisposable
     {
         var missing = Order(farm.Derivation("known"), outputs: ["nonsense"]);
 
-        Assert.Contains("has no output", (await Assert.ThrowsAsync<NixBuildFarmException>(() => missing.Results.WaitAsync(Cancellation))).Message);
+        Assert.Contains(
+            "has no output", (await Assert.ThrowsAsync<NixBuildFarmException>(() => missing.Results.WaitAsync(Cancellation))).Message);
         Assert.All(await Order(farm.Derivation("other")).Results.WaitAsync(Cancellation), result => Assert.True(result.Success));
     }
 
@@ -192,7 +214,11 @@ public sealed class FarmBuildsTests : IAsyncDisposable
 
     private IEnumerable<FakeMachine> Machines => [farm["ruby"], farm["kana"]];
 
-    private BuildTicket Order(StorePath derivation, ClientSettings? settings = null, CancellationToken cancellation = default, IReadOnlyList<string>? outputs = null)
+    private BuildTicket Order(
+        StorePath derivation,
+        ClientSettings? settings = null,
+        CancellationToken cancellation = default,
+        IReadOnlyList<string>? outputs = null)
     {
         builds ??= new(farm.Request("ruby", "kana"), farm, farm.History, farm);
         return builds.Begin(new([new(derivation, outputs ?? [])], farm, settings ?? new()), new Listener(), cancellation);

@@ -46,7 +46,9 @@ internal sealed class FrontPair(FakeDaemon daemon) : IBuildService, IBuilderTran
         await daemon.AllClosedAsync();
     }
 
-    public static NixBuildResult Result(StorePath derivation, NixBuildStatus status = NixBuildStatus.Built, string? error = null, bool isRequested = true) => new()
+    public static NixBuildResult Result(
+        StorePath derivation, NixBuildStatus status = NixBuildStatus.Built, string? error = null, bool isRequested = true) =>
+        new()
     {
         Name = derivation.Name[..^".drv".Length],
         DerivationPath = derivation.ToString(),
@@ -68,7 +70,8 @@ internal sealed class FrontPair(FakeDaemon daemon) : IBuildService, IBuilderTran
 
     public bool Stop(string runId) => false;
 
-    public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) => Task.FromResult<IBuilderChannel>(new Channel(daemon.Connect()));
+    public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
+        Task.FromResult<IBuilderChannel>(new Channel(daemon.Connect()));
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 

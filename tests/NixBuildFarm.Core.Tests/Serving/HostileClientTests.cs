@@ -34,7 +34,8 @@ public sealed class HostileClientTests
             {
                 Overrides = new Dictionary<string, string>
                 {
-                    ["timeout"] = "90", ["builders"] = "", ["substituters"] = "http://evil", ["post-build-hook"] = "/tmp/evil", ["sandbox"] = "false",
+                    ["timeout"] = "90", ["builders"] = "", ["substituters"] = "http://evil", ["post-build-hook"] = "/tmp/evil",
+                    ["sandbox"] = "false",
                 },
             },
             Cancellation);
@@ -71,7 +72,10 @@ public sealed class HostileClientTests
         await using var client = await front.ConnectAsync();
 
         await client.AddToStoreNarAsync(
-            new(info with { Ultimate = true, Signatures = [FakeStore.TrustedKey] }, (output, stop) => output.WriteAsync(nar, stop).AsTask()), dontCheckSignatures: true, Cancellation);
+            new(
+                info with { Ultimate = true, Signatures = [FakeStore.TrustedKey] },
+                (output, stop) => output.WriteAsync(nar, stop).AsTask()),
+            dontCheckSignatures: true, Cancellation);
 
         Assert.False(front.Daemon.Store.Find(info.Path)!.Ultimate);
     }
@@ -81,7 +85,8 @@ public sealed class HostileClientTests
     {
         await using var client = await front.ConnectAsync();
 
-        var refused = await Assert.ThrowsAsync<DaemonException>(() => client.BuildDerivationAsync(Hello, DerivationWith(new(Output, "", "")), BuildMode.Normal, null, Cancellation));
+        var refused = await Assert.ThrowsAsync<DaemonException>(
+            () => client.BuildDerivationAsync(Hello, DerivationWith(new(Output, "", "")), BuildMode.Normal, null, Cancellation));
 
         Assert.Contains("not privileged to build input-addressed derivations", refused.Message);
         Assert.Empty(front.Orders);
@@ -93,7 +98,11 @@ public sealed class HostileClientTests
     {
         await using var client = await front.ConnectAsync();
 
-        Assert.True((await client.BuildDerivationAsync(Hello, DerivationWith(new(Output, "sha256", new string('0', 64))), BuildMode.Normal, null, Cancellation)).IsSuccess);
+        Assert.True(
+            (
+                await client.BuildDerivationAsync(
+                    Hello, DerivationWith(new(Output, "sha256", new string('0', 64))), BuildMode.Normal, null, Cancellation))
+                .IsSuccess);
 
         Assert.Single(front.Orders);
     }
@@ -113,7 +122,8 @@ public sealed class HostileClientTests
     {
         await using var client = await front.ConnectAsync();
 
-        var refused = await Assert.ThrowsAsync<DaemonException>(() => client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello)], BuildMode.Repair, null, Cancellation));
+        var refused = await Assert.ThrowsAsync<DaemonException>(
+            () => client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello)], BuildMode.Repair, null, Cancellation));
 
         Assert.Contains("repairing is not allowed", refused.Message);
         Assert.DoesNotContain(WorkerOperation.BuildPathsWithResults, front.Daemon.Requests);
@@ -125,7 +135,8 @@ public sealed class HostileClientTests
         await using var client = await front.ConnectAsync();
         using var log = new MemoryStream(new byte[200_000]);
 
-        await Assert.ThrowsAsync<DaemonException>(() => client.RegisterRealisationsAsync([new($"sha256:{new string('0', 64)}!out", Output)], Cancellation));
+        await Assert.ThrowsAsync<DaemonException>(
+            () => client.RegisterRealisationsAsync([new($"sha256:{new string('0', 64)}!out", Output)], Cancellation));
         Assert.Null(await client.QueryPathInfoAsync(Output, Cancellation));
         await Assert.ThrowsAnyAsync<Exception>(() => client.AddBuildLogAsync(Hello, log, Cancellation));
 

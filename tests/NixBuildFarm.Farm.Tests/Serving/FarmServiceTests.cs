@@ -71,14 +71,16 @@ public sealed class FarmServiceTests(TestFarm farm) : IDisposable
 
         var address = session.Run("(Start-NixBuildFarm -Builder ruby).Address").Script.Output[0].ToString();
         using var client = farm.StartAs("root", "sh", "-c", $"NIX_REMOTE={address} nix-build {session.Folder}/long.nix --no-out-link");
-        await Until.TrueAsync(() => Task.FromResult(session.Run("(Get-NixBuild -State Running).Requested").Script.Output.Count > 0), "the run has begun");
+        await Until.TrueAsync(
+            () => Task.FromResult(session.Run("(Get-NixBuild -State Running).Requested").Script.Output.Count > 0), "the run has begun");
 
         var run = session.Run("$run = Get-NixBuild -State Running; $run.Requested; $run | Stop-NixBuild; ($run | Wait-NixBuild).State");
 
         Assert.Equal(["long", "Stopped"], run.Script.Output.Select(o => o.ToString()));
         Assert.Contains("The builds were stopped", (await client.WaitAsync(TestContext.Current.CancellationToken)).ToString());
         await Until.TrueAsync(
-            async () => !(await farm.Ruby.ExecAsync("ps", "ax", "-o", "args")).Contains("sleep 7303", StringComparison.Ordinal), "the build has ended");
+            async () => !(await farm.Ruby.ExecAsync("ps", "ax", "-o", "args")).Contains("sleep 7303", StringComparison.Ordinal),
+            "the build has ended");
     }
 
     [Fact]

@@ -22,7 +22,13 @@ public sealed class TeamFarmTests(TestFarm farm) : IAsyncLifetime
             /usr/sbin/sshd -f sshd_config
             """);
         var (key, host) = (File.ReadAllText($"{Folder}/colleague"), File.ReadAllText($"{Folder}/host.pub"));
-        await farm.Kana.ExecAsync("sh", "-c", "mkdir -p /root/.ssh; printf %s \"$0\" > /root/.ssh/id_ed25519; chmod 600 /root/.ssh/id_ed25519; echo \"coordinator $1\" >> /root/.ssh/known_hosts", key, host);
+        await farm.Kana.ExecAsync(
+            "sh",
+            "-c",
+            "mkdir -p /root/.ssh; printf %s \"$0\" > /root/.ssh/id_ed25519; chmod 600 /root/.ssh/id_ed25519; echo \"coordinator $1\" >> "
+                + "/root/.ssh/known_hosts",
+            key,
+            host);
         await farm.Kana.ExecAsync("sh", "-c", "cat > /root/one.nix <<'N'\n" + """
             { v }: derivation { name = "team"; inherit v; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "read -r h < /proc/sys/kernel/hostname; echo $h > $out" ]; }
             """ + "\nN");
@@ -37,8 +43,10 @@ public sealed class TeamFarmTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("nix build --extra-experimental-features nix-command --store ssh-ng://root@coordinator -f /root/one.nix --argstr v NONCE --no-link")]
-    [InlineData("nix-build /root/one.nix --argstr v NONCE --no-out-link --max-jobs 0 --builders 'ssh-ng://root@coordinator x86_64-linux - 4'")]
+    [InlineData("nix build --extra-experimental-features nix-command --store ssh-ng://root@coordinator -f /root/one.nix --argstr v NONCE "
+        + "--no-link")]
+    [InlineData("nix-build /root/one.nix --argstr v NONCE --no-out-link --max-jobs 0 --builders 'ssh-ng://root@coordinator x86_64-linux - "
+        + "4'")]
     public async Task It_is_a_store_and_a_builder_to_plain_Nix(string command)
     {
         await farm.Kana.ExecAsync("sh", "-c", command.Replace("NONCE", Guid.NewGuid().ToString(), StringComparison.Ordinal));

@@ -94,7 +94,9 @@ public sealed partial class UseFarmTests(TestFarm farm) : IDisposable
     {
         session.Write("one", """package "one" "echo > $out; echo checked on $host" [ ]""");
 
-        var run = session.Run("Get-NixBuilder ruby | Use-NixBuildFarm { nix-build one.nix --no-out-link; nix-build one.nix --no-out-link --check 2>&1; $LASTEXITCODE }");
+        var run =
+            session.Run("Get-NixBuilder ruby | Use-NixBuildFarm { nix-build one.nix --no-out-link; nix-build one.nix --no-out-link "
+                + "--check 2>&1; $LASTEXITCODE }");
 
         Assert.Contains("checked on coordinator", Text(run));
         Assert.Equal("0", run.Script.Output[^1].ToString());
@@ -105,7 +107,9 @@ public sealed partial class UseFarmTests(TestFarm farm) : IDisposable
     {
         session.Write("one", """package "one" "echo the log of $host; echo > $out" [ ]""");
 
-        var run = session.Run($"Get-NixBuilder ruby | Use-NixBuildFarm {{ $null = nix-build one.nix --no-out-link; nix {Flakes} log (nix-instantiate one.nix) }}");
+        var run =
+            session.Run($"Get-NixBuilder ruby | Use-NixBuildFarm {{ $null = nix-build one.nix --no-out-link; nix {Flakes} log "
+                + "(nix-instantiate one.nix) }");
 
         Assert.Contains("the log of ruby", Text(run));
     }
@@ -133,7 +137,9 @@ public sealed partial class UseFarmTests(TestFarm farm) : IDisposable
             """);
 
         Assert.Contains("ended with 137", Text(run));
-        await Until.TrueAsync(async () => !(await farm.Ruby.ExecAsync("ps", "ax", "-o", "args")).Contains("sleep 7301", StringComparison.Ordinal), "the build has ended");
+        await Until.TrueAsync(
+            async () => !(await farm.Ruby.ExecAsync("ps", "ax", "-o", "args")).Contains("sleep 7301", StringComparison.Ordinal),
+            "the build has ended");
     }
 
     [Fact]

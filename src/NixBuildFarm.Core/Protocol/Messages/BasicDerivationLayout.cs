@@ -33,7 +33,8 @@ internal static class BasicDerivationLayout
         writer.WriteStringMap(derivation.Environment);
     }
 
-    private static async ValueTask<IReadOnlyDictionary<string, DerivationOutput>> ReadOutputsAsync(WireReader reader, CancellationToken cancellation)
+    private static async ValueTask<IReadOnlyDictionary<string,
+    DerivationOutput>> ReadOutputsAsync(WireReader reader, CancellationToken cancellation)
     {
         var count = await reader.ReadCountAsync(cancellation);
         var outputs = new SortedDictionary<string, DerivationOutput>(StringComparer.Ordinal);
@@ -47,7 +48,8 @@ internal static class BasicDerivationLayout
         return outputs;
     }
 
-    private static async ValueTask<IReadOnlyDictionary<string, string>> ReadEnvironmentAsync(WireReader reader, CancellationToken cancellation)
+    private static async ValueTask<IReadOnlyDictionary<string,
+    string>> ReadEnvironmentAsync(WireReader reader, CancellationToken cancellation)
     {
         var count = await reader.ReadCountAsync(cancellation);
         var environment = new SortedDictionary<string, string>(StringComparer.Ordinal);

@@ -40,10 +40,21 @@ internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError?
                 writer.WriteUInt64(StopActivityTag);
                 writer.WriteUInt64(stopped.Id);
                 break;
-            case BuildLogLine line: WriteResult(writer, line.Activity, ActivityResultType.BuildLogLine, new ActivityField(0, line.Line)); break;
-            case BuildPhaseEntered phase: WriteResult(writer, phase.Activity, ActivityResultType.SetPhase, new ActivityField(0, phase.Phase)); break;
+            case BuildLogLine line:
+                WriteResult(writer, line.Activity, ActivityResultType.BuildLogLine, new ActivityField(0, line.Line));
+                break;
+            case BuildPhaseEntered phase:
+                WriteResult(writer, phase.Activity, ActivityResultType.SetPhase, new ActivityField(0, phase.Phase));
+                break;
             case ActivityProgress p:
-                WriteResult(writer, p.Activity, ActivityResultType.Progress, new(p.Done, null), new(p.Expected, null), new(p.Running, null), new(p.Failed, null));
+                WriteResult(
+                    writer,
+                    p.Activity,
+                    ActivityResultType.Progress,
+                    new(p.Done, null),
+                    new(p.Expected, null),
+                    new(p.Running, null),
+                    new(p.Failed, null));
                 break;
             case ActivityResult result: WriteResult(writer, result.Activity, result.Type, [.. result.Fields]); break;
             default: throw new InvalidOperationException($"{message} is no message of a daemon.");

@@ -77,8 +77,10 @@ internal sealed record ControlAnswer
         RunNews.Printed(var build, var line) => new() { Printed = new(build, line) },
         RunNews.Decided(var message) => new() { Decided = message },
         RunNews.Degraded(var message) => new() { Degraded = message },
-        RunNews.BuilderFailed(_, var error) => new() { Degraded = string.Join(' ', new[] { error.Message, error.Recommendation }.OfType<string>()) },
-        RunNews.HistoryFailed(var error) => new() { Degraded = string.Join(' ', new[] { error.Message, error.Recommendation }.OfType<string>()) },
+        RunNews.BuilderFailed(_, var error) =>
+            new() { Degraded = string.Join(' ', new[] { error.Message, error.Recommendation }.OfType<string>()) },
+        RunNews.HistoryFailed(var error) =>
+            new() { Degraded = string.Join(' ', new[] { error.Message, error.Recommendation }.OfType<string>()) },
         _ => null,
     };
 

@@ -73,7 +73,8 @@ internal sealed class ControlServer : IAsyncDisposable
         try
         {
             var ticket = builds.Begin(
-                new(derivations, new StoreFolder(), order.Settings) { Named = order.Named }, new News(queue), order.IsDetached ? cancellation : leaving.Token);
+                new(derivations, new StoreFolder(), order.Settings) { Named = order.Named }, new News(queue),
+                order.IsDetached ? cancellation : leaving.Token);
             queue.Put(Line(new ControlAnswer { RunId = ticket.RunId, IsLast = order.IsDetached }));
             if (order.IsDetached)
             {
@@ -124,7 +125,9 @@ internal sealed class ControlServer : IAsyncDisposable
     }
 
     private static RequestedDerivation Parse(string text) =>
-        DerivedPath.TryParse(text, out var path) && path.Outputs is { } outputs ? new(path.Path, outputs) : throw new WireException($"“{text}” is no derivation.");
+        DerivedPath.TryParse(text, out var path) && path.Outputs is { } outputs
+            ? new(path.Path, outputs)
+            : throw new WireException($"“{text}” is no derivation.");
 
     private static ControlAnswer Refuse(NixBuildFarmException error) =>
         new() { IsLast = true, Error = new(error.Id, error.Message, error.Recommendation) };
