@@ -3,10 +3,13 @@ using NixBuildFarm.Bench.Farm;
 using NixBuildFarm.Bench.Parts;
 using NixBuildFarm.Bench.Supplying;
 
-// scheduler [--graphs DIR] [--farm NAME] [--quick], parts [--derivations DIR], supply [--quick], session [--runs N], farm [--runs N]: the
+// scheduler [--graphs DIR] [--farm NAME] [--quick] [--share], parts [--derivations DIR], supply [--quick], session [--runs N], farm [--runs N]: the
 // tables of docs/benchmarks.md, as Markdown.
 switch (args)
 {
+    case ["scheduler", ..] when args.Contains("--share"):
+        SchedulerSharing.Print(BenchGraph.Read(Value("--graphs")));
+        return 0;
     case ["scheduler", ..]:
         var graphs = BenchGraph.Read(Value("--graphs"));
         SchedulerQuality.Print(
@@ -28,7 +31,7 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine("""
-            usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick]
+            usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick] [--share]
                    NixBuildFarm.Bench parts [--derivations DIR]
                    NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--way ours] [--quick]     in a farm: tests/Farm/with-farm.sh
                    NixBuildFarm.Bench session --module FILE [--runs N]

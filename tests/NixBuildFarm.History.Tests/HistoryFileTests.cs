@@ -97,11 +97,36 @@ public sealed class HistoryFileTests : IDisposable
         Assert.Equal(before, File.ReadAllBytes(folder.File));
     }
 
+    /// <summary>Takes away what version 3 of the tables brought.</summary>
+    private const string UndoVersion3 = """
+        DROP TABLE memo;
+        ALTER TABLE build DROP COLUMN compiles;
+        ALTER TABLE build DROP COLUMN compiles_shared;
+        ALTER TABLE build DROP COLUMN compile_seconds;
+        ALTER TABLE build DROP COLUMN compile_saved;
+        """;
+
+    [Fact]
+    public void One_of_the_time_before_shared_compiles_takes_them_in_and_keeps_what_it_has()
+    {
+        using (var first = folder.Open()) first.Add(Seen.Build("gcc"));
+        folder.Sql($"{UndoVersion3} PRAGMA user_version = 2");
+        using var history = folder.Open();
+        var shared = Seen.Build("llvm") with { Compiles = new(300, 200, 900.5, 120.25) };
+
+        history.Add(shared);
+        history.Keep("ruby", [new("/nix/store/x", 7, DateTimeOffset.UnixEpoch)]);
+
+        Assert.Equal([Seen.Build("gcc")], history.Builds("gcc"));
+        Assert.Equal([shared], history.Builds("llvm"));
+        Assert.Equal([new KeptCompile("/nix/store/x", 7, DateTimeOffset.UnixEpoch)], history.KeptCompiles("ruby"));
+    }
+
     [Fact]
     public void One_of_the_version_before_gets_what_it_lacks_and_keeps_what_it_has()
     {
         using (var first = folder.Open()) first.Add(Seen.Build("gcc"));
-        folder.Sql("DROP TABLE trouble; PRAGMA user_version = 1");
+        folder.Sql($"{UndoVersion3} DROP TABLE trouble; PRAGMA user_version = 1");
         using var history = folder.Open();
 
         history.Add([Seen.Trouble("ruby")]);

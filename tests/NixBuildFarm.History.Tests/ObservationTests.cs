@@ -30,6 +30,25 @@ public sealed class ObservationTests : IDisposable
     }
 
     [Fact]
+    public void What_compiles_have_left_is_known_by_builder_and_replaced_as_a_whole()
+    {
+        var (old, used) = (new KeptCompile("/nix/store/a", 1, DateTimeOffset.UnixEpoch), new KeptCompile("/nix/store/b", 2, DateTimeOffset.UnixEpoch.AddDays(1)));
+        using (var first = folder.Open())
+        {
+            first.Keep("ruby", [old, used]);
+            first.Keep("kana", [old]);
+        }
+        using var second = folder.Open();
+
+        Assert.Equal([used, old], second.KeptCompiles("ruby"));
+        second.Keep("ruby", [used]);
+
+        Assert.Equal([used], second.KeptCompiles("ruby"));
+        Assert.Equal([old], second.KeptCompiles("kana"));
+        Assert.Empty(second.KeptCompiles("opal"));
+    }
+
+    [Fact]
     public void Names_are_data_whatever_is_in_them()
     {
         var odd = "'; DROP TABLE build; --\"\n\u00e9\ud83d\ude00";

@@ -2,6 +2,7 @@ using CsCheck;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Ssh.Channels;
+using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Tests;
@@ -35,6 +36,19 @@ public class RemoteCommandTests
             iter: 50,
             threads: 1);
     }
+
+    [Fact]
+    public void A_program_of_the_store_is_run_with_its_one_word() => Assert.Equal(
+        "/nix/store/00000000000000000000000000000000-shim broker",
+        RemoteCommand.For(new(StorePath.Parse("/nix/store/00000000000000000000000000000000-shim"), "broker")));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("broker; reboot")]
+    [InlineData("--help")]
+    [InlineData("$(x)")]
+    public void A_program_of_the_store_gets_no_other_argument_than_a_plain_word(string word) =>
+        Assert.Throws<ArgumentException>(() => new StoreProgram(StorePath.Parse("/nix/store/00000000000000000000000000000000-shim"), word));
 
     [Fact]
     public void A_builder_runs_nix_daemon() =>

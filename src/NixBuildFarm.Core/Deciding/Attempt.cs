@@ -30,6 +30,12 @@ internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder
     /// <summary>The cores that the scheduler counts it with; those that it may use, where that is a number.</summary>
     public required int CountedCores { get; init; }
 
+    /// <summary>How its compiles are shared; null: they are not.</summary>
+    public ShareTerms? Share { get; init; }
+
+    /// <summary>Whether it may not begin to build yet: its slot has compiles of others in it.</summary>
+    public bool IsHeldUp { get; set; }
+
     /// <summary>How long the build was expected to take when the try began.</summary>
     public required double ExpectedSeconds { get; init; }
 
@@ -84,6 +90,7 @@ internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder
         OutputBytes = OutputBytes,
         LogPath = LogPath,
         Outcome = Outcome,
+        Share = Share,
     };
 
     /// <summary>The job, and where it is built.</summary>

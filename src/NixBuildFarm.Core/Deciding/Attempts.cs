@@ -5,7 +5,7 @@ using NixBuildFarm.Supplying;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>The attempts of a run that are under way, and the record of those that failed.</summary>
-internal sealed class Attempts(RunFacts facts)
+internal sealed class Attempts(RunFacts facts, CompileGrants grants)
 {
     private readonly HashSet<Attempt> running = [];
     private int count;
@@ -28,12 +28,14 @@ internal sealed class Attempts(RunFacts facts)
         var attempt = new Attempt(count++, job, on, builder, allowed, facts.UtcNow)
         {
             CountedCores = counted,
+            Share = grants.TermsOf(job, builder, counted),
             Urgency = new(TransferPurpose.Needed, scheduler.RankOf(job.Index)),
             ExpectedSeconds = scheduler.EstimateOf(job.Index).Seconds / scheduler.SpeedOf(builder, job.Index)
                 * Estimate.CoreFactor(scheduler.Graph[job.Index].EnableParallelBuilding, counted),
         };
         job.Running.Add(builder, attempt);
         running.Add(attempt);
+        grants.Start(attempt);
         facts.Do(new RunAction.StartBuild(attempt));
     }
 

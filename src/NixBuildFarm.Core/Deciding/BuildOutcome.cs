@@ -1,3 +1,4 @@
+using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 
@@ -15,6 +16,9 @@ internal sealed record BuildOutcome(BuildResult Result, IReadOnlyDictionary<stri
 
     /// <summary>Bytes of the NARs of its outputs.</summary>
     public required long OutputBytes { get; init; }
+
+    /// <summary>Its compiles; null: it was not shared.</summary>
+    public SharedCompiles? Shared { get; init; }
 
     /// <summary>Why the log is not whole, or not there; null: it is.</summary>
     public string? LogProblem { get; init; }

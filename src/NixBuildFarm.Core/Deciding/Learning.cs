@@ -15,6 +15,9 @@ internal sealed class Learning(RunFacts facts)
         // The name of a download says nothing of its size.
         if (job.IsFixedOutput || job.IsBuiltin || attempt is not { BuildBegun: { } begun, BuildEnded: { } ended }) return;
         var seconds = Math.Max(0.001, (ended - begun).TotalSeconds);
+        var compiles = attempt.Outcome?.Shared is { } shared
+            ? new CompileObservation(shared.Count - shared.Stayed, shared.Shared, shared.Seconds - shared.StayedSeconds, shared.Saved.TotalSeconds)
+            : null;
         facts.Do(new RunAction.KeepBuild(new()
         {
             Package = PackagePriors.KeyOf(job),
@@ -25,9 +28,10 @@ internal sealed class Learning(RunFacts facts)
             EnableParallelBuilding = job.EnableParallelBuilding,
             SpeedFactor = attempt.On.Builder.SpeedFactor,
             OutputBytes = finished.OutputBytes,
+            Compiles = compiles,
             At = ended,
         }));
-        foreach (var learnt in facts.Estimates.Learn(finished, facts.Scheduler.DescriptionOf(finished.Builder), seconds, attempt.CountedCores)) facts.Apply(learnt);
+        foreach (var learnt in facts.Estimates.Learn(finished, facts.Scheduler.DescriptionOf(finished.Builder), seconds, attempt.CountedCores, compiles)) facts.Apply(learnt);
     }
 
     /// <summary>A transfer has shown what a link carries.</summary>

@@ -13,6 +13,7 @@ namespace NixBuildFarm.Deciding;
 internal sealed class LiveRun
 {
     private readonly RunFacts facts;
+    private readonly CompileGrants grants;
     private readonly Attempts attempts;
     private readonly Rebuilds rebuilds;
     private readonly CopyBacks copyBacks;
@@ -27,7 +28,8 @@ internal sealed class LiveRun
     public LiveRun(RunFacts facts, IEnumerable<BuilderTrouble> known)
     {
         this.facts = facts;
-        attempts = new(facts);
+        grants = new(facts);
+        attempts = new(facts, grants);
         rebuilds = new(facts, attempts);
         troubles = new(facts, known);
         pending = new(facts, troubles);
@@ -75,6 +77,7 @@ internal sealed class LiveRun
             case RunEvent.BuilderAnswered e: OnAnswered(e); break;
             case RunEvent.Disconnected e: OnDisconnected(e); break;
             case RunEvent.SourceDropped e: OnSourceDropped(e); break;
+            case RunEvent.CompilesChanged e: grants.Apply(e.Happened); break;
             case RunEvent.PauseOver e: membership.OnPauseOver(e); break;
             case RunEvent.LinkMeasured e: learning.FromLink(e); break;
             case RunEvent.Unforeseen e: throw new InvalidOperationException($"Something that NixBuildFarm did not foresee: {e.Error.Message}", e.Error);
@@ -98,6 +101,7 @@ internal sealed class LiveRun
             requests.EndFailed();
         }
         requests.EndFailed();
+        grants.Decide();
         requests.EndDone();
         facts.Reporter.Progress(attempts.Running, () => Forecast.Of(scheduler, attempts.Running, facts.UtcNow));
     }
@@ -164,6 +168,7 @@ internal sealed class LiveRun
     private void OnBuildEnded(Attempt attempt, BuildOutcome outcome)
     {
         if (!attempts.TryEnd(attempt)) return;
+        if (outcome.Shared is { } shared) outcome = outcome with { Shared = grants.Weigh(attempt, shared) };
         attempt.BuildEnded = outcome.Ended;
         TellOfLogs(attempt, outcome);
         if (!outcome.Result.IsSuccess)

@@ -72,6 +72,21 @@ internal abstract record RunAction
     /// <summary>All that a request wants has ended, or it was called off. No answer.</summary>
     public sealed record RequestEnded(int Request) : RunAction;
 
+    /// <summary>Let a build begin that was held up, as soon as its inputs are there. No answer of its own.</summary>
+    public sealed record LetBegin(Attempt Attempt) : RunAction;
+
+    /// <summary>Bring a helper what the compiles of a build need. Answers: HelperReady or HelperUnfit, as CompilesChanged.</summary>
+    public sealed record PrepareHelper(long Build, RunBuilder On, int Helper) : RunAction;
+
+    /// <summary>Have a compile done on the builder of its build: as a derivation there, within a time, or, where that is null, in the build itself.</summary>
+    public sealed record CompileHere(long Compile, RunBuilder? Home, TimeSpan Limit) : RunAction;
+
+    /// <summary>Have a compile done by a helper, within a time. Answer: LoanEnded, as CompilesChanged.</summary>
+    public sealed record Lend(long Compile, RunBuilder On, int Helper, TimeSpan Limit) : RunAction;
+
+    /// <summary>Stop a compile on a helper. No answer.</summary>
+    public sealed record Recall(long Compile) : RunAction;
+
     /// <summary>Tell the user. No answer.</summary>
     public sealed record Tell(RunNews News) : RunAction;
 

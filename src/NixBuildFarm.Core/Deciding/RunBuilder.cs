@@ -9,7 +9,8 @@ namespace NixBuildFarm.Deciding;
 /// <param name="builder">The builder, with the cores of its machine where it tells.</param>
 /// <param name="generation">How often it had been connected before in this run.</param>
 /// <param name="memory">The memory of its machine, in bytes; null where it does not tell.</param>
-internal sealed class RunBuilder(NixBuilder builder, int generation = 0, long? memory = null)
+/// <param name="system">The system of its machine; null where it does not tell.</param>
+internal sealed class RunBuilder(NixBuilder builder, int generation = 0, long? memory = null, string? system = null)
 {
     /// <summary>The builder.</summary>
     public NixBuilder Builder => builder;
@@ -25,6 +26,9 @@ internal sealed class RunBuilder(NixBuilder builder, int generation = 0, long? m
 
     /// <summary>The memory of its machine, in bytes; null where it does not tell.</summary>
     public long? Memory => memory;
+
+    /// <summary>Whether its machine is known to run programs of a system by emulation.</summary>
+    public bool Emulates(string other) => system is not null && !Processors.RunsItself(system, other);
 
     /// <summary>Whether it was lost because it left a question unanswered, although its connections lived.</summary>
     public bool WasGivenUp { get; set; }

@@ -2,6 +2,7 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Store;
 using NixBuildFarm.Work;
 
@@ -122,6 +123,9 @@ internal abstract record RunEvent
     /// <param name="On">The builder.</param>
     /// <param name="IsAwaited">Whether jobs wait for it.</param>
     public sealed record PauseOver(RunBuilder On, bool IsAwaited) : RunEvent;
+
+    /// <summary>Something has happened to the compiles of a shared build.</summary>
+    public sealed record CompilesChanged(LendingEvent Happened) : RunEvent;
 
     /// <summary>A transfer has shown what a link carries.</summary>
     /// <param name="Builder">The name of the builder.</param>

@@ -129,9 +129,16 @@ internal sealed class RunFacts
         return known < 0;
     }
 
-    /// <summary>A builder as the history knows it, with the cores that its machine has told.</summary>
-    public FarmBuilder Describe(RunBuilder builder) =>
-        Estimates.Farm.First(other => other.Name == builder.Name) with { Cores = builder.Builder.BuildCores ?? 0 };
+    /// <summary>A builder as the history knows it, with the cores that its machine has told, and which systems it emulates.</summary>
+    public FarmBuilder Describe(RunBuilder builder)
+    {
+        var known = Estimates.Farm.First(other => other.Name == builder.Name);
+        return known with
+        {
+            Cores = builder.Builder.BuildCores ?? 0,
+            Systems = [.. known.Systems.Select(system => system with { IsEmulated = builder.Emulates(system.System) })],
+        };
+    }
 
     /// <summary>
     /// The builder that an error names, if it is one of the farm; null: the error names none. Need not be the one that builds: inputs come from

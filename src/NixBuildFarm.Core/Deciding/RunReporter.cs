@@ -42,6 +42,7 @@ internal sealed class RunReporter(RunFacts facts, string runId)
             Waited = attempt is { BuildBegun: { } start } && job.Ready is { } ready && start > ready ? start - ready : TimeSpan.Zero,
             Supplied = attempt?.Supplied ?? 0,
             Attempts = [.. job.Attempts],
+            SharedCompiles = (outcome ?? attempt?.Outcome)?.Shared is { Count: > 0 } shared ? shared : null,
             Outputs = error is null ? OutputsOf(job) : new Dictionary<string, string>(),
             Error = error,
             LogPath = outcome?.LogPath,

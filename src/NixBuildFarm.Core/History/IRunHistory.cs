@@ -13,6 +13,12 @@ public interface IRunHistory : IBuildHistory
     /// <summary>Replaces the quarantines of these builders; those of healthy builders are removed.</summary>
     void Add(IReadOnlyCollection<BuilderTrouble> troubles);
 
+    /// <summary>What shared compiles have left in the store of a builder.</summary>
+    IReadOnlyList<KeptCompile> KeptCompiles(string builder);
+
+    /// <summary>Keeps what compiles have left in the store of a builder, in place of what was known of it.</summary>
+    void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles);
+
     /// <summary>
     /// Stores a run, in place of one with the same id, and deletes old ones. A run that is still going on counts as interrupted as soon as
     /// this object or this process ends.

@@ -30,6 +30,15 @@ public class NoHistory : IRunHistory
     }
 
     /// <inheritdoc/>
+    public IReadOnlyList<KeptCompile> KeptCompiles(string builder) => [];
+
+    /// <inheritdoc/>
+    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles)
+    {
+        // Nothing is stored.
+    }
+
+    /// <inheritdoc/>
     public void Add(RunRecord run)
     {
         // Nothing is stored.

@@ -1,4 +1,5 @@
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Simulation;
 
@@ -34,10 +35,11 @@ public sealed record Scenario
 
     private SimulationResult Play(IProgress<int>? started, CancellationToken cancellation)
     {
-        var estimates = SimulatedEstimates.Make(Estimate, Graph, Farm, Durations, EstimateError, Options.Seed);
+        var durations = Options.Share == ShareMode.Never ? Durations : Durations with { Compiles = Durations.Compiles ?? CompilePriors.Of(Graph) };
+        var estimates = SimulatedEstimates.Make(Estimate, Graph, Farm, durations, EstimateError, Options.Seed);
         var scheduler = new Scheduler(Graph, estimates.Farm, estimates.Current, Options);
         var starts = 0;
-        return new FarmSimulator(scheduler, Durations, new SimulationOptions { Estimates = estimates, Decided = Count }).Run();
+        return new FarmSimulator(scheduler, durations, new SimulationOptions { Estimates = estimates, Decided = Count }).Run();
 
         void Count(SchedulingDecision decision)
         {

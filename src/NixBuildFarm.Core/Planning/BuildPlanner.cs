@@ -78,7 +78,10 @@ public sealed class BuildPlanner
             scheduler.Apply(new SchedulingEvent.JobResolved(0, job.Index, ExternalOutcome.Available));
         }
         var reasons = new Dictionary<int, string>();
-        var truth = new GraphDurations([.. estimates.Current.Select(e => e.Seconds)], [.. estimates.Current.Select(e => e.OutputBytes)]);
+        var truth = new GraphDurations([.. estimates.Current.Select(e => e.Seconds)], [.. estimates.Current.Select(e => e.OutputBytes)])
+        {
+            Compiles = [.. estimates.Current.Select(e => e.Compiles)],
+        };
         var run = new FarmSimulator(scheduler, truth, new SimulationOptions { Decided = Note }).Run();
 
         var builds = run.Schedule.ToDictionary(entry => entry.Job);

@@ -1,12 +1,16 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.FollowUp;
+using NixBuildFarm.History;
 using NixBuildFarm.Logs;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Sessions;
+using NixBuildFarm.Sharing;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Supplying;
@@ -30,9 +34,13 @@ internal sealed class BuildExecutor(
     /// <summary>Accepts what builders say of their outputs.</summary>
     public BuiltOutputs Outputs => outputs;
 
+    /// <summary>Prepares builds whose compiles may be done elsewhere.</summary>
+    public required SharedBuilds Shared { get; init; }
+
     /// <summary>Carries it out.</summary>
     /// <param name="attempt">What.</param>
     /// <param name="session">Where.</param>
+    /// <param name="mayBegin">Ends when the build may begin, its inputs apart.</param>
     /// <param name="begun">Called when the inputs are there and the build begins, with the bytes that were sent and the log's file.</param>
     /// <param name="said">Called with each message of the builder's daemon about this build.</param>
     /// <param name="cancellation">Gives up.</param>
@@ -40,11 +48,15 @@ internal sealed class BuildExecutor(
     /// <exception cref="Errors.BuilderException">The builder has failed, or is lost.</exception>
     /// <exception cref="DaemonException">The builder's daemon refused the inputs or the build.</exception>
     public async Task<BuildOutcome> CarryOutAsync(
-        Attempt attempt, BuilderSession session, Action<long, string?> begun, Action<DaemonMessage> said, CancellationToken cancellation)
+        Attempt attempt, BuilderSession session, Task mayBegin, Action<long, string?> begun, Action<DaemonMessage> said, CancellationToken cancellation)
     {
         var job = attempt.Job;
         await using var connection = session.Reserve(ChannelUse.Build, cancellation);
         var supplied = await SupplyAsync(attempt, session, cancellation);
+        await mayBegin.WaitAsync(cancellation);
+        await using var shared = await ShareAsync(attempt, session, cancellation);
+        // Nobody else may build with what this build sees: settings of a connection cannot be taken back.
+        if (shared is not null) connection.IsClosedAfterwards = true;
         // The build keeps its outputs as long as it runs, so nobody needs to wait for these roots before it has ended.
         var rooting = session.ProtectAsync(job.Outputs, cancellation);
 
@@ -52,7 +64,7 @@ internal sealed class BuildExecutor(
         var (result, infos) = await connection.UseAsync(async daemon =>
         {
             begun(supplied, log.Path);
-            var built = await BuildInTimeAsync(daemon, attempt, session, message => Listen(message, log, said), cancellation);
+            var built = await BuildInTimeAsync(daemon, attempt, session, OptionsOf(attempt, session, shared?.Mappings), message => Listen(message, log, said), cancellation);
             await rooting;
             return built;
         });
@@ -62,7 +74,7 @@ internal sealed class BuildExecutor(
         var realised = result.IsSuccess
             ? await outputs.AcceptAsync(session, job, result.BuiltOutputs, infos, cancellation)
             : ImmutableDictionary<string, StorePath>.Empty;
-        return new(result, realised, log.Path, log.Tail) { Ended = ended, OutputBytes = outputs.BytesOf(realised.Values), LogProblem = log.Problem };
+        return new(result, realised, log.Path, log.Tail) { Ended = ended, OutputBytes = outputs.BytesOf(realised.Values), LogProblem = log.Problem, Shared = SharedOf(attempt, shared) };
     }
 
     /// <summary>
@@ -81,7 +93,7 @@ internal sealed class BuildExecutor(
 
     /// <summary>Builds, and does not rely on the daemon alone for the limits of the build.</summary>
     private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildInTimeAsync(
-        DaemonConnection daemon, Attempt attempt, BuilderSession session, Action<DaemonMessage> said, CancellationToken cancellation)
+        DaemonConnection daemon, Attempt attempt, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said, CancellationToken cancellation)
     {
         // A whole goal may be several builds, each with the time to itself.
         using var inAll = new SilenceWatch(LimitOf(attempt.Job.Goal is null ? TimeoutOf(attempt) : null), clock.Time, cancellation);
@@ -90,7 +102,7 @@ internal sealed class BuildExecutor(
         describing.Hold();
         try
         {
-            return await BuildAsync(daemon, attempt, session, Hear, BuildEnded, describing.Token);
+            return await BuildAsync(daemon, attempt.Job, session, options, Hear, BuildEnded, describing.Token);
         }
         catch (OperationCanceledException) when (describing.HasRunOut && !cancellation.IsCancellationRequested)
         {
@@ -119,16 +131,15 @@ internal sealed class BuildExecutor(
     }
 
     /// <summary>Builds. Where that takes no further round trip, the outputs are described as well.</summary>
-    private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildAsync(
-        DaemonConnection daemon, Attempt attempt, BuilderSession session, Action<DaemonMessage> said, Action ended, CancellationToken cancellation)
+    private static async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildAsync(
+        DaemonConnection daemon, RunJob job, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said, Action ended, CancellationToken cancellation)
     {
-        var job = attempt.Job;
         if (!session.Builder.IsLocal && !GoesAsDerivation(job, session))
         {
             return await daemon.BuildDerivationAsync(
-                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), OptionsOf(attempt, session), [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation, ended);
+                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), options, [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation, ended);
         }
-        await daemon.SetOptionsAsync(OptionsOf(attempt, session), cancellation);
+        await daemon.SetOptionsAsync(options, cancellation);
         var results = await daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(job.Path)], BuildMode.Normal, said, cancellation);
         return (results[0].Result, null);
     }
@@ -137,16 +148,36 @@ internal sealed class BuildExecutor(
 
     private TimeSpan? SilenceOf(Attempt attempt) => attempt.Job.Limits.MaxSilentTime ?? request.MaxSilentTime;
 
-    private DaemonOptions OptionsOf(Attempt attempt, BuilderSession session) => session.Options with
+    private DaemonOptions OptionsOf(Attempt attempt, BuilderSession session, string? mappings)
     {
-        BuildCores = attempt.Cores,
-        // What the local substituters have has been found out before; asking them again for each build costs time.
-        UseSubstitutes = session.UsesSubstitutes && !session.Builder.IsLocal,
-        MaxSilentTime = SilenceOf(attempt) ?? TimeSpan.Zero,
-        Overrides = TimeoutOf(attempt) is { } limit
-            ? new Dictionary<string, string>(session.Options.Overrides) { ["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString(CultureInfo.InvariantCulture) }
-            : session.Options.Overrides,
-    };
+        var overrides = new Dictionary<string, string>(session.Options.Overrides);
+        if (TimeoutOf(attempt) is { } limit) overrides["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        // What the user adds to the sandbox stays.
+        if (mappings is not null) overrides[SandboxMappings.Setting] = $"{overrides.GetValueOrDefault(SandboxMappings.Setting)} {mappings}".Trim();
+        return session.Options with
+        {
+            BuildCores = mappings is null ? attempt.Cores : attempt.Share!.Cores,
+            // What the local substituters have has been found out before; asking them again for each build costs time.
+            UseSubstitutes = session.UsesSubstitutes && !session.Builder.IsLocal,
+            MaxSilentTime = SilenceOf(attempt) ?? TimeSpan.Zero,
+            // The same object as long as nothing differs: then it is not sent again.
+            Overrides = mappings is null && TimeoutOf(attempt) is null ? session.Options.Overrides : overrides,
+        };
+    }
+
+    private async Task<SharedBuildOpened?> ShareAsync(Attempt attempt, BuilderSession session, CancellationToken cancellation)
+    {
+        if (attempt.Share is not { } terms) return null;
+        var opened = new LendingEvent.BuildOpened(clock.Now, terms.Build, attempt.Job.Index, attempt.Builder, terms.HomePlaces);
+        return await Shared.OpenAsync(opened, session, attempt.Job, cancellation);
+    }
+
+    /// <summary>What became of its compiles; of one that has no compiler that could be shared: that there were none; null: it was not to be shared.</summary>
+    private SharedCompiles? SharedOf(Attempt attempt, SharedBuildOpened? shared) =>
+        attempt.Share is not { } terms ? null
+        : shared is not null ? shared.Exchange.Tally.Sum(terms.HomePlaces)
+        : Shared.HasCompiler(attempt.Job) ? null
+        : new();
 
     private static void Listen(DaemonMessage message, BuildLog log, Action<DaemonMessage> said)
     {

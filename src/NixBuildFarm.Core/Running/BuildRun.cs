@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Deciding.Journal;
 using NixBuildFarm.Errors;
@@ -159,12 +160,15 @@ public sealed class BuildRun
         await using var logs = new LogKeeper(local, observer.Decided, cancellation);
         using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
         var outputs = new BuiltOutputs(catalog, supply.Closures);
-        var executor = new BuildExecutor(supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs);
         using var tasks = new RunTasks(cancellation);
+        await using var shared = new SharedBuilds(
+            supply, new(catalog, observer.Decided), history, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
+        var executor = new BuildExecutor(supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs) { Shared = shared };
         var facts = new RunFacts(request.Rules, jobs.Jobs, jobs.Graph, here, farm, await estimating, clock.Started, RunId);
         var run = new LiveRun(facts, remote.Troubles.Values);
-        using var effects = new RunEffects(tasks, local, sessions, supply, catalog, executor, connector, new(observer))
+        using var effects = new RunEffects(tasks, local, sessions, supply, catalog, executor, connector, new(observer) { Shared = shared })
         {
+            Shared = shared,
             Hook = hook,
             History = history,
             Connecting = late,
@@ -184,6 +188,7 @@ public sealed class BuildRun
         try
         {
             await new RunLoop(run, tasks, effects, clock) { Decided = NoteRecord, Journal = journal is null ? null : new(journal.WriteLine) }.RunAsync(began, cancellation);
+            await shared.CleanAsync(new(history, clock, observer.Decided));
             return facts.Reporter.Results;
         }
         finally

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.FollowUp;
@@ -35,6 +36,7 @@ internal sealed class RunEffects : IDisposable
     private readonly RunTeller teller;
     private readonly RunClock clock;
     private readonly ConcurrentDictionary<Attempt, CancellationTokenSource> builds = new();
+    private readonly ConcurrentDictionary<Attempt, TaskCompletionSource> gates = new();
     private readonly SemaphoreSlim substitutionTurn = new(SubstitutionsAtATime);
     private readonly SemaphoreSlim copyTurn = new(CopiesHomeAtATime);
     private readonly TaskCompletionSource wake = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -64,6 +66,9 @@ internal sealed class RunEffects : IDisposable
         requestedOutputs = new(paths => CopyAsync(paths, TransferPurpose.Needed), atATime: 2);
         otherOutputs = new(CopyInTurnAsync, atATime: 1);
     }
+
+    /// <summary>The shared builds.</summary>
+    public required SharedBuilds Shared { get; init; }
 
     /// <summary>What runs here after each build; null: nothing does.</summary>
     public PostBuildHook? Hook { get; init; }
@@ -104,6 +109,11 @@ internal sealed class RunEffects : IDisposable
             case RunAction.Pause a: tasks.Run(() => PauseAsync(a)); break;
             case RunAction.Joined a: Joined?.Invoke(a); break;
             case RunAction.RequestEnded a: RequestEnded?.Invoke(a.Request); break;
+            case RunAction.LetBegin a: GateOf(a.Attempt).TrySetResult(); break;
+            case RunAction.PrepareHelper a: tasks.Run(() => Shared.PrepareAsync(a.Build, sessions[a.On], a.Helper, Stopping)); break;
+            case RunAction.CompileHere a: tasks.Run(() => Shared.CompileAtHomeAsync(a.Compile, a.Home is null ? null : sessions[a.Home], a.Limit)); break;
+            case RunAction.Lend a: tasks.Run(() => Shared.LendAsync(a.Compile, sessions[a.On], a.Helper, a.Limit)); break;
+            case RunAction.Recall a: Shared.Recall(a.Compile); break;
             case RunAction.Tell a: teller.Tell(a.News); break;
             case RunAction.TellProgress a: teller.Tell(a); break;
             case RunAction.KeepBuild a: History?.Note(a.Build); break;
@@ -125,7 +135,9 @@ internal sealed class RunEffects : IDisposable
     {
         var stop = CancellationTokenSource.CreateLinkedTokenSource(Stopping);
         builds[attempt] = stop;
-        tasks.Run(() => BuildAsync(attempt, sessions[attempt.On], stop.Token));
+        // Looked at here, on the run's own thread: it may change as soon as this has returned.
+        var mayBegin = attempt.IsHeldUp ? GateOf(attempt).Task : Task.CompletedTask;
+        tasks.Run(() => BuildAsync(attempt, sessions[attempt.On], mayBegin, stop.Token));
     }
 
     /// <summary>The connection is closed, and the builder's daemon ends the build.</summary>
@@ -137,13 +149,16 @@ internal sealed class RunEffects : IDisposable
         stop.Dispose();
     }
 
-    private async Task BuildAsync(Attempt attempt, BuilderSession session, CancellationToken cancellation)
+    private TaskCompletionSource GateOf(Attempt attempt) => gates.GetOrAdd(attempt, static _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
+
+    private async Task BuildAsync(Attempt attempt, BuilderSession session, Task mayBegin, CancellationToken cancellation)
     {
         try
         {
             var outcome = await executor.CarryOutAsync(
                 attempt,
                 session,
+                mayBegin,
                 begun: (supplied, log) => tasks.Post(new RunEvent.BuildBegan(attempt, supplied, log)),
                 said: message => teller.Hear(attempt, message),
                 cancellation);
@@ -156,6 +171,7 @@ internal sealed class RunEffects : IDisposable
         finally
         {
             teller.Forget(attempt);
+            gates.TryRemove(attempt, out _);
             if (builds.TryRemove(attempt, out var stop)) stop.Dispose();
         }
     }

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Logs;
@@ -12,7 +13,7 @@ namespace NixBuildFarm.Running;
 /// The history as one run uses it: read when the run begins, written beside it and when it ends. What goes wrong with it costs the run
 /// nothing; it is told once, and the run goes on without.
 /// </summary>
-internal sealed class RunHistory : IAsyncDisposable
+internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
 {
     /// <summary>A run that is killed loses what it has seen in this time.</summary>
     private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(5);
@@ -83,6 +84,27 @@ internal sealed class RunHistory : IAsyncDisposable
     public void Note(BuildObservation build)
     {
         lock (gate) builds.Add(build);
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<KeptCompile> KeptCompiles(string builder) => TryRead(() => store.KeptCompiles(builder), []);
+
+    /// <inheritdoc/>
+    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles)
+    {
+        if (failed) return;
+        try
+        {
+            store.Keep(builder, compiles);
+        }
+        catch (HistoryException e) when (e.IsLocked)
+        {
+            // What is not known is never looked for, and goes with the garbage.
+        }
+        catch (HistoryException e)
+        {
+            Fail(e);
+        }
     }
 
     /// <summary>

@@ -17,7 +17,7 @@ internal sealed class RunSessions
     public RunBuilder Add(BuilderSession session)
     {
         var generation = connections.AddOrUpdate(session.Builder.Name, 0, (_, before) => before + 1);
-        var builder = new RunBuilder(session.Builder, generation, session.Facts.Machine.Memory);
+        var builder = new RunBuilder(session.Builder, generation, session.Facts.Machine.Memory, session.Facts.System);
         sessions[builder] = session;
         return builder;
     }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Protocol;
@@ -9,6 +10,9 @@ namespace NixBuildFarm.Running;
 internal sealed class RunTeller(IBuildObserver observer)
 {
     private readonly ConcurrentDictionary<Attempt, string> phases = new();
+
+    /// <summary>Knows what is compiled where; null: nothing is shared.</summary>
+    public SharedBuilds? Shared { get; init; }
 
     /// <summary>Tells what was decided to be told.</summary>
     public void Tell(RunNews news) => observer.Observe(news);
@@ -34,5 +38,8 @@ internal sealed class RunTeller(IBuildObserver observer)
     /// <summary>An attempt says nothing more.</summary>
     public void Forget(Attempt attempt) => phases.TryRemove(attempt, out _);
 
-    private RunningBuild ToRunningBuild(Attempt attempt) => attempt.ToRunningBuild(phases.GetValueOrDefault(attempt));
+    private RunningBuild ToRunningBuild(Attempt attempt) => attempt.ToRunningBuild(phases.GetValueOrDefault(attempt)) with
+    {
+        Compiles = attempt.Share is { } terms ? Shared?.UnderWay(terms.Build) : null,
+    };
 }

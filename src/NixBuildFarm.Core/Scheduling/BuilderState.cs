@@ -44,6 +44,9 @@ internal sealed class BuilderState
         public double FreeAt;
         public int Cores;
         public bool HasBegun;
+
+        /// <summary>Whether others may do compiles of it.</summary>
+        public bool Shares;
     }
 
     public FarmBuilder Description { get; private set; }
@@ -94,10 +97,10 @@ internal sealed class BuilderState
         FitSlots();
     }
 
-    public void Take(int job, double now, double freeAt, int cores)
+    public void Take(int job, double now, double freeAt, int cores, bool shares)
     {
         var slot = IndexOf(Idle);
-        Slots[slot] = new Slot { Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores };
+        Slots[slot] = new Slot { Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores, Shares = shares };
         CoresInUse += cores;
         Update();
     }

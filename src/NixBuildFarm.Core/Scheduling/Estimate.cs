@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Scheduling;
 
@@ -9,6 +10,9 @@ namespace NixBuildFarm.Scheduling;
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct Estimate(double Seconds, double Spread, long OutputBytes)
 {
+    /// <summary>What of it other builders can do; by default nothing.</summary>
+    public CompileEstimate Compiles { get; init; }
+
     /// <summary>The cores that <see cref="Seconds"/> speaks of.</summary>
     public const int ReferenceCores = 4;
 

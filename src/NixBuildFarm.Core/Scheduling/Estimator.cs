@@ -1,3 +1,5 @@
+using NixBuildFarm.Scheduling.Lending;
+
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>What is known before a job runs, and what is learnt when it has.</summary>
@@ -39,6 +41,7 @@ internal sealed class Estimator : IEstimator
     private readonly Func<Job, Estimate> prior;
     private readonly Dictionary<(string Package, string System), Samples> samples = [];
     private readonly Dictionary<string, List<string>> systemsOf = [];
+    private readonly Dictionary<string, LearntCompiles> compiles = [];
     private readonly Dictionary<(string Builder, string System), LearntSpeed> speeds = [];
 
     /// <summary>Starts from nothing but the table of packages.</summary>
@@ -64,7 +67,10 @@ internal sealed class Estimator : IEstimator
     {
         var guess = prior(job);
         // The name of a download says nothing of its size; they are all small.
-        return job.IsFixedOutput || job.IsBuiltin ? guess : Seen(PackagePriors.KeyOf(job), job.System) ?? guess;
+        if (job.IsFixedOutput || job.IsBuiltin) return guess;
+        var key = PackagePriors.KeyOf(job);
+        var seen = Seen(key, job.System) ?? guess;
+        return seen with { Compiles = compiles.TryGetValue(key, out var known) ? known.Summary : guess.Compiles };
     }
 
     /// <inheritdoc/>
@@ -78,7 +84,9 @@ internal sealed class Estimator : IEstimator
     public bool Observe(BuildObservation build)
     {
         if (!(build.Seconds > 0) || build.SpeedFactor <= 0) return false;
-        var configured = build.Seconds * build.SpeedFactor / Estimate.CoreFactor(build.EnableParallelBuilding, Math.Max(1, build.Cores));
+        // What it would have taken alone: help is another matter, and another each time.
+        var alone = build.Seconds + (build.Compiles?.SavedSeconds ?? 0);
+        var configured = alone * build.SpeedFactor / Estimate.CoreFactor(build.EnableParallelBuilding, Math.Max(1, build.Cores));
         var key = (build.Builder, build.System);
         if (!speeds.TryGetValue(key, out var speed)) speeds.Add(key, speed = new LearntSpeed());
         if (build.Seconds >= LeastTellingSeconds && SeenElsewhere(build) is { } known) speed.Learn(Math.Log(known.Seconds / configured), known.Spread);
@@ -91,7 +99,14 @@ internal sealed class Estimator : IEstimator
             list.Add(build.System);
         }
         of.Add(build.Builder, configured * Math.Exp(speed.LogCorrection), build.OutputBytes);
+        if (build.Compiles is { } compiles) LearnCompiles(build, compiles, alone);
         return true;
+    }
+
+    private void LearnCompiles(BuildObservation build, CompileObservation seen, double alone)
+    {
+        if (!compiles.TryGetValue(build.Package, out var known)) compiles.Add(build.Package, known = new LearntCompiles());
+        known.Add(seen, alone, Math.Max(1, build.Cores));
     }
 
     /// <summary>

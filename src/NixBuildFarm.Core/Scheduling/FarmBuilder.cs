@@ -3,7 +3,11 @@ namespace NixBuildFarm.Scheduling;
 /// <summary>How fast a builder is for one platform: an emulated one is slower than the native one.</summary>
 /// <param name="System">The platform, e.g. <c>x86_64-linux</c>.</param>
 /// <param name="Speed">Divides the reference duration of a job; above 0.</param>
-public readonly record struct SystemSpeed(string System, double Speed);
+public readonly record struct SystemSpeed(string System, double Speed)
+{
+    /// <summary>Whether the machine is known to run it by emulation.</summary>
+    public bool IsEmulated { get; init; }
+}
 
 /// <summary>A builder as the scheduler sees it. Builders are known by their index in the scheduler's list.</summary>
 public sealed record FarmBuilder
@@ -37,6 +41,12 @@ public sealed record FarmBuilder
 
     /// <summary>Whether the run may use it at all.</summary>
     public bool Enabled { get; init; } = true;
+
+    /// <summary>Policy: whether slots of it that are free do compiles of builds of other builders.</summary>
+    public bool Helps { get; init; } = true;
+
+    /// <summary>Policy: whether other builders do compiles of its builds.</summary>
+    public bool IsHelped { get; init; } = true;
 
     /// <summary>Policy: it takes only jobs whose name matches one of these wildcards (<c>*</c>, <c>?</c>); empty: all.</summary>
     public IReadOnlyList<string> Match { get; init; } = [];

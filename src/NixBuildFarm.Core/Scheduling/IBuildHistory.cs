@@ -29,9 +29,19 @@ public sealed record BuildObservation
     /// <summary>Size of its outputs.</summary>
     public long OutputBytes { get; init; }
 
+    /// <summary>Its compiles; null: it was not shared.</summary>
+    public CompileObservation? Compiles { get; init; }
+
     /// <summary>When it ended.</summary>
     public DateTimeOffset At { get; init; }
 }
+
+/// <summary>What the end of a shared build tells of its compiles.</summary>
+/// <param name="Count">How many there were that a helper could do.</param>
+/// <param name="Shared">How many of them helpers did.</param>
+/// <param name="Seconds">What all that a helper could do took together, those of helpers by the speed of the build's own builder.</param>
+/// <param name="SavedSeconds">How much longer the build would have taken without help.</param>
+public sealed record CompileObservation(int Count, int Shared, double Seconds, double SavedSeconds);
 
 /// <summary>One transfer that was large enough to tell something of the link.</summary>
 public sealed record TransferObservation

@@ -1,3 +1,5 @@
+using NixBuildFarm.Scheduling.Lending;
+
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>
@@ -24,11 +26,14 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
     /// <param name="farm">The builders. A job that none may take counts nothing.</param>
     /// <param name="seconds">By job: duration at speed 1.0 on <see cref="Estimate.ReferenceCores"/> cores.</param>
     /// <param name="moldable">Whether a build may get any number of cores, or each the same share.</param>
-    public static LowerBound Of(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable = false)
+    /// <param name="compiles">By job: what all builders may do together; null: nothing.</param>
+    public static LowerBound Of(
+        JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable = false, IReadOnlyList<CompileEstimate>? compiles = null)
     {
         var classes = new EligibilityClasses(graph, farm);
         var eligible = classes.Representatives.Select(j => Eligibility.OnFarm(graph[j], farm).Select(e => e.IsEligible).ToArray()).ToArray();
         var least = LeastSeconds(graph, farm, seconds, moldable, classes, eligible);
+        if (compiles is not null) Share(least, graph, farm, seconds, moldable, classes, eligible, compiles);
         var (head, tail) = HeadsAndTails(graph, least);
         var criticalPath = 0.0;
         for (var job = 0; job < graph.Count; job++) criticalPath = Math.Max(criticalPath, head[job] + least[job] + tail[job]);
@@ -85,6 +90,27 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
             least[job] = seconds[job] * (graph[job].EnableParallelBuilding ? parallel : serial);
         }
         return least;
+    }
+
+    /// <summary>Shortens the least time of builds whose compiles others may do: all of these are idle.</summary>
+    private static void Share(
+        double[] least, JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable, EligibilityClasses classes, bool[][] eligible, IReadOnlyList<CompileEstimate> compiles)
+    {
+        var places = new HelperPlaces(graph, classes, farm, _ => true, eligible);
+        // Builders that are alike need one look.
+        var homes = eligible.Select((may, c) => Enumerable.Range(0, farm.Count).Where(b => may[b] && farm[b].IsHelped)
+            .DistinctBy(b => (places.WorthOf(b, c), farm[b].MostCores, farm[b].TotalCores, farm[b].MaxJobs, places.KindOf(b))).ToArray()).ToArray();
+        for (var job = 0; job < graph.Count; job++)
+        {
+            if (!(compiles[job].Share > 0) || !graph[job].EnableParallelBuilding || graph[job].StaysLocal || graph[job].IsFixedOutput) continue;
+            foreach (var home in homes[classes[job]])
+            {
+                var cores = moldable ? farm[home].MostCores : Math.Max(1, farm[home].TotalCores / Math.Max(1, farm[home].MaxJobs));
+                var coreFactor = Estimate.CoreFactor(moldable, cores);
+                var factor = SharedDuration.Factor(compiles[job], moldable ? coreFactor : null, cores, places.Of(classes[job], home, cores, 1));
+                least[job] = Math.Min(least[job], seconds[job] * coreFactor * factor / farm[home].SpeedOf(graph[job].System));
+            }
+        }
     }
 
     private static (double[] Head, double[] Tail) HeadsAndTails(JobGraph graph, double[] least)

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Scheduling;
 
@@ -19,7 +20,12 @@ internal static partial class PackagePriors
     public static string KeyOf(Job job) => job.PackageName ?? Version().Replace(job.Name, "", 1);
 
     /// <summary>A guess from name and kind alone.</summary>
-    public static Estimate For(Job job) =>
+    public static Estimate For(Job job) => DurationOf(job) with { Compiles = CompilePriors.For(job) };
+
+    /// <summary>Whether a package is one of a language that has its own way of building, by its name.</summary>
+    public static bool IsOfOtherLanguage(string package) => LanguagePackage().IsMatch(package);
+
+    private static Estimate DurationOf(Job job) =>
         IsDownload(job) ? Download(job)
         : IsTrivial(job) ? new(0.7, 0.7, 100_000)
         : TryFind(KeyOf(job), out var units) ? new(units * SecondsPerUnit + FixedSeconds, 0.4, (long)(units * 100_000) + 2_000_000)
@@ -27,7 +33,8 @@ internal static partial class PackagePriors
         : Unnamed(job);
 
     /// <summary>A guess from the kind of job alone, as if the table and all names were unknown.</summary>
-    public static Estimate WithoutNames(Job job) => IsDownload(job) || job.PreferLocal ? new(1, 0.7, 1_000_000) : Unnamed(job);
+    public static Estimate WithoutNames(Job job) =>
+        (IsDownload(job) || job.PreferLocal ? new(1, 0.7, 1_000_000) : Unnamed(job)) with { Compiles = CompilePriors.WithoutNames(job) };
 
     /// <summary>
     /// What the attributes tell, by the packages of nixpkgs that are in the table: <c>big-parallel</c> is asked for by the largest (geometric

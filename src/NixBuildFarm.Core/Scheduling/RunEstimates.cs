@@ -65,8 +65,9 @@ internal sealed class RunEstimates
     /// <param name="builder">The builder as the scheduler has it.</param>
     /// <param name="seconds">How long the build itself took.</param>
     /// <param name="cores">What it was allowed to use.</param>
+    /// <param name="compiles">What it told of its compiles; null: it was not shared.</param>
     /// <returns>Events to apply: estimates of other jobs of this package, the speed of this builder.</returns>
-    public IReadOnlyList<SchedulingEvent> Learn(SchedulingEvent.JobFinished finished, FarmBuilder builder, double seconds, int cores)
+    public IReadOnlyList<SchedulingEvent> Learn(SchedulingEvent.JobFinished finished, FarmBuilder builder, double seconds, int cores, CompileObservation? compiles = null)
     {
         var job = graph[finished.Job];
         if (job.IsFixedOutput || job.IsBuiltin) return [];
@@ -84,6 +85,7 @@ internal sealed class RunEstimates
             EnableParallelBuilding = job.EnableParallelBuilding,
             SpeedFactor = original.SpeedOf(job.System),
             OutputBytes = finished.OutputBytes,
+            Compiles = compiles,
         });
         if (!learnt) return [];
         var changes = new List<SchedulingEvent>();
@@ -93,7 +95,8 @@ internal sealed class RunEstimates
             var estimate = estimator.For(graph[jobs[0]]);
             foreach (var other in jobs)
             {
-                if (!Differs(estimate.Seconds, current[other].Seconds) && !Differs(estimate.Spread, current[other].Spread)) continue;
+                if (!Differs(estimate.Seconds, current[other].Seconds) && !Differs(estimate.Spread, current[other].Spread)
+                    && !Differs(estimate.Compiles.Share, current[other].Compiles.Share)) continue;
                 current[other] = estimate;
                 if (other != finished.Job) changes.Add(new SchedulingEvent.EstimateChanged(finished.At, other, estimate));
             }

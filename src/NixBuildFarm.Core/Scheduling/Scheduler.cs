@@ -196,6 +196,9 @@ internal sealed class Scheduler
 
     internal SchedulingState State => state;
 
+    /// <summary>The duration that is expected of a job with the help of others, as a part of what it is without.</summary>
+    internal double SharingFactorOf(int job, int builder, int cores) => placement.Sharing.FactorOf(job, builder, cores);
+
     internal Heuristic Heuristic => heuristic;
 
     internal Scheduler Fork(Heuristic other) => new(this, other);
@@ -229,7 +232,9 @@ internal sealed class Scheduler
         if (e.OutputBytes < 0) Refuse(e, "a size is not negative");
         var slot = state.Release(e.Job, e.Builder);
         CancelOtherAttempt(e.Job);
-        portfolio?.Surprise(Math.Abs(e.At - slot.StartedAt - state.Estimates[e.Job].Seconds / state.SpeedOf(e.Builder, e.Job)));
+        portfolio?.Surprise(placement.Sharing.IsOn
+            ? Math.Abs(e.At - slot.FreeAt)
+            : Math.Abs(e.At - slot.StartedAt - state.Estimates[e.Job].Seconds / state.SpeedOf(e.Builder, e.Job)));
         state.SetMade(e.Job, e.Builder, e.OutputBytes);
     }
 
@@ -466,7 +471,9 @@ internal sealed class Scheduler
     {
         placement.FarmChanged();
         if (!isOnlySpeed) portfolio?.Surprise(double.PositiveInfinity);
-        if (IsSame(bestSpeeds, state.Groups.BestSpeed)) return;
+        // Who may help has changed as well.
+        var mayBringMore = placement.Sharing.IsOn && !isOnlySpeed;
+        if (IsSame(bestSpeeds, state.Groups.BestSpeed) && !mayBringMore) return;
         rank = new UpwardRank(Graph, Weights());
         OrderByRank();
     }
@@ -491,6 +498,12 @@ internal sealed class Scheduler
 
     private double[] Weights()
     {
+        if (placement.Sharing is { IsOn: true } sharing) sharing.ExpectAtBest(new UpwardRank(Graph, EachWeight()).All);
+        return EachWeight();
+    }
+
+    private double[] EachWeight()
+    {
         var weights = new double[Graph.Count];
         for (var job = 0; job < weights.Length; job++) weights[job] = WeightOf(job);
         return weights;
@@ -501,6 +514,7 @@ internal sealed class Scheduler
     {
         var parallel = options.Moldable && Graph[job].EnableParallelBuilding;
         var seconds = state.Estimates[job].Seconds * Estimate.CoreFactor(parallel, state.BestCoresFor(job)) / state.BestSpeedOf(job);
+        seconds *= placement.Sharing.RankFactorOf(job);
         return (seconds + options.StartOverhead) * heuristic.FactorOf(job);
     }
 }

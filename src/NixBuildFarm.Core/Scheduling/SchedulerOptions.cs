@@ -1,3 +1,5 @@
+using NixBuildFarm.Scheduling.Lending;
+
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>How the scheduler decides. All but the first serve comparison.</summary>
@@ -36,6 +38,9 @@ public sealed record SchedulerOptions
 
     /// <summary>Whether stragglers are started a second time.</summary>
     public bool Hedge { get; init; }
+
+    /// <summary>Which builds have their compiles done by other builders too, on slots that no job can use.</summary>
+    public ShareMode Share { get; init; }
 
     /// <summary>Seconds that it takes to begin a build that has all its inputs.</summary>
     public double StartOverhead { get; init; } = 0.05;

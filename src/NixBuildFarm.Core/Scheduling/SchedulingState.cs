@@ -1,3 +1,5 @@
+using NixBuildFarm.Scheduling.Lending;
+
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>
@@ -15,6 +17,7 @@ internal sealed class SchedulingState
     private readonly bool isFifo;
     private long readied;
     private BuilderGroups? groups;
+    private HelperPlaces? helperPlaces;
     private ReadyQueue[] queues;
 
     public SchedulingState(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<Estimate> estimates, bool isFifo)
@@ -59,10 +62,11 @@ internal sealed class SchedulingState
         Families = other.Families.Clone(this);
         states = (JobState[])other.states.Clone();
         unmet = (int[])other.unmet.Clone();
-        (Unsettled, ReadyCount, RunningCount) = (other.Unsettled, other.ReadyCount, other.RunningCount);
+        (Unsettled, ReadyCount, RunningCount, SharingCount) = (other.Unsettled, other.ReadyCount, other.RunningCount, other.SharingCount);
         queues = Array.ConvertAll(other.queues, q => q.Clone(Order));
         RemainingWork = (double[])other.RemainingWork.Clone();
         groups = other.groups?.Clone(Builders);
+        helperPlaces = other.helperPlaces;
         ExcludedBuilders = other.ExcludedBuilders.ToDictionary(p => p.Key, p => new HashSet<int>(p.Value));
     }
 
@@ -77,6 +81,10 @@ internal sealed class SchedulingState
 
     /// <summary>Rebuilt on demand after the farm has changed.</summary>
     public BuilderGroups Groups => groups ??= new BuilderGroups(Graph, Classes, Builders, SpeedOf);
+
+    /// <summary>Where compiles of others can be done. Made anew in the same way.</summary>
+    public HelperPlaces HelperPlaces => helperPlaces ??= new HelperPlaces(
+        Graph, Classes, Array.ConvertAll(Builders, b => b.Description), b => Builders[b].Status == BuilderStatus.Online, Groups.Eligible);
 
     public OutputLocations Locations { get; }
 
@@ -98,6 +106,9 @@ internal sealed class SchedulingState
 
     /// <summary>Slots in use on all builders.</summary>
     public int RunningCount { get; private set; }
+
+    /// <summary>Those of them whose job has compiles that others may do.</summary>
+    public int SharingCount { get; private set; }
 
     /// <summary>By eligibility class: reference seconds of what is neither done nor given up.</summary>
     public double[] RemainingWork { get; private set; }
@@ -192,7 +203,9 @@ internal sealed class SchedulingState
     public void TakeAgain(int job, int builder, double now, double freeAt, int cores)
     {
         RunningCount++;
-        Builders[builder].Take(job, now, freeAt, cores);
+        var shares = Estimates[job].Compiles.Share > 0 && Graph[job].EnableParallelBuilding;
+        if (shares) SharingCount++;
+        Builders[builder].Take(job, now, freeAt, cores, shares);
         Groups.Scarce.Count(builder, Classes[job], 1);
         Groups.Update(builder);
     }
@@ -203,6 +216,7 @@ internal sealed class SchedulingState
         Groups.Scarce.Count(builder, Classes[job], -1);
         RunningCount--;
         var slot = Builders[builder].Release(job);
+        if (slot.Shares) SharingCount--;
         Groups.Update(builder);
         return slot;
     }
@@ -381,7 +395,7 @@ internal sealed class SchedulingState
 
     private void FarmChanged()
     {
-        groups = null;
+        (groups, helperPlaces) = (null, null);
         if (Classes.Cover(Builders.Select(b => b.Description))) return;
         var ready = queues.SelectMany(queue => queue.Items.ToArray()).Order().ToArray();
         Classes = new EligibilityClasses(Graph, Builders.Select(b => b.Description));

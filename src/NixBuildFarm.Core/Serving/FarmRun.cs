@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.FollowUp;
@@ -155,16 +156,22 @@ internal sealed class FarmRun : IAsyncDisposable
             var here = open.Add(local);
             await using var logs = new LogKeeper(local, observer.Decided, stop.Token);
             using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
-            var executor = new BuildExecutor(
-                supply, new(catalog, supply.Closures), local, request, request.LogFolder, clock, logs) { LogFolderOf = LogFolderOf };
             using var tasks = new RunTasks(stop.Token);
+            await using var shared = new SharedBuilds(
+                supply, new(catalog, observer.Decided), history, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
+            var executor = new BuildExecutor(supply, new(catalog, supply.Closures), local, request, request.LogFolder, clock, logs)
+            {
+                Shared = shared,
+                LogFolderOf = LogFolderOf,
+            };
             var none = new JobGraph([]);
             RunBuilder[] farm = request.Builders.Any(builder => builder.IsLocal) ? [here] : [];
             var facts = new RunFacts(
                 request.Rules, [], none, here, farm, await history.EstimateAsync(none, request.Builders), clock.Started, "");
             var run = new LiveRun(facts, remote.Troubles.Values);
-            using var effects = new RunEffects(tasks, local, open, supply, catalog, executor, connector, new(new News(this)))
+            using var effects = new RunEffects(tasks, local, open, supply, catalog, executor, connector, new(new News(this)) { Shared = shared })
             {
+                Shared = shared,
                 Hook = hook,
                 History = history,
                 Connecting = connections,
@@ -185,7 +192,14 @@ internal sealed class FarmRun : IAsyncDisposable
                     foreach (var order in orders.Values) order.Keep(facts.Scheduler.Builders);
                 },
             };
-            await loop.RunAsync(new RunEvent.Began([], [], []), stop.Token);
+            try
+            {
+                await loop.RunAsync(new RunEvent.Began([], [], []), stop.Token);
+            }
+            finally
+            {
+                await shared.CleanAsync(new(history, clock, observer.Decided));
+            }
         }
         catch (Exception e)
         {

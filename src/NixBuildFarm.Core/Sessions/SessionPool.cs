@@ -43,6 +43,20 @@ internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transpor
         else IdleOf(use).Push(opened);
     }
 
+    /// <summary>Opens a channel to a program in the builder's store.</summary>
+    /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
+    public async Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation)
+    {
+        try
+        {
+            return await transport.OpenAsync(program, cancellation);
+        }
+        catch (ObjectDisposedException) when (isClosed)
+        {
+            throw Gone();
+        }
+    }
+
     /// <summary>Closes every idle connection; a connection that comes back later is closed then.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -61,7 +75,7 @@ internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transpor
     }
 
     /// <summary>Closes a connection without waiting for a peer that may not answer.</summary>
-    private void Leave(SessionConnection connection)
+    public void Leave(SessionConnection connection)
     {
         lock (gate) leaving = Task.WhenAll(leaving, connection.DisposeAsync().AsTask());
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using NixBuildFarm.Builders;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
@@ -17,13 +18,6 @@ namespace NixBuildFarm.Testing;
 internal static class SystemProof
 {
     private const string Name = "nixbuildfarm-proof";
-
-    // Processors that another one runs natively: older or narrower ones of its family.
-    private static readonly Dictionary<string, string[]> Relatives = new()
-    {
-        ["x86_64"] = ["i686", "i586", "i486", "i386"],
-        ["aarch64"] = ["armv7l", "armv6l"],
-    };
 
     /// <summary>Builds for each system, one after the other, so that they do not slow each other down.</summary>
     /// <param name="session">The builder.</param>
@@ -49,21 +43,11 @@ internal static class SystemProof
                 Success = test.Success,
                 Duration = test.Duration,
                 Error = test.Error,
-                IsEmulated = test.Success && session.Facts.System is not null ? !RunsItself(own, system) : null,
+                IsEmulated = test.Success && session.Facts.System is not null ? !Processors.RunsItself(own, system) : null,
                 Speed = test.Success && isProven && native is { } seconds ? seconds / test.Duration.TotalSeconds : null,
             });
         }
         return tests;
-    }
-
-    private static bool RunsItself(string own, string system)
-    {
-        var (ownProcessor, ownKernel) = Split(own);
-        var (processor, kernel) = Split(system);
-        return kernel == ownKernel && (processor == ownProcessor || Relatives.GetValueOrDefault(ownProcessor, []).Contains(processor));
-
-        static (string Processor, string Kernel) Split(string text) =>
-            text.Split('-', 2) is [var first, var second] ? (first, second) : (text, "");
     }
 
     private static async Task<(bool Success, TimeSpan Duration, string? Error)> BuildAsync(

@@ -23,6 +23,9 @@ internal static class RemoteCommand
         _ => Nix(builder, Daemon(builder), "--stdio"),
     };
 
+    /// <summary>What a channel to a program in the store runs.</summary>
+    public static string For(StoreProgram program) => $"{Quote(program.Path.ToString())} {Quote(program.Trade)}";
+
     // Nix runs nix-store for ssh://; the daemon is beside it.
     private static IReadOnlyList<string> Daemon(NixBuilder builder)
     {

@@ -5,6 +5,7 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Building;
 
@@ -66,25 +67,14 @@ public sealed class BuildChoices
     [Parameter]
     public SwitchParameter Hedge { get; set; }
 
+    /// <summary>Whether other builders do compiles of a build on slots that no derivation can use.</summary>
+    [Parameter]
+    public ShareMode Share { get; set; } = ShareMode.Auto;
+
     /// <summary>The folder for the logs of this build.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? LogPath { get; set; }
-
-    /// <summary>
-    /// A file for what all builds print, each line as it comes, with its derivation and builder before it. A file that is there is
-    /// replaced.
-    /// </summary>
-    [Parameter]
-    [ValidateNotNullOrEmpty]
-    public string? LogTo { get; set; }
-
-    /// <summary>
-    /// A file for the run as lines of Nix's internal-json, which nom and other tools read. A file that is there is replaced.
-    /// </summary>
-    [Parameter]
-    [ValidateNotNullOrEmpty]
-    public string? JsonLog { get; set; }
 
     /// <summary>Its password is the passphrase of encrypted private keys.</summary>
     [Parameter]
@@ -115,6 +105,7 @@ public sealed class BuildChoices
                 Timeout = Timeout,
                 Cores = Cores,
                 Hedge = Hedge,
+                Share = Share,
                 CopyBack = CopyBack,
                 IsCopyBackGiven = isCopyBackGiven,
                 MaxUpload = MaxUpload,

@@ -7,6 +7,7 @@ using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Building;
 
@@ -91,6 +92,10 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     /// <summary>Starts a late build that others wait for a second time, on an idle builder; the first result counts.</summary>
     [Parameter]
     public SwitchParameter Hedge { get; set; }
+
+    /// <summary>Whether other builders do compiles of a build on slots that no derivation can use.</summary>
+    [Parameter]
+    public ShareMode Share { get; set; } = ShareMode.Auto;
 
     /// <summary>The folder for the logs of this build.</summary>
     [Parameter]
@@ -230,6 +235,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
                 Timeout = Timeout,
                 Cores = Cores,
                 Hedge = Hedge,
+                Share = Share,
                 CopyBack = CopyBack,
                 IsCopyBackGiven = isCopyBackGiven,
                 MaxUpload = MaxUpload,

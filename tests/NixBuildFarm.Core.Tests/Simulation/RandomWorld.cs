@@ -1,4 +1,5 @@
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Simulation;
 
@@ -26,9 +27,16 @@ internal sealed class RandomWorld
 
     public JobGraph Graph { get; }
 
-    public GraphDurations Truth { get; }
+    public GraphDurations Truth { get; private set; }
 
     public IReadOnlyList<FarmBuilder> Farm { get; set; }
+
+    /// <summary>Most builds spend a part of their time in compiles that others may do.</summary>
+    public RandomWorld WithCompiles()
+    {
+        Truth = Truth with { Compiles = [.. Truth.Seconds.Select(_ => Random.Next(4) == 0 ? default : new CompileEstimate(Random.NextDouble(), 0.05 + Random.NextDouble() * 5))] };
+        return this;
+    }
 
     public RunEstimates Estimates() =>
         SimulatedEstimates.Make((EstimateKind)Random.Next(4), Graph, Farm, Truth, Random.NextDouble(), Random.Next());

@@ -134,7 +134,7 @@ public class SchedulingPropertyTests
         },
         iter: Worlds);
 
-    private static List<SchedulingEvent> Disturbances(RandomWorld world)
+    internal static List<SchedulingEvent> Disturbances(RandomWorld world)
     {
         var events = new List<SchedulingEvent>();
         var at = 0.0;

@@ -133,6 +133,11 @@ public sealed class BuildLine(PSObject result)
 
     public long Supplied => (long)result.Properties["Supplied"].Value;
 
+    /// <summary>How many compiles others did, and how many of all had been done before; null: it was not shared.</summary>
+    public (int Shared, int Reused)? SharedCompiles => result.Properties["SharedCompiles"].Value is { } shared
+        ? ((int)PSObject.AsPSObject(shared).Properties["Shared"].Value, (int)PSObject.AsPSObject(shared).Properties["Reused"].Value)
+        : null;
+
     public IReadOnlyList<string> Attempts => [.. ((IEnumerable<object>)result.Properties["Attempts"].Value).Select(a => a.ToString()!)];
 
     /// <summary>The path of the output <c>out</c>.</summary>

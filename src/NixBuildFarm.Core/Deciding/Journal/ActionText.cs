@@ -29,6 +29,13 @@ internal static class ActionText
         RunAction.Tell { News: RunNews.BuilderFailed(var builder, var error) } => $"tell {builder.Name} failed: {error.Message}",
         RunAction.KeepBuild a => Line($"learn {a.Build.Package} takes {a.Build.Seconds:0.000} s on {a.Build.Builder}"),
         RunAction.KeepTrouble a => Line($"learn {a.Trouble.Builder} opened {a.Trouble.Openings} times"),
+        RunAction.LetBegin a => $"let {a.Attempt} begin",
+        RunAction.PrepareHelper a => $"prepare {a.On} for shared build {a.Build}",
+        RunAction.CompileHere a => $"compile {a.Compile} at home",
+        RunAction.Lend a => $"compile {a.Compile} on {a.On}",
+        RunAction.Recall a => $"stop compile {a.Compile}",
+        RunAction.Joined a => $"request {a.Request} has joined",
+        RunAction.RequestEnded a => $"request {a.Request} has ended",
         RunAction.StopRun => "stop run",
         _ => null,
     };

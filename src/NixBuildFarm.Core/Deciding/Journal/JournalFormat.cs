@@ -8,6 +8,7 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Supplying;
@@ -82,6 +83,13 @@ internal static class JournalFormat
     /// <inheritdoc cref="Of(IEnumerable{ValueTuple{NixBuilder, BuilderTrouble}})"/>
     public static IReadOnlyList<(NixBuilder Builder, BuilderTrouble Trouble)> ToQuarantined(JsonNode node) =>
         [.. node.AsArray().Select(one => (ToBuilder(one!["builder"]!), To<BuilderTrouble>(one["trouble"])))];
+
+    /// <summary>What has happened to a shared build.</summary>
+    public static JsonNode? Of(LendingEvent happened) => JsonSerializer.SerializeToNode(happened, happened.GetType(), Options);
+
+    /// <inheritdoc cref="Of(LendingEvent)"/>
+    public static LendingEvent ToLendingEvent(string kind, JsonNode node) =>
+        typeof(LendingEvent).GetNestedType(kind) is { } type ? (LendingEvent)node.Deserialize(type, Options)! : throw new InvalidOperationException($"Nothing of the kind {kind} happens to a shared build.");
 
     /// <summary>Work, and what of it waits for what.</summary>
     public static JsonArray Of(IReadOnlyList<WorkItem> items, JobGraph graph) => new([.. items.Select((item, index) => new JsonObject

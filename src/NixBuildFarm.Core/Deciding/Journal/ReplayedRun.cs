@@ -103,6 +103,7 @@ internal sealed class ReplayedRun
             Builder(node["on"]!), Error<BuilderException>(node), Jobs(node["had"]!), Jobs(node["lost"]!), (bool)node["givenUp"]!, node["cause"] is { } cause ? Event(cause) : null),
         nameof(RunEvent.SourceDropped) => new RunEvent.SourceDropped([.. node["paths"]!.AsArray().Select(path => StorePath.Parse((string)path!))], (string)node["reason"]!),
         nameof(RunEvent.PauseOver) => new RunEvent.PauseOver(Builder(node["on"]!), (bool)node["awaited"]!),
+        nameof(RunEvent.CompilesChanged) => new RunEvent.CompilesChanged(ToLendingEvent((string)node["kind"]!, node["happened"]!)),
         nameof(RunEvent.LinkMeasured) => new RunEvent.LinkMeasured((string)node["builder"]!, (double?)node["download"], (double?)node["upload"]),
         nameof(RunEvent.Unforeseen) => new RunEvent.Unforeseen(ToError(node["error"]!)),
         _ => throw Unknown(node),

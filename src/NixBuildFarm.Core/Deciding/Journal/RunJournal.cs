@@ -87,6 +87,7 @@ internal sealed class RunJournal(Action<string> output)
             },
             RunEvent.SourceDropped e => new() { ["paths"] = new JsonArray([.. e.Paths.Select(path => JsonValue.Create(path.ToString()))]), ["reason"] = e.Reason },
             RunEvent.PauseOver e => new() { ["on"] = Of(e.On), ["awaited"] = e.IsAwaited },
+            RunEvent.CompilesChanged e => new() { ["kind"] = e.Happened.GetType().Name, ["happened"] = Of(e.Happened) },
             RunEvent.LinkMeasured e => new() { ["builder"] = e.Builder, ["download"] = e.Download, ["upload"] = e.Upload },
             RunEvent.Unforeseen e => new() { ["error"] = Of(e.Error) },
             _ => throw new InvalidOperationException($"A journal does not know {happened}."),

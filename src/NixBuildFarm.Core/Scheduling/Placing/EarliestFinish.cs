@@ -54,7 +54,7 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
     {
         var start = Math.Max(free, state.Transfers.InputsAt(job, b, now)) + context.Options.StartOverhead;
         var finish = start + state.Estimates[job].MeanSeconds / state.SpeedOf(b, job);
-        if (context.Options.Moldable) finish = start + (finish - start) * context.CoreFactor(job, context.CoresFor(job, b));
+        if (context.Options.Moldable || context.Sharing.IsOn) finish = start + (finish - start) * context.Factor(job, b, context.CoresFor(job, b));
         // Later than it should be is still best on the fastest: there the job keeps its place in the queue.
         if (finish > latest && !IsNearlyBest(job, b))
         {

@@ -70,7 +70,7 @@ internal sealed class Hedging(PlacingContext context)
             var other = state.Groups.FirstOf(group);
             if (other == builder || state.Builders[other].FreeSlots == 0 || state.IsExcluded(slot.Job, other)) continue;
             var start = state.Transfers.InputsAt(slot.Job, other, now) + context.Options.StartOverhead;
-            var factor = context.CoreFactor(slot.Job, context.CoresFor(slot.Job, other));
+            var factor = context.Factor(slot.Job, other, context.CoresFor(slot.Job, other));
             var finish = start + seconds * factor / state.SpeedOf(other, slot.Job);
             if (finish < best.Finish) best = new Place(other, start, finish);
         }
@@ -83,5 +83,5 @@ internal sealed class Hedging(PlacingContext context)
 
     /// <summary>Seconds there for each reference second of the job.</summary>
     private double ScaleOf(BuilderState.Slot slot, int builder) =>
-        context.CoreFactor(slot.Job, slot.Cores) / state.SpeedOf(builder, slot.Job);
+        context.Factor(slot.Job, builder, slot.Cores) / state.SpeedOf(builder, slot.Job);
 }

@@ -1,3 +1,5 @@
+using NixBuildFarm.Scheduling.Lending;
+
 namespace NixBuildFarm.Scheduling.Placing;
 
 /// <summary>
@@ -41,6 +43,9 @@ internal sealed class Placement
 
     /// <summary>When a decision may change although nothing happens.</summary>
     public double? NextWakeup => context.NextWakeup;
+
+    /// <summary>What helpers are expected to bring.</summary>
+    public SharingForecast Sharing => context.Sharing;
 
     private bool IsEarliestFinish => context.Heuristic.Rule == PlacementRule.EarliestFinish;
 

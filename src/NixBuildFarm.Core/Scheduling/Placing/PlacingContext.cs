@@ -1,3 +1,5 @@
+using NixBuildFarm.Scheduling.Lending;
+
 namespace NixBuildFarm.Scheduling.Placing;
 
 /// <summary>What all parts of the placement share: the state, the heuristic that is followed, and the outlook of the present decision.</summary>
@@ -14,6 +16,9 @@ internal sealed class PlacingContext(SchedulingState state, SchedulerOptions opt
     public SchedulingState State => state;
 
     public SchedulerOptions Options => options;
+
+    /// <summary>What helpers are expected to bring.</summary>
+    public SharingForecast Sharing { get; private init; } = new(state, options);
 
     public Heuristic Heuristic { get; set; } = heuristic;
 
@@ -33,7 +38,7 @@ internal sealed class PlacingContext(SchedulingState state, SchedulerOptions opt
     public bool SparesLinks => Heuristic is { Rule: PlacementRule.EarliestFinish, IsFifo: false };
 
     /// <summary>The same outlook on a copy of the state, with another heuristic.</summary>
-    public PlacingContext Fork(SchedulingState copy, SchedulerOptions with, Heuristic other) => new(copy, with, other) { latestEnd = latestEnd };
+    public PlacingContext Fork(SchedulingState copy, SchedulerOptions with, Heuristic other) => new(copy, with, other) { latestEnd = latestEnd, Sharing = Sharing.Fork(copy, with) };
 
     /// <summary>Begins a decision: estimates the end of the run from what is ready, what has started and the work that is left.</summary>
     public void Begin(double now)
@@ -49,6 +54,7 @@ internal sealed class PlacingContext(SchedulingState state, SchedulerOptions opt
         var horizon = Math.Max(latestEnd - now, Math.Max(work / state.Groups.TotalCapacity, scarce.LeastTime(state.RemainingWork)));
         scarce.ComputeShares(state.RemainingWork, Heuristic.Reserve > 0 ? horizon * Heuristic.Reserve : double.PositiveInfinity);
         (Now, RunEnd) = (now, now + horizon);
+        if (Sharing.IsOn) Sharing.Expect(work, horizon);
         Deadline = Heuristic.Deadline > 0 ? now + horizon * Heuristic.Deadline : double.PositiveInfinity;
     }
 
@@ -60,13 +66,16 @@ internal sealed class PlacingContext(SchedulingState state, SchedulerOptions opt
 
     /// <summary>Seconds of the job on the best builder with all its cores.</summary>
     public double LeastSeconds(int job) =>
-        state.Estimates[job].Seconds * CoreFactor(job, state.BestCoresFor(job)) / state.BestSpeedOf(job) + options.StartOverhead;
+        state.Estimates[job].Seconds * CoreFactor(job, state.BestCoresFor(job)) * Sharing.LeastFactorOf(job) / state.BestSpeedOf(job) + options.StartOverhead;
 
     /// <summary>Seconds that pass at least after the job, until all that waits for it is done.</summary>
     public double TailOf(int job) => Math.Max(0, state.Order.Key[job] - LeastSeconds(job));
 
     /// <summary>How cores change the duration of a job.</summary>
     public double CoreFactor(int job, int cores) => Estimate.CoreFactor(options.Moldable && state.Graph[job].EnableParallelBuilding, cores);
+
+    /// <summary>How cores and helpers change the duration of a job.</summary>
+    public double Factor(int job, int b, int cores) => CoreFactor(job, cores) * Sharing.FactorOf(job, b, cores);
 
     /// <summary>The cores that a job gets where it starts now.</summary>
     public int CoresFor(int job, int b)

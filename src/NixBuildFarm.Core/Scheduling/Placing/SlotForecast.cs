@@ -12,7 +12,7 @@ internal sealed class SlotForecast(PlacingContext context)
     public void Begin(int job, int builder, double now)
     {
         var slot = state.Builders[builder].IndexOf(job);
-        state.Begin(builder, slot, now, now + state.Estimates[job].Seconds * CoreFactor(job, builder, slot) / state.SpeedOf(builder, job));
+        state.Begin(builder, slot, now, now + state.Estimates[job].Seconds * Factor(job, builder, slot) / state.SpeedOf(builder, job));
     }
 
     /// <summary>More is known of a job.</summary>
@@ -41,11 +41,11 @@ internal sealed class SlotForecast(PlacingContext context)
     private void Update(int builder, int slot, double now)
     {
         var entry = state.Builders[builder].Slots[slot];
-        var scale = CoreFactor(entry.Job, builder, slot) / state.SpeedOf(builder, entry.Job);
+        var scale = Factor(entry.Job, builder, slot) / state.SpeedOf(builder, entry.Job);
         var elapsed = now - entry.StartedAt;
         var expected = state.Estimates[entry.Job].ExpectedSeconds(Math.Max(0, elapsed) / scale) * scale;
         state.SetFreeAt(builder, slot, Math.Max(entry.StartedAt + expected, now + Math.Max(PlacingContext.LeastDelay, LatePart * elapsed)));
     }
 
-    private double CoreFactor(int job, int builder, int slot) => context.CoreFactor(job, state.Builders[builder].Slots[slot].Cores);
+    private double Factor(int job, int builder, int slot) => context.Factor(job, builder, state.Builders[builder].Slots[slot].Cores);
 }

@@ -1,3 +1,5 @@
+using NixBuildFarm.Scheduling.Lending;
+
 namespace NixBuildFarm.Scheduling.Playing;
 
 /// <summary>
@@ -19,6 +21,8 @@ internal sealed class FarmSimulator
     private readonly List<double> uplinkFree;
     private readonly List<double> downlinkFree;
     private readonly int local;
+    private readonly SharedProgress? sharing;
+    private readonly IReadOnlyList<CompileEstimate>? compiles;
     private long happenings;
     private double now;
     private double wakeup;
@@ -31,14 +35,14 @@ internal sealed class FarmSimulator
     /// <param name="truth">What the jobs really take, whatever the scheduler believes.</param>
     /// <param name="options">What else happens; null: nothing.</param>
     public FarmSimulator(Scheduler scheduler, GraphDurations truth, SimulationOptions? options = null)
-        : this(scheduler, truth.Seconds, truth.OutputBytes, options ?? new SimulationOptions())
+        : this(scheduler, truth.Seconds, truth.OutputBytes, truth.Compiles, options ?? new SimulationOptions())
     {
         if (truth.Seconds.Count < scheduler.Graph.Count) throw new ArgumentException("One duration for each job is needed.", nameof(truth));
     }
 
     /// <summary>Continues a run that has begun: the builds that run and the outputs that are on their way go on.</summary>
     internal FarmSimulator(Scheduler scheduler, double now, IReadOnlyList<double> seconds)
-        : this(scheduler, seconds, scheduler.State.OutputSizes, new SimulationOptions())
+        : this(scheduler, seconds, scheduler.State.OutputSizes, Array.ConvertAll(scheduler.State.Estimates, e => e.Compiles), new SimulationOptions())
     {
         this.now = now;
         for (var b = 0; b < farm.Count; b++)
@@ -49,6 +53,11 @@ internal sealed class FarmSimulator
                 if (slot.Job < 0) continue;
                 var attempt = new Attempt(slot.Cores, slot.StartedAt);
                 attempts[(slot.Job, b)] = attempt;
+                if (slot.HasBegun && sharing?.MayShare(slot.Job, b) == true)
+                {
+                    BeginShared(slot.Job, b, attempt, LeftAlone(slot, b));
+                    continue;
+                }
                 var running = new Happening(slot.HasBegun ? HappeningKind.Ended : HappeningKind.Started, slot.Job, b, attempt);
                 Expect(running, slot.HasBegun ? ExpectedEnd(slot, b) : slot.StartedAt);
             }
@@ -62,8 +71,11 @@ internal sealed class FarmSimulator
         }
     }
 
-    private FarmSimulator(Scheduler scheduler, IReadOnlyList<double> seconds, IReadOnlyList<long> outputBytes, SimulationOptions options)
+    private FarmSimulator(
+        Scheduler scheduler, IReadOnlyList<double> seconds, IReadOnlyList<long> outputBytes, IReadOnlyList<CompileEstimate>? compiles, SimulationOptions options)
     {
+        this.compiles = compiles;
+        if (scheduler.Options.Share != ShareMode.Never && compiles is not null) sharing = new SharedProgress(scheduler, compiles);
         this.scheduler = scheduler;
         this.seconds = seconds;
         this.outputBytes = outputBytes;
@@ -96,7 +108,7 @@ internal sealed class FarmSimulator
             Farm = farm,
             Schedule = schedule,
             NotDone = scheduler.Graph.Count - schedule.Select(e => e.Job).Distinct().Count(),
-            Bound = LowerBound.Of(scheduler.Graph, farm, seconds, scheduler.Options.Moldable),
+            Bound = LowerBound.Of(scheduler.Graph, farm, seconds, scheduler.Options.Moldable, scheduler.Options.Share == ShareMode.Never ? null : compiles),
             BytesMoved = bytesMoved,
             Decisions = decisions,
         };
@@ -106,14 +118,39 @@ internal sealed class FarmSimulator
     internal double Play(double limit)
     {
         CarryOut(scheduler.Decide(now));
-        while ((scheduler.Remaining > 0 || joining > 0) && now <= limit && future.TryDequeue(out var first, out var when))
+        while ((scheduler.Remaining > 0 || joining > 0) && now <= limit && NextAt() is { } at)
         {
-            now = when.At;
-            Happen(first);
-            while (future.TryPeek(out _, out var next) && next.At <= now) Happen(future.Dequeue());
+            now = at;
+            while (NextAt() <= now) Happen(TakeNext());
             CarryOut(scheduler.Decide(now));
         }
         return now;
+    }
+
+    private double? NextAt()
+    {
+        double? planned = future.TryPeek(out _, out var next) ? next.At : null;
+        return sharing?.Due is { } due && !(planned <= due) ? Math.Max(now, due) : planned;
+    }
+
+    private Happening TakeNext() =>
+        sharing?.Due is { } due && !(future.TryPeek(out _, out var next) && next.At <= due) && sharing.TakeDue() is var (job, builder)
+            ? new Happening(HappeningKind.Ended, job, builder, attempts.GetValueOrDefault((job, builder)))
+            : future.Dequeue();
+
+    private void BeginShared(int job, int builder, Attempt attempt, double left)
+    {
+        attempt.Alone = left;
+        sharing!.Begin(job, builder, attempt.Cores, left, now);
+    }
+
+    /// <summary>Seconds that a build which has begun would take still without help.</summary>
+    private double LeftAlone(BuilderState.Slot slot, int builder)
+    {
+        var factor = scheduler.SharingFactorOf(slot.Job, builder, slot.Cores);
+        var scale = factor * TrueSeconds(slot.Job, builder, slot.Cores) / seconds[slot.Job];
+        var elapsed = Math.Max(0, now - slot.StartedAt);
+        return (slot.StartedAt + scale * scheduler.EstimateOf(slot.Job).ExpectedSeconds(elapsed / scale) - now) / factor;
     }
 
     private double ExpectedEnd(BuilderState.Slot slot, int builder)
@@ -136,11 +173,12 @@ internal sealed class FarmSimulator
                 case SchedulingDecision.Start d: Start(d.Job, d.Builder, d.Cores); break;
                 case SchedulingDecision.Hedge d: Start(d.Job, d.Builder, d.Cores); break;
                 case SchedulingDecision.Prefetch d: Expect(new Happening(HappeningKind.InputsArrived, d.Job, d.Builder), Supply(d.Job, d.Builder)); break;
-                case SchedulingDecision.Cancel d: attempts.Remove((d.Job, d.Builder)); break;
+                case SchedulingDecision.Cancel d: Drop((d.Job, d.Builder)); break;
                 // Jobs that are given up leave the run by themselves.
                 case SchedulingDecision.Abandon or SchedulingDecision.NoBuilder: break;
             }
         }
+        sharing?.Update(now);
         if (scheduler.NextWakeup is { } at && !(wakeup > now && wakeup <= at))
         {
             wakeup = at;
@@ -216,7 +254,9 @@ internal sealed class FarmSimulator
                 break;
             case HappeningKind.Started when IsCurrent(happening):
                 scheduler.Apply(new SchedulingEvent.JobStarted(now, job, builder));
-                Expect(happening with { Kind = HappeningKind.Ended }, now + TrueSeconds(job, builder, happening.Attempt!.Cores));
+                var alone = TrueSeconds(job, builder, happening.Attempt!.Cores);
+                if (sharing?.MayShare(job, builder) == true) BeginShared(job, builder, happening.Attempt, alone);
+                else Expect(happening with { Kind = HappeningKind.Ended }, now + alone);
                 break;
             case HappeningKind.Ended when IsCurrent(happening):
                 Ended(happening);
@@ -279,7 +319,7 @@ internal sealed class FarmSimulator
         var finished = new SchedulingEvent.JobFinished(now, job, builder, outputBytes[job]);
         scheduler.Apply(finished);
         if (options.Estimates is not { } estimates) return;
-        foreach (var learnt in estimates.Learn(finished, scheduler.DescriptionOf(builder), attempt.End - attempt.Begin, attempt.Cores)) scheduler.Apply(learnt);
+        foreach (var learnt in estimates.Learn(finished, scheduler.DescriptionOf(builder), attempt.End - attempt.Begin, attempt.Cores, Observed(job, attempt))) scheduler.Apply(learnt);
     }
 
     private void Disturb(SchedulingEvent disturbance)
@@ -289,7 +329,7 @@ internal sealed class FarmSimulator
         switch (disturbance)
         {
             case SchedulingEvent.BuilderLost e:
-                foreach (var key in attempts.Keys.Where(k => k.Builder == e.Builder).ToArray()) attempts.Remove(key);
+                foreach (var key in attempts.Keys.Where(k => k.Builder == e.Builder).ToArray()) Drop(key);
                 foreach (var key in arrivals.Keys.Where(k => k.Builder == e.Builder).ToArray()) arrivals.Remove(key);
                 foreach (var job in lost)
                 {
@@ -321,6 +361,22 @@ internal sealed class FarmSimulator
         }
     }
 
+    private void Drop((int Job, int Builder) attempt)
+    {
+        attempts.Remove(attempt);
+        sharing?.Remove(attempt.Job, attempt.Builder);
+    }
+
+    /// <summary>What the end of a shared build tells of its compiles; null where it was not shared.</summary>
+    private CompileObservation? Observed(int job, Attempt attempt)
+    {
+        if (attempt.Alone <= 0 || compiles is null) return null;
+        var all = compiles[job].Share * attempt.Alone * attempt.Cores;
+        var count = Math.Max(1, (int)(all / Math.Max(0.01, compiles[job].Seconds)));
+        var saved = Math.Max(0, attempt.Alone - (attempt.End - attempt.Begin));
+        return new CompileObservation(count, (int)Math.Min(count, count * saved * attempt.Cores / Math.Max(0.01, all)), all, saved);
+    }
+
     private sealed class Attempt(int cores, double begin)
     {
         public int Cores => cores;
@@ -328,6 +384,9 @@ internal sealed class FarmSimulator
         public double Begin => begin;
 
         public double End { get; set; }
+
+        /// <summary>Seconds that it would have taken without help; 0: it was not shared.</summary>
+        public double Alone { get; set; }
     }
 
     private sealed record Happening(HappeningKind Kind, int Job, int Builder, Attempt? Attempt = null, SchedulingEvent? Disturbance = null);

@@ -1,3 +1,5 @@
+using NixBuildFarm.Scheduling.Lending;
+
 namespace NixBuildFarm.Scheduling.Playing;
 
 /// <summary>What the jobs of a graph really take.</summary>
@@ -7,4 +9,7 @@ public sealed record GraphDurations(IReadOnlyList<double> Seconds, IReadOnlyList
 {
     /// <summary>By job: what a table of packages would have guessed; null where the file says nothing of it.</summary>
     public IReadOnlyList<double>? TableSeconds { get; init; }
+
+    /// <summary>By job: its compiles; null: nothing can be shared.</summary>
+    public IReadOnlyList<CompileEstimate>? Compiles { get; init; }
 }

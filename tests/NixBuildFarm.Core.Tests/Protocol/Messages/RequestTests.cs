@@ -57,6 +57,14 @@ public class RequestTests
     }
 
     [Fact]
+    public async Task DeletePaths()
+    {
+        var request = new DeletePathsRequest([PathA]);
+        Expect(request, 20, 3, 1, A, 0, ulong.MaxValue, 0, 0, 0);
+        Assert.Equal(77, await ReplyAsync(request, 1, A, 77, 0));
+    }
+
+    [Fact]
     public async Task RegisterRealisation()
     {
         var request = new RegisterRealisationRequest(new("sha256:00!out", PathA));

@@ -1,0 +1,94 @@
+using NixBuildFarm.Scheduling.Lending;
+
+namespace NixBuildFarm.Scheduling.Playing;
+
+/// <summary>
+/// The builds of a simulated run that share their compiles. Each goes on at the rate that the places allow which are free at the moment; compiles
+/// are many and small, so that places change hands at once.
+/// </summary>
+internal sealed class SharedProgress(Scheduler scheduler, IReadOnlyList<CompileEstimate> compiles)
+{
+    private readonly LendingRules rules = new(scheduler.State, scheduler.Options);
+    private readonly List<Build> builds = [];
+    private readonly List<EqualShares.Part> parts = [];
+
+    /// <summary>When the first of them ends if nothing else happens; null: there is none.</summary>
+    public double? Due { get; private set; }
+
+    /// <summary>Whether a build shares.</summary>
+    public bool MayShare(int job, int builder) => rules.MayBeHelped(job, builder);
+
+    /// <summary>A build begins. <see cref="Update"/> says how it goes on.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="builder">Its builder.</param>
+    /// <param name="cores">Its cores there.</param>
+    /// <param name="alone">Seconds that it would take without help.</param>
+    /// <param name="now">The time.</param>
+    public void Begin(int job, int builder, int cores, double alone, double now)
+    {
+        Remove(job, builder);
+        var part = new EqualShares.Part(job, builder, rules.CoresToTell(job, builder, cores) - cores);
+        parts.Add(part);
+        builds.Add(new Build(part, cores, alone, now));
+    }
+
+    /// <summary>A build has been called off.</summary>
+    public void Remove(int job, int builder)
+    {
+        var index = parts.FindIndex(part => part.Job == job && part.Home == builder);
+        if (index < 0) return;
+        parts.RemoveAt(index);
+        builds.RemoveAt(index);
+    }
+
+    /// <summary>Takes the build that is due away.</summary>
+    public (int Job, int Builder) TakeDue()
+    {
+        var first = builds.MinBy(build => build.Due)!;
+        Remove(first.Part.Job, first.Part.Home);
+        Due = builds.Count == 0 ? null : builds.Min(build => build.Due);
+        return (first.Part.Job, first.Part.Home);
+    }
+
+    /// <summary>Jobs have come or gone: what is free has changed.</summary>
+    public void Update(double now)
+    {
+        EqualShares.Divide(scheduler.State, parts);
+        Due = null;
+        foreach (var build in builds)
+        {
+            if (build.RateOf != build.Part.Places)
+            {
+                var coreFactor = scheduler.Options.Moldable ? Estimate.CoreFactor(true, build.Cores) : (double?)null;
+                build.GoOn(now);
+                build.Rate = 1 / SharedDuration.Factor(compiles[build.Part.Job], coreFactor, build.Cores, build.Part.Places);
+                build.RateOf = build.Part.Places;
+            }
+            if (!(Due <= build.Due)) Due = build.Due;
+        }
+    }
+
+    private sealed class Build(EqualShares.Part part, int cores, double alone, double now)
+    {
+        private double left = alone;
+        private double since = now;
+
+        public EqualShares.Part Part => part;
+
+        public int Cores => cores;
+
+        /// <summary>Seconds without help that are done in a second.</summary>
+        public double Rate { get; set; } = 1;
+
+        /// <summary>The places that the rate comes of.</summary>
+        public double RateOf { get; set; }
+
+        public double Due => since + left / Rate;
+
+        public void GoOn(double to)
+        {
+            left = Math.Max(0, left - (to - since) * Rate);
+            since = to;
+        }
+    }
+}

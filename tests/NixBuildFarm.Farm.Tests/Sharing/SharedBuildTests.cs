@@ -1,0 +1,157 @@
+using System.Globalization;
+using NixBuildFarm.Farm.Tests.Builds;
+using NixBuildFarm.Farm.Tests.Faults;
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Sharing;
+
+/// <summary>
+/// A C++ program whose compiles several builders do: the same bits as from one builder alone, every store whole afterwards, and whatever
+/// happens to those that help, the build succeeds. Needs the toolchain that tests/Farm/toolchain/make.sh makes.
+/// </summary>
+public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
+{
+    private const int Units = 14;
+
+    private readonly FaultyRun run = new(farm);
+    private string toolchain = "";
+    private AddedHost home = null!;
+    private AddedHost helper = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        toolchain = Path.Combine(farm.Repository, "out", "toolchain");
+        Assert.SkipUnless(File.Exists(Path.Combine(toolchain, "closure")), "There is no toolchain: tests/Farm/toolchain/make.sh makes it.");
+        await farm.Coordinator.ExecAsync("bash", "-c", $"NIX_REMOTE=daemon nix-store --import < '{toolchain}/closure' > /dev/null");
+        // The faster one is home; the other is fast enough to help.
+        home = await farm.AddAsync("opal", "--sandbox", "--slots", "2", "--speed", "2", "--size", "3g");
+        helper = await farm.AddAsync("garnet", "--sandbox", "--slots", "2", "--size", "3g");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (home is not null) await home.DisposeAsync();
+        if (helper is not null) await helper.DisposeAsync();
+        await run.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_shared_build_gives_the_bits_of_a_plain_one_and_a_rebuild_finds_what_was_compiled()
+    {
+        var plain = await BuildAsync("Never");
+        await ForgetAsync(plain.Output);
+
+        var shared = await BuildAsync("Always");
+
+        Assert.Equal(plain.Hash, shared.Hash);
+        Assert.Equal("opal", shared.Line.Builder);
+        Assert.True(shared.Shared > 0, "No compile was shared.");
+        Assert.Equal(0, shared.Reused);
+        await EveryStoreIsWholeAsync();
+        Assert.Equal("", await LeftAsync("nixbuildfarm-file"));
+        Assert.Equal("", await LeftAsync("nixbuildfarm-unit"));
+
+        await ForgetAsync(shared.Output);
+        var again = await BuildAsync("Always");
+
+        Assert.Equal(plain.Hash, again.Hash);
+        Assert.True(again.Reused > 0, "Nothing that was compiled before was found.");
+        await EveryStoreIsWholeAsync();
+    }
+
+    [Fact]
+    public async Task A_user_who_wants_no_garbage_kept_leaves_none()
+    {
+        run.Session.Run("Set-NixBuilderPolicy -ShareMemo 0");
+
+        var shared = await BuildAsync("Always");
+
+        Assert.True(shared.Shared > 0);
+        Assert.Equal("", await LeftAsync("nixbuildfarm-compile"));
+    }
+
+    [Fact]
+    public async Task A_builder_that_is_not_to_help_does_not()
+    {
+        run.Session.Run("Set-NixBuilderPolicy garnet -Share None");
+
+        var alone = await BuildAsync("Always");
+
+        Assert.Equal(0, alone.Shared);
+        Assert.DoesNotContain("nixbuildfarm-shim", await helper.ExecAsync("ls", "/nix/store"));
+    }
+
+    [Fact]
+    public Task A_broker_that_is_killed_costs_the_sharing_alone() => SurvivesAsync(
+        () => home.ExecAsync("bash", "-c", "grep -slzx [b]roker /proc/[0-9]*/cmdline | cut -d / -f 3 | xargs --no-run-if-empty kill -KILL"));
+
+    [Fact]
+    public Task A_helper_that_is_unplugged_costs_its_compiles_alone() => SurvivesAsync(() => helper.RemoveAsync());
+
+    [Fact]
+    public Task A_helper_whose_connections_break_costs_its_compiles_alone() => SurvivesAsync(async () => await helper.InflictAsync(Fault.SshdKilled));
+
+    [Fact]
+    public Task A_helper_whose_store_is_full_costs_its_compiles_alone() => SurvivesAsync(async () => await helper.InflictAsync(Fault.StoreFull));
+
+    [Fact]
+    public Task A_helper_that_falls_silent_costs_its_compiles_alone() => SurvivesAsync(async () => await helper.InflictAsync(Fault.Frozen));
+
+    /// <summary>Builds, makes trouble while a compile runs on the helper, and compares with a plain build.</summary>
+    private async Task SurvivesAsync(Func<Task> trouble)
+    {
+        Write();
+        var build = await run.RunAsync(Script("Always"), FaultyRun.UntilBuilding(helper, "run"), trouble);
+
+        var shared = await ResultOfAsync(build);
+        await home.ExecAsync("nix-store", "--verify", "--check-contents");
+        await ForgetAsync(shared.Output);
+        var plain = await BuildAsync("Never", "opal");
+        Assert.Equal(plain.Hash, shared.Hash);
+    }
+
+    private async Task<Built> BuildAsync(string share, string builders = "opal, garnet")
+    {
+        Write();
+        return await ResultOfAsync(run.Session.Run(Script(share, builders)));
+    }
+
+    private void Write() => File.WriteAllText(
+        Path.Combine(run.Session.Folder, "program.nix"),
+        $$"""(import {{farm.Repository}}/tests/Farm/toolchain/packages.nix { gcc = "{{Read("gcc")}}"; wrapper = "{{Read("gcc-wrapper")}}"; units = {{Units.ToString(CultureInfo.InvariantCulture)}}; }).program""");
+
+    private static string Script(string share, string builders = "opal, garnet") =>
+        $"Get-NixBuilder {builders} | Invoke-NixDistributedBuild -Path program.nix -NoLocal -Share {share}";
+
+    private string Read(string name) => File.ReadAllText(Path.Combine(toolchain, name)).Trim();
+
+    private async Task<Built> ResultOfAsync(BuildOutput build)
+    {
+        var line = build["program"];
+        Assert.True(line.Success, $"{line}\n{build.Errors}\n{build.Warnings}");
+        return new(line, (await farm.Coordinator.ExecAsync("nix-store", "--query", "--hash", line.Output)).Trim());
+    }
+
+    private async Task ForgetAsync(string output)
+    {
+        foreach (var host in new FarmHost[] { farm.Coordinator, home }) await host.ExecAsync("bash", "-c", $"NIX_REMOTE=daemon nix-store --delete {output} 2> /dev/null || true");
+    }
+
+    private async Task EveryStoreIsWholeAsync()
+    {
+        foreach (var host in new FarmHost[] { farm.Coordinator, home, helper }) await host.ExecAsync("nix-store", "--verify", "--check-contents");
+    }
+
+    private async Task<string> LeftAsync(string name) =>
+        string.Concat(await Task.WhenAll(new FarmHost[] { home, helper }.Select(host => host.ExecAsync("bash", "-c", $"ls /nix/store | grep -e '-{name}$' || true"))));
+
+    /// <summary>A build that succeeded.</summary>
+    private sealed record Built(BuildLine Line, string Hash)
+    {
+        public string Output => Line.Output;
+
+        public int Shared => Line.SharedCompiles?.Shared ?? 0;
+
+        public int Reused => Line.SharedCompiles?.Reused ?? 0;
+    }
+}
