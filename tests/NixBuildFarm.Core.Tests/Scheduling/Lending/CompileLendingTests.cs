@@ -319,7 +319,7 @@ public class CompileLendingTests
         }
 
         Assert.Equal([0], Helped(ShareMode.Auto, 0));
-        Assert.Equal([0, 1, 3], Helped(ShareMode.Always, 0));
+        Assert.Equal([0, 1, 2, 3], Helped(ShareMode.Always, 0));
         Assert.Empty(Helped(ShareMode.Always, 1));
         Assert.Empty(Helped(ShareMode.Never, 0));
     }
