@@ -27,8 +27,8 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
     {
         if (options.Share == ShareMode.Never) return false;
         var what = state.Graph[job];
-        if (what.StaysLocal || what.IsFixedOutput || (options.Share == ShareMode.Auto && !what.EnableParallelBuilding)) return false;
-        if (!state.Builders[builder].Description.IsHelped) return false;
+        // Whether it builds in parallel only tells where nothing was learnt: many packages leave that to the setup hooks of their tools.
+        if (what.StaysLocal || what.IsFixedOutput || !state.Builders[builder].Description.IsHelped) return false;
         var estimate = state.Estimates[job];
         return options.Share == ShareMode.Always || (estimate.Compiles.Share > 0 && estimate.Seconds / state.SpeedOf(builder, job) >= LeastSeconds);
     }
