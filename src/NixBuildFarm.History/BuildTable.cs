@@ -10,7 +10,7 @@ internal static class BuildTable
     /// <summary>More of one package and system speak of versions and machines that are gone.</summary>
     private const int NewestKept = 24;
 
-    private const string Columns = "package, system, builder, seconds, cores, parallel, speed_factor, output_bytes, ended";
+    private const string Columns = "package, system, builder, seconds, cores, parallel, speed_factor, output_bytes, ended, compiles, compiles_shared, compile_seconds, compile_saved";
 
     /// <summary>The builds of these packages, oldest first.</summary>
     public static List<BuildObservation> Read(SqliteConnection connection, IReadOnlySet<string> packages) => connection.Query(
@@ -26,6 +26,7 @@ internal static class BuildTable
             SpeedFactor = row.GetDouble(6),
             OutputBytes = row.GetInt64(7),
             At = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(8)),
+            Compiles = row.IsDBNull(9) ? null : new(row.GetInt32(9), row.GetInt32(10), row.GetDouble(11), row.GetDouble(12)),
         },
         ("@packages", JsonSerializer.Serialize(packages)));
 
@@ -35,6 +36,7 @@ internal static class BuildTable
         transaction.Insert("build", Columns, builds, b =>
         [
             b.Package, b.System, b.Builder, b.Seconds, b.Cores, b.EnableParallelBuilding, b.SpeedFactor, b.OutputBytes, b.At.ToUnixTimeMilliseconds(),
+            b.Compiles?.Count, b.Compiles?.Shared, b.Compiles?.Seconds, b.Compiles?.SavedSeconds,
         ]);
         transaction.Connection!.Execute(
             $"""

@@ -7,7 +7,7 @@ namespace NixBuildFarm.History;
 internal static class Schema
 {
     /// <summary>Counts up with each change of the tables; a change comes with the step from the version before.</summary>
-    private const int Version = 2;
+    private const int Version = 3;
 
     /// <summary>Marks the file as ours: <c>NxBF</c>.</summary>
     private const int ApplicationId = 0x4e784246;
@@ -70,6 +70,22 @@ internal static class Schema
         ) STRICT, WITHOUT ROWID;
         """;
 
+    /// <summary>What version 3 has and version 2 has not: shared compiles.</summary>
+    private const string Compiles = """
+        ALTER TABLE build ADD COLUMN compiles INTEGER;
+        ALTER TABLE build ADD COLUMN compiles_shared INTEGER;
+        ALTER TABLE build ADD COLUMN compile_seconds REAL;
+        ALTER TABLE build ADD COLUMN compile_saved REAL;
+
+        CREATE TABLE memo (
+            builder TEXT NOT NULL,
+            path TEXT NOT NULL,
+            bytes INTEGER NOT NULL,
+            used INTEGER NOT NULL,
+            PRIMARY KEY (builder, path)
+        ) STRICT, WITHOUT ROWID;
+        """;
+
     /// <summary>Makes the tables in an empty file, and those that an older one lacks; refuses a file that is not ours.</summary>
     /// <exception cref="HistoryException">It is newer than this program, or something else.</exception>
     public static void Ensure(SqliteConnection connection, string file)
@@ -82,6 +98,7 @@ internal static class Schema
             var found = VersionOf(connection, file);
             if (found < 1) connection.Execute($"{Tables} PRAGMA application_id = {ApplicationId};");
             if (found < 2) connection.Execute(Troubles);
+            if (found < 3) connection.Execute(Compiles);
             connection.Execute($"PRAGMA user_version = {Version}");
             transaction.Commit();
         }

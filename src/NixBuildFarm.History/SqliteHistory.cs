@@ -51,6 +51,12 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
     public void Add(IReadOnlyCollection<BuilderTrouble> troubles) => database.Write(transaction => TroubleTable.Add(transaction, troubles));
 
     /// <inheritdoc/>
+    public IReadOnlyList<KeptCompile> KeptCompiles(string builder) => database.Read(connection => MemoTable.Read(connection, builder));
+
+    /// <inheritdoc/>
+    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles) => database.Write(transaction => MemoTable.Replace(transaction, builder, compiles));
+
+    /// <inheritdoc/>
     public void Add(RunRecord run)
     {
         // Held before anybody can read of the run, and until its end is written.

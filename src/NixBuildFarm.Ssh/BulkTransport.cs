@@ -14,13 +14,26 @@ internal sealed class BulkTransport(IBuilderTransport program, IBuilderTransport
     private volatile BuilderException? wrongHost;
 
     /// <inheritdoc/>
-    public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
+    public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
+        use == ChannelUse.Bulk ? OpenAsync(transport => transport.OpenAsync(use, cancellation)) : OpenBySshNetAsync(use, cancellation);
+
+    /// <inheritdoc/>
+    public Task<IBuilderChannel> OpenAsync(StoreProgram storeProgram, CancellationToken cancellation) =>
+        OpenAsync(transport => transport.OpenAsync(storeProgram, cancellation));
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync() => await Task.WhenAll(program.DisposeAsync().AsTask(), sshNet.DisposeAsync().AsTask());
+
+    private async Task<IBuilderChannel> OpenBySshNetAsync(ChannelUse use, CancellationToken cancellation) =>
+        wrongHost is { } refusal ? throw refusal : await sshNet.OpenAsync(use, cancellation);
+
+    private async Task<IBuilderChannel> OpenAsync(Func<IBuilderTransport, Task<IBuilderChannel>> openAsync)
     {
         if (wrongHost is { } refusal) throw refusal;
-        if (use != ChannelUse.Bulk || programIsRefused) return await sshNet.OpenAsync(use, cancellation);
+        if (programIsRefused) return await openAsync(sshNet);
         try
         {
-            return await program.OpenAsync(use, cancellation);
+            return await openAsync(program);
         }
         catch (BuilderException e) when (e.Failure == BuilderFailure.HostKeyMismatch)
         {
@@ -30,13 +43,10 @@ internal sealed class BulkTransport(IBuilderTransport program, IBuilderTransport
         // Not where the builder cannot be reached at all: trying twice would take twice as long.
         catch (BuilderException e) when (e.Failure is BuilderFailure.AuthenticationFailed or BuilderFailure.Configuration)
         {
-            var channel = await sshNet.OpenAsync(use, cancellation);
+            var channel = await openAsync(sshNet);
             programIsRefused = true;
             verbose($"sends NARs through SSH.NET, since the ssh program cannot log in: {e.Message}");
             return channel;
         }
     }
-
-    /// <inheritdoc/>
-    public async ValueTask DisposeAsync() => await Task.WhenAll(program.DisposeAsync().AsTask(), sshNet.DisposeAsync().AsTask());
 }

@@ -29,6 +29,13 @@ internal sealed class SshTransport(NixBuilder builder, TransportOptions options,
     }
 
     /// <inheritdoc/>
+    public async Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation)
+    {
+        ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
+        return await (chosen ?? await ChooseAsync(cancellation)).OpenAsync(program, cancellation);
+    }
+
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await closing.CancelAsync();

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 
 namespace NixBuildFarm.Fuzz.Tests;
 
@@ -29,8 +28,8 @@ public sealed class FuzzTests
     public void Broken_input_is_read_or_refused(string name)
     {
         var target = Targets.All.Single(other => other.Name == name);
-        var seed = Setting("SEED") ?? 1;
-        var seconds = Setting("SECONDS");
+        var seed = FuzzSettings.Seed;
+        var seconds = FuzzSettings.Seconds;
         var mutator = new Mutator(new Random(seed), target.Sound);
         var clock = Stopwatch.StartNew();
         for (var count = 0; seconds is null ? count < Inputs : clock.Elapsed.TotalSeconds < seconds; count++)
@@ -62,7 +61,4 @@ public sealed class FuzzTests
             : Stopwatch.GetElapsedTime(begun) > TimePerInput ? $"It took {Stopwatch.GetElapsedTime(begun)}."
             : null;
     }
-
-    private static int? Setting(string name) =>
-        Environment.GetEnvironmentVariable("NIXBUILDFARM_FUZZ_" + name) is { Length: > 0 } value ? int.Parse(value, CultureInfo.InvariantCulture) : null;
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using NixBuildFarm.Builders;
@@ -8,6 +9,7 @@ using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Sharing;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Ssh.HostKeys;
 using NixBuildFarm.Ssh.Identities;
@@ -104,6 +106,9 @@ internal static class Targets
         new("private key's header", [.. Texts("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQyNTUxOQAAACBMxt4PU29MmMdaCNbfHAuZFKg9GkNplKN619DfayZtcA==\n-----END OPENSSH PRIVATE KEY-----\n")], input => OpenSshKeyHeader.Read(Text(input)), _ => false),
         new("a run in the history", [RunAsJson()], ReadRun, e => e is JsonException or InvalidDataException),
         new("text for a terminal", [.. Texts("\u001b]0;title\u0007\u001b[31mred\u001b[0m plain\ttab")], ReadTerminalText, _ => false),
+        new("description of a compile", [Unit()], ReadUnit, e => e is OddFrameException),
+        new("what a shim says", [[.. Frame(FrameKind.Hello, "cc1", "a.c", ""), .. Frame(FrameKind.Unit, 1, Unit()), .. Frame(FrameKind.Content, 0, 1, 'x'), .. Frame(FrameKind.Closed)]], Talk, e => e is OddFrameException),
+        new("output of a compile", [Compiled], ReadCompiled, e => e is OddFrameException or NarException),
         new("store path and derived path", [.. Texts(Path, Path + ".drv!out,dev", Path + ".drv!*")], ReadDerivedPath, _ => false),
     ];
 
@@ -112,6 +117,11 @@ internal static class Targets
     private static byte[] Nar => Wire(
         "nix-archive-1", "(", "type", "directory", "entry", "(", "name", "a", "node", "(", "type", "regular", "executable", "", "contents", "text of a file", ")", ")",
         "entry", "(", "name", "b", "node", "(", "type", "symlink", "target", "../elsewhere", ")", ")", ")");
+
+    private static byte[] Compiled => Wire(
+        "nix-archive-1", "(", "type", "directory", "entry", "(", "name", "err", "node", "(", "type", "regular", "contents", "note", ")", ")",
+        "entry", "(", "name", "out", "node", "(", "type", "regular", "contents", ".text", ")", ")",
+        "entry", "(", "name", "rc", "node", "(", "type", "regular", "contents", "0", ")", ")", ")");
 
     private static bool IsOurs(Exception e) => e is NixBuildFarmException;
 
@@ -146,6 +156,74 @@ internal static class Targets
             await using var daemon = await DaemonConnection.OpenAsync(new DuplexStream(new MemoryStream(said), Stream.Null), new() { Builder = "ruby" }, limit.Token);
             await talk(daemon, limit.Token);
         }
+    }
+
+    private static byte[] Unit() => new FieldWriter()
+        .Text("/nix/store/x/cc1"u8).Text("/build"u8).Hash(default).UInt32(1)
+        .UInt32(1).Text("LC_ALL=C"u8)
+        .UInt32(2).Text("a.c"u8).Text(""u8).UInt32(1)
+        .UInt32(1).Text(Encoding.UTF8.GetBytes(Path))
+        .UInt32(2).Text("a.c"u8).UInt64(1).Hash(new(SHA256.HashData("x"u8))).UInt32(1).UInt64(7).Text("b.h"u8).UInt64(0).Hash(default).UInt32(0).UInt64(0)
+        .ToArray();
+
+    private static byte[] Frame(FrameKind kind, params object[] fields)
+    {
+        var writer = new FieldWriter();
+        var rest = Array.Empty<byte>();
+        foreach (var field in fields)
+        {
+            if (field is string text) writer.Text(Encoding.UTF8.GetBytes(text));
+            else if (field is int number) writer.UInt32((uint)number);
+            else rest = field as byte[] ?? [(byte)(char)field];
+        }
+        var frame = new BrokerFrame(1, kind, (byte[])[.. writer.ToArray(), .. rest]);
+        return [.. frame.Header(), .. frame.Payload.Span];
+    }
+
+    /// <summary>A unit that is read gives a derivation that reads its files, its headers and the compiler alone.</summary>
+    private static void ReadUnit(byte[] input)
+    {
+        var unit = CompileUnit.Read(input);
+        Assert.InRange(unit.OutputArgument, 0, unit.Arguments.Count - 1);
+        Assert.InRange(unit.Files.Sum(file => file.Size), 0, SharingLimits.Contents);
+        var shim = StorePath.Parse(Path);
+        var stand = new NarTree.Folder(new Dictionary<string, NarTree> { ["cc1"] = new NarTree.Link("x") });
+        var folder = new NarTree.Folder(new Dictionary<string, NarTree> { ["folder"] = new NarTree.File("libexec/gcc/x/1"u8.ToArray()), ["shadow"] = stand });
+        var compile = CompileDerivation.Of(unit, CompilerTool.C, new("x86_64-linux", shim, shim, CompilerFolder.Verified(shim, shim, folder)), unit.Headers.ToHashSet());
+        Assert.Equal(compile.Files.Concat(unit.Headers).Append(shim).Append(compile.Manifest.Path).Distinct().Order(), compile.Derivation.Basic.InputPaths);
+        Assert.Equal($"{Path}/libexec/gcc/x/1/cc1", compile.Derivation.Basic.Environment["tool"]);
+    }
+
+    /// <summary>Frames as a broker passes them on, answered as far as they can be.</summary>
+    private static void Talk(byte[] input)
+    {
+        ShimTalk? talk = null;
+        for (var rest = input.AsMemory(); rest.Length >= BrokerFrame.HeaderSize;)
+        {
+            var frame = BrokerFrame.ReadHeader(rest.Span[..BrokerFrame.HeaderSize], out var length);
+            rest = rest[BrokerFrame.HeaderSize..];
+            length = Math.Min(length, rest.Length);
+            frame = frame with { Payload = rest[..length] };
+            rest = rest[length..];
+            if (talk is null)
+            {
+                talk = ShimTalk.Begin(frame);
+                talk.Describe();
+                continue;
+            }
+            switch (talk.Take(frame))
+            {
+                case ShimNews.Described described: talk.Send([.. described.Unit.Files.Select((_, index) => index).Take(1)]); break;
+                case ShimNews.Odd: talk.CompileHere(); break;
+            }
+        }
+    }
+
+    private static void ReadCompiled(byte[] input)
+    {
+        var reader = new NarTree.Reader(1 << 20);
+        reader.Take(input);
+        CompileResult.Of(reader.Root);
     }
 
     /// <summary>What is taken is what Nix would have written: the same bytes come out again.</summary>

@@ -1,20 +1,19 @@
 using NixBuildFarm.Observing;
-using NixBuildFarm.Sessions;
 using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Deciding;
 
 /// <summary>One try at a derivation on one builder, from the supply of its inputs to its result.</summary>
-internal sealed class Attempt(RunJob job, BuilderSession session, int builder, int cores, DateTimeOffset begun, CancellationToken run) : IDisposable
+internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder, int cores, DateTimeOffset begun)
 {
-    private readonly CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(run);
-    private bool isDisposed;
+    /// <summary>Which attempt of the run it is.</summary>
+    public int Number { get; } = number;
 
     /// <summary>What is built.</summary>
     public RunJob Job { get; } = job;
 
     /// <summary>Where.</summary>
-    public BuilderSession Session { get; } = session;
+    public RunBuilder On { get; } = on;
 
     /// <summary>The scheduler's index of the builder.</summary>
     public int Builder { get; } = builder;
@@ -30,6 +29,12 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int builder, i
 
     /// <summary>The cores that the scheduler counts it with; those that it may use, where that is a number.</summary>
     public required int CountedCores { get; init; }
+
+    /// <summary>How its compiles are shared; null: they are not.</summary>
+    public ShareTerms? Share { get; init; }
+
+    /// <summary>Whether it may not begin to build yet: its slot has compiles of others in it.</summary>
+    public bool IsHeldUp { get; set; }
 
     /// <summary>How long the build was expected to take when the try began.</summary>
     public required double ExpectedSeconds { get; init; }
@@ -55,9 +60,6 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int builder, i
     /// <summary>The file with everything that the build prints; null while its inputs are still on their way.</summary>
     public string? LogPath { get; set; }
 
-    /// <summary>Why the log is not whole, or not there; null: it is.</summary>
-    public string? LogProblem { get; set; }
-
     /// <summary>What it came to; null while that is not known.</summary>
     public BuildOutcome? Outcome { get; set; }
 
@@ -67,21 +69,16 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int builder, i
     /// <summary>When they were here; null: they have not come.</summary>
     public DateTimeOffset? HomeEnded { get; set; }
 
-    /// <summary>The phase that the build itself names; null: none yet.</summary>
-    public string? Phase { get; set; }
-
-    /// <summary>Ends with the run, and when the attempt is called off.</summary>
-    public CancellationToken Stopping => stop.Token;
-
     /// <summary>As others see it.</summary>
-    public RunningBuild ToRunningBuild() => new(Job.Name, Session.Builder.Name, BuildBegun ?? Begun, Phase ?? (Step == AttemptStep.Supplying ? "supplying" : "building"))
+    /// <param name="phase">The phase that the build itself names; null: none yet.</param>
+    public RunningBuild ToRunningBuild(string? phase) => new(Job.Name, On.Name, BuildBegun ?? Begun, phase ?? Step.InWords())
     {
         DerivationPath = Job.Path.ToString(),
         Expected = ExpectedSeconds > 0 ? TimeSpan.FromSeconds(Math.Min(ExpectedSeconds, TimeSpan.MaxValue.TotalSeconds / 2)) : null,
     };
 
     /// <summary>The same, when its builder was lost and is back.</summary>
-    public Attempt Over(BuilderSession session, CancellationToken run) => new(Job, session, Builder, Cores, Begun, run)
+    public Attempt Over(RunBuilder on) => new(Number, Job, on, Builder, Cores, Begun)
     {
         Step = Step,
         CountedCores = CountedCores,
@@ -92,20 +89,10 @@ internal sealed class Attempt(RunJob job, BuilderSession session, int builder, i
         Supplied = Supplied,
         OutputBytes = OutputBytes,
         LogPath = LogPath,
-        LogProblem = LogProblem,
         Outcome = Outcome,
+        Share = Share,
     };
 
-    /// <summary>Calls it off: the connection is closed, and the builder's daemon ends the build. Does nothing after its end.</summary>
-    public void Cancel()
-    {
-        if (!isDisposed) stop.Cancel();
-    }
-
-    /// <summary>It has ended: the run need not tell it any more when it stops.</summary>
-    public void Dispose()
-    {
-        isDisposed = true;
-        stop.Dispose();
-    }
+    /// <summary>The job, and where it is built.</summary>
+    public override string ToString() => $"{Job.Name} on {On}";
 }

@@ -23,3 +23,16 @@ internal enum AttemptStep
     /// <summary>The run ended it: another attempt was first, or its builder was lost.</summary>
     CalledOff,
 }
+
+/// <summary>Names steps.</summary>
+internal static class AttemptSteps
+{
+    /// <summary>A step as users see it.</summary>
+    public static string InWords(this AttemptStep step) => step switch
+    {
+        AttemptStep.Supplying => "supplying",
+        AttemptStep.Building => "building",
+        AttemptStep.Ended => "ended",
+        _ => "called off",
+    };
+}

@@ -5,9 +5,10 @@ using NixBuildFarm.Supplying;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>The attempts of a run that are under way, and the record of those that failed.</summary>
-internal sealed class Attempts(RunFacts facts)
+internal sealed class Attempts(RunFacts facts, CompileGrants grants)
 {
     private readonly HashSet<Attempt> running = [];
+    private int count;
 
     /// <summary>Those under way.</summary>
     public IReadOnlyCollection<Attempt> Running => running;
@@ -19,30 +20,34 @@ internal sealed class Attempts(RunFacts facts)
     /// <param name="reason">Why there and now, for the user.</param>
     public void Start(RunJob job, int builder, int cores, string reason)
     {
-        var session = facts.Farm[builder];
-        facts.Reporter.Decided($"{job.Name} → {session}: {reason}");
-        var allowed = facts.Rules.CoresFor(session.Builder, cores);
+        var on = facts.Farm[builder];
+        facts.Reporter.Decided($"{job.Name} → {on}: {reason}");
+        var allowed = facts.Rules.CoresFor(on.Builder, cores);
         var counted = allowed > 0 ? allowed : cores;
         var scheduler = facts.Scheduler;
-        var attempt = new Attempt(job, session, builder, allowed, facts.Clock.UtcNow, facts.Stopping)
+        var attempt = new Attempt(count++, job, on, builder, allowed, facts.UtcNow)
         {
             CountedCores = counted,
+            Share = grants.TermsOf(job, builder, counted),
             Urgency = new(TransferPurpose.Needed, scheduler.RankOf(job.Index)),
             ExpectedSeconds = scheduler.EstimateOf(job.Index).Seconds / scheduler.SpeedOf(builder, job.Index)
                 * Estimate.CoreFactor(job.Derivation.EnableParallelBuilding, counted),
         };
         job.Running.Add(builder, attempt);
         running.Add(attempt);
+        grants.Start(attempt);
         facts.Do(new RunAction.StartBuild(attempt));
     }
 
     /// <summary>The inputs are there, and the build begins.</summary>
-    public void Begin(Attempt attempt)
+    public void Begin(RunEvent.BuildBegan began)
     {
+        var attempt = began.Attempt;
         if (!Counts(attempt)) return;
-        attempt.BuildBegun = facts.Clock.UtcNow;
+        (attempt.Supplied, attempt.LogPath) = (began.Supplied, began.LogPath);
+        attempt.BuildBegun = facts.UtcNow;
         attempt.Step = AttemptStep.Building;
-        facts.Apply(new SchedulingEvent.JobStarted(facts.Clock.Now, attempt.Job.Index, attempt.Builder));
+        facts.Apply(new SchedulingEvent.JobStarted(facts.Now, attempt.Job.Index, attempt.Builder));
     }
 
     /// <summary>Ends an attempt that has a result or has failed. False: it does not count any more.</summary>
@@ -75,9 +80,9 @@ internal sealed class Attempts(RunFacts facts)
     /// <summary>Records an attempt that came to nothing.</summary>
     public void Record(Attempt attempt, string reason) => attempt.Job.Attempts.Add(new()
     {
-        Builder = attempt.Session.Builder.Name,
+        Builder = attempt.On.Name,
         Started = attempt.Begun,
-        Duration = facts.Clock.UtcNow - attempt.Begun,
+        Duration = facts.UtcNow - attempt.Begun,
         Reason = reason,
     });
 
@@ -88,7 +93,9 @@ internal sealed class Attempts(RunFacts facts)
     public void GiveUp(Attempt last)
     {
         var job = last.Job;
-        facts.Apply(new SchedulingEvent.JobResolved(facts.Clock.Now, job.Index, ExternalOutcome.Cancelled));
+        // Else something that it needs was given up already, and it with that.
+        if (facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
+        facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Cancelled));
         facts.Fail(job, NixBuildStatus.Failed, last, error: $"Given up after {job.Tries} tries: {string.Join("; ", job.Attempts)}");
     }
 

@@ -1,3 +1,4 @@
+using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 
@@ -8,4 +9,17 @@ namespace NixBuildFarm.Deciding;
 /// <param name="Outputs">Where the outputs are, by name, as far as they are what was asked for.</param>
 /// <param name="LogPath">The file with the log; null where none could be made.</param>
 /// <param name="LogTail">The log's last lines.</param>
-internal sealed record BuildOutcome(BuildResult Result, IReadOnlyDictionary<string, StorePath> Outputs, string? LogPath, IReadOnlyList<string> LogTail);
+internal sealed record BuildOutcome(BuildResult Result, IReadOnlyDictionary<string, StorePath> Outputs, string? LogPath, IReadOnlyList<string> LogTail)
+{
+    /// <summary>When the build ended.</summary>
+    public required DateTimeOffset Ended { get; init; }
+
+    /// <summary>Bytes of the NARs of its outputs.</summary>
+    public required long OutputBytes { get; init; }
+
+    /// <summary>Its compiles; null: it was not shared.</summary>
+    public SharedCompiles? Shared { get; init; }
+
+    /// <summary>Why the log is not whole, or not there; null: it is.</summary>
+    public string? LogProblem { get; init; }
+}

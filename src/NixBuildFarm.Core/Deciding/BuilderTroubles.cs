@@ -5,7 +5,7 @@ using NixBuildFarm.History;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>The circuit breaker of each builder, what last went wrong with it, and what of that later runs are to know.</summary>
-internal sealed class BuilderTroubles(RunFacts facts, ILessons lessons, IEnumerable<BuilderTrouble> known)
+internal sealed class BuilderTroubles(RunFacts facts, IEnumerable<BuilderTrouble> known)
 {
     private readonly Dictionary<string, CircuitBreaker> breakers = known.ToDictionary(trouble => trouble.Builder, trouble => new CircuitBreaker(trouble.Openings));
     private readonly Dictionary<string, string> reasons = [];
@@ -35,14 +35,17 @@ internal sealed class BuilderTroubles(RunFacts facts, ILessons lessons, IEnumera
     public void Record(NixBuilder builder, string reason)
     {
         var breaker = BreakerOf(builder);
-        if (!builder.IsLocal) lessons.Note(new BuilderTrouble { Builder = builder.Name, Openings = breaker.Openings, Until = facts.Clock.UtcNow + breaker.Pause, Reason = reason });
+        if (!builder.IsLocal) Keep(builder, breaker.Openings, facts.UtcNow + breaker.Pause, reason);
     }
 
     /// <summary>The builder has built something: it is healthy.</summary>
     public void Clear(NixBuilder builder)
     {
         var breaker = BreakerOf(builder);
-        if (breaker.Openings > 0 && !builder.IsLocal) lessons.Note(new BuilderTrouble { Builder = builder.Name, Openings = 0, Until = facts.Clock.UtcNow, Reason = "" });
+        if (breaker.Openings > 0 && !builder.IsLocal) Keep(builder, 0, facts.UtcNow, "");
         breaker.Close();
     }
+
+    private void Keep(NixBuilder builder, int openings, DateTimeOffset until, string reason) =>
+        facts.Do(new RunAction.KeepTrouble(new() { Builder = builder.Name, Openings = openings, Until = until, Reason = reason }));
 }

@@ -29,9 +29,10 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
         (attempt.HomeBegun, attempt.HomeEnded) = (begun, ended);
         Pending--;
+        job.IsHome = true;
         if (facts.IndexOf(facts.Local) is >= 0 and var home && facts.Scheduler.StateOf(job.Index) == JobState.Done)
         {
-            facts.Apply(new SchedulingEvent.OutputsArrived(facts.Clock.Now, job.Index, home));
+            facts.Apply(new SchedulingEvent.OutputsArrived(facts.Now, job.Index, home));
         }
         if (job.IsRequested) facts.Reporter.End(job, copy.Status, attempt, copy.Outcome);
     }
@@ -39,7 +40,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     /// <summary>Outputs could not be copied back.</summary>
     public void Fail(RunEvent.CopyBackFailed failed, SuspectState suspect)
     {
-        var (copy, begun, ended, error) = failed;
+        var (copy, begun, ended, error, _) = failed;
         (copy.Attempt.HomeBegun, copy.Attempt.HomeEnded) = (begun, ended);
         switch (suspect)
         {
@@ -53,7 +54,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
                 GiveUp(copy, error);
                 break;
             default:
-                BuildElsewhere(copy, error);
+                BuildElsewhere(copy, error, failed.IsPathGone);
                 break;
         }
     }
@@ -63,8 +64,8 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
 
     private bool IsWanted(Attempt attempt)
     {
-        if (attempt.Session.Builder.IsLocal) return false;
-        var wanted = facts.Rules.CopyBackOf(attempt.Session.Builder);
+        if (attempt.On.IsLocal) return false;
+        var wanted = facts.Rules.CopyBackOf(attempt.On.Builder);
         return wanted == CopyBack.All || (wanted == CopyBack.Requested && attempt.Job.IsRequested);
     }
 
@@ -75,16 +76,16 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         // Where the builder was lost, a requested job is being built again.
         if (job.IsRequested && facts.Scheduler.StateOf(job.Index) == JobState.Done)
         {
-            facts.Fail(job, NixBuildStatus.Failed, attempt, copy.Outcome, $"It was built on {attempt.Session}, but could not be brought home: {error.Message}");
+            facts.Fail(job, NixBuildStatus.Failed, attempt, copy.Outcome, $"It was built on {attempt.On}, but could not be brought home: {error.Message}");
         }
         else if (!job.IsRequested)
         {
-            facts.Reporter.Degraded($"{job.Name} was built on {attempt.Session}, and could not be brought home: {error.Message}");
+            facts.Reporter.Degraded($"{job.Name} was built on {attempt.On}, and could not be brought home: {error.Message}");
         }
     }
 
     /// <summary>A requested job was built, and its builder cannot give the outputs: another builder builds it.</summary>
-    private void BuildElsewhere(CopyHome copy, Exception error)
+    private void BuildElsewhere(CopyHome copy, Exception error, bool isPathGone)
     {
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
         if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last != attempt || !HasOtherBuilder)
@@ -93,9 +94,9 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
             return;
         }
         Pending--;
-        foreach (var path in job.Outputs) facts.Catalog.Remove(path, attempt.Session);
+        facts.Do(new RunAction.DropPaths(attempt.On, job.Outputs));
         var reason = Rebuilds.InWords(error);
-        if (Rebuilds.UselessPathOf(error) is { } useless && !job.Outputs.Contains(useless)) rebuilds.BuildAgain(useless, reason);
+        if (isPathGone && Rebuilds.UselessPathOf(error) is { } useless && !job.Outputs.Contains(useless)) rebuilds.BuildAgain(useless, reason);
         rebuilds.BuildAgain(job, reason);
     }
 
@@ -109,7 +110,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         GiveUp(copy, error);
         if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
         attempts.RecordFailure(attempt, error.Message);
-        if (attempt.Session.IsGivenUp && HasOtherBuilder) rebuilds.Exclude(job.Index, attempt.Builder);
+        if (attempt.On.WasGivenUp && HasOtherBuilder) rebuilds.Exclude(job.Index, attempt.Builder);
         if (attempts.AreUsedUp(job)) attempts.GiveUp(attempt);
     }
 }

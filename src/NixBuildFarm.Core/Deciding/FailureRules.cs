@@ -34,16 +34,24 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
     }
 
     /// <summary>An attempt ended without a result.</summary>
-    public void OnAttemptFailed(Attempt attempt, Exception error, SuspectState suspect)
+    public void OnAttemptFailed(RunEvent.AttemptFailed failed, SuspectState suspect)
     {
+        var (attempt, error, isPathGone) = failed;
         var isLost = suspect == SuspectState.Lost;
         // It may be tried here again when this builder is not the one to blame.
         var isOthersFault = isLost || error is PathLostException or DamagedPathException or BuilderException { Failure: BuilderFailure.ConnectionLost };
         var reason = Rebuilds.InWords(error);
         if (error is UnsignedPathException) TryElsewhere(attempt, error.Message);
         else Retry(attempt, isOthersFault ? FailureKind.Retry : FailureKind.RetryElsewhere, reason);
-        if (Rebuilds.UselessPathOf(error) is { } path) rebuilds.BuildAgain(path, reason);
-        else if (!isLost && attempt.Job.Tries > 1 && facts.SuspectOf(error, attempt.Session) is { } giver && giver != attempt.Session) rebuilds.DropAsSource(giver, attempt.Job, error.Message);
+        if (Rebuilds.UselessPathOf(error) is { } path)
+        {
+            if (isPathGone) rebuilds.BuildAgain(path, reason);
+        }
+        else if (!isLost && attempt.Job.Tries > 1 && facts.SuspectOf(error, attempt.On) is { } giver && giver != attempt.On)
+        {
+            // A builder that answers fails again and again to give the inputs of the job: it is no source of them any more.
+            facts.Do(new RunAction.DropSource(giver, attempt.Job, error.Message));
+        }
     }
 
     /// <summary>Once more, on a machine that has more memory, or does not tell how much it has.</summary>
@@ -51,13 +59,13 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
     {
         var job = attempt.Job;
         job.WasKilled = true;
-        var memory = attempt.Session.Facts.Machine.Memory;
+        var memory = attempt.On.Memory;
         attempts.RecordFailure(attempt, KillingOf(attempt));
         ApplyFailed(attempt, FailureKind.RetryElsewhere);
         for (var other = 0; other < facts.Farm.Count; other++)
         {
-            if (other == attempt.Builder || job.Running.ContainsKey(other) || !(facts.Farm[other].Facts.Machine.Memory <= memory)) continue;
-            facts.Apply(new SchedulingEvent.JobExcluded(facts.Clock.Now, job.Index, other));
+            if (other == attempt.Builder || job.Running.ContainsKey(other) || !(facts.Farm[other].Memory <= memory)) continue;
+            facts.Apply(new SchedulingEvent.JobExcluded(facts.Now, job.Index, other));
         }
     }
 
@@ -74,13 +82,13 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
         attempts.RecordFailure(attempt, reason);
         // Another attempt at it may still run.
         ApplyFailed(attempt, kind);
-        if (kind == FailureKind.RetryElsewhere) membership.CountFault(attempt.Session, reason);
-        if (!attempts.AreUsedUp(job)) facts.Reporter.Degraded($"{job.Name} failed on {attempt.Session}, and is tried again: {reason}");
+        if (kind == FailureKind.RetryElsewhere) membership.CountFault(attempt.On, reason);
+        if (!attempts.AreUsedUp(job)) facts.Reporter.Degraded($"{job.Name} failed on {attempt.On}, and is tried again: {reason}");
         else if (job.Running.Count == 0) attempts.GiveUp(attempt);
     }
 
     private void ApplyFailed(Attempt attempt, FailureKind kind) =>
-        facts.Apply(new SchedulingEvent.JobFailed(facts.Clock.Now, attempt.Job.Index, attempt.Builder, kind));
+        facts.Apply(new SchedulingEvent.JobFailed(facts.Now, attempt.Job.Index, attempt.Builder, kind));
 
-    private static string KillingOf(Attempt attempt) => FailureClassifier.Killing(attempt.Session.Builder.Name, attempt.Session.Facts.Machine.Memory);
+    private static string KillingOf(Attempt attempt) => FailureClassifier.Killing(attempt.On.Name, attempt.On.Memory);
 }

@@ -7,34 +7,35 @@ namespace NixBuildFarm.Deciding;
 
 /// <summary>
 /// Decides what a run does: applies events, tells the scheduler, and turns what follows into actions, which lie in <see cref="RunFacts"/>. It
-/// starts no task and waits for nothing.
+/// starts no task, waits for nothing and reads no clock: the same events give the same actions.
 /// </summary>
 internal sealed class LiveRun
 {
     private readonly RunFacts facts;
+    private readonly CompileGrants grants;
     private readonly Attempts attempts;
+    private readonly Rebuilds rebuilds;
     private readonly CopyBacks copyBacks;
+    private readonly Membership membership;
     private readonly BuilderTroubles troubles;
     private readonly PendingBuilders pending;
     private readonly FailureRules failures;
     private readonly Learning learning;
     private bool hasToldOfLogs;
 
-    public LiveRun(RunFacts facts, ILessons lessons, IEnumerable<BuilderTrouble> known)
+    public LiveRun(RunFacts facts, IEnumerable<BuilderTrouble> known)
     {
         this.facts = facts;
-        attempts = new(facts);
-        var rebuilds = new Rebuilds(facts, attempts);
-        troubles = new(facts, lessons, known);
+        grants = new(facts);
+        attempts = new(facts, grants);
+        rebuilds = new(facts, attempts);
+        troubles = new(facts, known);
         pending = new(facts, troubles);
         copyBacks = new(facts, attempts, rebuilds, pending);
-        Membership = new(facts, attempts, rebuilds, copyBacks, troubles, pending);
-        failures = new(facts, attempts, rebuilds, Membership);
-        learning = new(facts, lessons);
+        membership = new(facts, attempts, rebuilds, copyBacks, troubles, pending);
+        failures = new(facts, attempts, rebuilds, membership);
+        learning = new(facts);
     }
-
-    /// <summary>Which builders take part.</summary>
-    public Membership Membership { get; }
 
     /// <summary>Whether every job has ended, and every output is where it should be.</summary>
     public bool IsOver => facts.Scheduler.Remaining + copyBacks.Pending == 0;
@@ -42,65 +43,78 @@ internal sealed class LiveRun
     /// <summary>When the scheduler wants to decide again, though nothing happens, in seconds of the run; null: never.</summary>
     public double? NextWakeup => facts.Scheduler.NextWakeup;
 
-    /// <summary>Registers a builder that connects as the run begins.</summary>
-    public PendingConnection Expect() => pending.Add(new(ConnectCause.FirstTime, IsAwaited: true, []));
+    /// <summary>Why the run could not go on; null: it has come to its end.</summary>
+    public Errors.BuilderException? Fatal => facts.Fatal;
 
-    /// <summary>Begins the run.</summary>
-    public void Begin()
-    {
-        foreach (var job in facts.Jobs.Where(job => job.IsSubstitution)) facts.Do(new RunAction.Fetch(job));
-        foreach (var job in facts.Jobs) facts.MarkReady(job.Index);
-        foreach (var session in facts.Farm.Append(facts.Local).Distinct()) facts.Do(new RunAction.Watch(session));
-    }
+    /// <summary>Takes the next action that was decided.</summary>
+    public bool TryTakeAction(out RunAction? action) => facts.TryTakeAction(out action);
 
     /// <summary>Applies an event.</summary>
     public void Apply(RunEvent happened)
     {
+        facts.PassTo(happened.At);
         switch (happened)
         {
-            case RunEvent.BuildBegan e: attempts.Begin(e.Attempt); break;
+            case RunEvent.Began e: Begin(e); break;
+            case RunEvent.BuildBegan e: attempts.Begin(e); break;
             case RunEvent.BuildEnded e: OnBuildEnded(e.Attempt, e.Outcome); break;
             case RunEvent.AttemptFailed e when attempts.Counts(e.Attempt): Judge(e, e.Error, e.Attempt); break;
             case RunEvent.AttemptFailed: break;
-            case RunEvent.AttemptReleased e: e.Attempt.Dispose(); break;
-            case RunEvent.InputsArrived e: facts.Apply(new SchedulingEvent.InputsArrived(facts.Clock.Now, e.Job.Index, e.Builder)); break;
+            case RunEvent.InputsArrived e: facts.Apply(new SchedulingEvent.InputsArrived(facts.Now, e.Job.Index, e.Builder)); break;
             case RunEvent.Fetched e: OnFetched(e.Job, e.Begun); break;
             case RunEvent.FetchFailed e: OnFetchFailed(e.Job, e.Error); break;
             case RunEvent.CameHome e: copyBacks.End(e); break;
             case RunEvent.CopyBackFailed e: Judge(e, e.Error, e.Copy.Attempt); break;
-            case RunEvent.BuilderConnected e: Membership.OnConnected(e); break;
-            case RunEvent.ConnectFailed e: Membership.OnConnectFailed(e); break;
-            case RunEvent.BuilderSilent e: Membership.OnSilent(e); break;
+            case RunEvent.BuilderConnected e: membership.OnConnected(e); break;
+            case RunEvent.ConnectFailed e: membership.OnConnectFailed(e); break;
+            case RunEvent.BuilderSilent e: membership.OnSilent(e); break;
             case RunEvent.BuilderAnswered e: OnAnswered(e); break;
-            case RunEvent.PauseOver e: Membership.OnPauseOver(e); break;
-            case RunEvent.LinkMeasured e: learning.FromTransfer(e.Transfer); break;
+            case RunEvent.Disconnected e: OnDisconnected(e); break;
+            case RunEvent.SourceDropped e: OnSourceDropped(e); break;
+            case RunEvent.CompilesChanged e: grants.Apply(e.Happened); break;
+            case RunEvent.PauseOver e: membership.OnPauseOver(e); break;
+            case RunEvent.LinkMeasured e: learning.FromLink(e); break;
             case RunEvent.Unforeseen e: throw new InvalidOperationException($"Something that NixBuildFarm did not foresee: {e.Error.Message}", e.Error);
             default: throw new InvalidOperationException($"{happened} happened, which the run does not know.");
         }
     }
 
     /// <summary>Has the scheduler decide, and reports progress.</summary>
-    public void Decide()
+    /// <param name="now">The time: seconds since the run began.</param>
+    public void Decide(double now)
     {
+        facts.PassTo(now);
         var scheduler = facts.Scheduler;
-        foreach (var decision in scheduler.Decide(facts.Clock.Now))
+        foreach (var decision in scheduler.Decide(facts.Now))
         {
             // A run that stops starts nothing more, but still says what became of each job.
             if (facts.IsStopped && decision is not SchedulingDecision.Abandon) continue;
             Carry(decision);
         }
-        facts.Reporter.Progress(attempts.Running, () => Forecast.Of(scheduler, attempts.Running, facts.Clock.UtcNow));
+        grants.Decide();
+        facts.Reporter.Progress(attempts.Running, () => Forecast.Of(scheduler, attempts.Running, facts.UtcNow));
     }
 
     /// <summary>The run has stopped: decides on what the last events brought, and ends every job that has not ended.</summary>
-    public void End()
+    /// <param name="now">The time: seconds since the run began.</param>
+    public void End(double now)
     {
-        Decide();
+        facts.Stop();
+        Decide(now);
         foreach (var job in facts.Jobs.Where(job => !job.HasEnded))
         {
             facts.Reporter.End(job, NixBuildStatus.Cancelled, error: "The run was stopped before it could be built.");
         }
-        if (facts.Fatal is { } fatal) throw fatal;
+    }
+
+    private void Begin(RunEvent.Began began)
+    {
+        foreach (var builder in began.Connecting) facts.Do(new RunAction.Await(builder, pending.Add(ConnectCause.FirstTime, isAwaited: true)));
+        foreach (var (builder, trouble) in began.Quarantined) membership.Quarantine(builder, trouble);
+        foreach (var (builder, error) in began.Missing) membership.OnConnectFailed(builder, error);
+        foreach (var job in facts.Jobs.Where(job => job.IsSubstitution)) facts.Do(new RunAction.Fetch(job));
+        foreach (var job in facts.Jobs) facts.MarkReady(job.Index);
+        foreach (var builder in facts.Farm.Append(facts.Local).Distinct()) facts.Do(new RunAction.Watch(builder));
     }
 
     private void Carry(SchedulingDecision decision)
@@ -108,7 +122,7 @@ internal sealed class LiveRun
         switch (decision)
         {
             case SchedulingDecision.Start d:
-                attempts.Start(facts.Jobs[d.Job], d.Builder, d.Cores, $"{d.Reason.InWords()}, in about {Math.Max(0, d.Finish - facts.Clock.Now):0.0} s");
+                attempts.Start(facts.Jobs[d.Job], d.Builder, d.Cores, $"{d.Reason.InWords()}, in about {Math.Max(0, d.Finish - facts.Now):0.0} s");
                 break;
             case SchedulingDecision.Hedge d: attempts.Start(facts.Jobs[d.Job], d.Builder, d.Cores, "a second try, since the first is late"); break;
             case SchedulingDecision.Prefetch d:
@@ -127,19 +141,22 @@ internal sealed class LiveRun
     private void OnBuildEnded(Attempt attempt, BuildOutcome outcome)
     {
         if (!attempts.TryEnd(attempt)) return;
-        TellOfLogs(attempt);
+        if (outcome.Shared is { } shared) outcome = outcome with { Shared = grants.Weigh(attempt, shared) };
+        attempt.BuildEnded = outcome.Ended;
+        TellOfLogs(attempt, outcome);
         if (!outcome.Result.IsSuccess)
         {
             failures.OnBuildFailed(attempt, outcome);
             return;
         }
         var job = attempt.Job;
-        troubles.Clear(attempt.Session.Builder);
+        troubles.Clear(attempt.On.Builder);
         if (job.Goal is not null) job.Realised = outcome.Outputs;
         attempt.Outcome = outcome;
-        attempt.OutputBytes = job.Outputs.Sum(path => facts.Catalog.Find(path)?.NarSize ?? 0);
+        attempt.OutputBytes = outcome.OutputBytes;
+        job.IsHome = attempt.On.IsLocal;
         job.Last = attempt;
-        var finished = new SchedulingEvent.JobFinished(facts.Clock.Now, job.Index, attempt.Builder, attempt.OutputBytes);
+        var finished = new SchedulingEvent.JobFinished(facts.Now, job.Index, attempt.Builder, attempt.OutputBytes);
         facts.Apply(finished);
         if (outcome.Result.Status == BuildStatus.Built) learning.FromBuild(attempt, finished);
         facts.MarkDependentsReady(job);
@@ -147,23 +164,23 @@ internal sealed class LiveRun
     }
 
     /// <summary>A build does not fail for want of a log; once is enough to tell.</summary>
-    private void TellOfLogs(Attempt attempt)
+    private void TellOfLogs(Attempt attempt, BuildOutcome outcome)
     {
-        if (attempt.LogProblem is not { } problem || hasToldOfLogs) return;
+        if (outcome.LogProblem is not { } problem || hasToldOfLogs) return;
         hasToldOfLogs = true;
         facts.Reporter.Degraded($"Logs cannot be kept, that of {attempt.Job.Name} for one: {problem} The builds go on without.");
     }
 
     private void OnFetched(RunJob job, DateTimeOffset begun)
     {
-        facts.Apply(new SchedulingEvent.JobResolved(facts.Clock.Now, job.Index, ExternalOutcome.Available));
+        facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Available));
         facts.MarkDependentsReady(job);
         facts.Reporter.EndSubstituted(job, begun);
     }
 
     private void OnFetchFailed(RunJob job, Errors.NixBuildFarmException error)
     {
-        facts.Apply(new SchedulingEvent.JobResolved(facts.Clock.Now, job.Index, ExternalOutcome.Cancelled));
+        facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Cancelled));
         facts.Fail(job, NixBuildStatus.Failed, error: $"It could not be fetched: {error.Message}");
     }
 
@@ -173,7 +190,7 @@ internal sealed class LiveRun
     /// </summary>
     private void Judge(RunEvent cause, Exception error, Attempt attempt)
     {
-        if (facts.SuspectOf(error, attempt.Session) is not { } suspect || error is not Errors.BuilderException e)
+        if (facts.SuspectOf(error, attempt.On) is not { } suspect || error is not Errors.BuilderException e)
         {
             Settle(cause, SuspectState.None);
         }
@@ -181,24 +198,34 @@ internal sealed class LiveRun
         {
             facts.Do(new RunAction.Probe(suspect, e, cause));
         }
-        else
+        else if (!membership.Lose(suspect, e, cause))
         {
-            Membership.OnLost(suspect, e);
             Settle(cause, SuspectState.Lost);
         }
     }
 
     private void OnAnswered(RunEvent.BuilderAnswered answered)
     {
-        if (!answered.Answers) Membership.OnLost(answered.Session, answered.Error);
-        Settle(answered.Cause, answered.Answers ? SuspectState.Answers : SuspectState.Lost);
+        if (answered.Answers) Settle(answered.Cause, SuspectState.Answers);
+        else if (!membership.Lose(answered.On, answered.Error, answered.Cause)) Settle(answered.Cause, SuspectState.Lost);
+    }
+
+    private void OnDisconnected(RunEvent.Disconnected disconnected)
+    {
+        membership.OnDisconnected(disconnected);
+        if (disconnected.Cause is { } cause) Settle(cause, SuspectState.Lost);
+    }
+
+    private void OnSourceDropped(RunEvent.SourceDropped dropped)
+    {
+        foreach (var path in dropped.Paths) rebuilds.BuildAgain(path, dropped.Reason);
     }
 
     private void Settle(RunEvent cause, SuspectState suspect)
     {
         switch (cause)
         {
-            case RunEvent.AttemptFailed e when attempts.TryEnd(e.Attempt): failures.OnAttemptFailed(e.Attempt, e.Error, suspect); break;
+            case RunEvent.AttemptFailed e when attempts.TryEnd(e.Attempt): failures.OnAttemptFailed(e, suspect); break;
             case RunEvent.CopyBackFailed e: copyBacks.Fail(e, suspect); break;
         }
     }

@@ -2,7 +2,6 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Sessions;
 
 namespace NixBuildFarm.Deciding;
 
@@ -15,16 +14,16 @@ internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds reb
     /// </summary>
     public void Quarantine(NixBuilder builder, BuilderTrouble trouble)
     {
-        var pause = trouble.PauseAt(facts.Clock.UtcNow);
+        var pause = trouble.PauseAt(facts.UtcNow);
         facts.Reporter.Degraded($"{builder.Name} made trouble in an earlier run, and is left alone for another {Math.Ceiling(pause.TotalSeconds)} s, unless nobody else may build something: {trouble.Reason}");
-        facts.Do(new RunAction.Connect(builder, pause, pending.Add(new(ConnectCause.Quarantine, IsAwaited: true, []))));
+        facts.Do(new RunAction.Connect(builder, pause, pending.Add(ConnectCause.Quarantine, isAwaited: true)));
     }
 
     /// <summary>A builder is connected.</summary>
     public void OnConnected(RunEvent.BuilderConnected connected)
     {
-        Join(connected.Session);
-        foreach (var job in connected.Kept) UseAgain(job, connected.Session);
+        Join(connected.On);
+        foreach (var job in connected.Kept) UseAgain(job, connected.On);
         pending.Settle(connected.Connection);
     }
 
@@ -50,13 +49,14 @@ internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds reb
     /// <summary>A builder does not answer any more. It may have been replaced by a new session meanwhile.</summary>
     public void OnSilent(RunEvent.BuilderSilent silent)
     {
-        if (silent.Session == facts.Local || facts.IndexOf(silent.Session) >= 0) OnLost(silent.Session, silent.Error);
+        if (silent.On == facts.Local || facts.IndexOf(silent.On) >= 0) Lose(silent.On, silent.Error, cause: null);
     }
 
-    /// <summary>A builder is gone: its builds go elsewhere, and what only it had is built again where it is still needed.</summary>
-    public void OnLost(BuilderSession session, BuilderException error)
+    /// <summary>A builder is gone: its builds go elsewhere. <see cref="OnDisconnected"/> decides on what it had.</summary>
+    /// <returns>False: that is known already, or it is the local store; no <see cref="RunEvent.Disconnected"/> follows with the cause.</returns>
+    public bool Lose(RunBuilder lost, BuilderException error, RunEvent? cause)
     {
-        if (session == facts.Local)
+        if (lost == facts.Local)
         {
             facts.EndRun(new(
                 error.Builder,
@@ -64,60 +64,63 @@ internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds reb
                 $"The local store cannot be used any more, and without it there is no going on: {error.Message}",
                 "See that the Nix daemon runs, then start the run again: it goes on from what is done.",
                 error));
-            return;
+            return false;
         }
-        var builder = facts.IndexOf(session);
+        var builder = facts.IndexOf(lost);
         // Several find out at once, and some when it is back.
-        if (builder < 0 || facts.Scheduler.StatusOf(builder) == BuilderStatus.Lost) return;
+        if (builder < 0 || facts.Scheduler.StatusOf(builder) == BuilderStatus.Lost) return false;
         var interrupted = attempts.CallOffAll(builder);
-        var had = JobsAllAt(session);
-        facts.Apply(new SchedulingEvent.BuilderLost(facts.Clock.Now, builder));
-        facts.Catalog.Forget(session);
-        facts.Do(new RunAction.Disconnect(session));
-        troubles.Tell(session.Builder, error.About(interrupted.Select(attempt => attempt.Job.Name)));
+        facts.Apply(new SchedulingEvent.BuilderLost(facts.Now, builder));
+        facts.Do(new RunAction.Disconnect(lost, error, [.. facts.Jobs.Where(job => facts.Scheduler.StateOf(job.Index) == JobState.Done)], cause));
+        troubles.Tell(lost.Builder, error.About(interrupted.Select(attempt => attempt.Job.Name)));
         foreach (var attempt in interrupted)
         {
             attempts.RecordFailure(attempt, error.Message);
             if (attempt.Job.Running.Count == 0 && attempts.AreUsedUp(attempt.Job)) attempts.GiveUp(attempt);
         }
-        rebuilds.BuildWhatOnlyHad(session);
-        troubles.BreakerOf(session.Builder).Open();
+        return true;
+    }
+
+    /// <summary>What a lost builder had is forgotten: what only it had is built again where it is still needed.</summary>
+    public void OnDisconnected(RunEvent.Disconnected disconnected)
+    {
+        var (lost, error, had) = (disconnected.On, disconnected.Error, disconnected.Had);
+        lost.WasGivenUp = disconnected.IsGivenUp;
+        rebuilds.BuildWhatOnlyHad(lost, disconnected.Lost);
+        troubles.BreakerOf(lost.Builder).Open();
         var canPass = BuilderTroubles.CanPass(error);
-        if (canPass || error.Failure == BuilderFailure.FalseResult) troubles.Record(session.Builder, error.Message);
+        if (canPass || error.Failure == BuilderFailure.FalseResult) troubles.Record(lost.Builder, error.Message);
         // What it has is of no use where it does not give it.
-        if (canPass) ReconnectLater(session.Builder, session.IsGivenUp ? [] : had);
+        if (canPass) ReconnectLater(lost.Builder, lost.WasGivenUp ? [] : had);
     }
 
     /// <summary>A builder that answers has failed a job for reasons of its own. After several in a row it is quarantined.</summary>
-    public void CountFault(BuilderSession session, string reason)
+    public void CountFault(RunBuilder on, string reason)
     {
-        var builder = facts.IndexOf(session);
-        var breaker = troubles.BreakerOf(session.Builder);
+        var builder = facts.IndexOf(on);
+        var breaker = troubles.BreakerOf(on.Builder);
         if (builder < 0 || facts.Scheduler.StatusOf(builder) != BuilderStatus.Online || !breaker.Fail()) return;
-        facts.Apply(new SchedulingEvent.BuilderDrained(facts.Clock.Now, builder));
-        troubles.Record(session.Builder, reason);
-        facts.Reporter.Degraded($"{session} fails again and again, and gets nothing for {breaker.Pause.TotalSeconds:0} s: {reason}");
+        facts.Apply(new SchedulingEvent.BuilderDrained(facts.Now, builder));
+        troubles.Record(on.Builder, reason);
+        facts.Reporter.Degraded($"{on} fails again and again, and gets nothing for {breaker.Pause.TotalSeconds:0} s: {reason}");
         if (breaker.HasHope) pending.AddPause();
-        facts.Do(new RunAction.Pause(session, breaker.Pause, breaker.HasHope));
+        facts.Do(new RunAction.Pause(on, breaker.Pause, breaker.HasHope));
     }
 
     /// <summary>The quarantine of a builder is over.</summary>
     public void OnPauseOver(RunEvent.PauseOver over)
     {
-        if (facts.IndexOf(over.Session) is >= 0 and var builder && facts.Scheduler.StatusOf(builder) == BuilderStatus.Draining)
+        if (facts.IndexOf(over.On) is >= 0 and var builder && facts.Scheduler.StatusOf(builder) == BuilderStatus.Draining)
         {
-            facts.Apply(new SchedulingEvent.BuilderJoined(facts.Clock.Now, facts.Describe(over.Session)));
+            facts.Apply(new SchedulingEvent.BuilderJoined(facts.Now, facts.Describe(over.On)));
         }
         if (over.IsAwaited) pending.Settle();
     }
 
-    private RunJob[] JobsAllAt(BuilderSession session) =>
-        [.. facts.Jobs.Where(job => facts.Scheduler.StateOf(job.Index) == JobState.Done && job.Outputs is { Count: > 0 } outputs && outputs.All(path => facts.Catalog.Has(session, path)))];
-
     private void ReconnectLater(NixBuilder builder, IReadOnlyList<RunJob> had)
     {
         var breaker = troubles.BreakerOf(builder);
-        facts.Do(new RunAction.Connect(builder, breaker.Pause, pending.Add(new(ConnectCause.Return, breaker.HasHope, had))));
+        facts.Do(new RunAction.Connect(builder, breaker.Pause, pending.Add(ConnectCause.Return, breaker.HasHope, had)));
     }
 
     private void OnReconnectFailed(NixBuilder builder, NixBuildFarmException error, IReadOnlyList<RunJob> had)
@@ -135,33 +138,33 @@ internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds reb
         }
     }
 
-    private void Join(BuilderSession session)
+    private void Join(RunBuilder builder)
     {
-        var isNew = facts.Join(session);
-        facts.Do(new RunAction.Watch(session));
-        facts.Reporter.Decided(isNew ? $"{session} has joined." : $"{session} is back.");
+        var isNew = facts.Join(builder);
+        facts.Do(new RunAction.Watch(builder));
+        facts.Reporter.Decided(isNew ? $"{builder} has joined." : $"{builder} is back.");
     }
 
     /// <summary>A builder that was lost, and is back, still has the outputs of a job: they need not be built again, and may be copied back.</summary>
-    private void UseAgain(RunJob job, BuilderSession session)
+    private void UseAgain(RunJob job, RunBuilder at)
     {
-        var builder = facts.IndexOf(session);
+        var builder = facts.IndexOf(at);
         switch (facts.Scheduler.StateOf(job.Index))
         {
             case JobState.Done:
-                facts.Apply(new SchedulingEvent.OutputsArrived(facts.Clock.Now, job.Index, builder));
+                facts.Apply(new SchedulingEvent.OutputsArrived(facts.Now, job.Index, builder));
                 break;
             case JobState.Waiting or JobState.Ready:
-                facts.Apply(new SchedulingEvent.JobResolved(facts.Clock.Now, job.Index, ExternalOutcome.Available, builder));
-                facts.Reporter.Decided($"{job.Name} is not built again: {session} still has it.");
+                facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Available, builder));
+                facts.Reporter.Decided($"{job.Name} is not built again: {at} still has it.");
                 facts.MarkDependentsReady(job);
                 break;
             default:
                 // Another builder is at it.
                 return;
         }
-        if (job.Last is not { Outcome: { } outcome } last || last.Builder != builder || job.Outputs.All(path => facts.Catalog.Has(facts.Local, path))) return;
-        job.Last = last.Over(session, facts.Stopping);
+        if (job.Last is not { Outcome: { } outcome } last || last.Builder != builder || job.IsHome) return;
+        job.Last = last.Over(at);
         copyBacks.Begin(job.Last, outcome);
     }
 }

@@ -9,16 +9,20 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
     private readonly HashSet<RunJob> waiting = [];
     private int pending;
     private int connecting;
+    private int connections;
 
     /// <summary>Whether a builder of the farm still connects that has not taken part yet.</summary>
     public bool AreConnecting => connecting > 0;
 
     /// <summary>Registers a builder that may join.</summary>
-    public PendingConnection Add(PendingConnection connection)
+    /// <param name="cause">Why it is connected.</param>
+    /// <param name="isAwaited">Whether jobs wait for it.</param>
+    /// <param name="had">Jobs whose outputs it had when it was lost.</param>
+    public PendingConnection Add(ConnectCause cause, bool isAwaited, params IReadOnlyList<RunJob> had)
     {
-        if (connection.IsAwaited) pending++;
-        if (connection.Cause == ConnectCause.FirstTime) connecting++;
-        return connection;
+        if (isAwaited) pending++;
+        if (cause == ConnectCause.FirstTime) connecting++;
+        return new(connections++, cause, isAwaited, had);
     }
 
     /// <summary>The builder has joined, or cannot.</summary>
@@ -52,7 +56,7 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
             return;
         }
         var why = WhyNot(job);
-        facts.Apply(new SchedulingEvent.JobResolved(facts.Clock.Now, job.Index, ExternalOutcome.Cancelled));
+        facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Cancelled));
         if (job.Attempts.Count > 0) facts.Fail(job, NixBuildStatus.Failed, error: $"No builder is left for it: {string.Join("; ", job.Attempts)}");
         else facts.Fail(job, NixBuildStatus.NoEligibleBuilder, error: $"No builder of this run may build it. {why}");
     }

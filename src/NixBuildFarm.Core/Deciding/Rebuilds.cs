@@ -1,5 +1,4 @@
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
 
@@ -23,23 +22,25 @@ internal sealed class Rebuilds(RunFacts facts, Attempts attempts)
     public static string InWords(Exception error) => error is DamagedPathException { Recommendation: { } advice } ? $"{error.Message} {advice}" : error.Message;
 
     /// <summary>A builder is gone: what only it had, and is still needed, is built again.</summary>
-    public void BuildWhatOnlyHad(BuilderSession lost)
+    /// <param name="lost">The builder.</param>
+    /// <param name="missing">Jobs that are done, and whose outputs nobody has now.</param>
+    public void BuildWhatOnlyHad(RunBuilder lost, IReadOnlyList<RunJob> missing)
     {
         var scheduler = facts.Scheduler;
+        var gone = missing.Select(job => job.Index).ToHashSet();
         foreach (var index in LostOutputs.Of(scheduler.Graph, IsMissing, IsNeeded))
         {
             facts.Reporter.Decided($"{facts.Jobs[index].Name} is built again: only {lost} had it.");
-            facts.Apply(new SchedulingEvent.OutputsLost(facts.Clock.Now, index));
+            facts.Apply(new SchedulingEvent.OutputsLost(facts.Now, index));
         }
 
-        bool IsMissing(int job) => scheduler.StateOf(job) == JobState.Done && facts.Jobs[job].Outputs.Any(path => facts.Catalog.Find(path) is null);
+        bool IsMissing(int job) => scheduler.StateOf(job) == JobState.Done && gone.Contains(job);
         bool IsNeeded(int job) => (facts.Jobs[job].IsRequested && !facts.Jobs[job].HasEnded) || scheduler.HasUnsettledDependents(job);
     }
 
-    /// <summary>Has the job built again that makes a path, if no builder has the path any more.</summary>
+    /// <summary>Has the job built again that makes a path which no builder has any more.</summary>
     public void BuildAgain(StorePath path, string reason)
     {
-        if (facts.Catalog.Find(path) is not null) return;
         foreach (var job in facts.Jobs.Where(job => facts.Scheduler.StateOf(job.Index) == JobState.Done && job.Outputs.Contains(path))) BuildAgain(job, reason);
     }
 
@@ -54,7 +55,7 @@ internal sealed class Rebuilds(RunFacts facts, Attempts attempts)
             attempts.RecordFailure(last, reason);
         }
         facts.Reporter.Degraded($"{job.Name} is built again: {reason}");
-        facts.Apply(new SchedulingEvent.OutputsLost(facts.Clock.Now, job.Index));
+        facts.Apply(new SchedulingEvent.OutputsLost(facts.Now, job.Index));
         if (attempts.AreUsedUp(job) && job.Last is { } tried) attempts.GiveUp(tried);
     }
 
@@ -62,17 +63,6 @@ internal sealed class Rebuilds(RunFacts facts, Attempts attempts)
     public void Exclude(int job, int builder)
     {
         if (facts.Scheduler.StateOf(job) is JobState.Abandoned || facts.Jobs[job].Running.ContainsKey(builder)) return;
-        facts.Apply(new SchedulingEvent.JobExcluded(facts.Clock.Now, job, builder));
-    }
-
-    /// <summary>A builder that answers fails again and again to give the inputs of a job: it is no source of them any more.</summary>
-    public void DropAsSource(BuilderSession giver, RunJob needs, string reason)
-    {
-        var avoid = new HashSet<BuilderSession> { giver };
-        foreach (var info in facts.Catalog.ClosureOf(needs.Inputs).Where(info => facts.Catalog.NearestHolderOf(info.Path, avoid) is null))
-        {
-            facts.Catalog.Remove(info.Path, giver);
-            BuildAgain(info.Path, reason);
-        }
+        facts.Apply(new SchedulingEvent.JobExcluded(facts.Now, job, builder));
     }
 }

@@ -1,28 +1,47 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
-using NixBuildFarm.Scheduling;
-using NixBuildFarm.Sessions;
+using NixBuildFarm.History;
+using NixBuildFarm.Scheduling.Lending;
+using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Deciding;
 
-/// <summary>Something that happened beside the run's loop. The loop applies events one at a time, in the order in which they arrive.</summary>
+/// <summary>
+/// Something that happened beside the run's loop. The loop applies events one at a time, in the order in which they arrive. Events hold all that
+/// decisions depend on: the same events give the same actions.
+/// </summary>
 internal abstract record RunEvent
 {
     private RunEvent()
     {
     }
 
+    /// <summary>When the loop took it: seconds since the run began.</summary>
+    public double At { get; init; }
+
+    /// <summary>The run begins. The first event.</summary>
+    /// <param name="Connecting">Builders that still connect.</param>
+    /// <param name="Quarantined">Builders that failed in an earlier run, and are not connected yet.</param>
+    /// <param name="Missing">Builders that could not be connected.</param>
+    public sealed record Began(
+        IReadOnlyList<NixBuilder> Connecting,
+        IReadOnlyList<(NixBuilder Builder, BuilderTrouble Trouble)> Quarantined,
+        IReadOnlyList<(NixBuilder Builder, NixBuildFarmException Error)> Missing) : RunEvent;
+
     /// <summary>The inputs of an attempt are there, and its build begins.</summary>
-    public sealed record BuildBegan(Attempt Attempt) : RunEvent;
+    /// <param name="Attempt">The attempt.</param>
+    /// <param name="Supplied">Bytes of NARs sent for it.</param>
+    /// <param name="LogPath">The file with what it prints; null where none could be made.</param>
+    public sealed record BuildBegan(Attempt Attempt, long Supplied, string? LogPath) : RunEvent;
 
     /// <summary>The builder's daemon has reported the result of a build, good or bad.</summary>
     public sealed record BuildEnded(Attempt Attempt, BuildOutcome Outcome) : RunEvent;
 
     /// <summary>An attempt has no result: its inputs, a connection or a builder failed.</summary>
-    public sealed record AttemptFailed(Attempt Attempt, Exception Error) : RunEvent;
-
-    /// <summary>Nothing of an attempt runs any more. Follows its end, and is all that follows when it was called off.</summary>
-    public sealed record AttemptReleased(Attempt Attempt) : RunEvent;
+    /// <param name="Attempt">The attempt.</param>
+    /// <param name="Error">What failed.</param>
+    /// <param name="IsPathGone">Whether no builder has the path any more that the error names.</param>
+    public sealed record AttemptFailed(Attempt Attempt, Exception Error, bool IsPathGone = false) : RunEvent;
 
     /// <summary>The inputs of a job were prefetched.</summary>
     public sealed record InputsArrived(RunJob Job, int Builder) : RunEvent;
@@ -37,34 +56,58 @@ internal abstract record RunEvent
     public sealed record CameHome(CopyHome Copy, DateTimeOffset Begun, DateTimeOffset Ended) : RunEvent;
 
     /// <summary>Outputs could not be copied back, or what follows their arrival failed.</summary>
-    public sealed record CopyBackFailed(CopyHome Copy, DateTimeOffset? Begun, DateTimeOffset? Ended, Exception Error) : RunEvent;
+    /// <param name="Copy">The copy.</param>
+    /// <param name="Begun">When it began; null: it did not.</param>
+    /// <param name="Ended">When the outputs were here; null: they have not come.</param>
+    /// <param name="Error">What failed.</param>
+    /// <param name="IsPathGone">Whether no builder has the path any more that the error names.</param>
+    public sealed record CopyBackFailed(CopyHome Copy, DateTimeOffset? Begun, DateTimeOffset? Ended, Exception Error, bool IsPathGone = false) : RunEvent;
 
     /// <summary>A builder is connected.</summary>
     /// <param name="Connection">Why it was connected.</param>
-    /// <param name="Session">The session.</param>
+    /// <param name="On">The builder.</param>
     /// <param name="Kept">Jobs whose outputs it had when it was lost, and still has.</param>
-    public sealed record BuilderConnected(PendingConnection Connection, BuilderSession Session, IReadOnlyList<RunJob> Kept) : RunEvent;
+    public sealed record BuilderConnected(PendingConnection Connection, RunBuilder On, IReadOnlyList<RunJob> Kept) : RunEvent;
 
     /// <summary>A builder cannot be connected.</summary>
     public sealed record ConnectFailed(PendingConnection Connection, NixBuilder Builder, NixBuildFarmException Error) : RunEvent;
 
     /// <summary>A builder does not answer the heartbeat.</summary>
-    public sealed record BuilderSilent(BuilderSession Session, BuilderException Error) : RunEvent;
+    public sealed record BuilderSilent(RunBuilder On, BuilderException Error) : RunEvent;
 
     /// <summary>A builder that an error names was asked whether it lives.</summary>
-    /// <param name="Session">The builder.</param>
+    /// <param name="On">The builder.</param>
     /// <param name="Error">The error.</param>
     /// <param name="Answers">Whether it answered.</param>
     /// <param name="Cause">The event with that error, which is decided now.</param>
-    public sealed record BuilderAnswered(BuilderSession Session, BuilderException Error, bool Answers, RunEvent Cause) : RunEvent;
+    public sealed record BuilderAnswered(RunBuilder On, BuilderException Error, bool Answers, RunEvent Cause) : RunEvent;
+
+    /// <summary>What a lost builder had is forgotten.</summary>
+    /// <param name="On">The builder.</param>
+    /// <param name="Error">Why it is lost.</param>
+    /// <param name="Had">Jobs that are done, and all of whose outputs it had.</param>
+    /// <param name="Lost">Jobs that are done, and whose outputs nobody has now.</param>
+    /// <param name="IsGivenUp">Whether it left a question unanswered although its connections lived.</param>
+    /// <param name="Cause">The event with that error, which is decided now; null: none.</param>
+    public sealed record Disconnected(
+        RunBuilder On, BuilderException Error, IReadOnlyList<RunJob> Had, IReadOnlyList<RunJob> Lost, bool IsGivenUp, RunEvent? Cause) : RunEvent;
+
+    /// <summary>Paths that only one builder had are forgotten, since it cannot give them.</summary>
+    public sealed record SourceDropped(IReadOnlyList<StorePath> Paths, string Reason) : RunEvent;
 
     /// <summary>The quarantine of a builder that failed several times in a row is over.</summary>
-    /// <param name="Session">The builder.</param>
+    /// <param name="On">The builder.</param>
     /// <param name="IsAwaited">Whether jobs wait for it.</param>
-    public sealed record PauseOver(BuilderSession Session, bool IsAwaited) : RunEvent;
+    public sealed record PauseOver(RunBuilder On, bool IsAwaited) : RunEvent;
+
+    /// <summary>Something has happened to the compiles of a shared build.</summary>
+    public sealed record CompilesChanged(LendingEvent Happened) : RunEvent;
 
     /// <summary>A transfer has shown what a link carries.</summary>
-    public sealed record LinkMeasured(TransferObservation Transfer) : RunEvent;
+    /// <param name="Builder">The name of the builder.</param>
+    /// <param name="Download">Bytes per second that come to it; null where that is not known.</param>
+    /// <param name="Upload">Bytes per second that it sends; null where that is not known.</param>
+    public sealed record LinkMeasured(string Builder, double? Download, double? Upload) : RunEvent;
 
     /// <summary>Work beside the loop failed in a way that nothing handles; this ends the run.</summary>
     public sealed record Unforeseen(Exception Error) : RunEvent;

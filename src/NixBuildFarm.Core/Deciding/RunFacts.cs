@@ -1,35 +1,24 @@
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
-using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling;
-using NixBuildFarm.Sessions;
-using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Deciding;
 
 /// <summary>
-/// What all parts of a run decide on: its jobs, builders, scheduler and time; and where they put the actions that they decide. Only the run's
-/// loop touches it.
+/// What all parts of a run decide on: its jobs, builders, scheduler and time; and where they put the actions that they decide. All of it is plain
+/// data: it has no clock, task or connection.
 /// </summary>
 internal sealed class RunFacts
 {
-    private readonly List<BuilderSession> farm;
+    private readonly List<RunBuilder> farm;
     private readonly Queue<RunAction> actions = new();
-    private bool isStopped;
 
-    public RunFacts(
-        RunRules rules,
-        IReadOnlyList<RunJob> jobs,
-        JobGraph graph,
-        BuilderSession local,
-        IReadOnlyList<BuilderSession> farm,
-        RunEstimates estimates,
-        PathCatalog catalog,
-        RunClock clock)
+    public RunFacts(RunRules rules, IReadOnlyList<RunJob> jobs, JobGraph graph, RunBuilder local, IReadOnlyList<RunBuilder> farm, RunEstimates estimates, DateTimeOffset started, string runId)
     {
         this.farm = [.. farm];
-        (Rules, Jobs, Local, Estimates, Catalog, Clock) = (rules, jobs, local, estimates, catalog, clock);
+        (Rules, Jobs, Local, Estimates, Started) = (rules, jobs, local, estimates, started);
         Scheduler = new(graph, [.. farm.Select(Describe)], estimates.Current, rules.Scheduling);
+        Reporter = new(this, runId);
     }
 
     /// <summary>What the user has laid down.</summary>
@@ -39,34 +28,37 @@ internal sealed class RunFacts
     public IReadOnlyList<RunJob> Jobs { get; }
 
     /// <summary>The local store.</summary>
-    public BuilderSession Local { get; }
+    public RunBuilder Local { get; }
 
-    /// <summary>The builders, by the scheduler's index. One that comes back gets its index again, with a new session.</summary>
-    public IReadOnlyList<BuilderSession> Farm => farm;
+    /// <summary>The builders, by the scheduler's index. One that comes back gets its index again, with the next generation.</summary>
+    public IReadOnlyList<RunBuilder> Farm => farm;
 
     /// <summary>What is believed of jobs and builders.</summary>
     public RunEstimates Estimates { get; }
 
-    /// <summary>Which builder has which path.</summary>
-    public PathCatalog Catalog { get; }
-
-    /// <summary>Tells the user.</summary>
-    public required RunReporter Reporter { get; init; }
-
-    /// <summary>The time.</summary>
-    public RunClock Clock { get; }
+    /// <summary>Says what the user is told.</summary>
+    public RunReporter Reporter { get; }
 
     /// <summary>Decides what is built where.</summary>
     public Scheduler Scheduler { get; }
 
-    /// <summary>Ends with the run.</summary>
-    public required CancellationToken Stopping { get; init; }
+    /// <summary>When the run began.</summary>
+    public DateTimeOffset Started { get; }
+
+    /// <summary>The time of the event that is being decided: seconds since the run began.</summary>
+    public double Now { get; private set; }
+
+    /// <summary>The same as the time of day.</summary>
+    public DateTimeOffset UtcNow => Started + TimeSpan.FromSeconds(Now);
 
     /// <summary>Whether the run starts nothing more.</summary>
-    public bool IsStopped => isStopped || Stopping.IsCancellationRequested;
+    public bool IsStopped { get; private set; }
 
     /// <summary>Why the run cannot go on; null: it can, or has ended for another reason.</summary>
     public BuilderException? Fatal { get; private set; }
+
+    /// <summary>Time has passed.</summary>
+    public void PassTo(double now) => Now = Math.Max(Now, now);
 
     /// <summary>Has an action carried out, after those decided before.</summary>
     public void Do(RunAction action) => actions.Enqueue(action);
@@ -81,7 +73,9 @@ internal sealed class RunFacts
     public void Fail(RunJob job, NixBuildStatus status, Attempt? attempt = null, BuildOutcome? outcome = null, string? error = null)
     {
         Reporter.End(job, status, attempt, outcome, error);
-        if (!Rules.KeepGoing) Stop();
+        if (Rules.KeepGoing) return;
+        Stop();
+        Do(new RunAction.StopRun());
     }
 
     /// <summary>Ends the run with an error.</summary>
@@ -89,37 +83,41 @@ internal sealed class RunFacts
     {
         Fatal ??= fatal;
         Stop();
+        Do(new RunAction.StopRun());
     }
 
-    /// <summary>The index of a builder; -1 where the session is not one of the farm, or not the builder's current one.</summary>
-    public int IndexOf(BuilderSession session) => farm.IndexOf(session);
+    /// <summary>Nothing more starts.</summary>
+    public void Stop() => IsStopped = true;
+
+    /// <summary>The index of a builder; -1 where it is not one of the farm, or has been connected again since.</summary>
+    public int IndexOf(RunBuilder builder) => farm.IndexOf(builder);
 
     /// <summary>The index of a builder; -1 where it has not joined.</summary>
-    public int IndexOf(string builder) => farm.FindIndex(session => session.Builder.Name == builder);
+    public int IndexOf(string builder) => farm.FindIndex(other => other.Name == builder);
 
-    /// <summary>Adds a builder, or puts its new session in the place of the old one.</summary>
+    /// <summary>Adds a builder, or puts it in the place of what it was before it was lost.</summary>
     /// <returns>Whether it is new.</returns>
-    public bool Join(BuilderSession session)
+    public bool Join(RunBuilder builder)
     {
-        var known = IndexOf(session.Builder.Name);
-        if (known < 0) farm.Add(session);
-        else farm[known] = session;
-        Apply(new SchedulingEvent.BuilderJoined(Clock.Now, Describe(session)));
+        var known = IndexOf(builder.Name);
+        if (known < 0) farm.Add(builder);
+        else farm[known] = builder;
+        Apply(new SchedulingEvent.BuilderJoined(Now, Describe(builder)));
         return known < 0;
     }
 
     /// <summary>A builder as the history knows it, with the cores that its machine has told.</summary>
-    public FarmBuilder Describe(BuilderSession session) =>
-        Estimates.Farm.First(builder => builder.Name == session.Builder.Name) with { Cores = session.Builder.BuildCores ?? 0 };
+    public FarmBuilder Describe(RunBuilder builder) =>
+        Estimates.Farm.First(other => other.Name == builder.Name) with { Cores = builder.Builder.BuildCores ?? 0 };
 
     /// <summary>
     /// The builder that an error names, if it is one of the farm; null: the error names none. Need not be the one that builds: inputs come from
     /// others.
     /// </summary>
-    public BuilderSession? SuspectOf(Exception error, BuilderSession here) => error is not BuilderException e ? null
-        : e.Builder == here.Builder.Name ? here
-        : e.Builder == Local.Builder.Name ? Local
-        : farm.Find(session => session.Builder.Name == e.Builder);
+    public RunBuilder? SuspectOf(Exception error, RunBuilder here) => error is not BuilderException e ? null
+        : e.Builder == here.Name ? here
+        : e.Builder == Local.Name ? Local
+        : farm.Find(other => other.Name == e.Builder);
 
     /// <summary>A job is done: its dependents may be ready now.</summary>
     public void MarkDependentsReady(RunJob job)
@@ -130,12 +128,6 @@ internal sealed class RunFacts
     /// <summary>Records when a job became ready.</summary>
     public void MarkReady(int job)
     {
-        if (Scheduler.StateOf(job) == JobState.Ready) Jobs[job].Ready ??= Clock.UtcNow;
-    }
-
-    private void Stop()
-    {
-        isStopped = true;
-        Do(new RunAction.StopRun());
+        if (Scheduler.StateOf(job) == JobState.Ready) Jobs[job].Ready ??= UtcNow;
     }
 }

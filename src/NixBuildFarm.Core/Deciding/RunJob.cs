@@ -24,6 +24,9 @@ internal sealed class RunJob : WorkItem
     /// <summary>The last try that built it, or failed for good.</summary>
     public Attempt? Last { get; set; }
 
+    /// <summary>Whether its outputs have been copied back as they are now.</summary>
+    public bool IsHome { get; set; }
+
     /// <summary>What was told of its end; null while it has not ended.</summary>
     public NixBuildResult? Result { get; set; }
 

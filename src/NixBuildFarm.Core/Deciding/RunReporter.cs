@@ -2,16 +2,14 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
-using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Deciding;
 
-/// <summary>Tells the observer of a run what happens, and keeps count. Results are told once per derivation.</summary>
-internal sealed class RunReporter(IBuildObserver observer, string runId, int total, RunClock clock)
+/// <summary>Says what the user is told of a run, and keeps count. Results are told once per derivation.</summary>
+internal sealed class RunReporter(RunFacts facts, string runId)
 {
     private const double ForecastSeconds = 1;
 
-    private readonly object gate = new();
     private readonly List<NixBuildResult> results = [];
     private int done;
     private int failed;
@@ -19,17 +17,8 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     private TimeSpan? remaining;
     private double forecastAt = double.NegativeInfinity;
 
-    /// <summary>What else is to be done when something has happened; called by whoever changes the jobs of the run.</summary>
-    public Action? Progressed { get; set; }
-
     /// <summary>What has ended so far.</summary>
-    public IReadOnlyList<NixBuildResult> Results
-    {
-        get
-        {
-            lock (gate) return [.. results];
-        }
-    }
+    public IReadOnlyList<NixBuildResult> Results => results;
 
     /// <summary>A derivation has ended.</summary>
     public void End(RunJob job, NixBuildStatus status, Attempt? attempt = null, BuildOutcome? outcome = null, string? error = null)
@@ -43,12 +32,13 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
             DerivationPath = job.Path.ToString(),
             System = job.Derivation.System,
             Status = status,
-            Builder = attempt?.Session.Builder.Name,
+            Builder = attempt?.On.Name,
             Started = attempt?.BuildBegun,
-            Duration = attempt is { BuildBegun: { } begun } ? (attempt.BuildEnded ?? clock.UtcNow) - begun : TimeSpan.Zero,
+            Duration = attempt is { BuildBegun: { } begun } ? (attempt.BuildEnded ?? facts.UtcNow) - begun : TimeSpan.Zero,
             Waited = attempt is { BuildBegun: { } start } && job.Ready is { } ready && start > ready ? start - ready : TimeSpan.Zero,
             Supplied = attempt?.Supplied ?? 0,
             Attempts = [.. job.Attempts],
+            SharedCompiles = (outcome ?? attempt?.Outcome)?.Shared is { Count: > 0 } shared ? shared : null,
             Outputs = error is null ? OutputsOf(job) : new Dictionary<string, string>(),
             Error = error,
             LogPath = outcome?.LogPath,
@@ -70,18 +60,11 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
             Status = NixBuildStatus.Substituted,
             Builder = NixBuilder.LocalName,
             Started = begun,
-            Duration = clock.UtcNow - begun,
+            Duration = facts.UtcNow - begun,
             Outputs = OutputsOf(job),
             IsRequested = job.IsRequested,
             RunId = runId,
         });
-    }
-
-    /// <summary>A derivation that was asked for had nothing to be done.</summary>
-    public void AlreadyValid(NixBuildResult result)
-    {
-        lock (gate) results.Add(result);
-        observer.Observe(new RunNews.Ended(result));
     }
 
     /// <summary>Where the run stands.</summary>
@@ -89,45 +72,34 @@ internal sealed class RunReporter(IBuildObserver observer, string runId, int tot
     /// <param name="forecast">Says how long it will take still; asked once a second, for it looks at every job.</param>
     public void Progress(IEnumerable<Attempt> running, Func<TimeSpan?> forecast)
     {
-        if (clock.Now - forecastAt >= ForecastSeconds)
+        if (facts.Now - forecastAt >= ForecastSeconds)
         {
-            forecastAt = clock.Now;
+            forecastAt = facts.Now;
             remaining = forecast();
         }
-        lock (gate)
-        {
-            RunningBuild[] builds = [.. running.Select(attempt => attempt.ToRunningBuild())];
-            var progress = new RunProgress(total, done, failed, builds) { Remaining = remaining, Supplied = supplied };
-            observer.Observe(new RunNews.Progressed(progress));
-        }
-        Progressed?.Invoke();
+        facts.Do(new RunAction.TellProgress([.. running], new(facts.Jobs.Count, done, failed, []) { Remaining = remaining, Supplied = supplied }));
     }
 
-    /// <summary>A build has printed a line.</summary>
-    public void Printed(Attempt attempt, string line) => observer.Observe(new RunNews.Printed(attempt.ToRunningBuild(), line));
-
     /// <summary>A decision was taken.</summary>
-    public void Decided(string message) => observer.Decided(message);
+    public void Decided(string message) => Tell(new RunNews.Decided(message));
 
     /// <summary>The run is not as good as it should be.</summary>
-    public void Degraded(string message) => observer.Degraded(message);
+    public void Degraded(string message) => Tell(new RunNews.Degraded(message));
 
     /// <summary>A builder cannot be used any more.</summary>
-    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) =>
-        observer.Observe(new RunNews.BuilderFailed(builder, error));
+    public void BuilderFailed(NixBuilder builder, NixBuildFarmException error) => Tell(new RunNews.BuilderFailed(builder, error));
 
     private void Tell(RunJob job, NixBuildResult result)
     {
         job.Result = result;
-        lock (gate)
-        {
-            results.Add(result);
-            supplied += result.Supplied;
-            if (result.Success) done++;
-            else failed++;
-        }
-        observer.Observe(new RunNews.Ended(result));
+        results.Add(result);
+        supplied += result.Supplied;
+        if (result.Success) done++;
+        else failed++;
+        Tell(new RunNews.Ended(result));
     }
+
+    private void Tell(RunNews news) => facts.Do(new RunAction.Tell(news));
 
     private static Dictionary<string, string> OutputsOf(RunJob job) =>
         job.NamedOutputs.ToDictionary(output => output.Key, output => output.Value.ToString());

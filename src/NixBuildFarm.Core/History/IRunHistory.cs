@@ -13,6 +13,12 @@ public interface IRunHistory : IBuildHistory
     /// <summary>Keeps what trouble builders make, in place of what was known of them; one that is well again is forgotten.</summary>
     void Add(IReadOnlyCollection<BuilderTrouble> troubles);
 
+    /// <summary>What shared compiles have left in the store of a builder.</summary>
+    IReadOnlyList<KeptCompile> KeptCompiles(string builder);
+
+    /// <summary>Keeps what compiles have left in the store of a builder, in place of what was known of it.</summary>
+    void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles);
+
     /// <summary>
     /// Keeps a run, in place of one with the same id; forgets what is too old. A run that goes on is kept so as long as this process and this
     /// object last: from then on it was interrupted.

@@ -105,6 +105,9 @@ public sealed class NixBuildResult
     /// <summary>The tries that came to nothing, in order.</summary>
     public IReadOnlyList<NixBuildAttempt> Attempts { get; init; } = [];
 
+    /// <summary>The compiles of the build, where other builders did some of them; null: it was not shared.</summary>
+    public SharedCompiles? SharedCompiles { get; init; }
+
     /// <summary>The outputs by name; empty when there are none.</summary>
     public IReadOnlyDictionary<string, string> Outputs { get; init; } = new Dictionary<string, string>();
 

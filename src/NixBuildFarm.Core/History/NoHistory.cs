@@ -30,6 +30,15 @@ public sealed class NoHistory : IRunHistory
     }
 
     /// <inheritdoc/>
+    public IReadOnlyList<KeptCompile> KeptCompiles(string builder) => [];
+
+    /// <inheritdoc/>
+    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles)
+    {
+        // Nobody will ask.
+    }
+
+    /// <inheritdoc/>
     public void Add(RunRecord run)
     {
         // Nobody will ask.

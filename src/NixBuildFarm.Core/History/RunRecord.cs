@@ -79,6 +79,7 @@ public sealed record RunRecord
         Waited = TimeSpan.FromSeconds(job.Waited),
         Supplied = job.SuppliedBytes,
         Attempts = job.Attempts,
+        SharedCompiles = job.SharedCompiles,
         Outputs = job.Outputs,
         Error = job.Error,
         LogPath = job.LogPath,
@@ -147,6 +148,9 @@ public sealed record RecordedJob
 
     /// <summary>The tries that came to nothing, in order.</summary>
     public IReadOnlyList<NixBuildAttempt> Attempts { get; init; } = [];
+
+    /// <summary>Its compiles, where other builders may have done some of them; null: it was not shared.</summary>
+    public SharedCompiles? SharedCompiles { get; init; }
 
     /// <summary>The outputs by name; empty when there are none.</summary>
     public IReadOnlyDictionary<string, string> Outputs { get; init; } = new Dictionary<string, string>();

@@ -10,6 +10,9 @@ public sealed record RunningBuild(string Name, string Builder, DateTimeOffset Si
     /// <summary>The path of the derivation.</summary>
     public string DerivationPath { get; init; } = "";
 
+    /// <summary>The compiles of it that are under way, where other builders may do some of them; null: nothing of it is shared.</summary>
+    public CompilesUnderWay? Compiles { get; init; }
+
     /// <summary>How long the build is expected to take there, supply left out; null where nobody knows.</summary>
     public TimeSpan? Expected { get; init; }
 }

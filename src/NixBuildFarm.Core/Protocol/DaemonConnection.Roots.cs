@@ -13,6 +13,14 @@ internal sealed partial class DaemonConnection
     public Task AddTempRootsAsync(IReadOnlyCollection<StorePath> paths, CancellationToken cancellation) =>
         PipelineAsync([.. paths.Select(path => new AddTempRootRequest(path))], cancellation);
 
+    /// <summary>Deletes paths that nobody needs.</summary>
+    /// <param name="paths">The paths; those that are not there count for nothing.</param>
+    /// <param name="cancellation">Closes the connection.</param>
+    /// <returns>Bytes that are free now.</returns>
+    /// <exception cref="DaemonException">One of them is needed: some of the others may have been deleted.</exception>
+    public Task<long> DeletePathsAsync(IReadOnlyCollection<StorePath> paths, CancellationToken cancellation) =>
+        RequestAsync(new DeletePathsRequest(paths), sink: null, cancellation);
+
     /// <summary>Registers a symbolic link on the daemon's machine as a root: what it leads to is kept for as long as it exists.</summary>
     /// <param name="link">The absolute path of the link.</param>
     /// <param name="cancellation">Closes the connection.</param>

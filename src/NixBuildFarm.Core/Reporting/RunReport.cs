@@ -148,6 +148,9 @@ public sealed record ReportJob
     /// <summary>Indexes of the derivations whose outputs it needs.</summary>
     public IReadOnlyList<int> Dependencies { get; init; } = [];
 
+    /// <summary>Its compiles, where other builders did some of them; null: it was not shared.</summary>
+    public ReportCompiles? Compiles { get; init; }
+
     /// <summary>Tries that came to nothing.</summary>
     public IReadOnlyList<ReportAttempt> Attempts { get; init; } = [];
 
@@ -204,3 +207,35 @@ public sealed record ReportAttempt
     /// <summary>Whether another builder was done before: the derivation had been started twice.</summary>
     public bool GaveWay { get; init; }
 }
+
+/// <summary>The compiles of a build, where other builders did some of them.</summary>
+public sealed record ReportCompiles
+{
+    /// <summary>How many there were.</summary>
+    public required int Count { get; init; }
+
+    /// <summary>How many others did.</summary>
+    public required int Shared { get; init; }
+
+    /// <summary>How many had been done before.</summary>
+    public required int Reused { get; init; }
+
+    /// <summary>How much sooner the build has ended, in seconds.</summary>
+    public required double SavedSeconds { get; init; }
+
+    /// <summary>Who did how many.</summary>
+    public required IReadOnlyList<ReportBuilderCompiles> Builders { get; init; }
+
+    /// <summary>When others compiled, as far as that was kept.</summary>
+    public required IReadOnlyList<ReportCompile> Elsewhere { get; init; }
+}
+
+/// <summary>What one builder did of the compiles of a build.</summary>
+/// <param name="Builder">Its name.</param>
+/// <param name="Count">How many.</param>
+public sealed record ReportBuilderCompiles(string Builder, int Count);
+
+/// <summary>A compile elsewhere. Times are seconds since the run began.</summary>
+/// <param name="Start">When it was asked for.</param>
+/// <param name="Seconds">How long it took.</param>
+public sealed record ReportCompile(double Start, double Seconds);

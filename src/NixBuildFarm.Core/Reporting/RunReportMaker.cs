@@ -58,6 +58,7 @@ public static class RunReportMaker
         OutputBytes = job.OutputBytes,
         IsRequested = job.Job.IsRequested,
         Dependencies = job.Job.Dependencies,
+        Compiles = job.SharedCompiles is { } shared ? Describe(run, shared) : null,
         Attempts = [.. job.Attempts.Select(attempt => new ReportAttempt
         {
             Builder = rows.IndexOf(attempt.Builder),
@@ -69,6 +70,16 @@ public static class RunReportMaker
         Error = job.Error,
         LogPath = job.LogPath,
         LogTail = job.Status.HasFailed() ? LogFile.TailOf(job.LogPath, LogLines) : [],
+    };
+
+    private static ReportCompiles Describe(RunRecord run, SharedCompiles shared) => new()
+    {
+        Count = shared.Count,
+        Shared = shared.Shared,
+        Reused = shared.Reused,
+        SavedSeconds = shared.Saved.TotalSeconds,
+        Builders = [.. shared.Builders.Where(builder => builder.Count > 0).Select(builder => new ReportBuilderCompiles(builder.Builder, builder.Count))],
+        Elsewhere = [.. shared.Spans.Select(span => new ReportCompile((span.Started - run.Started).TotalSeconds, span.Seconds))],
     };
 
     private static ReportBuilder DescribeBuilder(RunRecord run, string name, int row, ReportJob[] jobs, Rows rows, double makespan)

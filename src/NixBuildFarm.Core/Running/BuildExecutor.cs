@@ -1,12 +1,16 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.FollowUp;
+using NixBuildFarm.History;
 using NixBuildFarm.Logs;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Sessions;
+using NixBuildFarm.Sharing;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Supplying;
@@ -21,79 +25,90 @@ internal sealed class BuildExecutor(
     /// <summary>How much longer than its limits a build may take before its daemon, which is to end it then, is taken for dead.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
+    /// <summary>The time of the run.</summary>
+    public RunClock Clock => clock;
+
     /// <summary>Accepts what builders say of their outputs.</summary>
     public BuiltOutputs Outputs => outputs;
 
+    /// <summary>Prepares builds whose compiles may be done elsewhere.</summary>
+    public required SharedBuilds Shared { get; init; }
+
     /// <summary>Carries it out.</summary>
-    /// <param name="attempt">What, where, and when to give up.</param>
-    /// <param name="begun">Called when the inputs are there and the build begins.</param>
+    /// <param name="attempt">What.</param>
+    /// <param name="session">Where.</param>
+    /// <param name="mayBegin">Ends when the build may begin, its inputs apart.</param>
+    /// <param name="begun">Called when the inputs are there and the build begins, with the bytes that were sent and the log's file.</param>
     /// <param name="said">Called with each message of the builder's daemon about this build.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <returns>What the builder said, with the log.</returns>
     /// <exception cref="Errors.BuilderException">The builder is the trouble.</exception>
     /// <exception cref="DaemonException">The builder's daemon refused the inputs or the build.</exception>
-    public async Task<BuildOutcome> CarryOutAsync(Attempt attempt, Action begun, Action<DaemonMessage> said)
+    public async Task<BuildOutcome> CarryOutAsync(
+        Attempt attempt, BuilderSession session, Task mayBegin, Action<long, string?> begun, Action<DaemonMessage> said, CancellationToken cancellation)
     {
-        var (job, session, cancellation) = (attempt.Job, attempt.Session, attempt.Stopping);
+        var job = attempt.Job;
         await using var connection = session.Reserve(ChannelUse.Build, cancellation);
-        attempt.Supplied = await SupplyAsync(attempt, cancellation);
+        var supplied = await SupplyAsync(attempt, session, cancellation);
+        await mayBegin.WaitAsync(cancellation);
+        await using var shared = await ShareAsync(attempt, session, cancellation);
+        // Nobody else may build with what this build sees: settings of a connection cannot be taken back.
+        if (shared is not null) connection.IsClosedAfterwards = true;
         // The build keeps its outputs as long as it runs, so nobody needs to wait for these roots before it has ended.
         var rooting = session.ProtectAsync(job.Outputs, cancellation);
 
         using var log = BuildLog.Open(logFolder, job.Path);
-        attempt.LogPath = log.Path;
-        attempt.LogProblem = log.Problem;
         var (result, infos) = await connection.UseAsync(async daemon =>
         {
-            begun();
-            var built = await BuildInTimeAsync(daemon, attempt, message => Listen(message, log, said), cancellation);
+            begun(supplied, log.Path);
+            var built = await BuildInTimeAsync(daemon, attempt, session, OptionsOf(attempt, session, shared?.Mappings), message => Listen(message, log, said), cancellation);
             await rooting;
             return built;
         });
-        attempt.BuildEnded = clock.UtcNow;
+        var ended = clock.UtcNow;
         log.Dispose();
-        attempt.LogProblem = log.Problem;
         if (!session.Builder.IsLocal && log is { Path: { } path, Problem: null }) logs.Keep(job.Path, path);
         var realised = result.IsSuccess
             ? await outputs.AcceptAsync(session, job, result.BuiltOutputs, infos, cancellation)
             : ImmutableDictionary<string, StorePath>.Empty;
-        return new(result, realised, log.Path, log.Tail);
+        return new(result, realised, log.Path, log.Tail) { Ended = ended, OutputBytes = outputs.BytesOf(realised.Values), LogProblem = log.Problem, Shared = SharedOf(attempt, shared) };
     }
 
     /// <summary>
     /// A builder that trusts us is told what to build, and needs its inputs only. To another one, and where paths are not known before, goes
     /// the derivation itself, with all that it refers to: every daemon builds what is in its store.
     /// </summary>
-    private static bool GoesAsDerivation(Attempt attempt) => attempt.Job.Goal is not null || !attempt.Session.Facts.Trusted;
+    private static bool GoesAsDerivation(RunJob job, BuilderSession session) => job.Goal is not null || !session.Facts.Trusted;
 
-    private async Task<long> SupplyAsync(Attempt attempt, CancellationToken cancellation)
+    private async Task<long> SupplyAsync(Attempt attempt, BuilderSession session, CancellationToken cancellation)
     {
-        var (job, session) = (attempt.Job, attempt.Session);
-        if (session.Builder.IsLocal || !GoesAsDerivation(attempt)) return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation);
+        var job = attempt.Job;
+        if (session.Builder.IsLocal || !GoesAsDerivation(job, session)) return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation);
         await supply.Closures.DiscoverAsync(local, [job.Path], cancellation);
         return await supply.EnsureAsync(session, [job.Path, .. job.Inputs], attempt.Urgency, cancellation);
     }
 
     /// <summary>Builds, and does not rely on the daemon alone for the limits of the build.</summary>
     private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildInTimeAsync(
-        DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, CancellationToken cancellation)
+        DaemonConnection daemon, Attempt attempt, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said, CancellationToken cancellation)
     {
         // A whole goal may be several builds, each with the time to itself.
         using var inAll = new SilenceWatch(LimitOf(attempt.Job.Goal is null ? request.Timeout : null), clock.Time, cancellation);
         using var silent = new SilenceWatch(LimitOf(request.MaxSilentTime), clock.Time, inAll.Token);
-        using var describing = new SilenceWatch(attempt.Session.AnswerLimit, clock.Time, silent.Token);
+        using var describing = new SilenceWatch(session.AnswerLimit, clock.Time, silent.Token);
         describing.Hold();
         try
         {
-            return await BuildAsync(daemon, attempt, Hear, BuildEnded, describing.Token);
+            return await BuildAsync(daemon, attempt.Job, session, options, Hear, BuildEnded, describing.Token);
         }
         catch (OperationCanceledException) when (describing.HasRunOut && !cancellation.IsCancellationRequested)
         {
-            throw attempt.Session.GiveUp($"does not say what it has made of {attempt.Job.Name}");
+            throw session.GiveUp($"does not say what it has made of {attempt.Job.Name}");
         }
         catch (OperationCanceledException) when ((inAll.HasRunOut || silent.HasRunOut) && !cancellation.IsCancellationRequested)
         {
             throw new NixBuildFarmException(
-                "BuildNotEnded", $"The Nix daemon of {attempt.Session} has not ended {attempt.Job.Name}, although its time was up.", $"See what nix-daemon does on {attempt.Session}.");
+                "BuildNotEnded", $"The Nix daemon of {session} has not ended {attempt.Job.Name}, although its time was up.", $"See what nix-daemon does on {session}.");
         }
 
         static TimeSpan LimitOf(TimeSpan? limit) => limit is { } given ? given + Grace : System.Threading.Timeout.InfiniteTimeSpan;
@@ -114,29 +129,48 @@ internal sealed class BuildExecutor(
 
     /// <summary>Builds. Where that takes no further round trip, the outputs are described as well.</summary>
     private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildAsync(
-        DaemonConnection daemon, Attempt attempt, Action<DaemonMessage> said, Action ended, CancellationToken cancellation)
+        DaemonConnection daemon, RunJob job, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said, Action ended, CancellationToken cancellation)
     {
-        var job = attempt.Job;
-        if (!attempt.Session.Builder.IsLocal && !GoesAsDerivation(attempt))
+        if (!session.Builder.IsLocal && !GoesAsDerivation(job, session))
         {
             return await daemon.BuildDerivationAsync(
-                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), OptionsOf(attempt), [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation, ended);
+                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), options, [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation, ended);
         }
-        await daemon.SetOptionsAsync(OptionsOf(attempt), cancellation);
+        await daemon.SetOptionsAsync(options, cancellation);
         var results = await daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(job.Path)], BuildMode.Normal, said, cancellation);
         return (results[0].Result, null);
     }
 
-    private DaemonOptions OptionsOf(Attempt attempt) => attempt.Session.Options with
+    private DaemonOptions OptionsOf(Attempt attempt, BuilderSession session, string? mappings)
     {
-        BuildCores = attempt.Cores,
-        // What the local substituters have has been found out before; asking them again for each build costs time.
-        UseSubstitutes = attempt.Session.UsesSubstitutes && !attempt.Session.Builder.IsLocal,
-        MaxSilentTime = request.MaxSilentTime ?? TimeSpan.Zero,
-        Overrides = request.Timeout is { } limit
-            ? new Dictionary<string, string>(attempt.Session.Options.Overrides) { ["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString(CultureInfo.InvariantCulture) }
-            : attempt.Session.Options.Overrides,
-    };
+        var overrides = new Dictionary<string, string>(session.Options.Overrides);
+        if (request.Timeout is { } limit) overrides["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        // What the user adds to the sandbox stays.
+        if (mappings is not null) overrides[SandboxMappings.Setting] = $"{overrides.GetValueOrDefault(SandboxMappings.Setting)} {mappings}".Trim();
+        return session.Options with
+        {
+            BuildCores = mappings is null ? attempt.Cores : attempt.Share!.Cores,
+            // What the local substituters have has been found out before; asking them again for each build costs time.
+            UseSubstitutes = session.UsesSubstitutes && !session.Builder.IsLocal,
+            MaxSilentTime = request.MaxSilentTime ?? TimeSpan.Zero,
+            // The same object as long as nothing differs: then it is not sent again.
+            Overrides = mappings is null && request.Timeout is null ? session.Options.Overrides : overrides,
+        };
+    }
+
+    private async Task<SharedBuildOpened?> ShareAsync(Attempt attempt, BuilderSession session, CancellationToken cancellation)
+    {
+        if (attempt.Share is not { } terms) return null;
+        var opened = new LendingEvent.BuildOpened(clock.Now, terms.Build, attempt.Job.Index, attempt.Builder, terms.HomePlaces);
+        return await Shared.OpenAsync(opened, session, attempt.Job, cancellation);
+    }
+
+    /// <summary>What became of its compiles; of one that has no compiler that could be shared: that there were none; null: it was not to be shared.</summary>
+    private SharedCompiles? SharedOf(Attempt attempt, SharedBuildOpened? shared) =>
+        attempt.Share is not { } terms ? null
+        : shared is not null ? shared.Exchange.Tally.Sum(terms.HomePlaces)
+        : Shared.HasCompiler(attempt.Job) ? null
+        : new();
 
     private static void Listen(DaemonMessage message, BuildLog log, Action<DaemonMessage> said)
     {

@@ -3,6 +3,7 @@ using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.FollowUp;
+using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Running;
 
@@ -38,6 +39,9 @@ public sealed record BuildRequest
     /// <summary>Whether a build that is late on the critical path is started a second time on a machine that is idle.</summary>
     public bool Hedge { get; init; }
 
+    /// <summary>Which builds have their compiles done by other builders too.</summary>
+    public ShareMode Share { get; init; }
+
     /// <summary>Which outputs come home.</summary>
     public CopyBack CopyBack { get; init; } = CopyBack.All;
 
@@ -68,6 +72,9 @@ public sealed record BuildRequest
     /// <summary>The links; null: none are wanted.</summary>
     internal OutLinks? Links => OutLink is null ? null : new(OutLink, SecondLinkNumber);
 
+    /// <summary>Files of compiles leave this machine past any limit: who sets one has to ask for sharing.</summary>
+    private ShareMode AllowedShare => MaxUpload is not null && Share == ShareMode.Auto ? ShareMode.Never : Share;
+
     /// <summary>What decisions depend on, in this run and in the plan of it.</summary>
     internal RunRules Rules => new()
     {
@@ -76,6 +83,6 @@ public sealed record BuildRequest
         Cores = Cores,
         CopyBack = CopyBack,
         IsCopyBackGiven = IsCopyBackGiven,
-        Scheduling = new() { Moldable = true, Hedge = Hedge },
+        Scheduling = new() { Moldable = true, Hedge = Hedge, Share = AllowedShare },
     };
 }

@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
@@ -110,13 +111,13 @@ public sealed class BuildRun
         var jobs = await RunJobs.FindAsync(requested, derivations, localOpening, cancellation);
         var local = await localOpening;
         recorder.Jobs = jobs;
-        var reporter = new RunReporter(observer, RunId, jobs.Jobs.Count, recorder.Clock);
-        if (jobs.Jobs.Count > 0) reporter.Progress([], () => null);
-        foreach (var valid in jobs.AlreadyValid(RunId)) reporter.AlreadyValid(valid);
-        if (jobs.Jobs.Count > 0) await BuildAsync(jobs, local, connector, remote, history, recorder, reporter, cancellation);
-        if (request.Links is { } links) await links.MakeAsync(requested, reporter.Results, local, cancellation);
-        TellOfWhatStays(reporter.Results);
-        return reporter.Results;
+        if (jobs.Jobs.Count > 0) observer.Observe(new RunNews.Progressed(new(jobs.Jobs.Count, 0, 0, [])));
+        var results = jobs.AlreadyValid(RunId).ToList();
+        foreach (var valid in results) observer.Observe(new RunNews.Ended(valid));
+        if (jobs.Jobs.Count > 0) results.AddRange(await BuildAsync(jobs, local, connector, remote, history, recorder, cancellation));
+        if (request.Links is { } links) await links.MakeAsync(requested, results, local, cancellation);
+        TellOfWhatStays(results);
+        return results;
     }
 
     /// <summary>No root can be made on a builder over the protocol of its daemon.</summary>
@@ -128,7 +129,8 @@ public sealed class BuildRun
         observer.Degraded($"What was built stays on {string.Join(", ", builders)}, where no root keeps it: it is there until garbage is collected. Copy-NixStorePath -From brings it home, with -NoCheckSignature where it is not signed.");
     }
 
-    private async Task BuildAsync(RunJobs jobs, BuilderSession local, FarmConnector connector, RemoteBuilders remote, RunHistory history, RunRecorder recorder, RunReporter reporter, CancellationToken cancellation)
+    private async Task<IReadOnlyList<NixBuildResult>> BuildAsync(
+        RunJobs jobs, BuilderSession local, FarmConnector connector, RemoteBuilders remote, RunHistory history, RunRecorder recorder, CancellationToken cancellation)
     {
         var clock = recorder.Clock;
         var (connecting, resting) = remote.ConnectUseful(jobs.Graph, cancellation);
@@ -137,41 +139,60 @@ public sealed class BuildRun
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
         await supply.Closures.DiscoverAsync(local, jobs.LocalInputs, cancellation);
         jobs.Weigh(catalog);
-        var connected = Task.WhenAll(connecting);
-        if (!local.Facts.Trusted) await RefuseIfNothingMayComeHomeAsync(connecting, cancellation);
+        var connected = Task.WhenAll(connecting.Values);
+        if (!local.Facts.Trusted) await RefuseIfNothingMayComeHomeAsync([.. connecting.Values], cancellation);
         await Task.WhenAny(connected, Task.Delay(Gathering, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
 
-        var (early, late) = (connecting.Where(r => r.IsCompletedSuccessfully).Select(r => r.Result).ToArray(), connecting.Where(r => !r.IsCompletedSuccessfully).ToArray());
-        var farm = early.Select(r => r.Session).OfType<BuilderSession>().ToList();
-        if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, local);
+        var late = connecting.Where(connection => !connection.Value.IsCompletedSuccessfully).ToDictionary(connection => connection.Key.Name, connection => connection.Value);
+        var early = connecting.Where(connection => !late.ContainsKey(connection.Key.Name)).Select(connection => connection.Value.Result).ToArray();
+        var sessions = new RunSessions();
+        var here = sessions.Add(local);
+        var farm = early.Select(r => r.Session).OfType<BuilderSession>().Select(sessions.Add).ToList();
+        if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, here);
         await using var logs = new LogKeeper(local, observer.Decided, cancellation);
         using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
         var outputs = new BuiltOutputs(catalog, supply.Closures);
-        var executor = new BuildExecutor(supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs);
         using var tasks = new RunTasks(cancellation);
-        var facts = new RunFacts(request.Rules, jobs.Jobs, jobs.Graph, local, farm, await estimating, catalog, clock) { Reporter = reporter, Stopping = tasks.Stopping };
-        var run = new LiveRun(facts, history, remote.Troubles.Values);
-        using var effects = new RunEffects(tasks, local, supply, catalog, executor, connector, reporter, clock) { Hook = hook };
-        meter.Measured += transfer => tasks.Post(new RunEvent.LinkMeasured(transfer));
-        foreach (var slow in late) effects.Await(slow, run.Expect());
-        foreach (var builder in resting) run.Membership.Quarantine(builder, remote.Troubles[builder.Name]);
-        foreach (var missing in early.Where(r => r.Error is not null)) run.Membership.OnConnectFailed(missing.Builder, missing.Error!);
+        await using var shared = new SharedBuilds(
+            supply, new(catalog, observer.Decided), history, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
+        var executor = new BuildExecutor(supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs) { Shared = shared };
+        var facts = new RunFacts(request.Rules, jobs.Jobs, jobs.Graph, here, farm, await estimating, clock.Started, RunId);
+        var run = new LiveRun(facts, remote.Troubles.Values);
+        using var effects = new RunEffects(tasks, local, sessions, supply, catalog, executor, connector, new(observer) { Shared = shared })
+        {
+            Shared = shared,
+            Hook = hook,
+            History = history,
+            Connecting = late,
+        };
+        meter.Measured += transfer =>
+        {
+            var (download, upload) = history.LinkOf(transfer.Builder);
+            tasks.Post(new RunEvent.LinkMeasured(transfer.Builder, download, upload));
+        };
+        var began = new RunEvent.Began(
+            [.. connecting.Keys.Where(builder => late.ContainsKey(builder.Name))],
+            [.. resting.Select(builder => (builder, remote.Troubles[builder.Name]))],
+            [.. early.Where(r => r.Error is not null).Select(missing => (missing.Builder, missing.Error!))]);
         recorder.Farm = facts.Scheduler.Builders;
         history.Note(recorder.Ongoing());
-        reporter.Progressed = () =>
-        {
-            if (!history.WantsRecord) return;
-            recorder.Farm = facts.Scheduler.Builders;
-            history.Note(recorder.Ongoing());
-        };
         try
         {
-            await new RunLoop(run, facts, tasks, effects).RunAsync(cancellation);
+            await new RunLoop(run, tasks, effects, clock) { Decided = NoteRecord }.RunAsync(began, cancellation);
+            await shared.CleanAsync(new(history, clock, observer.Decided));
+            return facts.Reporter.Results;
         }
         finally
         {
             recorder.Farm = facts.Scheduler.Builders;
+        }
+
+        void NoteRecord()
+        {
+            if (!history.WantsRecord) return;
+            recorder.Farm = facts.Scheduler.Builders;
+            history.Note(recorder.Ongoing());
         }
     }
 

@@ -39,6 +39,9 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
         return outputs;
     }
 
+    /// <summary>Bytes of the NARs of paths, as far as they are known.</summary>
+    public long BytesOf(IEnumerable<StorePath> paths) => paths.Sum(path => catalog.Find(path)?.NarSize ?? 0);
+
     /// <summary>Finds the jobs whose outputs a builder, which was lost, still has. They are accepted, and protected there from now on.</summary>
     public async Task<IReadOnlyList<T>> FindKeptAsync<T>(BuilderSession at, IReadOnlyList<T> jobs, CancellationToken cancellation)
         where T : WorkItem

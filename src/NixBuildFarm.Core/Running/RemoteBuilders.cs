@@ -50,10 +50,10 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
 
     /// <summary>Connects what may take one of these jobs. What else is being connected is left to itself: nobody waits for it, or is told.</summary>
     /// <returns>What comes of connecting them, and those that are left alone for now.</returns>
-    public (IReadOnlyList<Task<Connected>> Connecting, IReadOnlyList<NixBuilder> Resting) ConnectUseful(JobGraph jobs, CancellationToken cancellation)
+    public (IReadOnlyDictionary<NixBuilder, Task<Connected>> Connecting, IReadOnlyList<NixBuilder> Resting) ConnectUseful(JobGraph jobs, CancellationToken cancellation)
     {
         Job[] all = [.. Enumerable.Range(0, jobs.Count).Select(index => jobs[index])];
-        Task<Connected>[] connecting = [.. Ready.Where(IsUseful).OrderBy(builder => !MayBegin(builder)).Select(builder => Connect(builder, cancellation))];
+        var connecting = Ready.Where(IsUseful).OrderBy(builder => !MayBegin(builder)).ToArray().ToDictionary(builder => builder, builder => Connect(builder, cancellation));
         return (connecting, [.. request.Builders.Where(builder => !builder.IsLocal && IsResting(builder) && IsUseful(builder))]);
 
         bool IsUseful(NixBuilder builder) => MayTake(builder, all);

@@ -1,7 +1,10 @@
+using System.Collections.Concurrent;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.FollowUp;
 using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
@@ -11,7 +14,10 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Running;
 
-/// <summary>Carries out the actions of a run, each beside its loop, and answers with events.</summary>
+/// <summary>
+/// Carries out the actions of a run: what takes time beside its loop, which hears of the end by an event; the rest at once. The sessions and the
+/// catalog of paths are here; decisions know of them what events say.
+/// </summary>
 internal sealed class RunEffects : IDisposable
 {
     private const int SubstitutionsAtATime = 16;
@@ -22,12 +28,15 @@ internal sealed class RunEffects : IDisposable
 
     private readonly RunTasks tasks;
     private readonly BuilderSession local;
+    private readonly RunSessions sessions;
     private readonly Supply supply;
     private readonly PathCatalog catalog;
     private readonly BuildExecutor executor;
     private readonly FarmConnector connector;
-    private readonly RunReporter reporter;
+    private readonly RunTeller teller;
     private readonly RunClock clock;
+    private readonly ConcurrentDictionary<Attempt, CancellationTokenSource> builds = new();
+    private readonly ConcurrentDictionary<Attempt, TaskCompletionSource> gates = new();
     private readonly SemaphoreSlim substitutionTurn = new(SubstitutionsAtATime);
     private readonly SemaphoreSlim copyTurn = new(CopiesHomeAtATime);
     private readonly TaskCompletionSource wake = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -37,58 +46,75 @@ internal sealed class RunEffects : IDisposable
     public RunEffects(
         RunTasks tasks,
         BuilderSession local,
+        RunSessions sessions,
         Supply supply,
         PathCatalog catalog,
         BuildExecutor executor,
         FarmConnector connector,
-        RunReporter reporter,
-        RunClock clock)
+        RunTeller teller)
     {
         this.tasks = tasks;
         this.local = local;
+        this.sessions = sessions;
         this.supply = supply;
         this.catalog = catalog;
         this.executor = executor;
         this.connector = connector;
-        this.reporter = reporter;
-        this.clock = clock;
+        this.teller = teller;
+        clock = executor.Clock;
         // What was asked for does not queue behind what was not.
         requestedOutputs = new(paths => CopyAsync(paths, TransferPurpose.Needed), atATime: 2);
         otherOutputs = new(CopyInTurnAsync, atATime: 1);
     }
 
+    /// <summary>The shared builds.</summary>
+    public required SharedBuilds Shared { get; init; }
+
     /// <summary>What runs here after each build; null: nothing does.</summary>
     public PostBuildHook? Hook { get; init; }
+
+    /// <summary>Keeps what the run learns; null: nothing does.</summary>
+    public RunHistory? History { get; init; }
+
+    /// <summary>Builders that connect since before the run, by name.</summary>
+    public IReadOnlyDictionary<string, Task<Connected>> Connecting { get; init; } = new Dictionary<string, Task<Connected>>();
 
     private CancellationToken Stopping => tasks.Stopping;
 
     /// <summary>Carries out an action.</summary>
-    public void Carry(RunAction action)
+    /// <returns>What follows at once; null: nothing, or an event when the action has ended.</returns>
+    public RunEvent? Carry(RunAction action)
     {
         switch (action)
         {
-            case RunAction.StartBuild a: tasks.Run(() => BuildAsync(a.Attempt)); break;
-            case RunAction.StopBuild a: a.Attempt.Cancel(); break;
+            case RunAction.StartBuild a: StartBuild(a.Attempt); break;
+            case RunAction.StopBuild a: StopBuild(a.Attempt); break;
             case RunAction.Prefetch a: tasks.Run(() => PrefetchAsync(a)); break;
             case RunAction.Fetch a: tasks.Run(() => FetchAsync(a.Job)); break;
             case RunAction.BringHome a: tasks.Run(() => BringHomeAsync(a.Copy)); break;
             case RunAction.Connect a: tasks.Run(() => ConnectAsync(a)); break;
+            case RunAction.Await a: tasks.Run(() => AwaitAsync(a)); break;
             case RunAction.WakeQuarantined: wake.TrySetResult(); break;
-            case RunAction.Watch a: tasks.Run(() => WatchAsync(a.Session)); break;
+            case RunAction.Watch a: tasks.Run(() => WatchAsync(a.On)); break;
             case RunAction.Probe a: tasks.Run(() => ProbeAsync(a)); break;
-            case RunAction.Disconnect a: tasks.Run(() => connector.CloseAsync(a.Session)); break;
+            case RunAction.Disconnect a: return Disconnect(a);
+            case RunAction.DropPaths a: DropPaths(a.On, a.Paths); break;
+            case RunAction.DropSource a: return new RunEvent.SourceDropped(DropSource(a), a.Reason);
             case RunAction.Pause a: tasks.Run(() => PauseAsync(a)); break;
+            case RunAction.LetBegin a: GateOf(a.Attempt).TrySetResult(); break;
+            case RunAction.PrepareHelper a: tasks.Run(() => Shared.PrepareAsync(a.Build, sessions[a.On], a.Helper, Stopping)); break;
+            case RunAction.CompileHere a: tasks.Run(() => Shared.CompileAtHomeAsync(a.Compile, a.Home is null ? null : sessions[a.Home], a.Limit)); break;
+            case RunAction.Lend a: tasks.Run(() => Shared.LendAsync(a.Compile, sessions[a.On], a.Helper, a.Limit)); break;
+            case RunAction.Recall a: Shared.Recall(a.Compile); break;
+            case RunAction.Tell a: teller.Tell(a.News); break;
+            case RunAction.TellProgress a: teller.Tell(a); break;
+            case RunAction.KeepBuild a: History?.Note(a.Build); break;
+            case RunAction.KeepTrouble a: History?.Note(a.Trouble); break;
             case RunAction.StopRun: tasks.Stop(); break;
             default: throw new InvalidOperationException($"The run decided {action}, which nothing carries out.");
         }
+        return null;
     }
-
-    /// <summary>Answers when a builder is connected, or cannot be, that began to connect before the run.</summary>
-    public void Await(Task<Connected> connecting, PendingConnection connection) => tasks.Run(async () =>
-    {
-        var (builder, session, error) = await connecting.WaitAsync(Stopping);
-        tasks.Post(session is not null ? new RunEvent.BuilderConnected(connection, session, []) : new RunEvent.ConnectFailed(connection, builder, error!));
-    });
 
     /// <inheritdoc/>
     public void Dispose()
@@ -97,47 +123,63 @@ internal sealed class RunEffects : IDisposable
         copyTurn.Dispose();
     }
 
-    private async Task BuildAsync(Attempt attempt)
+    private void StartBuild(Attempt attempt)
+    {
+        var stop = CancellationTokenSource.CreateLinkedTokenSource(Stopping);
+        builds[attempt] = stop;
+        // Looked at here, on the run's own thread: it may change as soon as this has returned.
+        var mayBegin = attempt.IsHeldUp ? GateOf(attempt).Task : Task.CompletedTask;
+        tasks.Run(() => BuildAsync(attempt, sessions[attempt.On], mayBegin, stop.Token));
+    }
+
+    /// <summary>The connection is closed, and the builder's daemon ends the build.</summary>
+    private void StopBuild(Attempt attempt)
+    {
+        // Who takes it out may use it: the build may end at the same time.
+        if (!builds.TryRemove(attempt, out var stop)) return;
+        stop.Cancel();
+        stop.Dispose();
+    }
+
+    private TaskCompletionSource GateOf(Attempt attempt) => gates.GetOrAdd(attempt, static _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
+
+    private async Task BuildAsync(Attempt attempt, BuilderSession session, Task mayBegin, CancellationToken cancellation)
     {
         try
         {
             var outcome = await executor.CarryOutAsync(
                 attempt,
-                begun: () => tasks.Post(new RunEvent.BuildBegan(attempt)),
-                said: message => Hear(attempt, message));
+                session,
+                mayBegin,
+                begun: (supplied, log) => tasks.Post(new RunEvent.BuildBegan(attempt, supplied, log)),
+                said: message => teller.Hear(attempt, message),
+                cancellation);
             tasks.Post(new RunEvent.BuildEnded(attempt, outcome));
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException)
         {
-            tasks.Post(new RunEvent.AttemptFailed(attempt, e));
+            tasks.Post(new RunEvent.AttemptFailed(attempt, e, IsPathGone(e)));
         }
         finally
         {
-            tasks.Post(new RunEvent.AttemptReleased(attempt));
-        }
-    }
-
-    private void Hear(Attempt attempt, DaemonMessage message)
-    {
-        switch (message)
-        {
-            case BuildPhaseEntered phase: attempt.Phase = phase.Phase; break;
-            case BuildLogLine { IsContinued: false } line: reporter.Printed(attempt, line.IsUnfinished ? line.Line + '…' : line.Line); break;
+            teller.Forget(attempt);
+            gates.TryRemove(attempt, out _);
+            if (builds.TryRemove(attempt, out var stop)) stop.Dispose();
         }
     }
 
     private async Task PrefetchAsync(RunAction.Prefetch prefetch)
     {
-        var (job, session, builder, urgency) = prefetch;
+        var (job, on, builder, urgency) = prefetch;
         try
         {
-            await supply.EnsureAsync(session, job.Inputs, urgency, Stopping);
+            await supply.EnsureAsync(sessions[on], job.Inputs, urgency, Stopping);
             tasks.Post(new RunEvent.InputsArrived(job, builder));
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException)
         {
             // The build itself will meet the same trouble, and report it.
-            reporter.Decided($"The inputs of {job.Name} could not be sent ahead to {session}: {e.Message}");
+            teller.Tell(new RunNews.Decided($"The inputs of {job.Name} could not be sent ahead to {on}: {e.Message}"));
         }
     }
 
@@ -171,7 +213,7 @@ internal sealed class RunEffects : IDisposable
 
     private async Task BringHomeAsync(CopyHome copy)
     {
-        var (job, builder) = (copy.Attempt.Job, copy.Attempt.Session.Builder.Name);
+        var (job, builder) = (copy.Attempt.Job, copy.Attempt.On.Name);
         DateTimeOffset? begun = null, ended = null;
         try
         {
@@ -183,7 +225,7 @@ internal sealed class RunEffects : IDisposable
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException)
         {
-            tasks.Post(new RunEvent.CopyBackFailed(copy, begun, ended, e));
+            tasks.Post(new RunEvent.CopyBackFailed(copy, begun, ended, e, IsPathGone(e)));
         }
     }
 
@@ -225,7 +267,7 @@ internal sealed class RunEffects : IDisposable
             try
             {
                 var kept = await executor.Outputs.FindKeptAsync(session, connection.Had, Stopping);
-                tasks.Post(new RunEvent.BuilderConnected(connection, session, kept));
+                tasks.Post(new RunEvent.BuilderConnected(connection, sessions.Add(session), kept));
             }
             catch
             {
@@ -240,8 +282,17 @@ internal sealed class RunEffects : IDisposable
         }
     }
 
-    private async Task WatchAsync(BuilderSession session)
+    private async Task AwaitAsync(RunAction.Await connect)
     {
+        var (builder, session, error) = await Connecting[connect.Builder.Name].WaitAsync(Stopping);
+        tasks.Post(session is not null
+            ? new RunEvent.BuilderConnected(connect.Connection, sessions.Add(session), [])
+            : new RunEvent.ConnectFailed(connect.Connection, builder, error!));
+    }
+
+    private async Task WatchAsync(RunBuilder builder)
+    {
+        var session = sessions[builder];
         try
         {
             while (true)
@@ -252,19 +303,45 @@ internal sealed class RunEffects : IDisposable
         }
         catch (BuilderException e)
         {
-            tasks.Post(new RunEvent.BuilderSilent(session, e));
+            tasks.Post(new RunEvent.BuilderSilent(builder, e));
         }
     }
 
     private async Task ProbeAsync(RunAction.Probe probe)
     {
-        var answers = await probe.Session.AnswersAsync(Stopping);
-        tasks.Post(new RunEvent.BuilderAnswered(probe.Session, probe.Error, answers, probe.Cause));
+        var answers = await sessions[probe.On].AnswersAsync(Stopping);
+        tasks.Post(new RunEvent.BuilderAnswered(probe.On, probe.Error, answers, probe.Cause));
     }
 
     private async Task PauseAsync(RunAction.Pause pause)
     {
         await clock.DelayAsync(pause.Time, Stopping);
-        tasks.Post(new RunEvent.PauseOver(pause.Session, pause.IsAwaited));
+        tasks.Post(new RunEvent.PauseOver(pause.On, pause.IsAwaited));
     }
+
+    private RunEvent.Disconnected Disconnect(RunAction.Disconnect disconnect)
+    {
+        var session = sessions[disconnect.On];
+        RunJob[] had = [.. disconnect.Done.Where(job => job.Outputs is { Count: > 0 } outputs && outputs.All(path => catalog.Has(session, path)))];
+        catalog.Forget(session);
+        tasks.Run(() => connector.CloseAsync(session));
+        RunJob[] lost = [.. disconnect.Done.Where(job => job.Outputs.Any(path => catalog.Find(path) is null))];
+        return new(disconnect.On, disconnect.Error, had, lost, session.IsGivenUp, disconnect.Cause);
+    }
+
+    private void DropPaths(RunBuilder builder, IReadOnlyList<StorePath> paths)
+    {
+        foreach (var path in paths) catalog.Remove(path, sessions[builder]);
+    }
+
+    private List<StorePath> DropSource(RunAction.DropSource drop)
+    {
+        var session = sessions[drop.On];
+        var avoid = new HashSet<BuilderSession> { session };
+        StorePath[] only = [.. catalog.ClosureOf(drop.Needs.Inputs).Select(info => info.Path).Where(path => catalog.NearestHolderOf(path, avoid) is null)];
+        foreach (var path in only) catalog.Remove(path, session);
+        return [.. only.Where(path => catalog.Find(path) is null)];
+    }
+
+    private bool IsPathGone(Exception error) => Rebuilds.UselessPathOf(error) is { } path && catalog.Find(path) is null;
 }

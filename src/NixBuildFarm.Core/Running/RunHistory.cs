@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Deciding;
+using NixBuildFarm.Compiling;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Logs;
@@ -13,7 +14,7 @@ namespace NixBuildFarm.Running;
 /// The history as one run uses it: read when the run begins, written beside it and when it ends. What goes wrong with it costs the run
 /// nothing; it is told once, and the run goes on without.
 /// </summary>
-internal sealed class RunHistory : ILessons, IAsyncDisposable
+internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
 {
     /// <summary>A run that is killed loses what it has seen in this time.</summary>
     private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(5);
@@ -82,6 +83,27 @@ internal sealed class RunHistory : ILessons, IAsyncDisposable
         lock (gate) builds.Add(build);
     }
 
+    /// <inheritdoc/>
+    public IReadOnlyList<KeptCompile> KeptCompiles(string builder) => TryRead(() => store.KeptCompiles(builder), []);
+
+    /// <inheritdoc/>
+    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles)
+    {
+        if (failed) return;
+        try
+        {
+            store.Keep(builder, compiles);
+        }
+        catch (HistoryException e) when (e.IsLocked)
+        {
+            // What is not known is never looked for, and goes with the garbage.
+        }
+        catch (HistoryException e)
+        {
+            Fail(e);
+        }
+    }
+
     /// <summary>
     /// Keeps a transfer for this run and for later ones. Not one that is compressed because the link is slow: it would seem faster than it is,
     /// and the next would not be compressed.
@@ -105,8 +127,8 @@ internal sealed class RunHistory : ILessons, IAsyncDisposable
         return true;
     }
 
-    /// <summary>A builder with what is known by now of its link.</summary>
-    public FarmBuilder WithBandwidth(FarmBuilder builder) => reading.IsCompletedSuccessfully ? reading.Result.ApplyTo(builder) : builder;
+    /// <summary>What is known by now of the link of a builder: bytes per second that come to it, and that it sends; null where nothing is.</summary>
+    public (double? Download, double? Upload) LinkOf(string builder) => reading.IsCompletedSuccessfully ? reading.Result.Of(builder) : (null, null);
 
     /// <summary>Whether it is time to note again how a run that goes on stands.</summary>
     public bool WantsRecord

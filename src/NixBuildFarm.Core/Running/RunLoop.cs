@@ -1,31 +1,36 @@
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Running;
 
 /// <summary>
 /// The loop of a run: takes events one at a time, has <see cref="LiveRun"/> decide, and has <see cref="RunEffects"/> carry out the actions.
 /// </summary>
-internal sealed class RunLoop(LiveRun run, RunFacts facts, RunTasks tasks, RunEffects effects)
+/// <param name="run">Decides.</param>
+/// <param name="tasks">What goes on beside the loop.</param>
+/// <param name="effects">Carries out.</param>
+/// <param name="clock">The time of the run.</param>
+internal sealed class RunLoop(LiveRun run, RunTasks tasks, RunEffects effects, RunClock clock)
 {
+    /// <summary>Called each time that something has been decided.</summary>
+    public Action? Decided { get; init; }
+
     /// <summary>Runs until every job has ended and every output is where it should be.</summary>
+    /// <param name="began">The first event.</param>
+    /// <param name="cancellation">Stops the run.</param>
     /// <exception cref="OperationCanceledException">The run was stopped from outside.</exception>
     /// <exception cref="BuilderException">The local store was lost; what became of each job has been told all the same.</exception>
-    public async Task RunAsync(CancellationToken cancellation)
+    public async Task RunAsync(RunEvent.Began began, CancellationToken cancellation)
     {
         try
         {
-            run.Begin();
-            Carry();
+            Apply(began);
             Decide();
             while (!run.IsOver && !tasks.Stopping.IsCancellationRequested)
             {
-                await tasks.WaitAsync(run.NextWakeup, facts.Clock);
-                while (tasks.TryTake(out var happened))
-                {
-                    run.Apply(happened!);
-                    Carry();
-                }
+                await tasks.WaitAsync(run.NextWakeup, clock);
+                while (tasks.TryTake(out var happened)) Apply(happened!);
                 Decide();
             }
         }
@@ -38,17 +43,29 @@ internal sealed class RunLoop(LiveRun run, RunFacts facts, RunTasks tasks, RunEf
             await tasks.EndAsync();
         }
         cancellation.ThrowIfCancellationRequested();
-        run.End();
+        run.End(clock.Now);
+        CarryOut();
+        if (run.Fatal is { } fatal) throw fatal;
+    }
+
+    private void Apply(RunEvent happened)
+    {
+        run.Apply(happened with { At = clock.Now });
+        CarryOut();
     }
 
     private void Decide()
     {
-        run.Decide();
-        Carry();
+        run.Decide(clock.Now);
+        CarryOut();
+        Decided?.Invoke();
     }
 
-    private void Carry()
+    private void CarryOut()
     {
-        while (facts.TryTakeAction(out var action)) effects.Carry(action!);
+        while (run.TryTakeAction(out var action))
+        {
+            if (effects.Carry(action!) is { } answer) Apply(answer);
+        }
     }
 }

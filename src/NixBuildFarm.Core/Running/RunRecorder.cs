@@ -56,7 +56,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
             DerivationPath = job.Path.ToString(),
             IsSubstitution = job.IsSubstitution,
             Status = job.Result?.Status ?? NixBuildStatus.Cancelled,
-            Builder = attempt?.Session.Builder.Name ?? job.Result?.Builder,
+            Builder = attempt?.On.Name ?? job.Result?.Builder,
             SupplyStart = Offset(attempt?.Begun),
             Start = Offset(attempt?.BuildBegun ?? job.Result?.Started),
             Seconds = attempt is { BuildBegun: { } begun } ? ((attempt.BuildEnded ?? clock.UtcNow) - begun).TotalSeconds : job.Result?.Duration.TotalSeconds ?? 0,
@@ -68,6 +68,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
             HomeStart = Offset(attempt?.HomeBegun),
             HomeSeconds = attempt is { HomeBegun: { } left, HomeEnded: { } here } ? (here - left).TotalSeconds : 0,
             Attempts = [.. job.Attempts],
+            SharedCompiles = job.Result?.SharedCompiles,
             Outputs = job.Result?.Outputs ?? new Dictionary<string, string>(),
             Error = job.Result is { } result ? result.Error : Unfinished(job),
             LogPath = attempt?.LogPath,
@@ -84,7 +85,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
     };
 
     private static string Unfinished(RunJob job) => job.Last is { } built
-        ? $"The run was stopped when it was built on {built.Session}, and not yet brought home."
+        ? $"The run was stopped when it was built on {built.On}, and not yet brought home."
         : "The run was stopped before it was built.";
 
     private double? Offset(DateTimeOffset? moment) => (moment - clock.Started)?.TotalSeconds;

@@ -245,7 +245,7 @@ internal sealed class Scheduler
         }
         if (e.Kind == FailureKind.RetryElsewhere) state.Exclude(e.Job, e.Builder);
         placement.EndHedge(e.Job);
-        if (RunsNowhere(e.Job)) state.BackToQueue(e.Job);
+        if (RunsNowhere(e.Job)) BackToQueue(e.Job);
         placement.FarmChanged();
     }
 
@@ -263,6 +263,7 @@ internal sealed class Scheduler
         CheckJob(e, e.Job);
         if (state.StateOf(e.Job) != JobState.Done) Refuse(e, $"{Graph[e.Job].Name} is {state.StateOf(e.Job)}, not done");
         state.SetUndone(e.Job);
+        AbandonIfDoomed(e.Job);
     }
 
     private void Apply(SchedulingEvent.JobResolved e)
@@ -326,7 +327,7 @@ internal sealed class Scheduler
         foreach (var job in interrupted)
         {
             placement.EndHedge(job);
-            if (RunsNowhere(job)) state.BackToQueue(job);
+            if (RunsNowhere(job)) BackToQueue(job);
         }
         FarmChanged();
     }
@@ -392,6 +393,25 @@ internal sealed class Scheduler
             pending.Add(new SchedulingDecision.Cancel(job, b));
         }
         placement.EndHedge(job);
+    }
+
+    private void BackToQueue(int job)
+    {
+        state.BackToQueue(job);
+        AbandonIfDoomed(job);
+    }
+
+    /// <summary>What a job needs was given up while it ran, or when it was done: it cannot be built again.</summary>
+    private void AbandonIfDoomed(int job)
+    {
+        if (state.StateOf(job) != JobState.Waiting) return;
+        foreach (var dependency in Graph.DependenciesOf(job))
+        {
+            if (state.StateOf(dependency) is not (JobState.Failed or JobState.Abandoned)) continue;
+            pending.Add(new SchedulingDecision.Abandon(job, dependency));
+            GiveUp(job, JobState.Abandoned);
+            return;
+        }
     }
 
     private void GiveUp(int job, JobState final) =>

@@ -132,6 +132,9 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <inheritdoc cref="SessionPool.Reserve"/>
     public Reservation Reserve(ChannelUse use, CancellationToken cancellation) => pool.Reserve(use, cancellation);
 
+    /// <inheritdoc cref="SessionPool.OpenAsync(StoreProgram, CancellationToken)"/>
+    public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) => pool.OpenAsync(program, cancellation);
+
     /// <summary>Does something over a connection that is nobody else's meanwhile.</summary>
     public async Task<T> UseAsync<T>(ChannelUse use, Func<DaemonConnection, Task<T>> work, CancellationToken cancellation)
     {

@@ -43,6 +43,20 @@ internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transpor
         else IdleOf(use).Push(opened);
     }
 
+    /// <summary>Opens a channel to a program in the builder's store.</summary>
+    /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
+    public async Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation)
+    {
+        try
+        {
+            return await transport.OpenAsync(program, cancellation);
+        }
+        catch (ObjectDisposedException) when (isClosed)
+        {
+            throw Gone();
+        }
+    }
+
     /// <summary>Closes every idle connection; one that comes back later is closed then.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -61,7 +75,7 @@ internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transpor
     }
 
     /// <summary>Closes a connection; whoever used it does not wait for a peer that may not listen.</summary>
-    private void Leave(SessionConnection connection)
+    public void Leave(SessionConnection connection)
     {
         lock (gate) leaving = Task.WhenAll(leaving, connection.DisposeAsync().AsTask());
     }

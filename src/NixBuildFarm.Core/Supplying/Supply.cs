@@ -120,7 +120,7 @@ internal sealed class Supply(PathCatalog catalog, TransferScheduler transfers, L
     {
         if (to.Facts.Trusted) return;
         var refused = paths.FirstOrDefault(info => info.ContentAddress is null && info.Signatures.Count == 0);
-        if (refused is not null) throw new UnsignedPathException(to, refused.Path);
+        if (refused is not null) throw new UnsignedPathException(to.Builder.Name, refused.Path);
     }
 }
 

@@ -1,5 +1,4 @@
 using NixBuildFarm.Errors;
-using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Supplying;
@@ -7,7 +6,7 @@ namespace NixBuildFarm.Supplying;
 /// <summary>
 /// A builder that does not trust us refuses a path for want of a signature. A builder that has the path already can still build what needs it.
 /// </summary>
-internal sealed class UnsignedPathException(BuilderSession to, StorePath path)
+internal sealed class UnsignedPathException(string to, StorePath path)
     : NixBuildFarmException(
         "UnsignedPath",
         $"{to} does not trust the user that logs in, and so does not take {path}, which is neither content-addressed nor signed.",

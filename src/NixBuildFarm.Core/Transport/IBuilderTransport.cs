@@ -14,6 +14,15 @@ public interface IBuilderTransport : IAsyncDisposable
     /// </summary>
     /// <exception cref="BuilderException">The builder cannot be reached or used; kind and recommendation say why.</exception>
     Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation);
+
+    /// <summary>
+    /// Opens a channel to a program in the builder's store, which has to be there. It speaks over the channel, compressed where the transport
+    /// can, and ends when the channel is closed.
+    /// </summary>
+    /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
+    /// <exception cref="NotSupportedException">This transport starts no programs.</exception>
+    Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) =>
+        throw new NotSupportedException("This transport starts no programs.");
 }
 
 /// <summary>What a channel is for: this decides which connection it shares.</summary>

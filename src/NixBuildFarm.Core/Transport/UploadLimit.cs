@@ -22,6 +22,10 @@ internal sealed class UploadLimit(IBuilderTransport inner, long bytesPerSecond, 
         new Channel(await inner.OpenAsync(use, cancellation), this);
 
     /// <inheritdoc/>
+    public async Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) =>
+        new Channel(await inner.OpenAsync(program, cancellation), this);
+
+    /// <inheritdoc/>
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 
     private sealed class Channel(IBuilderChannel inner, UploadLimit limit) : IBuilderChannel

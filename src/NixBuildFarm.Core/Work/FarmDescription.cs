@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Work;
@@ -37,6 +38,8 @@ public static class FarmDescription
         MandatoryFeatures = builder.MandatoryFeatures,
         DownloadBandwidth = builder.Policy.MaxUpload ?? double.PositiveInfinity,
         Enabled = builder.Policy.Drain != true,
+        Helps = builder.Policy.Share is not (ShareRole.IsHelped or ShareRole.None),
+        IsHelped = builder.Policy.Share is not (ShareRole.Helps or ShareRole.None),
         Match = builder.Policy.Match ?? [],
         Exclude = builder.Policy.Exclude ?? [],
     };

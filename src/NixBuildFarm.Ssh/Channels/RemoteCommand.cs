@@ -23,6 +23,9 @@ internal static class RemoteCommand
         _ => Nix(builder, Daemon(builder), "--stdio"),
     };
 
+    /// <summary>What a channel to a program in the store runs.</summary>
+    public static string For(StoreProgram program) => $"{Quote(program.Path.ToString())} {Quote(program.Trade)}";
+
     // What Nix runs for ssh:// is a nix-store; the daemon lies beside it.
     private static IReadOnlyList<string> Daemon(NixBuilder builder)
     {

@@ -26,5 +26,9 @@ internal sealed class SshNetTransport : IBuilderTransport
         await (use == ChannelUse.Bulk ? bulk : builds).OpenAsync(RemoteCommand.For(builder, use), cancellation);
 
     /// <inheritdoc/>
+    public async Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) =>
+        await bulk.OpenAsync(RemoteCommand.For(program), cancellation);
+
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await Task.WhenAll(builds.DisposeAsync().AsTask(), bulk.DisposeAsync().AsTask());
 }

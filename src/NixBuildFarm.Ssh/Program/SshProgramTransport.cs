@@ -47,10 +47,21 @@ internal sealed class SshProgramTransport : IBuilderTransport
     }
 
     /// <inheritdoc/>
-    public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
+    public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
     {
         ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
-        var commandLine = RemoteCommand.For(builder, use);
+        return OpenAsync(RemoteCommand.For(builder, use), Compresses(use), cancellation);
+    }
+
+    /// <inheritdoc/>
+    public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation)
+    {
+        ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
+        return OpenAsync(RemoteCommand.For(program), compress: true, cancellation);
+    }
+
+    private async Task<IBuilderChannel> OpenAsync(string commandLine, bool compress, CancellationToken cancellation)
+    {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
         using var turn = await LoginTurn.TakeAsync(stop.Token);
         using var watch = new SilenceWatch(limit * LimitsInAll, TimeProvider.System, stop.Token);
@@ -61,7 +72,7 @@ internal sealed class SshProgramTransport : IBuilderTransport
             {
                 try
                 {
-                    return Keep(await SshProgramChannel.OpenAsync(Arguments(commandLine, Compresses(use)), commandLine, errors, watch.Token));
+                    return Keep(await SshProgramChannel.OpenAsync(Arguments(commandLine, compress), commandLine, errors, watch.Token));
                 }
                 catch (SshProgramChannel.NoGreetingException e)
                 {

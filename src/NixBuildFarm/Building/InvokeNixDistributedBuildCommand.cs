@@ -7,6 +7,7 @@ using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Running;
+using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Building;
 
@@ -80,6 +81,10 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     /// <summary>Starts what is late and holds up the rest a second time, on a machine that is idle; the first result counts.</summary>
     [Parameter]
     public SwitchParameter Hedge { get; set; }
+
+    /// <summary>Whether other builders do compiles of a build on slots that no derivation can use.</summary>
+    [Parameter]
+    public ShareMode Share { get; set; } = ShareMode.Auto;
 
     /// <summary>The folder for the logs of this build.</summary>
     [Parameter]
@@ -205,6 +210,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
                 Timeout = Timeout,
                 Cores = Cores,
                 Hedge = Hedge,
+                Share = Share,
                 CopyBack = CopyBack,
                 IsCopyBackGiven = isCopyBackGiven,
                 MaxUpload = MaxUpload,

@@ -141,5 +141,12 @@ internal sealed class RunProgressDisplay : IDisposable
     // The end of a path tells more than its beginning, and a window may be narrow.
     internal static string Short(string text) => text.Length <= LongestName ? text : "…" + text[^(LongestName - 1)..];
 
-    private static string Phase(RunningBuild build) => build.Phase == "building" ? "" : build.Phase + ", ";
+    private static string Phase(RunningBuild build) => build switch
+    {
+        { Compiles: { Units: > 0 } compiles } => $"compiling {Count(compiles.Units, "unit")} on {Count(compiles.Machines, "machine")}, ",
+        { Phase: "building" } => "",
+        _ => build.Phase + ", ",
+    };
+
+    private static string Count(int number, string what) => number == 1 ? $"1 {what}" : $"{number} {what}s";
 }

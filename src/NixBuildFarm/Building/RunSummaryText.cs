@@ -24,7 +24,7 @@ internal static class RunSummaryText
         var report = run.ToReport();
         var todo = report.Jobs.Where(job => job.Status != NixBuildStatus.AlreadyValid).ToArray();
         if (todo.Length == 0) return [];
-        return [Headline(report, todo), .. Builders(report), .. Slow(report), .. Failures(report)];
+        return [Headline(report, todo), .. Builders(report), .. Shared(report), .. Slow(report), .. Failures(report)];
     }
 
     private static string Headline(RunReport report, ReportJob[] todo)
@@ -52,6 +52,16 @@ internal static class RunSummaryText
                 $"  {name}  {builder.Builds,4} built  {100 * builder.Utilisation,3:0} % busy  {received,9} received");
         }
         if (working.Length > BuildersShown) yield return $"  and {working.Length - BuildersShown} more builders";
+    }
+
+    private static IEnumerable<string> Shared(RunReport report)
+    {
+        var shared = report.Jobs.Where(job => job.Compiles is { Shared: > 0 }).ToArray();
+        if (shared.Length == 0) yield break;
+        var (count, elsewhere, reused) = (shared.Sum(job => job.Compiles!.Count), shared.Sum(job => job.Compiles!.Shared), shared.Sum(job => job.Compiles!.Reused));
+        var builds = shared.Length == 1 ? shared[0].Name : $"{shared.Length} builds";
+        var found = reused > 0 ? $", {reused} of them done before" : "";
+        yield return $"  {elsewhere} of {count} compiles of {builds} were done by other builders{found}: about {Span(shared.Sum(job => job.Compiles!.SavedSeconds))} saved.";
     }
 
     private static IEnumerable<string> Slow(RunReport report) => report.Jobs

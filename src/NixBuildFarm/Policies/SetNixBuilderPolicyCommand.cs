@@ -94,6 +94,15 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [ValidateRange(1, long.MaxValue)]
     public long? MaxUpload { get; set; }
 
+    /// <summary>Whether it does compiles for builds of other builders, and they for its own.</summary>
+    [Parameter]
+    public ShareRole? Share { get; set; }
+
+    /// <summary>Bytes of compiles that stay in its store after a run, to be taken from there by later ones.</summary>
+    [Parameter]
+    [ValidateRange(0, long.MaxValue)]
+    public long? ShareMemo { get; set; }
+
     /// <summary>The private key file to log in with, in place of the one that is configured.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]

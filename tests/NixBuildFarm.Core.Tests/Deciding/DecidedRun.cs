@@ -1,29 +1,51 @@
-using NixBuildFarm.Core.Tests.Protocol;
-using NixBuildFarm.Core.Tests.Running;
+using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Deciding;
+using NixBuildFarm.Errors;
 using NixBuildFarm.History;
-using NixBuildFarm.Platform;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Running;
-using NixBuildFarm.Sessions;
+using NixBuildFarm.Scheduling;
 using NixBuildFarm.Store;
-using NixBuildFarm.Supplying;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Core.Tests.Deciding;
 
-/// <summary>A run whose actions nothing carries out: the test reads them, and applies events of its own.</summary>
-internal sealed class DecidedRun : IAsyncDisposable
+/// <summary>
+/// A run whose actions nothing carries out: the test reads them, and applies events of its own. Only what is answered at once is answered here,
+/// by a record of who has which path.
+/// </summary>
+internal sealed class DecidedRun
 {
-    private readonly List<BuilderSession> sessions = [];
-    private readonly PathCatalog catalog = new();
-    private RunHistory history = null!;
-    private RunFacts facts = null!;
+    private readonly GivenWork work;
+    private readonly Dictionary<StorePath, HashSet<RunBuilder>> holders = [];
+    private readonly Dictionary<string, int> generations = [];
+    private readonly RunFacts facts;
+
+    private DecidedRun(GivenWork work, RunRules rules, StorePath requested, string[] on, string[] others)
+    {
+        this.work = work;
+        var paths = work.ClosureOf(requested);
+        var indexOf = paths.Select((path, index) => (path, index)).ToDictionary(pair => pair.path, pair => pair.index);
+        RunJob[] jobs = [.. paths.Select((path, index) => work.Job(index, path, path == requested))];
+        var graph = new JobGraph([.. jobs.Select(job => job.ToSchedulerJob([.. work.NeedsOf(job.Path).Select(need => indexOf[need])]))]);
+        Local = Connect(NixBuilder.LocalName);
+        var estimates = new RunEstimates(graph, [.. on.Concat(others).Select(name => work.Builder(name).ToFarmBuilder())], new Estimator());
+        facts = new(rules, jobs, graph, Local, [.. on.Select(name => name == NixBuilder.LocalName ? Local : Connect(name))], estimates, DateTimeOffset.UnixEpoch, "run");
+        Run = new(facts, []);
+    }
 
     /// <summary>What decides.</summary>
-    public LiveRun Run { get; private set; } = null!;
+    public LiveRun Run { get; }
+
+    /// <summary>The local store.</summary>
+    public RunBuilder Local { get; }
 
     /// <summary>The jobs.</summary>
     public IReadOnlyList<RunJob> Jobs => facts.Jobs;
+
+    /// <summary>The time, in seconds of the run.</summary>
+    public double Now { get; set; }
 
     /// <summary>The actions decided as the run began.</summary>
     public IReadOnlyList<RunAction> First { get; private set; } = [];
@@ -31,90 +53,181 @@ internal sealed class DecidedRun : IAsyncDisposable
     /// <summary>The builds that were decided, in order.</summary>
     public List<Attempt> Started { get; } = [];
 
-    /// <summary>Begins a run on these machines of a farm.</summary>
-    public static async Task<DecidedRun> BeginAsync(
-        FakeFarm farm, StorePath requested, string[] on, Func<BuildRequest, BuildRequest>? with = null, Action<DecidedRun>? before = null, TimeProvider? time = null)
+    /// <summary>What the user was told of derivations.</summary>
+    public List<NixBuildResult> Results { get; } = [];
+
+    /// <summary>The warnings that the user saw.</summary>
+    public List<string> Warnings { get; } = [];
+
+    /// <summary>The builders that the user was told of as unusable.</summary>
+    public List<string> LostBuilders { get; } = [];
+
+    /// <summary>Begins a run.</summary>
+    /// <param name="work">Its derivations.</param>
+    /// <param name="requested">What is asked for.</param>
+    /// <param name="on">The builders that are connected.</param>
+    /// <param name="with">Changes the rules.</param>
+    /// <param name="connecting">Builders that still connect.</param>
+    /// <param name="quarantined">Builders that failed in an earlier run.</param>
+    public static DecidedRun Begin(
+        GivenWork work, StorePath requested, string[] on, Func<RunRules, RunRules>? with = null, string[]? connecting = null, string[]? quarantined = null)
     {
-        var cancellation = TestContext.Current.CancellationToken;
-        var decided = new DecidedRun();
-        var local = await decided.ConnectAsync(farm.Local);
-        foreach (var name in on) await decided.ConnectAsync(farm[name]);
-        var request = new BuildRequest { Evaluate = _ => throw new InvalidOperationException("Nothing evaluates."), Builders = [.. on.Select(name => farm[name].Builder)] };
-        request = with?.Invoke(request) ?? request;
-        var clock = new RunClock(time ?? TimeProvider.System);
-        decided.history = RunHistory.Open(NoHistory.Instance, farm, TimeProvider.System);
-        var jobs = await RunJobs.FindAsync([new(requested, [])], farm, Task.FromResult(local), cancellation);
-        var estimates = await decided.history.EstimateAsync(jobs.Graph, request.Builders);
-        var reporter = new RunReporter(farm, "run", jobs.Jobs.Count, clock);
-        decided.facts = new(request.Rules, jobs.Jobs, jobs.Graph, local, [.. decided.sessions.Skip(1).Take(on.Length)], estimates, decided.catalog, clock) { Reporter = reporter, Stopping = cancellation };
-        decided.Run = new(decided.facts, decided.history, []);
-        before?.Invoke(decided);
-        decided.Run.Begin();
-        decided.First = decided.Decide();
-        return decided;
+        var rules = new RunRules { KeepGoing = false, MaxAttempts = 3, Cores = null, CopyBack = CopyBack.All, IsCopyBackGiven = true, Scheduling = new() { Moldable = true } };
+        var run = new DecidedRun(work, with?.Invoke(rules) ?? rules, requested, on, [.. connecting ?? [], .. quarantined ?? []]);
+        run.First = run.Apply(new RunEvent.Began(
+            [.. (connecting ?? []).Select(work.Builder)],
+            [.. (quarantined ?? []).Select(name => (work.Builder(name), new BuilderTrouble { Builder = name, Openings = 3, Until = DateTimeOffset.UnixEpoch.AddSeconds(4), Reason = "It broke." }))],
+            []));
+        return run;
     }
 
-    /// <summary>A session with a machine.</summary>
-    public async Task<BuilderSession> ConnectAsync(FakeMachine machine)
+    /// <summary>A builder as it is once it is connected.</summary>
+    public RunBuilder Connect(string name)
     {
-        var session = await BuilderSession.OpenAsync(machine.Builder, machine, new DaemonOptions(), TestContext.Current.CancellationToken);
-        sessions.Add(session);
-        return session;
+        generations[name] = generations.GetValueOrDefault(name, -1) + 1;
+        return new(work.Builder(name), generations[name]);
     }
 
     /// <summary>Applies an event, and lets the run decide.</summary>
     /// <returns>The actions that follow.</returns>
     public IReadOnlyList<RunAction> Apply(RunEvent happened)
     {
-        Run.Apply(happened);
-        return Decide();
+        var actions = new List<RunAction>();
+        ApplyAlone(happened, actions);
+        Run.Decide(Now);
+        Take(actions);
+        return actions;
     }
 
     /// <summary>Nothing happens, and time passes.</summary>
-    public IReadOnlyList<RunAction> Tick() => Decide();
+    public IReadOnlyList<RunAction> Tick()
+    {
+        var actions = new List<RunAction>();
+        Run.Decide(Now);
+        Take(actions);
+        return actions;
+    }
+
+    /// <summary>The run is over, or has stopped.</summary>
+    public IReadOnlyList<RunAction> End()
+    {
+        var actions = new List<RunAction>();
+        Run.End(Now);
+        Take(actions);
+        return actions;
+    }
 
     /// <summary>A build succeeds: its builder has the output.</summary>
     public IReadOnlyList<RunAction> Succeed(Attempt attempt)
     {
-        Keep(attempt.Job, attempt.Session);
+        if (attempt.IsRunning) Keep(attempt.Job, attempt.On);
         return End(attempt, BuildStatus.Built);
-    }
-
-    /// <summary>Outputs come to the local store.</summary>
-    public IReadOnlyList<RunAction> ComeHome(CopyHome copy)
-    {
-        Keep(copy.Attempt.Job, facts.Local);
-        return Apply(new RunEvent.CameHome(copy, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch));
-    }
-
-    /// <summary>Whether a builder that takes part has each input of a job.</summary>
-    public bool CanSupply(RunJob job) => job.Inputs.All(path => catalog.Find(path) is not null);
-
-    /// <summary>A builder has the outputs of a job.</summary>
-    public void Keep(RunJob job, BuilderSession session)
-    {
-        foreach (var path in job.Outputs) catalog.Add(FakeStore.FileOf(path.Name, [1]).Info with { Path = path }, session, isVouchedFor: true);
     }
 
     /// <summary>A build ends.</summary>
     public IReadOnlyList<RunAction> End(Attempt attempt, BuildStatus status)
     {
-        Run.Apply(new RunEvent.BuildBegan(attempt));
-        return Apply(new RunEvent.BuildEnded(attempt, new(new() { Status = status, ErrorMessage = $"It ended as {status}." }, new Dictionary<string, StorePath>(), null, [])));
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var session in sessions) await session.DisposeAsync();
-        await history.DisposeAsync();
-    }
-
-    private List<RunAction> Decide()
-    {
-        Run.Decide();
         var actions = new List<RunAction>();
-        while (facts.TryTakeAction(out var action)) actions.Add(action!);
-        Started.AddRange(actions.OfType<RunAction.StartBuild>().Select(start => start.Attempt));
-        return actions;
+        if (attempt.IsRunning) foreach (var path in attempt.Job.Inputs) Hold(path, attempt.On);
+        ApplyAlone(new RunEvent.BuildBegan(attempt, 10, null), actions);
+        var result = new BuildResult { Status = status, ErrorMessage = $"It ended as {status}." };
+        return [.. actions, .. Apply(new RunEvent.BuildEnded(attempt, new(result, new Dictionary<string, StorePath>(), null, []) { Ended = DateTimeOffset.UnixEpoch.AddSeconds(Now), OutputBytes = 100 }))];
+    }
+
+    /// <summary>Outputs come to the local store.</summary>
+    public IReadOnlyList<RunAction> ComeHome(CopyHome copy)
+    {
+        Keep(copy.Attempt.Job, Local);
+        return Apply(new RunEvent.CameHome(copy, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch));
+    }
+
+    /// <summary>The outputs of a job come from a substituter.</summary>
+    public IReadOnlyList<RunAction> Fetch(RunJob job)
+    {
+        Keep(job, Local);
+        return Apply(new RunEvent.Fetched(job, DateTimeOffset.UnixEpoch));
+    }
+
+    /// <summary>A builder has the outputs of a job.</summary>
+    public void Keep(RunJob job, RunBuilder builder)
+    {
+        foreach (var path in job.Outputs) Hold(path, builder);
+    }
+
+    /// <summary>A builder does not have a path any more, or cannot give it.</summary>
+    /// <returns>Whether nobody has it now.</returns>
+    public bool Drop(StorePath path, RunBuilder builder)
+    {
+        if (holders.TryGetValue(path, out var all)) all.Remove(builder);
+        return !IsSomewhere(path);
+    }
+
+    /// <summary>Who has a path.</summary>
+    public IReadOnlyCollection<RunBuilder> HoldersOf(StorePath path) => holders.GetValueOrDefault(path) ?? [];
+
+    /// <summary>The inputs of a job that nobody has.</summary>
+    public IReadOnlyList<StorePath> MissingInputsOf(RunJob job) => [.. job.Inputs.Where(path => !IsSomewhere(path))];
+
+    private bool IsSomewhere(StorePath path) => HoldersOf(path).Count > 0;
+
+    private void Hold(StorePath path, RunBuilder builder)
+    {
+        if (!holders.TryGetValue(path, out var all)) holders.Add(path, all = []);
+        all.Add(builder);
+    }
+
+    private void ApplyAlone(RunEvent happened, List<RunAction> actions)
+    {
+        Run.Apply(happened with { At = Now });
+        Take(actions);
+    }
+
+    private void Take(List<RunAction> actions)
+    {
+        while (Run.TryTakeAction(out var action))
+        {
+            switch (action!)
+            {
+                case RunAction.Tell { News: var news }: Hear(news); break;
+                case RunAction.TellProgress(var running, var progress): Assert.InRange(progress.Waiting - running.Count, -running.Count, progress.Total); break;
+                case RunAction.KeepBuild or RunAction.KeepTrouble: break;
+                case RunAction.Disconnect a:
+                    actions.Add(a);
+                    ApplyAlone(Disconnect(a), actions);
+                    break;
+                case RunAction.DropPaths a:
+                    foreach (var path in a.Paths) Drop(path, a.On);
+                    break;
+                case RunAction.DropSource a:
+                    StorePath[] only = [.. a.Needs.Inputs.Where(path => HoldersOf(path).All(holder => holder == a.On))];
+                    foreach (var path in only) Drop(path, a.On);
+                    ApplyAlone(new RunEvent.SourceDropped(only, a.Reason), actions);
+                    break;
+                case RunAction.StartBuild a:
+                    Started.Add(a.Attempt);
+                    actions.Add(a);
+                    break;
+                default:
+                    actions.Add(action!);
+                    break;
+            }
+        }
+    }
+
+    private RunEvent.Disconnected Disconnect(RunAction.Disconnect a)
+    {
+        RunJob[] had = [.. a.Done.Where(job => job.Outputs.All(path => HoldersOf(path).Contains(a.On)))];
+        foreach (var all in holders.Values) all.Remove(a.On);
+        return new(a.On, a.Error, had, [.. a.Done.Where(job => !job.Outputs.All(IsSomewhere))], IsGivenUp: false, a.Cause);
+    }
+
+    private void Hear(RunNews news)
+    {
+        switch (news)
+        {
+            case RunNews.Ended(var result): Results.Add(result); break;
+            case RunNews.Degraded(var message): Warnings.Add(message); break;
+            case RunNews.BuilderFailed(var builder, _): LostBuilders.Add(builder.Name); break;
+        }
     }
 }

@@ -48,6 +48,9 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     public ConcurrentQueue<string> Warnings { get; } = new();
 
+    /// <summary>What was decided, in words.</summary>
+    public ConcurrentQueue<string> Decisions { get; } = new();
+
     /// <summary>The connections to all machines.</summary>
     public IEnumerable<WeakReference> Opened => machines.Values.SelectMany(machine => machine.Opened);
 
@@ -152,6 +155,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
             case RunNews.BuilderFailed(var builder, var error): LostBuilders.Enqueue((builder.Name, error)); break;
             case RunNews.HistoryFailed(var error): Warnings.Enqueue(error.Message); break;
             case RunNews.Degraded(var message): Warnings.Enqueue(message); break;
+            case RunNews.Decided(var message): Decisions.Enqueue(message); break;
             case RunNews.Printed(_, var line): Lines.Enqueue(line); break;
             case RunNews.Progressed(var progress): Assert.InRange(progress.Waiting, 0, progress.Total); break;
         }
@@ -164,6 +168,8 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 internal sealed class FakeTransport(FakeMachine machine, TransportOptions options) : IBuilderTransport
 {
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) => new Channel(await machine.OpenAsync(use, cancellation), options);
+
+    public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) => machine.OpenAsync(program, cancellation);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
@@ -282,6 +288,17 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
                 Opened.Enqueue(new(stream));
                 return new Channel(stream);
         }
+    }
+
+    /// <summary>The programs of its store: what each does with the other end of the channel.</summary>
+    public Func<StoreProgram, Stream, Task>? Program { get; set; }
+
+    public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation)
+    {
+        if (Unreachable is { } problem) throw problem;
+        if (Program is not { } run || !Daemon.Store.IsValid(program.Path)) throw new BuilderException(name, BuilderFailure.NoNix, $"{name} has no such program.");
+        var channel = new MemoryChannel(Daemon.Capacity);
+        return Task.FromResult<IBuilderChannel>(new Channel(new BreakableStream(channel.Client, broken.Token), run(program, channel.Server)));
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

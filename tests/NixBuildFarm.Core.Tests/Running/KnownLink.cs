@@ -23,6 +23,13 @@ internal sealed class KnownLink(string builder, double bytesPerSecond) : IRunHis
         // Nobody will ask.
     }
 
+    public IReadOnlyList<KeptCompile> KeptCompiles(string builder) => [];
+
+    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles)
+    {
+        // Nothing is shared.
+    }
+
     public void Add(RunRecord run)
     {
         // Nobody will ask.

@@ -35,6 +35,13 @@ internal sealed class KnownTroubles(params IEnumerable<BuilderTrouble> known) : 
         // Nobody will ask.
     }
 
+    public IReadOnlyList<KeptCompile> KeptCompiles(string builder) => [];
+
+    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles)
+    {
+        // Nothing is shared.
+    }
+
     public void Add(RunRecord run)
     {
         // Nobody will ask.

@@ -276,6 +276,13 @@ public class RunHistoryTests
             Troubles.AddRange(troubles);
         }
 
+        public IReadOnlyList<KeptCompile> KeptCompiles(string builder) => [];
+
+        public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles)
+        {
+            // Nothing is shared.
+        }
+
         public void Add(RunRecord run)
         {
             Usable(0);

@@ -280,6 +280,38 @@ public class SchedulerTests
     }
 
     [Fact]
+    public void A_job_that_fails_after_what_it_needs_was_given_up_is_given_up_too()
+    {
+        var scheduler = Scheduler([Job("a"), Job("b", 0), Job("c", 1)], [Local()]);
+        scheduler.Decide(0);
+        scheduler.Apply(new JobFinished(1, 0, 0, 10));
+        scheduler.Decide(1);
+        scheduler.Apply(new OutputsLost(2, 0));
+        scheduler.Apply(new JobResolved(2, 0, ExternalOutcome.Cancelled));
+
+        scheduler.Apply(new JobFailed(3, 1, 0, FailureKind.Retry));
+
+        Assert.Equal([(1, 0), (2, 1)], scheduler.Decide(3).OfType<SchedulingDecision.Abandon>().Select(abandon => (abandon.Job, abandon.Cause)));
+        Assert.Equal(0, scheduler.Remaining);
+    }
+
+    [Fact]
+    public void A_job_whose_outputs_are_lost_after_what_it_needs_was_given_up_is_given_up_too()
+    {
+        var scheduler = Scheduler([Job("a"), Job("b", 0)], [Local()]);
+        scheduler.Decide(0);
+        scheduler.Apply(new JobFinished(1, 0, 0, 10));
+        scheduler.Decide(1);
+        scheduler.Apply(new JobFinished(2, 1, 0, 10));
+        scheduler.Apply(new OutputsLost(3, 0));
+        scheduler.Apply(new JobResolved(3, 0, ExternalOutcome.Cancelled));
+
+        scheduler.Apply(new OutputsLost(3, 1));
+
+        Assert.Equal((1, 0), Assert.Single(scheduler.Decide(3).OfType<SchedulingDecision.Abandon>().Select(abandon => (abandon.Job, abandon.Cause))));
+    }
+
+    [Fact]
     public void A_drained_builder_ends_its_job_and_takes_no_other()
     {
         var scheduler = Scheduler([Job("a"), Job("b", 0)], [Builder("fast", speed: 4), Builder("slow")], 1, 1);

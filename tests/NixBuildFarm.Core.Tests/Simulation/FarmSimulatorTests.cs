@@ -35,6 +35,20 @@ public class FarmSimulatorTests
     }
 
     [Fact]
+    public void Inputs_come_from_any_builder_that_has_them_when_nobody_built_them_here()
+    {
+        var linked = Builder("keeper") with { DownloadBandwidth = 1e6, UploadBandwidth = 1e6 };
+        Job[] jobs = [Job("input") with { RequiredFeatures = ["nowhere"] }, Job("user", 0) with { RequiredFeatures = ["kvm"] }];
+
+        var result = Play(jobs, [Local(), linked, linked with { Name = "user", SupportedFeatures = ["kvm"] }], [1, 1], [3_000_000, 0], events: new SimulationOptions
+        {
+            Disturbances = [new SchedulingEvent.JobResolved(5, 0, ExternalOutcome.Available, Builder: 1)],
+        });
+
+        Assert.Equal(5 + 3 + 0.05, Assert.Single(result.Schedule).Start, 1e-6);
+    }
+
+    [Fact]
     public void A_lonely_parallel_job_gets_the_whole_machine_and_a_crowd_shares_it()
     {
         var moldable = new SchedulerOptions { Moldable = true };

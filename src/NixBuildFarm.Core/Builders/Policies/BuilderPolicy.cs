@@ -20,6 +20,7 @@ public class BuilderPolicy
     private readonly int? reserve;
     private readonly double? speedFactor;
     private readonly long? maxUpload;
+    private readonly long? shareMemo;
 
     /// <summary>The policy that sets nothing, until settings are given.</summary>
     public BuilderPolicy()
@@ -92,6 +93,13 @@ public class BuilderPolicy
     /// <summary>Bytes per second that are sent to it at most, 1 or more.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
     public long? MaxUpload { get => maxUpload; init => maxUpload = AtLeast(1, value); }
+
+    /// <summary>Whether it does compiles for builds of other builders, and they for its own.</summary>
+    public ShareRole? Share { get; init; }
+
+    /// <summary>Bytes of compiles that stay in its store after a run, to be taken from there by later ones, 0 or more.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
+    public long? ShareMemo { get => shareMemo; init => shareMemo = AtLeast(0, value); }
 
     /// <summary>The private key file to log in with, in place of the one that is configured.</summary>
     public string? IdentityFile { get; init; }

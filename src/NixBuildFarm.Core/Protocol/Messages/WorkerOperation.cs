@@ -8,6 +8,7 @@ internal enum WorkerOperation : ulong
     AddTempRoot = 11,
     AddIndirectRoot = 12,
     SetOptions = 19,
+    CollectGarbage = 20,
     QueryPathInfo = 26,
     QueryValidPaths = 31,
     BuildDerivation = 36,

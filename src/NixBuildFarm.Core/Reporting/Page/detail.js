@@ -53,6 +53,7 @@ function jobFacts(run, item) {
     ['Built', job.start === undefined ? '' : `from ${span(job.start)} to ${span(endOf(job))}, in ${span(job.seconds)}${expected}`],
     ['Inputs', hadSupply ? `${span(item.start - item.from)} on their way, ${bytes(job.suppliedBytes)} sent` : ''],
     ['Waited', job.waited >= LeastWait ? `${span(job.waited)} from when it could have begun` : ''],
+    ['Compiles', job.compiles ? compilesText(job.compiles) : ''],
     ['Cores', job.cores ? String(job.cores) : ''],
     ['Outputs', job.outputBytes ? bytes(job.outputBytes) : ''],
     ...job.attempts.map(attempt => attemptFact(run, attempt)),
@@ -61,6 +62,12 @@ function jobFacts(run, item) {
     ['Log', job.logPath],
     ['Error', job.error],
   ];
+}
+
+function compilesText({ count, shared, reused, savedSeconds, builders }) {
+  const places = builders.map(({ builder, count: own }) => `${builder} ${own}`).join(', ');
+  const found = reused ? `; ${reused} had been done before` : '';
+  return `${shared} of ${count} on other builders (${places})${found}; about ${span(savedSeconds)} saved`;
 }
 
 function attemptFact(run, attempt) {

@@ -6,6 +6,8 @@ import { copyText, isSubstituters } from './run.js';
 
 const Letters = 'system-ui, "DejaVu Sans", sans-serif';
 
+const BandHeight = 3;
+
 // Many of these may lie in one pixel, and then one of them is enough; none of the others is left out.
 const ordinary = new Set(['built', 'fetched', 'home']);
 
@@ -85,12 +87,26 @@ function drawItem({ run, pen, plan, view, colours, isDimmed }, item, y) {
   pen.beginPath();
   pen.roundRect(start, y, long, tall, long > 6 ? Math.min(3, tall / 3) : 0);
   pen.fill();
+  if (item.kind !== 'copy') drawCompiles(run.jobs[item.index]?.compiles, pen, view, colours, y + tall);
   if (long <= 46 || laneHeight < 12) return;
   pen.font = `${laneHeight >= 18 ? 11.5 : 9.5}px ${Letters}`;
   pen.fillStyle = colours[`${item.kind}-text`] ?? colours['plain-text'];
   const left = Math.max(start, 0) + 5;
   const name = item.copy ? copyText(run, item.copy) : run.jobs[item.index].name;
   drawName(pen, name, left, y + tall / 2 + 0.5, Math.min(end, view.width) - left - 4);
+}
+
+// A band along the lower edge of a build: the more compiles other builders do of it at a time, the darker.
+function drawCompiles(compiles, pen, view, colours, bottom) {
+  if (!compiles) return;
+  const alpha = pen.globalAlpha;
+  pen.globalAlpha = alpha * 0.35;
+  pen.fillStyle = colours.text;
+  for (const { start, seconds } of compiles.elsewhere) {
+    const [from, end] = [view.toX(start), view.toX(start + seconds)];
+    if (end >= 0 && from <= view.width) pen.fillRect(from, bottom - BandHeight, Math.max(1, end - from), BandHeight);
+  }
+  pen.globalAlpha = alpha;
 }
 
 // What does not fit is cut; a few letters of a name say nothing.

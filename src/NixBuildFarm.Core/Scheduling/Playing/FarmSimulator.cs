@@ -208,15 +208,17 @@ internal sealed class FarmSimulator
         return ready;
     }
 
-    /// <summary>One transfer from the builder that made it, or from the local one if that can send sooner; when it ends.</summary>
+    /// <summary>One transfer from the builder that made it, from the local one if that can send sooner, or else from any that has it; when it ends.</summary>
     private double Move(int job, int from, int to)
     {
         var earliest = now;
+        var isGone = from < 0 || scheduler.StatusOf(from) == BuilderStatus.Lost;
         if (local >= 0 && local != to && from != local)
         {
             var home = scheduler.HasOutputs(job, local) ? now : arrivals.GetValueOrDefault((job, local), double.PositiveInfinity);
-            if (from < 0 || scheduler.StatusOf(from) == BuilderStatus.Lost || Math.Max(home, uplinkFree[local]) < uplinkFree[from]) (from, earliest) = (local, Math.Max(now, home));
+            if (double.IsFinite(home) && (isGone || Math.Max(home, uplinkFree[local]) < uplinkFree[from])) (from, earliest, isGone) = (local, Math.Max(now, home), false);
         }
+        if (isGone) from = HolderOf(job);
         if (from < 0) return now;
         var source = farm[from].UploadBandwidth;
         var target = farm[to].DownloadBandwidth;
@@ -229,6 +231,15 @@ internal sealed class FarmSimulator
         uplinkFree[from] = Math.Max(uplinkFree[from], end);
         downlinkFree[to] = Math.Max(downlinkFree[to], end);
         return end;
+    }
+
+    private int HolderOf(int job)
+    {
+        for (var builder = 0; builder < farm.Count; builder++)
+        {
+            if (scheduler.HasOutputs(job, builder)) return builder;
+        }
+        return -1;
     }
 
     private void Happen(Happening happening)

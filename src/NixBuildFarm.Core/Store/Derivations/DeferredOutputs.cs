@@ -28,8 +28,7 @@ internal static class DeferredOutputs
             Arguments = [.. derivation.Arguments.Select(Fill)],
             Environment = environment,
         };
-        var hash = new Sha256Hash(SHA256.HashData(DerivationWriter.Write(resolved, maskOutputs: true, inputs: [])));
-        return derivation.Outputs.Keys.ToDictionary(output => output, output => StorePath.Of($"output:{output}", hash, node.NameOf(output)));
+        return derivation.Outputs.Keys.ToDictionary(output => output, output => PlainDerivation.OutputPath(resolved, output, node.NameOf(output)));
 
         string Fill(string text)
         {

@@ -1,0 +1,119 @@
+using System.Threading.Channels;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Sessions;
+using NixBuildFarm.Sharing;
+using NixBuildFarm.Store;
+using NixBuildFarm.Transport;
+
+namespace NixBuildFarm.Compiling;
+
+/// <summary>The way to the shims of one build: the broker, which listens on its builder for them, and ends with this.</summary>
+internal sealed class BrokerChannel : IAsyncDisposable
+{
+    private const string Greeting = "nixbuildfarm-broker 1 ";
+    private const int LongestGreeting = 256;
+
+    /// <summary>How long a broker may take to start.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly IBuilderChannel channel;
+    private readonly Channel<BrokerFrame> toSend = Channel.CreateUnbounded<BrokerFrame>(new() { SingleReader = true });
+    private readonly CancellationTokenSource closing = new();
+    private readonly Task writing;
+
+    private BrokerChannel(IBuilderChannel channel, string folder)
+    {
+        (this.channel, Folder) = (channel, folder);
+        writing = WriteAsync();
+    }
+
+    /// <summary>The folder on the builder with the socket.</summary>
+    public string Folder { get; }
+
+    /// <summary>Starts a broker.</summary>
+    /// <exception cref="OddFrameException">What starts is no broker.</exception>
+    /// <exception cref="BuilderException">The builder cannot be reached.</exception>
+    public static async Task<BrokerChannel> OpenAsync(BuilderSession at, StorePath shim, CancellationToken cancellation)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        patience.CancelAfter(Patience);
+        var channel = await at.OpenAsync(new StoreProgram(shim, "broker"), patience.Token);
+        try
+        {
+            return new(channel, await ReadFolderAsync(channel, patience.Token).WaitAsync(patience.Token));
+        }
+        catch (Exception e)
+        {
+            await channel.DisposeAsync();
+            if (e is OperationCanceledException && !cancellation.IsCancellationRequested) throw new OddFrameException($"the broker says nothing for {Patience.TotalSeconds:0} s");
+            throw;
+        }
+    }
+
+    /// <summary>Has something sent, after what was to be sent before.</summary>
+    public void Send(BrokerFrame frame) => toSend.Writer.TryWrite(frame);
+
+    /// <summary>Reads until the broker ends, or this is disposed of.</summary>
+    /// <param name="take">Is called with each frame.</param>
+    /// <returns>Why there is no more to read.</returns>
+    public async Task<string> ReadAsync(Action<BrokerFrame> take)
+    {
+        try
+        {
+            var header = new byte[BrokerFrame.HeaderSize];
+            while (true)
+            {
+                if (await channel.Stream.ReadAtLeastAsync(header, 1, throwOnEndOfStream: false, closing.Token) is var first and < BrokerFrame.HeaderSize)
+                {
+                    if (first == 0) return "it has ended";
+                    await channel.Stream.ReadExactlyAsync(header.AsMemory(first), closing.Token);
+                }
+                var frame = BrokerFrame.ReadHeader(header, out var length);
+                var payload = new byte[length];
+                await channel.Stream.ReadExactlyAsync(payload, closing.Token);
+                take(frame with { Payload = payload });
+            }
+        }
+        catch (Exception e) when (e is IOException or OddFrameException or BuilderException or ObjectDisposedException or OperationCanceledException)
+        {
+            return e.Message;
+        }
+    }
+
+    /// <summary>Ends the broker, and with it the hope of every shim that still waits.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        toSend.Writer.TryComplete();
+        await closing.CancelAsync();
+        await channel.DisposeAsync();
+        await writing;
+    }
+
+    private static async Task<string> ReadFolderAsync(IBuilderChannel channel, CancellationToken cancellation)
+    {
+        var line = new List<byte>();
+        var one = new byte[1];
+        while (line.Count < LongestGreeting && await channel.Stream.ReadAsync(one, cancellation) == 1 && one[0] != '\n') line.Add(one[0]);
+        var greeting = NixText.GetString([.. line]);
+        if (one[0] == '\n' && greeting.StartsWith(Greeting, StringComparison.Ordinal)) return greeting[Greeting.Length..];
+        throw new OddFrameException($"what starts is no broker: “{NixText.Printable(greeting)}” {channel.ErrorOutput}".TrimEnd());
+    }
+
+    private async Task WriteAsync()
+    {
+        try
+        {
+            await foreach (var frame in toSend.Reader.ReadAllAsync(closing.Token))
+            {
+                await channel.Stream.WriteAsync(frame.Header(), closing.Token);
+                if (!frame.Payload.IsEmpty) await channel.Stream.WriteAsync(frame.Payload, closing.Token);
+                if (!toSend.Reader.TryPeek(out _)) await channel.Stream.FlushAsync(closing.Token);
+            }
+        }
+        catch (Exception e) when (e is IOException or BuilderException or ObjectDisposedException or OperationCanceledException)
+        {
+            // The reading side learns of it too. Nobody waits for what is still to be sent: shims that lose the broker compile at home.
+            toSend.Writer.TryComplete();
+        }
+    }
+}

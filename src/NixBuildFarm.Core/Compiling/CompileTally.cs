@@ -1,0 +1,146 @@
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
+using NixBuildFarm.Sharing;
+
+namespace NixBuildFarm.Compiling;
+
+/// <summary>Counts what has been compiled where, for one build. Safe for concurrent use.</summary>
+/// <param name="home">The builder of the build.</param>
+internal sealed class CompileTally(string home)
+{
+    /// <summary>A run's record holds so many compiles of a build: enough to be looked at.</summary>
+    private const int MostSpans = 2000;
+
+    private readonly object gate = new();
+    private readonly Dictionary<string, int> underWay = [];
+    private readonly Dictionary<string, (int Count, double Seconds)> delivered = [];
+    private readonly Dictionary<ShimTalk, DateTimeOffset> atHome = [];
+    private readonly List<CompileSpan> spans = [];
+    private int asked;
+    private int reused;
+    private int tried;
+    private int lent;
+    private int doneAtHome;
+    private double secondsAtHome;
+    private int stayed;
+    private double stayedSeconds;
+
+    /// <summary>The last thing that went wrong; null: nothing did.</summary>
+    public string? Trouble { get; private set; }
+
+    /// <summary>How many others did.</summary>
+    public int Shared
+    {
+        get
+        {
+            lock (gate) return delivered.Values.Sum(builder => builder.Count);
+        }
+    }
+
+    /// <summary>What is under way.</summary>
+    public CompilesUnderWay UnderWay
+    {
+        get
+        {
+            lock (gate) return new(underWay.Values.Sum() + atHome.Count, underWay.Values.Count(count => count > 0) + 1);
+        }
+    }
+
+    /// <summary>A compile was asked for.</summary>
+    public void Ask()
+    {
+        lock (gate) asked++;
+    }
+
+    /// <summary>A helper begins with a compile.</summary>
+    public void Begin(string helper)
+    {
+        lock (gate)
+        {
+            tried++;
+            underWay[helper] = underWay.GetValueOrDefault(helper) + 1;
+        }
+    }
+
+    /// <summary>A helper has nothing more to do with a compile.</summary>
+    public void End(string helper)
+    {
+        lock (gate) underWay[helper]--;
+    }
+
+    /// <summary>A helper's result has gone to the build.</summary>
+    /// <param name="span">The compile.</param>
+    /// <param name="wasThere">Whether an earlier compile had left it.</param>
+    public void Deliver(CompileSpan span, bool wasThere)
+    {
+        lock (gate)
+        {
+            if (span.Builder == home)
+            {
+                doneAtHome++;
+                secondsAtHome += span.Seconds;
+                if (wasThere) reused++;
+                return;
+            }
+            var before = delivered.GetValueOrDefault(span.Builder);
+            delivered[span.Builder] = (before.Count + 1, before.Seconds + span.Seconds);
+            if (wasThere) reused++;
+            lent++;
+            if (spans.Count < MostSpans) spans.Add(span);
+        }
+    }
+
+    /// <summary>A compile begins at home.</summary>
+    public void BeginAtHome(ShimTalk talk, DateTimeOffset at)
+    {
+        lock (gate) atHome.TryAdd(talk, at);
+    }
+
+    /// <summary>A shim is gone, with the compiler that it became.</summary>
+    public void EndAtHome(ShimTalk talk, DateTimeOffset at)
+    {
+        lock (gate)
+        {
+            if (!atHome.Remove(talk, out var begun)) return;
+            doneAtHome++;
+            secondsAtHome += (at - begun).TotalSeconds;
+            if (talk.ReasonToStay is null) return;
+            stayed++;
+            stayedSeconds += (at - begun).TotalSeconds;
+        }
+    }
+
+    /// <summary>Something went wrong with a compile elsewhere.</summary>
+    public void Failed(string message)
+    {
+        lock (gate) Trouble = message;
+    }
+
+    /// <summary>All of it, as if every builder were as fast as home.</summary>
+    /// <param name="places">The compiles that it does at a time without others.</param>
+    public SharedCompiles Sum(int places)
+    {
+        lock (gate)
+        {
+            var elsewhere = delivered.Sum(builder => builder.Value.Seconds);
+            var shared = delivered.Values.Sum(builder => builder.Count);
+            return new()
+            {
+                Count = asked,
+                Stayed = stayed,
+                StayedSeconds = stayedSeconds,
+                Shared = shared,
+                Reused = reused,
+                TakenBack = Math.Max(0, tried - lent),
+                Builders =
+                [
+                    new(home, doneAtHome, secondsAtHome, IsHome: true),
+                    .. delivered.OrderByDescending(builder => builder.Value.Count).Select(builder => new BuilderCompiles(builder.Key, builder.Value.Count, builder.Value.Seconds, IsHome: false)),
+                ],
+                Seconds = secondsAtHome + elsewhere,
+                Saved = TimeSpan.FromSeconds(elsewhere / Math.Max(1, places)),
+                Spans = [.. spans],
+            };
+        }
+    }
+}

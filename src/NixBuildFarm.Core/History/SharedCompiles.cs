@@ -1,0 +1,56 @@
+namespace NixBuildFarm.History;
+
+/// <summary>The compiles of a build of which other builders did some.</summary>
+public sealed record SharedCompiles
+{
+    /// <summary>How many compiles the build asked for.</summary>
+    public int Count { get; init; }
+
+    /// <summary>How many of them cannot be done elsewhere.</summary>
+    public int Stayed { get; init; }
+
+    /// <summary>How long those took together, in seconds.</summary>
+    public double StayedSeconds { get; init; }
+
+    /// <summary>How many others did.</summary>
+    public int Shared { get; init; }
+
+    /// <summary>How many had been done before, and were only fetched.</summary>
+    public int Reused { get; init; }
+
+    /// <summary>How many were tried elsewhere, and then done at home.</summary>
+    public int TakenBack { get; init; }
+
+    /// <summary>Who did how many, the builder of the build among them.</summary>
+    public IReadOnlyList<BuilderCompiles> Builders { get; init; } = [];
+
+    /// <summary>How long all of them took together, in seconds; those of other builders as if they had been done at home.</summary>
+    public double Seconds { get; init; }
+
+    /// <summary>How much sooner the build has ended than without, as far as can be told.</summary>
+    public TimeSpan Saved { get; init; }
+
+    /// <summary>When others compiled, for the report: so many at most that it stays small.</summary>
+    public IReadOnlyList<CompileSpan> Spans { get; init; } = [];
+
+    /// <summary>For people.</summary>
+    public override string ToString() => $"{Shared} of {Count} on {Builders.Count(builder => !builder.IsHome)} other builders";
+}
+
+/// <summary>What one builder did of the compiles of a build.</summary>
+/// <param name="Builder">The builder.</param>
+/// <param name="Count">How many.</param>
+/// <param name="Seconds">How long they took together, in seconds.</param>
+/// <param name="IsHome">Whether the build itself ran there.</param>
+public sealed record BuilderCompiles(string Builder, int Count, double Seconds, bool IsHome)
+{
+    /// <summary>For people.</summary>
+    public override string ToString() => $"{Builder}: {Count}";
+}
+
+/// <summary>A compile elsewhere.</summary>
+/// <param name="Builder">Where.</param>
+/// <param name="Source">What was compiled.</param>
+/// <param name="Started">When it was asked for there.</param>
+/// <param name="Seconds">How long it took, in seconds.</param>
+public sealed record CompileSpan(string Builder, string Source, DateTimeOffset Started, double Seconds);

@@ -1,0 +1,24 @@
+using System.Collections.Concurrent;
+using NixBuildFarm.Deciding;
+using NixBuildFarm.Sessions;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>The sessions behind the builders that decisions speak of. Safe for concurrent use.</summary>
+internal sealed class RunSessions
+{
+    private readonly ConcurrentDictionary<RunBuilder, BuilderSession> sessions = new();
+    private readonly ConcurrentDictionary<string, int> connections = new();
+
+    /// <summary>The session of a builder, also after it was lost.</summary>
+    public BuilderSession this[RunBuilder builder] => sessions[builder];
+
+    /// <summary>Gives a new session a builder.</summary>
+    public RunBuilder Add(BuilderSession session)
+    {
+        var generation = connections.AddOrUpdate(session.Builder.Name, 0, (_, before) => before + 1);
+        var builder = new RunBuilder(session.Builder, generation, session.Facts.Machine.Memory);
+        sessions[builder] = session;
+        return builder;
+    }
+}

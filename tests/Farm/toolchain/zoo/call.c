@@ -1,0 +1,1 @@
+int called(int value) { return value + 1; }

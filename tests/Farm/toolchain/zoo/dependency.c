@@ -1,0 +1,2 @@
+#pragma GCC dependency "inc/pre.h" is newer
+int dependency;

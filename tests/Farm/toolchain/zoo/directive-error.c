@@ -1,0 +1,2 @@
+#warning first
+#error second

@@ -1,0 +1,2 @@
+#include "generated-later.h"
+int g;

@@ -1,0 +1,1 @@
+#define B_H_WAS_HERE 1

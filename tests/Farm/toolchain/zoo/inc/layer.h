@@ -1,0 +1,1 @@
+#define UPPER 1

@@ -1,0 +1,4 @@
+#ifdef __cplusplus
+#include <vector>
+#endif
+#define PRE 1

@@ -1,0 +1,2 @@
+asm(".section .rodata\nblob: .incbin \"blob.bin\"\n");
+int incbin;

@@ -1,0 +1,2 @@
+export module shapes;
+export int corners() { return 4; }

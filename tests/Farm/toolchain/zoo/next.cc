@@ -1,0 +1,2 @@
+#include "layer.h"
+int layers = LAYERS;

@@ -1,0 +1,3 @@
+#include "same.h"
+#include "same-too.h"
+int once = __LINE__;

@@ -1,0 +1,2 @@
+#include_next "layer.h"
+#define LAYERS (UPPER + 1)

@@ -1,0 +1,4 @@
+const char *raw = R"x(
+# 1 "not a marker"
+# 1 "inc/pre.h"
+)x";

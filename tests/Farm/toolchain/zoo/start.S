@@ -1,0 +1,3 @@
+#include "b.h"
+.globl start
+start: ret

@@ -1,0 +1,1 @@
+const char *changed = __TIMESTAMP__;

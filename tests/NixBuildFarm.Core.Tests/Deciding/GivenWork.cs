@@ -1,0 +1,92 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Deciding;
+using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+
+namespace NixBuildFarm.Core.Tests.Deciding;
+
+/// <summary>Derivations and builders that only decisions see.</summary>
+internal sealed class GivenWork(params string[] names)
+{
+    private readonly Dictionary<StorePath, (Derivation Derivation, StorePath[] Needs, bool IsSubstitution)> derivations = [];
+
+    /// <summary>The names of the builders.</summary>
+    public IReadOnlyList<string> Names => names;
+
+    /// <summary>What builders can do beyond plain builds, by name.</summary>
+    public Dictionary<string, string[]> Features { get; } = [];
+
+    /// <summary>Slots of each builder.</summary>
+    public int MaxJobs { get; init; } = 2;
+
+    /// <summary>A derivation with one output.</summary>
+    public StorePath Derivation(string name, IEnumerable<StorePath>? inputs = null, IReadOnlyDictionary<string, string>? environment = null, bool isSubstitution = false)
+    {
+        StorePath[] needs = [.. inputs ?? []];
+        var path = FakeStore.PathOf(name + ".drv");
+        derivations.Add(path, (
+            new()
+            {
+                Outputs = new Dictionary<string, DerivationOutput> { ["out"] = new(FakeStore.PathOf(name), "", "") },
+                InputDerivations = needs.ToDictionary(input => input, _ => (IReadOnlyList<string>)["out"]),
+                InputSources = [],
+                System = "x86_64-linux",
+                Builder = "/bin/sh",
+                Arguments = [],
+                Environment = environment ?? new Dictionary<string, string>(),
+            },
+            needs,
+            isSubstitution));
+        return path;
+    }
+
+    /// <summary>A derivation and all that it needs, what is needed first.</summary>
+    public IReadOnlyList<StorePath> ClosureOf(params IEnumerable<StorePath> tops)
+    {
+        var wanted = new HashSet<StorePath>();
+        foreach (var top in tops) Add(top);
+        // Each was made after what it needs.
+        return [.. derivations.Keys.Where(wanted.Contains)];
+
+        void Add(StorePath path)
+        {
+            if (!wanted.Add(path) || derivations[path].IsSubstitution) return;
+            foreach (var need in derivations[path].Needs) Add(need);
+        }
+    }
+
+    /// <summary>What a derivation needs.</summary>
+    public IReadOnlyList<StorePath> NeedsOf(StorePath path) => derivations[path].IsSubstitution ? [] : derivations[path].Needs;
+
+    /// <summary>A job that builds, or fetches, a derivation.</summary>
+    public RunJob Job(int index, StorePath path, bool isRequested)
+    {
+        var (derivation, needs, isSubstitution) = derivations[path];
+        return new()
+        {
+            Index = index,
+            Node = new(index, path, derivation, []),
+            IsSubstitution = isSubstitution,
+            IsRequested = isRequested,
+            Goal = null,
+            Inputs = [.. needs.Select(OutputOf)],
+            Wanted = [OutputOf(path)],
+        };
+    }
+
+    /// <summary>A builder.</summary>
+    public NixBuilder Builder(string name) => new()
+    {
+        Name = name,
+        HostName = name,
+        Uri = name,
+        Scheme = name == NixBuilder.LocalName ? StoreScheme.Local : StoreScheme.SshNg,
+        Systems = ["x86_64-linux"],
+        SupportedFeatures = Features.GetValueOrDefault(name) ?? [],
+        MaxJobs = MaxJobs,
+        Source = "a test",
+    };
+
+    private StorePath OutputOf(StorePath path) => derivations[path].Derivation.Outputs["out"].Path!;
+}

@@ -1,0 +1,209 @@
+using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
+using NixBuildFarm.Deciding;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Store;
+using NixBuildFarm.Supplying;
+
+namespace NixBuildFarm.Core.Tests.Deciding;
+
+/// <summary>
+/// A run on a small farm in which builds fail, builders are lost and come back, paths are damaged, messages come late and copies fail: all at
+/// random, and the same for the same seed.
+/// </summary>
+internal sealed class RandomRun
+{
+    private const int LongestRun = 4000;
+    private static readonly string[] Names = ["ruby", "kana", "opal"];
+
+    private readonly int seed;
+    private readonly Random random;
+    private readonly List<RunAction> open = [];
+    private readonly HashSet<RunBuilder> gone = [];
+    private readonly HashSet<StorePath> damaged = [];
+    private readonly GivenWork work;
+    private readonly DecidedRun run;
+    private readonly CopyBack copyBack;
+    private int faults = 25;
+    private bool hasStopped;
+
+    /// <summary>Begins a run.</summary>
+    public RandomRun(int seed)
+    {
+        this.seed = seed;
+        random = new(seed);
+        work = new(Names) { MaxJobs = random.Next(1, 4) };
+        copyBack = random.Next(3) switch { 0 => CopyBack.All, 1 => CopyBack.Requested, _ => CopyBack.None };
+        var (late, rests) = (random.Next(4) == 0 ? ["amber"] : Array.Empty<string>(), random.Next(4) == 0 ? ["jade"] : Array.Empty<string>());
+        string[] on = random.Next(2) == 0 ? Names : [NixBuilder.LocalName, .. Names];
+        run = DecidedRun.Begin(
+            work,
+            Graph(),
+            on,
+            rules => rules with
+            {
+                KeepGoing = random.Next(2) == 0,
+                MaxAttempts = random.Next(1, 6),
+                CopyBack = copyBack,
+                Scheduling = rules.Scheduling with { Hedge = random.Next(2) == 0 },
+            },
+            late,
+            rests);
+    }
+
+    /// <summary>Plays it to its end, and sees that it is as it must be.</summary>
+    public void Play()
+    {
+        Take(run.First);
+        for (var step = 0; !run.Run.IsOver && !hasStopped; step++)
+        {
+            Assert.True(step < LongestRun, $"World {seed} does not end: {string.Join(", ", run.Jobs.Where(job => !job.HasEnded).Select(job => job.Name))}");
+            // Now and then long enough for a build to be late.
+            run.Now += random.Next(20) == 0 ? 1000 * random.NextDouble() : random.NextDouble();
+            Take(Next() is { } next ? Answer(next) : run.Tick());
+            Check();
+        }
+        var started = run.Started.Count;
+        foreach (var late in open.OfType<RunAction.StartBuild>().ToArray()) Take(Answer(late));
+        Take(run.End());
+
+        Assert.Equal(started, run.Started.Count);
+        Assert.Equal(run.Jobs.Select(job => job.Name).Order(), run.Results.Select(result => result.Name).Order());
+        if (hasStopped) return;
+        Assert.DoesNotContain(run.Results, result => result.Status == NixBuildStatus.Cancelled);
+        foreach (var job in run.Jobs.Where(job => job.IsRequested && job.Result!.Success && copyBack != CopyBack.None))
+        {
+            Assert.True(job.Outputs.All(path => run.HoldersOf(path).Contains(run.Local)), $"World {seed} says that {job.Name} is there, and it is not.");
+        }
+    }
+
+    /// <summary>Some action that is still to be answered; null: nothing happens.</summary>
+    private RunAction? Next()
+    {
+        var work = open.Where(action => action is not RunAction.Watch).ToArray();
+        if (work.Length > 0 && random.Next(8) > 0) return work[random.Next(work.Length)];
+        return open.Count > 0 && random.Next(4) > 0 ? open[random.Next(open.Count)] : null;
+    }
+
+    private StorePath Graph()
+    {
+        var made = new List<StorePath>();
+        for (var i = 0; i < random.Next(3, 15); i++)
+        {
+            var inputs = made.Where(_ => random.Next(3) == 0).ToArray();
+            made.Add(work.Derivation($"job{i}", inputs, isSubstitution: random.Next(8) == 0));
+        }
+        return work.Derivation("top", made);
+    }
+
+    private void Take(IEnumerable<RunAction> actions)
+    {
+        foreach (var action in actions)
+        {
+            Assert.False(hasStopped && action is RunAction.StartBuild or RunAction.Prefetch, $"World {seed} goes on after its end: {action}");
+            switch (action)
+            {
+                case RunAction.StartBuild a: Assert.True(run.MissingInputsOf(a.Attempt.Job).All(damaged.Contains), $"World {seed} builds {a.Attempt.Job.Name} without inputs."); break;
+                case RunAction.StopRun: hasStopped = true; break;
+                case RunAction.Disconnect a: gone.Add(a.On); break;
+            }
+            // What a build that was called off still says comes all the same.
+            if (action is not (RunAction.StopBuild or RunAction.Disconnect or RunAction.WakeQuarantined or RunAction.StopRun)) open.Add(action);
+        }
+    }
+
+    private void Check()
+    {
+        var running = run.Started.Where(attempt => attempt.IsRunning).ToArray();
+        Assert.All(running.GroupBy(attempt => attempt.Builder), builds => Assert.InRange(builds.Count(), 0, work.MaxJobs));
+        Assert.DoesNotContain(running, attempt => gone.Contains(attempt.On));
+        Assert.All(running.GroupBy(attempt => attempt.Job), tries => Assert.InRange(tries.Count(), 1, 2));
+        Assert.Equal(run.Results.Count, run.Results.DistinctBy(result => result.DerivationPath).Count());
+    }
+
+    private IReadOnlyList<RunAction> Answer(RunAction action)
+    {
+        // A heartbeat goes on until its builder falls silent.
+        if (action is not RunAction.Watch) open.Remove(action);
+        return action switch
+        {
+            RunAction.StartBuild a => End(a.Attempt),
+            RunAction.Prefetch a when gone.Contains(a.On) => run.Tick(),
+            RunAction.Prefetch a => run.Apply(new RunEvent.InputsArrived(a.Job, a.Builder)),
+            RunAction.Fetch a when Fails(6) => run.Apply(new RunEvent.FetchFailed(a.Job, new("NotThere", "The substituter does not have it."))),
+            RunAction.Fetch a => run.Fetch(a.Job),
+            RunAction.BringHome a when gone.Contains(a.Copy.Attempt.On) || Fails(4) => Fail(a.Copy),
+            RunAction.BringHome a => run.ComeHome(a.Copy),
+            RunAction.Connect a when Fails(2) => run.Apply(new RunEvent.ConnectFailed(a.Connection, a.Builder, Refused(a.Builder.Name))),
+            RunAction.Connect a => Connect(a.Builder, a.Connection),
+            RunAction.Await a when Fails(2) => run.Apply(new RunEvent.ConnectFailed(a.Connection, a.Builder, Refused(a.Builder.Name))),
+            RunAction.Await a => Connect(a.Builder, a.Connection),
+            RunAction.Watch a when !a.On.IsLocal && Fails(20) => run.Apply(new RunEvent.BuilderSilent(a.On, Gone(a.On.Name))),
+            RunAction.Watch a => run.Apply(new RunEvent.LinkMeasured(a.On.Name, 1e6 * random.Next(1, 100), random.Next(2) == 0 ? null : 1e6)),
+            RunAction.Probe a => run.Apply(new RunEvent.BuilderAnswered(a.On, a.Error, a.On.IsLocal || (!gone.Contains(a.On) && random.Next(2) == 0), a.Cause)),
+            RunAction.Pause a => run.Apply(new RunEvent.PauseOver(a.On, a.IsAwaited)),
+            _ => throw new InvalidOperationException($"World {seed} does not know {action}."),
+        };
+    }
+
+    private IReadOnlyList<RunAction> End(Attempt attempt)
+    {
+        if (gone.Contains(attempt.On)) return run.Apply(new RunEvent.AttemptFailed(attempt, Gone(attempt.On.Name)));
+        if (run.MissingInputsOf(attempt.Job) is [var missing, ..]) return run.Apply(new RunEvent.AttemptFailed(attempt, new PathLostException(missing), IsPathGone: true));
+        if (!Fails(4)) return run.Succeed(attempt);
+        return random.Next(8) switch
+        {
+            0 => run.End(attempt, BuildStatus.PermanentFailure),
+            1 or 2 => run.End(attempt, BuildStatus.TransientFailure),
+            3 => run.Apply(new RunEvent.AttemptFailed(attempt, Gone(Names[random.Next(Names.Length)]))),
+            4 => run.Apply(new RunEvent.AttemptFailed(attempt, new IOException("The disk is full."))),
+            5 => run.Apply(new RunEvent.AttemptFailed(attempt, new BuilderException(attempt.On.Name, BuilderFailure.FalseResult, "It says what cannot be."))),
+            6 => Damage(attempt),
+            _ => run.Apply(new RunEvent.AttemptFailed(attempt, Gone(attempt.On.Name))),
+        };
+    }
+
+    /// <summary>What a builder has of an input is damaged.</summary>
+    private IReadOnlyList<RunAction> Damage(Attempt attempt)
+    {
+        if (attempt.Job.Inputs.FirstOrDefault(path => !run.HoldersOf(path).Contains(run.Local)) is not { } path) return run.Succeed(attempt);
+        var holder = run.HoldersOf(path).First();
+        damaged.Add(path);
+        return run.Apply(new RunEvent.AttemptFailed(attempt, new DamagedPathException(holder.Name, path, new IOException("It is longer.")), run.Drop(path, holder)));
+    }
+
+    private IReadOnlyList<RunAction> Fail(CopyHome copy)
+    {
+        Exception error = random.Next(4) switch
+        {
+            0 => new IOException("The disk is full."),
+            1 => new DamagedPathException(copy.Attempt.On.Name, copy.Outputs[0], new IOException("It is longer.")),
+            _ => Gone(copy.Attempt.On.Name),
+        };
+        if (error is DamagedPathException) damaged.Add(copy.Outputs[0]);
+        var isGone = error is DamagedPathException && run.Drop(copy.Outputs[0], copy.Attempt.On);
+        return run.Apply(new RunEvent.CopyBackFailed(copy, null, null, error, isGone));
+    }
+
+    private IReadOnlyList<RunAction> Connect(NixBuilder builder, PendingConnection connection)
+    {
+        var connected = run.Connect(builder.Name);
+        var kept = connection.Had.Where(_ => random.Next(2) == 0).ToArray();
+        foreach (var job in kept) run.Keep(job, connected);
+        return run.Apply(new RunEvent.BuilderConnected(connection, connected, kept));
+    }
+
+    private bool Fails(int oneIn)
+    {
+        if (faults == 0 || random.Next(oneIn) > 0) return false;
+        faults--;
+        return true;
+    }
+
+    private BuilderException Refused(string builder) =>
+        random.Next(4) == 0 ? new(builder, BuilderFailure.HostKeyMismatch, $"The host key of {builder} is another one.") : new(builder, BuilderFailure.Unreachable, $"{builder} does not answer.");
+
+    private static BuilderException Gone(string builder) => new(builder, BuilderFailure.ConnectionLost, $"The connection to {builder} broke.");
+}
