@@ -42,22 +42,22 @@ internal static class ShareBench
 
     private static async Task ScaleAsync(ShareFarm farm, ResultTable table, double[] units)
     {
-        var lines = ("units", Lines(units));
+        Task<string> ProgramAsync(string text, int edited = 0) =>
+            farm.InstantiateAsync("program", ("units", Lines(units)), ("text", text), ("edited", $"{edited}"));
         table.Line("| | bound, s | took, s | ÷ bound | × one builder | compiles elsewhere |");
         table.Line("|---|---|---|---|---|---|");
-        var alone = await farm.OursAsync(await farm.InstantiateAsync("program", lines), 1, "Never");
+        var alone = await farm.OursAsync(await ProgramAsync("alone"), 1, "Never");
         Row("1 builder, not shared", 1, alone.Seconds, "");
         SharedRun? last = null;
         foreach (var builders in new[] { 2, 4, 8 })
         {
-            last = await farm.OursAsync(await farm.InstantiateAsync("program", lines), builders, "Always");
+            last = await farm.OursAsync(await ProgramAsync($"on {builders}"), builders, "Always");
             Row($"{builders} builders", builders, last.Seconds, $"{last.Shared} of {last.Compiles}");
         }
-        // Another build of the same program, of which a twentieth reads otherwise: compiles have their own place in stores.
-        var edited = await farm.OursAsync(await farm.InstantiateAsync("program", lines, ("edited", $"{units.Length / 20}")), 8, "Always");
+        var edited = await farm.OursAsync(await ProgramAsync("on 8", units.Length / 20), 8, "Always");
         Row("8 builders, 5 % of the files changed", 8, edited.Seconds, $"{edited.Shared} of {edited.Compiles}, {edited.Reused} found");
         table.Line(string.Create(CultureInfo.InvariantCulture, $"\nThe rebuild took {100 * edited.Seconds / last!.Seconds:0} % of the first time.\n"));
-        var stock = await ShareFarm.StockAsync(await farm.InstantiateAsync("program", lines));
+        var stock = await ShareFarm.StockAsync(await ProgramAsync("stock"));
         table.Line(string.Create(CultureInfo.InvariantCulture, $"Stock Nix on the same eight builders: {stock:0.0} s, so sharing is {stock / last.Seconds:0.0} × as fast.\n"));
 
         void Row(string name, int builders, double seconds, string elsewhere)

@@ -1,6 +1,6 @@
 # What bench share builds: a C++ program whose compiles last as long as their sources say. `compiler` and `wrapper` are made of a real
 # gcc toolchain; only its cc1plus sleeps before it compiles. `nonce` makes other derivations.
-{ gcc, wrapper, folder, nonce ? "", units ? "", edited ? "", occupied ? "" }:
+{ gcc, wrapper, folder, nonce ? "", units ? "", text ? "", edited ? "", occupied ? "" }:
 let
   real = builtins.storePath gcc;
   system = "x86_64-linux";
@@ -36,8 +36,9 @@ in rec {
     NIX_CFLAGS_COMPILE = "-frandom-seed=bench";
   } // attributes);
 
-  # A line of `units` is a unit: the seconds that its compile lasts. The first `edited` of them read otherwise.
-  program = build "program" ./program.sh { inherit edited; units = builtins.toFile "units" units; };
+  # A line of `units` is a unit: the seconds that its compile lasts. All read otherwise with another `text`, the first `edited` of
+  # them in any case.
+  program = build "program" ./program.sh { inherit text edited; units = builtins.toFile "units" units; };
   # The processor time of calls of the compiler, one after the other.
   overhead = build "overhead" ./overhead.sh { inherit units occupied compiler; };
   # Commands, none of them a compile.

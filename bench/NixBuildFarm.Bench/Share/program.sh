@@ -1,4 +1,4 @@
-# Builder: the program of $units, a line of seconds for each unit; the first $edited read otherwise than they would.
+# Builder: the program of $units, a line of seconds for each unit. The sources hold $text, and the first $edited read otherwise.
 mkdir -p source objects
 echo '#pragma once' > source/all.h
 echo 'struct part { int value; int add(int other) const { return value + other; } };' >> source/all.h
@@ -6,6 +6,7 @@ number=0 objects=
 while read -r seconds; do
   {
     echo "// $seconds"
+    echo "// $text"
     echo '#include "all.h"'
     if [ $number -lt "${edited:-0}" ]; then echo "int edited_$number = $number;"; fi
     echo "int unit_$number(int value) { return part { $number }.add(value); }"

@@ -173,7 +173,7 @@ internal sealed class CompileLending(Scheduler scheduler)
     }
 
     /// <summary>Whether what a builder has lent fits in beside the jobs that it was given, those that are still held up left out.</summary>
-    private bool HasRoom(int builder, IReadOnlyList<int> except)
+    private bool HasRoom(int builder, List<int> except)
     {
         var state = scheduler.State.Builders[builder];
         var cores = state.Description.TotalCores - state.CoresInUse + except.Sum(job => state.Slots[state.IndexOf(job)].Cores);

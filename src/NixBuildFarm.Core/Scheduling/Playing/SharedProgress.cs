@@ -68,8 +68,9 @@ internal sealed class SharedProgress(Scheduler scheduler, IReadOnlyList<CompileE
         }
     }
 
-    private sealed class Build(EqualShares.Part part, int cores, double left, double now)
+    private sealed class Build(EqualShares.Part part, int cores, double alone, double now)
     {
+        private double left = alone;
         private double since = now;
 
         public EqualShares.Part Part => part;
