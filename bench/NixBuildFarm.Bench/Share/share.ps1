@@ -10,5 +10,5 @@ function Write-Figure { [Console]::Out.WriteLine([string]::Join(' ', [object[]] 
 foreach ($result in $results) {
     $compiles = $result.SharedCompiles
     Write-Figure BUILD $result.Success $seconds $result.Duration.TotalSeconds ([int] $compiles.Count) ([int] $compiles.Shared) ([int] $compiles.Reused) $result.Outputs['out']
-    if ($result.Error) { Write-Figure ERROR $result.Error }
+    if ($result.Error) { Write-Figure ERROR $result.Error; $result.LogTail | ForEach-Object { Write-Figure LOG $_ } }
 }
