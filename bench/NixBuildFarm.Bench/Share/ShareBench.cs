@@ -72,22 +72,23 @@ internal static class ShareBench
         var plain = await OverheadAsync(farm, "Never", "");
         var atHome = await OverheadAsync(farm, "Always", "");
         var shared = await OverheadAsync(farm, "Always", $"{Occupied}");
-        var (call, compile, scan) = (plain.Times["call"], plain.Times["compile"], plain.Times["scan"]);
+        // A compile that leaves has its scan at home, and the assembler; the driver, which both are measured with, once.
+        var (call, least) = (plain.Times["call"], plain.Times["scan"] + plain.Times["assemble"] - plain.Times["driver"]);
         table.Line("Processor time of a call of g++ for a trivial unit on the build's own builder:\n");
         table.Line("| | ms | more than it must |");
         table.Line("|---|---|---|");
-        table.Line(string.Create(CultureInfo.InvariantCulture, $"| without sharing (of that the compiler {compile:0.0}, its scan would be {scan:0.0}) | {call:0.0} | |"));
+        table.Line(string.Create(CultureInfo.InvariantCulture, $"| without sharing | {call:0.0} | |"));
         table.Line(string.Create(CultureInfo.InvariantCulture, $"| at home, {atHome.Run.Compiles - atHome.Run.Shared} of {atHome.Run.Compiles} compiles | {atHome.Times["call"]:0.0} | {atHome.Times["call"] - call:0.0} |"));
         table.Line(string.Create(CultureInfo.InvariantCulture,
-            $"| elsewhere, {shared.Run.Shared} of {shared.Run.Compiles} compiles | {shared.Times["call"]:0.0} | {shared.Times["call"] - (call - compile) - scan:0.0} besides its scan |"));
+            $"| elsewhere, {shared.Run.Shared} of {shared.Run.Compiles} compiles | {shared.Times["call"]:0.0} | {shared.Times["call"] - least:0.0} besides its scan |"));
         var (without, with) = (new List<double>(), new List<double>());
         for (var run = 0; run < 3; run++)
         {
             without.Add((await farm.OursAsync(await farm.InstantiateAsync("nothing"), 2, "Never")).Build);
             with.Add((await farm.OursAsync(await farm.InstantiateAsync("nothing"), 2, "Always")).Build);
         }
-        var (least, most) = (without.Order().ElementAt(1), with.Order().ElementAt(1));
-        table.Line(string.Create(CultureInfo.InvariantCulture, $"\nA build with nothing to share: {most:0.00} s, {least:0.00} s where it is not shared ({100 * (most - least) / least:+0.0;−0.0} %; medians of three)."));
+        var (middle, middleShared) = (without.Order().ElementAt(1), with.Order().ElementAt(1));
+        table.Line(string.Create(CultureInfo.InvariantCulture, $"\nA build with nothing to share: {middleShared:0.00} s, {middle:0.00} s where it is not shared ({100 * (middleShared - middle) / middle:+0.0;−0.0} %; medians of three)."));
     }
 
     private static async Task<(SharedRun Run, Dictionary<string, double> Times)> OverheadAsync(ShareFarm farm, string share, string occupied)

@@ -22,11 +22,11 @@ total() {                               # of all children so far
   echo $(($(milliseconds "$user") + $(milliseconds "$system")))
 }
 call() { g++ -O1 -c "unit_$1.cc" -o "unit_$1.o"; }
-compile() { "$proper" -quiet "unit_$1.cc" -O1 -o "unit_$1.s"; }
-scan() { "$proper" -E -fdirectives-only -quiet "unit_$1.cc"; }
+scan() { g++ -O1 -E -fdirectives-only "unit_$1.cc"; }
+assemble() { g++ -c unit_0.s -o "unit_$1.o"; }
+driver() { g++ '-###' -O1 -c "unit_$1.cc"; }
 
 for ((number = 0; number < units; number++)); do unit 0 $number; done
-proper=$(echo "$compiler"/libexec/gcc/*/*/cc1plus)
 if [ -n "$occupied" ]; then
   unit "$occupied" occupied
   call occupied &
@@ -34,8 +34,8 @@ if [ -n "$occupied" ]; then
 fi
 measure call call
 if [ -z "$occupied" ]; then
-  measure compile compile
-  measure scan scan
+  g++ -O1 -S unit_0.cc
+  for part in scan assemble driver; do measure $part $part; done
 fi
 wait
 exit 0

@@ -40,7 +40,7 @@ in rec {
   # them in any case.
   program = build "program" ./program.sh { inherit text edited; units = builtins.toFile "units" units; };
   # The processor time of calls of the compiler, one after the other.
-  overhead = build "overhead" ./overhead.sh { inherit units occupied compiler; };
+  overhead = build "overhead" ./overhead.sh { inherit units occupied; };
   # Commands, none of them a compile.
   nothing = build "nothing" ./nothing.sh { };
 }
