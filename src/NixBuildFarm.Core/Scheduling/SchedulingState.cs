@@ -203,7 +203,7 @@ internal sealed class SchedulingState
     public void TakeAgain(int job, int builder, double now, double freeAt, int cores)
     {
         RunningCount++;
-        var shares = Estimates[job].Compiles.Share > 0 && Graph[job].EnableParallelBuilding;
+        var shares = Estimates[job].Compiles.Share > 0;
         if (shares) SharingCount++;
         Builders[builder].Take(job, now, freeAt, cores, shares);
         Groups.Scarce.Count(builder, Classes[job], 1);
