@@ -1,10 +1,11 @@
 # What the tests of shared compilation build, with the toolchain that make.sh makes. `tag` makes another derivation of the same
-# build, `units` says how many the generated program has.
-{ gcc, wrapper, shimSource ? null, sources ? null, tag ? "", units ? 300 }:
+# build, `units` says how many the generated program has, `features` what a builder has to have.
+{ gcc, wrapper, shimSource ? null, sources ? null, tag ? "", units ? 300, features ? [ ] }:
 let
   compiler = builtins.storePath gcc;
   make = name: attributes: derivation ({
     inherit name tag;
+    requiredSystemFeatures = features;
     system = "x86_64-linux";
     builder = "${compiler}/bin/bash";
     PATH = "${builtins.storePath wrapper}/bin:${compiler}/bin";

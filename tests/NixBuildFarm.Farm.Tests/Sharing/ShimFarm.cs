@@ -1,0 +1,98 @@
+using System.Management.Automation;
+using NixBuildFarm.Farm.Tests.Builds;
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Sharing;
+
+/// <summary>Hosts with the gcc toolchain that <c>tests/Farm/toolchain/make.sh</c> makes, and a session that shares the compiles of builds among them.</summary>
+public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
+{
+    private readonly string toolchain = Path.Combine(farm.Repository, "out/toolchain");
+    private readonly List<AddedHost> hosts = [];
+
+    public BuildSession Session { get; } = new();
+
+    /// <summary>Whether the toolchain is there: where Debian's packages cannot be had, it is not.</summary>
+    public bool HasToolchain => File.Exists(Path.Combine(toolchain, "recipe"));
+
+    /// <summary>A host with the toolchain in its store, whose builds run in the sandbox.</summary>
+    public async Task<AddedHost> AddAsync(string name, params IEnumerable<string> options)
+    {
+        var host = await AddUnsandboxedAsync(name, ["--sandbox", .. options]);
+        return host;
+    }
+
+    /// <summary>A host with the toolchain in its store.</summary>
+    public async Task<AddedHost> AddUnsandboxedAsync(string name, params IEnumerable<string> options)
+    {
+        var host = await farm.AddAsync(name, ["--size", "3g", .. options]);
+        hosts.Add(host);
+        await ImportAsync(name);
+        return host;
+    }
+
+    /// <summary>Writes <c>NAME.nix</c>: one of the derivations of <c>tests/Farm/toolchain/packages.nix</c>, which nobody has built yet.</summary>
+    /// <param name="name">The file.</param>
+    /// <param name="attribute">The derivation.</param>
+    /// <param name="features">What its builder has to have.</param>
+    /// <param name="units">How many units the generated program has.</param>
+    public async Task WriteAsync(string name, string attribute, string features = "", int units = 20)
+    {
+        await ImportAsync("coordinator");
+        var (gcc, wrapper) = (Read("gcc"), Read("gcc-wrapper"));
+        await File.WriteAllTextAsync(
+            Path.Combine(Session.Folder, name + ".nix"),
+            $$"""
+            (import {{farm.Repository}}/tests/Farm/toolchain/packages.nix {
+              gcc = "{{gcc}}"; wrapper = "{{wrapper}}"; sources = {{toolchain}}/sources; shimSource = {{farm.Repository}}/src/NixBuildFarm.Core/Sharing/shim;
+              tag = "{{Guid.NewGuid()}}"; features = [ {{features}} ]; units = {{units}};
+            }).{{attribute}}
+            """);
+    }
+
+    /// <summary>The hash of what Nix alone makes of a derivation, on the coordinator.</summary>
+    public async Task<string> PlainHashAsync(BuildLine build)
+    {
+        var output = await Command.RunAsync("nix-store", "--realise", build.Derivation, "--builders", "", "--option", "sandbox", "true", "--option", "system-features", "home", "--cores", "2");
+        Assert.True(output.Succeeded, output.ToString());
+        return await HashAsync(farm.Coordinator, output.Output.Trim());
+    }
+
+    /// <summary>The hash of an output on the host that made it.</summary>
+    public Task<string> HashAsync(BuildLine build) => HashAsync(hosts.Single(host => host.Name == build.Builder), build.Output);
+
+    /// <summary>Fails unless each store has what it had: a file over which something is mounted would be empty. And nothing of a broker is left.</summary>
+    public async Task NothingIsHarmedAsync()
+    {
+        foreach (var host in hosts)
+        {
+            var verified = await host.ExecAsync("bash", "-c", "nix-store --verify --check-contents 2>&1");
+            Assert.DoesNotContain("modified", verified);
+            Assert.Contains("checking store hashes", verified);
+            Assert.Equal("", await host.ExecAsync("bash", "-c", "find /run/nixbuildfarm-* /tmp/nixbuildfarm-* 2> /dev/null || true"));
+        }
+    }
+
+    /// <summary>How many compiles of a build others did.</summary>
+    public static int Shared(BuildOutput build, string name)
+    {
+        var result = Assert.Single(build.Script.Output, line => $"{line.Properties["Name"]?.Value}" == name);
+        return result.Properties["SharedCompiles"].Value is { } compiles ? (int)PSObject.AsPSObject(compiles).Properties["Shared"].Value : 0;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Session.Dispose();
+        foreach (var host in hosts) await host.DisposeAsync();
+    }
+
+    private static async Task<string> HashAsync(FarmHost host, string path) => (await host.ExecAsync("nix-store", "--query", "--hash", path)).Trim();
+
+    private string Read(string name) => File.ReadAllText(Path.Combine(toolchain, name)).Trim();
+
+    private async Task ImportAsync(string host)
+    {
+        var import = await Command.RunAsync("bash", "-c", "farm exec \"$1\" nix-store --import < \"$2\" > /dev/null", "-", host, Path.Combine(toolchain, "closure"));
+        Assert.True(import.Succeeded, import.ToString());
+    }
+}
