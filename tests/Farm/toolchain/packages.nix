@@ -1,11 +1,20 @@
 # What the tests of shared compilation build, with the toolchain that make.sh makes. `tag` makes another derivation of the same
-# build, `units` says how many the generated program has, `features` what a builder has to have.
-{ gcc, wrapper, shimSource ? null, sources ? null, tag ? "", units ? 300, features ? [ ] }:
+# build, `units` says how many the generated program has, `features` what a builder has to have. `helper` is a feature of a
+# builder that has to be there before: what is built needs something small of it.
+{ gcc, wrapper, shimSource ? null, sources ? null, tag ? "", units ? 300, features ? [ ], helper ? null }:
 let
   compiler = builtins.storePath gcc;
   make = name: attributes: derivation ({
     inherit name tag;
     requiredSystemFeatures = features;
+    first = if helper == null then null else derivation {
+      name = "first";
+      inherit tag;
+      system = "x86_64-linux";
+      requiredSystemFeatures = [ helper ];
+      builder = "${compiler}/bin/bash";
+      args = [ "-c" "echo > $out" ];
+    };
     system = "x86_64-linux";
     builder = "${compiler}/bin/bash";
     PATH = "${builtins.storePath wrapper}/bin:${compiler}/bin";

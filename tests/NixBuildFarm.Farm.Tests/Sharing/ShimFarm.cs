@@ -15,15 +15,15 @@ public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
     /// <summary>Whether the toolchain is there: where Debian's packages cannot be had, it is not.</summary>
     public bool HasToolchain => File.Exists(Path.Combine(toolchain, "recipe"));
 
-    /// <summary>A host with the toolchain in its store, whose builds run in the sandbox.</summary>
-    public async Task<AddedHost> AddAsync(string name, params IEnumerable<string> options)
-    {
-        var host = await AddUnsandboxedAsync(name, ["--sandbox", .. options]);
-        return host;
-    }
+    /// <summary>The host beryl: only it builds what <see cref="WriteAsync"/> writes, one compile at a time.</summary>
+    public Task<AddedHost> AddHomeAsync(params IEnumerable<string> options) =>
+        AddAsync("beryl", ["--slots", "1", "--features", "home", "--conf", "system-features = home", "--conf", "cores = 1", .. options]);
 
-    /// <summary>A host with the toolchain in its store.</summary>
-    public async Task<AddedHost> AddUnsandboxedAsync(string name, params IEnumerable<string> options)
+    /// <summary>The host coral, which helps with four compiles at a time, and is there before the build begins.</summary>
+    public Task<AddedHost> AddHelperAsync(params IEnumerable<string> options) =>
+        AddAsync("coral", ["--sandbox", "--slots", "4", "--features", "help", "--conf", "system-features = help", .. options]);
+
+    private async Task<AddedHost> AddAsync(string name, IEnumerable<string> options)
     {
         var host = await farm.AddAsync(name, ["--size", "3g", .. options]);
         hosts.Add(host);
@@ -34,9 +34,8 @@ public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
     /// <summary>Writes <c>NAME.nix</c>: one of the derivations of <c>tests/Farm/toolchain/packages.nix</c>, which nobody has built yet.</summary>
     /// <param name="name">The file.</param>
     /// <param name="attribute">The derivation.</param>
-    /// <param name="features">What its builder has to have.</param>
     /// <param name="units">How many units the generated program has.</param>
-    public async Task WriteAsync(string name, string attribute, string features = "", int units = 20)
+    public async Task WriteAsync(string name, string attribute, int units = 20)
     {
         await ImportAsync("coordinator");
         var (gcc, wrapper) = (Read("gcc"), Read("gcc-wrapper"));
@@ -45,7 +44,7 @@ public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
             $$"""
             (import {{farm.Repository}}/tests/Farm/toolchain/packages.nix {
               gcc = "{{gcc}}"; wrapper = "{{wrapper}}"; sources = {{toolchain}}/sources; shimSource = {{farm.Repository}}/src/NixBuildFarm.Core/Sharing/shim;
-              tag = "{{Guid.NewGuid()}}"; features = [ {{features}} ]; units = {{units}};
+              tag = "{{Guid.NewGuid()}}"; features = [ "home" ]; helper = "help"; units = {{units}};
             }).{{attribute}}
             """);
     }
@@ -53,7 +52,7 @@ public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
     /// <summary>The hash of what Nix alone makes of a derivation, on the coordinator.</summary>
     public async Task<string> PlainHashAsync(BuildLine build)
     {
-        var output = await Command.RunAsync("nix-store", "--realise", build.Derivation, "--builders", "", "--option", "sandbox", "true", "--option", "system-features", "home", "--cores", "2");
+        var output = await Command.RunAsync("nix-store", "--realise", build.Derivation, "--builders", "", "--option", "sandbox", "true", "--option", "system-features", "home help", "--cores", "2");
         Assert.True(output.Succeeded, output.ToString());
         return await HashAsync(farm.Coordinator, output.Output.Trim());
     }

@@ -18,9 +18,9 @@ public sealed class ShimFaultTests(TestFarm farm) : IAsyncDisposable
     public async Task A_process_that_is_killed_costs_no_build(string host, string trade, string signal)
     {
         Assert.SkipUnless(shims.HasToolchain, "the toolchain of tests/Farm/toolchain is not there");
-        await shims.WriteAsync("program", "program", features: "\"home\"");
-        var beryl = await shims.AddAsync("beryl", "--slots", "1", "--features", "home", "--conf", "system-features = home", "--conf", "cores = 1");
-        var coral = await shims.AddAsync("coral", "--slots", "4");
+        await shims.WriteAsync("program", "program");
+        var beryl = await shims.AddHomeAsync("--sandbox");
+        var coral = await shims.AddHelperAsync();
         var victim = host == beryl.Name ? beryl : coral;
         using var running = shims.Session.Start("Get-NixBuilder beryl, coral | Invoke-NixDistributedBuild -Path program.nix -Share Always -CopyBack None");
         await FaultyRun.UntilBuilding(coral, "run")();

@@ -17,9 +17,9 @@ public sealed class ShimPackageTests(TestFarm farm) : IAsyncDisposable
     public async Task A_package_has_the_same_bits_when_others_compile_for_it(string attribute, string name, int shared)
     {
         Assert.SkipUnless(shims.HasToolchain, "the toolchain of tests/Farm/toolchain is not there");
-        await shims.WriteAsync("package", attribute, features: "\"home\"", units: 200);
-        await shims.AddAsync("beryl", "--slots", "1", "--features", "home", "--conf", "system-features = home", "--conf", "cores = 1");
-        await shims.AddAsync("coral", "--slots", "4");
+        await shims.WriteAsync("package", attribute, units: 200);
+        await shims.AddHomeAsync("--sandbox");
+        await shims.AddHelperAsync();
 
         var build = shims.Session.Run("Get-NixBuilder beryl, coral | Invoke-NixDistributedBuild -Path package.nix -Share Always -CopyBack None").Succeeded();
 
