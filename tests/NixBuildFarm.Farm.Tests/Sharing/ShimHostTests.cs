@@ -1,4 +1,3 @@
-using NixBuildFarm.Farm.Tests.Builds;
 using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Sharing;
