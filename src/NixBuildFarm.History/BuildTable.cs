@@ -10,7 +10,8 @@ internal static class BuildTable
     /// <summary>More of one package and system speak of versions and machines that are gone.</summary>
     private const int NewestKept = 24;
 
-    private const string Columns = "package, system, builder, seconds, cores, parallel, speed_factor, output_bytes, ended, compiles, compiles_shared, compile_seconds, compile_saved";
+    private const string Columns = "package, system, builder, seconds, cores, parallel, speed_factor, output_bytes, ended, "
+        + "compiles, compiles_shared, compile_seconds, compile_saved";
 
     /// <summary>The builds of these packages, oldest first.</summary>
     public static List<BuildObservation> Read(SqliteConnection connection, IReadOnlySet<string> packages) => connection.Query(

@@ -17,6 +17,7 @@ internal static class MemoTable
     public static void Replace(SqliteTransaction transaction, string builder, IReadOnlyCollection<KeptCompile> compiles)
     {
         transaction.Connection!.Execute("DELETE FROM memo WHERE builder = @builder", ("@builder", builder));
-        transaction.Insert("memo", Columns, compiles, compile => [builder, compile.Path, compile.Bytes, compile.UsedAt.ToUnixTimeMilliseconds()]);
+        transaction.Insert(
+            "memo", Columns, compiles, compile => [builder, compile.Path, compile.Bytes, compile.UsedAt.ToUnixTimeMilliseconds()]);
     }
 }

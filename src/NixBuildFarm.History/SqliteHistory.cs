@@ -55,7 +55,8 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
     public IReadOnlyList<KeptCompile> KeptCompiles(string builder) => database.Read(connection => MemoTable.Read(connection, builder));
 
     /// <inheritdoc/>
-    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles) => database.Write(transaction => MemoTable.Replace(transaction, builder, compiles));
+    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles) =>
+        database.Write(transaction => MemoTable.Replace(transaction, builder, compiles));
 
     /// <inheritdoc/>
     public void Add(RunRecord run)

@@ -217,7 +217,8 @@ internal static class Targets
         new("a run in the history", [RunAsJson()], ReadRun, e => e is JsonException or InvalidDataException),
         new("text for a terminal", [.. Texts("\u001b]0;title\u0007\u001b[31mred\u001b[0m plain\ttab")], ReadTerminalText, _ => false),
         new("description of a compile", [Unit()], ReadUnit, e => e is OddFrameException),
-        new("what a shim says", [[.. Frame(FrameKind.Hello, "cc1", "a.c", ""), .. Frame(FrameKind.Unit, 1, Unit()), .. Frame(FrameKind.Content, 0, 1, 'x'), .. Frame(FrameKind.Closed)]], Talk, e => e is OddFrameException),
+        new("what a shim says", [[.. Frame(FrameKind.Hello, "cc1", "a.c", ""), .. Frame(FrameKind.Unit, 1, Unit()),
+            .. Frame(FrameKind.Content, 0, 1, 'x'), .. Frame(FrameKind.Closed)]], Talk, e => e is OddFrameException),
         new("output of a compile", [Compiled], ReadCompiled, e => e is OddFrameException or NarException),
         new("store path and derived path", [.. Texts(Path, Path + ".drv!out,dev", Path + ".drv!*")], ReadDerivedPath, _ => false),
     ];
@@ -275,7 +276,8 @@ internal static class Targets
     private static byte[] DaemonTakes => [.. Greeting, .. Wire(Last, Path, "", Hash, 0, 1, 1, 1, 0, "", Last, Last, Last, 1)];
 
     private static byte[] Compiled => Wire(
-        "nix-archive-1", "(", "type", "directory", "entry", "(", "name", "err", "node", "(", "type", "regular", "contents", "note", ")", ")",
+        "nix-archive-1", "(", "type", "directory", "entry", "(", "name", "err", "node", "(", "type",
+            "regular", "contents", "note", ")", ")",
         "entry", "(", "name", "out", "node", "(", "type", "regular", "contents", ".text", ")", ")",
         "entry", "(", "name", "rc", "node", "(", "type", "regular", "contents", "0", ")", ")", ")");
 
@@ -347,7 +349,8 @@ internal static class Targets
         .UInt32(1).Text("LC_ALL=C"u8)
         .UInt32(2).Text("a.c"u8).Text(""u8).UInt32(1)
         .UInt32(1).Text(Encoding.UTF8.GetBytes(Path))
-        .UInt32(2).Text("a.c"u8).UInt64(1).Hash(new(SHA256.HashData("x"u8))).UInt32(1).UInt64(7).Text("b.h"u8).UInt64(0).Hash(default).UInt32(0).UInt64(0)
+        .UInt32(2).Text("a.c"u8).UInt64(1).Hash(new(SHA256.HashData("x"u8))).UInt32(1).UInt64(7).Text(
+            "b.h"u8).UInt64(0).Hash(default).UInt32(0).UInt64(0)
         .ToArray();
 
     private static byte[] Frame(FrameKind kind, params object[] fields)
@@ -372,9 +375,12 @@ internal static class Targets
         Assert.InRange(unit.Files.Sum(file => file.Size), 0, SharingLimits.Contents);
         var shim = StorePath.Parse(Path);
         var stand = new NarTree.Folder(new Dictionary<string, NarTree> { ["cc1"] = new NarTree.Link("x") });
-        var folder = new NarTree.Folder(new Dictionary<string, NarTree> { ["folder"] = new NarTree.File("libexec/gcc/x/1"u8.ToArray()), ["shadow"] = stand });
-        var compile = CompileDerivation.Of(unit, CompilerTool.C, new("x86_64-linux", shim, shim, CompilerFolder.Verified(shim, shim, folder)), unit.Headers.ToHashSet());
-        Assert.Equal(compile.Files.Concat(unit.Headers).Append(shim).Append(compile.Manifest.Path).Distinct().Order(), compile.Derivation.Basic.InputPaths);
+        var folder = new NarTree.Folder(new Dictionary<string, NarTree> { ["folder"] = new NarTree.File("libexec/gcc/x/1"u8.ToArray()),
+            ["shadow"] = stand });
+        var compile = CompileDerivation.Of(unit, CompilerTool.C,
+            new("x86_64-linux", shim, shim, CompilerFolder.Verified(shim, shim, folder)), unit.Headers.ToHashSet());
+        Assert.Equal(compile.Files.Concat(unit.Headers).Append(shim)
+            .Append(compile.Manifest.Path).Distinct().Order(), compile.Derivation.Basic.InputPaths);
         Assert.Equal($"{Path}/libexec/gcc/x/1/cc1", compile.Derivation.Basic.Environment["tool"]);
     }
 

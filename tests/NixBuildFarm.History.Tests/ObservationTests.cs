@@ -32,7 +32,8 @@ public sealed class ObservationTests : IDisposable
     [Fact]
     public void What_compiles_have_left_is_known_by_builder_and_replaced_as_a_whole()
     {
-        var (old, used) = (new KeptCompile("/nix/store/a", 1, DateTimeOffset.UnixEpoch), new KeptCompile("/nix/store/b", 2, DateTimeOffset.UnixEpoch.AddDays(1)));
+        var (old, used) = (new KeptCompile("/nix/store/a", 1, DateTimeOffset.UnixEpoch),
+            new KeptCompile("/nix/store/b", 2, DateTimeOffset.UnixEpoch.AddDays(1)));
         using (var first = folder.Open())
         {
             first.Keep("ruby", [old, used]);

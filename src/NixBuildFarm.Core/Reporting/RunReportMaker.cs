@@ -78,7 +78,10 @@ public static class RunReportMaker
         Shared = shared.Shared,
         Reused = shared.Reused,
         SavedSeconds = shared.Saved.TotalSeconds,
-        Builders = [.. shared.Builders.Where(builder => builder.Count > 0).Select(builder => new ReportBuilderCompiles(builder.Builder, builder.Count))],
+        Builders =
+        [
+            .. shared.Builders.Where(builder => builder.Count > 0).Select(builder => new ReportBuilderCompiles(builder.Builder, builder.Count)),
+        ],
         Elsewhere = [.. shared.Spans.Select(span => new ReportCompile((span.Started - run.Started).TotalSeconds, span.Seconds))],
     };
 

@@ -44,7 +44,8 @@ internal static class SimulatedEstimates
         {
             var guess = kind switch
             {
-                EstimateKind.Exact => new Estimate(truth.Seconds[job], 0, truth.OutputBytes[job]) { Compiles = truth.Compiles?[job] ?? default },
+                EstimateKind.Exact =>
+                    new Estimate(truth.Seconds[job], 0, truth.OutputBytes[job]) { Compiles = truth.Compiles?[job] ?? default },
                 EstimateKind.Table when truth.TableSeconds is { } table =>
                     PackagePriors.For(graph[job]) with { Seconds = table[job], Spread = TableSpread },
                 EstimateKind.None => PackagePriors.WithoutNames(graph[job]),

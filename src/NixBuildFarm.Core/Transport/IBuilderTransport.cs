@@ -15,8 +15,8 @@ public interface IBuilderTransport : IAsyncDisposable
     Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation);
 
     /// <summary>
-    /// Opens a channel to a program in the builder's store, which has to be there. It speaks over the channel, compressed where the transport
-    /// can, and ends when the channel is closed.
+    /// Opens a channel to a program in the builder's store, which has to be there. It speaks over the channel, compressed where the
+    /// transport can, and ends when the channel is closed.
     /// </summary>
     /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
     /// <exception cref="NotSupportedException">This transport starts no programs.</exception>

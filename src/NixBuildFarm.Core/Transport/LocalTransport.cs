@@ -25,7 +25,9 @@ internal sealed class LocalTransport : IBuilderTransport
 
     /// <inheritdoc/>
     public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) => Task.FromResult<IBuilderChannel>(Spawn(
-        program.Path.ToString(), [program.Trade], e => Unreachable($"{program.Path} cannot be started: {e.Message}.", "See whether it is damaged: nix-store --verify-path", e)));
+        program.Path.ToString(),
+        [program.Trade],
+        e => Unreachable($"{program.Path} cannot be started: {e.Message}.", "See whether it is damaged: nix-store --verify-path", e)));
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

@@ -23,7 +23,8 @@ public class CompileMemoTests
     [Fact]
     public void The_newest_stay_as_long_as_there_is_room()
     {
-        KeptCompile[] before = [new(Path("compile", 1).ToString(), 40, Now.AddDays(-2)), new(Path("compile", 2).ToString(), 40, Now.AddDays(-1))];
+        KeptCompile[] before = [new(Path("compile", 1).ToString(), 40, Now.AddDays(-2)),
+            new(Path("compile", 2).ToString(), 40, Now.AddDays(-1))];
 
         var memo = CompileMemo.Choose(before, new Dictionary<StorePath, long> { [Path("compile", 3)] = 50 }, room: 100, Now);
 
@@ -36,7 +37,8 @@ public class CompileMemoTests
     {
         var old = new KeptCompile(Path("compile", 1).ToString(), 60, Now.AddDays(-2));
 
-        var memo = CompileMemo.Choose([old, new(Path("compile", 2).ToString(), 60, Now.AddDays(-1))], new Dictionary<StorePath, long> { [Path("compile", 1)] = 60 }, room: 100, Now);
+        var memo = CompileMemo.Choose([old, new(Path("compile", 2).ToString(), 60, Now.AddDays(-1))],
+            new Dictionary<StorePath, long> { [Path("compile", 1)] = 60 }, room: 100, Now);
 
         Assert.Equal([old with { UsedAt = Now }], memo.Kept);
         Assert.Equal([Path("compile", 2)], memo.Gone);
@@ -48,7 +50,8 @@ public class CompileMemoTests
 
     [Fact]
     public void What_could_not_be_deleted_is_to_be_deleted_again() =>
-        Assert.Equal([Path("file", 1)], CompileMemo.Choose([new(Path("file", 1).ToString(), 0, Now)], new Dictionary<StorePath, long>(), room: 100, Now).Gone);
+        Assert.Equal([Path("file", 1)], CompileMemo.Choose([new(Path("file", 1).ToString(), 0, Now)],
+            new Dictionary<StorePath, long>(), room: 100, Now).Gone);
 
     [Theory]
     [InlineData("/etc/passwd")]
@@ -62,5 +65,6 @@ public class CompileMemoTests
         Assert.Empty(memo.Kept);
     }
 
-    private static StorePath Path(string what, int number) => StorePath.Parse($"/nix/store/{new string('0', 31)}{number}-nixbuildfarm-{what}");
+    private static StorePath Path(string what, int number) =>
+        StorePath.Parse($"/nix/store/{new string('0', 31)}{number}-nixbuildfarm-{what}");
 }

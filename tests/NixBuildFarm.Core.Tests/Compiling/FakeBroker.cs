@@ -8,12 +8,13 @@ namespace NixBuildFarm.Core.Tests.Compiling;
 internal sealed class FakeBroker(Stream stream, string greeting = "nixbuildfarm-broker 1 /run/nixbuildfarm-test\n")
 {
     private readonly ConcurrentDictionary<uint, Channel<BrokerFrame>> shims = new();
-    private readonly SemaphoreSlim writing = new(1);
-    private readonly CancellationTokenSource ended = new();
+    private readonly object gate = new();
+    private Task writing = Task.CompletedTask;
+    private volatile bool hasEnded;
     private uint last;
 
     /// <summary>Whether the coordinator, or the broker itself, has closed the channel.</summary>
-    public bool HasEnded => ended.IsCancellationRequested;
+    public bool HasEnded => hasEnded;
 
     /// <summary>Serves until the coordinator closes the channel.</summary>
     public async Task RunAsync()
@@ -24,14 +25,14 @@ internal sealed class FakeBroker(Stream stream, string greeting = "nixbuildfarm-
             var header = new byte[BrokerFrame.HeaderSize];
             while (true)
             {
-                await stream.ReadExactlyAsync(header, ended.Token);
+                await stream.ReadExactlyAsync(header);
                 var frame = BrokerFrame.ReadHeader(header, out var length);
                 var payload = new byte[length];
-                await stream.ReadExactlyAsync(payload, ended.Token);
+                await stream.ReadExactlyAsync(payload);
                 if (shims.TryGetValue(frame.Connection, out var shim)) shim.Writer.TryWrite(frame with { Payload = payload });
             }
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException or OddFrameException)
+        catch (Exception e) when (e is IOException or ObjectDisposedException or InvalidOperationException or OddFrameException)
         {
             End();
         }
@@ -58,28 +59,28 @@ internal sealed class FakeBroker(Stream stream, string greeting = "nixbuildfarm-
     }
 
     /// <summary>A shim says something.</summary>
-    public async Task SayAsync(uint connection, FrameKind kind, byte[] payload)
+    public Task SayAsync(uint connection, FrameKind kind, byte[] payload)
     {
-        await writing.WaitAsync();
+        lock (gate) return writing = WriteAsync(writing, new(connection, kind, payload));
+    }
+
+    private async Task WriteAsync(Task before, BrokerFrame frame)
+    {
+        await before;
         try
         {
-            var frame = new BrokerFrame(connection, kind, payload);
             await stream.WriteAsync(frame.Header());
-            await stream.WriteAsync(payload);
+            await stream.WriteAsync(frame.Payload);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException or InvalidOperationException)
         {
             End();
         }
-        finally
-        {
-            writing.Release();
-        }
     }
 
     private void End()
     {
-        ended.Cancel();
+        hasEnded = true;
         foreach (var shim in shims.Values) shim.Writer.TryComplete();
     }
 

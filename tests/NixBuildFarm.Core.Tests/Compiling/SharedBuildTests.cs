@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
@@ -237,7 +236,8 @@ public class SharedBuildTests
             {
                 if (broker is null) return;
                 var compiling = Enumerable.Range(0, Units).Select(
-                    async i => ends.Add((i, await FakeShim.CompileAsync(broker, $"unit{i}", chosen[i], () => Task.Delay(i * 7 % 40))))).ToArray();
+                    async i => ends.Add((i, await FakeShim.CompileAsync(broker, $"unit{i}", chosen[i],
+                        () => Task.Delay(i * 7 % 40))))).ToArray();
                 await Task.WhenAny(compiling);
                 if (killsBroker) broker.Kill();
                 await Task.WhenAll(compiling);

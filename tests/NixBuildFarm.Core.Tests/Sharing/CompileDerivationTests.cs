@@ -23,7 +23,8 @@ public class CompileDerivationTests
         Assert.Equal(3, unit.OutputArgument);
         Assert.Equal(["LC_ALL=C"], unit.Environment.Select(text => NixText.GetString(text.Span)));
         Assert.Equal([Libc], unit.Headers);
-        Assert.Equal([("main.c", (long)Main.Length), ("../limits.h", Header.Length)], unit.Files.Select(file => (NixText.GetString(file.Name.Span), file.Size)));
+        Assert.Equal([("main.c", (long)Main.Length), ("../limits.h", Header.Length)], unit.Files
+            .Select(file => (NixText.GetString(file.Name.Span), file.Size)));
         Assert.All(unit.Files, file => Assert.Null(file.ModifiedAt));
     }
 
@@ -40,26 +41,30 @@ public class CompileDerivationTests
         Assert.Equal(compile.Manifest.Path.ToString(), derivation.Environment["manifest"]);
         Assert.Equal(compile.Derivation.Output.ToString(), derivation.Environment["out"]);
         Assert.Equal(
-            new[] { compile.Manifest.Path, UnitFile.Holding(Main).Path, UnitFile.Holding(Header).Path, toolchain.Shim, Compiler, Libc }.Order(),
+            new[] { compile.Manifest.Path, UnitFile.Holding(Main).Path, UnitFile.Holding(Header).Path,
+                toolchain.Shim, Compiler, Libc }.Order(),
             derivation.InputPaths);
     }
 
     [Fact]
     public void Another_tool_than_the_one_that_was_called_is_not_run_whatever_the_unit_says()
     {
-        var compile = CompileDerivation.Of(CompileUnit.Read(Description(tool: "../../../evil")), CompilerTool.CPlusPlus, Toolchain(), Closure);
+        var compile = CompileDerivation.Of(CompileUnit.Read(Description(tool: "../../../evil")),
+            CompilerTool.CPlusPlus, Toolchain(), Closure);
 
         Assert.Equal($"{Compiler}/libexec/gcc/x86_64-linux-gnu/12/cc1plus", compile.Derivation.Basic.Environment["tool"]);
     }
 
     [Fact]
     public void A_header_that_the_build_itself_may_not_read_is_refused() => Assert.Throws<OddFrameException>(
-        () => CompileDerivation.Of(CompileUnit.Read(Description(headers: [Path("secret").ToString()])), CompilerTool.C, Toolchain(), Closure));
+        () => CompileDerivation.Of(CompileUnit.Read(Description(headers: [Path("secret").ToString()])),
+            CompilerTool.C, Toolchain(), Closure));
 
     [Fact]
     public void The_same_unit_has_the_same_path_and_each_change_gives_another()
     {
-        StorePath Output(byte[] description) => CompileDerivation.Of(CompileUnit.Read(description), CompilerTool.C, Toolchain(), Closure).Derivation.Output;
+        StorePath Output(byte[] description) =>
+            CompileDerivation.Of(CompileUnit.Read(description), CompilerTool.C, Toolchain(), Closure).Derivation.Output;
 
         Assert.Equal(Output(Description()), Output(Description()));
         StorePath[] all =
@@ -127,5 +132,6 @@ public class CompileDerivationTests
 
     [Theory]
     [MemberData(nameof(Odd))]
-    public void A_description_that_is_none_or_asks_for_too_much_is_refused(byte[] description) => Assert.Throws<OddFrameException>(() => CompileUnit.Read(description));
+    public void A_description_that_is_none_or_asks_for_too_much_is_refused(byte[] description) =>
+        Assert.Throws<OddFrameException>(() => CompileUnit.Read(description));
 }

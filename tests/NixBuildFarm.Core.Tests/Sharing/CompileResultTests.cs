@@ -1,6 +1,4 @@
-using NixBuildFarm.Core.Tests.Store;
 using NixBuildFarm.Sharing;
-using NixBuildFarm.Store.Nar;
 using static NixBuildFarm.Core.Tests.Sharing.SampleUnit;
 using NarTree = NixBuildFarm.Sharing.NarTree;
 using Tree = NixBuildFarm.Core.Tests.Store.NarTree;
@@ -13,7 +11,8 @@ public class CompileResultTests
     [Fact]
     public void A_compile_that_succeeded_gives_its_output_and_what_it_said()
     {
-        var result = CompileResult.Of(Read(new Tree.Folder(("err", new Tree.File(Bytes("note"))), ("out", new Tree.File(Bytes(".text"))), ("rc", new Tree.File(Bytes("0"))))))!;
+        var result = CompileResult.Of(Read(new Tree.Folder(("err", new Tree.File(Bytes("note"))),
+            ("out", new Tree.File(Bytes(".text"))), ("rc", new Tree.File(Bytes("0"))))))!;
 
         Assert.Equal(".text", System.Text.Encoding.UTF8.GetString(result.Output.Span));
         Assert.Equal("note", System.Text.Encoding.UTF8.GetString(result.Messages.Span));
@@ -32,7 +31,8 @@ public class CompileResultTests
     [InlineData("-0")]
     [InlineData("0000")]
     public void A_compile_that_does_not_say_how_it_ended_is_nonsense(string code) =>
-        Assert.Throws<OddFrameException>(() => CompileResult.Of(Read(new Tree.Folder(("out", new Tree.File([])), ("rc", new Tree.File(Bytes(code)))))));
+        Assert.Throws<OddFrameException>(() =>
+            CompileResult.Of(Read(new Tree.Folder(("out", new Tree.File([])), ("rc", new Tree.File(Bytes(code)))))));
 
     [Fact]
     public void What_no_compile_derivation_makes_is_refused()
@@ -41,7 +41,8 @@ public class CompileResultTests
         Refuses(new Tree.Folder());
         Refuses(new Tree.Folder(("rc", new Tree.File(Bytes("0")))));
         Refuses(new Tree.Folder(("out", new Tree.Link("/etc/passwd")), ("rc", new Tree.File(Bytes("0")))));
-        Refuses(new Tree.Folder(("err", new Tree.File(new byte[(900 << 10) + 1])), ("out", new Tree.File([])), ("rc", new Tree.File(Bytes("0")))));
+        Refuses(new Tree.Folder(("err", new Tree.File(new byte[(900 << 10) + 1])), ("out", new Tree.File([])),
+            ("rc", new Tree.File(Bytes("0")))));
         Refuses(new Tree.Folder(("out", new Tree.File([])), ("rc", new Tree.Folder())));
 
         static void Refuses(Tree tree) => Assert.Throws<OddFrameException>(() => CompileResult.Of(Read(tree)));
@@ -68,7 +69,8 @@ public class CompileResultTests
     public void A_tree_in_pieces_is_the_tree()
     {
         var reader = new NarTree.Reader(10_000);
-        foreach (var b in new Tree.Folder(("a", new Tree.Folder(("x", new Tree.File(Bytes("1"))), ("y", new Tree.Link("z")))), ("b", new Tree.File([]))).Encode()) reader.Take([b]);
+        foreach (var b in new Tree.Folder(("a", new Tree.Folder(("x", new Tree.File(Bytes("1"))), ("y", new Tree.Link("z")))),
+            ("b", new Tree.File([]))).Encode()) reader.Take([b]);
 
         Assert.Equal("1", System.Text.Encoding.UTF8.GetString(Assert.IsType<NarTree.File>(reader.Root.Find("a")!.Find("x")).Content.Span));
         Assert.Equal("z", Assert.IsType<NarTree.Link>(reader.Root.Find("a")!.Find("y")).Target);

@@ -10,7 +10,8 @@ public class CompilerCandidateTests
     [Fact]
     public void A_wrapper_and_the_compiler_that_it_refers_to_are_a_candidate()
     {
-        var candidate = Assert.Single(CompilerCandidate.Among([Info(Wrapper, Compiler, Path("gcc-12.2.0-lib"), Libc, Wrapper), Info(Compiler), Info(Libc)]));
+        var candidate = Assert.Single(CompilerCandidate.Among([Info(Wrapper, Compiler, Path("gcc-12.2.0-lib"), Libc, Wrapper),
+            Info(Compiler), Info(Libc)]));
 
         Assert.Equal(new(Wrapper, Compiler), candidate);
     }
@@ -22,11 +23,13 @@ public class CompilerCandidateTests
     [InlineData("gcc-wrapper-12.2.0", "gcc-wrapper-11.0.0")]
     [InlineData("clang-wrapper-16.0.0", "gcc-12.2.0")]
     [InlineData("hello-2.12", "gcc-12.2.0")]
-    public void What_is_no_compiler_is_none(string wrapper, string compiler) => Assert.Empty(CompilerCandidate.Among([Info(Path(wrapper), Path(compiler))]));
+    public void What_is_no_compiler_is_none(string wrapper, string compiler) =>
+        Assert.Empty(CompilerCandidate.Among([Info(Path(wrapper), Path(compiler))]));
 
     [Fact]
     public void A_cross_compiler_is_one_as_well() =>
-        Assert.Single(CompilerCandidate.Among([Info(Path("riscv64-unknown-linux-gnu-gcc-wrapper-12.2.0"), Path("riscv64-unknown-linux-gnu-gcc-12.2.0"))]));
+        Assert.Single(CompilerCandidate.Among(
+            [Info(Path("riscv64-unknown-linux-gnu-gcc-wrapper-12.2.0"), Path("riscv64-unknown-linux-gnu-gcc-12.2.0"))]));
 
     [Fact]
     public void The_shim_and_the_shadow_are_built_by_what_is_an_input_and_by_nothing_else()
@@ -43,5 +46,6 @@ public class CompilerCandidateTests
         Assert.DoesNotContain(shim.Basic.Arguments, argument => argument.Contains(' '));
     }
 
-    private static PathInfo Info(StorePath path, params StorePath[] references) => new() { Path = path, NarHash = default, References = references };
+    private static PathInfo Info(StorePath path, params StorePath[] references) =>
+        new() { Path = path, NarHash = default, References = references };
 }

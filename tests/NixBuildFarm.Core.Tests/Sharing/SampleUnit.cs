@@ -26,21 +26,26 @@ internal static class SampleUnit
 
     /// <summary>The description; what differs from the usual is given.</summary>
     public static byte[] Description(
-        string tool = "cc1", string folder = Folder, IReadOnlyList<string>? arguments = null, uint output = 3, IReadOnlyList<string>? headers = null, IReadOnlyList<(string Name, ulong Size, byte[] Content)>? files = null, uint count = uint.MaxValue)
+        string tool = "cc1", string folder = Folder, IReadOnlyList<string>? arguments = null, uint output = 3,
+            IReadOnlyList<string>? headers = null, IReadOnlyList<(string Name, ulong Size, byte[] Content)>? files = null,
+                uint count = uint.MaxValue)
     {
         var writer = new FieldWriter();
-        writer.Text(Bytes($"{Compiler}/libexec/gcc/x86_64-linux-gnu/12/{tool}")).Text(Bytes(folder)).Hash(new(SHA256.HashData("scanned"u8))).UInt32(0)
+        writer.Text(Bytes($"{Compiler}/libexec/gcc/x86_64-linux-gnu/12/{tool}")).Text(Bytes(folder)).Hash(
+            new(SHA256.HashData("scanned"u8))).UInt32(0)
             .List(["LC_ALL=C"], text => writer.Text(Bytes(text)))
             .List(arguments ?? ["-quiet", "main.c", "-o", ""], text => writer.Text(Bytes(text)))
             .UInt32(output)
             .List(headers ?? [Libc.ToString()], text => writer.Text(Bytes(text)));
         files ??= [("main.c", (ulong)Main.Length, Main), ("../limits.h", (ulong)Header.Length, Header)];
         writer.UInt32(count == uint.MaxValue ? (uint)files.Count : count);
-        foreach (var (name, size, content) in files) writer.Text(Bytes(name)).UInt64(size).Hash(new(SHA256.HashData(content))).UInt32(0).UInt64(0);
+        foreach (var (name, size, content) in files) writer.Text(Bytes(name)).UInt64(size).Hash(
+            new(SHA256.HashData(content))).UInt32(0).UInt64(0);
         return writer.ToArray();
     }
 
-    public static SharedToolchain Toolchain() => new("x86_64-linux", Path("nixbuildfarm-shim"), Path("nixbuildfarm-shadow"), VerifiedFolder());
+    public static SharedToolchain Toolchain() =>
+        new("x86_64-linux", Path("nixbuildfarm-shim"), Path("nixbuildfarm-shadow"), VerifiedFolder());
 
     public static CompilerFolder VerifiedFolder(string name = "libexec/gcc/x86_64-linux-gnu/12\n") =>
         CompilerFolder.Verified(Compiler, Path("nixbuildfarm-shadow"), Shadow(name));

@@ -45,9 +45,11 @@ public class SandboxMappingsTests
         Refuses(new NarTree.Folder(new Dictionary<string, NarTree> { ["folder"] = said, ["shadow"] = new NarTree.Link("/etc") }));
         Refuses(new NarTree.Folder(new Dictionary<string, NarTree> { ["folder"] = said, ["shadow"] = said }));
         Refuses(new NarTree.Folder(new Dictionary<string, NarTree> { ["folder"] = new NarTree.Link("x"), ["shadow"] = stand }));
-        Refuses(new NarTree.Folder(new Dictionary<string, NarTree> { ["folder"] = said, ["shadow"] = new NarTree.Folder(new Dictionary<string, NarTree>()) }));
+        Refuses(new NarTree.Folder(new Dictionary<string, NarTree> { ["folder"] = said,
+            ["shadow"] = new NarTree.Folder(new Dictionary<string, NarTree>()) }));
 
-        static void Refuses(NarTree tree) => Assert.Throws<OddFrameException>(() => CompilerFolder.Verified(Compiler, Path("nixbuildfarm-shadow"), tree));
+        static void Refuses(NarTree tree) => Assert.Throws<OddFrameException>(() =>
+            CompilerFolder.Verified(Compiler, Path("nixbuildfarm-shadow"), tree));
     }
 
     [Theory]
@@ -67,11 +69,13 @@ public class SandboxMappingsTests
     [InlineData("/run/x?")]
     [InlineData("/run/x\n")]
     [InlineData("/var/tmp")]
-    public void A_broker_names_a_folder_of_its_own_and_no_other(string folder) => Assert.Throws<OddFrameException>(() => SandboxMappings.Of(VerifiedFolder(), folder));
+    public void A_broker_names_a_folder_of_its_own_and_no_other(string folder) =>
+        Assert.Throws<OddFrameException>(() => SandboxMappings.Of(VerifiedFolder(), folder));
 
     [Theory]
     [InlineData("/run/user/1000/nixbuildfarm-x/y")]
     [InlineData("/tmp/nixbuildfarm-x")]
     [InlineData("/var/tmp/nixbuildfarm-x")]
-    public void A_folder_of_a_broker_may_be_where_folders_come_and_go(string folder) => Assert.EndsWith($"={folder}", SandboxMappings.Of(VerifiedFolder(), folder));
+    public void A_folder_of_a_broker_may_be_where_folders_come_and_go(string folder) =>
+        Assert.EndsWith($"={folder}", SandboxMappings.Of(VerifiedFolder(), folder));
 }

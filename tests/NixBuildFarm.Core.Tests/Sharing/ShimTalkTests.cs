@@ -63,19 +63,22 @@ public class ShimTalkTests
         var talk = Begin();
         talk.Describe();
 
-        var news = Assert.IsType<ShimNews.AtHome>(talk.Take(new(Connection, FrameKind.Local, new FieldWriter().Text("the scan failed"u8).ToArray())));
+        var news = Assert.IsType<ShimNews.AtHome>(
+            talk.Take(new(Connection, FrameKind.Local, new FieldWriter().Text("the scan failed"u8).ToArray())));
 
         Assert.Equal(("the scan failed", ShimStep.Ended), (news.Why, talk.Step));
     }
 
     [Fact]
-    public void A_compile_that_has_to_stay_says_why() => Assert.Equal("a precompiled header", ShimTalk.Begin(Hello("cc1", "a.c", "a precompiled header")).ReasonToStay);
+    public void A_compile_that_has_to_stay_says_why() =>
+        Assert.Equal("a precompiled header", ShimTalk.Begin(Hello("cc1", "a.c", "a precompiled header")).ReasonToStay);
 
     [Theory]
     [InlineData("as", "a.s")]
     [InlineData("/bin/sh", "-c")]
     [InlineData("", "")]
-    public void A_talk_about_another_tool_does_not_begin(string tool, string source) => Assert.Throws<OddFrameException>(() => ShimTalk.Begin(Hello(tool, source)));
+    public void A_talk_about_another_tool_does_not_begin(string tool, string source) =>
+        Assert.Throws<OddFrameException>(() => ShimTalk.Begin(Hello(tool, source)));
 
     [Fact]
     public void A_file_that_is_not_what_was_described_or_was_not_asked_for_is_odd()
@@ -142,7 +145,8 @@ public class ShimTalkTests
     private static BrokerFrame Hello(string tool, string source, string stays = "") =>
         new(Connection, FrameKind.Hello, new FieldWriter().Text(Bytes(tool)).Text(Bytes(source)).Text(Bytes(stays)).ToArray());
 
-    private static BrokerFrame Chunk(byte[] bytes, bool isLast) => new(Connection, FrameKind.Unit, (byte[])[.. BitConverter.GetBytes(isLast ? 1 : 0), .. bytes]);
+    private static BrokerFrame Chunk(byte[] bytes, bool isLast) =>
+        new(Connection, FrameKind.Unit, (byte[])[.. BitConverter.GetBytes(isLast ? 1 : 0), .. bytes]);
 
     private static BrokerFrame Content(int file, byte[] bytes, bool isLast) =>
         new(Connection, FrameKind.Content, (byte[])[.. BitConverter.GetBytes(file), .. BitConverter.GetBytes(isLast ? 1 : 0), .. bytes]);

@@ -89,10 +89,12 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
     public Task A_helper_that_is_unplugged_costs_its_compiles_alone() => SurvivesAsync(() => helper.RemoveAsync());
 
     [Fact]
-    public Task A_helper_whose_connections_break_costs_its_compiles_alone() => SurvivesAsync(async () => await helper.InflictAsync(Fault.SshdKilled));
+    public Task A_helper_whose_connections_break_costs_its_compiles_alone() => SurvivesAsync(async () =>
+        await helper.InflictAsync(Fault.SshdKilled));
 
     [Fact]
-    public Task A_helper_whose_store_is_full_costs_its_compiles_alone() => SurvivesAsync(async () => await helper.InflictAsync(Fault.StoreFull));
+    public Task A_helper_whose_store_is_full_costs_its_compiles_alone() => SurvivesAsync(async () =>
+        await helper.InflictAsync(Fault.StoreFull));
 
     [Fact]
     public Task A_helper_that_falls_silent_costs_its_compiles_alone() => SurvivesAsync(async () => await helper.InflictAsync(Fault.Frozen));
@@ -134,16 +136,19 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
 
     private async Task ForgetAsync(string output)
     {
-        foreach (var host in new FarmHost[] { farm.Coordinator, home }) await host.ExecAsync("bash", "-c", $"NIX_REMOTE=daemon nix-store --delete {output} 2> /dev/null || true");
+        foreach (var host in new FarmHost[] { farm.Coordinator, home }) await host.ExecAsync("bash",
+            "-c", $"NIX_REMOTE=daemon nix-store --delete {output} 2> /dev/null || true");
     }
 
     private async Task EveryStoreIsWholeAsync()
     {
-        foreach (var host in new FarmHost[] { farm.Coordinator, home, helper }) await host.ExecAsync("nix-store", "--verify", "--check-contents");
+        foreach (var host in new FarmHost[] { farm.Coordinator, home, helper }) await host.ExecAsync("nix-store",
+            "--verify", "--check-contents");
     }
 
     private async Task<string> LeftAsync(string name) =>
-        string.Concat(await Task.WhenAll(new FarmHost[] { home, helper }.Select(host => host.ExecAsync("bash", "-c", $"ls /nix/store | grep -e '-{name}$' || true"))));
+        string.Concat(await Task.WhenAll(new FarmHost[] { home, helper }
+            .Select(host => host.ExecAsync("bash", "-c", $"ls /nix/store | grep -e '-{name}$' || true"))));
 
     /// <summary>A build that succeeded.</summary>
     private sealed record Built(BuildLine Line, string Hash)

@@ -37,6 +37,9 @@ internal sealed class FileNar
 
     private static byte[] Words(params string[] words) => [.. words.SelectMany(Word)];
 
-    private static byte[] Word(string word) =>
-        [.. BitConverter.GetBytes((long)word.Length), .. Encoding.ASCII.GetBytes(word), .. new byte[NarGrammar.Padded(word.Length) - word.Length]];
+    private static byte[] Word(string word)
+    {
+        var padding = new byte[NarGrammar.Padded(word.Length) - word.Length];
+        return [.. BitConverter.GetBytes((long)word.Length), .. Encoding.ASCII.GetBytes(word), .. padding];
+    }
 }
