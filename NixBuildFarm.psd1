@@ -8,14 +8,15 @@
     Description          = 'Builds Nix derivations on many builders at the same time. You choose the builders, this machine among them, for each build.'
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = @('Core')
-    FormatsToProcess     = @('NixBuilder.Format.ps1xml', 'NixBuilderTest.Format.ps1xml', 'NixBuildResult.Format.ps1xml', 'NixBuildMeasurement.Format.ps1xml', 'NixBuildPlan.Format.ps1xml', 'NixStorePathCopy.Format.ps1xml', 'NixBuildRun.Format.ps1xml')
+    FormatsToProcess     = @('NixBuilder.Format.ps1xml', 'NixBuilderTest.Format.ps1xml', 'NixBuildResult.Format.ps1xml', 'NixBuildMeasurement.Format.ps1xml', 'NixBuildPlan.Format.ps1xml', 'NixStorePathCopy.Format.ps1xml', 'NixBuildRun.Format.ps1xml', 'NixFarm.Format.ps1xml')
     TypesToProcess       = @('NixBuildFarm.Types.ps1xml')
     CmdletsToExport      = @(
         'Clear-NixBuildHistory'
         'Copy-NixStorePath'
-        'Export-NixBuilder'
         'Export-NixBuildReport'
+        'Export-NixBuilder'
         'Get-NixBuild'
+        'Get-NixBuildFarm'
         'Get-NixBuildLog'
         'Get-NixBuilder'
         'Get-NixBuilderPolicy'
@@ -24,8 +25,13 @@
         'Measure-NixBuild'
         'Reset-NixBuilderPolicy'
         'Set-NixBuilderPolicy'
+        'Start-NixBuildFarm'
+        'Stop-NixBuild'
+        'Stop-NixBuildFarm'
         'Test-NixBuilder'
         'Test-NixBuilderPolicy'
+        'Use-NixBuildFarm'
+        'Wait-NixBuild'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()

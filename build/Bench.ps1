@@ -5,6 +5,7 @@ $benchFarms = @{
     supply  = '--size', '6g', '--'
     session = @('--')
     farm    = '--builders', 'aquamarine=2,ruby=2,kana=2', '--slots', '4', '--'
+    share   = '--sandbox', '--size', '3g', '--builders', 'b1=4,b2=4,b3=4,b4=4,b5=4,b6=4,b7=4,b8=4', '--slots', '4', '--'
 }
 
 function Invoke-Bench([string[]] $ArgumentList) {
@@ -14,10 +15,12 @@ function Invoke-Bench([string[]] $ArgumentList) {
     if ($farm) { Invoke-Setup }
     Invoke-Build
     if (-not $farm) { exit (Invoke-Program dotnet ($run + $ArgumentList)) }
-    $module = if ($kind -in 'farm', 'session') { '--module', '/opt/NixBuildFarm/NixBuildFarm.psd1' }
+    $toolchain = if ($kind -eq 'share') { '--toolchain', "$root/out/toolchain" }
+    if ($toolchain) { Invoke-Checked "$root/tests/Farm/toolchain/make.sh" @() }
+    $module = if ($kind -in 'farm', 'session', 'share') { '--module', '/opt/NixBuildFarm/NixBuildFarm.psd1' }
     # All cases make the table; some of them would leave half of one.
-    $document = if ($kind -eq 'farm' -and $ArgumentList -notcontains '--case') { '--into', "$root/docs/benchmarks.md" }
-    exit (Invoke-Program $withFarm ($farm + 'dotnet' + $run + $ArgumentList + @($module) + @($document)))
+    $document = if (($kind -eq 'farm' -and $ArgumentList -notcontains '--case') -or ($kind -eq 'share' -and $ArgumentList.Count -eq 1)) { '--into', "$root/docs/benchmarks.md" }
+    exit (Invoke-Program $withFarm ($farm + 'dotnet' + $run + $ArgumentList + @($module) + @($toolchain) + @($document)))
 }
 
 function Invoke-Demo {

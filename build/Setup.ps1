@@ -9,7 +9,20 @@ function Invoke-Setup {
         'busybox'    = 'busybox-static'
     })
     Install-Optional 'of emulated systems' ([ordered]@{ 'qemu-aarch64-static' = 'qemu-user-static' })
+    Install-Optional 'of the shim' ([ordered]@{ 'g++' = 'g++' })
+    Initialize-Toolchain
     Install-Optional 'of the report' ([ordered]@{ 'node' = 'nodejs'; 'npm' = 'npm'; 'chromium' = 'chromium' })
+}
+
+# Makes the gcc toolchain whose compiles are shared in tests, once.
+function Initialize-Toolchain {
+    if (-not (Test-Installer)) { return }
+    try {
+        Invoke-Checked bash "$root/tests/Farm/toolchain/make.sh"
+    }
+    catch [Management.Automation.RuntimeException] {
+        Write-Line "The tests of shared compilation with a real compiler will be left out: $_"
+    }
 }
 
 # Installs what some tests need, and says which tests are left out where that fails. Without root or apt-get, nothing is tried.

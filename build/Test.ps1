@@ -9,6 +9,7 @@ $partsAtATime = 3 * [Math]::Max(2, [Environment]::ProcessorCount)
 # the last one all that is left: so each class runs once, also a new one.
 $farmParts = [ordered]@{
     Lost   = @('Faults.LostConnectionTests')    # waits nearly all of its time
+    Shared = @('Sharing.*')                     # compiles real programs
     Faults = 'Faults.*', 'FaultTests'
     Builds = 'Builds.*', 'Supplying.*', 'Ssh.*'
     Rest   = @('*')

@@ -131,7 +131,7 @@ public sealed class ShimProgram : IDisposable
         [
             "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
             $"-DSTORE_FOLDER=\"{Folder}/store/\"", $"-DORIGINAL_FOLDER=\"{Folder}/original\"", $"-DBROKER_SOCKET=\"{Folder}/broker/socket\"",
-            "-DFIRST_SILENCE=2000", "-DLATER_SILENCE=2000", "-o", program, source,
+            "-DFIRST_SILENCE=2000", "-DLATER_SILENCE=2000", "-DSTALE_AFTER=2", "-o", program, source,
         ];
         try
         {

@@ -102,7 +102,7 @@ foreach ($command in Get-Command -Module NixBuildFarm) {
         $commonText
         $piped = @($command.ParameterSets | ForEach-Object { $_.Parameters } | Where-Object ValueFromPipeline)
         '## INPUTS'; Get-TypeText $old 'INPUTS' @($piped | ForEach-Object ParameterType)
-        '## OUTPUTS'; Get-TypeText $old 'OUTPUTS' @($command.OutputType.Type)
+        '## OUTPUTS'; Get-TypeText $old 'OUTPUTS' @($command.OutputType | ForEach-Object Type)
         '## NOTES'; Get-Part $old 'NOTES'
         '## RELATED LINKS'; Get-Part $old 'RELATED LINKS'
     )

@@ -175,7 +175,9 @@ public sealed class ShimFuzzTests : IClassFixture<ShimProgram>
         var buffer = new byte[64 * 1024];
         try
         {
-            while (await connection.ReceiveAsync(buffer, TestContext.Current.CancellationToken) > 0) ;
+            int count;
+            do count = await connection.ReceiveAsync(buffer, TestContext.Current.CancellationToken);
+            while (count > 0);
         }
         catch (SocketException)
         {

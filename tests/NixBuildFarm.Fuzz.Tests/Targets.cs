@@ -9,6 +9,9 @@ using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Serving;
+using NixBuildFarm.Serving.Control;
 using NixBuildFarm.Sharing;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Ssh.HostKeys;
@@ -110,6 +113,15 @@ internal static class Targets
                         daemon.BuildPathsWithResultsAsync(
                             [DerivedPath.AllOutputs(StorePath.Parse(Path + ".drv"))], BuildMode.Normal, _ => { }, stop)),
             IsOurs),
+        new("requests of a client", [ClientAsks], input => Serve(input, DaemonAnswers, isTrusted: true), IsOursOrWire),
+        new("uploads of a client", [ClientUploads], input => Serve(input, DaemonTakes, isTrusted: true), IsOursOrWire),
+        new("uploads of a client that is not trusted", [ClientUploads], input => Serve(input, DaemonTakes, isTrusted: false), IsOursOrWire),
+        new("answers of the daemon behind a front", [DaemonAnswers], input => Serve(ClientAsks, input, isTrusted: true), IsOursOrWire),
+        new(
+            "requests on the control socket of a farm",
+            [.. Texts("""{"status":true}""" + "\n", """{"build":{"derivations":["/nix/store/iylhv1jiapks1396jz2fv8wq85q68y6y-a.drv!*"],"named":["a"],"settings":{"keepGoing":true},"isDetached":true}}""" + "\n")],
+            ReadControl,
+            IsOursOrWire),
         new(
             "a refusal",
             [[.. Greeting, .. Wire(0x63787470UL, "Error", 0, "Error", "no", 0, 1, 0, "trace")]],
@@ -218,6 +230,51 @@ internal static class Targets
         "text of a file", ")", ")",
         "entry", "(", "name", "b", "node", "(", "type", "symlink", "target", "../elsewhere", ")", ")", ")");
 
+    /// <summary>A client greets, gives settings, adds a path, asks for paths and a NAR, builds.</summary>
+    private static byte[] ClientAsks =>
+    [
+        .. Wire(0x6e697863UL, (1 << 8) | 37, 0, 0, 19, 0, 1, 0, 3, 1, 60, 1, 0, 0, 0, 2, 1, 1, "timeout", "9"),
+        .. Wire(39, Path, "", Hash, 1, Path, 1, 100, 1, 1, "k:s", "", 1, 1, 8, "", 0, 11, Path, 26, Path, 40, 1, Path + ".drv!*", 38, Path),
+        .. Wire(
+            46,
+            1,
+            Path + ".drv!out",
+            0,
+            36,
+            Path + ".drv",
+            1,
+            "out",
+            Path,
+            "",
+            "",
+            1,
+            Path,
+            "x86_64-linux",
+            "/bin/sh",
+            1,
+            "-c",
+            1,
+            "a",
+            "b",
+            0),
+    ];
+
+    /// <summary>The daemon greets, and answers that.</summary>
+    private static byte[] DaemonAnswers =>
+    [
+        .. Greeting,
+        .. Wire(Last, Last, Last, 1, Last, 1, "", Hash, 0, 1, 1, 1, 0, "", Last, 1, Path, 0, 0, 1, 1, Last),
+        .. Nar,
+        .. Wire(Last, 1, Path + ".drv!out", 0, "", 1, 0, 0, 0, 0, 0, 0, Last, 2, "", 1, 0, 0, 0, 0, 0, 0),
+    ];
+
+    /// <summary>A client greets, and sends what has a body; builds what is in the store.</summary>
+    private static byte[] ClientUploads => Wire(
+        0x6e697863UL, (1 << 8) | 37, 0, 0, 7, "n", "fixed:r:sha256", 0, 0, 8, "", 0, 44, 0, 1, 8, "", 0, 39, Path, "", Hash, 0, 1, 100, 1,
+        0, "", 1, 1, 8, "", 0, 9, 1, Path, 0);
+
+    private static byte[] DaemonTakes => [.. Greeting, .. Wire(Last, Path, "", Hash, 0, 1, 1, 1, 0, "", Last, Last, Last, 1)];
+
     private static byte[] Compiled => Wire(
         "nix-archive-1", "(", "type", "directory", "entry", "(", "name", "err", "node", "(", "type",
             "regular", "contents", "note", ")", ")",
@@ -225,6 +282,8 @@ internal static class Targets
         "entry", "(", "name", "rc", "node", "(", "type", "regular", "contents", "0", ")", ")", ")");
 
     private static bool IsOurs(Exception e) => e is NixBuildFarmException;
+
+    private static bool IsOursOrWire(Exception e) => e is NixBuildFarmException or WireException;
 
     private static string Text(byte[] input) => Encoding.UTF8.GetString(input);
 
@@ -257,6 +316,31 @@ internal static class Targets
             await using var daemon = await DaemonConnection.OpenAsync(
                 new DuplexStream(new MemoryStream(said), Stream.Null), new() { Builder = "ruby" }, limit.Token);
             await talk(daemon, limit.Token);
+        }
+    }
+
+    /// <summary>
+    /// Serves a client that says so much, with a daemon behind that says so much, and a farm that builds everything at once.
+    /// </summary>
+    private static void Serve(byte[] client, byte[] daemon, bool isTrusted)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        ServeAsync().GetAwaiter().GetResult();
+
+        async Task ServeAsync()
+        {
+            var farm = new FrontStandIn(daemon);
+            await using var session = new ClientSession(new DuplexStream(new MemoryStream(client), Stream.Null), farm, farm, isTrusted);
+            await session.ServeAsync(limit.Token);
+        }
+    }
+
+    private static void ReadControl(byte[] input)
+    {
+        var connection = new ControlConnection(new MemoryStream(input));
+        while (connection.ReadAsync<ControlRequest>(CancellationToken.None).GetAwaiter().GetResult() is not null)
+        {
+            // Whatever it asks.
         }
     }
 

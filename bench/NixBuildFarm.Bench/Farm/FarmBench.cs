@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Text;
 using System.Text.Json;
 
 namespace NixBuildFarm.Bench.Farm;
@@ -8,8 +7,6 @@ namespace NixBuildFarm.Bench.Farm;
 internal static class FarmBench
 {
     private const string Config = "/root/.ssh/config";
-    private const string Begin = "<!-- from here on written by: bench farm -->\n";
-    private const string End = "<!-- up to here -->";
 
     /// <summary>Runs.</summary>
     /// <param name="module">The module's manifest.</param>
@@ -23,14 +20,11 @@ internal static class FarmBench
         var contenders = Contender.All(module, work);
         var all = new List<Measured>();
         using var relays = new Relays();
-        var table = new StringBuilder();
-        Print($"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, {RuntimeInformation.OSDescription}, "
-            + $"{(await FarmSetting.RunAsync("nix-build", ["--version"])).Output.Trim()}, .NET {Environment.Version}.");
-        Print($"Runs of each: {runs}; medians, and the range of all.\n");
-        Print(
-            "| case (bound) | " + string.Join(" | ", contenders.Select(contender => contender.Name))
-                + " | ours ÷ stock | ours ÷ tuned | idle slot | processor | memory | logins |");
-        Print("|---|" + string.Concat(Enumerable.Repeat("---|", contenders.Count + 6)));
+        var table = new ResultTable();
+        table.Line($"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, {RuntimeInformation.OSDescription}, {(await FarmSetting.RunAsync("nix-build", ["--version"])).Output.Trim()}, .NET {Environment.Version}.");
+        table.Line($"Runs of each: {runs}; medians, and the range of all.\n");
+        table.Line("| case (bound) | " + string.Join(" | ", contenders.Select(contender => contender.Name)) + " | ours ÷ stock | ours ÷ tuned | idle slot | processor | memory | logins |");
+        table.Line("|---|" + string.Concat(Enumerable.Repeat("---|", contenders.Count + 6)));
         foreach (var chosen in FarmCase.All.Where(one => only is null || one.Name.Contains(only, StringComparison.OrdinalIgnoreCase)))
         {
             await File.WriteAllTextAsync("/etc/nix/machines", FarmSetting.Machines(chosen));
@@ -44,26 +38,12 @@ internal static class FarmBench
                         + $"s{(measured[^1].Run.Succeeded ? "" : ", failed")}");
                 }
             }
-            Print(Row(chosen, contenders, measured));
+            table.Line(Row(chosen, contenders, measured));
             all.AddRange(measured);
         }
         if (json is not null) await File.WriteAllTextAsync(json, JsonSerializer.Serialize(all));
-        if (into is not null) await ReplaceAsync(into, table.ToString());
+        if (into is not null) await table.ReplaceAsync(into, "bench farm");
         Directory.Delete(work, recursive: true);
-
-        void Print(string line)
-        {
-            Console.WriteLine(line);
-            table.Append(line).Append('\n');
-        }
-    }
-
-    private static async Task ReplaceAsync(string document, string table)
-    {
-        var text = await File.ReadAllTextAsync(document);
-        var (begin, end) = (text.IndexOf(Begin, StringComparison.Ordinal), text.IndexOf(End, StringComparison.Ordinal));
-        if (begin < 0 || end < begin) throw new InvalidOperationException($"{document} has no place for the table: {Begin}{End}");
-        await File.WriteAllTextAsync(document, text[..(begin + Begin.Length)] + table + text[end..]);
     }
 
     private static async Task<FarmRun> MeasureAsync(Contender contender, FarmCase chosen, string work)

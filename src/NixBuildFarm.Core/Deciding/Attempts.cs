@@ -22,7 +22,7 @@ internal sealed class Attempts(RunFacts facts, CompileGrants grants)
     {
         var on = facts.Farm[builder];
         facts.Reporter.Decided($"{job.Name} → {on}: {reason}");
-        var allowed = facts.Rules.CoresFor(on.Builder, cores);
+        var allowed = job.Limits.Cores ?? facts.Rules.CoresFor(on.Builder, cores);
         var counted = allowed > 0 ? allowed : cores;
         var scheduler = facts.Scheduler;
         var attempt = new Attempt(count++, job, on, builder, allowed, facts.UtcNow)
@@ -31,7 +31,7 @@ internal sealed class Attempts(RunFacts facts, CompileGrants grants)
             Share = grants.TermsOf(job, builder, counted),
             Urgency = new(TransferPurpose.Needed, scheduler.RankOf(job.Index)),
             ExpectedSeconds = scheduler.EstimateOf(job.Index).Seconds / scheduler.SpeedOf(builder, job.Index)
-                * Estimate.CoreFactor(job.Derivation.EnableParallelBuilding, counted),
+                * Estimate.CoreFactor(scheduler.Graph[job.Index].EnableParallelBuilding, counted),
         };
         job.Running.Add(builder, attempt);
         running.Add(attempt);
@@ -65,6 +65,12 @@ internal sealed class Attempts(RunFacts facts, CompileGrants grants)
     public void GiveWay(RunJob job, int builder)
     {
         if (CallOff(job, builder) is { } attempt) Record(attempt, NixBuildAttempt.GaveWayReason);
+    }
+
+    /// <summary>Nobody wants a job any more.</summary>
+    public void CallOff(RunJob job)
+    {
+        foreach (var builder in job.Running.Keys.ToArray()) CallOff(job, builder);
     }
 
     /// <summary>Ends all attempts on a builder.</summary>

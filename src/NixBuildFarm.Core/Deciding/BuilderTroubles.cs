@@ -20,7 +20,7 @@ internal sealed class BuilderTroubles(RunFacts facts, IEnumerable<BuilderTrouble
     /// <summary>Why a builder cannot be used, without a full stop; null: nothing is known.</summary>
     public string? ReasonOf(string builder) => reasons.GetValueOrDefault(builder)?.TrimEnd('.');
 
-    /// <summary>Whether trouble with a builder may pass by itself. A wrong host key, or a login that is refused, does not.</summary>
+    /// <summary>Whether what is wrong with a builder may pass by itself. A wrong host key, or a login that is refused, does not.</summary>
     public static bool CanPass(NixBuildFarmException error) =>
         error is BuilderException { Failure: BuilderFailure.ConnectionLost or BuilderFailure.Unreachable or BuilderFailure.NoNix or BuilderFailure.Incompatible };
 

@@ -7,6 +7,8 @@ namespace NixBuildFarm.Deciding;
 /// <summary>Copies outputs back to the local store, and decides what becomes of a job whose outputs cannot come.</summary>
 internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebuilds, PendingBuilders builders)
 {
+    private int copies;
+
     /// <summary>How many have not ended.</summary>
     public int Pending { get; private set; }
 
@@ -14,11 +16,12 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     public void Begin(Attempt attempt, BuildOutcome outcome)
     {
         var job = attempt.Job;
-        var copy = new CopyHome(attempt, outcome, job.Outputs);
+        var copy = new CopyHome(copies++, attempt, outcome, job.Outputs);
         var isWanted = IsWanted(attempt);
         if (!isWanted || !job.IsRequested) facts.Reporter.End(job, copy.Status, attempt, outcome);
         if (!isWanted) return;
         Pending++;
+        job.IsComingHome = true;
         facts.Do(new RunAction.BringHome(copy));
     }
 
@@ -28,13 +31,21 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         var (copy, begun, ended) = came;
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
         (attempt.HomeBegun, attempt.HomeEnded) = (begun, ended);
-        Pending--;
+        Settle(job);
         job.IsHome = true;
         if (facts.IndexOf(facts.Local) is >= 0 and var home && facts.Scheduler.StateOf(job.Index) == JobState.Done)
         {
             facts.Apply(new SchedulingEvent.OutputsArrived(facts.Now, job.Index, home));
         }
-        if (job.IsRequested) facts.Reporter.End(job, copy.Status, attempt, copy.Outcome);
+        // One that is not requested has been told of already, or nobody asks for it any more.
+        facts.Reporter.End(job, copy.Status, attempt, copy.Outcome);
+    }
+
+    /// <summary>Nobody asks for a job itself any more: if it is done, it has ended, wherever its outputs are.</summary>
+    public void StopWaiting(RunJob job)
+    {
+        if (facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last is not { Outcome: { } outcome } last) return;
+        facts.Reporter.End(job, new CopyHome(0, last, outcome, job.Outputs).Status, last, outcome);
     }
 
     /// <summary>Outputs could not be copied back.</summary>
@@ -48,7 +59,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
                 FailWithBuilder(copy, error);
                 break;
             case SuspectState.Answers when copy.Failures + 1 < facts.Rules.MaxAttempts:
-                facts.Do(new RunAction.BringHome(copy with { Failures = copy.Failures + 1 }));
+                facts.Do(new RunAction.BringHome(copy with { Number = copies++, Failures = copy.Failures + 1 }));
                 break;
             case SuspectState.None when Rebuilds.UselessPathOf(error) is null:
                 GiveUp(copy, error);
@@ -62,6 +73,12 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     /// <summary>Whether there is, or may come, a builder beside the one that cannot give the outputs.</summary>
     private bool HasOtherBuilder => facts.Scheduler.Builders.Count > 1 || builders.AreConnecting;
 
+    private void Settle(RunJob job)
+    {
+        Pending--;
+        job.IsComingHome = false;
+    }
+
     private bool IsWanted(Attempt attempt)
     {
         if (attempt.On.IsLocal) return false;
@@ -72,7 +89,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     private void GiveUp(CopyHome copy, Exception error)
     {
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
-        Pending--;
+        Settle(job);
         // Where the builder was lost, a requested job is being built again.
         if (job.IsRequested && facts.Scheduler.StateOf(job.Index) == JobState.Done)
         {
@@ -93,7 +110,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
             GiveUp(copy, error);
             return;
         }
-        Pending--;
+        Settle(job);
         facts.Do(new RunAction.DropPaths(attempt.On, job.Outputs));
         var reason = Rebuilds.InWords(error);
         if (isPathGone && Rebuilds.UselessPathOf(error) is { } useless && !job.Outputs.Contains(useless)) rebuilds.BuildAgain(useless, reason);

@@ -15,9 +15,7 @@ internal sealed class Learning(RunFacts facts)
         // The name of a download says nothing of its size.
         if (job.IsFixedOutput || job.IsBuiltin || attempt is not { BuildBegun: { } begun, BuildEnded: { } ended }) return;
         var seconds = Math.Max(0.001, (ended - begun).TotalSeconds);
-        var compiles = attempt.Outcome?.Shared is { } shared
-            ? new CompileObservation(shared.Count - shared.Stayed, shared.Shared, shared.Seconds - shared.StayedSeconds, shared.Saved.TotalSeconds)
-            : null;
+        var compiles = attempt.Outcome?.Shared?.Observation;
         facts.Do(new RunAction.KeepBuild(new()
         {
             Package = PackagePriors.KeyOf(job),

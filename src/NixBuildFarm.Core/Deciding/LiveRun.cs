@@ -1,3 +1,4 @@
+using NixBuildFarm.Builders;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
@@ -21,6 +22,7 @@ internal sealed class LiveRun
     private readonly PendingBuilders pending;
     private readonly FailureRules failures;
     private readonly Learning learning;
+    private readonly Requests requests;
     private bool hasToldOfLogs;
 
     public LiveRun(RunFacts facts, IEnumerable<BuilderTrouble> known)
@@ -35,6 +37,7 @@ internal sealed class LiveRun
         membership = new(facts, attempts, rebuilds, copyBacks, troubles, pending);
         failures = new(facts, attempts, rebuilds, membership);
         learning = new(facts);
+        requests = new(facts, attempts, copyBacks);
     }
 
     /// <summary>Whether every job has ended, and every output is where it should be.</summary>
@@ -56,6 +59,9 @@ internal sealed class LiveRun
         switch (happened)
         {
             case RunEvent.Began e: Begin(e); break;
+            case RunEvent.WorkAdded e: requests.Add(e); break;
+            case RunEvent.BuildersFound e: Expect(e.Connecting, e.Quarantined); break;
+            case RunEvent.WorkWithdrawn e: requests.Withdraw(e.Request); break;
             case RunEvent.BuildBegan e: attempts.Begin(e); break;
             case RunEvent.BuildEnded e: OnBuildEnded(e.Attempt, e.Outcome); break;
             case RunEvent.AttemptFailed e when attempts.Counts(e.Attempt): Judge(e, e.Error, e.Attempt); break;
@@ -77,6 +83,8 @@ internal sealed class LiveRun
             case RunEvent.Unforeseen e: throw new InvalidOperationException($"Something that NixBuildFarm did not foresee: {e.Error.Message}", e.Error);
             default: throw new InvalidOperationException($"{happened} happened, which the run does not know.");
         }
+        requests.EndFailed();
+        requests.EndDone();
     }
 
     /// <summary>Has the scheduler decide, and reports progress.</summary>
@@ -90,8 +98,11 @@ internal sealed class LiveRun
             // A run that stops starts nothing more, but still says what became of each job.
             if (facts.IsStopped && decision is not SchedulingDecision.Abandon) continue;
             Carry(decision);
+            requests.EndFailed();
         }
+        requests.EndFailed();
         grants.Decide();
+        requests.EndDone();
         facts.Reporter.Progress(attempts.Running, () => Forecast.Of(scheduler, attempts.Running, facts.UtcNow));
     }
 
@@ -107,10 +118,15 @@ internal sealed class LiveRun
         }
     }
 
+    private void Expect(IEnumerable<NixBuilder> connecting, IEnumerable<(NixBuilder Builder, BuilderTrouble Trouble)> quarantined)
+    {
+        foreach (var builder in connecting) facts.Do(new RunAction.Await(builder, pending.Add(ConnectCause.FirstTime, isAwaited: true)));
+        foreach (var (builder, trouble) in quarantined) membership.Quarantine(builder, trouble);
+    }
+
     private void Begin(RunEvent.Began began)
     {
-        foreach (var builder in began.Connecting) facts.Do(new RunAction.Await(builder, pending.Add(ConnectCause.FirstTime, isAwaited: true)));
-        foreach (var (builder, trouble) in began.Quarantined) membership.Quarantine(builder, trouble);
+        Expect(began.Connecting, began.Quarantined);
         foreach (var (builder, error) in began.Missing) membership.OnConnectFailed(builder, error);
         foreach (var job in facts.Jobs.Where(job => job.IsSubstitution)) facts.Do(new RunAction.Fetch(job));
         foreach (var job in facts.Jobs) facts.MarkReady(job.Index);
@@ -121,6 +137,8 @@ internal sealed class LiveRun
     {
         switch (decision)
         {
+            // A decision before this one may have ended the requests that want the job.
+            case SchedulingDecision.Start or SchedulingDecision.Hedge or SchedulingDecision.Prefetch or SchedulingDecision.NoBuilder when IsGivenUp(decision): break;
             case SchedulingDecision.Start d:
                 attempts.Start(facts.Jobs[d.Job], d.Builder, d.Cores, $"{d.Reason.InWords()}, in about {Math.Max(0, d.Finish - facts.Now):0.0} s");
                 break;
@@ -138,6 +156,15 @@ internal sealed class LiveRun
         }
     }
 
+    private bool IsGivenUp(SchedulingDecision decision) => facts.Scheduler.StateOf(decision switch
+    {
+        SchedulingDecision.Start d => d.Job,
+        SchedulingDecision.Hedge d => d.Job,
+        SchedulingDecision.Prefetch d => d.Job,
+        SchedulingDecision.NoBuilder d => d.Job,
+        _ => throw new InvalidOperationException($"{decision} starts nothing."),
+    }) == JobState.Abandoned;
+
     private void OnBuildEnded(Attempt attempt, BuildOutcome outcome)
     {
         if (!attempts.TryEnd(attempt)) return;
@@ -151,7 +178,7 @@ internal sealed class LiveRun
         }
         var job = attempt.Job;
         troubles.Clear(attempt.On.Builder);
-        if (job.Goal is not null) job.Realised = outcome.Outputs;
+        job.Realised = outcome.Outputs;
         attempt.Outcome = outcome;
         attempt.OutputBytes = outcome.OutputBytes;
         job.IsHome = attempt.On.IsLocal;
@@ -173,6 +200,7 @@ internal sealed class LiveRun
 
     private void OnFetched(RunJob job, DateTimeOffset begun)
     {
+        if (facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
         facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Available));
         facts.MarkDependentsReady(job);
         facts.Reporter.EndSubstituted(job, begun);
@@ -180,6 +208,7 @@ internal sealed class LiveRun
 
     private void OnFetchFailed(RunJob job, Errors.NixBuildFarmException error)
     {
+        if (facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
         facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Cancelled));
         facts.Fail(job, NixBuildStatus.Failed, error: $"It could not be fetched: {error.Message}");
     }

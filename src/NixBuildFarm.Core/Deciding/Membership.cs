@@ -15,7 +15,7 @@ internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds reb
     public void Quarantine(NixBuilder builder, BuilderTrouble trouble)
     {
         var pause = trouble.PauseAt(facts.UtcNow);
-        facts.Reporter.Degraded($"{builder.Name} made trouble in an earlier run, and is left alone for another {Math.Ceiling(pause.TotalSeconds)} s, unless nobody else may build something: {trouble.Reason}");
+        facts.Reporter.Degraded($"{builder.Name} failed in an earlier run. It is quarantined for another {Math.Ceiling(pause.TotalSeconds)} s, or until there is a job that no other builder may take: {trouble.Reason}");
         facts.Do(new RunAction.Connect(builder, pause, pending.Add(ConnectCause.Quarantine, isAwaited: true)));
     }
 
@@ -102,7 +102,7 @@ internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds reb
         if (builder < 0 || facts.Scheduler.StatusOf(builder) != BuilderStatus.Online || !breaker.Fail()) return;
         facts.Apply(new SchedulingEvent.BuilderDrained(facts.Now, builder));
         troubles.Record(on.Builder, reason);
-        facts.Reporter.Degraded($"{on} fails again and again, and gets nothing for {breaker.Pause.TotalSeconds:0} s: {reason}");
+        facts.Reporter.Degraded($"{on} has failed too often. It is quarantined for {breaker.Pause.TotalSeconds:0} s: {reason}");
         if (breaker.HasHope) pending.AddPause();
         facts.Do(new RunAction.Pause(on, breaker.Pause, breaker.HasHope));
     }

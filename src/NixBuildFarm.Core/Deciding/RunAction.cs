@@ -64,6 +64,14 @@ internal abstract record RunAction
     /// <summary>Tell when the quarantine of a builder is over. Answer: PauseOver.</summary>
     public sealed record Pause(RunBuilder On, TimeSpan Time, bool IsAwaited) : RunAction;
 
+    /// <summary>A request has joined. No answer.</summary>
+    /// <param name="Request">The request.</param>
+    /// <param name="Jobs">The jobs of the run that its items are, in their order.</param>
+    public sealed record Joined(int Request, IReadOnlyList<RunJob> Jobs) : RunAction;
+
+    /// <summary>All that a request wants has ended, or it was called off. No answer.</summary>
+    public sealed record RequestEnded(int Request) : RunAction;
+
     /// <summary>Let a build begin that was held up, as soon as its inputs are there. No answer of its own.</summary>
     public sealed record LetBegin(Attempt Attempt) : RunAction;
 

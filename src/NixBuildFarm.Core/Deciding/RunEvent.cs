@@ -1,8 +1,10 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
+using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Store;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Deciding;
 
@@ -27,6 +29,28 @@ internal abstract record RunEvent
         IReadOnlyList<NixBuilder> Connecting,
         IReadOnlyList<(NixBuilder Builder, BuilderTrouble Trouble)> Quarantined,
         IReadOnlyList<(NixBuilder Builder, NixBuildFarmException Error)> Missing) : RunEvent;
+
+    /// <summary>More work joins the run.</summary>
+    /// <param name="Request">Who wants it: a number that no request of the run has had.</param>
+    /// <param name="Items">All that the request wants, what it only needs for that included. Some of it may be known, running or done already.</param>
+    /// <param name="Graph">What of it waits for what, by its place in <paramref name="Items"/>.</param>
+    public sealed record WorkAdded(int Request, IReadOnlyList<WorkItem> Items, JobGraph Graph) : RunEvent
+    {
+        /// <summary>Whether what does not depend on a failed build is built all the same.</summary>
+        public bool KeepsGoing { get; init; }
+
+        /// <summary>What earlier runs have taught of the packages.</summary>
+        public IReadOnlyList<BuildObservation> Known { get; init; } = [];
+    }
+
+    /// <summary>Builders are of use for what joins next, that were not before.</summary>
+    /// <param name="Connecting">They connect.</param>
+    /// <param name="Quarantined">They failed in an earlier run, and are not connected yet.</param>
+    public sealed record BuildersFound(
+        IReadOnlyList<NixBuilder> Connecting, IReadOnlyList<(NixBuilder Builder, BuilderTrouble Trouble)> Quarantined) : RunEvent;
+
+    /// <summary>A request is called off.</summary>
+    public sealed record WorkWithdrawn(int Request) : RunEvent;
 
     /// <summary>The inputs of an attempt are there, and its build begins.</summary>
     /// <param name="Attempt">The attempt.</param>

@@ -1,6 +1,7 @@
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Deciding;
 
@@ -11,12 +12,17 @@ namespace NixBuildFarm.Deciding;
 internal sealed class RunFacts
 {
     private readonly List<RunBuilder> farm;
+    private readonly List<RunJob> jobs;
+    private readonly Dictionary<StorePath, RunJob> jobOf = [];
     private readonly Queue<RunAction> actions = new();
+    private readonly Queue<RunJob> failed = new();
 
     public RunFacts(RunRules rules, IReadOnlyList<RunJob> jobs, JobGraph graph, RunBuilder local, IReadOnlyList<RunBuilder> farm, RunEstimates estimates, DateTimeOffset started, string runId)
     {
         this.farm = [.. farm];
-        (Rules, Jobs, Local, Estimates, Started) = (rules, jobs, local, estimates, started);
+        this.jobs = [.. jobs];
+        foreach (var job in jobs) jobOf.Add(job.Path, job);
+        (Rules, Local, Estimates, Started) = (rules, local, estimates, started);
         Scheduler = new(graph, [.. farm.Select(Describe)], estimates.Current, rules.Scheduling);
         Reporter = new(this, runId);
     }
@@ -25,7 +31,7 @@ internal sealed class RunFacts
     public RunRules Rules { get; }
 
     /// <summary>The jobs, by index.</summary>
-    public IReadOnlyList<RunJob> Jobs { get; }
+    public IReadOnlyList<RunJob> Jobs => jobs;
 
     /// <summary>The local store.</summary>
     public RunBuilder Local { get; }
@@ -69,21 +75,38 @@ internal sealed class RunFacts
     /// <summary>Tells the scheduler.</summary>
     public void Apply(SchedulingEvent happened) => Scheduler.Apply(happened);
 
-    /// <summary>A job has failed for good: without KeepGoing, that ends the run.</summary>
+    /// <summary>The job of a derivation, the newest where there were several; null: there is none.</summary>
+    public RunJob? Find(StorePath derivation) => jobOf.GetValueOrDefault(derivation);
+
+    /// <summary>A job joins.</summary>
+    public void Add(RunJob job)
+    {
+        jobs.Add(job);
+        jobOf[job.Path] = job;
+    }
+
+    /// <summary>A job has failed for good, which ends the requests that want it, unless they keep going.</summary>
     public void Fail(RunJob job, NixBuildStatus status, Attempt? attempt = null, BuildOutcome? outcome = null, string? error = null)
     {
         Reporter.End(job, status, attempt, outcome, error);
-        if (Rules.KeepGoing) return;
+        failed.Enqueue(job);
+    }
+
+    /// <summary>Takes the next job whose failure ends the requests that want it.</summary>
+    public bool TryTakeFailed(out RunJob? job) => failed.TryDequeue(out job);
+
+    /// <summary>Ends the run.</summary>
+    public void StopRun()
+    {
+        if (!IsStopped) Do(new RunAction.StopRun());
         Stop();
-        Do(new RunAction.StopRun());
     }
 
     /// <summary>Ends the run with an error.</summary>
     public void EndRun(BuilderException fatal)
     {
         Fatal ??= fatal;
-        Stop();
-        Do(new RunAction.StopRun());
+        StopRun();
     }
 
     /// <summary>Nothing more starts.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using NixBuildFarm.History;
 using NixBuildFarm.Work;
 
@@ -6,6 +7,24 @@ namespace NixBuildFarm.Deciding;
 /// <summary>One derivation that the run builds or substitutes, and how far that is. Touched by the run's own loop only.</summary>
 internal sealed class RunJob : WorkItem
 {
+    /// <summary>Makes a job.</summary>
+    public RunJob()
+    {
+    }
+
+    /// <summary>Makes a job of work that joins a run.</summary>
+    /// <param name="item">The work.</param>
+    /// <param name="index">The index of the job in the run.</param>
+    [SetsRequiredMembers]
+    public RunJob(WorkItem item, int index)
+    {
+        (Index, Node, IsSubstitution, IsRequested, Goal, Inputs, Wanted) = (index, item.Node, item.IsSubstitution, item.IsRequested, item.Goal, item.Inputs, item.Wanted);
+        (Realised, Limits) = (item.Realised, item.Limits);
+    }
+
+    /// <summary>The requests that want it, and whether each asks for it itself rather than for something that needs it.</summary>
+    public Dictionary<int, bool> WantedBy { get; } = [];
+
     /// <summary>Tries that came to nothing.</summary>
     public List<NixBuildAttempt> Attempts { get; } = [];
 
@@ -27,8 +46,14 @@ internal sealed class RunJob : WorkItem
     /// <summary>Whether its outputs have been copied back as they are now.</summary>
     public bool IsHome { get; set; }
 
+    /// <summary>Whether they are on their way to the local store.</summary>
+    public bool IsComingHome { get; set; }
+
     /// <summary>What was told of its end; null while it has not ended.</summary>
     public NixBuildResult? Result { get; set; }
+
+    /// <summary>What went wrong after its end was told, when it was built again or asked for later; null: nothing.</summary>
+    public string? LateError { get; set; }
 
     /// <summary>Whether its end has been told.</summary>
     public bool HasEnded => Result is not null;

@@ -23,7 +23,11 @@ internal sealed class RunReporter(RunFacts facts, string runId)
     /// <summary>A derivation has ended.</summary>
     public void End(RunJob job, NixBuildStatus status, Attempt? attempt = null, BuildOutcome? outcome = null, string? error = null)
     {
-        if (job.HasEnded) return;
+        if (job.HasEnded)
+        {
+            job.LateError = status.IsSuccess() ? null : error ?? status.ToString();
+            return;
+        }
         if (attempt is not null) job.Last = attempt;
         error ??= outcome is { Result: { IsSuccess: false } failure } ? failure.ErrorMessage : null;
         Tell(job, new()

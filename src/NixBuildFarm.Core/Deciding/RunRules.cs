@@ -10,7 +10,7 @@ internal sealed record RunRules
     /// <summary>Whether what does not depend on a failed build is built all the same.</summary>
     public required bool KeepGoing { get; init; }
 
-    /// <summary>How often a derivation is tried before the trouble with builders counts as its failure.</summary>
+    /// <summary>How often a derivation is tried before the failures of builders count as its own.</summary>
     public required int MaxAttempts { get; init; }
 
     /// <summary>Cores of each build; null: the scheduler decides.</summary>

@@ -72,6 +72,9 @@ public sealed class NixBuildAttempt
 /// <summary>The result of one derivation in a run.</summary>
 public sealed class NixBuildResult
 {
+    private bool isRequested;
+    private string runId = "";
+
     /// <summary>The derivation's name, e.g. <c>hello-2.12</c>.</summary>
     public required string Name { get; init; }
 
@@ -121,13 +124,21 @@ public sealed class NixBuildResult
     public IReadOnlyList<string> LogTail { get; init; } = [];
 
     /// <summary>Whether the user asked for it, rather than something that the user asked for.</summary>
-    public bool IsRequested { get; init; }
+    public bool IsRequested { get => isRequested; init => isRequested = value; }
 
     /// <summary>The run.</summary>
-    public required string RunId { get; init; }
+    public required string RunId { get => runId; init => runId = value; }
 
     /// <summary>Whether its outputs are there.</summary>
     public bool Success => Status.IsSuccess();
+
+    /// <summary>The same, as another run has it that shares the build.</summary>
+    internal NixBuildResult For(string run, bool requested)
+    {
+        var copy = (NixBuildResult)MemberwiseClone();
+        (copy.runId, copy.isRequested) = (run, requested);
+        return copy;
+    }
 
     internal StorePath Path => StorePath.Parse(DerivationPath);
 

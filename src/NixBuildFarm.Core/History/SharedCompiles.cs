@@ -1,3 +1,5 @@
+using NixBuildFarm.Scheduling;
+
 namespace NixBuildFarm.History;
 
 /// <summary>The compiles of a build of which other builders did some.</summary>
@@ -32,6 +34,9 @@ public sealed record SharedCompiles
 
     /// <summary>When others compiled, for the report: so many at most that it stays small.</summary>
     public IReadOnlyList<CompileSpan> Spans { get; init; } = [];
+
+    /// <summary>What it teaches of other builds of the package.</summary>
+    internal CompileObservation Observation => new(Count - Stayed, Shared, Seconds - StayedSeconds, Saved.TotalSeconds);
 
     /// <summary>For people.</summary>
     public override string ToString() => $"{Shared} of {Count} on {Builders.Count(builder => !builder.IsHome)} other builders";

@@ -24,6 +24,9 @@ public sealed class NixBuildMeasurement
     /// <summary>The real duration of the replayed run, on its own farm; null for a graph from a file.</summary>
     public TimeSpan? ActualMakespan { get; init; }
 
+    /// <summary>What it would be if no compiles were shared; null where none were.</summary>
+    public TimeSpan? WithoutSharing { get; init; }
+
     /// <summary>The lower bound of all schedules on this farm: see <see cref="Scheduling.LowerBound"/>.</summary>
     public required TimeSpan LowerBound { get; init; }
 
@@ -48,7 +51,8 @@ public sealed class NixBuildMeasurement
     /// <param name="scenario">The input of the simulation.</param>
     /// <param name="result">The result of the simulation.</param>
     /// <param name="replay">The run that it was made from; null where there was none.</param>
-    public static NixBuildMeasurement Of(Scenario scenario, SimulationResult result, RunReplay? replay = null)
+    /// <param name="alone">What came of it where nothing was shared; null: nothing could be.</param>
+    public static NixBuildMeasurement Of(Scenario scenario, SimulationResult result, RunReplay? replay = null, SimulationResult? alone = null)
     {
         var entries = new ScheduledJob?[scenario.Graph.Count];
         var (jobs, busy) = (new int[result.Farm.Count], new double[result.Farm.Count]);
@@ -67,6 +71,7 @@ public sealed class NixBuildMeasurement
             NotBuilt = result.NotDone,
             Makespan = Span(result.Makespan),
             ActualMakespan = replay?.ActualMakespan,
+            WithoutSharing = alone is null ? null : Span(alone.Makespan),
             LowerBound = Span(result.Bound.Seconds),
             Ratio = result.NotDone == 0 && result.Bound.Seconds > 0 ? result.Ratio : null,
             Utilisation =

@@ -1,12 +1,14 @@
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Scheduling.Playing;
 
 namespace NixBuildFarm.Measuring;
 
 /// <summary>
 /// A past run, to be simulated again. Builds have their recorded durations, converted to speed 1.0. Fetched and valid outputs take no time;
-/// derivations that were not built are left out.
+/// derivations that were not built are left out. A build whose compiles were shared has the duration that it
+/// would have had alone.
 /// </summary>
 public sealed class RunReplay
 {
@@ -49,18 +51,30 @@ public sealed class RunReplay
                 Dependencies = [.. recorded.Job.Dependencies.Where(indexOf.ContainsKey).Select(dependency => indexOf[dependency])],
             })]),
             Durations = new GraphDurations(
-                [.. built.Select(recorded => ReferenceSeconds(recorded, farm))], [.. built.Select(recorded => recorded.OutputBytes)]),
+                [.. built.Select(recorded => ReferenceSeconds(recorded, farm))], [.. built.Select(recorded => recorded.OutputBytes)])
+            {
+                Compiles = [.. built.Select(recorded => Compiles(recorded, farm))],
+            },
             Farm = [.. farm.Values],
         };
         return new(run, scenario);
     }
 
+    private static CompileEstimate Compiles(RecordedJob recorded, Dictionary<string, FarmBuilder> farm) => recorded.SharedCompiles is { } compiles
+        ? LearntCompiles.Of(compiles.Observation, ReferenceSeconds(recorded, farm), SpeedOf(recorded, farm))
+        : CompilePriors.For(recorded.Job);
+
     private static double ReferenceSeconds(RecordedJob recorded, Dictionary<string, FarmBuilder> farm)
     {
-        var speed = recorded.Builder is { } name && farm.TryGetValue(name, out var builder) ? builder.SpeedOf(recorded.Job.System) : 0;
-        // A builder that no longer builds this system has no speed for it.
-        if (speed <= 0) speed = 1;
         var cores = recorded.Cores > 0 ? recorded.Cores : Estimate.ReferenceCores;
-        return recorded.Seconds * speed / Estimate.CoreFactor(recorded.Job.EnableParallelBuilding, cores);
+        var alone = recorded.Seconds + (recorded.SharedCompiles?.Saved.TotalSeconds ?? 0);
+        return alone * SpeedOf(recorded, farm) / Estimate.CoreFactor(recorded.Job.EnableParallelBuilding, cores);
+    }
+
+    private static double SpeedOf(RecordedJob recorded, Dictionary<string, FarmBuilder> farm)
+    {
+        var speed = recorded.Builder is { } name && farm.TryGetValue(name, out var builder) ? builder.SpeedOf(recorded.Job.System) : 0;
+        // A builder that does not build this system any more says nothing of its speed.
+        return speed > 0 ? speed : 1;
     }
 }

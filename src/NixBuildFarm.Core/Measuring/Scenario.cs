@@ -26,6 +26,12 @@ public sealed record Scenario
     /// <summary>How the scheduler decides; its seed is that of the errors as well.</summary>
     public SchedulerOptions Options { get; init; } = new();
 
+    /// <summary>The same where no compiles are shared; null where none can be anyway.</summary>
+    public Scenario? WithoutSharing =>
+        Options.Share != ShareMode.Never && Farm.Count > 1 && (Durations.Compiles ?? CompilePriors.Of(Graph)).Any(compiles => compiles.Share > 0)
+            ? this with { Options = Options with { Share = ShareMode.Never } }
+            : null;
+
     /// <summary>Plays it to the end.</summary>
     /// <param name="started">Told how many builds have been started so far.</param>
     /// <param name="cancellation">Ends the simulation, or the wait for a plan that is being made.</param>

@@ -5,6 +5,7 @@ using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store.Derivations;
@@ -77,6 +78,7 @@ public sealed class BuildPlanner
         {
             scheduler.Apply(new SchedulingEvent.JobResolved(0, job.Index, ExternalOutcome.Available));
         }
+        var lending = new CompileLending(scheduler);
         var reasons = new Dictionary<int, string>();
         var truth = new GraphDurations([.. estimates.Current.Select(e => e.Seconds)], [.. estimates.Current.Select(e => e.OutputBytes)])
         {
@@ -92,12 +94,17 @@ public sealed class BuildPlanner
                 : Refusal(job, reasons.GetValueOrDefault(job.Index)));
         return [.. jobs.AlreadyValid(runId: "").Select(Valid), .. planned];
 
+        bool IsShared(int job, int builder) =>
+            lending.MayBeHelped(job, builder) && scheduler.EstimateOf(job).Compiles.Share > 0 && Enumerable.Range(0, farm.Length).Any(helper => lending.MayHelp(job, builder, helper));
+
         void Note(SchedulingDecision decision)
         {
             cancellation.ThrowIfCancellationRequested();
             switch (decision)
             {
-                case SchedulingDecision.Start d: reasons[d.Job] = d.Reason.InWords(); break;
+                case SchedulingDecision.Start d:
+                    reasons[d.Job] = d.Reason.InWords() + (IsShared(d.Job, d.Builder) ? "; other builders do compiles of it" : "");
+                    break;
                 case SchedulingDecision.NoBuilder d:
                     reasons[d.Job] = ReasonText.Refusals(scheduler.WhyNot(d.Job), scheduler.Builders);
                     break;

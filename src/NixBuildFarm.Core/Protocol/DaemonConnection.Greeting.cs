@@ -17,10 +17,6 @@ internal sealed partial class DaemonConnection
     // How long to wait for more of it.
     private static readonly TimeSpan StrayPatience = TimeSpan.FromSeconds(1);
 
-    private static readonly ProtocolVersion WithNixVersion = new(1, 33);
-    private static readonly ProtocolVersion WithTrust = new(1, 35);
-    private static readonly ProtocolVersion WithFeatures = new(1, 38);
-
     private async Task<Done> GreetAsync(CancellationToken cancellation)
     {
         using var watch = new SilenceWatch(options.HandshakeTimeout, options.Time, cancellation);
@@ -67,15 +63,15 @@ internal sealed partial class DaemonConnection
     private async Task IntroduceAsync(CancellationToken cancellation)
     {
         // Each feature changes layouts; none of them is implemented here, so none is offered.
-        if (Version >= WithFeatures) writer.WriteStrings([]);
+        if (Version >= ProtocolVersion.WithFeatures) writer.WriteStrings([]);
         writer.WriteUInt64(0); // Processor affinity: no daemon reads it any more.
         writer.WriteUInt64(0); // Reserve space: no daemon reads it any more.
         var setting = options.Settings is null ? null : new SetOptionsRequest(options.Settings);
         if (setting is not null) Put(setting);
         await FlushAsync(cancellation);
-        if (Version >= WithFeatures) await reader.ReadStringsAsync(WireLimits.Name, cancellation);
-        if (Version >= WithNixVersion) NixVersion = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-        if (Version >= WithTrust) Trust = await ReadTrustAsync(cancellation);
+        if (Version >= ProtocolVersion.WithFeatures) await reader.ReadStringsAsync(WireLimits.Name, cancellation);
+        if (Version >= ProtocolVersion.WithNixVersion) NixVersion = await reader.ReadStringAsync(WireLimits.Name, cancellation);
+        if (Version >= ProtocolVersion.WithTrust) Trust = await ReadTrustAsync(cancellation);
         await ReadStderrAsync(options.Sink, cancellation);
         if (setting is null) return;
         await ReceiveAsync(setting, options.Sink, cancellation);

@@ -10,7 +10,11 @@ internal abstract record DaemonMessage;
 
 /// <summary>A line of the daemon's own log, e.g. a warning.</summary>
 /// <param name="Text">The text, without the line end.</param>
-internal sealed record DaemonLogLine(string Text) : DaemonMessage;
+internal sealed record DaemonLogLine(string Text) : DaemonMessage
+{
+    /// <summary>How important it is; the protocol does not say it of lines that come.</summary>
+    public Verbosity Level { get; init; } = Verbosity.Info;
+}
 
 /// <summary>The daemon began something.</summary>
 /// <param name="Id">Its number in later messages.</param>

@@ -15,6 +15,18 @@ internal readonly record struct ProtocolVersion(byte Major, byte Minor) : ICompa
     /// <summary>The newest version that is spoken here: Nix 2.24 and later.</summary>
     public static readonly ProtocolVersion Newest = new(1, 38);
 
+    /// <summary>From here on the daemon says its version of Nix.</summary>
+    public static readonly ProtocolVersion WithNixVersion = new(1, 33);
+
+    /// <summary>From here on the daemon says whether it trusts the client.</summary>
+    public static readonly ProtocolVersion WithTrust = new(1, 35);
+
+    /// <summary>From here on results have processor times.</summary>
+    public static readonly ProtocolVersion WithProcessorTimes = new(1, 37);
+
+    /// <summary>From here on both sides say which optional features they have.</summary>
+    public static readonly ProtocolVersion WithFeatures = new(1, 38);
+
     /// <inheritdoc/>
     public int CompareTo(ProtocolVersion other) => ToWire().CompareTo(other.ToWire());
 

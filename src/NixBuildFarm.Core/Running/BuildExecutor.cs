@@ -20,13 +20,16 @@ namespace NixBuildFarm.Running;
 
 /// <summary>Carries out one attempt: brings the inputs to the builder, builds, and learns what came out.</summary>
 internal sealed class BuildExecutor(
-    Supply supply, BuiltOutputs outputs, BuilderSession local, BuildRequest request, string logFolder, RunClock clock, LogKeeper logs)
+    Supply supply, BuiltOutputs outputs, BuilderSession local, BuildRequest request, string? logFolder, RunClock clock, LogKeeper logs)
 {
     /// <summary>How much longer than its limits a build may take before its daemon, which is to end it then, is taken for dead.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
     /// <summary>The time of the run.</summary>
     public RunClock Clock => clock;
+
+    /// <summary>Where the log of a build goes, where one folder does not take all.</summary>
+    public Func<Attempt, string> LogFolderOf { get; init; } = static _ => throw new InvalidOperationException("The logs have no folder.");
 
     /// <summary>Accepts what builders say of their outputs.</summary>
     public BuiltOutputs Outputs => outputs;
@@ -42,7 +45,7 @@ internal sealed class BuildExecutor(
     /// <param name="said">Called with each message of the builder's daemon about this build.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <returns>What the builder said, with the log.</returns>
-    /// <exception cref="Errors.BuilderException">The builder is the trouble.</exception>
+    /// <exception cref="Errors.BuilderException">The builder has failed, or is lost.</exception>
     /// <exception cref="DaemonException">The builder's daemon refused the inputs or the build.</exception>
     public async Task<BuildOutcome> CarryOutAsync(
         Attempt attempt, BuilderSession session, Task mayBegin, Action<long, string?> begun, Action<DaemonMessage> said, CancellationToken cancellation)
@@ -57,7 +60,7 @@ internal sealed class BuildExecutor(
         // The build keeps its outputs as long as it runs, so nobody needs to wait for these roots before it has ended.
         var rooting = session.ProtectAsync(job.Outputs, cancellation);
 
-        using var log = BuildLog.Open(logFolder, job.Path);
+        using var log = BuildLog.Open(logFolder ?? LogFolderOf(attempt), job.Path);
         var (result, infos) = await connection.UseAsync(async daemon =>
         {
             begun(supplied, log.Path);
@@ -93,8 +96,8 @@ internal sealed class BuildExecutor(
         DaemonConnection daemon, Attempt attempt, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said, CancellationToken cancellation)
     {
         // A whole goal may be several builds, each with the time to itself.
-        using var inAll = new SilenceWatch(LimitOf(attempt.Job.Goal is null ? request.Timeout : null), clock.Time, cancellation);
-        using var silent = new SilenceWatch(LimitOf(request.MaxSilentTime), clock.Time, inAll.Token);
+        using var inAll = new SilenceWatch(LimitOf(attempt.Job.Goal is null ? TimeoutOf(attempt) : null), clock.Time, cancellation);
+        using var silent = new SilenceWatch(LimitOf(SilenceOf(attempt)), clock.Time, inAll.Token);
         using var describing = new SilenceWatch(session.AnswerLimit, clock.Time, silent.Token);
         describing.Hold();
         try
@@ -141,10 +144,14 @@ internal sealed class BuildExecutor(
         return (results[0].Result, null);
     }
 
+    private TimeSpan? TimeoutOf(Attempt attempt) => attempt.Job.Limits.Timeout ?? request.Timeout;
+
+    private TimeSpan? SilenceOf(Attempt attempt) => attempt.Job.Limits.MaxSilentTime ?? request.MaxSilentTime;
+
     private DaemonOptions OptionsOf(Attempt attempt, BuilderSession session, string? mappings)
     {
         var overrides = new Dictionary<string, string>(session.Options.Overrides);
-        if (request.Timeout is { } limit) overrides["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        if (TimeoutOf(attempt) is { } limit) overrides["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         // What the user adds to the sandbox stays.
         if (mappings is not null) overrides[SandboxMappings.Setting] = $"{overrides.GetValueOrDefault(SandboxMappings.Setting)} {mappings}".Trim();
         return session.Options with
@@ -152,9 +159,9 @@ internal sealed class BuildExecutor(
             BuildCores = mappings is null ? attempt.Cores : attempt.Share!.Cores,
             // What the local substituters have has been found out before; asking them again for each build costs time.
             UseSubstitutes = session.UsesSubstitutes && !session.Builder.IsLocal,
-            MaxSilentTime = request.MaxSilentTime ?? TimeSpan.Zero,
+            MaxSilentTime = SilenceOf(attempt) ?? TimeSpan.Zero,
             // The same object as long as nothing differs: then it is not sent again.
-            Overrides = mappings is null && request.Timeout is null ? session.Options.Overrides : overrides,
+            Overrides = mappings is null && TimeoutOf(attempt) is null ? session.Options.Overrides : overrides,
         };
     }
 

@@ -1,6 +1,7 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Deciding;
+using NixBuildFarm.Deciding.Journal;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.FollowUp;
 using NixBuildFarm.Scheduling.Lending;
@@ -24,7 +25,7 @@ public sealed record BuildRequest
     /// <summary>Whether what does not depend on a failed build is built all the same.</summary>
     public bool KeepGoing { get; init; }
 
-    /// <summary>How often a derivation is tried before the trouble with builders counts as its failure.</summary>
+    /// <summary>How often a derivation is tried before the failures of builders count as its own.</summary>
     public int MaxAttempts { get; init; } = 3;
 
     /// <summary>A build that prints nothing for this long is ended; null: what each builder is configured for.</summary>
@@ -65,6 +66,9 @@ public sealed record BuildRequest
 
     /// <summary>The folder of this run's logs; null: below the state folder.</summary>
     public string? LogFolder { get; init; }
+
+    /// <summary>The file that takes down what the run decides on, and what it decides (<see cref="RunJournal"/>); null: none.</summary>
+    public string? JournalFile { get; init; }
 
     /// <summary>Whether builders fetch from their own substituters what these have (<c>builders-use-substitutes</c>).</summary>
     public bool BuildersUseSubstitutes { get; init; }

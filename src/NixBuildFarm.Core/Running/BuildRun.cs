@@ -1,6 +1,7 @@
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
+using NixBuildFarm.Deciding.Journal;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.FollowUp;
@@ -52,8 +53,11 @@ public sealed class BuildRun
         this.observer = observer;
         this.derivations = derivations;
         this.time = time;
-        RunId = $"{this.time.GetUtcNow():yyyyMMdd-HHmmss}-{Random.Shared.Next(0x10000):x4}";
+        RunId = NewId(time);
     }
+
+    /// <summary>An id for a run that begins now.</summary>
+    internal static string NewId(TimeProvider time) => $"{time.GetUtcNow():yyyyMMdd-HHmmss}-{Random.Shared.Next(0x10000):x4}";
 
     /// <summary>Names this run among all.</summary>
     public string RunId { get; }
@@ -180,9 +184,10 @@ public sealed class BuildRun
             [.. early.Where(r => r.Error is not null).Select(missing => (missing.Builder, missing.Error!))]);
         recorder.Farm = facts.Scheduler.Builders;
         history.Note(recorder.Ongoing());
+        await using var journal = OpenJournal(facts, history, remote);
         try
         {
-            await new RunLoop(run, tasks, effects, clock) { Decided = NoteRecord }.RunAsync(began, cancellation);
+            await new RunLoop(run, tasks, effects, clock) { Decided = NoteRecord, Journal = journal is null ? null : new(journal.WriteLine) }.RunAsync(began, cancellation);
             await shared.CleanAsync(new(history, clock, observer.Decided));
             return facts.Reporter.Results;
         }
@@ -196,6 +201,27 @@ public sealed class BuildRun
             if (!history.WantsRecord) return;
             recorder.Farm = facts.Scheduler.Builders;
             history.Note(recorder.Ongoing());
+        }
+    }
+
+    /// <summary>A run does not fail for want of a journal.</summary>
+    private StreamWriter? OpenJournal(RunFacts facts, RunHistory history, RemoteBuilders remote)
+    {
+        if (request.JournalFile is not { } file) return null;
+        try
+        {
+            var output = new StreamWriter(new FileStream(file, new FileStreamOptions
+            {
+                Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OperatingSystem.IsWindows() ? null : UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            }));
+            output.AutoFlush = true;
+            new RunJournal(output.WriteLine).Begin(facts, history.BuildsOf(facts.Scheduler.Graph), remote.Troubles.Values);
+            return output;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            observer.Degraded($"The journal of this run cannot be written: {e.Message}");
+            return null;
         }
     }
 

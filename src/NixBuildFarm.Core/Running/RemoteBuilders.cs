@@ -8,11 +8,11 @@ namespace NixBuildFarm.Running;
 
 /// <summary>
 /// The builders of a run beside the local one, and when each is connected: one that builds for this machine's system while Nix evaluates still,
-/// any other when a job is known that it may take, and one that made trouble not long ago later, if at all.
+/// any other when a job is known that it may take, and one that is quarantined since an earlier run later, if at all.
 /// </summary>
 /// <param name="request">Names the builders.</param>
 /// <param name="connector">Connects them.</param>
-/// <param name="known">The trouble that builders made in earlier runs.</param>
+/// <param name="known">How builders failed in earlier runs.</param>
 /// <param name="now">The time of day.</param>
 internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connector, IReadOnlyList<BuilderTrouble> known, DateTimeOffset now)
 {
@@ -34,10 +34,10 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
         }
     }
 
-    /// <summary>What trouble any of them made, by name.</summary>
+    /// <summary>How any of them failed in earlier runs, by name.</summary>
     public IReadOnlyDictionary<string, BuilderTrouble> Troubles { get; } = known.ToDictionary(trouble => trouble.Builder);
 
-    /// <summary>Those that no trouble of late speaks against; those that answered last time come first, for logins wait for each other.</summary>
+    /// <summary>Those that are not quarantined; those that answered last time come first, for logins wait for each other.</summary>
     private IEnumerable<NixBuilder> Ready =>
         request.Builders.Where(builder => !builder.IsLocal && builder.MaxJobs > 0 && !IsResting(builder)).OrderBy(builder => Troubles.GetValueOrDefault(builder.Name)?.Openings ?? 0);
 
@@ -49,7 +49,7 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
     }
 
     /// <summary>Connects what may take one of these jobs. What else is being connected is left to itself: nobody waits for it, or is told.</summary>
-    /// <returns>What comes of connecting them, and those that are left alone for now.</returns>
+    /// <returns>What comes of connecting them, and those that are quarantined.</returns>
     public (IReadOnlyDictionary<NixBuilder, Task<Connected>> Connecting, IReadOnlyList<NixBuilder> Resting) ConnectUseful(JobGraph jobs, CancellationToken cancellation)
     {
         Job[] all = [.. Enumerable.Range(0, jobs.Count).Select(index => jobs[index])];

@@ -79,6 +79,12 @@ internal sealed class RunEffects : IDisposable
     /// <summary>Builders that connect since before the run, by name.</summary>
     public IReadOnlyDictionary<string, Task<Connected>> Connecting { get; init; } = new Dictionary<string, Task<Connected>>();
 
+    /// <summary>Called when a request has joined, and when it has ended, by whoever carries out actions; null: nobody minds.</summary>
+    public Action<RunAction.Joined>? Joined { get; init; }
+
+    /// <inheritdoc cref="Joined"/>
+    public Action<int>? RequestEnded { get; init; }
+
     private CancellationToken Stopping => tasks.Stopping;
 
     /// <summary>Carries out an action.</summary>
@@ -101,6 +107,8 @@ internal sealed class RunEffects : IDisposable
             case RunAction.DropPaths a: DropPaths(a.On, a.Paths); break;
             case RunAction.DropSource a: return new RunEvent.SourceDropped(DropSource(a), a.Reason);
             case RunAction.Pause a: tasks.Run(() => PauseAsync(a)); break;
+            case RunAction.Joined a: Joined?.Invoke(a); break;
+            case RunAction.RequestEnded a: RequestEnded?.Invoke(a.Request); break;
             case RunAction.LetBegin a: GateOf(a.Attempt).TrySetResult(); break;
             case RunAction.PrepareHelper a: tasks.Run(() => Shared.PrepareAsync(a.Build, sessions[a.On], a.Helper, Stopping)); break;
             case RunAction.CompileHere a: tasks.Run(() => Shared.CompileAtHomeAsync(a.Compile, a.Home is null ? null : sessions[a.Home], a.Limit)); break;
@@ -178,7 +186,7 @@ internal sealed class RunEffects : IDisposable
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException)
         {
-            // The build itself will meet the same trouble, and report it.
+            // The build itself fails for the same reason, and reports it.
             teller.Tell(new RunNews.Decided($"The inputs of {job.Name} could not be sent ahead to {on}: {e.Message}"));
         }
     }

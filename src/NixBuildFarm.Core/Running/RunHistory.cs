@@ -67,10 +67,14 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
         return new(graph, [.. builders.DistinctBy(builder => builder.Name).Select(builder => bandwidths.ApplyTo(builder.ToFarmBuilder()))], estimator);
     }
 
-    /// <summary>The builders of the run that made trouble not long ago.</summary>
+    /// <summary>The builds of earlier runs that estimates of these jobs rest on.</summary>
+    public IReadOnlyList<BuildObservation> BuildsOf(JobGraph graph) =>
+        TryRead(() => store.Builds(Enumerable.Range(0, graph.Count).Select(job => PackagePriors.KeyOf(graph[job])).ToHashSet()), []);
+
+    /// <summary>The builders of the run that failed not long ago.</summary>
     public Task<IReadOnlyList<BuilderTrouble>> TroublesAsync() => readingTroubles;
 
-    /// <summary>Keeps for later runs what trouble a builder makes, or that it makes none any more.</summary>
+    /// <summary>Keeps for later runs that a builder has failed, or is healthy again.</summary>
     public void Note(BuilderTrouble trouble)
     {
         lock (gate) troubles[trouble.Builder] = trouble;

@@ -1,4 +1,5 @@
 using NixBuildFarm.Deciding;
+using NixBuildFarm.Deciding.Journal;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Platform;
 
@@ -13,8 +14,14 @@ namespace NixBuildFarm.Running;
 /// <param name="clock">The time of the run.</param>
 internal sealed class RunLoop(LiveRun run, RunTasks tasks, RunEffects effects, RunClock clock)
 {
+    /// <summary>Takes down what happens and what is decided; null: nothing does.</summary>
+    public RunJournal? Journal { get; init; }
+
     /// <summary>Called each time that something has been decided.</summary>
     public Action? Decided { get; init; }
+
+    /// <summary>Whether work may still join, so that a run without work waits; null: it may not.</summary>
+    public Func<bool>? MayGoOn { get; init; }
 
     /// <summary>Runs until every job has ended and every output is where it should be.</summary>
     /// <param name="began">The first event.</param>
@@ -27,7 +34,7 @@ internal sealed class RunLoop(LiveRun run, RunTasks tasks, RunEffects effects, R
         {
             Apply(began);
             Decide();
-            while (!run.IsOver && !tasks.Stopping.IsCancellationRequested)
+            while (!(run.IsOver && MayGoOn?.Invoke() != true) && !tasks.Stopping.IsCancellationRequested)
             {
                 await tasks.WaitAsync(run.NextWakeup, clock);
                 while (tasks.TryTake(out var happened)) Apply(happened!);
@@ -43,20 +50,26 @@ internal sealed class RunLoop(LiveRun run, RunTasks tasks, RunEffects effects, R
             await tasks.EndAsync();
         }
         cancellation.ThrowIfCancellationRequested();
-        run.End(clock.Now);
+        var end = clock.Now;
+        Journal?.Ends(end);
+        run.End(end);
         CarryOut();
         if (run.Fatal is { } fatal) throw fatal;
     }
 
     private void Apply(RunEvent happened)
     {
-        run.Apply(happened with { At = clock.Now });
+        happened = happened with { At = clock.Now };
+        Journal?.Happened(happened);
+        run.Apply(happened);
         CarryOut();
     }
 
     private void Decide()
     {
-        run.Decide(clock.Now);
+        var now = clock.Now;
+        Journal?.Decides(now);
+        run.Decide(now);
         CarryOut();
         Decided?.Invoke();
     }
@@ -65,6 +78,7 @@ internal sealed class RunLoop(LiveRun run, RunTasks tasks, RunEffects effects, R
     {
         while (run.TryTakeAction(out var action))
         {
+            Journal?.Did(action!);
             if (effects.Carry(action!) is { } answer) Apply(answer);
         }
     }

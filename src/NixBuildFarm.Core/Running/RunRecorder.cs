@@ -17,6 +17,9 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
     /// <summary>What there was to do; null while that is not known.</summary>
     public RunJobs? Jobs { get; set; }
 
+    /// <summary>Where it has joined a run of others: the jobs of that run, in the order of its own; null: it has a run to itself.</summary>
+    public IReadOnlyList<RunJob>? Joined { get; set; }
+
     /// <summary>The builders; empty while no build could begin.</summary>
     public IReadOnlyList<FarmBuilder> Farm { get; set; } = [];
 
@@ -31,7 +34,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
 
     private RunRecord Make(Func<IReadOnlyList<RecordedJob>, RunState> state, string? error)
     {
-        IReadOnlyList<RecordedJob> jobs = Jobs is null ? [] : [.. Jobs.Jobs.Select(job => Record(job, Jobs.Graph)), .. Jobs.AlreadyValid(runId).Select(Record)];
+        IReadOnlyList<RecordedJob> jobs = Jobs is null ? [] : [.. Jobs.Jobs.Select(job => Record(Joined?[job.Index] ?? job, Jobs.Graph[job.Index])), .. Jobs.AlreadyValid(runId).Select(Record)];
         return new()
         {
             Id = runId,
@@ -46,13 +49,13 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
         };
     }
 
-    private RecordedJob Record(RunJob job, JobGraph graph)
+    private RecordedJob Record(RunJob job, Job described)
     {
         // A run that was stopped has builds that are still under way.
         var attempt = job.Last ?? job.Running.Values.FirstOrDefault();
         return new()
         {
-            Job = graph[job.Index] with { System = job.Derivation.IsBuiltin ? Job.Builtin : job.Derivation.System },
+            Job = described with { System = job.Derivation.IsBuiltin ? Job.Builtin : job.Derivation.System },
             DerivationPath = job.Path.ToString(),
             IsSubstitution = job.IsSubstitution,
             Status = job.Result?.Status ?? NixBuildStatus.Cancelled,

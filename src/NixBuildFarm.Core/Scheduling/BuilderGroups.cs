@@ -4,7 +4,7 @@ using System.Text;
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>
-/// Builders that are alike for the scheduler: the same classes of jobs, the same speeds and bandwidths within a few percent. Of each kind
+/// Builders that are alike for the scheduler: the same classes of jobs, the same speeds and bandwidths within a few percent. Of each group
 /// only the one that is free first needs to be looked at, so a decision costs as many looks as there are groups, not builders.
 /// </summary>
 internal sealed class BuilderGroups
@@ -30,18 +30,18 @@ internal sealed class BuilderGroups
 
         var members = new List<List<int>>();
         var known = new Dictionary<string, int>();
-        foreach (var builder in builders) builder.Kind = -1;
+        foreach (var builder in builders) builder.Group = -1;
         foreach (var b in online)
         {
             var signature = SignatureOf(b);
-            if (!known.TryGetValue(signature, out var kind))
+            if (!known.TryGetValue(signature, out var group))
             {
-                kind = members.Count;
-                known.Add(signature, kind);
+                group = members.Count;
+                known.Add(signature, group);
                 members.Add([]);
             }
-            builders[b].Kind = kind;
-            members[kind].Add(b);
+            builders[b].Group = group;
+            members[group].Add(b);
         }
         positions = new int[builders.Length];
         heaps = members.Select(_ => new IndexedHeap<ByAvailability>(new(builders), positions)).ToArray();
@@ -92,31 +92,31 @@ internal sealed class BuilderGroups
 
     public BuilderGroups Clone(BuilderState[] clonedBuilders) => new(this, clonedBuilders);
 
-    /// <summary>The groups of builder that may take jobs of a class.</summary>
+    /// <summary>The groups of builders that may take jobs of a class.</summary>
     public ReadOnlySpan<int> GroupsOf(int eligibilityClass) => groupsOfClass[eligibilityClass];
 
-    /// <summary>The builder of a kind that is free first.</summary>
-    public int FirstOf(int kind) => heaps[kind].First;
+    /// <summary>The builder of a group that is free first.</summary>
+    public int FirstOf(int group) => heaps[group].First;
 
-    /// <summary>Whether only one slot is free on all builders of a kind.</summary>
-    public bool HasOneFreeSlot(int kind)
+    /// <summary>Whether only one slot is free on all builders of a group.</summary>
+    public bool HasOneFreeSlot(int group)
     {
-        var heap = heaps[kind].Items;
+        var heap = heaps[group].Items;
         // The second of a heap is one of the two below the first.
         return builders[heap[0]].FreeSlots == 1
             && (heap.Length < 2 || builders[heap[1]].FreeSlots == 0)
             && (heap.Length < 3 || builders[heap[2]].FreeSlots == 0);
     }
 
-    /// <summary>The builders of a kind, in no order.</summary>
-    public ReadOnlySpan<int> MembersOf(int kind) => heaps[kind].Items;
+    /// <summary>The builders of a group, in no order.</summary>
+    public ReadOnlySpan<int> MembersOf(int group) => heaps[group].Items;
 
     /// <summary>Whether a builder that may take jobs of this class has a free slot that is open to them.</summary>
     public bool HasIdle(int eligibilityClass)
     {
-        foreach (var kind in groupsOfClass[eligibilityClass])
+        foreach (var group in groupsOfClass[eligibilityClass])
         {
-            var first = heaps[kind].First;
+            var first = heaps[group].First;
             if (builders[first].FreeSlots > 0 && Scarce.IsOpen(first, eligibilityClass)) return true;
         }
         return false;
@@ -125,9 +125,9 @@ internal sealed class BuilderGroups
     /// <summary>Puts a builder where its changed key belongs.</summary>
     public void Update(int builder)
     {
-        var kind = builders[builder].Kind;
-        if (kind < 0) return;
-        heaps[kind].Update(builder);
+        var group = builders[builder].Group;
+        if (group < 0) return;
+        heaps[group].Update(builder);
     }
 
     private string SignatureOf(int b)

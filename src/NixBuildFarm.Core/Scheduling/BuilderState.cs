@@ -34,7 +34,7 @@ internal sealed class BuilderState
         Slots = (Slot[])other.Slots.Clone();
         FreeSlots = other.FreeSlots;
         CoresInUse = other.CoresInUse;
-        (Kind, Key) = (other.Kind, other.Key);
+        (Group, Key) = (other.Group, other.Key);
     }
 
     public struct Slot
@@ -67,9 +67,9 @@ internal sealed class BuilderState
     public int FreeCores => Math.Max(0, Description.TotalCores - CoresInUse);
 
     /// <summary>Index of the <see cref="BuilderGroups"/> it belongs to; −1 where it takes no jobs.</summary>
-    public int Kind { get; set; } = -1;
+    public int Group { get; set; } = -1;
 
-    /// <summary>Orders builders of a kind: −(free slots) where there are some, else when the first becomes free.</summary>
+    /// <summary>Orders builders of a group: −(free slots) where there are some, else when the first becomes free.</summary>
     public double Key { get; private set; }
 
     /// <summary>Slots it should have.</summary>

@@ -6,17 +6,28 @@ namespace NixBuildFarm.Scheduling;
 /// </summary>
 internal sealed class EligibilityClasses
 {
-    private readonly int[] classOf;
     private readonly List<int> representatives = [];
+    private readonly Dictionary<string, int> known = [];
     private readonly HashSet<string> wildcards;
+    private readonly string[] sorted;
+    private int[] classOf = [];
 
     public EligibilityClasses(JobGraph graph, IEnumerable<FarmBuilder> farm)
     {
         wildcards = WildcardsOf(farm);
-        var sorted = wildcards.Order(StringComparer.Ordinal).ToArray();
-        var known = new Dictionary<string, int>();
-        classOf = new int[graph.Count];
-        for (var job = 0; job < graph.Count; job++)
+        sorted = [.. wildcards.Order(StringComparer.Ordinal)];
+        Add(graph, first: 0);
+    }
+
+    /// <summary>Finds the classes of jobs that have joined the graph.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="first">The first of them.</param>
+    /// <returns>Whether a class is new.</returns>
+    public bool Add(JobGraph graph, int first)
+    {
+        var before = Count;
+        GrowingArray.Grow(ref classOf, graph.Count, 0);
+        for (var job = first; job < graph.Count; job++)
         {
             var key = KeyOf(graph[job], sorted);
             if (!known.TryGetValue(key, out var index))
@@ -27,6 +38,7 @@ internal sealed class EligibilityClasses
             }
             classOf[job] = index;
         }
+        return Count > before;
     }
 
     public int Count => representatives.Count;

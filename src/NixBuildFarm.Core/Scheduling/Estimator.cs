@@ -99,14 +99,10 @@ internal sealed class Estimator : IEstimator
             list.Add(build.System);
         }
         of.Add(build.Builder, configured * Math.Exp(speed.LogCorrection), build.OutputBytes);
-        if (build.Compiles is { } compiles) LearnCompiles(build, compiles, alone);
+        if (build.Compiles is not { } seen) return true;
+        if (!compiles.TryGetValue(build.Package, out var learnt)) compiles.Add(build.Package, learnt = new LearntCompiles());
+        learnt.Add(LearntCompiles.Of(seen, configured, build.SpeedFactor));
         return true;
-    }
-
-    private void LearnCompiles(BuildObservation build, CompileObservation seen, double alone)
-    {
-        if (!compiles.TryGetValue(build.Package, out var known)) compiles.Add(build.Package, known = new LearntCompiles());
-        known.Add(seen, alone, Math.Max(1, build.Cores));
     }
 
     /// <summary>

@@ -16,7 +16,7 @@ internal sealed class Families
     private const int MaxOpen = 8;
 
     private readonly SchedulingState state;
-    private readonly int[] home;
+    private int[] home;
     private readonly Dictionary<int, List<int>> open;
 
     public Families(SchedulingState state)
@@ -35,6 +35,9 @@ internal sealed class Families
     }
 
     public Families Clone(SchedulingState copy) => new(this, copy);
+
+    /// <summary>Makes room for more jobs.</summary>
+    public void GrowJobs(int count) => GrowingArray.Grow(ref home, count, -1);
 
     /// <summary>The builder where what the job is needed with is built, or −1.</summary>
     public int HomeOf(int job) => NeededBy(job) is var parent and >= 0 ? home[parent] : -1;

@@ -6,8 +6,8 @@ internal sealed class InputTransfers
     private const int Nowhere = -1;
 
     private readonly SchedulingState state;
-    private readonly int[] targets;
-    private readonly double[] arrivals;
+    private int[] targets;
+    private double[] arrivals;
     private double[] downlinkFree;
 
     public InputTransfers(SchedulingState state, int builders)
@@ -69,6 +69,13 @@ internal sealed class InputTransfers
 
     /// <summary>The job starts elsewhere, or not yet.</summary>
     public void Forget(int job) => targets[job] = Nowhere;
+
+    /// <summary>Makes room for more jobs.</summary>
+    public void GrowJobs(int count)
+    {
+        GrowingArray.Grow(ref targets, count, Nowhere);
+        GrowingArray.Grow(ref arrivals, count, 0);
+    }
 
     /// <summary>Makes room for another builder.</summary>
     public void Grow(int builders) => Array.Resize(ref downlinkFree, builders);

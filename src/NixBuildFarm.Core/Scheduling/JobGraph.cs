@@ -3,33 +3,39 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>
-/// What is to be built and what waits for what. Immutable. The edges lie in two flat arrays, so that a graph of 100,000 jobs is
-/// walked at the speed of memory.
+/// What is to be built and what waits for what. Only the scheduler changes it, when work joins: jobs are added and never taken away. The edges lie
+/// in two flat arrays, so that a graph of 100,000 jobs is walked at the speed of memory.
 /// </summary>
 public sealed class JobGraph
 {
-    private readonly Job[] jobs;
-    private readonly int[] dependencyStart;
-    private readonly int[] dependencies;
-    private readonly int[] dependentStart;
-    private readonly int[] dependents;
-    private readonly int[] topologicalOrder;
+    private Job[] jobs;
+    private int[] dependencyStart;
+    private int[] dependencies;
+    private int[] dependentStart;
+    private int[] dependentCount;
+    private int[] dependentRoom;
+    private int[] dependents;
+    private int[] topologicalOrder;
+    private int dependentsUsed;
 
     /// <summary>Makes the graph; a dependency that is named twice counts once.</summary>
     /// <exception cref="NixBuildFarmException">A dependency is out of range, or jobs wait for each other in a circle.</exception>
     public JobGraph(IReadOnlyList<Job> jobs)
     {
         this.jobs = [.. jobs];
-        (dependencyStart, dependencies) = Flatten(this.jobs);
-        (dependentStart, dependents) = Reverse(dependencyStart, dependencies);
-        topologicalOrder = Sort();
+        Count = this.jobs.Length;
+        (dependencyStart, dependencies) = Flatten(this.jobs, first: 0);
+        (dependentStart, dependentCount, dependents) = Reverse(dependencyStart, dependencies);
+        dependentRoom = (int[])dependentCount.Clone();
+        dependentsUsed = dependents.Length;
+        topologicalOrder = Sort(this.jobs, dependencyStart, dependencies, first: 0);
     }
 
     /// <summary>How many jobs there are; their indexes are 0 to Count − 1.</summary>
-    public int Count => jobs.Length;
+    public int Count { get; private set; }
 
     /// <summary>All jobs, each after the jobs it depends on.</summary>
-    public ReadOnlySpan<int> TopologicalOrder => topologicalOrder;
+    public ReadOnlySpan<int> TopologicalOrder => topologicalOrder.AsSpan(0, Count);
 
     /// <summary>The job with this index.</summary>
     public Job this[int job] => jobs[job];
@@ -39,58 +45,110 @@ public sealed class JobGraph
         dependencies.AsSpan(dependencyStart[job], dependencyStart[job + 1] - dependencyStart[job]);
 
     /// <summary>The jobs that wait for this one.</summary>
-    public ReadOnlySpan<int> DependentsOf(int job) =>
-        dependents.AsSpan(dependentStart[job], dependentStart[job + 1] - dependentStart[job]);
+    public ReadOnlySpan<int> DependentsOf(int job) => dependents.AsSpan(dependentStart[job], dependentCount[job]);
 
-    private static (int[] Start, int[] Edges) Flatten(Job[] jobs)
+    /// <summary>Adds jobs, which get the next indexes; they may depend on each other and on those that are there.</summary>
+    /// <exception cref="NixBuildFarmException">A dependency is out of range, or jobs wait for each other in a circle. Nothing was added.</exception>
+    internal void Add(IReadOnlyList<Job> more)
+    {
+        Job[] added = [.. more];
+        var first = Count;
+        var (start, edges) = Flatten(added, first);
+        var order = Sort(added, start, edges, first);
+        Count += added.Length;
+        GrowingArray.Grow(ref jobs, Count, null!);
+        GrowingArray.Grow(ref topologicalOrder, Count, 0);
+        GrowingArray.Grow(ref dependencyStart, Count + 1, 0);
+        GrowingArray.Grow(ref dependentStart, Count, 0);
+        GrowingArray.Grow(ref dependentCount, Count, 0);
+        GrowingArray.Grow(ref dependentRoom, Count, 0);
+        var used = dependencyStart[first];
+        GrowingArray.Grow(ref dependencies, used + edges.Length, 0);
+        edges.CopyTo(dependencies, used);
+        added.CopyTo(jobs, first);
+        order.CopyTo(topologicalOrder, first);
+        for (var job = 0; job < added.Length; job++)
+        {
+            dependencyStart[first + job + 1] = used + start[job + 1];
+            for (var edge = start[job]; edge < start[job + 1]; edge++) AddDependent(edges[edge], first + job);
+        }
+    }
+
+    /// <summary>Whether somebody asks for a job itself may change as requests come and go.</summary>
+    internal void SetRequested(int job, bool isRequested) => jobs[job] = jobs[job] with { IsRequested = isRequested };
+
+    /// <summary>The dependents of a job move to the end, with twice the room, where there is no room left for one more.</summary>
+    private void AddDependent(int job, int dependent)
+    {
+        if (dependentCount[job] == dependentRoom[job])
+        {
+            var room = Math.Max(2, 2 * dependentRoom[job]);
+            GrowingArray.Grow(ref dependents, dependentsUsed + room, 0);
+            Array.Copy(dependents, dependentStart[job], dependents, dependentsUsed, dependentCount[job]);
+            (dependentStart[job], dependentRoom[job]) = (dependentsUsed, room);
+            dependentsUsed += room;
+        }
+        dependents[dependentStart[job] + dependentCount[job]++] = dependent;
+    }
+
+    private static (int[] Start, int[] Edges) Flatten(Job[] jobs, int first)
     {
         var start = new int[jobs.Length + 1];
         var edges = new List<int>(jobs.Length * 4);
-        var seenBy = new int[jobs.Length];
+        var seen = new HashSet<int>();
         for (var job = 0; job < jobs.Length; job++)
         {
+            seen.Clear();
             foreach (var dependency in jobs[job].Dependencies)
             {
-                if (dependency < 0 || dependency >= jobs.Length)
+                if (dependency < 0 || dependency >= first + jobs.Length)
                 {
                     throw new NixBuildFarmException("InvalidGraph", $"{jobs[job].Name} depends on job {dependency}, which is not in the graph.");
                 }
-                if (seenBy[dependency] == job + 1) continue;
-                seenBy[dependency] = job + 1;
-                edges.Add(dependency);
+                if (seen.Add(dependency)) edges.Add(dependency);
             }
             start[job + 1] = edges.Count;
         }
         return (start, [.. edges]);
     }
 
-    private static (int[] Start, int[] Edges) Reverse(int[] start, int[] edges)
+    private static (int[] Start, int[] Count, int[] Edges) Reverse(int[] start, int[] edges)
     {
-        var reverseStart = new int[start.Length];
-        foreach (var target in edges) reverseStart[target + 1]++;
-        for (var i = 1; i < reverseStart.Length; i++) reverseStart[i] += reverseStart[i - 1];
-        var next = reverseStart.AsSpan(0, start.Length - 1).ToArray();
+        var count = new int[start.Length - 1];
+        foreach (var target in edges) count[target]++;
+        var reverseStart = new int[count.Length];
+        for (var i = 1; i < reverseStart.Length; i++) reverseStart[i] = reverseStart[i - 1] + count[i - 1];
+        var next = (int[])reverseStart.Clone();
         var reversed = new int[edges.Length];
-        for (var source = 0; source < start.Length - 1; source++)
+        for (var source = 0; source < count.Length; source++)
         {
             for (var e = start[source]; e < start[source + 1]; e++) reversed[next[edges[e]]++] = source;
         }
-        return (reverseStart, reversed);
+        return (reverseStart, count, reversed);
     }
 
-    private int[] Sort()
+    /// <summary>Sorts jobs, the first of which has the index <paramref name="first"/>; what they wait for among those before it has been sorted.</summary>
+    private static int[] Sort(Job[] jobs, int[] start, int[] edges, int first)
     {
+        var inner = edges.Where(dependency => dependency >= first).Select(dependency => dependency - first).ToArray();
+        var innerStart = new int[start.Length];
+        for (var (job, next) = (0, 0); job < jobs.Length; job++)
+        {
+            for (var e = start[job]; e < start[job + 1]; e++) next += edges[e] >= first ? 1 : 0;
+            innerStart[job + 1] = next;
+        }
+        var (dependentStart, dependentCount, dependents) = Reverse(innerStart, inner);
         var order = new int[jobs.Length];
         var unmet = new int[jobs.Length];
         var count = 0;
         for (var job = 0; job < jobs.Length; job++)
         {
-            unmet[job] = DependenciesOf(job).Length;
+            unmet[job] = innerStart[job + 1] - innerStart[job];
             if (unmet[job] == 0) order[count++] = job;
         }
         for (var i = 0; i < count; i++)
         {
-            foreach (var dependent in DependentsOf(order[i]))
+            foreach (var dependent in dependents.AsSpan(dependentStart[order[i]], dependentCount[order[i]]))
             {
                 if (--unmet[dependent] == 0) order[count++] = dependent;
             }
@@ -100,6 +158,6 @@ public sealed class JobGraph
             var job = Array.FindIndex(unmet, n => n > 0);
             throw new NixBuildFarmException("InvalidGraph", $"{jobs[job].Name} depends on itself, through others or directly.");
         }
-        return order;
+        return Array.ConvertAll(order, job => first + job);
     }
 }

@@ -48,13 +48,17 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
         }
         Accumulate(work, classes.Count);
 
+        // A slot of many cores does more compiles for others than one of few could do for itself.
+        var leastCores = farm.Where(builder => builder.MaxJobs > 0).Select(CoresOfSlot).DefaultIfEmpty(1).Min();
+        double WorthOfSlot(FarmBuilder builder) => compiles is null ? 1 : (double)CoresOfSlot(builder) / leastCores;
+
         var (capacity, headAndTail) = (0.0, 0.0);
         foreach (var builders in SetsOfBuilders(eligible))
         {
             var members = Enumerable.Range(0, classes.Count).Where(c => IsSubset(eligible[c], builders)).ToArray();
             var systems = members.Select(c => graph[classes.Representatives[c]].System).Distinct().ToArray();
             var total = Enumerable.Range(0, farm.Count).Where(b => builders[b])
-                .Sum(b => (moldable ? farm[b].TotalCores : farm[b].MaxJobs) * systems.Max(farm[b].SpeedOf));
+                .Sum(b => (moldable ? farm[b].TotalCores : farm[b].MaxJobs * WorthOfSlot(farm[b])) * systems.Max(farm[b].SpeedOf));
             if (total <= 0) continue;
             for (var h = 0; h < Steps; h++)
             {
@@ -102,16 +106,18 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
             .DistinctBy(b => (places.WorthOf(b, c), farm[b].MostCores, farm[b].TotalCores, farm[b].MaxJobs, places.KindOf(b))).ToArray()).ToArray();
         for (var job = 0; job < graph.Count; job++)
         {
-            if (!(compiles[job].Share > 0) || !graph[job].EnableParallelBuilding || graph[job].StaysLocal || graph[job].IsFixedOutput) continue;
+            if (!(compiles[job].Share > 0) || graph[job].StaysLocal || graph[job].IsFixedOutput) continue;
+            var coresCount = moldable && graph[job].EnableParallelBuilding;
             foreach (var home in homes[classes[job]])
             {
-                var cores = moldable ? farm[home].MostCores : Math.Max(1, farm[home].TotalCores / Math.Max(1, farm[home].MaxJobs));
-                var coreFactor = Estimate.CoreFactor(moldable, cores);
-                var factor = SharedDuration.Factor(compiles[job], moldable ? coreFactor : null, cores, places.Of(classes[job], home, cores, 1));
-                least[job] = Math.Min(least[job], seconds[job] * coreFactor * factor / farm[home].SpeedOf(graph[job].System));
+                var cores = coresCount ? farm[home].MostCores : moldable ? 1 : CoresOfSlot(farm[home]);
+                var factor = SharedDuration.Factor(compiles[job], coresCount, cores, places.Of(classes[job], home, cores, 1));
+                least[job] = Math.Min(least[job], seconds[job] * Estimate.CoreFactor(coresCount, cores) * factor / farm[home].SpeedOf(graph[job].System));
             }
         }
     }
+
+    private static int CoresOfSlot(FarmBuilder builder) => Math.Max(1, builder.TotalCores / Math.Max(1, builder.MaxJobs));
 
     private static (double[] Head, double[] Tail) HeadsAndTails(JobGraph graph, double[] least)
     {

@@ -3,7 +3,7 @@ namespace NixBuildFarm.Scheduling;
 /// <summary>Which builder has the outputs of which job: one bit each.</summary>
 internal sealed class OutputLocations
 {
-    private readonly int jobs;
+    private int jobs;
     private ulong[] bits;
     private int words;
 
@@ -49,6 +49,13 @@ internal sealed class OutputLocations
             if (bits[(long)job * words + w] != (w == builder >> 6 ? 1UL << (builder & 63) : 0)) return false;
         }
         return true;
+    }
+
+    /// <summary>Makes room for more jobs.</summary>
+    public void GrowJobs(int count)
+    {
+        GrowingArray.Grow(ref bits, count * words, 0UL);
+        jobs = count;
     }
 
     /// <summary>Makes room for more builders.</summary>

@@ -26,14 +26,18 @@ internal sealed class ReadyQueue : IndexedHeap<ReadyQueue.ByUrgency>
 /// <summary>The order among ready jobs, shared by all queues of a scheduler.</summary>
 internal sealed class JobOrder(JobGraph graph)
 {
+    private double[] keys = new double[graph.Count];
+    private int[] positions = Enumerable.Repeat(-1, graph.Count).ToArray();
+    private bool[] homes = new bool[graph.Count];
+
     /// <summary>Larger is more urgent.</summary>
-    public double[] Key { get; private init; } = new double[graph.Count];
+    public double[] Key => keys;
 
     /// <summary>Where each ready job lies in its queue; −1 elsewhere.</summary>
-    public int[] Position { get; private init; } = Enumerable.Repeat(-1, graph.Count).ToArray();
+    public int[] Position => positions;
 
     /// <summary>Jobs that one builder of several is the right one for: among equals, the others are placed first.</summary>
-    public bool[] HasHome { get; private init; } = new bool[graph.Count];
+    public bool[] HasHome => homes;
 
     public bool IsBefore(int a, int b)
     {
@@ -48,5 +52,14 @@ internal sealed class JobOrder(JobGraph graph)
     public bool IsEqual(int a, int b) =>
         graph[a].Priority == graph[b].Priority && Key[a] == Key[b] && graph.DependentsOf(a).Length == graph.DependentsOf(b).Length;
 
-    public JobOrder Clone() => new(graph) { Key = (double[])Key.Clone(), Position = (int[])Position.Clone(), HasHome = (bool[])HasHome.Clone() };
+    /// <summary>Makes room for more jobs.</summary>
+    /// <returns>Whether positions lie in another array now: queues have to be cloned.</returns>
+    public bool GrowJobs(int count)
+    {
+        GrowingArray.Grow(ref keys, count, 0);
+        GrowingArray.Grow(ref homes, count, false);
+        return GrowingArray.Grow(ref positions, count, -1);
+    }
+
+    public JobOrder Clone() => new(graph) { keys = (double[])keys.Clone(), positions = (int[])positions.Clone(), homes = (bool[])homes.Clone() };
 }

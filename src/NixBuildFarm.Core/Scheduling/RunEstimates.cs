@@ -10,7 +10,7 @@ internal sealed class RunEstimates
 
     private readonly JobGraph graph;
     private readonly IEstimator estimator;
-    private readonly Estimate[] current;
+    private readonly List<Estimate> current = [];
     private readonly Dictionary<string, Dictionary<string, List<int>>> jobsOf = [];
     private readonly Dictionary<string, FarmBuilder> configured;
 
@@ -21,22 +21,41 @@ internal sealed class RunEstimates
     public RunEstimates(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IEstimator estimator)
     {
         (this.graph, this.estimator) = (graph, estimator);
+        Configured = farm;
         configured = farm.ToDictionary(b => b.Name);
         Farm = farm.Select(b => b with { Systems = LearntSpeeds(b) }).ToArray();
-        current = new Estimate[graph.Count];
-        for (var job = 0; job < graph.Count; job++)
-        {
-            current[job] = estimator.For(graph[job]);
-            if (graph[job].IsFixedOutput || graph[job].IsBuiltin) continue;
-            var key = PackagePriors.KeyOf(graph[job]);
-            if (!jobsOf.TryGetValue(key, out var bySystem)) jobsOf.Add(key, bySystem = []);
-            if (!bySystem.TryGetValue(graph[job].System, out var jobs)) bySystem.Add(graph[job].System, jobs = []);
-            jobs.Add(job);
-        }
+        for (var job = 0; job < graph.Count; job++) Add(job, graph[job]);
+    }
+
+    /// <summary>Takes in what earlier runs have taught of packages that join, unless it is known already.</summary>
+    public void Know(IReadOnlyCollection<BuildObservation> builds)
+    {
+        foreach (var build in builds.Where(build => !jobsOf.ContainsKey(build.Package))) estimator.Observe(build);
+    }
+
+    /// <summary>Asks for the estimates of jobs that join the graph. They are to be added to it next.</summary>
+    public IReadOnlyList<Estimate> Add(IReadOnlyList<Job> more)
+    {
+        var first = current.Count;
+        for (var i = 0; i < more.Count; i++) Add(first + i, more[i]);
+        return current.GetRange(first, more.Count);
+    }
+
+    private void Add(int job, Job described)
+    {
+        current.Add(estimator.For(described));
+        if (described.IsFixedOutput || described.IsBuiltin) return;
+        var key = PackagePriors.KeyOf(described);
+        if (!jobsOf.TryGetValue(key, out var bySystem)) jobsOf.Add(key, bySystem = []);
+        if (!bySystem.TryGetValue(described.System, out var jobs)) bySystem.Add(described.System, jobs = []);
+        jobs.Add(job);
     }
 
     /// <summary>What is believed of each job, by index.</summary>
     public IReadOnlyList<Estimate> Current => current;
+
+    /// <summary>The builders as configured.</summary>
+    public IReadOnlyList<FarmBuilder> Configured { get; }
 
     /// <summary>The builders at the start, with the speeds that earlier runs have taught in place of the configured ones.</summary>
     public IReadOnlyList<FarmBuilder> Farm { get; }

@@ -102,6 +102,9 @@ internal sealed class Scheduler
     /// <summary>Whether the outputs of a job are at a builder, as far as was told.</summary>
     public bool HasOutputs(int job, int builder) => state.Locations.Has(job, builder);
 
+    /// <summary>Whether no builder has the outputs of a job, as far as was told.</summary>
+    public bool IsNowhere(int job) => state.Locations.IsNowhere(job);
+
     /// <summary>The builder that a job was done on; −1 where it was not, or not by a builder.</summary>
     public int MadeOn(int job) => state.MadeOn(job);
 
@@ -173,6 +176,8 @@ internal sealed class Scheduler
             case SchedulingEvent.BuilderDrained e: Apply(e); break;
             case SchedulingEvent.BuilderChanged e: Apply(e); break;
             case SchedulingEvent.EstimateChanged e: Apply(e); break;
+            case SchedulingEvent.WorkAdded e: Apply(e); break;
+            case SchedulingEvent.WorkWithdrawn e: Apply(e); break;
             default: Refuse(happened, "this kind of event is unknown"); break;
         }
         lastEventAt = Math.Max(lastEventAt, happened.At);
@@ -359,6 +364,51 @@ internal sealed class Scheduler
         state.SetEstimate(e.Job, e.Estimate);
         placement.EstimateChanged(e.Job, e.At);
         rank.SetWeight(e.Job, WeightOf(e.Job));
+    }
+
+    private void Apply(SchedulingEvent.WorkAdded e)
+    {
+        if (e.Estimates.Count != e.Jobs.Count) Refuse(e, "one estimate for each job is needed");
+        var first = Graph.Count;
+        Graph.Add(e.Jobs);
+        state.AddJobs(first, e.Estimates);
+        bestSpeeds = state.Groups.BestSpeed;
+        rank.Add(first, WeightOf);
+        for (var job = first; job < Graph.Count; job++)
+        {
+            // What waits for the same more jobs is more urgent among equals.
+            foreach (var dependency in Graph.DependenciesOf(job))
+            {
+                if (dependency < first) state.Requeue(dependency);
+            }
+            if (!heuristic.IsFifo) state.Order.Key[job] = rank[job];
+            state.Admit(job);
+        }
+        // What joins in any order has been admitted: it goes with what it needs.
+        for (var job = first; job < Graph.Count; job++) AbandonIfDoomed(job);
+        foreach (var job in e.Requested) Graph.SetRequested(job, true);
+        portfolio?.Surprise(e.Estimates.Sum(estimate => estimate.Seconds));
+    }
+
+    private void Apply(SchedulingEvent.WorkWithdrawn e)
+    {
+        foreach (var job in e.NotRequested) Graph.SetRequested(job, false);
+        foreach (var job in e.Jobs.Where(state.IsUnsettled))
+        {
+            if (state.StateOf(job) == JobState.Running) ReleaseEverywhere(job);
+            state.Withdraw(job);
+            portfolio?.Surprise(state.Estimates[job].Seconds);
+        }
+    }
+
+    private void ReleaseEverywhere(int job)
+    {
+        for (var b = 0; b < state.Builders.Length; b++)
+        {
+            if (state.Builders[b].IndexOf(job) >= 0) state.Release(job, b);
+        }
+        placement.EndHedge(job);
+        state.BackToQueue(job);
     }
 
     private void CheckJob(SchedulingEvent e, int job)

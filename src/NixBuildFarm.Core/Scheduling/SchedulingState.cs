@@ -7,12 +7,13 @@ namespace NixBuildFarm.Scheduling;
 /// </summary>
 internal sealed class SchedulingState
 {
-    private readonly JobState[] states;
-    private readonly int[] unmet;
-    private readonly int[] madeOn;
-    private readonly long[] outputBytes;
-    private readonly int[] systemOf;
-    private readonly string[] systems;
+    private JobState[] states;
+    private int[] unmet;
+    private int[] madeOn;
+    private long[] outputBytes;
+    private int[] systemOf;
+    private string[] systems;
+    private Estimate[] estimates;
     private readonly bool isFifo;
     private long readied;
     private BuilderGroups? groups;
@@ -23,12 +24,12 @@ internal sealed class SchedulingState
     {
         Graph = graph;
         this.isFifo = isFifo;
-        Estimates = [.. estimates];
+        this.estimates = [.. estimates];
         (systems, systemOf) = InternSystems(graph);
         Builders = farm.Select(b => new BuilderState(b, systems)).ToArray();
         Classes = new EligibilityClasses(graph, farm);
         Locations = new OutputLocations(graph.Count, farm.Count);
-        outputBytes = Estimates.Select(e => e.OutputBytes).ToArray();
+        outputBytes = Array.ConvertAll(this.estimates, e => e.OutputBytes);
         madeOn = Enumerable.Repeat(-1, graph.Count).ToArray();
         Transfers = new InputTransfers(this, farm.Count);
         Order = new JobOrder(graph);
@@ -49,7 +50,7 @@ internal sealed class SchedulingState
     {
         Graph = other.Graph;
         (isFifo, readied) = (other.isFifo, other.readied);
-        Estimates = (Estimate[])other.Estimates.Clone();
+        estimates = (Estimate[])other.estimates.Clone();
         (systems, systemOf) = (other.systems, other.systemOf);
         Builders = Array.ConvertAll(other.Builders, b => b.Clone());
         Classes = other.Classes;
@@ -71,7 +72,8 @@ internal sealed class SchedulingState
 
     public JobGraph Graph { get; }
 
-    public Estimate[] Estimates { get; }
+    /// <summary>By job; what lies behind the last one is room for more.</summary>
+    public Estimate[] Estimates => estimates;
 
     public BuilderState[] Builders { get; private set; }
 
@@ -201,7 +203,7 @@ internal sealed class SchedulingState
     public void TakeAgain(int job, int builder, double now, double freeAt, int cores)
     {
         RunningCount++;
-        var shares = Estimates[job].Compiles.Share > 0 && Graph[job].EnableParallelBuilding;
+        var shares = Estimates[job].Compiles.Share > 0;
         if (shares) SharingCount++;
         Builders[builder].Take(job, now, freeAt, cores, shares);
         Groups.Scarce.Count(builder, Classes[job], 1);
@@ -295,6 +297,42 @@ internal sealed class SchedulingState
         }
     }
 
+    /// <summary>Makes room for jobs that have joined the graph. They take part from <see cref="Admit"/> on.</summary>
+    /// <param name="first">The first of them.</param>
+    /// <param name="more">What is believed of each.</param>
+    public void AddJobs(int first, IReadOnlyList<Estimate> more)
+    {
+        var count = Graph.Count;
+        GrowingArray.Grow(ref states, count, JobState.Waiting);
+        GrowingArray.Grow(ref unmet, count, 0);
+        GrowingArray.Grow(ref madeOn, count, -1);
+        GrowingArray.Grow(ref outputBytes, count, 0);
+        GrowingArray.Grow(ref systemOf, count, 0);
+        GrowingArray.Grow(ref estimates, count, default!);
+        Locations.GrowJobs(count);
+        Transfers.GrowJobs(count);
+        Families.GrowJobs(count);
+        if (Order.GrowJobs(count)) queues = Array.ConvertAll(queues, queue => queue.Clone(Order));
+        for (var i = 0; i < more.Count; i++) (estimates[first + i], outputBytes[first + i]) = (more[i], more[i].OutputBytes);
+        var areSystemsNew = InternSystems(first);
+        if (Classes.Add(Graph, first) || areSystemsNew) ClassesGrew(areSystemsNew);
+        for (var job = first; job < count; job++) RemainingWork[Classes[job]] += estimates[job].Seconds;
+        Unsettled += count - first;
+    }
+
+    /// <summary>A job that has joined takes part; its key is set.</summary>
+    public void Admit(int job)
+    {
+        foreach (var dependency in Graph.DependenciesOf(job))
+        {
+            if (states[dependency] != JobState.Done) unmet[job]++;
+        }
+        if (unmet[job] == 0) MakeReady(job);
+    }
+
+    /// <summary>Takes a job out that nobody wants any more; it does not run.</summary>
+    public void Withdraw(int job) => Settle(job, JobState.Abandoned);
+
     public int AddBuilder(FarmBuilder description)
     {
         Builders = [.. Builders, new BuilderState(description, systems)];
@@ -329,6 +367,30 @@ internal sealed class SchedulingState
             }
         }
         return (known.OrderBy(p => p.Value).Select(p => p.Key).ToArray(), indexes);
+    }
+
+    /// <summary>Jobs that have joined may be of systems that no job was of before.</summary>
+    private bool InternSystems(int first)
+    {
+        var before = systems.Length;
+        for (var job = first; job < Graph.Count; job++)
+        {
+            systemOf[job] = Array.IndexOf(systems, Graph[job].System);
+            if (systemOf[job] >= 0) continue;
+            systemOf[job] = systems.Length;
+            systems = [.. systems, Graph[job].System];
+        }
+        return systems.Length > before;
+    }
+
+    private void ClassesGrew(bool areSystemsNew)
+    {
+        if (areSystemsNew) foreach (var builder in Builders) builder.Describe(builder.Description, systems);
+        groups = null;
+        queues = [.. queues, .. Enumerable.Range(queues.Length, Classes.Count - queues.Length).Select(_ => new ReadyQueue(Order))];
+        var work = RemainingWork;
+        Array.Resize(ref work, Classes.Count);
+        RemainingWork = work;
     }
 
     private void FarmChanged()

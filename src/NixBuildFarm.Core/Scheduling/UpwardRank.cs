@@ -7,11 +7,11 @@ namespace NixBuildFarm.Scheduling;
 internal sealed class UpwardRank
 {
     private readonly JobGraph graph;
-    private readonly double[] weights;
-    private readonly double[] ranks;
-    private readonly int[] place;
+    private double[] weights;
+    private double[] ranks;
+    private int[] place;
     private readonly PriorityQueue<int, int> pending = new();
-    private readonly bool[] isPending;
+    private bool[] isPending;
 
     /// <summary>Computes all ranks in one walk.</summary>
     /// <param name="graph">The jobs.</param>
@@ -42,10 +42,36 @@ internal sealed class UpwardRank
     public double this[int job] => ranks[job];
 
     /// <summary>All ranks, by job.</summary>
-    public ReadOnlySpan<double> All => ranks;
+    public ReadOnlySpan<double> All => ranks.AsSpan(0, graph.Count);
 
     /// <summary>A copy that goes its own way.</summary>
     public UpwardRank Clone() => new(this);
+
+    /// <summary>
+    /// Computes the ranks of jobs that have joined the graph. Nothing that was there before waits for them, so theirs are final; the ranks of what
+    /// they wait for follow with <see cref="Update"/>.
+    /// </summary>
+    /// <param name="first">The first of them.</param>
+    /// <param name="weightOf">Seconds of each.</param>
+    public void Add(int first, Func<int, double> weightOf)
+    {
+        GrowingArray.Grow(ref weights, graph.Count, 0);
+        GrowingArray.Grow(ref ranks, graph.Count, 0);
+        GrowingArray.Grow(ref place, graph.Count, 0);
+        GrowingArray.Grow(ref isPending, graph.Count, false);
+        var order = graph.TopologicalOrder;
+        for (var i = first; i < order.Length; i++) place[order[i]] = i;
+        for (var i = order.Length - 1; i >= first; i--)
+        {
+            var job = order[i];
+            weights[job] = weightOf(job);
+            ranks[job] = RankOf(job);
+            foreach (var dependency in graph.DependenciesOf(job))
+            {
+                if (dependency < first) Mark(dependency);
+            }
+        }
+    }
 
     /// <summary>Changes the weight of one job. The ranks that hang on it follow with <see cref="Update"/>.</summary>
     public void SetWeight(int job, double weight)

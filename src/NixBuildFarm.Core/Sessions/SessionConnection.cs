@@ -36,7 +36,26 @@ internal sealed class SessionConnection : IAsyncDisposable
     {
         var opened = await transport.OpenAsync(use, cancellation);
         var description = Describe(builder, opened, use) with { Settings = options };
-        if (limit is { } greeting) description = description with { HandshakeTimeout = greeting };
+        return await OpenAsync(
+            opened, limit is { } greeting ? description with { HandshakeTimeout = greeting } : description, cancellation);
+    }
+
+    /// <summary>Opens a channel for the requests of another client, which gives its own settings.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="transport">Reaches it.</param>
+    /// <param name="newest">The newest version that the client speaks.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
+    public static async Task<SessionConnection> OpenForClientAsync(
+        NixBuilder builder, IBuilderTransport transport, ProtocolVersion newest, CancellationToken cancellation)
+    {
+        var opened = await transport.OpenAsync(ChannelUse.Build, cancellation);
+        return await OpenAsync(opened, Describe(builder, opened, ChannelUse.Build) with { NewestVersion = newest }, cancellation);
+    }
+
+    private static async Task<SessionConnection> OpenAsync(
+        IBuilderChannel opened, DaemonConnectionOptions description, CancellationToken cancellation)
+    {
         try
         {
             return new(opened, await DaemonConnection.OpenAsync(opened.Stream, description, cancellation));

@@ -11,4 +11,11 @@ internal sealed class UnsignedPathException(string to, StorePath path)
         "UnsignedPath",
         $"{to} does not trust the login, and so refuses {path}, which is neither content-addressed nor signed.",
         $"Add that user to trusted-users in /etc/nix/nix.conf of {to}; or have paths signed (secret-key-files) by a key of its "
-            + "trusted-public-keys.");
+            + "trusted-public-keys.")
+{
+    /// <summary>The builder that does not take it.</summary>
+    public string To { get; } = to;
+
+    /// <summary>The path.</summary>
+    public StorePath Path { get; } = path;
+}

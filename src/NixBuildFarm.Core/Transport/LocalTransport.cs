@@ -100,6 +100,8 @@ internal sealed class LocalTransport : IBuilderTransport
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        // It would be a client of the front in place of the daemon behind it.
+        if (DaemonSocket.IsFront) start.Environment.Remove(DaemonSocket.Variable);
         try
         {
             return new ProcessChannel(Process.Start(start)!);

@@ -19,8 +19,8 @@ internal class WorkItem
     /// <summary>Whether its outputs come from a substituter rather than from a build.</summary>
     public required bool IsSubstitution { get; init; }
 
-    /// <summary>Whether the user asked for it.</summary>
-    public required bool IsRequested { get; init; }
+    /// <summary>Whether somebody asks for it itself.</summary>
+    public required bool IsRequested { get; set; }
 
     /// <summary>
     /// The derivations that are built with it if its outputs' or inputs' paths are known only after the build (content-addressed, deferred,
@@ -33,6 +33,9 @@ internal class WorkItem
 
     /// <summary>The outputs that are needed.</summary>
     public required IReadOnlyList<StorePath> Wanted { get; init; }
+
+    /// <summary>What whoever asked has set for the build of it.</summary>
+    public BuildLimits Limits { get; set; } = BuildLimits.None;
 
     /// <summary>The path of the derivation.</summary>
     public StorePath Path => Node.Path;

@@ -25,6 +25,9 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 {
     private const string ResultSet = "Result";
 
+    /// <summary>Names the file of a run's journal: for reports of bugs, which so become tests.</summary>
+    private const string JournalVariable = "NIXBUILDFARM_JOURNAL";
+
     private readonly List<object> givenBuilders = [];
     private readonly List<ResultReference> givenResults = [];
 
@@ -214,6 +217,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         var buildSettings = BuildSettings.OfBuild(Settings);
         var outLink = OutLink is null ? null : this.FileOf(OutLink);
         var logFolder = LogPath is null ? null : this.FileOf(LogPath);
+        var journalFile = Environment.GetEnvironmentVariable(JournalVariable) is { Length: > 0 } journal ? this.FileOf(journal) : null;
         var isCopyBackGiven = MyInvocation.BoundParameters.ContainsKey(nameof(CopyBack));
         return async (output, cancellation) =>
         {
@@ -241,6 +245,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
                 PostBuildHook = configuration.PostBuildHook,
                 Settings = buildSettings,
                 LogFolder = logFolder,
+                JournalFile = journalFile,
                 BuildersUseSubstitutes = configuration.BuildersUseSubstitutes,
             };
         };

@@ -5,6 +5,7 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Simulation;
 
@@ -98,6 +99,10 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     [Parameter]
     public SwitchParameter Moldable { get; set; }
 
+    /// <summary>Whether builders do compiles of builds of others on slots that idle. Runs: Auto, as in real runs; graphs: Never.</summary>
+    [Parameter]
+    public ShareMode Share { get; set; }
+
     /// <summary>The file for the schedule, a line of JSON for each build; an existing one is replaced.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -107,6 +112,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     {
         Policy = Policy,
         Moldable = MyInvocation.BoundParameters.ContainsKey(nameof(Moldable)) ? Moldable : ParameterSetName == RunSet,
+        Share = MyInvocation.BoundParameters.ContainsKey(nameof(Share)) || ParameterSetName != RunSet ? Share : ShareMode.Auto,
         Seed = Seed,
     };
 
@@ -171,9 +177,11 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     {
         var progress = new SimulationProgress(output, scenario.Graph.Count);
         SimulationResult result;
+        SimulationResult? alone;
         try
         {
             result = await scenario.PlayAsync(progress, cancellation);
+            alone = scenario.WithoutSharing is { } other ? await other.PlayAsync(progress, cancellation) : null;
         }
         finally
         {
@@ -181,7 +189,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
         }
         if (scheduleFile is not null) Write(scheduleFile, result);
         if (result.NotDone > 0) output.Warning(NotBuilt(scenario, result));
-        output.Object(NixBuildMeasurement.Of(scenario, result, replay));
+        output.Object(NixBuildMeasurement.Of(scenario, result, replay, alone));
     }
 
     private static void Write(string file, SimulationResult result)

@@ -1,10 +1,23 @@
 # What the tests of shared compilation build, with the toolchain that make.sh makes. `tag` makes another derivation of the same
-# build, `units` says how many the generated program has.
-{ gcc, wrapper, shimSource ? null, sources ? null, tag ? "", units ? 300 }:
+# build, `units` says how many the generated program has, `features` what a builder has to have. `helper` is a feature of a
+# builder that has to be there before: what is built needs something small of it.
+{ gcc, wrapper, shimSource ? null, sources ? null, tag ? "", units ? 300, features ? [ ], helper ? null }:
 let
   compiler = builtins.storePath gcc;
   make = name: attributes: derivation ({
     inherit name tag;
+    requiredSystemFeatures = features;
+    first = if helper == null then null else derivation {
+      name = "first-${tag}";
+      system = "x86_64-linux";
+      # Content-addressed, so that a builder which does not trust us takes it.
+      outputHashAlgo = "sha256";
+      outputHashMode = "flat";
+      outputHash = "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b";
+      requiredSystemFeatures = [ helper ];
+      builder = "${compiler}/bin/bash";
+      args = [ "-c" "echo > $out" ];
+    };
     system = "x86_64-linux";
     builder = "${compiler}/bin/bash";
     PATH = "${builtins.storePath wrapper}/bin:${compiler}/bin";

@@ -1,7 +1,7 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Deciding;
-using NixBuildFarm.Errors;
+using NixBuildFarm.Deciding.Journal;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Protocol;
@@ -22,17 +22,19 @@ internal sealed class DecidedRun
     private readonly Dictionary<string, int> generations = [];
     private readonly RunFacts facts;
 
+    private readonly List<string> lines = [];
+    private readonly RunJournal journal;
+
     private DecidedRun(GivenWork work, RunRules rules, StorePath requested, string[] on, string[] others)
     {
         this.work = work;
-        var paths = work.ClosureOf(requested);
-        var indexOf = paths.Select((path, index) => (path, index)).ToDictionary(pair => pair.path, pair => pair.index);
-        RunJob[] jobs = [.. paths.Select((path, index) => work.Job(index, path, path == requested))];
-        var graph = new JobGraph([.. jobs.Select(job => job.ToSchedulerJob([.. work.NeedsOf(job.Path).Select(need => indexOf[need])]))]);
+        var (jobs, graph) = Describe(requested);
         Local = Connect(NixBuilder.LocalName);
         var estimates = new RunEstimates(graph, [.. on.Concat(others).Select(name => work.Builder(name).ToFarmBuilder())], new Estimator());
         facts = new(rules, jobs, graph, Local, [.. on.Select(name => name == NixBuilder.LocalName ? Local : Connect(name))], estimates, DateTimeOffset.UnixEpoch, "run");
         Run = new(facts, []);
+        journal = new(lines.Add);
+        journal.Begin(facts, [], []);
     }
 
     /// <summary>What decides.</summary>
@@ -40,6 +42,9 @@ internal sealed class DecidedRun
 
     /// <summary>The local store.</summary>
     public RunBuilder Local { get; }
+
+    /// <summary>The journal of the run.</summary>
+    public IReadOnlyList<string> Journal => lines;
 
     /// <summary>The jobs.</summary>
     public IReadOnlyList<RunJob> Jobs => facts.Jobs;
@@ -94,15 +99,27 @@ internal sealed class DecidedRun
     {
         var actions = new List<RunAction>();
         ApplyAlone(happened, actions);
+        journal.Decides(Now);
         Run.Decide(Now);
         Take(actions);
         return actions;
     }
 
+    /// <summary>A request joins.</summary>
+    public IReadOnlyList<RunAction> Join(int request, params StorePath[] requested)
+    {
+        var (jobs, graph) = Describe(requested);
+        return Apply(new RunEvent.WorkAdded(request, jobs, graph) { KeepsGoing = facts.Rules.KeepGoing });
+    }
+
+    /// <summary>The newest job of that name.</summary>
+    public RunJob Job(string name) => Jobs.Last(job => job.Name == name);
+
     /// <summary>Nothing happens, and time passes.</summary>
     public IReadOnlyList<RunAction> Tick()
     {
         var actions = new List<RunAction>();
+        journal.Decides(Now);
         Run.Decide(Now);
         Take(actions);
         return actions;
@@ -112,6 +129,7 @@ internal sealed class DecidedRun
     public IReadOnlyList<RunAction> End()
     {
         var actions = new List<RunAction>();
+        journal.Ends(Now);
         Run.End(Now);
         Take(actions);
         return actions;
@@ -168,6 +186,14 @@ internal sealed class DecidedRun
     /// <summary>The inputs of a job that nobody has.</summary>
     public IReadOnlyList<StorePath> MissingInputsOf(RunJob job) => [.. job.Inputs.Where(path => !IsSomewhere(path))];
 
+    private (RunJob[] Jobs, JobGraph Graph) Describe(params StorePath[] requested)
+    {
+        var paths = work.ClosureOf(requested);
+        var indexOf = paths.Select((path, index) => (path, index)).ToDictionary(pair => pair.path, pair => pair.index);
+        RunJob[] jobs = [.. paths.Select((path, index) => work.Job(index, path, requested.Contains(path)))];
+        return (jobs, new([.. jobs.Select(job => job.ToSchedulerJob([.. work.NeedsOf(job.Path).Select(need => indexOf[need])]))]));
+    }
+
     private bool IsSomewhere(StorePath path) => HoldersOf(path).Count > 0;
 
     private void Hold(StorePath path, RunBuilder builder)
@@ -178,7 +204,9 @@ internal sealed class DecidedRun
 
     private void ApplyAlone(RunEvent happened, List<RunAction> actions)
     {
-        Run.Apply(happened with { At = Now });
+        happened = happened with { At = Now };
+        journal.Happened(happened);
+        Run.Apply(happened);
         Take(actions);
     }
 
@@ -186,6 +214,7 @@ internal sealed class DecidedRun
     {
         while (Run.TryTakeAction(out var action))
         {
+            journal.Did(action!);
             switch (action!)
             {
                 case RunAction.Tell { News: var news }: Hear(news); break;

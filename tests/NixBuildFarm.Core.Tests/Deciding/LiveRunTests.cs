@@ -217,6 +217,6 @@ public sealed class LiveRunTests
         var pause = Assert.Single(run.End(run.Started[2], BuildStatus.MiscFailure).OfType<RunAction.Pause>());
 
         Assert.Equal((TimeSpan.FromSeconds(1), true), (pause.Time, pause.IsAwaited));
-        Assert.Contains(run.Warnings, warning => warning.Contains("ruby fails again and again", StringComparison.Ordinal));
+        Assert.Contains(run.Warnings, warning => warning.Contains("ruby has failed too often", StringComparison.Ordinal));
     }
 }

@@ -15,9 +15,12 @@ namespace NixBuildFarm.Core.Tests.Deciding;
 /// </summary>
 internal sealed class RandomRun
 {
-    private const int LongestRun = 4000;
+    private const int LongestRun = 4000, MaxRequests = 4;
     private static readonly string[] Names = ["ruby", "kana", "opal"];
 
+    private readonly Dictionary<int, IReadOnlyList<RunJob>> joined = [];
+    private readonly HashSet<int> withdrawn = [];
+    private readonly HashSet<int> ended = [];
     private readonly int seed;
     private readonly Random random;
     private readonly List<RunAction> open = [];
@@ -26,6 +29,8 @@ internal sealed class RandomRun
     private readonly GivenWork work;
     private readonly DecidedRun run;
     private readonly CopyBack copyBack;
+    private readonly List<StorePath> made = [];
+    private int requests;
     private int faults = 25;
     private bool hasStopped;
 
@@ -62,7 +67,8 @@ internal sealed class RandomRun
             Assert.True(step < LongestRun, $"World {seed} does not end: {string.Join(", ", run.Jobs.Where(job => !job.HasEnded).Select(job => job.Name))}");
             // Now and then long enough for a build to be late.
             run.Now += random.Next(20) == 0 ? 1000 * random.NextDouble() : random.NextDouble();
-            Take(Next() is { } next ? Answer(next) : run.Tick());
+            if (random.Next(25) == 0) ChangeRequests();
+            else Take(Next() is { } next ? Answer(next) : run.Tick());
             Check();
         }
         var started = run.Started.Count;
@@ -72,30 +78,51 @@ internal sealed class RandomRun
         Assert.Equal(started, run.Started.Count);
         Assert.Equal(run.Jobs.Select(job => job.Name).Order(), run.Results.Select(result => result.Name).Order());
         if (hasStopped) return;
-        Assert.DoesNotContain(run.Results, result => result.Status == NixBuildStatus.Cancelled);
-        foreach (var job in run.Jobs.Where(job => job.IsRequested && job.Result!.Success && copyBack != CopyBack.None))
+        Assert.Equal(joined.Keys.Order(), ended.Order());
+        Assert.DoesNotContain(run.Jobs, job => job.WantedBy.Count > 0 && job.Result!.Status == NixBuildStatus.Cancelled);
+        foreach (var job in run.Jobs.Where(job => job.IsRequested && job.Result!.Success && job.LateError is null && copyBack != CopyBack.None))
         {
             Assert.True(job.Outputs.All(path => run.HoldersOf(path).Contains(run.Local)), $"World {seed} says that {job.Name} is there, and it is not.");
         }
     }
 
+    /// <summary>The journal of the run.</summary>
+    public IReadOnlyList<string> Journal => run.Journal;
+
     /// <summary>Some action that is still to be answered; null: nothing happens.</summary>
     private RunAction? Next()
     {
-        var work = open.Where(action => action is not RunAction.Watch).ToArray();
-        if (work.Length > 0 && random.Next(8) > 0) return work[random.Next(work.Length)];
+        var pressing = open.Where(action => action is not RunAction.Watch).ToArray();
+        if (pressing.Length > 0 && random.Next(8) > 0) return pressing[random.Next(pressing.Length)];
         return open.Count > 0 && random.Next(4) > 0 ? open[random.Next(open.Count)] : null;
+    }
+
+    /// <summary>A request joins, for derivations old and new, or is called off.</summary>
+    private void ChangeRequests()
+    {
+        if (requests < MaxRequests && random.Next(2) == 0)
+        {
+            if (random.Next(2) == 0) made.Add(work.Derivation($"more{requests}", made.Where(_ => random.Next(4) == 0).ToArray()));
+            Take(run.Join(++requests, [.. made.Where(_ => random.Next(3) == 0).Append(made[^1]).Distinct()]));
+            return;
+        }
+        var leaving = random.Next(1, MaxRequests + 1);
+        var others = run.Started.Where(attempt => attempt.IsRunning && attempt.Job.WantedBy.Keys.Any(request => request != leaving)).ToArray();
+        withdrawn.Add(leaving);
+        Take(run.Apply(new RunEvent.WorkWithdrawn(leaving)));
+        Assert.All(others, attempt => Assert.True(attempt.IsRunning));
+        Assert.All(run.Jobs.Where(job => job.WantedBy.Count == 0), job => Assert.True(job.HasEnded));
     }
 
     private StorePath Graph()
     {
-        var made = new List<StorePath>();
         for (var i = 0; i < random.Next(3, 15); i++)
         {
             var inputs = made.Where(_ => random.Next(3) == 0).ToArray();
             made.Add(work.Derivation($"job{i}", inputs, isSubstitution: random.Next(8) == 0));
         }
-        return work.Derivation("top", made);
+        made.Add(work.Derivation("top", made));
+        return made[^1];
     }
 
     private void Take(IEnumerable<RunAction> actions)
@@ -108,10 +135,23 @@ internal sealed class RandomRun
                 case RunAction.StartBuild a: Assert.True(run.MissingInputsOf(a.Attempt.Job).All(damaged.Contains), $"World {seed} builds {a.Attempt.Job.Name} without inputs."); break;
                 case RunAction.StopRun: hasStopped = true; break;
                 case RunAction.Disconnect a: gone.Add(a.On); break;
+                case RunAction.Joined a: joined.Add(a.Request, a.Jobs); break;
+                case RunAction.RequestEnded a: EndRequest(a.Request); break;
             }
             // What a build that was called off still says comes all the same.
-            if (action is not (RunAction.StopBuild or RunAction.Disconnect or RunAction.WakeQuarantined or RunAction.StopRun)) open.Add(action);
+            if (action is not (RunAction.StopBuild or RunAction.Disconnect or RunAction.WakeQuarantined or RunAction.StopRun or RunAction.Joined or RunAction.RequestEnded)) open.Add(action);
         }
+    }
+
+    private void EndRequest(int request)
+    {
+        // The run begins with it: nobody waits for its end but for that of the run.
+        if (request == Requests.First) return;
+        Assert.True(ended.Add(request), $"World {seed} ends request {request} twice.");
+        var jobs = joined[request];
+        Assert.True(
+            withdrawn.Contains(request) || jobs.All(job => job.HasEnded) || jobs.Any(job => job.Result is { Success: false }),
+            $"World {seed} ends request {request} too early.");
     }
 
     private void Check()
@@ -120,7 +160,8 @@ internal sealed class RandomRun
         Assert.All(running.GroupBy(attempt => attempt.Builder), builds => Assert.InRange(builds.Count(), 0, work.MaxJobs));
         Assert.DoesNotContain(running, attempt => gone.Contains(attempt.On));
         Assert.All(running.GroupBy(attempt => attempt.Job), tries => Assert.InRange(tries.Count(), 1, 2));
-        Assert.Equal(run.Results.Count, run.Results.DistinctBy(result => result.DerivationPath).Count());
+        Assert.Equal(run.Jobs.Count(job => job.HasEnded), run.Results.Count);
+        Assert.All(running, attempt => Assert.NotEmpty(attempt.Job.WantedBy));
     }
 
     private IReadOnlyList<RunAction> Answer(RunAction action)

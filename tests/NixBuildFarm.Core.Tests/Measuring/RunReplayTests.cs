@@ -1,6 +1,7 @@
 using NixBuildFarm.History;
 using NixBuildFarm.Measuring;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Lending;
 using static NixBuildFarm.Core.Tests.Scheduling.Given;
 
 namespace NixBuildFarm.Core.Tests.Measuring;
@@ -41,6 +42,37 @@ public class RunReplayTests
 
         Assert.Equal([5, 8 / Estimate.CoreFactor(true, 1)], replay.Scenario.Durations.Seconds);
         Assert.Equal([0, 7], replay.Scenario.Durations.OutputBytes);
+    }
+
+    [Fact]
+    public void A_shared_build_is_replayed_as_long_as_it_would_have_taken_alone_with_the_compiles_that_it_had()
+    {
+        // 100 compiles of 8 s at half the speed: 400 reference seconds, which are 100 s on four cores, of 145.
+        var shared = Built(Job("big") with { EnableParallelBuilding = true }, "ruby", 0, 200) with
+        {
+            SharedCompiles = new SharedCompiles { Count = 110, Stayed = 10, StayedSeconds = 20, Shared = 75, Seconds = 820, Saved = TimeSpan.FromSeconds(90) },
+        };
+
+        var durations = RunReplay.Of(Run([Local(), Builder("ruby", speed: 0.5)], shared, Built(Job("rust-analyzer"), "local", 0, 9))).Scenario.Durations;
+
+        Assert.Equal([145, 9], durations.Seconds);
+        Assert.Equal([new CompileEstimate(100.0 / 145, 4), default], durations.Compiles);
+    }
+
+    [Fact]
+    public async Task What_sharing_brings_is_what_the_same_run_takes_without()
+    {
+        var big = Built(Job("llvm") with { EnableParallelBuilding = true }, "local", 0, 1000);
+        var replay = RunReplay.Of(Run([Local(1), Builder("ruby", 4)], big));
+        var scenario = replay.Scenario with { Options = new SchedulerOptions { Share = ShareMode.Auto } };
+        var cancellation = TestContext.Current.CancellationToken;
+
+        var measured = NixBuildMeasurement.Of(scenario, await scenario.PlayAsync(null, cancellation), replay, await scenario.WithoutSharing!.PlayAsync(null, cancellation));
+
+        Assert.Equal(1000, measured.WithoutSharing!.Value.TotalSeconds, 1.0);
+        Assert.InRange(measured.Makespan.TotalSeconds, 300, 900);
+        Assert.Null((scenario with { Farm = [Local(1)] }).WithoutSharing);
+        Assert.Null(replay.Scenario.WithoutSharing);
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
+using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Core.Tests.Planning;
 
@@ -61,6 +62,19 @@ public sealed class BuildPlannerTests : IDisposable
 
         Assert.Equal(["ruby", "kana", "local"], plan.Select(step => step.Builder));
         Assert.All(plan, step => Assert.Equal(step.Builder, results[step.Name].Builder));
+    }
+
+    [Fact]
+    public async Task A_build_whose_compiles_others_may_do_is_planned_to_end_sooner_and_says_so()
+    {
+        var big = farm.Derivation("llvm", environment: new Dictionary<string, string> { ["pname"] = "llvm", ["enableParallelBuilding"] = "1" });
+
+        var alone = Assert.Single(await farm.PlanAsync(big, on: ["ruby", "kana"]));
+        var shared = Assert.Single(await farm.PlanAsync(big, request => request with { Share = ShareMode.Auto }, "ruby", "kana"));
+
+        Assert.True(shared.Duration < 0.9 * alone.Duration, $"{shared.Duration} and {alone.Duration}");
+        Assert.EndsWith("; other builders do compiles of it", shared.Why);
+        Assert.DoesNotContain("other builders", alone.Why);
     }
 
     [Fact]

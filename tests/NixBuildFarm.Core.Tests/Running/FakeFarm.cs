@@ -125,7 +125,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
         var request = Request(requested, on);
         var run = new BuildRun(with?.Invoke(request) ?? request, this, History, this, this, Time ?? TimeProvider.System);
         await run.RunAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(30));
-        await Task.WhenAll(machines.Values.Select(machine => machine.Daemon.AllClosedAsync())).WaitAsync(TimeSpan.FromSeconds(10));
+        await AllClosedAsync();
         return Results.ToDictionary(result => result.Name);
     }
 
@@ -136,9 +136,17 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
         return await new BuildPlanner(with?.Invoke(request) ?? request, this, NoHistory.Instance, this, this).PlanAsync(TestContext.Current.CancellationToken);
     }
 
-    private BuildRequest Request(StorePath requested, string[] on) => new()
+    /// <summary>Waits until no connection to a machine is open.</summary>
+    public Task AllClosedAsync() => Task.WhenAll(machines.Values.Select(machine => machine.Daemon.AllClosedAsync())).WaitAsync(TimeSpan.FromSeconds(10));
+
+    /// <summary>A request for nothing on machines of the farm; none named: on all of them.</summary>
+    public BuildRequest Request(params string[] on) => Request([], on);
+
+    private BuildRequest Request(StorePath requested, string[] on) => Request([new(requested, [])], on);
+
+    private BuildRequest Request(IReadOnlyList<RequestedDerivation> requested, string[] on) => new()
     {
-        Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([new(requested, [])]),
+        Evaluate = _ => Task.FromResult(requested),
         Builders = [.. (on.Length > 0 ? on : [.. machines.Keys]).Select(name => machines[name].Builder)],
         LogFolder = logs,
     };

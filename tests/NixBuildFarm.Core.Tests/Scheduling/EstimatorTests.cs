@@ -53,6 +53,59 @@ public class EstimatorTests
     public void A_download_takes_about_a_second_whatever_its_name() =>
         Assert.Equal(1, new Estimator().For(Package("gcc") with { IsFixedOutput = true }).Seconds);
 
+    [Theory]
+    [InlineData("llvm", 0.75)]
+    [InlineData("linux", 0.6)]
+    [InlineData("frobnicate", 0.5)]
+    [InlineData("gcc", 0.2)]
+    [InlineData("rustc", 0)]
+    [InlineData("python3.13-numpy", 0)]
+    [InlineData("firefox", 0)]
+    public void What_part_of_a_package_is_compiles_is_guessed_by_what_it_is_written_in(string package, double share)
+    {
+        Assert.Equal(share, new Estimator().For(Package(package) with { EnableParallelBuilding = true }).Compiles.Share);
+        Assert.Equal(0, new Estimator().For(Package(package)).Compiles.Share);
+    }
+
+    [Fact]
+    public void A_shared_build_teaches_what_the_package_takes_alone_and_what_part_of_it_is_compiles()
+    {
+        var estimator = new Estimator();
+        for (var i = 0; i < 3; i++) estimator.Observe(Build("frobnicate", 60) with { EnableParallelBuilding = true, Compiles = new CompileObservation(100, 75, 320, 40) });
+
+        var estimate = estimator.For(Package("frobnicate"));
+
+        Assert.Equal(100, estimate.Seconds, 0.01);
+        Assert.Equal(0.8, estimate.Compiles.Share, 0.001);
+        Assert.Equal(3.2, estimate.Compiles.Seconds, 0.001);
+    }
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(3, 4)]
+    [InlineData(4000, 400)]
+    public void A_package_that_gains_nothing_is_not_shared_again(int compiles, double seconds)
+    {
+        var estimator = new Estimator();
+        Assert.True(estimator.For(Package("frobnicate") with { EnableParallelBuilding = true }).Compiles.Share > 0);
+        estimator.Observe(Build("frobnicate", 400) with { EnableParallelBuilding = true, Compiles = new CompileObservation(compiles, compiles / 2, seconds, 0) });
+
+        Assert.Equal(0, estimator.For(Package("frobnicate") with { EnableParallelBuilding = true }).Compiles.Share);
+    }
+
+    [Fact]
+    public void What_a_build_has_taught_of_its_compiles_is_told_of_all_jobs_of_its_package()
+    {
+        var jobs = new[] { Package("frobnicate") with { EnableParallelBuilding = true }, Package("frobnicate") with { EnableParallelBuilding = true } };
+        var estimates = new RunEstimates(new JobGraph(jobs), [Fast], new Estimator());
+
+        var learnt = estimates.Learn(new SchedulingEvent.JobFinished(50, 0, 0, 1), Fast, 50, 4, new CompileObservation(10, 5, 160, 10));
+
+        var changed = Assert.IsType<SchedulingEvent.EstimateChanged>(learnt[0]);
+        Assert.Equal(1, changed.Job);
+        Assert.Equal(160.0 / 4 / 60, changed.Estimate.Compiles.Share, 0.001);
+    }
+
     [Fact]
     public void Observations_replace_the_guess_and_one_odd_build_does_no_harm()
     {

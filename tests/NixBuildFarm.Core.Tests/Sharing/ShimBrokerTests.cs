@@ -199,6 +199,24 @@ public sealed class ShimBrokerTests : IClassFixture<ShimProgram>, IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_one_that_was_killed_has_left_goes_with_the_next_one()
+    {
+        broker.Kill();
+        await broker.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.True(Directory.Exists(folder));
+
+        await Until.TrueAsync(
+            async () =>
+            {
+                var next = shim.StartTrade("broker", shim.Folder);
+                next.StandardInput.Close();
+                Assert.Equal(0, (await ShimProgram.EndAsync(next)).Code);
+                return !Directory.Exists(folder);
+            },
+            "the folder is gone");
+    }
+
+    [Fact]
     public async Task A_frame_of_the_coordinator_that_is_too_long_ends_it()
     {
         await TellAsync([.. ShimFrame.Number(1), .. ShimFrame.Number(ShimFrame.Output), .. ShimFrame.Number(1024 * 1024 + 1)]);

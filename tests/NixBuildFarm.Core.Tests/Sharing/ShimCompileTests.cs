@@ -370,6 +370,7 @@ public sealed class ShimCompileTests : IClassFixture<ShimProgram>
     [InlineData("LD_LIBRARY_PATH")]
     [InlineData("GLIBC_TUNABLES")]
     [InlineData("GCONV_PATH")]
+    [InlineData("LOCPATH")]
     public async Task A_variable_that_changes_the_compiler_keeps_it_at_home(string name)
     {
         using var conversation = ShimConversation.Begin(shim, Compile, new Dictionary<string, string> { [name] = "/nowhere" });
@@ -429,6 +430,26 @@ public sealed class ShimCompileTests : IClassFixture<ShimProgram>
 
         Assert.Equal("$PWD is another name of its folder", await conversation.ReasonAsync());
         Assert.True((await conversation.EndAsync()).WasAtHome);
+    }
+
+    [Fact]
+    public async Task The_locales_of_a_build_go_along_as_headers_do()
+    {
+        var locales = Path.Combine(shim.Folder, "store", "4567-locales");
+        using var conversation = ShimConversation.Begin(shim, Compile, new Dictionary<string, string> { ["LOCALE_ARCHIVE"] = locales + "/lib/archive" });
+        await conversation.HelloAsync();
+
+        var unit = new ShimFields(await conversation.DescriptionAsync());
+
+        unit.String();
+        unit.String();
+        unit.Bytes(36);
+        Assert.Equal([$"LOCALE_ARCHIVE={locales}/lib/archive"], unit.Strings());
+        unit.Strings();
+        unit.Number();
+        Assert.Equal([locales], unit.Strings());
+        conversation.Close();
+        await conversation.EndAsync();
     }
 
     [Fact]

@@ -15,8 +15,8 @@ internal sealed class ShimConversation : IDisposable
     /// <summary>Starts a shim with these arguments.</summary>
     public static ShimConversation Begin(ShimProgram shim, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
-        var listener = shim.Listen();
-        return new(shim.StartTool(arguments, environment), listener);
+        var broker = shim.Listen();
+        return new(shim.StartTool(arguments, environment), broker);
     }
 
     /// <summary>Takes its connection, and returns its hello.</summary>

@@ -29,6 +29,15 @@ public class SharingPropertyTests
         },
         iter: Worlds);
 
+    [Theory]
+    [InlineData(126786484)]
+    public void No_shared_run_beats_its_bound_where_slots_have_different_numbers_of_cores(int seed)
+    {
+        var world = new RandomWorld(seed).WithCompiles();
+
+        Assert.True(world.Play(world.Options() with { Share = ShareMode.Always }).Ratio > 1 - 1e-9);
+    }
+
     [Fact]
     public void No_shared_run_beats_its_bound() => Seeds.Sample(
         seed =>

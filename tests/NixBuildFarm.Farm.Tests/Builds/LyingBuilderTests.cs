@@ -124,7 +124,7 @@ public sealed class LyingBuilderTests(TestFarm farm) : IAsyncLifetime
         Assert.Equal("Failed", refused["mine"].Status);
         Assert.Contains(complaint, refused["mine"].Error);
 
-        // As if it had not been met before: else it would be left alone.
+        // As if it had not been met before: else it would be quarantined.
         var build =
             session.Run("Clear-NixBuildHistory -Confirm:$false; Get-NixBuilder opal, jade | Invoke-NixDistributedBuild -Path two.nix "
                 + "-Attribute mine");

@@ -65,6 +65,13 @@ public sealed class ViewTests : IDisposable
         }
         """;
 
+    private const string Farm = """
+        [NixBuildFarm.Serving.NixFarm]@{
+            Name = 'default'; Address = 'unix:///run/farm/socket'; ProcessId = 4711; Started = [DateTimeOffset]::new(2026, 1, 2, 3, 4, 5, [TimeSpan]::Zero)
+            Builders = [string[]]('ruby', 'kana'); Clients = 2; Runs = [string[]]@('20260102-030405-ab12'); LogPath = '/run/farm/log'
+        }
+        """;
+
     private const string Proof =
         "[NixBuildFarm.Testing.NixBuilderSystemTest]@{ System = 'riscv64-linux'; Success = $true; IsEmulated = $true; Speed = 0.12; "
             + "Duration = '00:00:02' }";
@@ -133,6 +140,7 @@ public sealed class ViewTests : IDisposable
     [InlineData(Copy, "Copied hello-2.12 local ruby 120.6 KiB")]
     [InlineData(Proof, "riscv64-linux True 2.0 s emulated, 0.12 of native speed")]
     [InlineData(Attempt, "kana 1970-01-01 00:00 1.0 s the connection was lost")]
+    [InlineData(Farm, "default ruby, kana 2 1 2026-01-02 03:04")]
     [InlineData(Policy, "farm-wide Session 2 Match gcc* llvm*")]
     [InlineData(Measurement, "Portfolio 3 10 s 11 s 8.0 s 1.250 ruby 90 %")]
     public void A_table_shows_an_object_in_a_row(string sample, string row)
@@ -160,7 +168,7 @@ public sealed class ViewTests : IDisposable
     }
 
     public static TheoryData<string> Samples =>
-        [Builder, Test, Result, Run, Plan, Step, PolicyTest, Copy, Proof, Attempt, Policy, Measurement];
+        [Builder, Test, Result, Run, Plan, Step, PolicyTest, Copy, Farm, Proof, Attempt, Policy, Measurement];
 
     [Fact]
     public void Every_type_that_a_cmdlet_writes_has_a_sample_here()

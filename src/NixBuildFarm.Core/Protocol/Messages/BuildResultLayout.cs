@@ -8,12 +8,27 @@ namespace NixBuildFarm.Protocol.Messages;
 /// <summary>The result of a build.</summary>
 internal static class BuildResultLayout
 {
-    private static readonly ProtocolVersion WithProcessorTimes = new(1, 37);
-
     public static async ValueTask<BuildResult> ReadAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation)
     {
         var result = await ReadFieldsAsync(reader, version, cancellation);
         return result with { BuiltOutputs = await ReadOutputsAsync(reader, cancellation) };
+    }
+
+    /// <summary>Writes a result that has no outputs: a failure.</summary>
+    public static void Write(WireWriter writer, BuildResult result, ProtocolVersion version)
+    {
+        writer.WriteUInt64((ulong)result.Status);
+        writer.WriteString(result.ErrorMessage);
+        writer.WriteInt64(result.TimesBuilt);
+        writer.WriteBool(result.IsNonDeterministic);
+        writer.WriteInt64(result.StartTime?.ToUnixTimeSeconds() ?? 0);
+        writer.WriteInt64(result.StopTime?.ToUnixTimeSeconds() ?? 0);
+        if (version >= ProtocolVersion.WithProcessorTimes)
+        {
+            writer.WriteUInt64(0); // No processor time of its own code,
+            writer.WriteUInt64(0); // and none in the kernel.
+        }
+        writer.WriteUInt64(0); // No outputs.
     }
 
     private static async ValueTask<BuildResult> ReadFieldsAsync(
@@ -25,8 +40,8 @@ internal static class BuildResultLayout
         IsNonDeterministic = await reader.ReadBoolAsync(cancellation),
         StartTime = await ReadTimeAsync(reader, cancellation),
         StopTime = await ReadTimeAsync(reader, cancellation),
-        CpuUser = version >= WithProcessorTimes ? await ReadProcessorTimeAsync(reader, cancellation) : null,
-        CpuSystem = version >= WithProcessorTimes ? await ReadProcessorTimeAsync(reader, cancellation) : null,
+        CpuUser = version >= ProtocolVersion.WithProcessorTimes ? await ReadProcessorTimeAsync(reader, cancellation) : null,
+        CpuSystem = version >= ProtocolVersion.WithProcessorTimes ? await ReadProcessorTimeAsync(reader, cancellation) : null,
     };
 
     private static async ValueTask<DateTimeOffset?> ReadTimeAsync(WireReader reader, CancellationToken cancellation) =>

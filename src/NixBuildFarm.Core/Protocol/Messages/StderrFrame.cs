@@ -7,16 +7,93 @@ namespace NixBuildFarm.Protocol.Messages;
 /// </summary>
 internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError? Error)
 {
-    private const ulong NextTag = 0x6f6c6d67;
-    private const ulong LastTag = 0x616c7473;
-    private const ulong StartActivityTag = 0x53545254;
-    private const ulong StopActivityTag = 0x53544f50;
-    private const ulong ResultTag = 0x52534c54;
-    private const ulong NumberField = 0;
-    private const ulong TextField = 1;
+    public const ulong NextTag = 0x6f6c6d67;
+    public const ulong LastTag = 0x616c7473;
+    public const ulong StartActivityTag = 0x53545254;
+    public const ulong StopActivityTag = 0x53544f50;
+    public const ulong ResultTag = 0x52534c54;
+    public const ulong NumberField = 0;
+    public const ulong TextField = 1;
 
     /// <summary>The beginning of an error, also of one in place of a NAR.</summary>
     public const ulong ErrorTag = 0x63787470;
+
+    /// <summary>Writes a message as a daemon sends it.</summary>
+    public static void Write(WireWriter writer, DaemonMessage message)
+    {
+        switch (message)
+        {
+            case DaemonLogLine line:
+                writer.WriteUInt64(NextTag);
+                writer.WriteString(line.Text + '\n');
+                break;
+            case ActivityStarted started:
+                writer.WriteUInt64(StartActivityTag);
+                writer.WriteUInt64(started.Id);
+                writer.WriteUInt64((ulong)started.Level);
+                writer.WriteUInt64((ulong)started.Type);
+                writer.WriteString(started.Text);
+                WriteFields(writer, started.Fields);
+                writer.WriteUInt64(started.Parent);
+                break;
+            case ActivityStopped stopped:
+                writer.WriteUInt64(StopActivityTag);
+                writer.WriteUInt64(stopped.Id);
+                break;
+            case BuildLogLine line:
+                WriteResult(writer, line.Activity, ActivityResultType.BuildLogLine, new ActivityField(0, line.Line));
+                break;
+            case BuildPhaseEntered phase:
+                WriteResult(writer, phase.Activity, ActivityResultType.SetPhase, new ActivityField(0, phase.Phase));
+                break;
+            case ActivityProgress p:
+                WriteResult(
+                    writer,
+                    p.Activity,
+                    ActivityResultType.Progress,
+                    new(p.Done, null),
+                    new(p.Expected, null),
+                    new(p.Running, null),
+                    new(p.Failed, null));
+                break;
+            case ActivityResult result: WriteResult(writer, result.Activity, result.Type, [.. result.Fields]); break;
+            default: throw new InvalidOperationException($"{message} is no message of a daemon.");
+        }
+    }
+
+    /// <summary>Writes that there is no more to come before the reply.</summary>
+    public static void WriteLast(WireWriter writer) => writer.WriteUInt64(LastTag);
+
+    /// <summary>Writes an error in place of the reply.</summary>
+    public static void WriteError(WireWriter writer, string text)
+    {
+        writer.WriteUInt64(ErrorTag);
+        writer.WriteString("Error");
+        writer.WriteUInt64((ulong)Verbosity.Error);
+        writer.WriteString("Error");
+        writer.WriteString(text);
+        writer.WriteUInt64(0); // No place in an expression,
+        writer.WriteUInt64(0); // and no traces.
+    }
+
+    private static void WriteResult(WireWriter writer, ulong activity, ActivityResultType type, params ActivityField[] fields)
+    {
+        writer.WriteUInt64(ResultTag);
+        writer.WriteUInt64(activity);
+        writer.WriteUInt64((ulong)type);
+        WriteFields(writer, fields);
+    }
+
+    private static void WriteFields(WireWriter writer, IReadOnlyList<ActivityField> fields)
+    {
+        writer.WriteInt64(fields.Count);
+        foreach (var field in fields)
+        {
+            writer.WriteUInt64(field.Text is null ? NumberField : TextField);
+            if (field.Text is null) writer.WriteUInt64(field.Number);
+            else writer.WriteString(field.Text);
+        }
+    }
 
     /// <summary>Reads the next one. Of a long line of a log the sink is given all pieces but the last.</summary>
     public static async ValueTask<StderrFrame> ReadAsync(

@@ -19,6 +19,9 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
     private int end;
     private long room = WireLimits.Message;
 
+    /// <summary>Whether something can be read without waiting.</summary>
+    public bool HasBuffered => Buffered > 0;
+
     private int Buffered => end - start;
 
     /// <summary>A new message begins, which may be as large again.</summary>
@@ -166,6 +169,16 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
     {
         if (Buffered < offset + sizeof(ulong)) await FillAsync(offset + sizeof(ulong), cancellation);
         return BinaryPrimitives.ReadUInt64LittleEndian(buffer.AsSpan(start + offset));
+    }
+
+    /// <summary>Waits until there is something to read, and takes nothing.</summary>
+    /// <returns>False at the end of the stream.</returns>
+    public async ValueTask<bool> WaitAsync(CancellationToken cancellation)
+    {
+        if (HasBuffered) return true;
+        start = end = 0;
+        end = await stream.ReadAsync(buffer, cancellation);
+        return HasBuffered;
     }
 
     /// <summary>Passes over bytes that have been peeked at.</summary>

@@ -25,13 +25,18 @@ internal sealed class LearntCompiles
 
     /// <summary>Takes in a build.</summary>
     /// <param name="seen">What it told.</param>
-    /// <param name="alone">Seconds that it would have taken without help.</param>
-    /// <param name="cores">Its own cores.</param>
-    public void Add(CompileObservation seen, double alone, int cores)
+    public void Add(CompileEstimate seen)
     {
-        last.Enqueue(seen.Count > 0 ? new CompileEstimate(Math.Clamp(seen.Seconds / cores / alone, 0, 1), seen.Seconds / seen.Count) : default);
+        last.Enqueue(seen);
         if (last.Count > MaxSamples) last.Dequeue();
     }
+
+    /// <summary>What one build has shown.</summary>
+    /// <param name="seen">What it told.</param>
+    /// <param name="reference">What it would have taken without help at speed 1.0 on <see cref="Estimate.ReferenceCores"/> cores.</param>
+    /// <param name="speed">The speed of its builder.</param>
+    public static CompileEstimate Of(CompileObservation seen, double reference, double speed) => seen.Count == 0 || !(reference > 0) ? default
+        : new(Math.Clamp(seen.Seconds * speed / Estimate.ReferenceCores / reference, 0, 1), seen.Seconds * speed / seen.Count);
 
     private static double Median(IEnumerable<double> values)
     {

@@ -30,14 +30,16 @@ internal static class SharedDuration
 
     /// <summary>The duration of a build, as a part of what it is without helpers.</summary>
     /// <param name="compiles">What is known of its compiles.</param>
-    /// <param name="coreFactor">Its duration without helpers ÷ that on <see cref="Estimate.ReferenceCores"/> cores, where cores count; else null.</param>
+    /// <param name="coresCount">Whether the number of its cores changes its duration.</param>
     /// <param name="homePlaces">Its cores.</param>
     /// <param name="helperPlaces">See <see cref="Gain"/>.</param>
-    public static double Factor(CompileEstimate compiles, double? coreFactor, int homePlaces, double helperPlaces)
+    public static double Factor(CompileEstimate compiles, bool coresCount, int homePlaces, double helperPlaces)
     {
         if (!(compiles.Share > 0)) return 1;
         // What is no compile takes as long however many cores there are.
-        var part = coreFactor is { } factor ? Math.Min(1, compiles.Share * Estimate.ReferenceCores / homePlaces / factor) : compiles.Share;
+        var part = coresCount
+            ? Math.Min(1, compiles.Share * Estimate.ReferenceCores / homePlaces / Estimate.CoreFactor(true, homePlaces))
+            : compiles.Share;
         return 1 - part * (1 - 1 / Gain(compiles.Seconds, homePlaces, helperPlaces));
     }
 }

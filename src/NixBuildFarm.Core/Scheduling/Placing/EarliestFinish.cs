@@ -33,7 +33,7 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
         {
             Consider(job, home, now, mayWait, latest, ref best);
         }
-        foreach (var kind in state.Groups.GroupsOf(state.Classes[job])) Consider(job, slots.FirstOf(kind, now), now, mayWait, latest, ref best);
+        foreach (var group in state.Groups.GroupsOf(state.Classes[job])) Consider(job, slots.FirstOf(group, now), now, mayWait, latest, ref best);
         // Where its inputs were made is worth a look as well: nothing needs to move.
         foreach (var dependency in state.Graph.DependenciesOf(job))
         {
@@ -90,7 +90,7 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
         return IsNearlyBest(job, b)
             && state.Estimates[job].Seconds / state.SpeedOf(b, job) > GuardedPart * horizon
             && state.Order.Key[job] < PlacingContext.CriticalPart * horizon
-            && state.Groups.HasOneFreeSlot(builder.Kind);
+            && state.Groups.HasOneFreeSlot(builder.Group);
     }
 
     private bool IsNearlyBest(int job, int b) => state.SpeedOf(b, job) >= NearlyBest * state.BestSpeedOf(job);

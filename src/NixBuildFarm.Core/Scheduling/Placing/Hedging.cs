@@ -65,9 +65,9 @@ internal sealed class Hedging(PlacingContext context)
         var end = LateEnd(slot, builder, now);
         var best = Place.NoneBefore(isStuck ? double.PositiveInfinity : end);
         var seconds = (end - slot.StartedAt) / scale;
-        foreach (var kind in state.Groups.GroupsOf(state.Classes[slot.Job]))
+        foreach (var group in state.Groups.GroupsOf(state.Classes[slot.Job]))
         {
-            var other = state.Groups.FirstOf(kind);
+            var other = state.Groups.FirstOf(group);
             if (other == builder || state.Builders[other].FreeSlots == 0 || state.IsExcluded(slot.Job, other)) continue;
             var start = state.Transfers.InputsAt(slot.Job, other, now) + context.Options.StartOverhead;
             var factor = context.Factor(slot.Job, other, context.CoresFor(slot.Job, other));

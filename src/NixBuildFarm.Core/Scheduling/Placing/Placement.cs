@@ -186,8 +186,8 @@ internal sealed class Placement
     private PlacementReason ReasonFor(int job)
     {
         if (!IsEarliestFinish) return PlacementReason.Rule;
-        var kinds = state.Groups.GroupsOf(state.Classes[job]);
-        if (kinds.Length == 1 && state.Groups.MembersOf(kinds[0]).Length == 1) return PlacementReason.OnlyChoice;
+        var groups = state.Groups.GroupsOf(state.Classes[job]);
+        if (groups.Length == 1 && state.Groups.MembersOf(groups[0]).Length == 1) return PlacementReason.OnlyChoice;
         return turns[state.Classes[job]].MayWait ? PlacementReason.EarliestFinish : PlacementReason.FreeNow;
     }
 

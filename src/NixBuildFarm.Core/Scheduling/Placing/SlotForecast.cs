@@ -26,12 +26,12 @@ internal sealed class SlotForecast(PlacingContext context)
         }
     }
 
-    /// <summary>The builder of a kind that is free first, the forecast of late jobs corrected.</summary>
-    public int FirstOf(int kind, double now)
+    /// <summary>The builder of a group that is free first, the forecast of late jobs corrected.</summary>
+    public int FirstOf(int group, double now)
     {
         while (true)
         {
-            var earliest = state.Groups.FirstOf(kind);
+            var earliest = state.Groups.FirstOf(group);
             var builder = state.Builders[earliest];
             if (builder.FreeSlots > 0 || builder.Key > now || builder.Slots.Length == 0) return earliest;
             Update(earliest, builder.EarliestSlot(), now);

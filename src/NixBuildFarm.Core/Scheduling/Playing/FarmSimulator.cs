@@ -28,6 +28,7 @@ internal sealed class FarmSimulator
     private double wakeup;
     private long bytesMoved;
     private int decisions;
+    private int joining;
 
     /// <summary>Prepares a run; <see cref="Run"/> plays it.</summary>
     /// <param name="scheduler">Decides. It has had no event yet.</param>
@@ -36,7 +37,7 @@ internal sealed class FarmSimulator
     public FarmSimulator(Scheduler scheduler, GraphDurations truth, SimulationOptions? options = null)
         : this(scheduler, truth.Seconds, truth.OutputBytes, truth.Compiles, options ?? new SimulationOptions())
     {
-        if (truth.Seconds.Count != scheduler.Graph.Count) throw new ArgumentException("One duration for each job is needed.", nameof(truth));
+        if (truth.Seconds.Count < scheduler.Graph.Count) throw new ArgumentException("One duration for each job is needed.", nameof(truth));
     }
 
     /// <summary>Continues a run that has begun: the builds that run and the outputs that are on their way go on.</summary>
@@ -99,6 +100,7 @@ internal sealed class FarmSimulator
     /// <summary>Plays the run to its end: all jobs done or given up, or nothing left that could happen.</summary>
     public SimulationResult Run()
     {
+        joining = options.Disturbances.Count(disturbance => disturbance is SchedulingEvent.WorkAdded);
         foreach (var disturbance in options.Disturbances) Expect(new Happening(HappeningKind.Disturbance, -1, -1, null, disturbance), disturbance.At);
         Play(double.PositiveInfinity);
         return new SimulationResult
@@ -116,7 +118,7 @@ internal sealed class FarmSimulator
     internal double Play(double limit)
     {
         CarryOut(scheduler.Decide(now));
-        while (scheduler.Remaining > 0 && now <= limit && NextAt() is { } at)
+        while ((scheduler.Remaining > 0 || joining > 0) && now <= limit && NextAt() is { } at)
         {
             now = at;
             while (NextAt() <= now) Happen(TakeNext());
@@ -335,6 +337,12 @@ internal sealed class FarmSimulator
                     schedule.RemoveAll(s => s.Job == job);
                     foreach (var key in arrivals.Keys.Where(k => k.Job == job).ToArray()) arrivals.Remove(key);
                 }
+                break;
+            case SchedulingEvent.WorkAdded:
+                joining--;
+                break;
+            case SchedulingEvent.WorkWithdrawn:
+                foreach (var key in attempts.Keys.Where(k => !scheduler.Runs(k.Job, k.Builder)).ToArray()) attempts.Remove(key);
                 break;
             case SchedulingEvent.BuilderChanged e:
                 farm[e.Builder] = e.Description;

@@ -78,7 +78,7 @@ internal sealed class Portfolio(Scheduler scheduler)
     /// <summary>The durations to play with: the estimates themselves, or several draws from what they leave open.</summary>
     private double[][] Worlds(int count)
     {
-        var estimates = scheduler.State.Estimates;
+        var estimates = scheduler.State.Estimates.AsSpan(0, scheduler.Graph.Count).ToArray();
         var (seconds, open) = (0.0, 0.0);
         for (var job = 0; job < estimates.Length; job++)
         {

@@ -59,9 +59,9 @@ internal sealed class SharedProgress(Scheduler scheduler, IReadOnlyList<CompileE
         {
             if (build.RateOf != build.Part.Places)
             {
-                var coreFactor = scheduler.Options.Moldable ? Estimate.CoreFactor(true, build.Cores) : (double?)null;
+                var coresCount = scheduler.Options.Moldable && scheduler.Graph[build.Part.Job].EnableParallelBuilding;
                 build.GoOn(now);
-                build.Rate = 1 / SharedDuration.Factor(compiles[build.Part.Job], coreFactor, build.Cores, build.Part.Places);
+                build.Rate = 1 / SharedDuration.Factor(compiles[build.Part.Job], coresCount, build.Cores, build.Part.Places);
                 build.RateOf = build.Part.Places;
             }
             if (!(Due <= build.Due)) Due = build.Due;

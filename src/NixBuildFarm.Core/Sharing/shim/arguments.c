@@ -122,9 +122,11 @@ static const struct { const char *word, *why; } words_at_home[] = {
 /* Variables: what the compiler proper looks at goes along (a name that ends in * stands for all that begin so). What makes
    it write a further file, or loads foreign code into it, keeps it at home. TMPDIR, PATH and the like change no output.
    PWD is not here: unit.c sends it where it is the working folder's name. */
+#define LOCALES "LOCALE_ARCHIVE*"              /* files of the store: their store paths go along as those of headers do    */
 static const char *const variables_sent[] = {
     "SOURCE_DATE_EPOCH", "LANG", "LANGUAGE", "LC_*", "GCC_*", "COLLECT_AS_OPTIONS", "TERM", "TERM_URLS", "COLORTERM",
     "COLUMNS", "VTE_VERSION", "NO_COLOR", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "NIX_STORE",
+    LOCALES,
 };
 static const struct { const char *name, *why; } variables_at_home[] = {
     { "DEPENDENCIES_OUTPUT", "a file of dependencies is wanted by a variable" },

@@ -29,6 +29,38 @@ static bool make_folder(const char *parent, char *folder, size_t size)
     return false;
 }
 
+static struct sockaddr_un socket_in(const char *folder)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    snprintf(address.sun_path, sizeof address.sun_path, "%.90s/socket", folder);
+    return address;
+}
+
+/* Removes what brokers have left that were killed. One that just begins has a young folder. */
+static void remove_stale_folders(const char *parent)
+{
+    DIR *entries = opendir(parent);
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        char folder[120];
+        struct stat status;
+        if (entry->d_name[0] == '.' || snprintf(folder, sizeof folder, "%s/%s", parent, entry->d_name) >= (int)sizeof folder)
+            continue;
+        if (lstat(folder, &status) || !S_ISDIR(status.st_mode) || time(NULL) - status.st_ctime < STALE_AFTER)
+            continue;
+        struct sockaddr_un address = socket_in(folder);
+        int end = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (end < 0)
+            continue;
+        if (connect(end, (const struct sockaddr *)&address, sizeof address) && errno == ECONNREFUSED) {
+            unlink(address.sun_path);
+            rmdir(folder);
+        }
+        close(end);
+    }
+    if (entries)
+        closedir(entries);
+}
+
 /* The group of the build users, read from the file itself: those users are the machine's own. */
 static void find_group(struct relay *relay, const char *name)
 {
@@ -85,8 +117,8 @@ static int broker(const char *group)
             return 1;
         }
     }
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    snprintf(address.sun_path, sizeof address.sun_path, "%.90s/socket", folder);
+    remove_stale_folders(parent);
+    struct sockaddr_un address = socket_in(folder);
     find_group(&relay, group);
     relay.next_connection = 1;
     relay.listener = listen_at(&address);

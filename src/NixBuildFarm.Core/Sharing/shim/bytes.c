@@ -181,6 +181,11 @@ static bool write_all(int descriptor, const void *bytes, size_t count)
         ssize_t written = write(descriptor, next, count);
         if (written < 0 && errno == EINTR)
             continue;
+        if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {     /* a pipe that others have set so                */
+            struct pollfd room = { .fd = descriptor, .events = POLLOUT };
+            poll(&room, 1, -1);
+            continue;
+        }
         if (written <= 0)
             return false;
         next += written;

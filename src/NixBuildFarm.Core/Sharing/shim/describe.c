@@ -5,15 +5,20 @@
 
 #define MOST_DESCRIPTION (8u * 1024 * 1024)
 
+/* Whether a variable, as NAME=value, has a name; one that ends in * stands for all that begin so. */
+static bool has_name(const char *variable, const char *name)
+{
+    size_t length = strlen(name);
+    if (name[length - 1] == '*')
+        return !strncmp(variable, name, length - 1);
+    return !strncmp(variable, name, length) && variable[length] == '=';
+}
+
 static bool is_sent(const char *variable)
 {
-    for (size_t i = 0; i < sizeof variables_sent / sizeof *variables_sent; i++) {
-        const char *name = variables_sent[i];
-        size_t length = strlen(name);
-        bool open_ended = name[length - 1] == '*';
-        if (open_ended ? !strncmp(variable, name, length - 1) : !strncmp(variable, name, length) && variable[length] == '=')
+    for (size_t i = 0; i < sizeof variables_sent / sizeof *variables_sent; i++)
+        if (has_name(variable, variables_sent[i]))
             return true;
-    }
     return false;
 }
 
@@ -68,27 +73,45 @@ static size_t store_path_length(const char *name)
     return strlen(STORE_FOLDER) + strcspn(rest, "/");
 }
 
-static void describe_store_paths(struct buffer *out, const struct unit *unit)
+/* Store paths, each once: few of them, with many headers in each. */
+struct store_paths {
+    struct buffer strings;
+    uint32_t count;
+};
+
+static void add_store_path(struct store_paths *paths, const char *name)
 {
-    struct buffer paths = { 0 };
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < unit->count; i++) {
-        const char *name = unit->files[i].name;
-        if (!unit->files[i].is_in_store)
+    size_t length = store_path_length(name);
+    const struct buffer *strings = &paths->strings;
+    if (strings->failed)
+        return;
+    for (size_t at = 0; at + 4 <= strings->length; at += 4 + decode_u32(strings->bytes + at))
+        if (decode_u32(strings->bytes + at) == length && !memcmp(strings->bytes + at + 4, name, length))
+            return;
+    append_blob(&paths->strings, name, length);
+    paths->count++;
+}
+
+static bool describe_store_paths(struct buffer *out, struct unit *unit)
+{
+    extern char **environ;
+    struct store_paths paths = { 0 };
+    for (uint32_t i = 0; i < unit->count; i++)
+        if (unit->files[i].is_in_store)
+            add_store_path(&paths, unit->files[i].name);
+    for (char **variable = environ; *variable; variable++) {
+        const char *value = strchr(*variable, '=');
+        if (!has_name(*variable, LOCALES) || !value)
             continue;
-        size_t length = store_path_length(name);
-        bool is_known = false;                          /* few store paths, many headers in each                            */
-        for (size_t at = 0; at + 4 <= paths.length && !is_known; at += 4 + decode_u32(paths.bytes + at))
-            is_known = decode_u32(paths.bytes + at) == length && !memcmp(paths.bytes + at + 4, name, length);
-        if (is_known)
-            continue;
-        append_blob(&paths, name, length);
-        count++;
+        if (!starts_with(value + 1, STORE_FOLDER))
+            return unit_fails(unit, "its locales are not in the store");
+        add_store_path(&paths, value + 1);
     }
-    append_u32(out, count);
-    append(out, paths.bytes, paths.length);
-    out->failed |= paths.failed;
-    release(&paths);
+    append_u32(out, paths.count);
+    append(out, paths.strings.bytes, paths.strings.length);
+    out->failed |= paths.strings.failed;
+    release(&paths.strings);
+    return true;
 }
 
 static void describe_files(struct buffer *out, const struct unit *unit)
@@ -130,7 +153,8 @@ static bool describe(struct buffer *out, struct unit *unit, const struct command
     if (!described)
         return false;
     describe_arguments(out, command);
-    describe_store_paths(out, unit);
+    if (!describe_store_paths(out, unit))
+        return false;
     describe_files(out, unit);
     if (out->failed || out->length > MOST_DESCRIPTION)
         return unit_fails(unit, "its description is too large");

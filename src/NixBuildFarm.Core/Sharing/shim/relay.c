@@ -9,7 +9,7 @@
 #define SLOW_SHIM 60000                         /* milliseconds without reading a byte of what waits for it                 */
 #define RELAY_HEADER 12
 #define FIRST_ALLOCATED_USER 0x34000000u        /* auto-allocate-uids: Nix gives builds users from here on                  */
-#define END_OF_ALLOCATED_USERS 0x38000000u
+#define END_OF_ALLOCATED_USERS 0x34800000u
 
 /* Bytes on their way to one end; what was taken by it is cut off at the front now and then. */
 struct queue {

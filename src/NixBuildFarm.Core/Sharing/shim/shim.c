@@ -42,6 +42,8 @@
    more would only hold the build up behind one that has died without closing. */
 #define FIRST_SILENCE 15000
 #define LATER_SILENCE 60000
+
+#define STALE_AFTER 60                          /* seconds after which a folder that nobody listens in is one of a dead broker */
 #endif
 
 #include "bytes.c"

@@ -1,6 +1,5 @@
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Lending;
-using Xunit;
 using static NixBuildFarm.Core.Tests.Scheduling.Given;
 
 namespace NixBuildFarm.Core.Tests.Scheduling.Lending;

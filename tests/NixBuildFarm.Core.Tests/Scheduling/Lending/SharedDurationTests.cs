@@ -30,13 +30,13 @@ public class SharedDurationTests
     [Fact]
     public void What_is_no_compile_takes_as_long_as_alone()
     {
-        Assert.Equal(0.4, SharedDuration.Factor(new CompileEstimate(0.6, 1000), coreFactor: null, homePlaces: 4, helperPlaces: 1e9), 0.001);
-        Assert.Equal(1, SharedDuration.Factor(new CompileEstimate(0, 4), coreFactor: null, homePlaces: 4, helperPlaces: 12));
+        Assert.Equal(0.4, SharedDuration.Factor(new CompileEstimate(0.6, 1000), coresCount: false, homePlaces: 4, helperPlaces: 1e9), 0.001);
+        Assert.Equal(1, SharedDuration.Factor(new CompileEstimate(0, 4), coresCount: false, homePlaces: 4, helperPlaces: 12));
     }
 
     [Fact]
     public void On_more_cores_of_its_own_compiles_are_a_smaller_part_of_a_build() =>
-        Assert.True(SharedDuration.Factor(new(0.7, 4), Estimate.CoreFactor(true, 16), 16, 16) > SharedDuration.Factor(new(0.7, 4), Estimate.CoreFactor(true, 4), 4, 4));
+        Assert.True(SharedDuration.Factor(new(0.7, 4), true, 16, 16) > SharedDuration.Factor(new(0.7, 4), true, 4, 4));
 
     [Fact]
     public void A_lonely_big_build_ends_as_the_model_says_and_the_bound_knows_it()

@@ -92,7 +92,8 @@ public sealed class ExampleTests : IDisposable
 
     private static bool Fits(CommandParameterSetInfo set, HashSet<string> given, bool fromPipeline) =>
         given.All(name => set.Parameters.Any(p => p.Name == name))
-        && set.Parameters.Where(p => p.IsMandatory).All(p => given.Contains(p.Name) || (fromPipeline && p.ValueFromPipeline));
+        && set.Parameters.Where(p => p.IsMandatory)
+            .All(p => given.Contains(p.Name) || (fromPipeline && (p.ValueFromPipeline || p.ValueFromPipelineByPropertyName)));
 
     private static string? Misfit(CommandElementAst? value, ParameterMetadata parameter)
     {

@@ -1,0 +1,150 @@
+using NixBuildFarm.History;
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Deciding;
+
+/// <summary>
+/// Who wants what. A run begins with one request; others may join it and be called off. Each job knows the requests that want it: those that ask
+/// for it, and those that ask for something that needs it.
+/// </summary>
+internal sealed class Requests
+{
+    /// <summary>The request that the run begins with.</summary>
+    public const int First = 0;
+
+    private readonly RunFacts facts;
+    private readonly Attempts attempts;
+    private readonly CopyBacks copyBacks;
+    private readonly Dictionary<int, IReadOnlyList<RunJob>> jobsOf = [];
+    private readonly HashSet<int> keepGoing = [];
+
+    // How many jobs of a request, from the first on, have ended.
+    private readonly Dictionary<int, int> endedOf = [];
+
+    public Requests(RunFacts facts, Attempts attempts, CopyBacks copyBacks)
+    {
+        (this.facts, this.attempts, this.copyBacks) = (facts, attempts, copyBacks);
+        jobsOf.Add(First, [.. facts.Jobs]);
+        if (facts.Rules.KeepGoing) keepGoing.Add(First);
+        foreach (var job in facts.Jobs) job.WantedBy[First] = job.IsRequested;
+    }
+
+    /// <summary>Work joins: what is known already is shared, whether it waits, runs or is done; what has failed or was called off is tried anew.</summary>
+    public void Add(RunEvent.WorkAdded added)
+    {
+        var (request, items, graph) = added;
+        if (jobsOf.ContainsKey(request)) throw new InvalidOperationException($"Request {request} has joined already.");
+        if (added.KeepsGoing) keepGoing.Add(request);
+        facts.Estimates.Know(added.Known);
+        var jobs = new RunJob[items.Count];
+        var (fresh, described, requested) = (new List<RunJob>(), new List<Job>(), new List<int>());
+        foreach (var index in graph.TopologicalOrder)
+        {
+            var item = items[index];
+            if (facts.Find(item.Path) is { } known && IsOfUse(known))
+            {
+                jobs[index] = known;
+                if (item.IsRequested && !known.IsRequested) requested.Add(known.Index);
+            }
+            else
+            {
+                jobs[index] = new RunJob(item, facts.Jobs.Count);
+                facts.Add(jobs[index]);
+                fresh.Add(jobs[index]);
+                described.Add(graph[index] with { Dependencies = [.. graph[index].Dependencies.Select(dependency => jobs[dependency].Index)] });
+            }
+            jobs[index].WantedBy[request] = item.IsRequested;
+        }
+        jobsOf.Add(request, jobs);
+        endedOf.Add(request, 0);
+        facts.Do(new RunAction.Joined(request, jobs));
+        facts.Apply(new SchedulingEvent.WorkAdded(facts.Now, described, facts.Estimates.Add(described), requested));
+        foreach (var job in fresh)
+        {
+            if (job.IsSubstitution) facts.Do(new RunAction.Fetch(job));
+            facts.MarkReady(job.Index);
+        }
+        foreach (var job in requested.Select(index => facts.Jobs[index])) Request(job);
+    }
+
+    /// <summary>A request is called off: what nobody else wants ends here.</summary>
+    public void Withdraw(int request)
+    {
+        if (!jobsOf.Remove(request, out var jobs)) return;
+        endedOf.Remove(request);
+        var (unwanted, notRequested) = (new List<int>(), new List<int>());
+        foreach (var job in jobs)
+        {
+            job.WantedBy.Remove(request);
+            if (job.WantedBy.Count == 0) unwanted.Add(job.Index);
+            if (!job.IsRequested || job.WantedBy.ContainsValue(true)) continue;
+            job.IsRequested = false;
+            notRequested.Add(job.Index);
+        }
+        var open = unwanted.Where(job => facts.Scheduler.StateOf(job) is JobState.Waiting or JobState.Ready or JobState.Running).Select(job => facts.Jobs[job]).ToArray();
+        facts.Apply(new SchedulingEvent.WorkWithdrawn(facts.Now, unwanted, notRequested));
+        foreach (var index in unwanted.Concat(notRequested)) copyBacks.StopWaiting(facts.Jobs[index]);
+        foreach (var job in open)
+        {
+            attempts.CallOff(job);
+            facts.Reporter.End(job, NixBuildStatus.Cancelled, error: "The request for it was called off.");
+        }
+        facts.Do(new RunAction.RequestEnded(request));
+    }
+
+    /// <summary>Ends the requests all of whose jobs have ended.</summary>
+    public void EndDone()
+    {
+        foreach (var request in endedOf.Keys.Where(HasEnded).ToArray())
+        {
+            endedOf.Remove(request);
+            jobsOf.Remove(request, out var jobs);
+            foreach (var job in jobs!) job.WantedBy.Remove(request);
+            facts.Do(new RunAction.RequestEnded(request));
+        }
+    }
+
+    /// <summary>Looks at the next job that has not ended only, and at all of them when that is none: one may have been begun anew.</summary>
+    private bool HasEnded(int request)
+    {
+        var (jobs, ended) = (jobsOf[request], endedOf[request]);
+        while (ended < jobs.Count && HasEnded(jobs[ended], request)) ended++;
+        if (ended == jobs.Count) ended = Enumerable.Range(0, jobs.Count).FirstOrDefault(index => !HasEnded(jobs[index], request), jobs.Count);
+        endedOf[request] = ended;
+        return ended == jobs.Count;
+    }
+
+    private bool HasEnded(RunJob job, int request) =>
+        job.HasEnded
+        && facts.Scheduler.StateOf(job.Index) is JobState.Done or JobState.Failed or JobState.Abandoned
+        && !(job.IsComingHome && job.WantedBy.GetValueOrDefault(request));
+
+    /// <summary>Ends what cannot succeed any more: the requests that want a job which has failed for good, or the run where all of them do.</summary>
+    public void EndFailed()
+    {
+        while (facts.TryTakeFailed(out var job))
+        {
+            int[] ending = [.. job!.WantedBy.Keys.Where(request => !keepGoing.Contains(request))];
+            if (ending.Length == jobsOf.Count) facts.StopRun();
+            else foreach (var request in ending) Withdraw(request);
+        }
+    }
+
+    /// <summary>Whether a job can be waited for, or has what is wanted; what nobody needed when its builder was lost is built again.</summary>
+    private bool IsOfUse(RunJob known)
+    {
+        var scheduler = facts.Scheduler;
+        if (scheduler.StateOf(known.Index) == JobState.Done && !known.IsSubstitution && !known.IsHome && scheduler.IsNowhere(known.Index))
+        {
+            facts.Apply(new SchedulingEvent.OutputsLost(facts.Now, known.Index));
+        }
+        return scheduler.StateOf(known.Index) is not (JobState.Failed or JobState.Abandoned);
+    }
+
+    /// <summary>A job that was known is asked for now: if it is done, its outputs come home as those of others do.</summary>
+    private void Request(RunJob job)
+    {
+        job.IsRequested = true;
+        if (facts.Scheduler.StateOf(job.Index) == JobState.Done && job is { IsHome: false, IsComingHome: false, Last: { Outcome: { } outcome } last }) copyBacks.Begin(last, outcome);
+    }
+}

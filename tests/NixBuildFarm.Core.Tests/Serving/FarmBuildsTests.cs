@@ -1,0 +1,272 @@
+using System.Collections.Concurrent;
+using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Running;
+using NixBuildFarm.Errors;
+using NixBuildFarm.History;
+using NixBuildFarm.Observing;
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Serving;
+using NixBuildFarm.Store;
+
+namespace NixBuildFarm.Core.Tests.Serving;
+
+/// <summary>The orders of a farm's clients share one run.</summary>
+public sealed class FarmBuildsTests : IAsyncDisposable
+{
+    private readonly FakeFarm farm = new("ruby", "kana");
+    private FarmBuilds? builds;
+
+    public FarmBuildsTests() => Do(build => Task.FromResult(build.Succeed()));
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (builds is not null) await builds.DisposeAsync();
+        farm.Dispose();
+    }
+
+    [Fact]
+    public async Task What_several_orders_want_is_built_once_and_each_is_told_of_it()
+    {
+        var shared = farm.Derivation("shared");
+        var gate = Hold("shared");
+        var (first, second) = (Order(farm.Derivation("a", [shared])), Order(farm.Derivation("b", [shared])));
+        await gate.Begun.Task.WaitAsync(Cancellation);
+
+        gate.Open.SetResult();
+        var results = await Task.WhenAll(first.Results, second.Results).WaitAsync(Cancellation);
+
+        Assert.Equal(["a", "shared"], results[0].Select(result => result.Name).Order());
+        Assert.Equal(["b", "shared"], results[1].Select(result => result.Name).Order());
+        Assert.All(results.SelectMany(own => own), result => Assert.Equal(NixBuildStatus.Built, result.Status));
+        Assert.Equal(1, Built("shared"));
+        Assert.Equal([first.RunId, second.RunId], results.Select(own => own.Select(result => result.RunId).Distinct().Single()));
+        Assert.Equal(["a", "b"], results.SelectMany(own => own).Where(result => result.IsRequested).Select(result => result.Name));
+        Assert.All((string[])["a", "b"], name => Assert.True(farm.Local.Has(name)));
+    }
+
+    [Fact]
+    public async Task No_builder_builds_more_at_a_time_than_its_jobs_however_many_orders_there_are()
+    {
+        var (running, most, gate) = (0, 0, new object());
+        Do(async build =>
+        {
+            lock (gate) most = Math.Max(most, ++running);
+            await Task.Delay(5, build.Cancelled);
+            lock (gate) running--;
+            return build.Succeed();
+        });
+
+        await Task.WhenAll(Enumerable.Range(0, 12).Select(i => Order(farm.Derivation($"d{i}")).Results)).WaitAsync(Cancellation);
+
+        Assert.Equal(4, most);
+    }
+
+    [Fact]
+    public async Task An_order_that_is_called_off_ends_what_nobody_else_wants()
+    {
+        var shared = farm.Derivation("shared");
+        var (gate, alone) = (Hold("shared"), Hold("alone"));
+        using var leave = new CancellationTokenSource();
+        var first = Order(farm.Derivation("a", [shared, farm.Derivation("alone")]), cancellation: leave.Token);
+        await Task.WhenAll(gate.Begun.Task, alone.Begun.Task).WaitAsync(Cancellation);
+        var second = Order(farm.Derivation("b", [shared]));
+
+        await leave.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.Results.WaitAsync(Cancellation));
+        await alone.Ended.Task.WaitAsync(Cancellation);
+        gate.Open.SetResult();
+
+        Assert.All(await second.Results.WaitAsync(Cancellation), result => Assert.True(result.Success));
+        Assert.Equal(0, Built("a"));
+    }
+
+    [Fact]
+    public async Task A_failure_is_that_of_the_orders_that_want_it()
+    {
+        Do(
+            build =>
+                Task.FromResult(
+                    build.Path.Name == "bad.drv"
+                        ? new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "no" }
+                        : build.Succeed()));
+        var bad = farm.Derivation("bad");
+
+        var (failing, fine) = (Order(farm.Derivation("a", [bad])), Order(farm.Derivation("b", [farm.Derivation("good")])));
+        var results = await Task.WhenAll(failing.Results, fine.Results).WaitAsync(Cancellation);
+
+        Assert.Equal(NixBuildStatus.Failed, results[0].Single(result => result.Name == "bad").Status);
+        Assert.False(results[0].Single(result => result.Name == "a").Success);
+        Assert.All(results[1], result => Assert.True(result.Success));
+    }
+
+    [Fact]
+    public async Task An_order_that_keeps_going_builds_what_does_not_depend_on_the_failure()
+    {
+        Do(
+            build =>
+                Task.FromResult(
+                    build.Path.Name == "bad.drv"
+                        ? new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "no" }
+                        : build.Succeed()));
+        var top = farm.Derivation("top", [farm.Derivation("bad"), farm.Derivation("good", [farm.Derivation("deep")])]);
+
+        var results = await Order(top, new ClientSettings { KeepGoing = true }).Results.WaitAsync(Cancellation);
+
+        Assert.Equal(
+            [
+                ("bad", NixBuildStatus.Failed), ("deep", NixBuildStatus.Built), ("good", NixBuildStatus.Built),
+                ("top", NixBuildStatus.DependencyFailed),
+            ],
+            results.Select(result => (result.Name, result.Status)).OrderBy(result => result.Name));
+    }
+
+    [Fact]
+    public async Task What_an_earlier_order_has_built_is_there_for_the_next_one()
+    {
+        var bottom = farm.Derivation("bottom");
+        await Order(bottom).Results.WaitAsync(Cancellation);
+
+        var results = await Order(farm.Derivation("top", [bottom])).Results.WaitAsync(Cancellation);
+
+        Assert.Equal(["top"], results.Select(result => result.Name));
+        Assert.Equal(1, Built("bottom"));
+    }
+
+    [Fact]
+    public async Task What_failed_for_one_order_is_tried_anew_for_the_next()
+    {
+        var tries = 0;
+        Do(
+            build =>
+                Task.FromResult(
+                    Interlocked.Increment(ref tries) == 1
+                        ? new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "no" }
+                        : build.Succeed()));
+        var flaky = farm.Derivation("flaky");
+
+        Assert.False((await Order(flaky).Results.WaitAsync(Cancellation)).Single().Success);
+        Assert.True((await Order(flaky).Results.WaitAsync(Cancellation)).Single().Success);
+    }
+
+    [Fact]
+    public async Task A_build_has_the_limits_of_the_order_that_wants_it()
+    {
+        await Order(
+            farm.Derivation("a"),
+            new ClientSettings { Timeout = TimeSpan.FromSeconds(77), MaxSilentTime = TimeSpan.FromSeconds(7), Cores = 3 })
+            .Results.WaitAsync(Cancellation);
+
+        var options = Machines.SelectMany(machine => machine.Daemon.AllOptions).Where(options => options.BuildCores == 3).ToArray();
+        Assert.Contains(options, given => given.MaxSilentTime == TimeSpan.FromSeconds(7) && given.Overrides["timeout"] == "77");
+    }
+
+    [Fact]
+    public async Task An_order_can_be_stopped_by_its_id()
+    {
+        var gate = Hold("long");
+        var order = Order(farm.Derivation("long"));
+        await gate.Begun.Task.WaitAsync(Cancellation);
+
+        Assert.Equal([order.RunId], builds!.Runs);
+        Assert.True(builds.Stop(order.RunId));
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => order.Results.WaitAsync(Cancellation));
+        await gate.Ended.Task.WaitAsync(Cancellation);
+        Assert.False(builds.Stop(order.RunId));
+    }
+
+    [Fact]
+    public async Task A_derivation_that_does_not_exist_fails_its_order_alone()
+    {
+        var missing = Order(farm.Derivation("known"), outputs: ["nonsense"]);
+
+        Assert.Contains(
+            "has no output", (await Assert.ThrowsAsync<NixBuildFarmException>(() => missing.Results.WaitAsync(Cancellation))).Message);
+        Assert.All(await Order(farm.Derivation("other")).Results.WaitAsync(Cancellation), result => Assert.True(result.Success));
+    }
+
+    [Fact]
+    public async Task A_farm_that_ends_ends_its_orders_and_leaves_no_connection()
+    {
+        var gate = Hold("long");
+        var order = Order(farm.Derivation("long"));
+        await gate.Begun.Task.WaitAsync(Cancellation);
+
+        await builds!.DisposeAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => order.Results.WaitAsync(Cancellation));
+        await farm.AllClosedAsync();
+    }
+
+    [Fact]
+    public async Task Only_builders_that_an_order_can_use_are_connected()
+    {
+        farm["kana"].System = "riscv64-linux";
+        await Order(farm.Derivation("native")).Results.WaitAsync(Cancellation);
+        Assert.Equal(0, farm["kana"].Asked);
+
+        var results = await Order(farm.Derivation("foreign", system: "riscv64-linux")).Results.WaitAsync(Cancellation);
+
+        Assert.Equal("kana", results.Single().Builder);
+    }
+
+    private IEnumerable<FakeMachine> Machines => [farm["ruby"], farm["kana"]];
+
+    private BuildTicket Order(
+        StorePath derivation,
+        ClientSettings? settings = null,
+        CancellationToken cancellation = default,
+        IReadOnlyList<string>? outputs = null)
+    {
+        builds ??= new(farm.Request("ruby", "kana"), farm, farm.History, farm);
+        return builds.Begin(new([new(derivation, outputs ?? [])], farm, settings ?? new()), new Listener(), cancellation);
+    }
+
+    private int Built(string name) => Machines.Sum(machine => machine.Built.Count(built => built == name + ".drv"));
+
+    private void Do(Func<FakeBuild, Task<BuildResult>> build)
+    {
+        foreach (var machine in Machines) machine.Builds(build);
+    }
+
+    /// <summary>Has a build wait, on whichever builder it is.</summary>
+    private Gate Hold(string name)
+    {
+        gates[name] = new();
+        Do(async build =>
+        {
+            if (!gates.TryGetValue(build.Path.Name[..^".drv".Length], out var gate)) return build.Succeed();
+            gate.Begun.TrySetResult();
+            try
+            {
+                await gate.Open.Task.WaitAsync(build.Cancelled);
+                return build.Succeed();
+            }
+            finally
+            {
+                gate.Ended.TrySetResult();
+            }
+        });
+        return gates[name];
+    }
+
+    private readonly ConcurrentDictionary<string, Gate> gates = new();
+
+    private sealed class Gate
+    {
+        public TaskCompletionSource Begun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource Open { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    private sealed class Listener : IBuildObserver
+    {
+        public void Observe(RunNews news)
+        {
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using System.Management.Automation;
+using NixBuildFarm.Farm.Tests.Builds;
+using NixBuildFarm.Farm.Tests.Hosts;
+
+namespace NixBuildFarm.Farm.Tests.Sharing;
+
+/// <summary>Hosts with the gcc toolchain that <c>tests/Farm/toolchain/make.sh</c> makes, and a session that shares the compiles of builds among them.</summary>
+public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
+{
+    private readonly string toolchain = Path.Combine(farm.Repository, "out/toolchain");
+    private readonly List<AddedHost> hosts = [];
+
+    public BuildSession Session { get; } = new();
+
+    /// <summary>Whether the toolchain is there: where Debian's packages cannot be had, it is not.</summary>
+    public bool HasToolchain => File.Exists(Path.Combine(toolchain, "recipe"));
+
+    /// <summary>The host beryl: only it builds what <see cref="WriteAsync"/> writes, one compile at a time.</summary>
+    public Task<AddedHost> AddHomeAsync(params IEnumerable<string> options) =>
+        AddAsync("beryl", ["--slots", "1", "--features", "home", "--conf", "system-features = home", "--conf", "cores = 1", .. options]);
+
+    /// <summary>The host coral, which helps with four compiles at a time, and is there before the build begins.</summary>
+    public Task<AddedHost> AddHelperAsync(params IEnumerable<string> options) =>
+        AddAsync("coral", ["--sandbox", "--slots", "4", "--features", "help", "--conf", "system-features = help", .. options]);
+
+    private async Task<AddedHost> AddAsync(string name, IEnumerable<string> options)
+    {
+        var host = await farm.AddAsync(name, ["--size", "3g", .. options]);
+        hosts.Add(host);
+        await ImportAsync(name);
+        return host;
+    }
+
+    /// <summary>Writes <c>NAME.nix</c>: one of the derivations of <c>tests/Farm/toolchain/packages.nix</c>, which nobody has built yet.</summary>
+    /// <param name="name">The file.</param>
+    /// <param name="attribute">The derivation.</param>
+    /// <param name="units">How many units the generated program has.</param>
+    public async Task WriteAsync(string name, string attribute, int units = 20)
+    {
+        await ImportAsync("coordinator");
+        var (gcc, wrapper) = (Read("gcc"), Read("gcc-wrapper"));
+        await File.WriteAllTextAsync(
+            Path.Combine(Session.Folder, name + ".nix"),
+            $$"""
+            (import {{farm.Repository}}/tests/Farm/toolchain/packages.nix {
+              gcc = "{{gcc}}"; wrapper = "{{wrapper}}"; sources = {{toolchain}}/sources; shimSource = {{farm.Repository}}/src/NixBuildFarm.Core/Sharing/shim;
+              tag = "{{Guid.NewGuid()}}"; features = [ "home" ]; helper = "help"; units = {{units}};
+            }).{{attribute}}
+            """);
+    }
+
+    /// <summary>The hash of what Nix alone makes of a derivation, on the coordinator.</summary>
+    public async Task<string> PlainHashAsync(BuildLine build)
+    {
+        var output = await Command.RunAsync("nix-store", "--realise", build.Derivation, "--builders", "", "--option", "sandbox", "true", "--option", "system-features", "home help", "--cores", "2");
+        Assert.True(output.Succeeded, output.ToString());
+        return await HashAsync(farm.Coordinator, output.Output.Trim());
+    }
+
+    /// <summary>The hash of an output on the host that made it.</summary>
+    public Task<string> HashAsync(BuildLine build) => HashAsync(hosts.Single(host => host.Name == build.Builder), build.Output);
+
+    /// <summary>Fails unless each store has what it had: a file over which something is mounted would be empty. And nothing of a broker is left.</summary>
+    public async Task NothingIsHarmedAsync()
+    {
+        foreach (var host in hosts)
+        {
+            var verified = await host.ExecAsync("bash", "-c", "nix-store --verify --check-contents 2>&1");
+            Assert.DoesNotContain("modified", verified);
+            Assert.Contains("checking store hashes", verified);
+            Assert.Equal("", await host.ExecAsync("bash", "-c", "find /run/nixbuildfarm-* /tmp/nixbuildfarm-* 2> /dev/null || true"));
+        }
+    }
+
+    /// <summary>How many compiles of a build others did.</summary>
+    public static int Shared(BuildOutput build, string name)
+    {
+        var result = Assert.Single(build.Script.Output, line => $"{line.Properties["Name"]?.Value}" == name);
+        return result.Properties["SharedCompiles"].Value is { } compiles ? (int)PSObject.AsPSObject(compiles).Properties["Shared"].Value : 0;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Session.Dispose();
+        foreach (var host in hosts) await host.DisposeAsync();
+    }
+
+    private static async Task<string> HashAsync(FarmHost host, string path) => (await host.ExecAsync("nix-store", "--query", "--hash", path)).Trim();
+
+    private string Read(string name) => File.ReadAllText(Path.Combine(toolchain, name)).Trim();
+
+    private async Task ImportAsync(string host)
+    {
+        var import = await Command.RunAsync("bash", "-c", "farm exec \"$1\" nix-store --import < \"$2\" > /dev/null", "-", host, Path.Combine(toolchain, "closure"));
+        Assert.True(import.Succeeded, import.ToString());
+    }
+}
