@@ -4,8 +4,8 @@ using NixBuildFarm.Bench.Parts;
 using NixBuildFarm.Bench.Share;
 using NixBuildFarm.Bench.Supplying;
 
-// scheduler [--graphs DIR] [--farm NAME] [--quick] [--share], parts [--derivations DIR], supply [--quick], session [--runs N], farm [--runs N], share:
-// the tables of docs/benchmarks.md, as Markdown.
+// scheduler [--graphs DIR] [--farm NAME] [--quick] [--share], parts [--derivations DIR], supply [--quick], session [--runs N], farm [--runs
+// N], share: the tables of docs/benchmarks.md, as Markdown.
 switch (args)
 {
     case ["scheduler", ..] when args.Contains("--share"):
@@ -31,7 +31,12 @@ switch (args)
         await FarmBench.RunAsync(module, int.Parse(Value("--runs") ?? "3"), Value("--case"), Value("--json"), Value("--into"));
         return 0;
     case ["share", ..] when Value("--module") is { } module && Value("--toolchain") is { } toolchain:
-        await ShareBench.RunAsync(module, toolchain, int.Parse(Value("--units") ?? "300"), double.Parse(Value("--seconds") ?? "8", System.Globalization.CultureInfo.InvariantCulture), Value("--into"));
+        await ShareBench.RunAsync(
+            module,
+            toolchain,
+            int.Parse(Value("--units") ?? "300"),
+            double.Parse(Value("--seconds") ?? "8", System.Globalization.CultureInfo.InvariantCulture),
+            Value("--into"));
         return 0;
     default:
         Console.Error.WriteLine("""

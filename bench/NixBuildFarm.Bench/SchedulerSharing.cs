@@ -12,7 +12,8 @@ internal static class SchedulerSharing
 
     public static void Print(IReadOnlyList<BenchGraph> graphs)
     {
-        Console.WriteLine("| farm | graph | alone: makespan, min | ÷ bound | shared: makespan, min | ÷ bound | own priors | ÷ bound | shared ÷ alone | with own priors |");
+        Console.WriteLine("| farm | graph | alone: makespan, min | ÷ bound | shared: makespan, min | ÷ bound | own priors | ÷ bound | "
+            + "shared ÷ alone | with own priors |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|");
         foreach (var farm in Farms)
         {
@@ -20,11 +21,15 @@ internal static class SchedulerSharing
             foreach (var graph in graphs)
             {
                 var input = graph with { Durations = graph.Durations with { Compiles = CompilePriors.Of(graph.Graph) } };
-                var (alone, shared, first) = (Play(input, farm, ShareMode.Never, EstimateKind.Exact), Play(input, farm, ShareMode.Auto, EstimateKind.Exact), Play(input, farm, ShareMode.Auto, EstimateKind.Priors));
+                var (alone, shared, first) = (
+                    Play(input, farm, ShareMode.Never, EstimateKind.Exact),
+                    Play(input, farm, ShareMode.Auto, EstimateKind.Exact),
+                    Play(input, farm, ShareMode.Auto, EstimateKind.Priors));
                 var firstAlone = Play(input, farm, ShareMode.Never, EstimateKind.Priors);
                 exact.Add(shared.Makespan / alone.Makespan);
                 priors.Add(first.Makespan / firstAlone.Makespan);
-                Console.WriteLine($"| {farm} | {graph.Name} | {Cells(alone)} | {Cells(shared)} | {Cells(first)} | {exact[^1]:f3} | {priors[^1]:f3} |");
+                Console.WriteLine($"| {farm} | {graph.Name} | {Cells(alone)} | {Cells(shared)} | {Cells(first)} | {exact[^1]:f3} | "
+                    + $"{priors[^1]:f3} |");
             }
             Console.WriteLine($"| **{farm}** | **mean (worst)** | | | | | | | **{Mean(exact)}** | **{Mean(priors)}** |");
         }

@@ -12,5 +12,7 @@ internal static class FuzzSettings
     public static int? Seconds => Setting("SECONDS");
 
     private static int? Setting(string name) =>
-        Environment.GetEnvironmentVariable("NIXBUILDFARM_FUZZ_" + name) is { Length: > 0 } value ? int.Parse(value, CultureInfo.InvariantCulture) : null;
+        Environment.GetEnvironmentVariable("NIXBUILDFARM_FUZZ_" + name) is { Length: > 0 } value
+            ? int.Parse(value, CultureInfo.InvariantCulture)
+            : null;
 }

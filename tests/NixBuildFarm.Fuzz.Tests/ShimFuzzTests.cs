@@ -6,8 +6,8 @@ using System.Text;
 namespace NixBuildFarm.Fuzz.Tests;
 
 /// <summary>
-/// The shim with whatever its coordinator, another shim, or a manifest says: with the checks of the sanitizers on, it goes home, refuses, or
-/// drops who said it; soon, and touching nothing else.
+/// The shim with whatever its coordinator, another shim, or a manifest says: with the checks of the sanitizers on, it goes home, refuses,
+/// or drops who said it; soon, and touching nothing else.
 /// </summary>
 public sealed class ShimFuzzTests : IClassFixture<ShimProgram>
 {
@@ -60,7 +60,8 @@ public sealed class ShimFuzzTests : IClassFixture<ShimProgram>
     {
         var sound = new[]
         {
-            "# 0 \"main.cc\"\n# 0 \"<built-in>\"\n# 1 \"main.cc\"\n# 1 \"./a.h\" 1 3 4\n#define A 1\n#pragma once\nint main() { }\n# 2 \"main.cc\" 2\n",
+            "# 0 \"main.cc\"\n# 0 \"<built-in>\"\n# 1 \"main.cc\"\n# 1 \"./a.h\" 1 3 4\n#define A 1\n#pragma once\nint main() { }\n# 2 "
+                + "\"main.cc\" 2\n",
             "# 1 \"na\\303\\251me \\\"x\\\".h\" 1\n#embed\n# 1 \"x//\"\n#pragma GCC dependency \"x\"\n# 99999999999 \"main.cc\"\n",
         }.Select(Encoding.UTF8.GetBytes).ToArray();
         using var listener = shim.Listen();
@@ -90,7 +91,8 @@ public sealed class ShimFuzzTests : IClassFixture<ShimProgram>
         await File.WriteAllTextAsync(stored, "content", TestContext.Current.CancellationToken);
         byte[] sound =
         [
-            .. ShimFrame.String("cc1plus"), .. ShimFrame.String($"{top}/a/b"), .. SHA256.HashData(Encoding.ASCII.GetBytes(text)), .. ShimFrame.Number(0),
+            .. ShimFrame.String("cc1plus"), .. ShimFrame.String($"{top}/a/b"), .. SHA256.HashData(Encoding.ASCII.GetBytes(text)),
+            .. ShimFrame.Number(0),
             .. ShimFrame.Strings("A=b"), .. ShimFrame.Strings("main.cc", "-o", ""), .. ShimFrame.Number(2), .. ShimFrame.Number(2),
             .. ShimFrame.String("main.cc"), .. ShimFrame.String(stored), .. ShimFrame.Number(0), .. ShimFrame.LongNumber(0),
             .. ShimFrame.String("../x/y.h"), .. ShimFrame.String(stored), .. ShimFrame.Number(1), .. ShimFrame.LongNumber(7),
@@ -102,7 +104,8 @@ public sealed class ShimFuzzTests : IClassFixture<ShimProgram>
         {
             Directory.CreateDirectory(top);
             await File.WriteAllBytesAsync(manifest, input, TestContext.Current.CancellationToken);
-            var end = await ShimProgram.EndAsync(shim.StartTrade("run", top, new Dictionary<string, string> { ["manifest"] = manifest, ["tool"] = tool, ["out"] = output }));
+            var end = await ShimProgram.EndAsync(
+                shim.StartTrade("run", top, new Dictionary<string, string> { ["manifest"] = manifest, ["tool"] = tool, ["out"] = output }));
             string[] left = [.. Directory.GetFileSystemEntries(outer).Except([top])];
             var isRun = end.Code == 0 && File.ReadAllText(Path.Combine(output, "rc")) is "200" or "42";
             ShimProgram.Remove(output);
@@ -116,8 +119,14 @@ public sealed class ShimFuzzTests : IClassFixture<ShimProgram>
     {
         byte[][] sound =
         [
-            [.. new ShimFrame(ShimFrame.Describe, []).RelayedBytes(1), .. new ShimFrame(ShimFrame.Output, new byte[500]).RelayedBytes(1), .. new ShimFrame(ShimFrame.Closed, []).RelayedBytes(1)],
-            [.. new ShimFrame(ShimFrame.Hello, new byte[20]).Bytes, .. new ShimFrame(ShimFrame.Unit, new byte[500]).Bytes, .. new ShimFrame(ShimFrame.Local, []).Bytes],
+            [
+                .. new ShimFrame(ShimFrame.Describe, []).RelayedBytes(1), .. new ShimFrame(ShimFrame.Output, new byte[500]).RelayedBytes(1),
+                .. new ShimFrame(ShimFrame.Closed, []).RelayedBytes(1),
+            ],
+            [
+                .. new ShimFrame(ShimFrame.Hello, new byte[20]).Bytes, .. new ShimFrame(ShimFrame.Unit, new byte[500]).Bytes,
+                .. new ShimFrame(ShimFrame.Local, []).Bytes,
+            ],
         ];
         await FuzzAsync(sound, async input =>
         {
@@ -127,7 +136,8 @@ public sealed class ShimFuzzTests : IClassFixture<ShimProgram>
             var folder = line.ToString().Split(' ')[2];
             using (var connection = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
             {
-                await connection.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(folder, "socket")), TestContext.Current.CancellationToken);
+                await connection.ConnectAsync(
+                    new UnixDomainSocketEndPoint(Path.Combine(folder, "socket")), TestContext.Current.CancellationToken);
                 await SendAsync(connection, input);
                 try
                 {
@@ -154,7 +164,10 @@ public sealed class ShimFuzzTests : IClassFixture<ShimProgram>
         for (var count = 0; seconds is null ? count < Inputs : clock.Elapsed.TotalSeconds < seconds; count++)
         {
             var input = mutator.Next();
-            if (await tryAsync(input) is { } problem) Assert.Fail($"{problem}\nSeed {seed}, input {count}: {Convert.ToBase64String(input)}");
+            if (await tryAsync(input) is { } problem)
+            {
+                Assert.Fail($"{problem}\nSeed {seed}, input {count}: {Convert.ToBase64String(input)}");
+            }
         }
     }
 

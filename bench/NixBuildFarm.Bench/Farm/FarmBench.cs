@@ -21,9 +21,12 @@ internal static class FarmBench
         var all = new List<Measured>();
         using var relays = new Relays();
         var table = new ResultTable();
-        table.Line($"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, {RuntimeInformation.OSDescription}, {(await FarmSetting.RunAsync("nix-build", ["--version"])).Output.Trim()}, .NET {Environment.Version}.");
+        table.Line($"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, {RuntimeInformation.OSDescription}, "
+            + $"{(await FarmSetting.RunAsync("nix-build", ["--version"])).Output.Trim()}, .NET {Environment.Version}.");
         table.Line($"Runs of each: {runs}; medians, and the range of all.\n");
-        table.Line("| case (bound) | " + string.Join(" | ", contenders.Select(contender => contender.Name)) + " | ours ÷ stock | ours ÷ tuned | idle slot | processor | memory | logins |");
+        table.Line(
+            "| case (bound) | " + string.Join(" | ", contenders.Select(contender => contender.Name))
+                + " | ours ÷ stock | ours ÷ tuned | idle slot | processor | memory | logins |");
         table.Line("|---|" + string.Concat(Enumerable.Repeat("---|", contenders.Count + 6)));
         foreach (var chosen in FarmCase.All.Where(one => only is null || one.Name.Contains(only, StringComparison.OrdinalIgnoreCase)))
         {

@@ -5,8 +5,8 @@ using NixBuildFarm.Bench.Farm;
 namespace NixBuildFarm.Bench.Share;
 
 /// <summary>
-/// One derivation of many compiles on 1, 2, 4 and 8 builders of four slots; what sharing costs where it brings nothing; a rebuild; and stock Nix
-/// on the same farm. Compiles last by sleeping, so that two cores suffice for all builders.
+/// One derivation of many compiles on 1, 2, 4 and 8 builders of four slots; what sharing costs where it brings nothing; a rebuild; and
+/// stock Nix on the same farm. Compiles last by sleeping, so that two cores suffice for all builders.
 /// </summary>
 internal static class ShareBench
 {
@@ -27,7 +27,8 @@ internal static class ShareBench
         {
             var farm = await ShareFarm.PrepareAsync(module, work, toolchain);
             table.Line(string.Create(CultureInfo.InvariantCulture,
-                $"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, {RuntimeInformation.OSDescription}, .NET {Environment.Version}, load {Load()} at the beginning. {count} units of {mean} s on the average.\n"));
+                $"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, {RuntimeInformation.OSDescription}, .NET "
+                    + $"{Environment.Version}, load {Load()} at the beginning. {count} units of {mean} s on the average.\n"));
             // What is made once for each compiler and helper is not of the builds that follow.
             await farm.OursAsync(await farm.InstantiateAsync("program", ("units", Lines(SharedProgram.Units(40, 0.5)))), 8, "Always");
             await ScaleAsync(farm, table, SharedProgram.Units(count, mean));
@@ -56,14 +57,22 @@ internal static class ShareBench
         }
         var edited = await farm.OursAsync(await ProgramAsync("on 8", units.Length / 20), 8, "Always");
         Row("8 builders, 5 % of the files changed", 8, edited.Seconds, $"{edited.Shared} of {edited.Compiles}, {edited.Reused} found");
-        table.Line(string.Create(CultureInfo.InvariantCulture, $"\nThe rebuild took {100 * edited.Seconds / last!.Seconds:0} % of the first time.\n"));
+        table.Line(
+            string.Create(
+                CultureInfo.InvariantCulture, $"\nThe rebuild took {100 * edited.Seconds / last!.Seconds:0} % of the first time.\n"));
         var stock = await ShareFarm.StockAsync(await ProgramAsync("stock"));
-        table.Line(string.Create(CultureInfo.InvariantCulture, $"Stock Nix on the same eight builders: {stock:0.0} s, so sharing is {stock / last.Seconds:0.0} × as fast.\n"));
+        table.Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"Stock Nix on the same eight builders: {stock:0.0} s, so sharing is {stock / last.Seconds:0.0} × as fast.\n"));
 
         void Row(string name, int builders, double seconds, string elsewhere)
         {
             var bound = SharedProgram.Bound(units, builders * ShareFarm.Slots);
-            table.Line(string.Create(CultureInfo.InvariantCulture, $"| {name} | {bound:0.0} | {seconds:0.0} | {seconds / bound:0.00} | {alone.Seconds / seconds:0.0} | {elsewhere} |"));
+            table.Line(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"| {name} | {bound:0.0} | {seconds:0.0} | {seconds / bound:0.00} | {alone.Seconds / seconds:0.0} | {elsewhere} |"));
         }
     }
 
@@ -78,9 +87,14 @@ internal static class ShareBench
         table.Line("| | ms | more than it must |");
         table.Line("|---|---|---|");
         table.Line(string.Create(CultureInfo.InvariantCulture, $"| without sharing | {call:0.0} | |"));
-        table.Line(string.Create(CultureInfo.InvariantCulture, $"| at home, {atHome.Run.Compiles - atHome.Run.Shared} of {atHome.Run.Compiles} compiles | {atHome.Times["call"]:0.0} | {atHome.Times["call"] - call:0.0} |"));
+        table.Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"| at home, {atHome.Run.Compiles - atHome.Run.Shared} of {atHome.Run.Compiles} compiles | {atHome.Times["call"]:0.0} | "
+                    + $"{atHome.Times["call"] - call:0.0} |"));
         table.Line(string.Create(CultureInfo.InvariantCulture,
-            $"| elsewhere, {shared.Run.Shared} of {shared.Run.Compiles} compiles | {shared.Times["call"]:0.0} | {shared.Times["call"] - least:0.0} besides its scan |"));
+            $"| elsewhere, {shared.Run.Shared} of {shared.Run.Compiles} compiles | {shared.Times["call"]:0.0} | "
+                + $"{shared.Times["call"] - least:0.0} besides its scan |"));
         var (without, with) = (new List<double>(), new List<double>());
         for (var run = 0; run < 3; run++)
         {
@@ -88,17 +102,25 @@ internal static class ShareBench
             with.Add((await farm.OursAsync(await farm.InstantiateAsync("nothing"), 2, "Always")).Build);
         }
         var (middle, middleShared) = (without.Order().ElementAt(1), with.Order().ElementAt(1));
-        table.Line(string.Create(CultureInfo.InvariantCulture, $"\nA build with nothing to share: {middleShared:0.00} s, {middle:0.00} s where it is not shared ({100 * (middleShared - middle) / middle:+0.0;−0.0} %; medians of three)."));
+        table.Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"\nA build with nothing to share: {middleShared:0.00} s, {middle:0.00} s where it is not shared "
+                    + $"({100 * (middleShared - middle) / middle:+0.0;−0.0} %; medians of three)."));
     }
 
-    private static async Task<(SharedRun Run, Dictionary<string, double> Times)> OverheadAsync(ShareFarm farm, string share, string occupied)
+    private static async Task<(
+        SharedRun Run, Dictionary<string, double> Times)> OverheadAsync(ShareFarm farm, string share, string occupied)
     {
-        var run = await farm.OursAsync(await farm.InstantiateAsync("overhead", ("units", $"{TrivialUnits}"), ("occupied", occupied)), 2, share, cores: 1);
+        var run = await farm.OursAsync(
+            await farm.InstantiateAsync("overhead", ("units", $"{TrivialUnits}"), ("occupied", occupied)), 2, share, cores: 1);
         return (run, File.ReadAllLines(run.Output).Select(line => line.Split(' ')).ToDictionary(
-            words => words[0], words => double.Parse(words[1], CultureInfo.InvariantCulture) / double.Parse(words[2], CultureInfo.InvariantCulture)));
+            words => words[0],
+            words => double.Parse(words[1], CultureInfo.InvariantCulture) / double.Parse(words[2], CultureInfo.InvariantCulture)));
     }
 
-    private static string Lines(double[] units) => string.Concat(units.Select(seconds => string.Create(CultureInfo.InvariantCulture, $"{seconds}\n")));
+    private static string Lines(double[] units) =>
+        string.Concat(units.Select(seconds => string.Create(CultureInfo.InvariantCulture, $"{seconds}\n")));
 
     private static string Load() => File.ReadAllText("/proc/loadavg").Split(' ')[0];
 }

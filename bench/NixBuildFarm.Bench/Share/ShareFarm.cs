@@ -34,11 +34,16 @@ internal sealed class ShareFarm(string module, string work, string gcc, string w
         var closure = Path.Combine(toolchain, "closure");
         foreach (var host in Builders.Prepend("coordinator")) await ShellAsync($"farm exec {host} nix-store --import < {closure}");
         var farm = new ShareFarm(module, work, Read("gcc"), Read("gcc-wrapper"));
-        var made = (await ShellAsync($"nix-build --no-out-link --option builders '' {Path.Combine(Folder, "program.nix")} -A compilerWrapper {farm.Arguments([])}")).Trim().Split('\n')[^1];
+        var made = (
+            await ShellAsync($"nix-build --no-out-link --option builders '' {Path.Combine(Folder, "program.nix")} -A compilerWrapper "
+                + $"{farm.Arguments([])}"))
+            .Trim()
+            .Split('\n')[^1];
         var exported = Path.Combine(work, "compiler");
         await ShellAsync($"nix-store --export $(nix-store --query --requisites {made}) > {exported}");
         foreach (var host in Builders) await ShellAsync($"farm exec {host} nix-store --import < {exported}");
-        await File.WriteAllTextAsync("/etc/nix/machines", string.Concat(Builders.Select(name => $"ssh-ng://root@{name} x86_64-linux - {Slots} 1\n")));
+        await File.WriteAllTextAsync(
+            "/etc/nix/machines", string.Concat(Builders.Select(name => $"ssh-ng://root@{name} x86_64-linux - {Slots} 1\n")));
         return farm;
     }
 
@@ -54,9 +59,16 @@ internal sealed class ShareFarm(string module, string work, string gcc, string w
     public async Task<SharedRun> OursAsync(string derivation, int builders, string share, int cores = Slots)
     {
         var script = Path.Combine(Folder, "share.ps1");
-        var environment = new Dictionary<string, string> { ["XDG_STATE_HOME"] = Path.Combine(work, "state"), ["XDG_CONFIG_HOME"] = Path.Combine(work, "config") };
-        var (_, output) = await FarmSetting.RunAsync("engine-host", [script, module, derivation, string.Join(',', Builders.Take(builders)), $"{cores}", share], environment);
-        var run = output.Split('\n').Select(line => line.TrimEnd().Split(' ')).FirstOrDefault(words => words is ["BUILD", "True", _, _, _, _, _, _])
+        var environment = new Dictionary<string, string>
+        {
+            ["XDG_STATE_HOME"] = Path.Combine(work, "state"),
+            ["XDG_CONFIG_HOME"] = Path.Combine(work, "config"),
+        };
+        var (_, output) = await FarmSetting.RunAsync(
+            "engine-host", [script, module, derivation, string.Join(',', Builders.Take(builders)), $"{cores}", share], environment);
+        var run = output.Split('\n')
+            .Select(line => line.TrimEnd().Split(' '))
+            .FirstOrDefault(words => words is ["BUILD", "True", _, _, _, _, _, _])
             ?? throw new InvalidOperationException($"The build failed:\n{output}");
         double Number(int word) => double.Parse(run[word], CultureInfo.InvariantCulture);
         builds++;
@@ -72,7 +84,12 @@ internal sealed class ShareFarm(string module, string work, string gcc, string w
     }
 
     private string Arguments(IEnumerable<(string Name, string Value)> more) =>
-        string.Join(' ', more.Prepend(("wrapper", wrapper)).Prepend(("gcc", gcc)).Append(("folder", work)).Select(one => $"--argstr {one.Item1} '{one.Item2}'"));
+        string.Join(
+            ' ',
+            more.Prepend(("wrapper", wrapper))
+                .Prepend(("gcc", gcc))
+                .Append(("folder", work))
+                .Select(one => $"--argstr {one.Item1} '{one.Item2}'"));
 
     private static async Task<string> ShellAsync(string command)
     {

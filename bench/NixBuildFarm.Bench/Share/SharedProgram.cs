@@ -3,7 +3,10 @@ namespace NixBuildFarm.Bench.Share;
 /// <summary>A program whose compiles last as long as those of a real one, or in proportion to them.</summary>
 internal static class SharedProgram
 {
-    /// <summary>Seconds of each unit: drawn from what the units of cppcheck 2.10 take (g++ 12), the mean as wanted, in an order that is always the same.</summary>
+    /// <summary>
+    /// Seconds of each unit: drawn from what the units of cppcheck 2.10 take (g++ 12), the mean as wanted, in an order that is always the
+    /// same.
+    /// </summary>
     public static double[] Units(int count, double mean)
     {
         var measured = File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "Share", "compile-times.txt"))

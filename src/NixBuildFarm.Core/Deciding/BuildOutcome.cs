@@ -9,7 +9,8 @@ namespace NixBuildFarm.Deciding;
 /// <param name="Outputs">Where the outputs are, by name, as far as they are what was asked for.</param>
 /// <param name="LogPath">The file with the log; null where none could be made.</param>
 /// <param name="LogTail">The log's last lines.</param>
-internal sealed record BuildOutcome(BuildResult Result, IReadOnlyDictionary<string, StorePath> Outputs, string? LogPath, IReadOnlyList<string> LogTail)
+internal sealed record BuildOutcome(
+    BuildResult Result, IReadOnlyDictionary<string, StorePath> Outputs, string? LogPath, IReadOnlyList<string> LogTail)
 {
     /// <summary>When the build ended.</summary>
     public required DateTimeOffset Ended { get; init; }

@@ -7,7 +7,8 @@ namespace NixBuildFarm.Deciding;
 /// <summary>The circuit breaker of each builder, what last went wrong with it, and what of that later runs are to know.</summary>
 internal sealed class BuilderTroubles(RunFacts facts, IEnumerable<BuilderTrouble> known)
 {
-    private readonly Dictionary<string, CircuitBreaker> breakers = known.ToDictionary(trouble => trouble.Builder, trouble => new CircuitBreaker(trouble.Openings));
+    private readonly Dictionary<string,
+    CircuitBreaker> breakers = known.ToDictionary(trouble => trouble.Builder, trouble => new CircuitBreaker(trouble.Openings));
     private readonly Dictionary<string, string> reasons = [];
 
     /// <summary>The circuit breaker of a builder.</summary>
@@ -22,7 +23,10 @@ internal sealed class BuilderTroubles(RunFacts facts, IEnumerable<BuilderTrouble
 
     /// <summary>Whether what is wrong with a builder may pass by itself. A wrong host key, or a login that is refused, does not.</summary>
     public static bool CanPass(NixBuildFarmException error) =>
-        error is BuilderException { Failure: BuilderFailure.ConnectionLost or BuilderFailure.Unreachable or BuilderFailure.NoNix or BuilderFailure.Incompatible };
+        error is BuilderException
+        {
+            Failure: BuilderFailure.ConnectionLost or BuilderFailure.Unreachable or BuilderFailure.NoNix or BuilderFailure.Incompatible,
+        };
 
     /// <summary>Tells the user that a builder cannot be used.</summary>
     public void Tell(NixBuilder builder, NixBuildFarmException error)

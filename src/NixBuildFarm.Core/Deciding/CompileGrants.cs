@@ -62,7 +62,9 @@ internal sealed class CompileGrants(RunFacts facts)
         double SpeedOf(string builder)
         {
             var index = facts.IndexOf(builder);
-            return index < 0 ? 1 : facts.Scheduler.SpeedOf(index, attempt.Job.Index) / facts.Scheduler.SpeedOf(attempt.Builder, attempt.Job.Index);
+            return index < 0
+                ? 1
+                : facts.Scheduler.SpeedOf(index, attempt.Job.Index) / facts.Scheduler.SpeedOf(attempt.Builder, attempt.Job.Index);
         }
     }
 
@@ -122,9 +124,13 @@ internal sealed class CompileGrants(RunFacts facts)
     /// </summary>
     private RunBuilder? KeeperOf(long compile)
     {
-        if (delivered == 0 || total / delivered < WorthKeeping || !homes.TryGetValue(CompileNumber.BuildOf(compile), out var home)) return null;
+        if (delivered == 0 || total / delivered < WorthKeeping || !homes.TryGetValue(CompileNumber.BuildOf(compile), out var home))
+        {
+            return null;
+        }
         return facts.Farm[home] is { Builder.Policy.ShareMemo: not 0 } keeper ? keeper : null;
     }
 
-    private TimeSpan Limit => longest == 0 ? FirstLimit : TimeSpan.FromSeconds(Math.Max(LeastLimit.TotalSeconds, MostTimesLongest * longest));
+    private TimeSpan Limit =>
+        longest == 0 ? FirstLimit : TimeSpan.FromSeconds(Math.Max(LeastLimit.TotalSeconds, MostTimesLongest * longest));
 }

@@ -12,7 +12,9 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     /// <summary>How many have not ended.</summary>
     public int Pending { get; private set; }
 
-    /// <summary>Copies back what an attempt built, if it is to. A requested job ends when its outputs are here, any other when it is built.</summary>
+    /// <summary>
+    /// Copies back what an attempt built, if it is to. A requested job ends when its outputs are here, any other when it is built.
+    /// </summary>
     public void Begin(Attempt attempt, BuildOutcome outcome)
     {
         var job = attempt.Job;
@@ -93,7 +95,12 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         // Where the builder was lost, a requested job is being built again.
         if (job.IsRequested && facts.Scheduler.StateOf(job.Index) == JobState.Done)
         {
-            facts.Fail(job, NixBuildStatus.Failed, attempt, copy.Outcome, $"It was built on {attempt.On}, but could not be brought home: {error.Message}");
+            facts.Fail(
+                job,
+                NixBuildStatus.Failed,
+                attempt,
+                copy.Outcome,
+                $"It was built on {attempt.On}, but could not be brought home: {error.Message}");
         }
         else if (!job.IsRequested)
         {
@@ -105,7 +112,8 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     private void BuildElsewhere(CopyHome copy, Exception error, bool isPathGone)
     {
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
-        if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last != attempt || !HasOtherBuilder)
+        if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last != attempt
+            || !HasOtherBuilder)
         {
             GiveUp(copy, error);
             return;
@@ -113,13 +121,16 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         Settle(job);
         facts.Do(new RunAction.DropPaths(attempt.On, job.Outputs));
         var reason = Rebuilds.InWords(error);
-        if (isPathGone && Rebuilds.UselessPathOf(error) is { } useless && !job.Outputs.Contains(useless)) rebuilds.BuildAgain(useless, reason);
+        if (isPathGone && Rebuilds.UselessPathOf(error) is { } useless && !job.Outputs.Contains(useless))
+        {
+            rebuilds.BuildAgain(useless, reason);
+        }
         rebuilds.BuildAgain(job, reason);
     }
 
     /// <summary>
-    /// The builder was lost during the copy. A requested job is being built again, or its outputs come when the builder is back; but it has no
-    /// more attempts than others.
+    /// The builder was lost during the copy. A requested job is being built again, or its outputs come when the builder is back; but it has
+    /// no more attempts than others.
     /// </summary>
     private void FailWithBuilder(CopyHome copy, Exception error)
     {

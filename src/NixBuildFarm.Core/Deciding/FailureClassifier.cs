@@ -25,5 +25,6 @@ internal static class FailureClassifier
     /// <param name="memory">The memory of that machine, in bytes; null where that is not known.</param>
     public static string Killing(string builder, long? memory) => string.Create(
         CultureInfo.InvariantCulture,
-        $"It was killed by signal 9 on {builder}. The kernel does that when memory runs out{(memory is { } bytes ? $"; {builder} has {bytes / 1e9:0.#} GB" : "")}.");
+        $"It was killed by signal 9 on {builder}. The kernel does that when memory runs "
+            + $"out{(memory is { } bytes ? $"; {builder} has {bytes / 1e9:0.#} GB" : "")}.");
 }

@@ -39,7 +39,8 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
         var (attempt, error, isPathGone) = failed;
         var isLost = suspect == SuspectState.Lost;
         // It may be tried here again when this builder is not the one to blame.
-        var isOthersFault = isLost || error is PathLostException or DamagedPathException or BuilderException { Failure: BuilderFailure.ConnectionLost };
+        var isOthersFault = isLost
+            || error is PathLostException or DamagedPathException or BuilderException { Failure: BuilderFailure.ConnectionLost };
         var reason = Rebuilds.InWords(error);
         if (error is UnsignedPathException) TryElsewhere(attempt, error.Message);
         else Retry(attempt, isOthersFault ? FailureKind.Retry : FailureKind.RetryElsewhere, reason);

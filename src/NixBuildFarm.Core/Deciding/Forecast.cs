@@ -6,8 +6,8 @@ namespace NixBuildFarm.Deciding;
 internal static class Forecast
 {
     /// <summary>
-    /// The longer of the two that no schedule can do without: the longest chain that is left (upward rank), and the work that is left on all
-    /// slots of the farm. Null where nothing is left to be built, or no builder is left for it.
+    /// The longer of the two that no schedule can do without: the longest chain that is left (upward rank), and the work that is left on
+    /// all slots of the farm. Null where nothing is left to be built, or no builder is left for it.
     /// </summary>
     public static TimeSpan? Of(Scheduler scheduler, IEnumerable<Attempt> running, DateTimeOffset now)
     {

@@ -29,7 +29,12 @@ internal sealed class Learning(RunFacts facts)
             Compiles = compiles,
             At = ended,
         }));
-        foreach (var learnt in facts.Estimates.Learn(finished, facts.Scheduler.DescriptionOf(finished.Builder), seconds, attempt.CountedCores, compiles)) facts.Apply(learnt);
+        foreach (
+            var learnt in facts.Estimates.Learn(
+                finished, facts.Scheduler.DescriptionOf(finished.Builder), seconds, attempt.CountedCores, compiles))
+        {
+            facts.Apply(learnt);
+        }
     }
 
     /// <summary>A transfer has shown what a link carries.</summary>
@@ -39,7 +44,11 @@ internal sealed class Learning(RunFacts facts)
         if (builder < 0 || facts.Scheduler.StatusOf(builder) != BuilderStatus.Online) return;
         var before = facts.Scheduler.DescriptionOf(builder);
         if (before.IsLocal) return;
-        var now = before with { DownloadBandwidth = measured.Download ?? before.DownloadBandwidth, UploadBandwidth = measured.Upload ?? before.UploadBandwidth };
+        var now = before with
+        {
+            DownloadBandwidth = measured.Download ?? before.DownloadBandwidth,
+            UploadBandwidth = measured.Upload ?? before.UploadBandwidth,
+        };
         if (Differs(before.DownloadBandwidth, now.DownloadBandwidth) || Differs(before.UploadBandwidth, now.UploadBandwidth))
         {
             facts.Apply(new SchedulingEvent.BuilderChanged(facts.Now, builder, now));

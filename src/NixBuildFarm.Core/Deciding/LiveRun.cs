@@ -7,8 +7,8 @@ using NixBuildFarm.Supplying;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>
-/// Decides what a run does: applies events, tells the scheduler, and turns what follows into actions, which lie in <see cref="RunFacts"/>. It
-/// starts no task, waits for nothing and reads no clock: the same events give the same actions.
+/// Decides what a run does: applies events, tells the scheduler, and turns what follows into actions, which lie in <see cref="RunFacts"/>.
+/// It starts no task, waits for nothing and reads no clock: the same events give the same actions.
 /// </summary>
 internal sealed class LiveRun
 {
@@ -80,7 +80,8 @@ internal sealed class LiveRun
             case RunEvent.CompilesChanged e: grants.Apply(e.Happened); break;
             case RunEvent.PauseOver e: membership.OnPauseOver(e); break;
             case RunEvent.LinkMeasured e: learning.FromLink(e); break;
-            case RunEvent.Unforeseen e: throw new InvalidOperationException($"Something that NixBuildFarm did not foresee: {e.Error.Message}", e.Error);
+            case RunEvent.Unforeseen e: throw new InvalidOperationException(
+                $"Something that NixBuildFarm did not foresee: {e.Error.Message}", e.Error);
             default: throw new InvalidOperationException($"{happened} happened, which the run does not know.");
         }
         requests.EndFailed();
@@ -138,18 +139,26 @@ internal sealed class LiveRun
         switch (decision)
         {
             // A decision before this one may have ended the requests that want the job.
-            case SchedulingDecision.Start or SchedulingDecision.Hedge or SchedulingDecision.Prefetch or SchedulingDecision.NoBuilder when IsGivenUp(decision): break;
-            case SchedulingDecision.Start d:
-                attempts.Start(facts.Jobs[d.Job], d.Builder, d.Cores, $"{d.Reason.InWords()}, in about {Math.Max(0, d.Finish - facts.Now):0.0} s");
+            case SchedulingDecision.Start or SchedulingDecision.Hedge or SchedulingDecision.Prefetch or SchedulingDecision.NoBuilder
+                when IsGivenUp(decision):
                 break;
-            case SchedulingDecision.Hedge d: attempts.Start(facts.Jobs[d.Job], d.Builder, d.Cores, "a second try, since the first is late"); break;
+            case SchedulingDecision.Start d:
+                attempts.Start(
+                    facts.Jobs[d.Job], d.Builder, d.Cores, $"{d.Reason.InWords()}, in about {Math.Max(0, d.Finish - facts.Now):0.0} s");
+                break;
+            case SchedulingDecision.Hedge d:
+                attempts.Start(facts.Jobs[d.Job], d.Builder, d.Cores, "a second try, since the first is late");
+                break;
             case SchedulingDecision.Prefetch d:
                 var urgency = new Urgency(TransferPurpose.Prefetch, facts.Scheduler.RankOf(d.Job));
                 facts.Do(new RunAction.Prefetch(facts.Jobs[d.Job], facts.Farm[d.Builder], d.Builder, urgency));
                 break;
             case SchedulingDecision.Cancel d: attempts.GiveWay(facts.Jobs[d.Job], d.Builder); break;
             case SchedulingDecision.Abandon d:
-                facts.Reporter.End(facts.Jobs[d.Job], NixBuildStatus.DependencyFailed, error: $"It needs {facts.Jobs[d.Cause].Name}, which was not built.");
+                facts.Reporter.End(
+                    facts.Jobs[d.Job],
+                    NixBuildStatus.DependencyFailed,
+                    error: $"It needs {facts.Jobs[d.Cause].Name}, which was not built.");
                 break;
             case SchedulingDecision.NoBuilder d: pending.OnNoBuilder(facts.Jobs[d.Job]); break;
             default: throw new InvalidOperationException($"The scheduler decided {decision}, which the run does not know.");
@@ -214,8 +223,8 @@ internal sealed class LiveRun
     }
 
     /// <summary>
-    /// Finds out whether the builder that an error names is lost, and settles the event with the answer. A single connection may break, or a new
-    /// one be refused, while the builder is well otherwise: then it is asked.
+    /// Finds out whether the builder that an error names is lost, and settles the event with the answer. A single connection may break, or
+    /// a new one be refused, while the builder is well otherwise: then it is asked.
     /// </summary>
     private void Judge(RunEvent cause, Exception error, Attempt attempt)
     {

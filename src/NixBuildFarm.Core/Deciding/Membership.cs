@@ -6,16 +6,18 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>Which builders take part: they join late, are lost, come back, or are quarantined for a while.</summary>
-internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds rebuilds, CopyBacks copyBacks, BuilderTroubles troubles, PendingBuilders pending)
+internal sealed class Membership(
+    RunFacts facts, Attempts attempts, Rebuilds rebuilds, CopyBacks copyBacks, BuilderTroubles troubles, PendingBuilders pending)
 {
     /// <summary>
-    /// Quarantines a builder that failed in an earlier run, until its time has come, or there is a job that no other builder may take. Then it is
-    /// connected.
+    /// Quarantines a builder that failed in an earlier run, until its time has come, or there is a job that no other builder may take. Then
+    /// it is connected.
     /// </summary>
     public void Quarantine(NixBuilder builder, BuilderTrouble trouble)
     {
         var pause = trouble.PauseAt(facts.UtcNow);
-        facts.Reporter.Degraded($"{builder.Name} failed in an earlier run. It is quarantined for another {Math.Ceiling(pause.TotalSeconds)} s, or until there is a job that no other builder may take: {trouble.Reason}");
+        facts.Reporter.Degraded($"{builder.Name} failed in an earlier run. It is quarantined for another "
+            + $"{Math.Ceiling(pause.TotalSeconds)} s, or until there is a job that no other builder may take: {trouble.Reason}");
         facts.Do(new RunAction.Connect(builder, pause, pending.Add(ConnectCause.Quarantine, isAwaited: true)));
     }
 
@@ -53,7 +55,8 @@ internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds reb
     }
 
     /// <summary>A builder is gone: its builds go elsewhere. <see cref="OnDisconnected"/> decides on what it had.</summary>
-    /// <returns>False: that is known already, or it is the local store; no <see cref="RunEvent.Disconnected"/> follows with the cause.</returns>
+    /// <returns>False: that is known already, or it is the local store; no <see cref="RunEvent.Disconnected"/> follows with the
+    /// cause.</returns>
     public bool Lose(RunBuilder lost, BuilderException error, RunEvent? cause)
     {
         if (lost == facts.Local)
@@ -71,7 +74,9 @@ internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds reb
         if (builder < 0 || facts.Scheduler.StatusOf(builder) == BuilderStatus.Lost) return false;
         var interrupted = attempts.CallOffAll(builder);
         facts.Apply(new SchedulingEvent.BuilderLost(facts.Now, builder));
-        facts.Do(new RunAction.Disconnect(lost, error, [.. facts.Jobs.Where(job => facts.Scheduler.StateOf(job.Index) == JobState.Done)], cause));
+        facts.Do(
+            new RunAction.Disconnect(
+                lost, error, [.. facts.Jobs.Where(job => facts.Scheduler.StateOf(job.Index) == JobState.Done)], cause));
         troubles.Tell(lost.Builder, error.About(interrupted.Select(attempt => attempt.Job.Name)));
         foreach (var attempt in interrupted)
         {
@@ -145,7 +150,9 @@ internal sealed class Membership(RunFacts facts, Attempts attempts, Rebuilds reb
         facts.Reporter.Decided(isNew ? $"{builder} has joined." : $"{builder} is back.");
     }
 
-    /// <summary>A builder that was lost, and is back, still has the outputs of a job: they need not be built again, and may be copied back.</summary>
+    /// <summary>
+    /// A builder that was lost, and is back, still has the outputs of a job: they need not be built again, and may be copied back.
+    /// </summary>
     private void UseAgain(RunJob job, RunBuilder at)
     {
         var builder = facts.IndexOf(at);

@@ -3,7 +3,9 @@ using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Deciding;
 
-/// <summary>The builders that may still join, and the jobs that wait for one of them because no builder of the farm may take them.</summary>
+/// <summary>
+/// The builders that may still join, and the jobs that wait for one of them because no builder of the farm may take them.
+/// </summary>
 internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
 {
     private readonly HashSet<RunJob> waiting = [];
@@ -57,11 +59,15 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
         }
         var why = WhyNot(job);
         facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Cancelled));
-        if (job.Attempts.Count > 0) facts.Fail(job, NixBuildStatus.Failed, error: $"No builder is left for it: {string.Join("; ", job.Attempts)}");
+        if (job.Attempts.Count > 0)
+        {
+            facts.Fail(job, NixBuildStatus.Failed, error: $"No builder is left for it: {string.Join("; ", job.Attempts)}");
+        }
         else facts.Fail(job, NixBuildStatus.NoEligibleBuilder, error: $"No builder of this run may build it. {why}");
     }
 
-    private bool IsWithoutBuilder(RunJob job) => facts.Scheduler.StateOf(job.Index) == JobState.Ready && facts.Scheduler.WhyNot(job.Index).All(why => why is not null);
+    private bool IsWithoutBuilder(RunJob job) =>
+        facts.Scheduler.StateOf(job.Index) == JobState.Ready && facts.Scheduler.WhyNot(job.Index).All(why => why is not null);
 
     /// <summary>The builders that connect may take the jobs that wait; if none does, those that are quarantined may.</summary>
     private void WakeQuarantined()
@@ -75,11 +81,19 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
         var scheduler = facts.Scheduler;
         var here = scheduler.Builders;
         var absent = facts.Estimates.Farm.Where(builder => here.All(other => other.Name != builder.Name)).ToArray();
-        var reasons = scheduler.WhyNot(job.Index).Zip(here, (why, builder) => IsLost(builder) ? troubles.ReasonOf(builder.Name) ?? why : why);
+        var reasons = scheduler.WhyNot(job.Index)
+            .Zip(here, (why, builder) => IsLost(builder) ? troubles.ReasonOf(builder.Name) ?? why : why);
         return ReasonText.Refusals(
-            [.. reasons, .. absent.Select(builder => Eligibility.Of(scheduler.Graph[job.Index], builder).Problem ?? troubles.ReasonOf(builder.Name) ?? "it has not answered")],
+            [
+                .. reasons,
+                .. absent.Select(
+                    builder =>
+                        Eligibility.Of(scheduler.Graph[job.Index], builder).Problem ?? troubles.ReasonOf(builder.Name)
+                            ?? "it has not answered"),
+            ],
             [.. here, .. absent]);
 
-        bool IsLost(FarmBuilder builder) => facts.IndexOf(builder.Name) is >= 0 and var index && scheduler.StatusOf(index) == BuilderStatus.Lost;
+        bool IsLost(FarmBuilder builder) =>
+            facts.IndexOf(builder.Name) is >= 0 and var index && scheduler.StatusOf(index) == BuilderStatus.Lost;
     }
 }

@@ -19,7 +19,8 @@ internal sealed class Rebuilds(RunFacts facts, Attempts attempts)
     };
 
     /// <summary>The error for the user, with the advice where a path is damaged.</summary>
-    public static string InWords(Exception error) => error is DamagedPathException { Recommendation: { } advice } ? $"{error.Message} {advice}" : error.Message;
+    public static string InWords(Exception error) =>
+        error is DamagedPathException { Recommendation: { } advice } ? $"{error.Message} {advice}" : error.Message;
 
     /// <summary>A builder is gone: what only it had, and is still needed, is built again.</summary>
     /// <param name="lost">The builder.</param>
@@ -41,7 +42,10 @@ internal sealed class Rebuilds(RunFacts facts, Attempts attempts)
     /// <summary>Has the job built again that makes a path which no builder has any more.</summary>
     public void BuildAgain(StorePath path, string reason)
     {
-        foreach (var job in facts.Jobs.Where(job => facts.Scheduler.StateOf(job.Index) == JobState.Done && job.Outputs.Contains(path))) BuildAgain(job, reason);
+        foreach (var job in facts.Jobs.Where(job => facts.Scheduler.StateOf(job.Index) == JobState.Done && job.Outputs.Contains(path)))
+        {
+            BuildAgain(job, reason);
+        }
     }
 
     /// <summary>Has a job that is done built again, on another builder.</summary>

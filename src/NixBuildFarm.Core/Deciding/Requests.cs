@@ -4,8 +4,8 @@ using NixBuildFarm.Scheduling;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>
-/// Who wants what. A run begins with one request; others may join it and be called off. Each job knows the requests that want it: those that ask
-/// for it, and those that ask for something that needs it.
+/// Who wants what. A run begins with one request; others may join it and be called off. Each job knows the requests that want it: those
+/// that ask for it, and those that ask for something that needs it.
 /// </summary>
 internal sealed class Requests
 {
@@ -29,7 +29,9 @@ internal sealed class Requests
         foreach (var job in facts.Jobs) job.WantedBy[First] = job.IsRequested;
     }
 
-    /// <summary>Work joins: what is known already is shared, whether it waits, runs or is done; what has failed or was called off is tried anew.</summary>
+    /// <summary>
+    /// Work joins: what is known already is shared, whether it waits, runs or is done; what has failed or was called off is tried anew.
+    /// </summary>
     public void Add(RunEvent.WorkAdded added)
     {
         var (request, items, graph) = added;
@@ -51,7 +53,8 @@ internal sealed class Requests
                 jobs[index] = new RunJob(item, facts.Jobs.Count);
                 facts.Add(jobs[index]);
                 fresh.Add(jobs[index]);
-                described.Add(graph[index] with { Dependencies = [.. graph[index].Dependencies.Select(dependency => jobs[dependency].Index)] });
+                described.Add(
+                    graph[index] with { Dependencies = [.. graph[index].Dependencies.Select(dependency => jobs[dependency].Index)] });
             }
             jobs[index].WantedBy[request] = item.IsRequested;
         }
@@ -81,7 +84,9 @@ internal sealed class Requests
             job.IsRequested = false;
             notRequested.Add(job.Index);
         }
-        var open = unwanted.Where(job => facts.Scheduler.StateOf(job) is JobState.Waiting or JobState.Ready or JobState.Running).Select(job => facts.Jobs[job]).ToArray();
+        var open = unwanted.Where(job => facts.Scheduler.StateOf(job) is JobState.Waiting or JobState.Ready or JobState.Running)
+            .Select(job => facts.Jobs[job])
+            .ToArray();
         facts.Apply(new SchedulingEvent.WorkWithdrawn(facts.Now, unwanted, notRequested));
         foreach (var index in unwanted.Concat(notRequested)) copyBacks.StopWaiting(facts.Jobs[index]);
         foreach (var job in open)
@@ -104,12 +109,17 @@ internal sealed class Requests
         }
     }
 
-    /// <summary>Looks at the next job that has not ended only, and at all of them when that is none: one may have been begun anew.</summary>
+    /// <summary>
+    /// Looks at the next job that has not ended only, and at all of them when that is none: one may have been begun anew.
+    /// </summary>
     private bool HasEnded(int request)
     {
         var (jobs, ended) = (jobsOf[request], endedOf[request]);
         while (ended < jobs.Count && HasEnded(jobs[ended], request)) ended++;
-        if (ended == jobs.Count) ended = Enumerable.Range(0, jobs.Count).FirstOrDefault(index => !HasEnded(jobs[index], request), jobs.Count);
+        if (ended == jobs.Count)
+        {
+            ended = Enumerable.Range(0, jobs.Count).FirstOrDefault(index => !HasEnded(jobs[index], request), jobs.Count);
+        }
         endedOf[request] = ended;
         return ended == jobs.Count;
     }
@@ -119,7 +129,9 @@ internal sealed class Requests
         && facts.Scheduler.StateOf(job.Index) is JobState.Done or JobState.Failed or JobState.Abandoned
         && !(job.IsComingHome && job.WantedBy.GetValueOrDefault(request));
 
-    /// <summary>Ends what cannot succeed any more: the requests that want a job which has failed for good, or the run where all of them do.</summary>
+    /// <summary>
+    /// Ends what cannot succeed any more: the requests that want a job which has failed for good, or the run where all of them do.
+    /// </summary>
     public void EndFailed()
     {
         while (facts.TryTakeFailed(out var job))
@@ -130,7 +142,9 @@ internal sealed class Requests
         }
     }
 
-    /// <summary>Whether a job can be waited for, or has what is wanted; what nobody needed when its builder was lost is built again.</summary>
+    /// <summary>
+    /// Whether a job can be waited for, or has what is wanted; what nobody needed when its builder was lost is built again.
+    /// </summary>
     private bool IsOfUse(RunJob known)
     {
         var scheduler = facts.Scheduler;
@@ -145,6 +159,10 @@ internal sealed class Requests
     private void Request(RunJob job)
     {
         job.IsRequested = true;
-        if (facts.Scheduler.StateOf(job.Index) == JobState.Done && job is { IsHome: false, IsComingHome: false, Last: { Outcome: { } outcome } last }) copyBacks.Begin(last, outcome);
+        if (facts.Scheduler.StateOf(job.Index) == JobState.Done
+            && job is { IsHome: false, IsComingHome: false, Last: { Outcome: { } outcome } last })
+        {
+            copyBacks.Begin(last, outcome);
+        }
     }
 }

@@ -9,8 +9,8 @@ using NixBuildFarm.Supplying;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>
-/// Something that the run has decided to do. Actions are carried out in order. What takes time is answered by an event when it has ended; what is
-/// answered "at once" is answered before the next action is carried out.
+/// Something that the run has decided to do. Actions are carried out in order. What takes time is answered by an event when it has ended;
+/// what is answered "at once" is answered before the next action is carried out.
 /// </summary>
 internal abstract record RunAction
 {
@@ -78,7 +78,9 @@ internal abstract record RunAction
     /// <summary>Bring a helper what the compiles of a build need. Answers: HelperReady or HelperUnfit, as CompilesChanged.</summary>
     public sealed record PrepareHelper(long Build, RunBuilder On, int Helper) : RunAction;
 
-    /// <summary>Have a compile done on the builder of its build: as a derivation there, within a time, or, where that is null, in the build itself.</summary>
+    /// <summary>
+    /// Have a compile done on the builder of its build: as a derivation there, within a time, or, where that is null, in the build itself.
+    /// </summary>
     public sealed record CompileHere(long Compile, RunBuilder? Home, TimeSpan Limit) : RunAction;
 
     /// <summary>Have a compile done by a helper, within a time. Answer: LoanEnded, as CompilesChanged.</summary>

@@ -3,8 +3,8 @@ using NixBuildFarm.Builders;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>
-/// A builder as decisions know it, from one connection to the loss of it. A builder that comes back is another one of these, with the same name
-/// and the next generation; the scheduler's index stays.
+/// A builder as decisions know it, from one connection to the loss of it. A builder that comes back is another one of these, with the same
+/// name and the next generation; the scheduler's index stays.
 /// </summary>
 /// <param name="builder">The builder, with the cores of its machine where it tells.</param>
 /// <param name="generation">How often it had been connected before in this run.</param>

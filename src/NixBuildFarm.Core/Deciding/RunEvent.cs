@@ -9,8 +9,8 @@ using NixBuildFarm.Work;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>
-/// Something that happened beside the run's loop. The loop applies events one at a time, in the order in which they arrive. Events hold all that
-/// decisions depend on: the same events give the same actions.
+/// Something that happened beside the run's loop. The loop applies events one at a time, in the order in which they arrive. Events hold all
+/// that decisions depend on: the same events give the same actions.
 /// </summary>
 internal abstract record RunEvent
 {
@@ -32,7 +32,8 @@ internal abstract record RunEvent
 
     /// <summary>More work joins the run.</summary>
     /// <param name="Request">Who wants it: a number that no request of the run has had.</param>
-    /// <param name="Items">All that the request wants, what it only needs for that included. Some of it may be known, running or done already.</param>
+    /// <param name="Items">All that the request wants, what it only needs for that included. Some of it may be known, running or done
+    /// already.</param>
     /// <param name="Graph">What of it waits for what, by its place in <paramref name="Items"/>.</param>
     public sealed record WorkAdded(int Request, IReadOnlyList<WorkItem> Items, JobGraph Graph) : RunEvent
     {
@@ -85,7 +86,8 @@ internal abstract record RunEvent
     /// <param name="Ended">When the outputs were here; null: they have not come.</param>
     /// <param name="Error">What failed.</param>
     /// <param name="IsPathGone">Whether no builder has the path any more that the error names.</param>
-    public sealed record CopyBackFailed(CopyHome Copy, DateTimeOffset? Begun, DateTimeOffset? Ended, Exception Error, bool IsPathGone = false) : RunEvent;
+    public sealed record CopyBackFailed(
+        CopyHome Copy, DateTimeOffset? Begun, DateTimeOffset? Ended, Exception Error, bool IsPathGone = false) : RunEvent;
 
     /// <summary>A builder is connected.</summary>
     /// <param name="Connection">Why it was connected.</param>
@@ -114,7 +116,8 @@ internal abstract record RunEvent
     /// <param name="IsGivenUp">Whether it left a question unanswered although its connections lived.</param>
     /// <param name="Cause">The event with that error, which is decided now; null: none.</param>
     public sealed record Disconnected(
-        RunBuilder On, BuilderException Error, IReadOnlyList<RunJob> Had, IReadOnlyList<RunJob> Lost, bool IsGivenUp, RunEvent? Cause) : RunEvent;
+        RunBuilder On, BuilderException Error, IReadOnlyList<RunJob> Had, IReadOnlyList<RunJob> Lost, bool IsGivenUp,
+        RunEvent? Cause) : RunEvent;
 
     /// <summary>Paths that only one builder had are forgotten, since it cannot give them.</summary>
     public sealed record SourceDropped(IReadOnlyList<StorePath> Paths, string Reason) : RunEvent;

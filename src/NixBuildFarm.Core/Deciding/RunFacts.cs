@@ -6,8 +6,8 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Deciding;
 
 /// <summary>
-/// What all parts of a run decide on: its jobs, builders, scheduler and time; and where they put the actions that they decide. All of it is plain
-/// data: it has no clock, task or connection.
+/// What all parts of a run decide on: its jobs, builders, scheduler and time; and where they put the actions that they decide. All of it is
+/// plain data: it has no clock, task or connection.
 /// </summary>
 internal sealed class RunFacts
 {
@@ -17,7 +17,15 @@ internal sealed class RunFacts
     private readonly Queue<RunAction> actions = new();
     private readonly Queue<RunJob> failed = new();
 
-    public RunFacts(RunRules rules, IReadOnlyList<RunJob> jobs, JobGraph graph, RunBuilder local, IReadOnlyList<RunBuilder> farm, RunEstimates estimates, DateTimeOffset started, string runId)
+    public RunFacts(
+        RunRules rules,
+        IReadOnlyList<RunJob> jobs,
+        JobGraph graph,
+        RunBuilder local,
+        IReadOnlyList<RunBuilder> farm,
+        RunEstimates estimates,
+        DateTimeOffset started,
+        string runId)
     {
         this.farm = [.. farm];
         this.jobs = [.. jobs];
@@ -141,8 +149,8 @@ internal sealed class RunFacts
     }
 
     /// <summary>
-    /// The builder that an error names, if it is one of the farm; null: the error names none. Need not be the one that builds: inputs come from
-    /// others.
+    /// The builder that an error names, if it is one of the farm; null: the error names none. Need not be the one that builds: inputs come
+    /// from others.
     /// </summary>
     public RunBuilder? SuspectOf(Exception error, RunBuilder here) => error is not BuilderException e ? null
         : e.Builder == here.Name ? here

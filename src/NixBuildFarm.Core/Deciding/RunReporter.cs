@@ -81,7 +81,9 @@ internal sealed class RunReporter(RunFacts facts, string runId)
             forecastAt = facts.Now;
             remaining = forecast();
         }
-        facts.Do(new RunAction.TellProgress([.. running], new(facts.Jobs.Count, done, failed, []) { Remaining = remaining, Supplied = supplied }));
+        facts.Do(
+            new RunAction.TellProgress(
+                [.. running], new(facts.Jobs.Count, done, failed, []) { Remaining = remaining, Supplied = supplied }));
     }
 
     /// <summary>A decision was taken.</summary>

@@ -52,7 +52,8 @@ public sealed class NixBuildMeasurement
     /// <param name="result">The result of the simulation.</param>
     /// <param name="replay">The run that it was made from; null where there was none.</param>
     /// <param name="alone">What came of it where nothing was shared; null: nothing could be.</param>
-    public static NixBuildMeasurement Of(Scenario scenario, SimulationResult result, RunReplay? replay = null, SimulationResult? alone = null)
+    public static NixBuildMeasurement Of(
+        Scenario scenario, SimulationResult result, RunReplay? replay = null, SimulationResult? alone = null)
     {
         var entries = new ScheduledJob?[scenario.Graph.Count];
         var (jobs, busy) = (new int[result.Farm.Count], new double[result.Farm.Count]);

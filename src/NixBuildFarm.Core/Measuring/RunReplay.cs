@@ -60,7 +60,8 @@ public sealed class RunReplay
         return new(run, scenario);
     }
 
-    private static CompileEstimate Compiles(RecordedJob recorded, Dictionary<string, FarmBuilder> farm) => recorded.SharedCompiles is { } compiles
+    private static CompileEstimate Compiles(RecordedJob recorded, Dictionary<string, FarmBuilder> farm) =>
+        recorded.SharedCompiles is { } compiles
         ? LearntCompiles.Of(compiles.Observation, ReferenceSeconds(recorded, farm), SpeedOf(recorded, farm))
         : CompilePriors.For(recorded.Job);
 

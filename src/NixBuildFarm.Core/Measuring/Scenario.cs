@@ -28,7 +28,8 @@ public sealed record Scenario
 
     /// <summary>The same where no compiles are shared; null where none can be anyway.</summary>
     public Scenario? WithoutSharing =>
-        Options.Share != ShareMode.Never && Farm.Count > 1 && (Durations.Compiles ?? CompilePriors.Of(Graph)).Any(compiles => compiles.Share > 0)
+        Options.Share != ShareMode.Never && Farm.Count > 1
+            && (Durations.Compiles ?? CompilePriors.Of(Graph)).Any(compiles => compiles.Share > 0)
             ? this with { Options = Options with { Share = ShareMode.Never } }
             : null;
 
@@ -41,7 +42,9 @@ public sealed record Scenario
 
     private SimulationResult Play(IProgress<int>? started, CancellationToken cancellation)
     {
-        var durations = Options.Share == ShareMode.Never ? Durations : Durations with { Compiles = Durations.Compiles ?? CompilePriors.Of(Graph) };
+        var durations = Options.Share == ShareMode.Never
+            ? Durations
+            : Durations with { Compiles = Durations.Compiles ?? CompilePriors.Of(Graph) };
         var estimates = SimulatedEstimates.Make(Estimate, Graph, Farm, durations, EstimateError, Options.Seed);
         var scheduler = new Scheduler(Graph, estimates.Farm, estimates.Current, Options);
         var starts = 0;

@@ -95,7 +95,8 @@ public sealed class BuildPlanner
         return [.. jobs.AlreadyValid(runId: "").Select(Valid), .. planned];
 
         bool IsShared(int job, int builder) =>
-            lending.MayBeHelped(job, builder) && scheduler.EstimateOf(job).Compiles.Share > 0 && Enumerable.Range(0, farm.Length).Any(helper => lending.MayHelp(job, builder, helper));
+            lending.MayBeHelped(job, builder) && scheduler.EstimateOf(job).Compiles.Share > 0
+                && Enumerable.Range(0, farm.Length).Any(helper => lending.MayHelp(job, builder, helper));
 
         void Note(SchedulingDecision decision)
         {

@@ -1,10 +1,12 @@
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 
 namespace NixBuildFarm.Platform;
 
 /// <summary>Who is at the other end of a Unix socket, as the kernel says.</summary>
 /// <param name="Process">The process that connected.</param>
 /// <param name="User">The user that it ran as then.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct SocketPeer(int Process, uint User)
 {
     private const int SocketLevel = 1; // SOL_SOCKET

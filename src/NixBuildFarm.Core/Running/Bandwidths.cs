@@ -52,7 +52,9 @@ internal sealed class Bandwidths
         UploadBandwidth = Find(builder.Name, toBuilder: false) ?? Math.Min(Assumed, builder.UploadBandwidth),
     };
 
-    /// <summary>What is known of the link of a builder: bytes per second that come to it, and that it sends; null where nothing is.</summary>
+    /// <summary>
+    /// What is known of the link of a builder: bytes per second that come to it, and that it sends; null where nothing is.
+    /// </summary>
     public (double? Download, double? Upload) Of(string builder) => (Find(builder, toBuilder: true), Find(builder, toBuilder: false));
 
     /// <summary>Whether compressing what goes to a builder, or comes from it, pays.</summary>

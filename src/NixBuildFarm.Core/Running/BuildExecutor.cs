@@ -48,7 +48,8 @@ internal sealed class BuildExecutor(
     /// <exception cref="Errors.BuilderException">The builder has failed, or is lost.</exception>
     /// <exception cref="DaemonException">The builder's daemon refused the inputs or the build.</exception>
     public async Task<BuildOutcome> CarryOutAsync(
-        Attempt attempt, BuilderSession session, Task mayBegin, Action<long, string?> begun, Action<DaemonMessage> said, CancellationToken cancellation)
+        Attempt attempt, BuilderSession session, Task mayBegin, Action<long, string?> begun, Action<DaemonMessage> said,
+        CancellationToken cancellation)
     {
         var job = attempt.Job;
         await using var connection = session.Reserve(ChannelUse.Build, cancellation);
@@ -64,7 +65,13 @@ internal sealed class BuildExecutor(
         var (result, infos) = await connection.UseAsync(async daemon =>
         {
             begun(supplied, log.Path);
-            var built = await BuildInTimeAsync(daemon, attempt, session, OptionsOf(attempt, session, shared?.Mappings), message => Listen(message, log, said), cancellation);
+            var built = await BuildInTimeAsync(
+                daemon,
+                attempt,
+                session,
+                OptionsOf(attempt, session, shared?.Mappings),
+                message => Listen(message, log, said),
+                cancellation);
             await rooting;
             return built;
         });
@@ -74,26 +81,36 @@ internal sealed class BuildExecutor(
         var realised = result.IsSuccess
             ? await outputs.AcceptAsync(session, job, result.BuiltOutputs, infos, cancellation)
             : ImmutableDictionary<string, StorePath>.Empty;
-        return new(result, realised, log.Path, log.Tail) { Ended = ended, OutputBytes = outputs.BytesOf(realised.Values), LogProblem = log.Problem, Shared = SharedOf(attempt, shared) };
+        return new(result, realised, log.Path, log.Tail)
+        {
+            Ended = ended,
+            OutputBytes = outputs.BytesOf(realised.Values),
+            LogProblem = log.Problem,
+            Shared = SharedOf(attempt, shared),
+        };
     }
 
     /// <summary>
-    /// A builder that trusts us is told what to build, and needs its inputs only. To another one, and where paths are not known before, goes
-    /// the derivation itself, with all that it refers to: every daemon builds what is in its store.
+    /// A builder that trusts us is told what to build, and needs its inputs only. To another one, and where paths are not known before,
+    /// goes the derivation itself, with all that it refers to: every daemon builds what is in its store.
     /// </summary>
     private static bool GoesAsDerivation(RunJob job, BuilderSession session) => job.Goal is not null || !session.Facts.Trusted;
 
     private async Task<long> SupplyAsync(Attempt attempt, BuilderSession session, CancellationToken cancellation)
     {
         var job = attempt.Job;
-        if (session.Builder.IsLocal || !GoesAsDerivation(job, session)) return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation);
+        if (session.Builder.IsLocal || !GoesAsDerivation(job, session))
+        {
+            return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation);
+        }
         await supply.Closures.DiscoverAsync(local, [job.Path], cancellation);
         return await supply.EnsureAsync(session, [job.Path, .. job.Inputs], attempt.Urgency, cancellation);
     }
 
     /// <summary>Builds, and does not rely on the daemon alone for the limits of the build.</summary>
     private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildInTimeAsync(
-        DaemonConnection daemon, Attempt attempt, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said, CancellationToken cancellation)
+        DaemonConnection daemon, Attempt attempt, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said,
+        CancellationToken cancellation)
     {
         // A whole goal may be several builds, each with the time to itself.
         using var inAll = new SilenceWatch(LimitOf(attempt.Job.Goal is null ? TimeoutOf(attempt) : null), clock.Time, cancellation);
@@ -111,7 +128,8 @@ internal sealed class BuildExecutor(
         catch (OperationCanceledException) when ((inAll.HasRunOut || silent.HasRunOut) && !cancellation.IsCancellationRequested)
         {
             throw new NixBuildFarmException(
-                "BuildNotEnded", $"The Nix daemon of {session} has not ended {attempt.Job.Name}, although its time was up.", $"See what nix-daemon does on {session}.");
+                "BuildNotEnded", $"The Nix daemon of {session} has not ended {attempt.Job.Name}, although its time was up.",
+                $"See what nix-daemon does on {session}.");
         }
 
         static TimeSpan LimitOf(TimeSpan? limit) => limit is { } given ? given + Grace : System.Threading.Timeout.InfiniteTimeSpan;
@@ -132,12 +150,14 @@ internal sealed class BuildExecutor(
 
     /// <summary>Builds. Where that takes no further round trip, the outputs are described as well.</summary>
     private static async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildAsync(
-        DaemonConnection daemon, RunJob job, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said, Action ended, CancellationToken cancellation)
+        DaemonConnection daemon, RunJob job, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said, Action ended,
+        CancellationToken cancellation)
     {
         if (!session.Builder.IsLocal && !GoesAsDerivation(job, session))
         {
             return await daemon.BuildDerivationAsync(
-                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), options, [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation, ended);
+                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), options, [.. job.NamedOutputs.Select(output => output.Value)],
+                said, cancellation, ended);
         }
         await daemon.SetOptionsAsync(options, cancellation);
         var results = await daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(job.Path)], BuildMode.Normal, said, cancellation);
@@ -153,7 +173,10 @@ internal sealed class BuildExecutor(
         var overrides = new Dictionary<string, string>(session.Options.Overrides);
         if (TimeoutOf(attempt) is { } limit) overrides["timeout"] = Math.Ceiling(limit.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         // What the user adds to the sandbox stays.
-        if (mappings is not null) overrides[SandboxMappings.Setting] = $"{overrides.GetValueOrDefault(SandboxMappings.Setting)} {mappings}".Trim();
+        if (mappings is not null)
+        {
+            overrides[SandboxMappings.Setting] = $"{overrides.GetValueOrDefault(SandboxMappings.Setting)} {mappings}".Trim();
+        }
         return session.Options with
         {
             BuildCores = mappings is null ? attempt.Cores : attempt.Share!.Cores,
@@ -172,7 +195,9 @@ internal sealed class BuildExecutor(
         return await Shared.OpenAsync(opened, session, attempt.Job, cancellation);
     }
 
-    /// <summary>What became of its compiles; of one that has no compiler that could be shared: that there were none; null: it was not to be shared.</summary>
+    /// <summary>
+    /// What became of its compiles; of one that has no compiler that could be shared: that there were none; null: it was not to be shared.
+    /// </summary>
     private SharedCompiles? SharedOf(Attempt attempt, SharedBuildOpened? shared) =>
         attempt.Share is not { } terms ? null
         : shared is not null ? shared.Exchange.Tally.Sum(terms.HomePlaces)

@@ -18,7 +18,8 @@ public sealed record BuildRequest
     public IReadOnlyList<string> Named { get; init; } = [];
 
     /// <summary>
-    /// The builders of the run; entries that are one machine become one. The local machine builds only if it is among them; its store is used always.
+    /// The builders of the run; entries that are one machine become one. The local machine builds only if it is among them; its store is
+    /// used always.
     /// </summary>
     public required IReadOnlyList<NixBuilder> Builders { get; init => field = NixBuilder.ByMachine(value); }
 
@@ -61,7 +62,9 @@ public sealed record BuildRequest
     /// <summary>The program that Nix runs here after each build (<c>post-build-hook</c>); null: none.</summary>
     public string? PostBuildHook { get; init; }
 
-    /// <summary>Settings of nix.conf that say how builds are carried out and where outputs may be fetched: see <see cref="BuildSettings"/>.</summary>
+    /// <summary>
+    /// Settings of nix.conf that say how builds are carried out and where outputs may be fetched: see <see cref="BuildSettings"/>.
+    /// </summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 
     /// <summary>The folder of this run's logs; null: below the state folder.</summary>

@@ -67,7 +67,8 @@ public sealed class BuildRun
 
     /// <summary>Runs to the end. What becomes of each derivation is told to the observer.</summary>
     /// <returns>The results, in the order in which they came.</returns>
-    /// <exception cref="NixBuildFarmException">The run could not begin: nothing that evaluates, no local store, unreadable derivations, nothing may come home.</exception>
+    /// <exception cref="NixBuildFarmException">The run could not begin: nothing that evaluates, no local store, unreadable derivations,
+    /// nothing may come home.</exception>
     /// <exception cref="OperationCanceledException">It was stopped; no build of it goes on anywhere.</exception>
     public async Task<IReadOnlyList<NixBuildResult>> RunAsync(CancellationToken cancellation)
     {
@@ -75,10 +76,13 @@ public sealed class BuildRun
         var clock = new RunClock(time);
         foreach (var machine in request.Builders.Where(builder => builder.OtherEntries.Count > 0))
         {
-            observer.Decided($"{string.Join(", ", machine.OtherEntries.Select(entry => entry.Name))}: the same machine as {machine.Name}, with which it shares slots and connections.");
+            observer.Decided($"{string.Join(", ", machine.OtherEntries.Select(entry => entry.Name))}: the same machine as {machine.Name}, "
+                + "with which it shares slots and connections.");
         }
-        await using var history = RunHistory.Open(store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null, cancellation);
-        await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink }, request.Settings, time);
+        await using var history = RunHistory.Open(
+            store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null, cancellation);
+        await using var sessions = new SessionSet(
+            transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink }, request.Settings, time);
         var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
         var connector = new FarmConnector(request, sessions, localOpening, observer);
         var evaluating = request.Evaluate(cancellation);
@@ -87,7 +91,10 @@ public sealed class BuildRun
 
         // The run begins when it is known what it is about; what does not evaluate is none.
         var requested = await evaluating;
-        var recorder = new RunRecorder(RunId, request.Named.Count > 0 ? request.Named : [.. requested.Select(r => r.Derivation.ToString())], clock) { EvaluationSeconds = clock.Now };
+        var recorder = new RunRecorder(
+            RunId,
+            request.Named.Count > 0 ? request.Named : [.. requested.Select(r => r.Derivation.ToString())],
+            clock) { EvaluationSeconds = clock.Now };
         history.Note(recorder.Ongoing());
         try
         {
@@ -130,19 +137,34 @@ public sealed class BuildRun
     /// <summary>No root can be made on a builder over the protocol of its daemon.</summary>
     private void TellOfWhatStays(IReadOnlyList<NixBuildResult> results)
     {
-        var staying = request.Builders.Where(builder => !builder.IsLocal && request.Rules.CopyBackOf(builder) == CopyBack.None).Select(builder => builder.Name).ToHashSet();
-        string[] builders = [.. results.Where(result => result is { Status: NixBuildStatus.Built, Builder: { } builder } && staying.Contains(builder)).Select(result => result.Builder!).Distinct().Order()];
+        var staying = request.Builders.Where(builder => !builder.IsLocal && request.Rules.CopyBackOf(builder) == CopyBack.None)
+            .Select(builder => builder.Name)
+            .ToHashSet();
+        string[] builders =
+        [
+            .. results.Where(result => result is { Status: NixBuildStatus.Built, Builder: { } builder } && staying.Contains(builder))
+                .Select(result => result.Builder!)
+                .Distinct()
+                .Order(),
+        ];
         if (builders.Length == 0) return;
-        observer.Degraded($"What was built stays on {string.Join(", ", builders)}, where no root keeps it: it is there until garbage is collected. Copy-NixStorePath -From brings it home, with -NoCheckSignature where it is not signed.");
+        observer.Degraded($"What was built stays on {string.Join(", ", builders)}, where no root keeps it: it is there until garbage is "
+            + "collected. Copy-NixStorePath -From brings it home, with -NoCheckSignature where it is not signed.");
     }
 
     private async Task<IReadOnlyList<NixBuildResult>> BuildAsync(
-        RunJobs jobs, BuilderSession local, FarmConnector connector, RemoteBuilders remote, RunHistory history, RunRecorder recorder, CancellationToken cancellation)
+        RunJobs jobs, BuilderSession local, FarmConnector connector, RemoteBuilders remote, RunHistory history, RunRecorder recorder,
+        CancellationToken cancellation)
     {
         var clock = recorder.Clock;
         var (connecting, resting) = remote.ConnectUseful(jobs.Graph, cancellation);
         var meter = new LinkMeter(clock, history.Note);
-        var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded, request.CopyBack == CopyBack.All ? local : null);
+        var supply = new Supply(
+            catalog,
+            new TransferScheduler(time, request.MaxUpload),
+            meter,
+            observer.Degraded,
+            request.CopyBack == CopyBack.All ? local : null);
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
         await supply.Closures.DiscoverAsync(local, jobs.LocalInputs, cancellation);
         jobs.Weigh(catalog);
@@ -151,8 +173,11 @@ public sealed class BuildRun
         await Task.WhenAny(connected, Task.Delay(Gathering, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
 
-        var late = connecting.Where(connection => !connection.Value.IsCompletedSuccessfully).ToDictionary(connection => connection.Key.Name, connection => connection.Value);
-        var early = connecting.Where(connection => !late.ContainsKey(connection.Key.Name)).Select(connection => connection.Value.Result).ToArray();
+        var late = connecting.Where(connection => !connection.Value.IsCompletedSuccessfully)
+            .ToDictionary(connection => connection.Key.Name, connection => connection.Value);
+        var early = connecting.Where(connection => !late.ContainsKey(connection.Key.Name))
+            .Select(connection => connection.Value.Result)
+            .ToArray();
         var sessions = new RunSessions();
         var here = sessions.Add(local);
         var farm = early.Select(r => r.Session).OfType<BuilderSession>().Select(sessions.Add).ToList();
@@ -162,8 +187,10 @@ public sealed class BuildRun
         var outputs = new BuiltOutputs(catalog, supply.Closures);
         using var tasks = new RunTasks(cancellation);
         await using var shared = new SharedBuilds(
-            supply, new(catalog, observer.Decided), history, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
-        var executor = new BuildExecutor(supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs) { Shared = shared };
+            supply, new(catalog, observer.Decided), history, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)),
+            observer.Decided);
+        var executor = new BuildExecutor(
+            supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs) { Shared = shared };
         var facts = new RunFacts(request.Rules, jobs.Jobs, jobs.Graph, here, farm, await estimating, clock.Started, RunId);
         var run = new LiveRun(facts, remote.Troubles.Values);
         using var effects = new RunEffects(tasks, local, sessions, supply, catalog, executor, connector, new(observer) { Shared = shared })
@@ -187,7 +214,11 @@ public sealed class BuildRun
         await using var journal = OpenJournal(facts, history, remote);
         try
         {
-            await new RunLoop(run, tasks, effects, clock) { Decided = NoteRecord, Journal = journal is null ? null : new(journal.WriteLine) }.RunAsync(began, cancellation);
+            await new RunLoop(run, tasks, effects, clock)
+            {
+                Decided = NoteRecord,
+                Journal = journal is null ? null : new(journal.WriteLine),
+            }.RunAsync(began, cancellation);
             await shared.CleanAsync(new(history, clock, observer.Decided));
             return facts.Reporter.Results;
         }
@@ -212,7 +243,8 @@ public sealed class BuildRun
         {
             var output = new StreamWriter(new FileStream(file, new FileStreamOptions
             {
-                Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OperatingSystem.IsWindows() ? null : UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                Mode = FileMode.Create, Access = FileAccess.Write,
+                UnixCreateMode = OperatingSystem.IsWindows() ? null : UnixFileMode.UserRead | UnixFileMode.UserWrite,
             }));
             output.AutoFlush = true;
             new RunJournal(output.WriteLine).Begin(facts, history.BuildsOf(facts.Scheduler.Graph), remote.Troubles.Values);
@@ -242,7 +274,8 @@ public sealed class BuildRun
         }
         throw new NixBuildFarmException(
             "UntrustedUser",
-            "The local Nix daemon does not trust this user, and no builder signs with a key that it trusts: nothing that is built elsewhere could come home. Nothing was built.",
+            "The local Nix daemon does not trust this user, and no builder signs with a key that it trusts: nothing that is built "
+                + "elsewhere could come home. Nothing was built.",
             LocalTrust.Recommendation);
     }
 }

@@ -4,16 +4,19 @@ namespace NixBuildFarm.Running;
 
 /// <summary>
 /// Settings of nix.conf that a user may give for one run. All of them hold for the evaluation. Those that say how a build is carried out,
-/// and from where outputs are fetched, hold for the daemons of this machine and of the builders as well; a daemon heeds them where it trusts
-/// the user. Others stay here: they may be secrets (<c>access-tokens</c>).
+/// and from where outputs are fetched, hold for the daemons of this machine and of the builders as well; a daemon heeds them where it
+/// trusts the user. Others stay here: they may be secrets (<c>access-tokens</c>).
 /// </summary>
 public static class BuildSettings
 {
     private static readonly HashSet<string> OfBuilds = new(StringComparer.Ordinal)
     {
-        "allowed-impure-host-deps", "connect-timeout", "download-attempts", "enforce-determinism", "fallback", "filter-syscalls", "http-connections",
-        "impersonate-linux-26", "keep-failed", "max-build-log-size", "narinfo-cache-negative-ttl", "narinfo-cache-positive-ttl", "repeat", "sandbox",
-        "sandbox-build-dir", "sandbox-dev-shm-size", "sandbox-fallback", "sandbox-paths", "stalled-download-timeout", "substitute", "substituters",
+        "allowed-impure-host-deps", "connect-timeout", "download-attempts", "enforce-determinism", "fallback", "filter-syscalls",
+        "http-connections",
+        "impersonate-linux-26", "keep-failed", "max-build-log-size", "narinfo-cache-negative-ttl", "narinfo-cache-positive-ttl", "repeat",
+        "sandbox",
+        "sandbox-build-dir", "sandbox-dev-shm-size", "sandbox-fallback", "sandbox-paths", "stalled-download-timeout", "substitute",
+        "substituters",
         "trusted-public-keys",
     };
 
@@ -36,9 +39,14 @@ public static class BuildSettings
     {
         foreach (var name in settings.Keys)
         {
-            if (Parameters.TryGetValue(name, out var way)) throw new NixBuildFarmException("SettingNotForOption", $"The setting “{name}” is not given with -Option: {way}.", "Leave it out of -Option.");
+            if (Parameters.TryGetValue(name, out var way))
+            {
+                throw new NixBuildFarmException(
+                    "SettingNotForOption", $"The setting “{name}” is not given with -Option: {way}.", "Leave it out of -Option.");
+            }
         }
-        return settings.Where(setting => OfBuilds.Contains(Plain(setting.Key))).ToDictionary(setting => setting.Key, setting => setting.Value);
+        return settings.Where(setting => OfBuilds.Contains(Plain(setting.Key)))
+            .ToDictionary(setting => setting.Key, setting => setting.Value);
     }
 
     private static string Plain(string name) => name.StartsWith("extra-", StringComparison.Ordinal) ? name["extra-".Length..] : name;

@@ -42,7 +42,9 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
     /// <summary>Bytes of the NARs of paths, as far as they are known.</summary>
     public long BytesOf(IEnumerable<StorePath> paths) => paths.Sum(path => catalog.Find(path)?.NarSize ?? 0);
 
-    /// <summary>Finds the jobs whose outputs a builder, which was lost, still has. They are accepted, and protected there from now on.</summary>
+    /// <summary>
+    /// Finds the jobs whose outputs a builder, which was lost, still has. They are accepted, and protected there from now on.
+    /// </summary>
     public async Task<IReadOnlyList<T>> FindKeptAsync<T>(BuilderSession at, IReadOnlyList<T> jobs, CancellationToken cancellation)
         where T : WorkItem
     {
@@ -60,7 +62,10 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
     {
         StorePath[] paths = [.. outputs];
         await closures.DiscoverAsync(at, paths, cancellation);
-        if (paths.FirstOrDefault(path => !catalog.Has(at, path) && catalog.Find(path) is null) is { } missing) throw Missing(at, job, missing);
+        if (paths.FirstOrDefault(path => !catalog.Has(at, path) && catalog.Find(path) is null) is { } missing)
+        {
+            throw Missing(at, job, missing);
+        }
     }
 
     private async Task AcceptForeignAsync(
@@ -71,7 +76,9 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
         CancellationToken cancellation)
     {
         var others = job.Goal is { HasDeferredOutputs: true } goal
-            ? await at.AskAsync((daemon, token) => daemon.QueryDerivationOutputMapsAsync([.. goal.Members.Select(member => member.Path)], token), cancellation)
+            ? await at.AskAsync(
+                (daemon, token) => daemon.QueryDerivationOutputMapsAsync([.. goal.Members.Select(member => member.Path)], token),
+                cancellation)
             : ImmutableDictionary<StorePath, IReadOnlyDictionary<string, StorePath?>>.Empty;
         var inputs = catalog.ClosureOf(job.Inputs);
         var rule = new ResultRule(at.Builder.Name, job, outputs, others, inputs.Select(info => info.Path).ToHashSet());

@@ -30,9 +30,14 @@ internal sealed class FarmConnector(BuildRequest request, SessionSet sessions, T
         var session = await sessions.OpenAsync(builder, builder.UsesSubstitutes ?? request.BuildersUseSubstitutes, cancellation);
         try
         {
-            if (!session.Facts.Trusted) observer.Decided($"{builder.Name} does not trust the login: it gets whole derivations, and takes only inputs that are content-addressed or signed.");
+            if (!session.Facts.Trusted)
+            {
+                observer.Decided($"{builder.Name} does not trust the login: it gets whole derivations, and takes only inputs that are "
+                    + "content-addressed or signed.");
+            }
             if (await WhyNotHomeAsync(session, cancellation) is not { } why) return session;
-            throw new BuilderException(builder.Name, BuilderFailure.Untrusted, $"What {builder.Name} builds cannot come home. {why}", LocalTrust.Recommendation);
+            throw new BuilderException(
+                builder.Name, BuilderFailure.Untrusted, $"What {builder.Name} builds cannot come home. {why}", LocalTrust.Recommendation);
         }
         catch
         {

@@ -7,8 +7,8 @@ using NixBuildFarm.Work;
 namespace NixBuildFarm.Running;
 
 /// <summary>
-/// The builders of a run beside the local one, and when each is connected: one that builds for this machine's system while Nix evaluates still,
-/// any other when a job is known that it may take, and one that is quarantined since an earlier run later, if at all.
+/// The builders of a run beside the local one, and when each is connected: one that builds for this machine's system while Nix evaluates
+/// still, any other when a job is known that it may take, and one that is quarantined since an earlier run later, if at all.
 /// </summary>
 /// <param name="request">Names the builders.</param>
 /// <param name="connector">Connects them.</param>
@@ -39,7 +39,8 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
 
     /// <summary>Those that are not quarantined; those that answered last time come first, for logins wait for each other.</summary>
     private IEnumerable<NixBuilder> Ready =>
-        request.Builders.Where(builder => !builder.IsLocal && builder.MaxJobs > 0 && !IsResting(builder)).OrderBy(builder => Troubles.GetValueOrDefault(builder.Name)?.Openings ?? 0);
+        request.Builders.Where(builder => !builder.IsLocal && builder.MaxJobs > 0 && !IsResting(builder))
+            .OrderBy(builder => Troubles.GetValueOrDefault(builder.Name)?.Openings ?? 0);
 
     /// <summary>Begins to connect what will probably be of use, before that is known.</summary>
     public void ConnectLikely(CancellationToken cancellation)
@@ -48,12 +49,20 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
         foreach (var builder in Ready.Where(builder => builder.Systems.Intersect(systems).Any())) _ = Connect(builder, cancellation);
     }
 
-    /// <summary>Connects what may take one of these jobs. What else is being connected is left to itself: nobody waits for it, or is told.</summary>
+    /// <summary>
+    /// Connects what may take one of these jobs. What else is being connected is left to itself: nobody waits for it, or is told.
+    /// </summary>
     /// <returns>What comes of connecting them, and those that are quarantined.</returns>
-    public (IReadOnlyDictionary<NixBuilder, Task<Connected>> Connecting, IReadOnlyList<NixBuilder> Resting) ConnectUseful(JobGraph jobs, CancellationToken cancellation)
+    public (
+        IReadOnlyDictionary<NixBuilder,
+        Task<Connected>> Connecting,
+        IReadOnlyList<NixBuilder> Resting) ConnectUseful(JobGraph jobs, CancellationToken cancellation)
     {
         Job[] all = [.. Enumerable.Range(0, jobs.Count).Select(index => jobs[index])];
-        var connecting = Ready.Where(IsUseful).OrderBy(builder => !MayBegin(builder)).ToArray().ToDictionary(builder => builder, builder => Connect(builder, cancellation));
+        var connecting = Ready.Where(IsUseful)
+            .OrderBy(builder => !MayBegin(builder))
+            .ToArray()
+            .ToDictionary(builder => builder, builder => Connect(builder, cancellation));
         return (connecting, [.. request.Builders.Where(builder => !builder.IsLocal && IsResting(builder) && IsUseful(builder))]);
 
         bool IsUseful(NixBuilder builder) => MayTake(builder, all);
@@ -72,7 +81,10 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
 
     private Task<Connected> Connect(NixBuilder builder, CancellationToken cancellation)
     {
-        if (!connections.TryGetValue(builder.Name, out var connection)) connections.Add(builder.Name, connection = connector.TryConnectAsync(builder, cancellation));
+        if (!connections.TryGetValue(builder.Name, out var connection))
+        {
+            connections.Add(builder.Name, connection = connector.TryConnectAsync(builder, cancellation));
+        }
         return connection;
     }
 }

@@ -15,8 +15,8 @@ using NixBuildFarm.Transport;
 namespace NixBuildFarm.Running;
 
 /// <summary>
-/// Carries out the actions of a run: what takes time beside its loop, which hears of the end by an event; the rest at once. The sessions and the
-/// catalog of paths are here; decisions know of them what events say.
+/// Carries out the actions of a run: what takes time beside its loop, which hears of the end by an event; the rest at once. The sessions
+/// and the catalog of paths are here; decisions know of them what events say.
 /// </summary>
 internal sealed class RunEffects : IDisposable
 {
@@ -111,7 +111,9 @@ internal sealed class RunEffects : IDisposable
             case RunAction.RequestEnded a: RequestEnded?.Invoke(a.Request); break;
             case RunAction.LetBegin a: GateOf(a.Attempt).TrySetResult(); break;
             case RunAction.PrepareHelper a: tasks.Run(() => Shared.PrepareAsync(a.Build, sessions[a.On], a.Helper, Stopping)); break;
-            case RunAction.CompileHere a: tasks.Run(() => Shared.CompileAtHomeAsync(a.Compile, a.Home is null ? null : sessions[a.Home], a.Limit)); break;
+            case RunAction.CompileHere a:
+                tasks.Run(() => Shared.CompileAtHomeAsync(a.Compile, a.Home is null ? null : sessions[a.Home], a.Limit));
+                break;
             case RunAction.Lend a: tasks.Run(() => Shared.LendAsync(a.Compile, sessions[a.On], a.Helper, a.Limit)); break;
             case RunAction.Recall a: Shared.Recall(a.Compile); break;
             case RunAction.Tell a: teller.Tell(a.News); break;
@@ -149,7 +151,8 @@ internal sealed class RunEffects : IDisposable
         stop.Dispose();
     }
 
-    private TaskCompletionSource GateOf(Attempt attempt) => gates.GetOrAdd(attempt, static _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
+    private TaskCompletionSource GateOf(Attempt attempt) =>
+        gates.GetOrAdd(attempt, static _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
 
     private async Task BuildAsync(Attempt attempt, BuilderSession session, Task mayBegin, CancellationToken cancellation)
     {
@@ -260,7 +263,10 @@ internal sealed class RunEffects : IDisposable
     /// <summary>Else the local store would have the outputs, and not know that they are those of the derivation.</summary>
     private async Task RegisterAsync(IReadOnlyList<Realisation> realisations)
     {
-        if (realisations.Count > 0) await local.AskAsync((daemon, token) => daemon.RegisterRealisationsAsync(realisations, token), Stopping);
+        if (realisations.Count > 0)
+        {
+            await local.AskAsync((daemon, token) => daemon.RegisterRealisationsAsync(realisations, token), Stopping);
+        }
     }
 
     private async Task ConnectAsync(RunAction.Connect connect)
@@ -330,7 +336,10 @@ internal sealed class RunEffects : IDisposable
     private RunEvent.Disconnected Disconnect(RunAction.Disconnect disconnect)
     {
         var session = sessions[disconnect.On];
-        RunJob[] had = [.. disconnect.Done.Where(job => job.Outputs is { Count: > 0 } outputs && outputs.All(path => catalog.Has(session, path)))];
+        RunJob[] had =
+        [
+            .. disconnect.Done.Where(job => job.Outputs is { Count: > 0 } outputs && outputs.All(path => catalog.Has(session, path))),
+        ];
         catalog.Forget(session);
         tasks.Run(() => connector.CloseAsync(session));
         RunJob[] lost = [.. disconnect.Done.Where(job => job.Outputs.Any(path => catalog.Find(path) is null))];
@@ -346,7 +355,10 @@ internal sealed class RunEffects : IDisposable
     {
         var session = sessions[drop.On];
         var avoid = new HashSet<BuilderSession> { session };
-        StorePath[] only = [.. catalog.ClosureOf(drop.Needs.Inputs).Select(info => info.Path).Where(path => catalog.NearestHolderOf(path, avoid) is null)];
+        StorePath[] only =
+        [
+            .. catalog.ClosureOf(drop.Needs.Inputs).Select(info => info.Path).Where(path => catalog.NearestHolderOf(path, avoid) is null),
+        ];
         foreach (var path in only) catalog.Remove(path, session);
         return [.. only.Where(path => catalog.Find(path) is null)];
     }

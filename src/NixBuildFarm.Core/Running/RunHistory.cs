@@ -23,7 +23,9 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
 
     private static readonly TimeSpan LastInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>A large run takes long to write: it is written so much more seldom that this takes a twentieth of the time at most.</summary>
+    /// <summary>
+    /// A large run takes long to write: it is written so much more seldom that this takes a twentieth of the time at most.
+    /// </summary>
     private const int WriteShare = 20;
 
     private readonly IRunHistory store;
@@ -56,7 +58,8 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
     }
 
     /// <summary>Begins to read at once, so that the history is open when the run needs it.</summary>
-    public static RunHistory Open(IRunHistory store, IBuildObserver observer, TimeProvider time, string? logs = null, CancellationToken stopped = default) =>
+    public static RunHistory Open(
+        IRunHistory store, IBuildObserver observer, TimeProvider time, string? logs = null, CancellationToken stopped = default) =>
         new(store, observer, time) { Logs = logs, Stopped = stopped };
 
     /// <summary>What is believed of these jobs and builders at the beginning of the run.</summary>
@@ -64,7 +67,10 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
     {
         var bandwidths = await reading;
         var estimator = await Task.Run(() => TryRead(() => Estimator.FromHistory(store, graph), new Estimator()));
-        return new(graph, [.. builders.DistinctBy(builder => builder.Name).Select(builder => bandwidths.ApplyTo(builder.ToFarmBuilder()))], estimator);
+        return new(
+            graph,
+            [.. builders.DistinctBy(builder => builder.Name).Select(builder => bandwidths.ApplyTo(builder.ToFarmBuilder()))],
+            estimator);
     }
 
     /// <summary>The builds of earlier runs that estimates of these jobs rest on.</summary>
@@ -108,8 +114,8 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
     }
 
     /// <summary>
-    /// Keeps a transfer for this run and for later ones. Not one that is compressed because the link is slow: it would seem faster than it is,
-    /// and the next would not be compressed.
+    /// Keeps a transfer for this run and for later ones. Not one that is compressed because the link is slow: it would seem faster than it
+    /// is, and the next would not be compressed.
     /// </summary>
     public void Note(TransferObservation transfer)
     {
@@ -130,8 +136,11 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
         return true;
     }
 
-    /// <summary>What is known by now of the link of a builder: bytes per second that come to it, and that it sends; null where nothing is.</summary>
-    public (double? Download, double? Upload) LinkOf(string builder) => reading.IsCompletedSuccessfully ? reading.Result.Of(builder) : (null, null);
+    /// <summary>
+    /// What is known by now of the link of a builder: bytes per second that come to it, and that it sends; null where nothing is.
+    /// </summary>
+    public (double? Download, double? Upload) LinkOf(string builder) =>
+        reading.IsCompletedSuccessfully ? reading.Result.Of(builder) : (null, null);
 
     /// <summary>Whether it is time to note again how a run that goes on stands.</summary>
     public bool WantsRecord
@@ -143,7 +152,8 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
     }
 
     /// <summary>
-    /// Keeps the run itself: at once when it begins and from time to time, so that one that is killed is known; when it has ended, with the rest.
+    /// Keeps the run itself: at once when it begins and from time to time, so that one that is killed is known; when it has ended, with the
+    /// rest.
     /// </summary>
     public void Note(RunRecord run)
     {
@@ -197,7 +207,11 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
         {
             var isLast = Stopped.IsCancellationRequested || time.GetElapsedTime(begun) >= LastPatience;
             if (Write(isLast, hasEnded: true)) return;
-            if (!isTold) observer.Degraded($"Another program keeps the history locked. This run is recorded when it lets go, within {LastPatience.TotalSeconds:0} s; Ctrl-C ends the wait.");
+            if (!isTold)
+            {
+                observer.Degraded("Another program keeps the history locked. This run is recorded when it lets go, within "
+                    + $"{LastPatience.TotalSeconds:0} s; Ctrl-C ends the wait.");
+            }
             await Task.Delay(LastInterval, time, Stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -219,7 +233,10 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
             (builds, transfers, troubles, record) = ([], [], [], null);
             if (newRecord is not null) nextRecord = DateTimeOffset.MaxValue;
             // A run in which nothing happens for hours goes on all the same.
-            else if (!hasEnded && time.GetUtcNow() >= nextSign) newRecord = written is null ? null : written with { Ended = time.GetUtcNow() };
+            else if (!hasEnded && time.GetUtcNow() >= nextSign)
+            {
+                newRecord = written is null ? null : written with { Ended = time.GetUtcNow() };
+            }
         }
         try
         {

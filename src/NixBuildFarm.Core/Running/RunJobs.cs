@@ -30,9 +30,18 @@ internal sealed class RunJobs
         var indexOf = nodes.Select((node, index) => (node, index)).ToDictionary(pair => pair.node, pair => pair.index);
         Jobs = [.. nodes.Select((node, index) => Make(index, graph.Nodes[node]))];
         Graph = new([.. Jobs.Select(job => job.ToSchedulerJob(
-            job.IsSubstitution ? [] : [.. KnownInputs(job.Node).Select(input => input.Index).Distinct().Where(indexOf.ContainsKey).Select(input => indexOf[input])]))]);
+            job.IsSubstitution
+                ? []
+                : [.. KnownInputs(job.Node).Select(input => input.Index).Distinct().Where(indexOf.ContainsKey).Select(
+                    input => indexOf[input])]))]);
         LocalInputs = [.. work.Builds.Select(node => graph.Nodes[node])
-            .SelectMany(node => KnownInputs(node).Where(input => !indexOf.ContainsKey(input.Index)).SelectMany(PathsOf).Concat(node.Derivation.InputSources)).Distinct()];
+            .SelectMany(
+                node =>
+                    KnownInputs(node)
+                        .Where(input => !indexOf.ContainsKey(input.Index))
+                        .SelectMany(PathsOf)
+                        .Concat(node.Derivation.InputSources))
+            .Distinct()];
     }
 
     /// <summary>The jobs, by index.</summary>
@@ -47,7 +56,8 @@ internal sealed class RunJobs
     /// <summary>Reads the derivations, and asks the local store what of them has to be done.</summary>
     /// <exception cref="NixBuildFarmException">Derivations cannot be read, or the local store cannot be asked.</exception>
     public static async Task<RunJobs> FindAsync(
-        IReadOnlyList<RequestedDerivation> requested, IDerivationSource derivations, Task<BuilderSession> localOpening, CancellationToken cancellation)
+        IReadOnlyList<RequestedDerivation> requested, IDerivationSource derivations, Task<BuilderSession> localOpening,
+        CancellationToken cancellation)
     {
         var loading = DerivationGraph.LoadAsync(derivations, requested.Select(r => r.Derivation), cancellation);
         var local = await localOpening;
@@ -60,7 +70,8 @@ internal sealed class RunJobs
     {
         if (wanted.FirstOrDefault(name => !node.Derivation.Outputs.ContainsKey(name)) is not { } missing) return;
         throw new NixBuildFarmException(
-            "OutputNotFound", $"{node.Name} has no output “{missing}”: {node.Path}", $"Its outputs are {string.Join(", ", node.Derivation.Outputs.Keys)}.");
+            "OutputNotFound", $"{node.Name} has no output “{missing}”: {node.Path}",
+            $"Its outputs are {string.Join(", ", node.Derivation.Outputs.Keys)}.");
     }
 
     /// <summary>Tells the scheduler how large the inputs are that no job makes; the catalog knows them by now.</summary>
@@ -88,7 +99,8 @@ internal sealed class RunJobs
                    System = node.Derivation.System,
                    Status = NixBuildStatus.AlreadyValid,
                    Builder = NixBuilder.LocalName,
-                   Outputs = work.Wanted[node.Index].ToDictionary(name => name, name => (node.Derivation.Outputs[name].Path ?? work.Realised[path][name]).ToString()),
+                   Outputs = work.Wanted[node.Index].ToDictionary(
+                       name => name, name => (node.Derivation.Outputs[name].Path ?? work.Realised[path][name]).ToString()),
                    IsRequested = true,
                    RunId = runId,
                };
@@ -100,7 +112,9 @@ internal sealed class RunJobs
         Node = node,
         IsSubstitution = index < work.Substitutions.Count,
         IsRequested = requested.Contains(node.Path),
-        Goal = node.Derivation.AreOutputPathsKnown && node.Inputs.All(input => graph.Nodes[input.Index].Derivation.AreOutputPathsKnown) ? null : new(graph, hashes, node),
+        Goal = node.Derivation.AreOutputPathsKnown && node.Inputs.All(input => graph.Nodes[input.Index].Derivation.AreOutputPathsKnown)
+            ? null
+            : new(graph, hashes, node),
         Inputs = [.. node.Derivation.InputSources.Concat(KnownInputs(node).SelectMany(PathsOf)).Distinct()],
         Wanted = [.. work.Wanted[node.Index].Select(name => node.Derivation.Outputs[name].Path).OfType<StorePath>()],
     };

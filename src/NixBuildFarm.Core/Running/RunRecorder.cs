@@ -30,11 +30,15 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
     public RunRecord Ended() => Make(jobs => jobs.All(job => job.Status.IsSuccess()) ? RunState.Succeeded : RunState.Failed, error: null);
 
     /// <summary>The run has met an error, or was stopped.</summary>
-    public RunRecord Broken(Exception error) => error is OperationCanceledException ? Make(_ => RunState.Stopped, error: null) : Make(_ => RunState.Failed, error.Message);
+    public RunRecord Broken(Exception error) =>
+        error is OperationCanceledException ? Make(_ => RunState.Stopped, error: null) : Make(_ => RunState.Failed, error.Message);
 
     private RunRecord Make(Func<IReadOnlyList<RecordedJob>, RunState> state, string? error)
     {
-        IReadOnlyList<RecordedJob> jobs = Jobs is null ? [] : [.. Jobs.Jobs.Select(job => Record(Joined?[job.Index] ?? job, Jobs.Graph[job.Index])), .. Jobs.AlreadyValid(runId).Select(Record)];
+        IReadOnlyList<RecordedJob> jobs = Jobs is null
+            ? []
+            : [.. Jobs.Jobs.Select(
+                job => Record(Joined?[job.Index] ?? job, Jobs.Graph[job.Index])), .. Jobs.AlreadyValid(runId).Select(Record)];
         return new()
         {
             Id = runId,
@@ -62,7 +66,9 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
             Builder = attempt?.On.Name ?? job.Result?.Builder,
             SupplyStart = Offset(attempt?.Begun),
             Start = Offset(attempt?.BuildBegun ?? job.Result?.Started),
-            Seconds = attempt is { BuildBegun: { } begun } ? ((attempt.BuildEnded ?? clock.UtcNow) - begun).TotalSeconds : job.Result?.Duration.TotalSeconds ?? 0,
+            Seconds = attempt is { BuildBegun: { } begun }
+                ? ((attempt.BuildEnded ?? clock.UtcNow) - begun).TotalSeconds
+                : job.Result?.Duration.TotalSeconds ?? 0,
             ExpectedSeconds = attempt?.ExpectedSeconds,
             Waited = attempt is { BuildBegun: { } start } && job.Ready is { } ready && start > ready ? (start - ready).TotalSeconds : 0,
             Cores = attempt?.CountedCores ?? 0,

@@ -169,5 +169,6 @@ internal sealed class BuilderState
         UpdateKey();
     }
 
-    private void UpdateKey() => Key = FreeSlots > 0 ? -FreeSlots : Slots.Length == 0 ? double.PositiveInfinity : Slots[EarliestSlot()].FreeAt;
+    private void UpdateKey() =>
+        Key = FreeSlots > 0 ? -FreeSlots : Slots.Length == 0 ? double.PositiveInfinity : Slots[EarliestSlot()].FreeAt;
 }

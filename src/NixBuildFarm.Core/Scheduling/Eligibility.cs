@@ -68,7 +68,8 @@ public readonly record struct Eligibility(string? Problem)
         // The entry for the system of the job tells most.
         var telling = Enumerable.Range(0, entries.Count).FirstOrDefault(entry => entries[entry].SpeedOf(job.System) > 0, -1);
         if (telling >= 0) return verdicts[telling];
-        return new($"it does not build {job.System} (it builds {string.Join(", ", entries.SelectMany(entry => entry.Systems).Select(system => system.System).Distinct())})");
+        return new($"it does not build {job.System} (it builds "
+            + $"{string.Join(", ", entries.SelectMany(entry => entry.Systems).Select(system => system.System).Distinct())})");
     }
 
     private static bool Matches(IReadOnlyList<string> wildcards, string name) =>

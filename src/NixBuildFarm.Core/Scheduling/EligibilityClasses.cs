@@ -51,13 +51,15 @@ internal sealed class EligibilityClasses
     /// <summary>Whether these classes tell apart all that the policies of this farm tell apart.</summary>
     public bool Cover(IEnumerable<FarmBuilder> farm) => WildcardsOf(farm).IsSubsetOf(wildcards);
 
-    private static HashSet<string> WildcardsOf(IEnumerable<FarmBuilder> farm) => farm.SelectMany(b => b.Match.Concat(b.Exclude)).ToHashSet();
+    private static HashSet<string> WildcardsOf(IEnumerable<FarmBuilder> farm) =>
+        farm.SelectMany(b => b.Match.Concat(b.Exclude)).ToHashSet();
 
     private static string KeyOf(Job job, string[] wildcards)
     {
         var key = job.StaysLocal ? job.System + "!" : job.System;
         if (job.RequiredFeatures.Count > 0) key += "\n" + string.Join('\n', job.RequiredFeatures.Order(StringComparer.Ordinal));
         if (wildcards.Length == 0) return key;
-        return key + "\0" + string.Concat(wildcards.Select(w => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(w, job.Name) ? '1' : '0'));
+        return key + "\0"
+            + string.Concat(wildcards.Select(w => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(w, job.Name) ? '1' : '0'));
     }
 }

@@ -25,8 +25,8 @@ public readonly record struct Estimate(double Seconds, double Spread, long Outpu
     private const double SerialPart = 0.05;
 
     /// <summary>
-    /// The mean duration at speed 1.0 on <see cref="ReferenceCores"/> cores. It is above the median, the more the less is known: where a job may
-    /// turn out to be long, a faster builder is worth more than half of all cases show.
+    /// The mean duration at speed 1.0 on <see cref="ReferenceCores"/> cores. It is above the median, the more the less is known: where a
+    /// job may turn out to be long, a faster builder is worth more than half of all cases show.
     /// </summary>
     public double MeanSeconds => Seconds * Math.Exp(Spread * Spread / 2);
 
@@ -49,7 +49,8 @@ public readonly record struct Estimate(double Seconds, double Spread, long Outpu
     {
         var x = Math.Abs(z) / Math.Sqrt(2);
         var t = 1 / (1 + 0.3275911 * x);
-        var tail = 0.5 * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))) * Math.Exp(-x * x);
+        var tail = 0.5 * t * (
+            0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))) * Math.Exp(-x * x);
         return z >= 0 ? tail : 1 - tail;
     }
 

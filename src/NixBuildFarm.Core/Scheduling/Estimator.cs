@@ -29,7 +29,9 @@ internal sealed class Estimator : IEstimator
     /// <summary>Below this the spread of a few equal durations is not believed.</summary>
     private const double LeastSpread = 0.08;
 
-    /// <summary>Builds of one package differ (bootstrap stages, versions, options): one of them tells so little of a builder's speed.</summary>
+    /// <summary>
+    /// Builds of one package differ (bootstrap stages, versions, options): one of them tells so little of a builder's speed.
+    /// </summary>
     private const double VariantSpread = 0.3;
 
     /// <summary>Shorter builds tell of disks and starts, not of speed.</summary>
@@ -89,7 +91,10 @@ internal sealed class Estimator : IEstimator
         var configured = alone * build.SpeedFactor / Estimate.CoreFactor(build.EnableParallelBuilding, Math.Max(1, build.Cores));
         var key = (build.Builder, build.System);
         if (!speeds.TryGetValue(key, out var speed)) speeds.Add(key, speed = new LearntSpeed());
-        if (build.Seconds >= LeastTellingSeconds && SeenElsewhere(build) is { } known) speed.Learn(Math.Log(known.Seconds / configured), known.Spread);
+        if (build.Seconds >= LeastTellingSeconds && SeenElsewhere(build) is { } known)
+        {
+            speed.Learn(Math.Log(known.Seconds / configured), known.Spread);
+        }
 
         var sampleKey = (build.Package, build.System);
         if (!samples.TryGetValue(sampleKey, out var of))
@@ -110,7 +115,8 @@ internal sealed class Estimator : IEstimator
     /// another compiler.
     /// </summary>
     private Estimate? SeenElsewhere(BuildObservation build) =>
-        samples.TryGetValue((build.Package, build.System), out var same) && same.Summary(except: build.Builder) is { Spread: < VagueSpread } known
+        samples.TryGetValue((build.Package, build.System), out var same)
+            && same.Summary(except: build.Builder) is { Spread: < VagueSpread } known
             ? known
             : null;
 
@@ -122,7 +128,10 @@ internal sealed class Estimator : IEstimator
         foreach (var other in others)
         {
             // Another platform, another compiler: worth something, not as much.
-            if (samples[(package, other)].Summary(except: null) is { } seen && !(best?.Spread <= seen.Spread + 0.25)) best = seen with { Spread = seen.Spread + 0.25 };
+            if (samples[(package, other)].Summary(except: null) is { } seen && !(best?.Spread <= seen.Spread + 0.25))
+            {
+                best = seen with { Spread = seen.Spread + 0.25 };
+            }
         }
         return best;
     }

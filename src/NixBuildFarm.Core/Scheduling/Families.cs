@@ -42,7 +42,9 @@ internal sealed class Families
     /// <summary>The builder where what the job is needed with is built, or −1.</summary>
     public int HomeOf(int job) => NeededBy(job) is var parent and >= 0 ? home[parent] : -1;
 
-    /// <summary>A job starts. If it is the first of its family, the others are to follow it; until they can, other families go first.</summary>
+    /// <summary>
+    /// A job starts. If it is the first of its family, the others are to follow it; until they can, other families go first.
+    /// </summary>
     public void Claim(int job, int builder)
     {
         var parent = NeededBy(job);
@@ -59,8 +61,8 @@ internal sealed class Families
     }
 
     /// <summary>
-    /// A job that may take the place of the most urgent one on a builder, since it is of the same class and as urgent, and less needs to be sent:
-    /// its inputs were built there, or else its output is needed there. −1: none, or what the job needs is there or under way.
+    /// A job that may take the place of the most urgent one on a builder, since it is of the same class and as urgent, and less needs to be
+    /// sent: its inputs were built there, or else its output is needed there. −1: none, or what the job needs is there or under way.
     /// </summary>
     public int BetterSibling(int job, int builder)
     {

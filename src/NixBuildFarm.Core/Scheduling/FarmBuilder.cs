@@ -55,8 +55,8 @@ public sealed record FarmBuilder
     public IReadOnlyList<string> Exclude { get; init; } = [];
 
     /// <summary>
-    /// Where one machine has several entries, each with its own systems, features and policy: it takes what one of them takes, on slots that
-    /// they share. Empty: it is as it stands here.
+    /// Where one machine has several entries, each with its own systems, features and policy: it takes what one of them takes, on slots
+    /// that they share. Empty: it is as it stands here.
     /// </summary>
     public IReadOnlyList<FarmBuilder> Entries { get; init; } = [];
 

@@ -1,6 +1,8 @@
 namespace NixBuildFarm.Scheduling;
 
-/// <summary>Arrays by job that grow when work joins. They double, so that what joins is paid for once, however large the graph is.</summary>
+/// <summary>
+/// Arrays by job that grow when work joins. They double, so that what joins is paid for once, however large the graph is.
+/// </summary>
 internal static class GrowingArray
 {
     /// <summary>Makes room, and fills it.</summary>

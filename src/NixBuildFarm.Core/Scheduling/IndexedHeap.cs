@@ -1,6 +1,8 @@
 namespace NixBuildFarm.Scheduling;
 
-/// <summary>The order of an <see cref="IndexedHeap{TOrder}"/>: a total one. A structure, so that comparing costs no indirect call.</summary>
+/// <summary>
+/// The order of an <see cref="IndexedHeap{TOrder}"/>: a total one. A structure, so that comparing costs no indirect call.
+/// </summary>
 internal interface IHeapOrder
 {
     bool IsBefore(int a, int b);
@@ -8,7 +10,8 @@ internal interface IHeapOrder
 
 /// <summary>A binary heap that knows where each item lies, so that any item can be taken out, or moved when its key changes.</summary>
 /// <param name="order">The order.</param>
-/// <param name="position">By item: where it lies in its heap; −1 once it has been removed. Several heaps of different items may share it.</param>
+/// <param name="position">By item: where it lies in its heap; −1 once it has been removed. Several heaps of different items may share
+/// it.</param>
 internal class IndexedHeap<TOrder>(TOrder order, int[] position)
     where TOrder : struct, IHeapOrder
 {

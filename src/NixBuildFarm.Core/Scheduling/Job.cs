@@ -39,9 +39,13 @@ public sealed record Job
     /// <summary>Larger goes first, whatever the ranks say; 0 for almost everything.</summary>
     public int Priority { get; init; }
 
-    /// <summary>Bytes of inputs that no job of the graph makes (sources, substituted paths) and that a builder may lack; 0 where unknown.</summary>
+    /// <summary>
+    /// Bytes of inputs that no job of the graph makes (sources, substituted paths) and that a builder may lack; 0 where unknown.
+    /// </summary>
     public long ExternalInputBytes { get; init; }
 
-    /// <summary>Whether it stays on the local machine where that takes part and can build it: <c>builtin</c> and <c>preferLocalBuild</c>.</summary>
+    /// <summary>
+    /// Whether it stays on the local machine where that takes part and can build it: <c>builtin</c> and <c>preferLocalBuild</c>.
+    /// </summary>
     public bool StaysLocal => PreferLocal || IsBuiltin;
 }

@@ -3,8 +3,8 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>
-/// What is to be built and what waits for what. Only the scheduler changes it, when work joins: jobs are added and never taken away. The edges lie
-/// in two flat arrays, so that a graph of 100,000 jobs is walked at the speed of memory.
+/// What is to be built and what waits for what. Only the scheduler changes it, when work joins: jobs are added and never taken away. The
+/// edges lie in two flat arrays, so that a graph of 100,000 jobs is walked at the speed of memory.
 /// </summary>
 public sealed class JobGraph
 {
@@ -48,7 +48,8 @@ public sealed class JobGraph
     public ReadOnlySpan<int> DependentsOf(int job) => dependents.AsSpan(dependentStart[job], dependentCount[job]);
 
     /// <summary>Adds jobs, which get the next indexes; they may depend on each other and on those that are there.</summary>
-    /// <exception cref="NixBuildFarmException">A dependency is out of range, or jobs wait for each other in a circle. Nothing was added.</exception>
+    /// <exception cref="NixBuildFarmException">A dependency is out of range, or jobs wait for each other in a circle. Nothing was
+    /// added.</exception>
     internal void Add(IReadOnlyList<Job> more)
     {
         Job[] added = [.. more];
@@ -103,7 +104,8 @@ public sealed class JobGraph
             {
                 if (dependency < 0 || dependency >= first + jobs.Length)
                 {
-                    throw new NixBuildFarmException("InvalidGraph", $"{jobs[job].Name} depends on job {dependency}, which is not in the graph.");
+                    throw new NixBuildFarmException(
+                        "InvalidGraph", $"{jobs[job].Name} depends on job {dependency}, which is not in the graph.");
                 }
                 if (seen.Add(dependency)) edges.Add(dependency);
             }
@@ -127,7 +129,9 @@ public sealed class JobGraph
         return (reverseStart, count, reversed);
     }
 
-    /// <summary>Sorts jobs, the first of which has the index <paramref name="first"/>; what they wait for among those before it has been sorted.</summary>
+    /// <summary>
+    /// Sorts jobs, the first of which has the index <paramref name="first"/>; what they wait for among those before it has been sorted.
+    /// </summary>
     private static int[] Sort(Job[] jobs, int[] start, int[] edges, int first)
     {
         var inner = edges.Where(dependency => dependency >= first).Select(dependency => dependency - first).ToArray();

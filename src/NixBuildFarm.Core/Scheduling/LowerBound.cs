@@ -28,10 +28,12 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
     /// <param name="moldable">Whether a build may get any number of cores, or each the same share.</param>
     /// <param name="compiles">By job: what all builders may do together; null: nothing.</param>
     public static LowerBound Of(
-        JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable = false, IReadOnlyList<CompileEstimate>? compiles = null)
+        JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable = false,
+        IReadOnlyList<CompileEstimate>? compiles = null)
     {
         var classes = new EligibilityClasses(graph, farm);
-        var eligible = classes.Representatives.Select(j => Eligibility.OnFarm(graph[j], farm).Select(e => e.IsEligible).ToArray()).ToArray();
+        var eligible = classes.Representatives.Select(j => Eligibility.OnFarm(graph[j], farm).Select(e => e.IsEligible).ToArray())
+            .ToArray();
         var least = LeastSeconds(graph, farm, seconds, moldable, classes, eligible);
         if (compiles is not null) Share(least, graph, farm, seconds, moldable, classes, eligible, compiles);
         var (head, tail) = HeadsAndTails(graph, least);
@@ -75,7 +77,8 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
     }
 
     private static double[] LeastSeconds(
-        JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable, EligibilityClasses classes, bool[][] eligible)
+        JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable, EligibilityClasses classes,
+        bool[][] eligible)
     {
         // By class, then for serial and parallel jobs: the seconds that one reference second takes at best.
         var best = new (double Serial, double Parallel)[classes.Count];
@@ -98,12 +101,14 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
 
     /// <summary>Shortens the least time of builds whose compiles others may do: all of these are idle.</summary>
     private static void Share(
-        double[] least, JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable, EligibilityClasses classes, bool[][] eligible, IReadOnlyList<CompileEstimate> compiles)
+        double[] least, JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable,
+        EligibilityClasses classes, bool[][] eligible, IReadOnlyList<CompileEstimate> compiles)
     {
         var places = new HelperPlaces(graph, classes, farm, _ => true, eligible);
         // Builders that are alike need one look.
         var homes = eligible.Select((may, c) => Enumerable.Range(0, farm.Count).Where(b => may[b] && farm[b].IsHelped)
-            .DistinctBy(b => (places.WorthOf(b, c), farm[b].MostCores, farm[b].TotalCores, farm[b].MaxJobs, places.KindOf(b))).ToArray()).ToArray();
+            .DistinctBy(b => (places.WorthOf(b, c), farm[b].MostCores, farm[b].TotalCores, farm[b].MaxJobs, places.KindOf(b))).ToArray())
+            .ToArray();
         for (var job = 0; job < graph.Count; job++)
         {
             if (!(compiles[job].Share > 0) || graph[job].StaysLocal || graph[job].IsFixedOutput) continue;
@@ -112,7 +117,8 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
             {
                 var cores = coresCount ? farm[home].MostCores : moldable ? 1 : CoresOfSlot(farm[home]);
                 var factor = SharedDuration.Factor(compiles[job], coresCount, cores, places.Of(classes[job], home, cores, 1));
-                least[job] = Math.Min(least[job], seconds[job] * Estimate.CoreFactor(coresCount, cores) * factor / farm[home].SpeedOf(graph[job].System));
+                least[job] = Math.Min(
+                    least[job], seconds[job] * Estimate.CoreFactor(coresCount, cores) * factor / farm[home].SpeedOf(graph[job].System));
             }
         }
     }
@@ -129,7 +135,10 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
         }
         for (var i = order.Length - 1; i >= 0; i--)
         {
-            foreach (var dependent in graph.DependentsOf(order[i])) tail[order[i]] = Math.Max(tail[order[i]], tail[dependent] + least[dependent]);
+            foreach (var dependent in graph.DependentsOf(order[i]))
+            {
+                tail[order[i]] = Math.Max(tail[order[i]], tail[dependent] + least[dependent]);
+            }
         }
         return (head, tail);
     }

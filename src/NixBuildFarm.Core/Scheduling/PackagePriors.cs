@@ -11,7 +11,9 @@ namespace NixBuildFarm.Scheduling;
 /// </summary>
 internal static partial class PackagePriors
 {
-    /// <summary>Seconds at speed 1.0 for 100 units of the table (binutils on four cores), and what configuring and unpacking adds.</summary>
+    /// <summary>
+    /// Seconds at speed 1.0 for 100 units of the table (binutils on four cores), and what configuring and unpacking adds.
+    /// </summary>
     private const double SecondsPerUnit = 0.29, FixedSeconds = 2;
 
     private static readonly FrozenDictionary<string, double> Work = Read();
@@ -37,9 +39,9 @@ internal static partial class PackagePriors
         (IsDownload(job) || job.PreferLocal ? new(1, 0.7, 1_000_000) : Unnamed(job)) with { Compiles = CompilePriors.WithoutNames(job) };
 
     /// <summary>
-    /// What the attributes tell, by the packages of nixpkgs that are in the table: <c>big-parallel</c> is asked for by the largest (geometric
-    /// mean of the durations 1,150 s, deviation of their logarithm 0.6), <c>enableParallelBuilding</c> is set where it is worth it (14 s, 1.4),
-    /// and the others are small (5.5 s, 1.2).
+    /// What the attributes tell, by the packages of nixpkgs that are in the table: <c>big-parallel</c> is asked for by the largest
+    /// (geometric mean of the durations 1,150 s, deviation of their logarithm 0.6), <c>enableParallelBuilding</c> is set where it is worth
+    /// it (14 s, 1.4), and the others are small (5.5 s, 1.2).
     /// </summary>
     private static Estimate Unnamed(Job job) =>
         job.RequiredFeatures.Contains("big-parallel") ? new(1100, 0.7, 100_000_000)
@@ -48,7 +50,8 @@ internal static partial class PackagePriors
 
     private static bool IsDownload(Job job) => job.IsFixedOutput || job.IsBuiltin;
 
-    private static Estimate Download(Job job) => job.Name.EndsWith("-vendor", StringComparison.Ordinal) ? new(8, 0.7, 50_000_000) : new(1, 0.5, 1_000_000);
+    private static Estimate Download(Job job) =>
+        job.Name.EndsWith("-vendor", StringComparison.Ordinal) ? new(8, 0.7, 50_000_000) : new(1, 0.5, 1_000_000);
 
     private static bool IsTrivial(Job job) => job.PreferLocal || TrivialName().IsMatch(job.Name) || TrivialName().IsMatch(KeyOf(job));
 
@@ -85,10 +88,16 @@ internal static partial class PackagePriors
     [GeneratedRegex(@"(\.(patch|diff|sh|conf|service|json|toml|xml|txt|pl|py|el|tar|tgz|zip|gz|xz|bz2)|-(wrapper|hook|src|source|env|config|setup|script|scripts|man|manpages|stdenv|stdenv-linux|vendor|fmt|headers))$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeLimit)]
     private static partial Regex TrivialName();
 
-    [GeneratedRegex(@"^(python[23](\.\d+)?|perl5?(\.\d+)*|ruby\d*(\.\d+)*|lua\d*(\.\d+)*|ocaml\d*(\.\d+)*|emacs|vimplugin|texlive|r)-", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, TimeLimit)]
+    [GeneratedRegex(
+        @"^(python[23](\.\d+)?|perl5?(\.\d+)*|ruby\d*(\.\d+)*|lua\d*(\.\d+)*|ocaml\d*(\.\d+)*|emacs|vimplugin|texlive|r)-",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase,
+        TimeLimit)]
     private static partial Regex LanguagePackage();
 
-    [GeneratedRegex(@"^(x86_64|i686|aarch64|armv[67]l|riscv64|powerpc64le)-[a-z0-9]+-[a-z0-9]+(-[a-z0-9]+)?-(?=[a-z])", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeLimit)]
+    [GeneratedRegex(
+        @"^(x86_64|i686|aarch64|armv[67]l|riscv64|powerpc64le)-[a-z0-9]+-[a-z0-9]+(-[a-z0-9]+)?-(?=[a-z])",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        TimeLimit)]
     private static partial Regex CrossTarget();
 
     [GeneratedRegex(@"(-(unwrapped|minimal|bootstrap|full|headless|static|slim|nox|small|interactive|unstable|lts|latest|git|only|libc|no-libc))+$|(?<=[a-z])[-_]?\d+(\.\d+)*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeLimit)]

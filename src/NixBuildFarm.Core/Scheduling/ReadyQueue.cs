@@ -61,5 +61,6 @@ internal sealed class JobOrder(JobGraph graph)
         return GrowingArray.Grow(ref positions, count, -1);
     }
 
-    public JobOrder Clone() => new(graph) { keys = (double[])keys.Clone(), positions = (int[])positions.Clone(), homes = (bool[])homes.Clone() };
+    public JobOrder Clone() =>
+        new(graph) { keys = (double[])keys.Clone(), positions = (int[])positions.Clone(), homes = (bool[])homes.Clone() };
 }

@@ -67,7 +67,8 @@ internal sealed class RunEstimates
     /// <param name="cores">What it was allowed to use.</param>
     /// <param name="compiles">What it told of its compiles; null: it was not shared.</param>
     /// <returns>Events to apply: estimates of other jobs of this package, the speed of this builder.</returns>
-    public IReadOnlyList<SchedulingEvent> Learn(SchedulingEvent.JobFinished finished, FarmBuilder builder, double seconds, int cores, CompileObservation? compiles = null)
+    public IReadOnlyList<SchedulingEvent> Learn(
+        SchedulingEvent.JobFinished finished, FarmBuilder builder, double seconds, int cores, CompileObservation? compiles = null)
     {
         var job = graph[finished.Job];
         if (job.IsFixedOutput || job.IsBuiltin) return [];
@@ -103,7 +104,8 @@ internal sealed class RunEstimates
         }
         if (Differs(estimator.SpeedOf(original, job.System), builder.SpeedOf(job.System), WorthOfSpeed))
         {
-            changes.Add(new SchedulingEvent.BuilderChanged(finished.At, finished.Builder, builder with { Systems = LearntSpeeds(original) }));
+            changes.Add(
+                new SchedulingEvent.BuilderChanged(finished.At, finished.Builder, builder with { Systems = LearntSpeeds(original) }));
         }
         return changes;
     }

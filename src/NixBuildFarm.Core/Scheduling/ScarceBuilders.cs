@@ -20,7 +20,9 @@ internal sealed class ScarceBuilders
             .DistinctBy(e => string.Concat(e.builderSet.Select(x => x ? '1' : '0'))).ToArray();
         // What every class may use is nobody's own.
         var sets = distinct.Where(s => eligible.Any(other => !IsSubset(other, s.builderSet))).ToArray();
-        setsOf = Enumerable.Range(0, builders.Length).Select(b => Enumerable.Range(0, sets.Length).Where(s => sets[s].builderSet[b]).ToArray()).ToArray();
+        setsOf = Enumerable.Range(0, builders.Length)
+            .Select(b => Enumerable.Range(0, sets.Length).Where(s => sets[s].builderSet[b]).ToArray())
+            .ToArray();
         isOwn = sets.Select(s => eligible.Select(e => IsSubset(e, s.builderSet)).ToArray()).ToArray();
         slots = new double[sets.Length];
         capacity = new double[sets.Length];

@@ -26,10 +26,10 @@ public enum JobState : byte
 }
 
 /// <summary>
-/// Decides which job runs when and where. Pure: it learns of the world by <see cref="Apply(SchedulingEvent)"/> alone and answers by <see cref="Decide"/>;
-/// it has no clock, no threads and no I/O, and the same events yield the same decisions. The run and the simulator differ only in who makes
-/// the events. After one or more events call <see cref="Decide"/> once; when <see cref="NextWakeup"/> is set, also at that time.
-/// Times are seconds since the run began. Not safe for several threads at once.
+/// Decides which job runs when and where. Pure: it learns of the world by <see cref="Apply(SchedulingEvent)"/> alone and answers by
+/// <see cref="Decide"/>; it has no clock, no threads and no I/O, and the same events yield the same decisions. The run and the simulator
+/// differ only in who makes the events. After one or more events call <see cref="Decide"/> once; when <see cref="NextWakeup"/> is set, also
+/// at that time. Times are seconds since the run began. Not safe for several threads at once.
 /// </summary>
 internal sealed class Scheduler
 {
@@ -111,7 +111,10 @@ internal sealed class Scheduler
     /// <summary>The speed of a builder for a job.</summary>
     public double SpeedOf(int builder, int job) => state.SpeedOf(builder, job);
 
-    /// <summary>Whether a try of a job counts: not any more from the moment on at which another one has ended it, before anybody is told to call it off.</summary>
+    /// <summary>
+    /// Whether a try of a job counts: not any more from the moment on at which another one has ended it, before anybody is told to call it
+    /// off.
+    /// </summary>
     public bool Runs(int job, int builder) => state.Builders[builder].IndexOf(job) >= 0;
 
     /// <summary>Where a job stands.</summary>
@@ -130,12 +133,14 @@ internal sealed class Scheduler
     public double RankOf(int job) => rank[job];
 
     /// <summary>
-    /// Finished jobs whose outputs are, as far as was told, on this builder alone, and that are still needed: requested, or something depends
-    /// on them that is not done or would have to be done again as well.
+    /// Finished jobs whose outputs are, as far as was told, on this builder alone, and that are still needed: requested, or something
+    /// depends on them that is not done or would have to be done again as well.
     /// </summary>
     public IReadOnlyList<int> OutputsOnlyOn(int builder) => LostOutputs.Of(
         Graph,
-        job => state.StateOf(job) == JobState.Done && state.MadeOn(job) >= 0 && (state.Locations.IsOnlyAt(job, builder) || state.Locations.IsNowhere(job)),
+        job =>
+            state.StateOf(job) == JobState.Done && state.MadeOn(job) >= 0
+                && (state.Locations.IsOnlyAt(job, builder) || state.Locations.IsNowhere(job)),
         state.IsNeeded);
 
     /// <summary>Whether a dependent of a job is still to be done.</summary>

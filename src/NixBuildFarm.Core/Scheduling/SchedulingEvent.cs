@@ -80,12 +80,15 @@ internal abstract record SchedulingEvent(double At)
     /// </summary>
     public sealed record BuilderChanged(double At, int Builder, FarmBuilder Description) : SchedulingEvent(At);
 
-    /// <summary>More work joins. The jobs get the next indexes; they may depend on each other and on jobs that are there, whatever these are at.</summary>
+    /// <summary>
+    /// More work joins. The jobs get the next indexes; they may depend on each other and on jobs that are there, whatever these are at.
+    /// </summary>
     /// <param name="At">When.</param>
     /// <param name="Jobs">The jobs; their dependencies are indexes of the graph with them.</param>
     /// <param name="Estimates">What is believed of each.</param>
     /// <param name="Requested">Jobs that were there before, and that somebody asks for now.</param>
-    public sealed record WorkAdded(double At, IReadOnlyList<Job> Jobs, IReadOnlyList<Estimate> Estimates, IReadOnlyList<int> Requested) : SchedulingEvent(At);
+    public sealed record WorkAdded(
+        double At, IReadOnlyList<Job> Jobs, IReadOnlyList<Estimate> Estimates, IReadOnlyList<int> Requested) : SchedulingEvent(At);
 
     /// <summary>Nobody wants these jobs any more. Those that run are to be called off; those that have ended stay as they are.</summary>
     /// <param name="At">When.</param>

@@ -48,8 +48,8 @@ internal sealed class UpwardRank
     public UpwardRank Clone() => new(this);
 
     /// <summary>
-    /// Computes the ranks of jobs that have joined the graph. Nothing that was there before waits for them, so theirs are final; the ranks of what
-    /// they wait for follow with <see cref="Update"/>.
+    /// Computes the ranks of jobs that have joined the graph. Nothing that was there before waits for them, so theirs are final; the ranks
+    /// of what they wait for follow with <see cref="Update"/>.
     /// </summary>
     /// <param name="first">The first of them.</param>
     /// <param name="weightOf">Seconds of each.</param>

@@ -5,7 +5,6 @@ using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.FollowUp;
 using NixBuildFarm.History;
-using NixBuildFarm.Logs;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Running;
@@ -158,7 +157,8 @@ internal sealed class FarmRun : IAsyncDisposable
             using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
             using var tasks = new RunTasks(stop.Token);
             await using var shared = new SharedBuilds(
-                supply, new(catalog, observer.Decided), history, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
+                supply, new(catalog, observer.Decided), history, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)),
+                observer.Decided);
             var executor = new BuildExecutor(supply, new(catalog, supply.Closures), local, request, request.LogFolder, clock, logs)
             {
                 Shared = shared,
@@ -169,7 +169,8 @@ internal sealed class FarmRun : IAsyncDisposable
             var facts = new RunFacts(
                 request.Rules, [], none, here, farm, await history.EstimateAsync(none, request.Builders), clock.Started, "");
             var run = new LiveRun(facts, remote.Troubles.Values);
-            using var effects = new RunEffects(tasks, local, open, supply, catalog, executor, connector, new(new News(this)) { Shared = shared })
+            using var effects = new RunEffects(
+                tasks, local, open, supply, catalog, executor, connector, new(new News(this)) { Shared = shared })
             {
                 Shared = shared,
                 Hook = hook,

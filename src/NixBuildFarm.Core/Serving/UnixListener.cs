@@ -95,7 +95,7 @@ internal sealed class UnixListener(
         {
             var session = Task.Run(() => ServeAsync(client));
             sessions.Add(session);
-            session.ContinueWith(
+            _ = session.ContinueWith(
                 ended =>
                 {
                     lock (gate) sessions.Remove(ended);

@@ -21,7 +21,8 @@ public static class ShimSource
         var text = new StringBuilder();
         foreach (var line in Read("shim.c").Split('\n'))
         {
-            text.Append(line.StartsWith(IncludeStart, StringComparison.Ordinal) ? Read(line[IncludeStart.Length..].TrimEnd('"')) : line + "\n");
+            text.Append(
+                line.StartsWith(IncludeStart, StringComparison.Ordinal) ? Read(line[IncludeStart.Length..].TrimEnd('"')) : line + "\n");
         }
         return text.ToString();
     }

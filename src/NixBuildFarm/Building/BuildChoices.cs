@@ -4,7 +4,6 @@ using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.Hosting;
-using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Building;

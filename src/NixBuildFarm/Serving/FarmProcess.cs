@@ -2,7 +2,6 @@ using System.Collections;
 using System.Diagnostics;
 using System.Management.Automation;
 using NixBuildFarm.Errors;
-using NixBuildFarm.Hosting;
 using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Serving;

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Building;

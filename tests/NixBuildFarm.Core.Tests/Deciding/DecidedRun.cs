@@ -12,8 +12,8 @@ using NixBuildFarm.Work;
 namespace NixBuildFarm.Core.Tests.Deciding;
 
 /// <summary>
-/// A run whose actions nothing carries out: the test reads them, and applies events of its own. Only what is answered at once is answered here,
-/// by a record of who has which path.
+/// A run whose actions nothing carries out: the test reads them, and applies events of its own. Only what is answered at once is answered
+/// here, by a record of who has which path.
 /// </summary>
 internal sealed class DecidedRun
 {
@@ -31,7 +31,15 @@ internal sealed class DecidedRun
         var (jobs, graph) = Describe(requested);
         Local = Connect(NixBuilder.LocalName);
         var estimates = new RunEstimates(graph, [.. on.Concat(others).Select(name => work.Builder(name).ToFarmBuilder())], new Estimator());
-        facts = new(rules, jobs, graph, Local, [.. on.Select(name => name == NixBuilder.LocalName ? Local : Connect(name))], estimates, DateTimeOffset.UnixEpoch, "run");
+        facts = new(
+            rules,
+            jobs,
+            graph,
+            Local,
+            [.. on.Select(name => name == NixBuilder.LocalName ? Local : Connect(name))],
+            estimates,
+            DateTimeOffset.UnixEpoch,
+            "run");
         Run = new(facts, []);
         journal = new(lines.Add);
         journal.Begin(facts, [], []);
@@ -75,13 +83,35 @@ internal sealed class DecidedRun
     /// <param name="connecting">Builders that still connect.</param>
     /// <param name="quarantined">Builders that failed in an earlier run.</param>
     public static DecidedRun Begin(
-        GivenWork work, StorePath requested, string[] on, Func<RunRules, RunRules>? with = null, string[]? connecting = null, string[]? quarantined = null)
+        GivenWork work, StorePath requested, string[] on, Func<RunRules, RunRules>? with = null, string[]? connecting = null,
+        string[]? quarantined = null)
     {
-        var rules = new RunRules { KeepGoing = false, MaxAttempts = 3, Cores = null, CopyBack = CopyBack.All, IsCopyBackGiven = true, Scheduling = new() { Moldable = true } };
+        var rules = new RunRules
+        {
+            KeepGoing = false,
+            MaxAttempts = 3,
+            Cores = null,
+            CopyBack = CopyBack.All,
+            IsCopyBackGiven = true,
+            Scheduling = new() { Moldable = true },
+        };
         var run = new DecidedRun(work, with?.Invoke(rules) ?? rules, requested, on, [.. connecting ?? [], .. quarantined ?? []]);
         run.First = run.Apply(new RunEvent.Began(
             [.. (connecting ?? []).Select(work.Builder)],
-            [.. (quarantined ?? []).Select(name => (work.Builder(name), new BuilderTrouble { Builder = name, Openings = 3, Until = DateTimeOffset.UnixEpoch.AddSeconds(4), Reason = "It broke." }))],
+            [
+                .. (quarantined ?? [])
+                    .Select(
+                        name =>
+                            (
+                                work.Builder(name),
+                                new BuilderTrouble
+                                {
+                                    Builder = name,
+                                    Openings = 3,
+                                    Until = DateTimeOffset.UnixEpoch.AddSeconds(4),
+                                    Reason = "It broke.",
+                                })),
+            ],
             []));
         return run;
     }
@@ -149,7 +179,18 @@ internal sealed class DecidedRun
         if (attempt.IsRunning) foreach (var path in attempt.Job.Inputs) Hold(path, attempt.On);
         ApplyAlone(new RunEvent.BuildBegan(attempt, 10, null), actions);
         var result = new BuildResult { Status = status, ErrorMessage = $"It ended as {status}." };
-        return [.. actions, .. Apply(new RunEvent.BuildEnded(attempt, new(result, new Dictionary<string, StorePath>(), null, []) { Ended = DateTimeOffset.UnixEpoch.AddSeconds(Now), OutputBytes = 100 }))];
+        return
+        [
+            .. actions,
+            .. Apply(
+                new RunEvent.BuildEnded(
+                    attempt,
+                    new(result, new Dictionary<string, StorePath>(), null, [])
+                    {
+                        Ended = DateTimeOffset.UnixEpoch.AddSeconds(Now),
+                        OutputBytes = 100,
+                    })),
+        ];
     }
 
     /// <summary>Outputs come to the local store.</summary>
@@ -218,7 +259,9 @@ internal sealed class DecidedRun
             switch (action!)
             {
                 case RunAction.Tell { News: var news }: Hear(news); break;
-                case RunAction.TellProgress(var running, var progress): Assert.InRange(progress.Waiting - running.Count, -running.Count, progress.Total); break;
+                case RunAction.TellProgress(var running, var progress):
+                    Assert.InRange(progress.Waiting - running.Count, -running.Count, progress.Total);
+                    break;
                 case RunAction.KeepBuild or RunAction.KeepTrouble: break;
                 case RunAction.Disconnect a:
                     actions.Add(a);

@@ -37,7 +37,8 @@ public class FailureClassifierTests
     [Fact]
     public void The_explanation_names_the_memory_where_it_is_known()
     {
-        Assert.EndsWith("when memory runs out; ruby has 16.8 GB.", FailureClassifier.Killing("ruby", 16_800_000_000), StringComparison.Ordinal);
+        Assert.EndsWith(
+            "when memory runs out; ruby has 16.8 GB.", FailureClassifier.Killing("ruby", 16_800_000_000), StringComparison.Ordinal);
         Assert.EndsWith("when memory runs out.", FailureClassifier.Killing("ruby", null), StringComparison.Ordinal);
     }
 }

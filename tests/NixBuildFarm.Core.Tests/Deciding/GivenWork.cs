@@ -21,7 +21,12 @@ internal sealed class GivenWork(params string[] names)
     public int MaxJobs { get; init; } = 2;
 
     /// <summary>A derivation with one output.</summary>
-    public StorePath Derivation(string name, IEnumerable<StorePath>? inputs = null, IReadOnlyDictionary<string, string>? environment = null, bool isSubstitution = false)
+    public StorePath Derivation(
+        string name,
+        IEnumerable<StorePath>? inputs = null,
+        IReadOnlyDictionary<string,
+        string>? environment = null,
+        bool isSubstitution = false)
     {
         StorePath[] needs = [.. inputs ?? []];
         var path = FakeStore.PathOf(name + ".drv");

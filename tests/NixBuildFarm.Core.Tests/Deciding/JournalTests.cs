@@ -29,7 +29,9 @@ public class JournalTests
 
         Assert.Contains("disconnect ruby", replayed.Decided);
         Assert.Contains("say ruby is back.", replayed.Decided);
-        Assert.Equal(["leaf0", "leaf1", "leaf2", "leaf3", "leaf4", "leaf5", "leaf6", "root"], replayed.Results.Select(result => result.Name).Order());
+        Assert.Equal(
+            ["leaf0", "leaf1", "leaf2", "leaf3", "leaf4", "leaf5", "leaf6", "root"],
+            replayed.Results.Select(result => result.Name).Order());
         Assert.All(replayed.Results, result => Assert.Equal(NixBuildStatus.Built, result.Status));
         Assert.Equal(replayed.Recorded, replayed.Decided);
     }

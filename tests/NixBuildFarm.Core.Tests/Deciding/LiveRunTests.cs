@@ -74,7 +74,8 @@ public sealed class LiveRunTests
         var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"]);
         var attempt = Assert.Single(run.Started);
 
-        var actions = run.Apply(new RunEvent.BuilderAnswered(attempt.On, Broken, Answers: true, new RunEvent.AttemptFailed(attempt, Broken)));
+        var actions = run.Apply(
+            new RunEvent.BuilderAnswered(attempt.On, Broken, Answers: true, new RunEvent.AttemptFailed(attempt, Broken)));
 
         Assert.Equal(attempt.Builder, Assert.IsType<RunAction.StartBuild>(Assert.Single(actions)).Attempt.Builder);
         Assert.Empty(run.LostBuilders);
@@ -86,12 +87,14 @@ public sealed class LiveRunTests
         var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"]);
         var attempt = Assert.Single(run.Started);
 
-        var actions = run.Apply(new RunEvent.BuilderAnswered(attempt.On, Broken, Answers: false, new RunEvent.AttemptFailed(attempt, Broken)));
+        var actions = run.Apply(
+            new RunEvent.BuilderAnswered(attempt.On, Broken, Answers: false, new RunEvent.AttemptFailed(attempt, Broken)));
 
         Assert.Same(attempt, Assert.Single(actions.OfType<RunAction.StopBuild>()).Attempt);
         Assert.Same(attempt.On, Assert.Single(actions.OfType<RunAction.Disconnect>()).On);
         var connect = Assert.Single(actions.OfType<RunAction.Connect>());
-        Assert.Equal((TimeSpan.FromSeconds(1), ConnectCause.Return, true), (connect.After, connect.Connection.Cause, connect.Connection.IsAwaited));
+        Assert.Equal(
+            (TimeSpan.FromSeconds(1), ConnectCause.Return, true), (connect.After, connect.Connection.Cause, connect.Connection.IsAwaited));
         Assert.Equal((1, AttemptStep.CalledOff), (attempt.Job.Tries, attempt.Step));
     }
 
@@ -112,7 +115,8 @@ public sealed class LiveRunTests
     public void What_only_a_lost_builder_had_is_built_again_where_it_is_needed()
     {
         var bottom = farm.Derivation("bottom");
-        var run = DecidedRun.Begin(farm, farm.Derivation("top", [bottom]), ["ruby", "kana"], rules => rules with { CopyBack = CopyBack.Requested });
+        var run = DecidedRun.Begin(
+            farm, farm.Derivation("top", [bottom]), ["ruby", "kana"], rules => rules with { CopyBack = CopyBack.Requested });
         var first = Assert.Single(run.Started);
         run.Succeed(first);
         var top = run.Started[1];
@@ -160,7 +164,8 @@ public sealed class LiveRunTests
 
         Assert.Equal(1 - attempt.Builder, run.Started[1].Builder);
 
-        RunEvent Answered(CopyHome failed) => new RunEvent.BuilderAnswered(attempt.On, error, Answers: true, new RunEvent.CopyBackFailed(failed, null, null, error));
+        RunEvent Answered(CopyHome failed) =>
+            new RunEvent.BuilderAnswered(attempt.On, error, Answers: true, new RunEvent.CopyBackFailed(failed, null, null, error));
     }
 
     [Fact]
@@ -169,7 +174,9 @@ public sealed class LiveRunTests
         var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"], connecting: ["kana"]);
         var expected = Assert.Single(run.First.OfType<RunAction.Await>()).Connection;
         var copy = Assert.Single(run.Succeed(Assert.Single(run.Started)).OfType<RunAction.BringHome>()).Copy;
-        run.Apply(new RunEvent.CopyBackFailed(copy, null, null, new DamagedPathException("ruby", copy.Outputs[0], new IOException("It is longer."))));
+        run.Apply(
+            new RunEvent.CopyBackFailed(
+                copy, null, null, new DamagedPathException("ruby", copy.Outputs[0], new IOException("It is longer."))));
         Assert.Empty(run.Results);
 
         run.Apply(new RunEvent.BuilderConnected(expected, run.Connect("kana"), []));
@@ -199,7 +206,9 @@ public sealed class LiveRunTests
         var run = DecidedRun.Begin(farm, top, ["ruby"], connecting: ["kana"]);
         var expected = Assert.Single(run.First.OfType<RunAction.Await>()).Connection;
 
-        run.Apply(new RunEvent.ConnectFailed(expected, farm.Builder("kana"), new BuilderException("kana", BuilderFailure.Untrusted, "kana is not trusted.")));
+        run.Apply(
+            new RunEvent.ConnectFailed(
+                expected, farm.Builder("kana"), new BuilderException("kana", BuilderFailure.Untrusted, "kana is not trusted.")));
 
         var result = Assert.Single(run.Results);
         Assert.Equal(NixBuildStatus.NoEligibleBuilder, result.Status);
@@ -210,7 +219,8 @@ public sealed class LiveRunTests
     public void The_third_failure_in_a_row_quarantines_a_builder_until_its_pause_is_over()
     {
         var leaves = Enumerable.Range(0, 3).Select(i => farm.Derivation($"leaf{i}")).ToArray();
-        var run = DecidedRun.Begin(farm, farm.Derivation("top", leaves), ["ruby"], rules => rules with { MaxAttempts = 1, KeepGoing = true });
+        var run = DecidedRun.Begin(
+            farm, farm.Derivation("top", leaves), ["ruby"], rules => rules with { MaxAttempts = 1, KeepGoing = true });
         run.End(run.Started[0], BuildStatus.MiscFailure);
         run.End(run.Started[1], BuildStatus.MiscFailure);
 

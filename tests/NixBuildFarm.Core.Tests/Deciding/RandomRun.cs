@@ -10,8 +10,8 @@ using NixBuildFarm.Supplying;
 namespace NixBuildFarm.Core.Tests.Deciding;
 
 /// <summary>
-/// A run on a small farm in which builds fail, builders are lost and come back, paths are damaged, messages come late and copies fail: all at
-/// random, and the same for the same seed.
+/// A run on a small farm in which builds fail, builders are lost and come back, paths are damaged, messages come late and copies fail: all
+/// at random, and the same for the same seed.
 /// </summary>
 internal sealed class RandomRun
 {
@@ -41,7 +41,8 @@ internal sealed class RandomRun
         random = new(seed);
         work = new(Names) { MaxJobs = random.Next(1, 4) };
         copyBack = random.Next(3) switch { 0 => CopyBack.All, 1 => CopyBack.Requested, _ => CopyBack.None };
-        var (late, rests) = (random.Next(4) == 0 ? ["amber"] : Array.Empty<string>(), random.Next(4) == 0 ? ["jade"] : Array.Empty<string>());
+        var (late, rests) = (
+            random.Next(4) == 0 ? ["amber"] : Array.Empty<string>(), random.Next(4) == 0 ? ["jade"] : Array.Empty<string>());
         string[] on = random.Next(2) == 0 ? Names : [NixBuilder.LocalName, .. Names];
         run = DecidedRun.Begin(
             work,
@@ -64,7 +65,9 @@ internal sealed class RandomRun
         Take(run.First);
         for (var step = 0; !run.Run.IsOver && !hasStopped; step++)
         {
-            Assert.True(step < LongestRun, $"World {seed} does not end: {string.Join(", ", run.Jobs.Where(job => !job.HasEnded).Select(job => job.Name))}");
+            Assert.True(
+                step < LongestRun,
+                $"World {seed} does not end: {string.Join(", ", run.Jobs.Where(job => !job.HasEnded).Select(job => job.Name))}");
             // Now and then long enough for a build to be late.
             run.Now += random.Next(20) == 0 ? 1000 * random.NextDouble() : random.NextDouble();
             if (random.Next(25) == 0) ChangeRequests();
@@ -80,9 +83,12 @@ internal sealed class RandomRun
         if (hasStopped) return;
         Assert.Equal(joined.Keys.Order(), ended.Order());
         Assert.DoesNotContain(run.Jobs, job => job.WantedBy.Count > 0 && job.Result!.Status == NixBuildStatus.Cancelled);
-        foreach (var job in run.Jobs.Where(job => job.IsRequested && job.Result!.Success && job.LateError is null && copyBack != CopyBack.None))
+        foreach (
+            var job in run.Jobs.Where(job => job.IsRequested && job.Result!.Success && job.LateError is null && copyBack != CopyBack.None))
         {
-            Assert.True(job.Outputs.All(path => run.HoldersOf(path).Contains(run.Local)), $"World {seed} says that {job.Name} is there, and it is not.");
+            Assert.True(
+                job.Outputs.All(path => run.HoldersOf(path).Contains(run.Local)),
+                $"World {seed} says that {job.Name} is there, and it is not.");
         }
     }
 
@@ -107,7 +113,8 @@ internal sealed class RandomRun
             return;
         }
         var leaving = random.Next(1, MaxRequests + 1);
-        var others = run.Started.Where(attempt => attempt.IsRunning && attempt.Job.WantedBy.Keys.Any(request => request != leaving)).ToArray();
+        var others = run.Started.Where(attempt => attempt.IsRunning && attempt.Job.WantedBy.Keys.Any(request => request != leaving))
+            .ToArray();
         withdrawn.Add(leaving);
         Take(run.Apply(new RunEvent.WorkWithdrawn(leaving)));
         Assert.All(others, attempt => Assert.True(attempt.IsRunning));
@@ -129,17 +136,27 @@ internal sealed class RandomRun
     {
         foreach (var action in actions)
         {
-            Assert.False(hasStopped && action is RunAction.StartBuild or RunAction.Prefetch, $"World {seed} goes on after its end: {action}");
+            Assert.False(
+                hasStopped && action is RunAction.StartBuild or RunAction.Prefetch, $"World {seed} goes on after its end: {action}");
             switch (action)
             {
-                case RunAction.StartBuild a: Assert.True(run.MissingInputsOf(a.Attempt.Job).All(damaged.Contains), $"World {seed} builds {a.Attempt.Job.Name} without inputs."); break;
+                case RunAction.StartBuild a:
+                    Assert.True(
+                        run.MissingInputsOf(a.Attempt.Job).All(damaged.Contains),
+                        $"World {seed} builds {a.Attempt.Job.Name} without inputs.");
+                    break;
                 case RunAction.StopRun: hasStopped = true; break;
                 case RunAction.Disconnect a: gone.Add(a.On); break;
                 case RunAction.Joined a: joined.Add(a.Request, a.Jobs); break;
                 case RunAction.RequestEnded a: EndRequest(a.Request); break;
             }
             // What a build that was called off still says comes all the same.
-            if (action is not (RunAction.StopBuild or RunAction.Disconnect or RunAction.WakeQuarantined or RunAction.StopRun or RunAction.Joined or RunAction.RequestEnded)) open.Add(action);
+            if (
+                action is not (RunAction.StopBuild or RunAction.Disconnect or RunAction.WakeQuarantined or RunAction.StopRun
+                    or RunAction.Joined or RunAction.RequestEnded))
+            {
+                open.Add(action);
+            }
         }
     }
 
@@ -173,7 +190,8 @@ internal sealed class RandomRun
             RunAction.StartBuild a => End(a.Attempt),
             RunAction.Prefetch a when gone.Contains(a.On) => run.Tick(),
             RunAction.Prefetch a => run.Apply(new RunEvent.InputsArrived(a.Job, a.Builder)),
-            RunAction.Fetch a when Fails(6) => run.Apply(new RunEvent.FetchFailed(a.Job, new("NotThere", "The substituter does not have it."))),
+            RunAction.Fetch a when Fails(6) =>
+                run.Apply(new RunEvent.FetchFailed(a.Job, new("NotThere", "The substituter does not have it."))),
             RunAction.Fetch a => run.Fetch(a.Job),
             RunAction.BringHome a when gone.Contains(a.Copy.Attempt.On) || Fails(4) => Fail(a.Copy),
             RunAction.BringHome a => run.ComeHome(a.Copy),
@@ -182,8 +200,11 @@ internal sealed class RandomRun
             RunAction.Await a when Fails(2) => run.Apply(new RunEvent.ConnectFailed(a.Connection, a.Builder, Refused(a.Builder.Name))),
             RunAction.Await a => Connect(a.Builder, a.Connection),
             RunAction.Watch a when !a.On.IsLocal && Fails(20) => run.Apply(new RunEvent.BuilderSilent(a.On, Gone(a.On.Name))),
-            RunAction.Watch a => run.Apply(new RunEvent.LinkMeasured(a.On.Name, 1e6 * random.Next(1, 100), random.Next(2) == 0 ? null : 1e6)),
-            RunAction.Probe a => run.Apply(new RunEvent.BuilderAnswered(a.On, a.Error, a.On.IsLocal || (!gone.Contains(a.On) && random.Next(2) == 0), a.Cause)),
+            RunAction.Watch a =>
+                run.Apply(new RunEvent.LinkMeasured(a.On.Name, 1e6 * random.Next(1, 100), random.Next(2) == 0 ? null : 1e6)),
+            RunAction.Probe a =>
+                run.Apply(
+                    new RunEvent.BuilderAnswered(a.On, a.Error, a.On.IsLocal || (!gone.Contains(a.On) && random.Next(2) == 0), a.Cause)),
             RunAction.Pause a => run.Apply(new RunEvent.PauseOver(a.On, a.IsAwaited)),
             _ => throw new InvalidOperationException($"World {seed} does not know {action}."),
         };
@@ -192,7 +213,10 @@ internal sealed class RandomRun
     private IReadOnlyList<RunAction> End(Attempt attempt)
     {
         if (gone.Contains(attempt.On)) return run.Apply(new RunEvent.AttemptFailed(attempt, Gone(attempt.On.Name)));
-        if (run.MissingInputsOf(attempt.Job) is [var missing, ..]) return run.Apply(new RunEvent.AttemptFailed(attempt, new PathLostException(missing), IsPathGone: true));
+        if (run.MissingInputsOf(attempt.Job) is [var missing, ..])
+        {
+            return run.Apply(new RunEvent.AttemptFailed(attempt, new PathLostException(missing), IsPathGone: true));
+        }
         if (!Fails(4)) return run.Succeed(attempt);
         return random.Next(8) switch
         {
@@ -200,7 +224,10 @@ internal sealed class RandomRun
             1 or 2 => run.End(attempt, BuildStatus.TransientFailure),
             3 => run.Apply(new RunEvent.AttemptFailed(attempt, Gone(Names[random.Next(Names.Length)]))),
             4 => run.Apply(new RunEvent.AttemptFailed(attempt, new IOException("The disk is full."))),
-            5 => run.Apply(new RunEvent.AttemptFailed(attempt, new BuilderException(attempt.On.Name, BuilderFailure.FalseResult, "It says what cannot be."))),
+            5 =>
+                run.Apply(
+                    new RunEvent.AttemptFailed(
+                        attempt, new BuilderException(attempt.On.Name, BuilderFailure.FalseResult, "It says what cannot be."))),
             6 => Damage(attempt),
             _ => run.Apply(new RunEvent.AttemptFailed(attempt, Gone(attempt.On.Name))),
         };
@@ -209,10 +236,15 @@ internal sealed class RandomRun
     /// <summary>What a builder has of an input is damaged.</summary>
     private IReadOnlyList<RunAction> Damage(Attempt attempt)
     {
-        if (attempt.Job.Inputs.FirstOrDefault(path => !run.HoldersOf(path).Contains(run.Local)) is not { } path) return run.Succeed(attempt);
+        if (attempt.Job.Inputs.FirstOrDefault(path => !run.HoldersOf(path).Contains(run.Local)) is not { } path)
+        {
+            return run.Succeed(attempt);
+        }
         var holder = run.HoldersOf(path).First();
         damaged.Add(path);
-        return run.Apply(new RunEvent.AttemptFailed(attempt, new DamagedPathException(holder.Name, path, new IOException("It is longer.")), run.Drop(path, holder)));
+        return run.Apply(
+            new RunEvent.AttemptFailed(
+                attempt, new DamagedPathException(holder.Name, path, new IOException("It is longer.")), run.Drop(path, holder)));
     }
 
     private IReadOnlyList<RunAction> Fail(CopyHome copy)
@@ -244,7 +276,10 @@ internal sealed class RandomRun
     }
 
     private BuilderException Refused(string builder) =>
-        random.Next(4) == 0 ? new(builder, BuilderFailure.HostKeyMismatch, $"The host key of {builder} is another one.") : new(builder, BuilderFailure.Unreachable, $"{builder} does not answer.");
+        random.Next(4) == 0
+            ? new(builder, BuilderFailure.HostKeyMismatch, $"The host key of {builder} is another one.")
+            : new(builder, BuilderFailure.Unreachable, $"{builder} does not answer.");
 
-    private static BuilderException Gone(string builder) => new(builder, BuilderFailure.ConnectionLost, $"The connection to {builder} broke.");
+    private static BuilderException Gone(string builder) =>
+        new(builder, BuilderFailure.ConnectionLost, $"The connection to {builder} broke.");
 }

@@ -28,7 +28,11 @@ public sealed class RequestTests
     public void What_is_done_already_is_not_built_again_and_comes_home_for_the_request_that_asks_for_it()
     {
         var shared = farm.Derivation("shared");
-        var run = DecidedRun.Begin(farm, farm.Derivation("top", [shared]), ["ruby"], rules => rules with { CopyBack = NixBuildFarm.Builders.Policies.CopyBack.Requested });
+        var run = DecidedRun.Begin(
+            farm,
+            farm.Derivation("top", [shared]),
+            ["ruby"],
+            rules => rules with { CopyBack = NixBuildFarm.Builders.Policies.CopyBack.Requested });
         Assert.Empty(run.Succeed(Assert.Single(run.Started)).OfType<RunAction.BringHome>());
 
         var copy = Assert.Single(run.Join(1, shared).OfType<RunAction.BringHome>()).Copy;
@@ -41,7 +45,8 @@ public sealed class RequestTests
     public void What_failed_for_one_request_is_tried_anew_for_a_later_one()
     {
         var bad = farm.Derivation("bad");
-        var run = DecidedRun.Begin(farm, farm.Derivation("top", [bad, farm.Derivation("slow")]), ["ruby"], rules => rules with { KeepGoing = true });
+        var run = DecidedRun.Begin(
+            farm, farm.Derivation("top", [bad, farm.Derivation("slow")]), ["ruby"], rules => rules with { KeepGoing = true });
         run.End(run.Started.Single(attempt => attempt.Job.Name == "bad"), BuildStatus.PermanentFailure);
 
         run.Join(1, bad);
@@ -54,7 +59,11 @@ public sealed class RequestTests
     public void What_was_lost_when_nobody_needed_it_is_built_again_when_somebody_does()
     {
         var shared = farm.Derivation("shared");
-        var run = DecidedRun.Begin(farm, farm.Derivation("top", [shared]), ["ruby", "kana"], rules => rules with { CopyBack = NixBuildFarm.Builders.Policies.CopyBack.Requested });
+        var run = DecidedRun.Begin(
+            farm,
+            farm.Derivation("top", [shared]),
+            ["ruby", "kana"],
+            rules => rules with { CopyBack = NixBuildFarm.Builders.Policies.CopyBack.Requested });
         run.Succeed(run.Started[0]);
         var top = run.Started[1];
         var copy = Assert.Single(run.Succeed(top).OfType<RunAction.BringHome>()).Copy;
@@ -78,7 +87,8 @@ public sealed class RequestTests
         var actions = run.Apply(new RunEvent.WorkWithdrawn(1));
 
         Assert.Same(own, Assert.Single(actions.OfType<RunAction.StopBuild>()).Attempt);
-        Assert.Equal(["other", "own"], run.Results.Where(result => result.Status == NixBuildStatus.Cancelled).Select(result => result.Name).Order());
+        Assert.Equal(
+            ["other", "own"], run.Results.Where(result => result.Status == NixBuildStatus.Cancelled).Select(result => result.Name).Order());
         Assert.True(run.Started.Single(attempt => attempt.Job.Name == "shared").IsRunning);
         Assert.False(run.Run.IsOver);
     }
@@ -92,7 +102,9 @@ public sealed class RequestTests
         var actions = run.End(run.Started.Single(attempt => attempt.Job.Name == "bad"), BuildStatus.PermanentFailure);
 
         Assert.Empty(actions.OfType<RunAction.StopRun>());
-        Assert.Equal(["bad Failed", "slow Cancelled", "top DependencyFailed"], run.Results.Select(result => $"{result.Name} {result.Status}").Order());
+        Assert.Equal(
+            ["bad Failed", "slow Cancelled", "top DependencyFailed"],
+            run.Results.Select(result => $"{result.Name} {result.Status}").Order());
         Assert.True(run.Started.Single(attempt => attempt.Job.Name == "good").IsRunning);
     }
 }

@@ -50,10 +50,19 @@ public class RunReplayTests
         // 100 compiles of 8 s at half the speed: 400 reference seconds, which are 100 s on four cores, of 145.
         var shared = Built(Job("big") with { EnableParallelBuilding = true }, "ruby", 0, 200) with
         {
-            SharedCompiles = new SharedCompiles { Count = 110, Stayed = 10, StayedSeconds = 20, Shared = 75, Seconds = 820, Saved = TimeSpan.FromSeconds(90) },
+            SharedCompiles = new SharedCompiles
+            {
+                Count = 110,
+                Stayed = 10,
+                StayedSeconds = 20,
+                Shared = 75,
+                Seconds = 820,
+                Saved = TimeSpan.FromSeconds(90),
+            },
         };
 
-        var durations = RunReplay.Of(Run([Local(), Builder("ruby", speed: 0.5)], shared, Built(Job("rust-analyzer"), "local", 0, 9))).Scenario.Durations;
+        var durations = RunReplay.Of(Run([Local(), Builder("ruby", speed: 0.5)], shared, Built(Job("rust-analyzer"), "local", 0, 9)))
+            .Scenario.Durations;
 
         Assert.Equal([145, 9], durations.Seconds);
         Assert.Equal([new CompileEstimate(100.0 / 145, 4), default], durations.Compiles);
@@ -67,7 +76,8 @@ public class RunReplayTests
         var scenario = replay.Scenario with { Options = new SchedulerOptions { Share = ShareMode.Auto } };
         var cancellation = TestContext.Current.CancellationToken;
 
-        var measured = NixBuildMeasurement.Of(scenario, await scenario.PlayAsync(null, cancellation), replay, await scenario.WithoutSharing!.PlayAsync(null, cancellation));
+        var measured = NixBuildMeasurement.Of(
+            scenario, await scenario.PlayAsync(null, cancellation), replay, await scenario.WithoutSharing!.PlayAsync(null, cancellation));
 
         Assert.Equal(1000, measured.WithoutSharing!.Value.TotalSeconds, 1.0);
         Assert.InRange(measured.Makespan.TotalSeconds, 300, 900);

@@ -67,7 +67,8 @@ public sealed class BuildPlannerTests : IDisposable
     [Fact]
     public async Task A_build_whose_compiles_others_may_do_is_planned_to_end_sooner_and_says_so()
     {
-        var big = farm.Derivation("llvm", environment: new Dictionary<string, string> { ["pname"] = "llvm", ["enableParallelBuilding"] = "1" });
+        var big = farm.Derivation(
+            "llvm", environment: new Dictionary<string, string> { ["pname"] = "llvm", ["enableParallelBuilding"] = "1" });
 
         var alone = Assert.Single(await farm.PlanAsync(big, on: ["ruby", "kana"]));
         var shared = Assert.Single(await farm.PlanAsync(big, request => request with { Share = ShareMode.Auto }, "ruby", "kana"));

@@ -26,7 +26,8 @@ public class BandwidthsTests
     [Fact]
     public void One_transfer_that_was_disturbed_does_no_harm()
     {
-        var ruby = new Bandwidths([.. new[] { 10, 11, 0.01, 9, 10 }.Select(speed => Transfer("ruby", toBuilder: true, speed))]).ApplyTo(Ruby);
+        var ruby = new Bandwidths([.. new[] { 10, 11, 0.01, 9, 10 }.Select(speed => Transfer("ruby", toBuilder: true, speed))])
+            .ApplyTo(Ruby);
 
         Assert.Equal(10e6, ruby.DownloadBandwidth);
     }
@@ -79,7 +80,9 @@ public class BandwidthsTests
 
     [Fact]
     public void The_local_machine_has_no_link_to_itself() =>
-        Assert.Equal(double.PositiveInfinity, new Bandwidths([Transfer("ruby", toBuilder: true, 10)]).ApplyTo(Ruby with { IsLocal = true }).DownloadBandwidth);
+        Assert.Equal(
+            double.PositiveInfinity,
+            new Bandwidths([Transfer("ruby", toBuilder: true, 10)]).ApplyTo(Ruby with { IsLocal = true }).DownloadBandwidth);
 
     private static TransferObservation Transfer(string builder, bool toBuilder, double megabytesPerSecond) =>
         new() { Builder = builder, ToBuilder = toBuilder, Bytes = (long)(megabytesPerSecond * 4e6), Seconds = 4 };

@@ -56,10 +56,14 @@ public sealed class BuildRunTests : IDisposable
         var error = new NixBuildFarmException("EvaluationFailed", "attribute 'helo' missing");
 
         var thrown = await Assert.ThrowsAsync<NixBuildFarmException>(
-            () => farm.BuildAsync(farm.Derivation("top"), request => request with { Evaluate = _ => Task.FromException<IReadOnlyList<RequestedDerivation>>(error) }));
+            () =>
+                farm.BuildAsync(
+                    farm.Derivation("top"),
+                    request => request with { Evaluate = _ => Task.FromException<IReadOnlyList<RequestedDerivation>>(error) }));
 
         Assert.Same(error, thrown);
-        await Task.WhenAll(new[] { farm.Local, farm["ruby"], farm["kana"] }.Select(machine => machine.Daemon.AllClosedAsync())).WaitAsync(TimeSpan.FromSeconds(60));
+        await Task.WhenAll(new[] { farm.Local, farm["ruby"], farm["kana"] }.Select(machine => machine.Daemon.AllClosedAsync()))
+            .WaitAsync(TimeSpan.FromSeconds(60));
     }
 
     [Fact]
@@ -87,7 +91,10 @@ public sealed class BuildRunTests : IDisposable
         slow["ruby"].Builds(async build =>
         {
             // They take both slots of ruby, and end only when what the next one needs has come.
-            while (build.Path.Name.StartsWith("running", StringComparison.Ordinal) && !slow["ruby"].Has("input")) await Task.Delay(10, TestContext.Current.CancellationToken);
+            while (build.Path.Name.StartsWith("running", StringComparison.Ordinal) && !slow["ruby"].Has("input"))
+            {
+                await Task.Delay(10, TestContext.Current.CancellationToken);
+            }
             return build.Succeed();
         });
         var running = Enumerable.Range(0, 2).Select(i => slow.Derivation($"running{i}", environment: Only("ruby"))).ToArray();
@@ -103,7 +110,9 @@ public sealed class BuildRunTests : IDisposable
     {
         // More than run at a time there: the others wait, though ruby is idle.
         using var slow = new FakeFarm("ruby") { History = new KnownLink("ruby", bytesPerSecond: 1000) };
-        var sources = Enumerable.Range(0, 6).Select(i => slow.Local.Daemon.Store.AddFile($"source{i}", new string('x', 10_000_000))).ToArray();
+        var sources = Enumerable.Range(0, 6)
+            .Select(i => slow.Local.Daemon.Store.AddFile($"source{i}", new string('x', 10_000_000)))
+            .ToArray();
         var leaves = sources.Select((source, i) => slow.Derivation($"leaf{i}", sources: [source])).ToArray();
 
         var results = await slow.BuildAsync(slow.Derivation("top", leaves), on: ["local", "ruby"]);
@@ -140,7 +149,8 @@ public sealed class BuildRunTests : IDisposable
     [Fact]
     public async Task Logs_that_cannot_be_kept_cost_nothing_but_themselves()
     {
-        var results = await farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), request => request with { LogFolder = "/dev/null/logs" }, "ruby");
+        var results = await farm.BuildAsync(
+            farm.Derivation("top", [farm.Derivation("bottom")]), request => request with { LogFolder = "/dev/null/logs" }, "ruby");
 
         Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, null), (result.Status, result.LogPath)));
         Assert.Contains("/dev/null/logs", Assert.Single(farm.Warnings));
@@ -155,7 +165,8 @@ public sealed class BuildRunTests : IDisposable
             return Task.FromResult(build.Succeed());
         });
 
-        var error = await Assert.ThrowsAsync<BuilderException>(() => farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), on: "ruby"));
+        var error = await Assert.ThrowsAsync<BuilderException>(
+            () => farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), on: "ruby"));
 
         Assert.Equal(NixBuilder.LocalName, error.Builder);
         Assert.Contains("start the run again", error.Recommendation);

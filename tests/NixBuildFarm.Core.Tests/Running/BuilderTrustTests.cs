@@ -66,7 +66,11 @@ public sealed class BuilderTrustTests : IDisposable
         });
         var bottom = farm.Derivation("bottom", environment: new Dictionary<string, string> { ["requiredSystemFeatures"] = "first" });
 
-        var results = await farm.BuildAsync(farm.Derivation("top", [bottom], new Dictionary<string, string> { ["requiredSystemFeatures"] = "second" }), request => request with { MaxAttempts = 1 }, "ruby", "kana");
+        var results = await farm.BuildAsync(
+            farm.Derivation("top", [bottom], new Dictionary<string, string> { ["requiredSystemFeatures"] = "second" }),
+            request => request with { MaxAttempts = 1 },
+            "ruby",
+            "kana");
 
         Assert.Equal((NixBuildStatus.Failed, NixBuildStatus.DependencyFailed), (results["bottom"].Status, results["top"].Status));
         Assert.False(farm.Local.Has("stranger"));

@@ -42,7 +42,9 @@ public sealed class DamagedOutputTests : IDisposable
         Assert.All(results.Values, result => Assert.True(result.Success, $"{result.Name}: {result.Error}"));
         Assert.Equal("local", results["top"].Builder);
         Assert.NotEqual(first(), second());
-        Assert.Contains(farm.Warnings, warning => warning.Contains($"The copy of {FakeFarm.OutputOf("bottom")} on {first()} is damaged", StringComparison.Ordinal));
+        Assert.Contains(
+            farm.Warnings,
+            warning => warning.Contains($"The copy of {FakeFarm.OutputOf("bottom")} on {first()} is damaged", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -33,12 +33,15 @@ public sealed class FailedBuildTests : IDisposable
     [Fact]
     public async Task A_failure_of_the_machine_sends_the_build_elsewhere()
     {
-        farm["ruby"].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.TransientFailure, ErrorMessage = "the disk is full" }));
+        farm["ruby"].Builds(
+            _ => Task.FromResult(new BuildResult { Status = BuildStatus.TransientFailure, ErrorMessage = "the disk is full" }));
 
-        var results = await farm.BuildAsync(farm.Derivation("top", [.. Enumerable.Range(0, 6).Select(i => farm.Derivation($"leaf{i}"))]), on: ["ruby", "kana"]);
+        var results = await farm.BuildAsync(
+            farm.Derivation("top", [.. Enumerable.Range(0, 6).Select(i => farm.Derivation($"leaf{i}"))]), on: ["ruby", "kana"]);
 
         Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, "kana"), (result.Status, result.Builder)));
-        Assert.Contains(results.Values, result => result.Attempts.Any(attempt => attempt is { Builder: "ruby", Reason: "the disk is full" }));
+        Assert.Contains(
+            results.Values, result => result.Attempts.Any(attempt => attempt is { Builder: "ruby", Reason: "the disk is full" }));
     }
 
     [Fact]
@@ -46,7 +49,8 @@ public sealed class FailedBuildTests : IDisposable
     {
         foreach (var name in new[] { "ruby", "kana" })
         {
-            farm[name].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.TransientFailure, ErrorMessage = $"{name} has no room" }));
+            farm[name].Builds(
+                _ => Task.FromResult(new BuildResult { Status = BuildStatus.TransientFailure, ErrorMessage = $"{name} has no room" }));
         }
 
         var result = Assert.Single(await farm.BuildAsync(farm.Derivation("top"), on: ["ruby", "kana"])).Value;
@@ -83,7 +87,17 @@ public sealed class FailedBuildTests : IDisposable
         foreach (var (name, memory) in new[] { ("small", 4), ("same", 4), ("large", 8) })
         {
             machines[name].Machine = $"memory {memory * 1_000_000_000L}\n";
-            if (name != "large") machines[name].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "builder failed due to signal 9 (Killed)" }));
+            if (name != "large")
+            {
+                machines[name].Builds(
+                    _ =>
+                        Task.FromResult(
+                            new BuildResult
+                            {
+                                Status = BuildStatus.PermanentFailure,
+                                ErrorMessage = "builder failed due to signal 9 (Killed)",
+                            }));
+            }
         }
         machines["large"].Builds(build => Task.FromResult(build.Succeed()));
 
@@ -99,14 +113,22 @@ public sealed class FailedBuildTests : IDisposable
         foreach (var name in new[] { "ruby", "kana" })
         {
             farm[name].Machine = "memory 4000000000\n";
-            farm[name].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "builder failed due to signal 9 (Killed)" }));
+            farm[name].Builds(
+                _ =>
+                    Task.FromResult(
+                        new BuildResult
+                        {
+                            Status = BuildStatus.PermanentFailure,
+                            ErrorMessage = "builder failed due to signal 9 (Killed)",
+                        }));
         }
 
         var result = (await farm.BuildAsync(farm.Derivation("fat"), on: ["ruby", "kana"]))["fat"];
 
         Assert.Equal(NixBuildStatus.Failed, result.Status);
         var killer = Assert.Single(result.Attempts).Builder;
-        Assert.Contains($"It was killed by signal 9 on {killer}. The kernel does that when memory runs out; {killer} has 4 GB.", result.Error);
+        Assert.Contains(
+            $"It was killed by signal 9 on {killer}. The kernel does that when memory runs out; {killer} has 4 GB.", result.Error);
         Assert.Single(farm["ruby"].Built.Concat(farm["kana"].Built));
     }
 
@@ -115,14 +137,25 @@ public sealed class FailedBuildTests : IDisposable
     {
         foreach (var name in new[] { "ruby", "kana" })
         {
-            farm[name].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.PermanentFailure, ErrorMessage = "builder failed due to signal 9 (Killed)" }));
+            farm[name].Builds(
+                _ =>
+                    Task.FromResult(
+                        new BuildResult
+                        {
+                            Status = BuildStatus.PermanentFailure,
+                            ErrorMessage = "builder failed due to signal 9 (Killed)",
+                        }));
         }
 
         var result = (await farm.BuildAsync(farm.Derivation("fat"), on: ["ruby", "kana"]))["fat"];
 
         Assert.Equal(NixBuildStatus.Failed, result.Status);
         Assert.Equal($"It was killed by signal 9 on {result.Builder}. The kernel does that when memory runs out.", result.Error);
-        Assert.All(result.Attempts, attempt => Assert.Equal($"It was killed by signal 9 on {attempt.Builder}. The kernel does that when memory runs out.", attempt.Reason));
+        Assert.All(
+            result.Attempts,
+            attempt =>
+                Assert.Equal(
+                    $"It was killed by signal 9 on {attempt.Builder}. The kernel does that when memory runs out.", attempt.Reason));
         Assert.Equal(2, farm["ruby"].Built.Concat(farm["kana"].Built).Count());
     }
 }

@@ -17,7 +17,9 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Core.Tests.Running;
 
-/// <summary>A farm in this process: each machine a fake daemon with a store of its own, and derivations that are nowhere but here.</summary>
+/// <summary>
+/// A farm in this process: each machine a fake daemon with a store of its own, and derivations that are nowhere but here.
+/// </summary>
 internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IBuildObserver, IDisposable
 {
     /// <summary>The name of a machine that gets a job before others do.</summary>
@@ -29,7 +31,10 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     public FakeFarm(params IEnumerable<string> names)
     {
-        foreach (var name in names.Prepend(NixBuilder.LocalName)) machines.Add(name, new FakeMachine(name) { SpeedFactor = name == Fastest ? 50 : 1 });
+        foreach (var name in names.Prepend(NixBuilder.LocalName))
+        {
+            machines.Add(name, new FakeMachine(name) { SpeedFactor = name == Fastest ? 50 : 1 });
+        }
     }
 
     public FakeMachine Local => machines[NixBuilder.LocalName];
@@ -58,7 +63,13 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     public ConcurrentQueue<string> Lines { get; } = new();
 
     /// <summary>A derivation with one output.</summary>
-    public StorePath Derivation(string name, IEnumerable<StorePath>? inputs = null, IReadOnlyDictionary<string, string>? environment = null, string system = "x86_64-linux", IReadOnlyList<StorePath>? sources = null)
+    public StorePath Derivation(
+        string name,
+        IEnumerable<StorePath>? inputs = null,
+        IReadOnlyDictionary<string,
+        string>? environment = null,
+        string system = "x86_64-linux",
+        IReadOnlyList<StorePath>? sources = null)
     {
         var path = FakeStore.PathOf(name + ".drv");
         derivations.Add(path, new()
@@ -76,16 +87,21 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     }
 
     /// <summary>A derivation whose output path is known only after the build, since it follows from the content.</summary>
-    public StorePath Floating(string name, params IEnumerable<StorePath> inputs) => Derivation(name, new DerivationOutput(null, "r:sha256", ""), inputs);
+    public StorePath Floating(string name, params IEnumerable<StorePath> inputs) =>
+        Derivation(name, new DerivationOutput(null, "r:sha256", ""), inputs);
 
     /// <summary>One whose output path is known once it is known where its inputs are.</summary>
-    public StorePath Deferred(string name, params IEnumerable<StorePath> inputs) => Derivation(name, new DerivationOutput(null, "", ""), inputs);
+    public StorePath Deferred(string name, params IEnumerable<StorePath> inputs) =>
+        Derivation(name, new DerivationOutput(null, "", ""), inputs);
 
     /// <summary>One whose content is known before the build: a file.</summary>
     public StorePath Fixed(string name, string contents)
     {
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes(contents));
-        var path = StorePath.Of("output:out", new(SHA256.HashData(Encoding.UTF8.GetBytes($"fixed:out:sha256:{Convert.ToHexString(hash).ToLowerInvariant()}:"))), name);
+        var path = StorePath.Of(
+            "output:out",
+            new(SHA256.HashData(Encoding.UTF8.GetBytes($"fixed:out:sha256:{Convert.ToHexString(hash).ToLowerInvariant()}:"))),
+            name);
         return Derivation(name, new DerivationOutput(path, "sha256", Convert.ToHexString(hash).ToLowerInvariant()), []);
     }
 
@@ -109,18 +125,24 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     /// <summary>The derivation at a path.</summary>
     public Derivation this[StorePath path] => derivations[path];
 
-    /// <summary>As an evaluation leaves it: the derivation is in the local store. What comes of it, every machine knows once it has it.</summary>
+    /// <summary>
+    /// As an evaluation leaves it: the derivation is in the local store. What comes of it, every machine knows once it has it.
+    /// </summary>
     private void Register(StorePath path, StorePath[] references, StorePath? output)
     {
         var (info, nar) = FakeStore.FileOf("text", Encoding.UTF8.GetBytes(path.ToString()), references);
         Local.Daemon.Store.Add(info with { Path = path, ContentAddress = "text:sha256:" }, nar);
-        foreach (var machine in machines.Values) machine.Daemon.Store.Outputs[path] = new Dictionary<string, StorePath?> { ["out"] = output };
+        foreach (var machine in machines.Values)
+        {
+            machine.Daemon.Store.Outputs[path] = new Dictionary<string, StorePath?> { ["out"] = output };
+        }
     }
 
     public static StorePath OutputOf(string name) => FakeStore.PathOf(name);
 
     /// <summary>Builds on machines of the farm; none named: on all of them.</summary>
-    public async Task<IReadOnlyDictionary<string, NixBuildResult>> BuildAsync(StorePath requested, Func<BuildRequest, BuildRequest>? with = null, params string[] on)
+    public async Task<IReadOnlyDictionary<string,
+    NixBuildResult>> BuildAsync(StorePath requested, Func<BuildRequest, BuildRequest>? with = null, params string[] on)
     {
         var request = Request(requested, on);
         var run = new BuildRun(with?.Invoke(request) ?? request, this, History, this, this, Time ?? TimeProvider.System);
@@ -130,14 +152,17 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     }
 
     /// <summary>Plans what <see cref="BuildAsync"/> would do.</summary>
-    public async Task<IReadOnlyList<NixBuildPlan>> PlanAsync(StorePath requested, Func<BuildRequest, BuildRequest>? with = null, params string[] on)
+    public async Task<IReadOnlyList<NixBuildPlan>> PlanAsync(
+        StorePath requested, Func<BuildRequest, BuildRequest>? with = null, params string[] on)
     {
         var request = Request(requested, on);
-        return await new BuildPlanner(with?.Invoke(request) ?? request, this, NoHistory.Instance, this, this).PlanAsync(TestContext.Current.CancellationToken);
+        return await new BuildPlanner(with?.Invoke(request) ?? request, this, NoHistory.Instance, this, this)
+            .PlanAsync(TestContext.Current.CancellationToken);
     }
 
     /// <summary>Waits until no connection to a machine is open.</summary>
-    public Task AllClosedAsync() => Task.WhenAll(machines.Values.Select(machine => machine.Daemon.AllClosedAsync())).WaitAsync(TimeSpan.FromSeconds(10));
+    public Task AllClosedAsync() =>
+        Task.WhenAll(machines.Values.Select(machine => machine.Daemon.AllClosedAsync())).WaitAsync(TimeSpan.FromSeconds(10));
 
     /// <summary>A request for nothing on machines of the farm; none named: on all of them.</summary>
     public BuildRequest Request(params string[] on) => Request([], on);
@@ -175,9 +200,11 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 /// <summary>Reaches a machine of a fake farm for one session.</summary>
 internal sealed class FakeTransport(FakeMachine machine, TransportOptions options) : IBuilderTransport
 {
-    public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) => new Channel(await machine.OpenAsync(use, cancellation), options);
+    public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
+        new Channel(await machine.OpenAsync(use, cancellation), options);
 
-    public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) => machine.OpenAsync(program, cancellation);
+    public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) =>
+        machine.OpenAsync(program, cancellation);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
@@ -238,14 +265,18 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
     };
 
     /// <summary>Has its daemon build so, beside noting what it was asked for.</summary>
-    public void Builds(Func<FakeBuild, Task<BuildResult>> build, DaemonTrust trust = DaemonTrust.Trusted, FakeFaults? faults = null) => Daemon = new FakeDaemon
+    public void Builds(Func<FakeBuild, Task<BuildResult>> build, DaemonTrust trust = DaemonTrust.Trusted, FakeFaults? faults = null) =>
+        Daemon = new FakeDaemon
     {
         Trust = trust,
         Faults = faults ?? new(),
         Store = Daemon.Store,
         Build = asked =>
         {
-            if (asked.Derivation?.System == "nixbuildfarm-probe") return Task.FromResult(new BuildResult { Status = BuildStatus.MiscFailure });
+            if (asked.Derivation?.System == "nixbuildfarm-probe")
+            {
+                return Task.FromResult(new BuildResult { Status = BuildStatus.MiscFailure });
+            }
             Built.Enqueue(asked.Path.Name);
             return build(asked);
         },
@@ -290,7 +321,9 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
                 return new Channel(new MemoryChannel(Daemon.Capacity).Client);
             case ChannelUse.Closure:
                 var channel = new MemoryChannel(Daemon.Capacity);
-                return new Channel(channel.Client, TellsClosures ? FakeServe.RunAsync(Daemon.Store, Invented, channel) : channel.Server.DisposeAsync().AsTask());
+                return new Channel(
+                    channel.Client,
+                    TellsClosures ? FakeServe.RunAsync(Daemon.Store, Invented, channel) : channel.Server.DisposeAsync().AsTask());
             default:
                 var stream = new BreakableStream(Daemon.Connect(), broken.Token);
                 Opened.Enqueue(new(stream));
@@ -304,9 +337,13 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
     public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation)
     {
         if (Unreachable is { } problem) throw problem;
-        if (Program is not { } run || !Daemon.Store.IsValid(program.Path)) throw new BuilderException(name, BuilderFailure.NoNix, $"{name} has no such program.");
+        if (Program is not { } run || !Daemon.Store.IsValid(program.Path))
+        {
+            throw new BuilderException(name, BuilderFailure.NoNix, $"{name} has no such program.");
+        }
         var channel = new MemoryChannel(Daemon.Capacity);
-        return Task.FromResult<IBuilderChannel>(new Channel(new BreakableStream(channel.Client, broken.Token), run(program, channel.Server)));
+        return Task.FromResult<IBuilderChannel>(
+            new Channel(new BreakableStream(channel.Client, broken.Token), run(program, channel.Server)));
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
@@ -345,7 +382,9 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
         }
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-            broken.IsCancellationRequested ? throw new IOException("The connection is broken.") : inner.WriteAsync(buffer, cancellationToken);
+            broken.IsCancellationRequested
+                ? throw new IOException("The connection is broken.")
+                : inner.WriteAsync(buffer, cancellationToken);
 
         protected override void Dispose(bool disposing)
         {

@@ -22,7 +22,8 @@ public sealed class HostileBuilderTests : IDisposable
     public Task A_false_size_of_an_output(long size) => BuildsElsewhereAsync(info => info with { NarSize = size });
 
     [Fact]
-    public Task Several_outputs_whose_sizes_cannot_be_added_up() => BuildsElsewhereAsync(info => info with { NarSize = long.MaxValue / 2 }, builds: 5);
+    public Task Several_outputs_whose_sizes_cannot_be_added_up() =>
+        BuildsElsewhereAsync(info => info with { NarSize = long.MaxValue / 2 }, builds: 5);
 
     [Theory]
     [InlineData(WireLimits.References)]
@@ -31,12 +32,14 @@ public sealed class HostileBuilderTests : IDisposable
         BuildsElsewhereAsync(info => info with { References = [.. Enumerable.Repeat(FakeStore.PathOf("invented"), count)] });
 
     [Fact]
-    public Task Signatures_without_end() => BuildsElsewhereAsync(info => info with { Signatures = [.. Enumerable.Repeat(new string('A', 4000), 20_000)] });
+    public Task Signatures_without_end() =>
+        BuildsElsewhereAsync(info => info with { Signatures = [.. Enumerable.Repeat(new string('A', 4000), 20_000)] });
 
     [Fact]
     public async Task An_error_text_of_megabytes_is_cut()
     {
-        var results = await BuildAsync(1, _ => new BuildResult { Status = BuildStatus.MiscFailure, ErrorMessage = new string('E', 20 << 20) });
+        var results = await BuildAsync(
+            1, _ => new BuildResult { Status = BuildStatus.MiscFailure, ErrorMessage = new string('E', 20 << 20) });
 
         Assert.All(results.Values, result => Assert.Equal(NixBuildStatus.Built, result.Status));
         var attempt = Assert.Single(results["top0"].Attempts);
@@ -70,7 +73,10 @@ public sealed class HostileBuilderTests : IDisposable
         var results = await BuildAsync(builds, build =>
         {
             var result = build.Succeed();
-            foreach (var path in build.Derivation!.Outputs.Values.Select(output => output.Path!)) build.Store.Add(lie(build.Store.Find(path)!), build.Store.FindNar(path)!);
+            foreach (var path in build.Derivation!.Outputs.Values.Select(output => output.Path!))
+            {
+                build.Store.Add(lie(build.Store.Find(path)!), build.Store.FindNar(path)!);
+            }
             return result;
         });
 

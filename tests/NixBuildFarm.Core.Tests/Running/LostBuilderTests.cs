@@ -24,7 +24,8 @@ public sealed class LostBuilderTests : IDisposable
         });
         var seconds = Enumerable.Range(0, 8).Select(i => farm.Derivation($"second{i}", firsts)).ToArray();
 
-        var results = await farm.BuildAsync(farm.Derivation("top", seconds), request => request with { CopyBack = CopyBack.Requested }, "ruby", "kana");
+        var results = await farm.BuildAsync(
+            farm.Derivation("top", seconds), request => request with { CopyBack = CopyBack.Requested }, "ruby", "kana");
 
         Assert.All(results.Values, result => Assert.True(result.Success, $"{result.Name}: {result.Error}"));
         Assert.Equal("kana", results["top"].Builder);
@@ -55,14 +56,18 @@ public sealed class LostBuilderTests : IDisposable
     {
         farm["ruby"].Builds(build =>
         {
-            if (build.Path.Name != "middle.drv" || farm["ruby"].Built.Count(name => name == "middle.drv") > 1) return Task.FromResult(build.Succeed());
+            if (build.Path.Name != "middle.drv" || farm["ruby"].Built.Count(name => name == "middle.drv") > 1)
+            {
+                return Task.FromResult(build.Succeed());
+            }
             farm["ruby"].Break();
             farm["ruby"].Repair();
             return Task.Delay(Timeout.Infinite, build.Cancelled).ContinueWith(_ => build.Succeed(), TaskScheduler.Default);
         });
 
         var results = await farm.BuildAsync(
-            farm.Derivation("top", [farm.Derivation("middle", [farm.Derivation("bottom")])]), request => request with { CopyBack = CopyBack.Requested }, "ruby");
+            farm.Derivation("top", [farm.Derivation("middle", [farm.Derivation("bottom")])]),
+            request => request with { CopyBack = CopyBack.Requested }, "ruby");
 
         Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, "ruby"), (result.Status, result.Builder)));
         Assert.Equal(["bottom.drv", "middle.drv", "middle.drv", "top.drv"], farm["ruby"].Built);
@@ -86,6 +91,7 @@ public sealed class LostBuilderTests : IDisposable
 
         var results = await farm.BuildAsync(farm.Derivation("top", [farm.Derivation("bottom")]), on: "ruby");
 
-        Assert.Equal((NixBuildStatus.NoEligibleBuilder, NixBuildStatus.DependencyFailed), (results["bottom"].Status, results["top"].Status));
+        Assert.Equal(
+            (NixBuildStatus.NoEligibleBuilder, NixBuildStatus.DependencyFailed), (results["bottom"].Status, results["top"].Status));
     }
 }

@@ -12,7 +12,14 @@ public class RunHistoryTests
 {
     private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(5);
     private static readonly JobGraph Graph = new([new Job { Name = "mystery-1", PackageName = "mystery", System = "x86_64-linux" }]);
-    private static readonly NixBuilder Ruby = new() { Name = "ruby", HostName = "ruby", Uri = "ssh-ng://ruby", Systems = ["x86_64-linux"], Source = "a test" };
+    private static readonly NixBuilder Ruby = new()
+    {
+        Name = "ruby",
+        HostName = "ruby",
+        Uri = "ssh-ng://ruby",
+        Systems = ["x86_64-linux"],
+        Source = "a test",
+    };
 
     private readonly FakeTimeProvider time = new();
     private readonly Observer observer = new();
@@ -40,7 +47,10 @@ public class RunHistoryTests
             await history.EstimateAsync(Graph, [Ruby]);
             Assert.True(history.HasSlowLink("ruby"));
 
-            for (var i = 0; i < 20; i++) history.Note(new TransferObservation { Builder = "ruby", ToBuilder = true, Bytes = 80_000_000, Seconds = 4 });
+            for (var i = 0; i < 20; i++)
+            {
+                history.Note(new TransferObservation { Builder = "ruby", ToBuilder = true, Bytes = 80_000_000, Seconds = 4 });
+            }
 
             Assert.True(history.HasSlowLink("ruby"));
         }
@@ -237,9 +247,17 @@ public class RunHistoryTests
         await Task.Delay(1, TestContext.Current.CancellationToken);
     }
 
-    private static RunRecord Run { get; } = new() { Id = "run", Started = default, Ended = default, State = RunState.Succeeded, Requested = [] };
+    private static RunRecord Run { get; } = new()
+    {
+        Id = "run",
+        Started = default,
+        Ended = default,
+        State = RunState.Succeeded,
+        Requested = [],
+    };
 
-    private static BuildObservation Build(string package, double seconds = 1) => new() { Package = package, System = "x86_64-linux", Builder = "ruby", Seconds = seconds };
+    private static BuildObservation Build(string package, double seconds = 1) =>
+        new() { Package = package, System = "x86_64-linux", Builder = "ruby", Seconds = seconds };
 
     private sealed class Store : IRunHistory
     {
@@ -255,7 +273,8 @@ public class RunHistoryTests
 
         public int Refusals { get; private set; }
 
-        IReadOnlyList<BuildObservation> IBuildHistory.Builds(IReadOnlySet<string> packages) => Usable<BuildObservation[]>([.. Builds.Where(b => packages.Contains(b.Package))]);
+        IReadOnlyList<BuildObservation> IBuildHistory.Builds(IReadOnlySet<string> packages) =>
+            Usable<BuildObservation[]>([.. Builds.Where(b => packages.Contains(b.Package))]);
 
         IReadOnlyList<TransferObservation> IBuildHistory.Transfers() => Usable<TransferObservation[]>([.. Transfers]);
 

@@ -25,7 +25,11 @@ public sealed class SilentBuilderTests : IDisposable
     [InlineData(nameof(WorkerOperation.QueryPathInfo))]
     public async Task A_builder_that_leaves_a_question_unanswered_is_lost_and_others_build(string question)
     {
-        farm["ruby"].Daemon = new() { Store = farm["ruby"].Daemon.Store, Faults = new() { SilentAt = Enum.Parse<WorkerOperation>(question) } };
+        farm["ruby"].Daemon = new()
+        {
+            Store = farm["ruby"].Daemon.Store,
+            Faults = new() { SilentAt = Enum.Parse<WorkerOperation>(question) },
+        };
         var sources = Enumerable.Range(0, 4).Select(i => farm.Local.Daemon.Store.AddFile($"source{i}")).ToArray();
         var leaves = sources.Select((source, i) => farm.Derivation($"leaf{i}", sources: [source])).ToArray();
 
@@ -33,7 +37,8 @@ public sealed class SilentBuilderTests : IDisposable
 
         Assert.All(results.Values, result => Assert.Equal(NixBuildStatus.Built, result.Status));
         Assert.True(farm.Local.Has("top"));
-        Assert.Contains(farm.LostBuilders, lost => lost.Builder == "ruby" && lost.Error is BuilderException { Failure: BuilderFailure.ConnectionLost });
+        Assert.Contains(
+            farm.LostBuilders, lost => lost.Builder == "ruby" && lost.Error is BuilderException { Failure: BuilderFailure.ConnectionLost });
     }
 
     [Fact]
@@ -70,7 +75,8 @@ public sealed class SilentBuilderTests : IDisposable
             return build.Succeed();
         });
 
-        var results = await InTimeAsync(farm.BuildAsync(farm.Derivation("top"), request => request with { Timeout = TimeSpan.FromSeconds(10) }, "ruby", "kana"));
+        var results = await InTimeAsync(
+            farm.BuildAsync(farm.Derivation("top"), request => request with { Timeout = TimeSpan.FromSeconds(10) }, "ruby", "kana"));
 
         Assert.Equal((NixBuildStatus.Built, "kana"), (results["top"].Status, results["top"].Builder));
         Assert.All(results["top"].Attempts, attempt => Assert.Contains("although its time was up", attempt.Reason));

@@ -14,14 +14,16 @@ public sealed class TroubledBuilderTests : IDisposable
     [Fact]
     public async Task A_machine_that_fails_again_and_again_is_left_alone()
     {
-        farm["ruby"].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.TransientFailure, ErrorMessage = "the disk is full" }));
+        farm["ruby"].Builds(
+            _ => Task.FromResult(new BuildResult { Status = BuildStatus.TransientFailure, ErrorMessage = "the disk is full" }));
         farm["kana"].Builds(async build =>
         {
             await Task.Delay(20, build.Cancelled);
             return build.Succeed();
         });
 
-        var results = await farm.BuildAsync(farm.Derivation("top", [.. Enumerable.Range(0, 40).Select(i => farm.Derivation($"leaf{i}"))]), on: ["ruby", "kana"]);
+        var results = await farm.BuildAsync(
+            farm.Derivation("top", [.. Enumerable.Range(0, 40).Select(i => farm.Derivation($"leaf{i}"))]), on: ["ruby", "kana"]);
 
         Assert.All(results.Values, result => Assert.True(result.Success, $"{result.Name}: {result.Error}"));
         Assert.InRange(farm["ruby"].Built.Count, 1, 6);
@@ -54,7 +56,8 @@ public sealed class TroubledBuilderTests : IDisposable
         machines["ruby"].Features = ["gem"];
 
         var results = await machines.BuildAsync(
-            machines.Derivation("top", environment: new Dictionary<string, string> { ["requiredSystemFeatures"] = "gem" }), on: ["ruby", "kana"]);
+            machines.Derivation("top", environment: new Dictionary<string, string> { ["requiredSystemFeatures"] = "gem" }),
+            on: ["ruby", "kana"]);
 
         Assert.Equal((NixBuildStatus.Built, "ruby"), (results["top"].Status, results["top"].Builder));
         Assert.Empty(history.Troubles());
@@ -65,18 +68,23 @@ public sealed class TroubledBuilderTests : IDisposable
     {
         var history = new KnownTroubles(Trouble("ruby", DateTimeOffset.UtcNow.AddMinutes(-1)));
         using var machines = new FakeFarm("ruby", "kana") { History = history };
-        machines["ruby"].Builds(_ => Task.FromResult(new BuildResult { Status = BuildStatus.TransientFailure, ErrorMessage = "the disk is full" }));
+        machines["ruby"].Builds(
+            _ => Task.FromResult(new BuildResult { Status = BuildStatus.TransientFailure, ErrorMessage = "the disk is full" }));
         machines["kana"].Builds(async build =>
         {
             await Task.Delay(20, build.Cancelled);
             return build.Succeed();
         });
 
-        await machines.BuildAsync(machines.Derivation("top", [.. Enumerable.Range(0, 6).Select(i => machines.Derivation($"leaf{i}"))]), on: ["ruby", "kana"]);
+        await machines.BuildAsync(
+            machines.Derivation("top", [.. Enumerable.Range(0, 6).Select(i => machines.Derivation($"leaf{i}"))]), on: ["ruby", "kana"]);
 
-        Assert.Contains(machines.Warnings, warning => warning.Contains("ruby has failed too often. It is quarantined for 8 s", StringComparison.Ordinal));
+        Assert.Contains(
+            machines.Warnings,
+            warning => warning.Contains("ruby has failed too often. It is quarantined for 8 s", StringComparison.Ordinal));
         Assert.Equal((4, "the disk is full"), (history.Troubles().Single().Openings, history.Troubles().Single().Reason));
     }
 
-    private static BuilderTrouble Trouble(string builder, DateTimeOffset until) => new() { Builder = builder, Openings = 3, Until = until, Reason = "no route" };
+    private static BuilderTrouble Trouble(string builder, DateTimeOffset until) =>
+        new() { Builder = builder, Openings = 3, Until = until, Reason = "no route" };
 }

@@ -19,7 +19,9 @@ public class EligibilityTests
 
     [Fact]
     public void A_missing_feature_is_named() =>
-        Assert.Equal("it lacks the required feature kvm", Problem(Job("a") with { RequiredFeatures = ["big-parallel", "kvm"] }, Builder("b", features: "big-parallel")));
+        Assert.Equal(
+            "it lacks the required feature kvm",
+            Problem(Job("a") with { RequiredFeatures = ["big-parallel", "kvm"] }, Builder("b", features: "big-parallel")));
 
     [Fact]
     public void A_mandatory_feature_counts_as_supported() =>
@@ -27,7 +29,9 @@ public class EligibilityTests
 
     [Fact]
     public void A_mandatory_feature_keeps_other_jobs_away() =>
-        Assert.Equal("it takes only jobs that require the feature benchmark", Problem(Job("a"), Builder("b") with { MandatoryFeatures = ["benchmark"] }));
+        Assert.Equal(
+            "it takes only jobs that require the feature benchmark",
+            Problem(Job("a"), Builder("b") with { MandatoryFeatures = ["benchmark"] }));
 
     [Fact]
     public void Policy_wildcards_choose_by_name()
@@ -46,6 +50,7 @@ public class EligibilityTests
 
         Assert.Equal([false, true], Eligibility.OnFarm(job, [Builder("b"), Local()]).Select(e => e.IsEligible));
         Assert.Equal([true, true], Eligibility.OnFarm(job, [Builder("b"), Builder("c")]).Select(e => e.IsEligible));
-        Assert.Equal([true, false], Eligibility.OnFarm(job, [Builder("b"), Local() with { Systems = [new(Arm, 1)] }]).Select(e => e.IsEligible));
+        Assert.Equal(
+            [true, false], Eligibility.OnFarm(job, [Builder("b"), Local() with { Systems = [new(Arm, 1)] }]).Select(e => e.IsEligible));
     }
 }

@@ -7,7 +7,8 @@ public class EstimatorTests
 {
     private static readonly FarmBuilder Fast = Builder("fast", speed: 2);
 
-    private static BuildObservation Build(string package, double seconds, string builder = "a", string system = X86, double speedFactor = 1) =>
+    private static BuildObservation Build(
+        string package, double seconds, string builder = "a", string system = X86, double speedFactor = 1) =>
         new() { Package = package, System = system, Builder = builder, Seconds = seconds, SpeedFactor = speedFactor, OutputBytes = 7 };
 
     private static Job Package(string name, string system = X86) => Job(name + "-1.0") with { PackageName = name, System = system };
@@ -71,7 +72,11 @@ public class EstimatorTests
     public void A_shared_build_teaches_what_the_package_takes_alone_and_what_part_of_it_is_compiles()
     {
         var estimator = new Estimator();
-        for (var i = 0; i < 3; i++) estimator.Observe(Build("frobnicate", 60) with { EnableParallelBuilding = true, Compiles = new CompileObservation(100, 75, 320, 40) });
+        for (var i = 0; i < 3; i++)
+        {
+            estimator.Observe(
+                Build("frobnicate", 60) with { EnableParallelBuilding = true, Compiles = new CompileObservation(100, 75, 320, 40) });
+        }
 
         var estimate = estimator.For(Package("frobnicate"));
 
@@ -88,7 +93,12 @@ public class EstimatorTests
     {
         var estimator = new Estimator();
         Assert.True(estimator.For(Package("frobnicate") with { EnableParallelBuilding = true }).Compiles.Share > 0);
-        estimator.Observe(Build("frobnicate", 400) with { EnableParallelBuilding = true, Compiles = new CompileObservation(compiles, compiles / 2, seconds, 0) });
+        estimator.Observe(
+            Build("frobnicate", 400) with
+            {
+                EnableParallelBuilding = true,
+                Compiles = new CompileObservation(compiles, compiles / 2, seconds, 0),
+            });
 
         Assert.Equal(0, estimator.For(Package("frobnicate") with { EnableParallelBuilding = true }).Compiles.Share);
     }
@@ -96,7 +106,10 @@ public class EstimatorTests
     [Fact]
     public void What_a_build_has_taught_of_its_compiles_is_told_of_all_jobs_of_its_package()
     {
-        var jobs = new[] { Package("frobnicate") with { EnableParallelBuilding = true }, Package("frobnicate") with { EnableParallelBuilding = true } };
+        var jobs = new[] { Package("frobnicate") with
+        {
+            EnableParallelBuilding = true,
+        }, Package("frobnicate") with { EnableParallelBuilding = true } };
         var estimates = new RunEstimates(new JobGraph(jobs), [Fast], new Estimator());
 
         var learnt = estimates.Learn(new SchedulingEvent.JobFinished(50, 0, 0, 1), Fast, 50, 4, new CompileObservation(10, 5, 160, 10));

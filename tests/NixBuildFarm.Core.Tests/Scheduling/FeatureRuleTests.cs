@@ -55,7 +55,8 @@ public class FeatureRuleTests
     }
 
     private static bool Takes(string[] required, string[] supported, string[] mandatory) => Eligibility.Of(
-        Job("a") with { RequiredFeatures = required }, Builder("b") with { SupportedFeatures = supported, MandatoryFeatures = mandatory }).IsEligible;
+        Job("a") with { RequiredFeatures = required }, Builder("b") with { SupportedFeatures = supported, MandatoryFeatures = mandatory })
+            .IsEligible;
 
     private static string[] Words(string text) => text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 

@@ -18,5 +18,6 @@ public class LostOutputsTests
     public void An_output_that_is_there_ends_the_chain() =>
         Assert.Equal([2], LostOutputs.Of(Chain, job => job is 0 or 2, job => job == 2));
 
-    private static Job Job(string name, params int[] dependencies) => new() { Name = name, System = "x86_64-linux", Dependencies = dependencies };
+    private static Job Job(string name, params int[] dependencies) =>
+        new() { Name = name, System = "x86_64-linux", Dependencies = dependencies };
 }

@@ -5,7 +5,8 @@ namespace NixBuildFarm.Core.Tests.Scheduling;
 
 public class LowerBoundTests
 {
-    private static LowerBound Bound(Job[] jobs, FarmBuilder[] farm, params double[] seconds) => LowerBound.Of(new JobGraph(jobs), farm, seconds);
+    private static LowerBound Bound(Job[] jobs, FarmBuilder[] farm, params double[] seconds) =>
+        LowerBound.Of(new JobGraph(jobs), farm, seconds);
 
     [Fact]
     public void A_chain_takes_its_length_at_the_fastest_speed() =>
@@ -19,7 +20,13 @@ public class LowerBoundTests
     public void Work_that_only_some_builders_may_take_is_bound_by_these() =>
         Assert.Equal(
             30,
-            Bound(Enumerable.Range(0, 3).Select(i => Job($"t{i}") with { RequiredFeatures = ["kvm"] }).ToArray(), [Builder("kvm", features: "kvm"), Builder("big", 100)], 10, 10, 10).Seconds,
+            Bound(
+                Enumerable.Range(0, 3).Select(i => Job($"t{i}") with { RequiredFeatures = ["kvm"] }).ToArray(),
+                [Builder("kvm", features: "kvm"), Builder("big", 100)],
+                10,
+                10,
+                10)
+                .Seconds,
             1e-9);
 
     [Fact]
@@ -39,6 +46,7 @@ public class LowerBoundTests
         FarmBuilder[] farm = [Local() with { Cores = 16 }];
 
         Assert.Equal(10, LowerBound.Of(new JobGraph([Job("a")]), farm, [10], moldable: true).Seconds, 1e-9);
-        Assert.InRange(LowerBound.Of(new JobGraph([Job("a") with { EnableParallelBuilding = true }]), farm, [10], moldable: true).Seconds, 3, 4);
+        Assert.InRange(
+            LowerBound.Of(new JobGraph([Job("a") with { EnableParallelBuilding = true }]), farm, [10], moldable: true).Seconds, 3, 4);
     }
 }

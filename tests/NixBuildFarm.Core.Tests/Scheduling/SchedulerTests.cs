@@ -31,7 +31,8 @@ public class SchedulerTests
     {
         var jobs = Enumerable.Range(0, 5).Select(i => Job($"job{i}") with { EnableParallelBuilding = true }).ToArray();
         var scheduler = new Scheduler(
-            new JobGraph(jobs), [Local(4) with { Cores = 2 }], Estimates(jobs), new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Moldable = true });
+            new JobGraph(jobs), [Local(4) with { Cores = 2 }], Estimates(jobs),
+            new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Moldable = true });
 
         var starts = scheduler.Decide(0).OfType<SchedulingDecision.Start>().ToArray();
 
@@ -44,7 +45,8 @@ public class SchedulerTests
     {
         Job[] jobs = [Job("lonely") with { EnableParallelBuilding = true }];
         var scheduler = new Scheduler(
-            new JobGraph(jobs), [Local(4) with { Cores = 2 }], Estimates(jobs), new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Moldable = true });
+            new JobGraph(jobs), [Local(4) with { Cores = 2 }], Estimates(jobs),
+            new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Moldable = true });
 
         Assert.Equal(2, Assert.IsType<SchedulingDecision.Start>(Assert.Single(scheduler.Decide(0))).Cores);
     }
@@ -75,7 +77,8 @@ public class SchedulerTests
         Assert.Equal([(0, 0)], Starts(Known(spread: 0).Decide(0)));
         Assert.Equal([(0, 1)], Starts(Known(spread: 1.8).Decide(0)));
 
-        Scheduler Known(double spread) => new(new JobGraph(jobs), farm, [new Estimate(6, spread, 0)], new SchedulerOptions { Policy = SchedulingRule.EarliestFinish });
+        Scheduler Known(double spread) =>
+            new(new JobGraph(jobs), farm, [new Estimate(6, spread, 0)], new SchedulerOptions { Policy = SchedulingRule.EarliestFinish });
     }
 
     [Fact]
@@ -132,7 +135,8 @@ public class SchedulerTests
         SchedulingDecision.Prefetch[] Ahead(double spread)
         {
             var estimates = Estimates(jobs, 1, 3, 5, 1).Select(e => e with { Spread = spread }).ToArray();
-            var scheduler = new Scheduler(new JobGraph(jobs), farm, estimates, new SchedulerOptions { Policy = SchedulingRule.EarliestFinish });
+            var scheduler = new Scheduler(
+                new JobGraph(jobs), farm, estimates, new SchedulerOptions { Policy = SchedulingRule.EarliestFinish });
             Assert.Equal([(0, 0), (1, 1)], Starts(scheduler.Decide(0)));
             scheduler.Apply(new JobStarted(0, 0, 0));
             scheduler.Apply(new JobStarted(0, 1, 1));
@@ -146,7 +150,8 @@ public class SchedulerTests
     [Fact]
     public void Jobs_whose_outputs_are_needed_together_start_on_one_builder()
     {
-        var scheduler = Scheduler([Job("a0"), Job("b0"), Job("a1"), Job("b1"), Job("a", 0, 2), Job("b", 1, 3)], [Builder("kana", 2), Builder("ruby", 2)]);
+        var scheduler = Scheduler(
+            [Job("a0"), Job("b0"), Job("a1"), Job("b1"), Job("a", 0, 2), Job("b", 1, 3)], [Builder("kana", 2), Builder("ruby", 2)]);
 
         Assert.Equal([(0, 0), (1, 1), (2, 0), (3, 1)], Starts(scheduler.Decide(0)).Order());
     }
@@ -154,7 +159,8 @@ public class SchedulerTests
     [Fact]
     public void Of_equally_urgent_jobs_a_builder_takes_the_one_whose_output_is_needed_there()
     {
-        var scheduler = Scheduler([Job("a0"), Job("b0"), Job("a1"), Job("b1"), Job("a", 0, 2), Job("b", 1, 3)], [Builder("kana"), Builder("ruby")]);
+        var scheduler = Scheduler(
+            [Job("a0"), Job("b0"), Job("a1"), Job("b1"), Job("a", 0, 2), Job("b", 1, 3)], [Builder("kana"), Builder("ruby")]);
         Assert.Equal([(0, 0), (1, 1)], Starts(scheduler.Decide(0)));
 
         scheduler.Apply(new JobFinished(1, 1, 1, 0));
@@ -165,7 +171,8 @@ public class SchedulerTests
     [Fact]
     public void Of_equally_urgent_jobs_a_builder_takes_the_one_whose_inputs_were_built_there()
     {
-        var scheduler = Scheduler([Job("a0"), Job("b0"), Job("a1"), Job("b1"), Job("a", 0, 2), Job("b", 1, 3)], [Builder("kana", 2), Builder("ruby", 2)]);
+        var scheduler = Scheduler(
+            [Job("a0"), Job("b0"), Job("a1"), Job("b1"), Job("a", 0, 2), Job("b", 1, 3)], [Builder("kana", 2), Builder("ruby", 2)]);
         scheduler.Decide(0);
         foreach (var (job, builder) in new[] { (0, 0), (2, 0), (1, 1), (3, 1) }) scheduler.Apply(new JobFinished(1, job, builder, 0));
 
@@ -175,7 +182,15 @@ public class SchedulerTests
     [Fact]
     public void A_more_urgent_job_goes_first_wherever_the_others_of_its_family_are()
     {
-        var scheduler = Scheduler([Job("a0"), Job("b0"), Job("a1"), Job("b1"), Job("a", 0, 2), Job("b", 1, 3)], [Builder("kana"), Builder("ruby")], 9, 8, 7, 6, 1, 1);
+        var scheduler = Scheduler(
+            [Job("a0"), Job("b0"), Job("a1"), Job("b1"), Job("a", 0, 2), Job("b", 1, 3)],
+            [Builder("kana"), Builder("ruby")],
+            9,
+            8,
+            7,
+            6,
+            1,
+            1);
         Assert.Equal([(0, 0), (1, 1)], Starts(scheduler.Decide(0)));
 
         scheduler.Apply(new JobFinished(8, 1, 1, 0));
@@ -291,7 +306,8 @@ public class SchedulerTests
 
         scheduler.Apply(new JobFailed(3, 1, 0, FailureKind.Retry));
 
-        Assert.Equal([(1, 0), (2, 1)], scheduler.Decide(3).OfType<SchedulingDecision.Abandon>().Select(abandon => (abandon.Job, abandon.Cause)));
+        Assert.Equal(
+            [(1, 0), (2, 1)], scheduler.Decide(3).OfType<SchedulingDecision.Abandon>().Select(abandon => (abandon.Job, abandon.Cause)));
         Assert.Equal(0, scheduler.Remaining);
     }
 
@@ -308,7 +324,9 @@ public class SchedulerTests
 
         scheduler.Apply(new OutputsLost(3, 1));
 
-        Assert.Equal((1, 0), Assert.Single(scheduler.Decide(3).OfType<SchedulingDecision.Abandon>().Select(abandon => (abandon.Job, abandon.Cause))));
+        Assert.Equal(
+            (1, 0),
+            Assert.Single(scheduler.Decide(3).OfType<SchedulingDecision.Abandon>().Select(abandon => (abandon.Job, abandon.Cause))));
     }
 
     [Fact]

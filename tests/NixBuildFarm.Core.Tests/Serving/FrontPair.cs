@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;

@@ -7,7 +7,7 @@ using NixBuildFarm.Store.Derivations;
 namespace NixBuildFarm.Core.Tests.Serving;
 
 /// <summary>A client that the owner of a front lets in, but does not trust, has no more rights than at Nix's own daemon.</summary>
-public sealed class HostileClientTests
+public sealed class HostileClientTests : IAsyncDisposable
 {
     private static readonly StorePath Hello = FakeStore.PathOf("hello.drv");
     private static readonly StorePath Output = FakeStore.PathOf("hello");
@@ -15,6 +15,8 @@ public sealed class HostileClientTests
     private readonly FrontPair front = new(new()) { IsTrusted = false };
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public ValueTask DisposeAsync() => front.DisposeAsync();
 
     [Fact]
     public async Task It_is_told_that_it_is_not_trusted()

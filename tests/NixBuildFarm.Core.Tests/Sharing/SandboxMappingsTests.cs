@@ -12,7 +12,8 @@ public class SandboxMappingsTests
         var inside = $"{Compiler}/libexec/gcc/x86_64-linux-gnu/12";
 
         Assert.Equal(
-            $"{inside}={Path("nixbuildfarm-shadow")}/shadow /.nixbuildfarm/original={inside} /.nixbuildfarm/broker=/run/nixbuildfarm-0a1b2c",
+            $"{inside}={Path("nixbuildfarm-shadow")}/shadow /.nixbuildfarm/original={inside} "
+                + "/.nixbuildfarm/broker=/run/nixbuildfarm-0a1b2c",
             SandboxMappings.Of(VerifiedFolder(), "/run/nixbuildfarm-0a1b2c"));
     }
 

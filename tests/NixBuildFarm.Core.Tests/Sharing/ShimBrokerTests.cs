@@ -22,7 +22,10 @@ public sealed class ShimBrokerTests : IClassFixture<ShimProgram>, IAsyncLifetime
         broker = shim.StartTrade("broker", shim.Folder);
         var line = new List<byte>();
         var one = new byte[1];
-        while (await broker.StandardOutput.BaseStream.ReadAsync(one, TestContext.Current.CancellationToken) == 1 && one[0] != '\n') line.Add(one[0]);
+        while (await broker.StandardOutput.BaseStream.ReadAsync(one, TestContext.Current.CancellationToken) == 1 && one[0] != '\n')
+        {
+            line.Add(one[0]);
+        }
         var words = System.Text.Encoding.ASCII.GetString([.. line]).Split(' ');
         Assert.Equal(["nixbuildfarm-broker", "1"], words[..2]);
         folder = words[2];
@@ -40,7 +43,8 @@ public sealed class ShimBrokerTests : IClassFixture<ShimProgram>, IAsyncLifetime
     public void Its_folder_cannot_be_guessed_or_listed_by_others()
     {
         Assert.Matches("^/(run|tmp)/nixbuildfarm-[0-9]+/[0-9a-f]{32}$", folder);
-        const UnixFileMode enterOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        const UnixFileMode enterOnly =
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
         Assert.Equal(enterOnly, File.GetUnixFileMode(folder));
         Assert.Equal(enterOnly, File.GetUnixFileMode(Path.GetDirectoryName(folder)!));
     }

@@ -49,9 +49,20 @@ public sealed class ShimCompileTests : IClassFixture<ShimProgram>
         Directory.CreateDirectory(Path.Combine(shim.Work, "inc"));
         Write("inc/a.h", "a header\n");
         var store = Path.Combine(shim.Folder, "store", "0123-headers");
-        shim.Text = $"# 0 \"main.cc\"\n# 0 \"<built-in>\"\n# 1 \"{shim.Work}//\"\n# 1 \"main.cc\"\n# 1 \"inc/a.h\" 1\n# 1 \"{store}/include/b.h\" 1 3\n# 1 \"{store}/c.h\" 1\n# 2 \"main.cc\" 2\n";
-        string[] arguments = ["-quiet", "-I", "inc", "-MD", "main.d", "-MF", "x.d", "-MP", "-MT", "main.o", "main.cc", "-o", "main.s", "-frandom-seed=a/b"];
-        var environment = new Dictionary<string, string> { ["LC_ALL"] = "C.UTF-8", ["HOME"] = "/nowhere", ["GCC_COLORS"] = "error=01", ["PWD"] = shim.Work };
+        shim.Text =
+            $"# 0 \"main.cc\"\n# 0 \"<built-in>\"\n# 1 \"{shim.Work}//\"\n# 1 \"main.cc\"\n# 1 \"inc/a.h\" 1\n# 1 \"{store}/include/b.h\" "
+                + $"1 3\n# 1 \"{store}/c.h\" 1\n# 2 \"main.cc\" 2\n";
+        string[] arguments =
+        [
+            "-quiet", "-I", "inc", "-MD", "main.d", "-MF", "x.d", "-MP", "-MT", "main.o", "main.cc", "-o", "main.s", "-frandom-seed=a/b",
+        ];
+        var environment = new Dictionary<string, string>
+        {
+            ["LC_ALL"] = "C.UTF-8",
+            ["HOME"] = "/nowhere",
+            ["GCC_COLORS"] = "error=01",
+            ["PWD"] = shim.Work,
+        };
         using var conversation = ShimConversation.Begin(shim, arguments, environment);
         await conversation.HelloAsync();
 
@@ -109,7 +120,10 @@ public sealed class ShimCompileTests : IClassFixture<ShimProgram>
         }
         shim.Text = text.ToString();
 
-        foreach (var (name, digest) in await FilesAsync()) Assert.Equal(SHA256.HashData(File.ReadAllBytes(Path.Combine(shim.Work, name))), digest);
+        foreach (var (name, digest) in await FilesAsync())
+        {
+            Assert.Equal(SHA256.HashData(File.ReadAllBytes(Path.Combine(shim.Work, name))), digest);
+        }
     }
 
     [Theory]
@@ -202,7 +216,8 @@ public sealed class ShimCompileTests : IClassFixture<ShimProgram>
         await conversation.SendAsync(ShimFrame.Output, "half"u8.ToArray());
         await conversation.SendAsync(type, payload);
 
-        Assert.Equal(type == ShimFrame.Send ? "the coordinator sent a frame that is not understood" : reason, await conversation.ReasonAsync());
+        Assert.Equal(
+            type == ShimFrame.Send ? "the coordinator sent a frame that is not understood" : reason, await conversation.ReasonAsync());
         Assert.True((await conversation.EndAsync()).WasAtHome);
         Assert.False(File.Exists(Path.Combine(shim.Work, "main.s")));
     }
@@ -436,7 +451,8 @@ public sealed class ShimCompileTests : IClassFixture<ShimProgram>
     public async Task The_locales_of_a_build_go_along_as_headers_do()
     {
         var locales = Path.Combine(shim.Folder, "store", "4567-locales");
-        using var conversation = ShimConversation.Begin(shim, Compile, new Dictionary<string, string> { ["LOCALE_ARCHIVE"] = locales + "/lib/archive" });
+        using var conversation = ShimConversation.Begin(
+            shim, Compile, new Dictionary<string, string> { ["LOCALE_ARCHIVE"] = locales + "/lib/archive" });
         await conversation.HelloAsync();
 
         var unit = new ShimFields(await conversation.DescriptionAsync());
@@ -477,7 +493,8 @@ public sealed class ShimCompileTests : IClassFixture<ShimProgram>
     public async Task A_caller_that_ignores_the_end_of_its_children_is_served_all_the_same()
     {
         using var listener = shim.Listen();
-        using var process = ShimProgram.Start("/usr/bin/env", shim.Work, ["--ignore-signal=CHLD", Path.Combine(shim.Folder, "bin/cc1plus"), .. Compile]);
+        using var process = ShimProgram.Start(
+            "/usr/bin/env", shim.Work, ["--ignore-signal=CHLD", Path.Combine(shim.Folder, "bin/cc1plus"), .. Compile]);
         using var stream = new NetworkStream(await listener.AcceptAsync(TestContext.Current.CancellationToken), ownsSocket: true);
         Assert.Equal(ShimFrame.Hello, (await ShimFrame.ReadAsync(stream))!.Type);
         await stream.WriteAsync(new ShimFrame(ShimFrame.Describe, []).Bytes, TestContext.Current.CancellationToken);
@@ -492,7 +509,8 @@ public sealed class ShimCompileTests : IClassFixture<ShimProgram>
     public async Task A_caller_without_a_standard_descriptor_is_served_by_the_original(string closed)
     {
         using var listener = shim.Listen();
-        var process = ShimProgram.Start("/bin/sh", shim.Work, ["-c", $"exec \"$0\" \"$@\" {closed}", Path.Combine(shim.Folder, "bin/cc1plus"), .. Compile]);
+        var process = ShimProgram.Start(
+            "/bin/sh", shim.Work, ["-c", $"exec \"$0\" \"$@\" {closed}", Path.Combine(shim.Folder, "bin/cc1plus"), .. Compile]);
 
         Assert.True((await ShimProgram.EndAsync(process)).WasAtHome);
     }

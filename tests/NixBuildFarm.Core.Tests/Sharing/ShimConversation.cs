@@ -13,7 +13,8 @@ internal sealed class ShimConversation : IDisposable
     private ShimConversation(Process process, Socket listener) => (this.process, this.listener) = (process, listener);
 
     /// <summary>Starts a shim with these arguments.</summary>
-    public static ShimConversation Begin(ShimProgram shim, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    public static ShimConversation Begin(
+        ShimProgram shim, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
         var broker = shim.Listen();
         return new(shim.StartTool(arguments, environment), broker);

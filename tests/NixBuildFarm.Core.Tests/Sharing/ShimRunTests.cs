@@ -218,8 +218,11 @@ public sealed class ShimRunTests : IClassFixture<ShimProgram>, IDisposable
     {
         var path = Path.Combine(shim.Folder, "store", "manifest");
         await File.WriteAllBytesAsync(path, manifest, TestContext.Current.CancellationToken);
-        shim.WriteScript(Path.GetRelativePath(shim.Folder, tool), $"""for argument; do [ "$argument" != -E ] || exec cat "{shim.Folder}/text"; done; {script}""");
-        return await ShimProgram.EndAsync(shim.StartTrade("run", top, new Dictionary<string, string> { ["manifest"] = path, ["tool"] = tool, ["out"] = output }));
+        shim.WriteScript(
+            Path.GetRelativePath(shim.Folder, tool),
+            $"""for argument; do [ "$argument" != -E ] || exec cat "{shim.Folder}/text"; done; {script}""");
+        return await ShimProgram.EndAsync(
+            shim.StartTrade("run", top, new Dictionary<string, string> { ["manifest"] = path, ["tool"] = tool, ["out"] = output }));
     }
 
     private byte[] Manifest()
@@ -229,9 +232,15 @@ public sealed class ShimRunTests : IClassFixture<ShimProgram>, IDisposable
         var count = 0;
         return
         [
-            .. ShimFrame.String(name), .. ShimFrame.String(folder), .. digest ?? SHA256.HashData(Encoding.ASCII.GetBytes(text)), .. ShimFrame.Number(isTerminal ? 1u : 0u),
-            .. ShimFrame.Strings(environment), .. ShimFrame.Strings(arguments), .. ShimFrame.Number(outputIndex), .. ShimFrame.Number((uint)files.Count),
-            .. files.SelectMany(file => (byte[])[.. ShimFrame.String(file.Key), .. ShimFrame.String(Stored(count++, file.Value)), .. ShimFrame.Number(0), .. ShimFrame.LongNumber(0)]),
+            .. ShimFrame.String(name), .. ShimFrame.String(folder), .. digest ?? SHA256.HashData(Encoding.ASCII.GetBytes(text)),
+            .. ShimFrame.Number(isTerminal ? 1u : 0u),
+            .. ShimFrame.Strings(environment), .. ShimFrame.Strings(arguments), .. ShimFrame.Number(outputIndex),
+            .. ShimFrame.Number((uint)files.Count),
+            .. files.SelectMany(
+                file =>
+                    (
+                        byte[])[.. ShimFrame.String(file.Key), .. ShimFrame.String(Stored(count++, file.Value)), .. ShimFrame.Number(0),
+                        .. ShimFrame.LongNumber(0)]),
         ];
     }
 

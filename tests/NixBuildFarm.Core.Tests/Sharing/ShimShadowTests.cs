@@ -25,10 +25,21 @@ public sealed class ShimShadowTests : IClassFixture<ShimProgram>
 
         Assert.Equal(new(0, "", ""), await RunAsync());
 
-        Assert.Equal("libexec/gcc/target/12\n", await File.ReadAllTextAsync(Path.Combine(output, "folder"), TestContext.Current.CancellationToken));
-        var links = Directory.GetFileSystemEntries(Path.Combine(output, "shadow")).ToDictionary(path => Path.GetFileName(path), path => new FileInfo(path).LinkTarget);
+        Assert.Equal(
+            "libexec/gcc/target/12\n", await File.ReadAllTextAsync(Path.Combine(output, "folder"), TestContext.Current.CancellationToken));
+        var links = Directory.GetFileSystemEntries(Path.Combine(output, "shadow"))
+            .ToDictionary(path => Path.GetFileName(path), path => new FileInfo(path).LinkTarget);
         var program = Path.Combine(shim.Folder, "shim");
-        Assert.Equal(new() { ["cc1"] = program, ["cc1plus"] = program, ["collect2"] = Original("collect2"), ["plugin"] = Original("plugin"), [".hidden"] = Original(".hidden") }, links);
+        Assert.Equal(
+            new()
+            {
+                ["cc1"] = program,
+                ["cc1plus"] = program,
+                ["collect2"] = Original("collect2"),
+                ["plugin"] = Original("plugin"),
+                [".hidden"] = Original(".hidden"),
+            },
+            links);
     }
 
     [Fact]
@@ -92,7 +103,12 @@ public sealed class ShimShadowTests : IClassFixture<ShimProgram>
 
         foreach (var path in new[] { "/usr", toolchain + "/libexec", "" })
         {
-            Assert.Equal(64, (await ShimProgram.EndAsync(shim.StartTrade("shadow", shim.Folder, new Dictionary<string, string> { ["toolchain"] = path, ["out"] = output }))).Code);
+            Assert.Equal(
+                64,
+                (
+                    await ShimProgram.EndAsync(
+                        shim.StartTrade("shadow", shim.Folder, new Dictionary<string, string> { ["toolchain"] = path, ["out"] = output })))
+                    .Code);
         }
         Assert.False(Directory.Exists(output));
     }
@@ -107,7 +123,8 @@ public sealed class ShimShadowTests : IClassFixture<ShimProgram>
     }
 
     private Task<ShimEnd> RunAsync() =>
-        ShimProgram.EndAsync(shim.StartTrade("shadow", shim.Folder, new Dictionary<string, string> { ["toolchain"] = toolchain, ["out"] = output }));
+        ShimProgram.EndAsync(
+            shim.StartTrade("shadow", shim.Folder, new Dictionary<string, string> { ["toolchain"] = toolchain, ["out"] = output }));
 
     private string Original(string name) => Path.Combine(shim.Folder, "original", name);
 

@@ -50,7 +50,11 @@ public class FarmSimulatorTests
         var linked = Builder("keeper") with { DownloadBandwidth = 1e6, UploadBandwidth = 1e6 };
         Job[] jobs = [Job("input") with { RequiredFeatures = ["nowhere"] }, Job("user", 0) with { RequiredFeatures = ["kvm"] }];
 
-        var result = Play(jobs, [Local(), linked, linked with { Name = "user", SupportedFeatures = ["kvm"] }], [1, 1], [3_000_000, 0], events: new SimulationOptions
+        var result = Play(jobs, [Local(), linked, linked with
+        {
+            Name = "user",
+            SupportedFeatures = ["kvm"],
+        }], [1, 1], [3_000_000, 0], events: new SimulationOptions
         {
             Disturbances = [new SchedulingEvent.JobResolved(5, 0, ExternalOutcome.Available, Builder: 1)],
         });

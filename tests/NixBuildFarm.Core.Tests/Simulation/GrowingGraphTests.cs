@@ -90,7 +90,8 @@ public class GrowingGraphTests
     private static SimulationResult Grow(RandomWorld world, SchedulerOptions options, Random random)
     {
         var (first, joining) = Pieces(world, () => 0);
-        var scheduler = new Scheduler(new([.. Enumerable.Range(0, first).Select(job => world.Graph[job])]), world.Farm, Estimates(world, 0, first), options);
+        var scheduler = new Scheduler(
+            new([.. Enumerable.Range(0, first).Select(job => world.Graph[job])]), world.Farm, Estimates(world, 0, first), options);
         foreach (var piece in joining) scheduler.Apply(piece);
         return new FarmSimulator(scheduler, world.Truth).Run();
     }

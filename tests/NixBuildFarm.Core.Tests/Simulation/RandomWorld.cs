@@ -34,7 +34,14 @@ internal sealed class RandomWorld
     /// <summary>Most builds spend a part of their time in compiles that others may do.</summary>
     public RandomWorld WithCompiles()
     {
-        Truth = Truth with { Compiles = [.. Truth.Seconds.Select(_ => Random.Next(4) == 0 ? default : new CompileEstimate(Random.NextDouble(), 0.05 + Random.NextDouble() * 5))] };
+        Truth = Truth with
+        {
+            Compiles =
+            [
+                .. Truth.Seconds.Select(
+                    _ => Random.Next(4) == 0 ? default : new CompileEstimate(Random.NextDouble(), 0.05 + Random.NextDouble() * 5)),
+            ],
+        };
         return this;
     }
 

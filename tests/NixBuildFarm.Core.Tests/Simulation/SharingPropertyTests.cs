@@ -25,7 +25,9 @@ public class SharingPropertyTests
             Assert.Equal(0, result.NotDone);
             var problems = ScheduleChecker.Check(RandomWorld.Lines(result), world.Graph, world.Farm, world.Truth, options.Moldable);
             Assert.DoesNotContain(problems, problem => !problem.Contains(" took "));
-            Assert.All(result.Schedule, entry => Assert.True(entry.End - entry.Start <= Alone(world, options, entry.Job, entry.Builder, entry.Cores) * (1 + 1e-9)));
+            Assert.All(
+                result.Schedule,
+                entry => Assert.True(entry.End - entry.Start <= Alone(world, options, entry.Job, entry.Builder, entry.Cores) * (1 + 1e-9)));
         },
         iter: Worlds);
 
@@ -57,7 +59,11 @@ public class SharingPropertyTests
             var disturbances = SchedulingPropertyTests.Disturbances(world);
             var failed = new HashSet<(int, int)>();
             FailureKind? Fail(int job, int builder) =>
-                world.Random.Next(10) == 0 && failed.Add((job, builder)) ? builder == 0 ? FailureKind.Retry : FailureKind.RetryElsewhere : null;
+                world.Random.Next(10) == 0 && failed.Add((job, builder))
+                    ? builder == 0
+                    ? FailureKind.Retry
+                    : FailureKind.RetryElsewhere
+                    : null;
 
             var result = world.Play(world.Options() with { Share = ShareMode.Auto }, disturbances, Fail);
 
@@ -86,7 +92,11 @@ public class SharingPropertyTests
             {
                 var truth = knows ? world.Truth : world.Truth with { Compiles = null };
                 var estimates = SimulatedEstimates.Make(EstimateKind.Exact, world.Graph, world.Farm, truth);
-                var scheduler = new Scheduler(world.Graph, estimates.Farm, estimates.Current, new SchedulerOptions { Moldable = world.Graph.Count % 2 == 0, Hedge = true });
+                var scheduler = new Scheduler(
+                    world.Graph,
+                    estimates.Farm,
+                    estimates.Current,
+                    new SchedulerOptions { Moldable = world.Graph.Count % 2 == 0, Hedge = true });
                 return RandomWorld.Lines(new FarmSimulator(scheduler, truth).Run());
             }
             var world = new RandomWorld(seed).WithCompiles();
@@ -105,7 +115,11 @@ public class SharingPropertyTests
             {
                 var world = new RandomWorld(seed).WithCompiles();
                 var estimates = SimulatedEstimates.Make(EstimateKind.Exact, world.Graph, world.Farm, world.Truth);
-                var scheduler = new Scheduler(world.Graph, estimates.Farm, estimates.Current, new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Share = share });
+                var scheduler = new Scheduler(
+                    world.Graph,
+                    estimates.Farm,
+                    estimates.Current,
+                    new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Share = share });
                 return new FarmSimulator(scheduler, world.Truth).Run().Makespan;
             }
             var (without, with) = (Makespan(ShareMode.Never), Makespan(ShareMode.Always));

@@ -83,7 +83,8 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
 
     [Fact]
     public Task A_broker_that_is_killed_costs_the_sharing_alone() => SurvivesAsync(
-        () => home.ExecAsync("bash", "-c", "grep -slzx [b]roker /proc/[0-9]*/cmdline | cut -d / -f 3 | xargs --no-run-if-empty kill -KILL"));
+        () =>
+            home.ExecAsync("bash", "-c", "grep -slzx [b]roker /proc/[0-9]*/cmdline | cut -d / -f 3 | xargs --no-run-if-empty kill -KILL"));
 
     [Fact]
     public Task A_helper_that_is_unplugged_costs_its_compiles_alone() => SurvivesAsync(() => helper.RemoveAsync());

@@ -4,7 +4,10 @@ using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Sharing;
 
-/// <summary>Hosts with the gcc toolchain that <c>tests/Farm/toolchain/make.sh</c> makes, and a session that shares the compiles of builds among them.</summary>
+/// <summary>
+/// Hosts with the gcc toolchain that <c>tests/Farm/toolchain/make.sh</c> makes, and a session that shares the compiles of builds among
+/// them.
+/// </summary>
 public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
 {
     private readonly string toolchain = Path.Combine(farm.Repository, "out/toolchain");
@@ -31,7 +34,9 @@ public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
         return host;
     }
 
-    /// <summary>Writes <c>NAME.nix</c>: one of the derivations of <c>tests/Farm/toolchain/packages.nix</c>, which nobody has built yet.</summary>
+    /// <summary>
+    /// Writes <c>NAME.nix</c>: one of the derivations of <c>tests/Farm/toolchain/packages.nix</c>, which nobody has built yet.
+    /// </summary>
     /// <param name="name">The file.</param>
     /// <param name="attribute">The derivation.</param>
     /// <param name="units">How many units the generated program has.</param>
@@ -52,7 +57,20 @@ public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
     /// <summary>The hash of what Nix alone makes of a derivation, on the coordinator.</summary>
     public async Task<string> PlainHashAsync(BuildLine build)
     {
-        var output = await Command.RunAsync("nix-store", "--realise", build.Derivation, "--builders", "", "--option", "sandbox", "true", "--option", "system-features", "home help", "--cores", "2");
+        var output = await Command.RunAsync(
+            "nix-store",
+            "--realise",
+            build.Derivation,
+            "--builders",
+            "",
+            "--option",
+            "sandbox",
+            "true",
+            "--option",
+            "system-features",
+            "home help",
+            "--cores",
+            "2");
         Assert.True(output.Succeeded, output.ToString());
         return await HashAsync(farm.Coordinator, output.Output.Trim());
     }
@@ -60,7 +78,9 @@ public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
     /// <summary>The hash of an output on the host that made it.</summary>
     public Task<string> HashAsync(BuildLine build) => HashAsync(hosts.Single(host => host.Name == build.Builder), build.Output);
 
-    /// <summary>Fails unless each store has what it had: a file over which something is mounted would be empty. And nothing of a broker is left.</summary>
+    /// <summary>
+    /// Fails unless each store has what it had: a file over which something is mounted would be empty. And nothing of a broker is left.
+    /// </summary>
     public async Task NothingIsHarmedAsync()
     {
         foreach (var host in hosts)
@@ -76,7 +96,9 @@ public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
     public static int Shared(BuildOutput build, string name)
     {
         var result = Assert.Single(build.Script.Output, line => $"{line.Properties["Name"]?.Value}" == name);
-        return result.Properties["SharedCompiles"].Value is { } compiles ? (int)PSObject.AsPSObject(compiles).Properties["Shared"].Value : 0;
+        return result.Properties["SharedCompiles"].Value is { } compiles
+            ? (int)PSObject.AsPSObject(compiles).Properties["Shared"].Value
+            : 0;
     }
 
     public async ValueTask DisposeAsync()
@@ -85,13 +107,15 @@ public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
         foreach (var host in hosts) await host.DisposeAsync();
     }
 
-    private static async Task<string> HashAsync(FarmHost host, string path) => (await host.ExecAsync("nix-store", "--query", "--hash", path)).Trim();
+    private static async Task<string> HashAsync(FarmHost host, string path) =>
+        (await host.ExecAsync("nix-store", "--query", "--hash", path)).Trim();
 
     private string Read(string name) => File.ReadAllText(Path.Combine(toolchain, name)).Trim();
 
     private async Task ImportAsync(string host)
     {
-        var import = await Command.RunAsync("bash", "-c", "farm exec \"$1\" nix-store --import < \"$2\" > /dev/null", "-", host, Path.Combine(toolchain, "closure"));
+        var import = await Command.RunAsync(
+            "bash", "-c", "farm exec \"$1\" nix-store --import < \"$2\" > /dev/null", "-", host, Path.Combine(toolchain, "closure"));
         Assert.True(import.Succeeded, import.ToString());
     }
 }

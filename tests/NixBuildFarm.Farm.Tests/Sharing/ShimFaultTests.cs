@@ -21,10 +21,15 @@ public sealed class ShimFaultTests(TestFarm farm) : IAsyncDisposable
         var beryl = await shims.AddHomeAsync("--sandbox");
         var coral = await shims.AddHelperAsync();
         var victim = host == beryl.Name ? beryl : coral;
-        using var running = shims.Session.Start("Get-NixBuilder beryl, coral | Invoke-NixDistributedBuild -Path program.nix -Share Always -CopyBack None");
+        using var running =
+            shims.Session.Start("Get-NixBuilder beryl, coral | Invoke-NixDistributedBuild -Path program.nix -Share Always -CopyBack None");
         await FaultyRun.UntilBuilding(coral, "run")();
 
-        await victim.ExecAsync("bash", "-c", $"for p in $(grep -slz '^{trade}$' /proc/[0-9]*/cmdline); do kill -{signal} $(echo \"$p\" | cut -d/ -f3) 2> /dev/null || true; done");
+        await victim.ExecAsync(
+            "bash",
+            "-c",
+            $"for p in $(grep -slz '^{trade}$' /proc/[0-9]*/cmdline); do kill -{signal} $(echo \"$p\" | cut -d/ -f3) 2> /dev/null || true; "
+                + "done");
 
         var build = FaultyRun.End(running).Succeeded();
         Assert.Equal(await shims.PlainHashAsync(build["program"]), await shims.HashAsync(build["program"]));

@@ -5,7 +5,8 @@ namespace NixBuildFarm.Farm.Tests.Sharing;
 /// <summary>Builders of every kind: whatever becomes of the sharing, the build succeeds and no store is harmed.</summary>
 public sealed class ShimHostTests(TestFarm farm) : IAsyncDisposable
 {
-    private const string Users = "groupadd --system nixbld && for i in 1 2 3 4; do useradd --system --no-create-home --gid nixbld --groups nixbld nixbld$i; done";
+    private const string Users =
+        "groupadd --system nixbld && for i in 1 2 3 4; do useradd --system --no-create-home --gid nixbld --groups nixbld nixbld$i; done";
     private readonly ShimFarm shims = new(farm);
 
     public ValueTask DisposeAsync() => shims.DisposeAsync();
@@ -56,7 +57,8 @@ public sealed class ShimHostTests(TestFarm farm) : IAsyncDisposable
         var home = await shims.AddHomeAsync("--sandbox");
         await home.ExecAsync("bash", "-c", Users);
         await shims.WriteAsync("shim", "shim");
-        var shim = shims.Session.Run("Get-NixBuilder beryl | Invoke-NixDistributedBuild -Path shim.nix -Share Never -CopyBack None").Succeeded()["nixbuildfarm-shim"].Output;
+        var shim = shims.Session.Run("Get-NixBuilder beryl | Invoke-NixDistributedBuild -Path shim.nix -Share Never -CopyBack None")
+            .Succeeded()["nixbuildfarm-shim"].Output;
         // Each sends one frame whose payload is its name; what the broker passes on is what it printed.
         const string script = """
             mkfifo /tmp/hold
@@ -82,7 +84,9 @@ public sealed class ShimHostTests(TestFarm farm) : IAsyncDisposable
     {
         await shims.WriteAsync("program", "program", units: 16);
 
-        var build = shims.Session.Run("Get-NixBuilder beryl, coral | Invoke-NixDistributedBuild -Path program.nix -Share Always -CopyBack None").Succeeded();
+        var build =
+            shims.Session.Run("Get-NixBuilder beryl, coral | Invoke-NixDistributedBuild -Path program.nix -Share Always -CopyBack None")
+            .Succeeded();
 
         Assert.Equal(home.Name, build["program"].Builder);
         if (isShared) Assert.InRange(ShimFarm.Shared(build, "program"), 1, 17);

@@ -21,7 +21,9 @@ public sealed class ShimPackageTests(TestFarm farm) : IAsyncDisposable
         await shims.AddHomeAsync("--sandbox");
         await shims.AddHelperAsync();
 
-        var build = shims.Session.Run("Get-NixBuilder beryl, coral | Invoke-NixDistributedBuild -Path package.nix -Share Always -CopyBack None").Succeeded();
+        var build =
+            shims.Session.Run("Get-NixBuilder beryl, coral | Invoke-NixDistributedBuild -Path package.nix -Share Always -CopyBack None")
+            .Succeeded();
 
         Assert.InRange(ShimFarm.Shared(build, name), shared, 1000);
         Assert.Equal(await shims.PlainHashAsync(build[name]), await shims.HashAsync(build[name]));

@@ -23,7 +23,8 @@ internal static class ActionText
         RunAction.DropPaths a => $"drop {string.Join(", ", a.Paths)} on {a.On}",
         RunAction.DropSource a => $"drop {a.On} as source of {a.Needs.Name}",
         RunAction.Pause a => Line($"pause {a.On} for {a.Time.TotalSeconds} s"),
-        RunAction.Tell { News: RunNews.Ended(var result) } => $"tell {result.Name} {result.Status}{(result.Error is { } error ? $": {error}" : "")}",
+        RunAction.Tell { News: RunNews.Ended(var result) } =>
+            $"tell {result.Name} {result.Status}{(result.Error is { } error ? $": {error}" : "")}",
         RunAction.Tell { News: RunNews.Degraded(var message) } => $"warn {message}",
         RunAction.Tell { News: RunNews.Decided(var message) } => $"say {message}",
         RunAction.Tell { News: RunNews.BuilderFailed(var builder, var error) } => $"tell {builder.Name} failed: {error.Message}",

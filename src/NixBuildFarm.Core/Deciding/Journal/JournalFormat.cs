@@ -89,7 +89,9 @@ internal static class JournalFormat
 
     /// <inheritdoc cref="Of(LendingEvent)"/>
     public static LendingEvent ToLendingEvent(string kind, JsonNode node) =>
-        typeof(LendingEvent).GetNestedType(kind) is { } type ? (LendingEvent)node.Deserialize(type, Options)! : throw new InvalidOperationException($"Nothing of the kind {kind} happens to a shared build.");
+        typeof(LendingEvent).GetNestedType(kind) is { } type
+            ? (LendingEvent)node.Deserialize(type, Options)!
+            : throw new InvalidOperationException($"Nothing of the kind {kind} happens to a shared build.");
 
     /// <summary>Work, and what of it waits for what.</summary>
     public static JsonArray Of(IReadOnlyList<WorkItem> items, JobGraph graph) => new([.. items.Select((item, index) => new JsonObject
@@ -98,7 +100,8 @@ internal static class JournalFormat
         ["job"] = Value(graph[index]),
         ["system"] = item.Derivation.System,
         ["substitution"] = item.IsSubstitution,
-        ["outputs"] = new JsonObject(item.Derivation.Outputs.Select(output => KeyValuePair.Create<string, JsonNode?>(output.Key, output.Value.Path?.ToString()))),
+        ["outputs"] = new JsonObject(
+            item.Derivation.Outputs.Select(output => KeyValuePair.Create<string, JsonNode?>(output.Key, output.Value.Path?.ToString()))),
     })]);
 
     /// <inheritdoc cref="Of(IReadOnlyList{WorkItem}, JobGraph)"/>
@@ -111,8 +114,16 @@ internal static class JournalFormat
     /// <summary>An error, as far as decisions look at it.</summary>
     public static JsonObject Of(Exception error) => error switch
     {
-        BuilderException e => new() { ["builder"] = e.Builder, ["failure"] = e.Failure.ToString(), ["message"] = e.Message, ["recommendation"] = e.Recommendation },
-        DamagedPathException e => new() { ["builder"] = e.Builder, ["damaged"] = e.Path.ToString(), ["message"] = e.InnerException?.Message },
+        BuilderException e =>
+            new()
+            {
+                ["builder"] = e.Builder,
+                ["failure"] = e.Failure.ToString(),
+                ["message"] = e.Message,
+                ["recommendation"] = e.Recommendation,
+            },
+        DamagedPathException e =>
+            new() { ["builder"] = e.Builder, ["damaged"] = e.Path.ToString(), ["message"] = e.InnerException?.Message },
         PathLostException e => new() { ["lost"] = e.Path.ToString() },
         UnsignedPathException e => new() { ["unsigned"] = e.Path.ToString(), ["to"] = e.To },
         NixBuildFarmException e => new() { ["id"] = e.Id, ["message"] = e.Message, ["recommendation"] = e.Recommendation },
@@ -123,11 +134,20 @@ internal static class JournalFormat
     public static Exception ToError(JsonNode node)
     {
         var message = (string?)node["message"] ?? "";
-        if (node["failure"] is { } failure) return new BuilderException((string)node["builder"]!, Enum.Parse<BuilderFailure>((string)failure!), message, (string?)node["recommendation"]);
-        if (node["damaged"] is { } damaged) return new DamagedPathException((string)node["builder"]!, StorePath.Parse((string)damaged!), new IOException(message));
+        if (node["failure"] is { } failure)
+        {
+            return new BuilderException(
+                (string)node["builder"]!, Enum.Parse<BuilderFailure>((string)failure!), message, (string?)node["recommendation"]);
+        }
+        if (node["damaged"] is { } damaged)
+        {
+            return new DamagedPathException((string)node["builder"]!, StorePath.Parse((string)damaged!), new IOException(message));
+        }
         if (node["lost"] is { } lost) return new PathLostException(StorePath.Parse((string)lost!));
         if (node["unsigned"] is { } unsigned) return new UnsignedPathException((string)node["to"]!, StorePath.Parse((string)unsigned!));
-        return node["id"] is { } id ? new NixBuildFarmException((string)id!, message, (string?)node["recommendation"]) : new IOException(message);
+        return node["id"] is { } id
+            ? new NixBuildFarmException((string)id!, message, (string?)node["recommendation"])
+            : new IOException(message);
     }
 
     /// <summary>What an attempt came to.</summary>
@@ -135,7 +155,8 @@ internal static class JournalFormat
     {
         ["status"] = outcome.Result.Status.ToString(),
         ["message"] = outcome.Result.ErrorMessage,
-        ["outputs"] = new JsonObject(outcome.Outputs.Select(output => KeyValuePair.Create<string, JsonNode?>(output.Key, output.Value.ToString()))),
+        ["outputs"] = new JsonObject(
+            outcome.Outputs.Select(output => KeyValuePair.Create<string, JsonNode?>(output.Key, output.Value.ToString()))),
         ["log"] = outcome.LogPath,
         ["logProblem"] = outcome.LogProblem,
         ["ended"] = Value(outcome.Ended),

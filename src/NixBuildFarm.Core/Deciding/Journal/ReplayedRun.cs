@@ -26,7 +26,15 @@ internal sealed class ReplayedRun
         foreach (var build in To<BuildObservation[]>(head["seen"])) estimator.Observe(build);
         var estimates = new RunEstimates(graph, To<FarmBuilder[]>(head["configured"]), estimator);
         RunBuilder local = Builder(head["local"]!);
-        facts = new(To<RunRules>(head["rules"]), jobs, graph, local, [.. head["farm"]!.AsArray().Select(one => Builder(one!))], estimates, To<DateTimeOffset>(head["started"]), "replayed");
+        facts = new(
+            To<RunRules>(head["rules"]),
+            jobs,
+            graph,
+            local,
+            [.. head["farm"]!.AsArray().Select(one => Builder(one!))],
+            estimates,
+            To<DateTimeOffset>(head["started"]),
+            "replayed");
         run = new(facts, To<BuilderTrouble[]>(head["troubles"]));
     }
 
@@ -40,7 +48,8 @@ internal sealed class ReplayedRun
     public IReadOnlyList<NixBuildResult> Results => facts.Reporter.Results;
 
     /// <summary>Replays a journal.</summary>
-    /// <exception cref="InvalidOperationException">Its events cannot follow what is decided now: the decisions are others than they were.</exception>
+    /// <exception cref="InvalidOperationException">Its events cannot follow what is decided now: the decisions are others than they
+    /// were.</exception>
     public static ReplayedRun Of(IEnumerable<string> lines)
     {
         ReplayedRun? replayed = null;
@@ -92,19 +101,28 @@ internal sealed class ReplayedRun
         nameof(RunEvent.InputsArrived) => new RunEvent.InputsArrived(JobOf(node["job"]!), (int)node["builder"]!),
         nameof(RunEvent.Fetched) => new RunEvent.Fetched(JobOf(node["job"]!), To<DateTimeOffset>(node["begun"])),
         nameof(RunEvent.FetchFailed) => new RunEvent.FetchFailed(JobOf(node["job"]!), Error<NixBuildFarmException>(node)),
-        nameof(RunEvent.CameHome) => new RunEvent.CameHome(CopyOf(node), To<DateTimeOffset>(node["begun"]), To<DateTimeOffset>(node["ended"])),
+        nameof(RunEvent.CameHome) =>
+            new RunEvent.CameHome(CopyOf(node), To<DateTimeOffset>(node["begun"]), To<DateTimeOffset>(node["ended"])),
         nameof(RunEvent.CopyBackFailed) => new RunEvent.CopyBackFailed(
-            CopyOf(node), To<DateTimeOffset?>(node["begun"]), To<DateTimeOffset?>(node["ended"]), ToError(node["error"]!), (bool)node["gone"]!),
+            CopyOf(node), To<DateTimeOffset?>(node["begun"]), To<DateTimeOffset?>(node["ended"]), ToError(node["error"]!),
+            (bool)node["gone"]!),
         nameof(RunEvent.BuilderConnected) => new RunEvent.BuilderConnected(ConnectionOf(node), Builder(node["on"]!), Jobs(node["kept"]!)),
-        nameof(RunEvent.ConnectFailed) => new RunEvent.ConnectFailed(ConnectionOf(node), ToBuilder(node["builder"]!), Error<NixBuildFarmException>(node)),
+        nameof(RunEvent.ConnectFailed) =>
+            new RunEvent.ConnectFailed(ConnectionOf(node), ToBuilder(node["builder"]!), Error<NixBuildFarmException>(node)),
         nameof(RunEvent.BuilderSilent) => new RunEvent.BuilderSilent(Builder(node["on"]!), Error<BuilderException>(node)),
-        nameof(RunEvent.BuilderAnswered) => new RunEvent.BuilderAnswered(Builder(node["on"]!), Error<BuilderException>(node), (bool)node["answers"]!, Event(node["cause"]!)),
+        nameof(RunEvent.BuilderAnswered) =>
+            new RunEvent.BuilderAnswered(
+                Builder(node["on"]!), Error<BuilderException>(node), (bool)node["answers"]!, Event(node["cause"]!)),
         nameof(RunEvent.Disconnected) => new RunEvent.Disconnected(
-            Builder(node["on"]!), Error<BuilderException>(node), Jobs(node["had"]!), Jobs(node["lost"]!), (bool)node["givenUp"]!, node["cause"] is { } cause ? Event(cause) : null),
-        nameof(RunEvent.SourceDropped) => new RunEvent.SourceDropped([.. node["paths"]!.AsArray().Select(path => StorePath.Parse((string)path!))], (string)node["reason"]!),
+            Builder(node["on"]!), Error<BuilderException>(node), Jobs(node["had"]!), Jobs(node["lost"]!), (bool)node["givenUp"]!,
+            node["cause"] is { } cause ? Event(cause) : null),
+        nameof(RunEvent.SourceDropped) =>
+            new RunEvent.SourceDropped(
+                [.. node["paths"]!.AsArray().Select(path => StorePath.Parse((string)path!))], (string)node["reason"]!),
         nameof(RunEvent.PauseOver) => new RunEvent.PauseOver(Builder(node["on"]!), (bool)node["awaited"]!),
         nameof(RunEvent.CompilesChanged) => new RunEvent.CompilesChanged(ToLendingEvent((string)node["kind"]!, node["happened"]!)),
-        nameof(RunEvent.LinkMeasured) => new RunEvent.LinkMeasured((string)node["builder"]!, (double?)node["download"], (double?)node["upload"]),
+        nameof(RunEvent.LinkMeasured) =>
+            new RunEvent.LinkMeasured((string)node["builder"]!, (double?)node["download"], (double?)node["upload"]),
         nameof(RunEvent.Unforeseen) => new RunEvent.Unforeseen(ToError(node["error"]!)),
         _ => throw Unknown(node),
     };
@@ -112,13 +130,19 @@ internal sealed class ReplayedRun
     private static RunEvent.WorkAdded WorkOf(JsonNode node)
     {
         var (jobs, graph) = ToWork(node["work"]!);
-        return new((int)node["request"]!, jobs, graph) { KeepsGoing = (bool)node["keepsGoing"]!, Known = To<BuildObservation[]>(node["known"]) };
+        return new((int)node["request"]!, jobs, graph)
+        {
+            KeepsGoing = (bool)node["keepsGoing"]!,
+            Known = To<BuildObservation[]>(node["known"]),
+        };
     }
 
     private RunBuilder Builder(JsonNode node)
     {
         var builder = ToRunBuilder(node);
-        return builders.TryGetValue((builder.Name, builder.Generation), out var known) ? known : builders[(builder.Name, builder.Generation)] = builder;
+        return builders.TryGetValue((builder.Name, builder.Generation), out var known)
+            ? known
+            : builders[(builder.Name, builder.Generation)] = builder;
     }
 
     private RunJob JobOf(JsonNode index) => facts.Jobs[(int)index];
@@ -134,5 +158,6 @@ internal sealed class ReplayedRun
     private static T Error<T>(JsonNode node)
         where T : Exception => ToError(node["error"]!) as T ?? throw Unknown(node);
 
-    private static InvalidOperationException Unknown(JsonNode node) => new($"Nothing that was decided is answered by {node.ToJsonString()}");
+    private static InvalidOperationException Unknown(JsonNode node) =>
+        new($"Nothing that was decided is answered by {node.ToJsonString()}");
 }

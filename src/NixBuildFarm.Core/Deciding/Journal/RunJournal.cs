@@ -6,8 +6,8 @@ using static NixBuildFarm.Deciding.Journal.JournalFormat;
 namespace NixBuildFarm.Deciding.Journal;
 
 /// <summary>
-/// Writes down all that a run decides on, and what it decides, a line of JSON each: what it begins with, events, decisions and actions. <see
-/// cref="ReplayedRun"/> decides the same again. For the run's loop alone.
+/// Writes down all that a run decides on, and what it decides, a line of JSON each: what it begins with, events, decisions and actions.
+/// <see cref="ReplayedRun"/> decides the same again. For the run's loop alone.
 /// </summary>
 /// <param name="output">Takes each line.</param>
 internal sealed class RunJournal(Action<string> output)
@@ -54,7 +54,8 @@ internal sealed class RunJournal(Action<string> output)
             {
                 ["connecting"] = new JsonArray([.. e.Connecting.Select(builder => Of(builder))]),
                 ["quarantined"] = Of(e.Quarantined),
-                ["missing"] = new JsonArray([.. e.Missing.Select(one => new JsonObject { ["builder"] = Of(one.Builder), ["error"] = Of(one.Error) })]),
+                ["missing"] = new JsonArray(
+                    [.. e.Missing.Select(one => new JsonObject { ["builder"] = Of(one.Builder), ["error"] = Of(one.Error) })]),
             },
             RunEvent.WorkAdded e => new()
             {
@@ -76,16 +77,28 @@ internal sealed class RunJournal(Action<string> output)
             RunEvent.Fetched e => new() { ["job"] = e.Job.Index, ["begun"] = Value(e.Begun) },
             RunEvent.FetchFailed e => new() { ["job"] = e.Job.Index, ["error"] = Of(e.Error) },
             RunEvent.CameHome e => new() { ["copy"] = e.Copy.Number, ["begun"] = Value(e.Begun), ["ended"] = Value(e.Ended) },
-            RunEvent.CopyBackFailed e => new() { ["copy"] = e.Copy.Number, ["begun"] = Value(e.Begun), ["ended"] = Value(e.Ended), ["error"] = Of(e.Error), ["gone"] = e.IsPathGone },
+            RunEvent.CopyBackFailed e =>
+                new()
+                {
+                    ["copy"] = e.Copy.Number,
+                    ["begun"] = Value(e.Begun),
+                    ["ended"] = Value(e.Ended),
+                    ["error"] = Of(e.Error),
+                    ["gone"] = e.IsPathGone,
+                },
             RunEvent.BuilderConnected e => new() { ["connection"] = e.Connection.Number, ["on"] = Of(e.On), ["kept"] = Indexes(e.Kept) },
-            RunEvent.ConnectFailed e => new() { ["connection"] = e.Connection.Number, ["builder"] = Of(e.Builder), ["error"] = Of(e.Error) },
+            RunEvent.ConnectFailed e =>
+                new() { ["connection"] = e.Connection.Number, ["builder"] = Of(e.Builder), ["error"] = Of(e.Error) },
             RunEvent.BuilderSilent e => new() { ["on"] = Of(e.On), ["error"] = Of(e.Error) },
-            RunEvent.BuilderAnswered e => new() { ["on"] = Of(e.On), ["error"] = Of(e.Error), ["answers"] = e.Answers, ["cause"] = Event(e.Cause) },
+            RunEvent.BuilderAnswered e =>
+                new() { ["on"] = Of(e.On), ["error"] = Of(e.Error), ["answers"] = e.Answers, ["cause"] = Event(e.Cause) },
             RunEvent.Disconnected e => new()
             {
-                ["on"] = Of(e.On), ["error"] = Of(e.Error), ["had"] = Indexes(e.Had), ["lost"] = Indexes(e.Lost), ["givenUp"] = e.IsGivenUp, ["cause"] = e.Cause is { } cause ? Event(cause) : null,
+                ["on"] = Of(e.On), ["error"] = Of(e.Error), ["had"] = Indexes(e.Had), ["lost"] = Indexes(e.Lost), ["givenUp"] = e.IsGivenUp,
+                ["cause"] = e.Cause is { } cause ? Event(cause) : null,
             },
-            RunEvent.SourceDropped e => new() { ["paths"] = new JsonArray([.. e.Paths.Select(path => JsonValue.Create(path.ToString()))]), ["reason"] = e.Reason },
+            RunEvent.SourceDropped e =>
+                new() { ["paths"] = new JsonArray([.. e.Paths.Select(path => JsonValue.Create(path.ToString()))]), ["reason"] = e.Reason },
             RunEvent.PauseOver e => new() { ["on"] = Of(e.On), ["awaited"] = e.IsAwaited },
             RunEvent.CompilesChanged e => new() { ["kind"] = e.Happened.GetType().Name, ["happened"] = Of(e.Happened) },
             RunEvent.LinkMeasured e => new() { ["builder"] = e.Builder, ["download"] = e.Download, ["upload"] = e.Upload },

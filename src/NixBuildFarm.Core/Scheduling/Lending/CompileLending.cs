@@ -30,7 +30,9 @@ internal sealed class CompileLending(Scheduler scheduler)
     public int FreePlaces(int builder)
     {
         var state = scheduler.State.Builders[builder];
-        return state.Status == BuilderStatus.Online ? Math.Max(0, LendingRules.Places(state.Description, state.FreeSlots, state.FreeCores) - LentBy(builder)) : 0;
+        return state.Status == BuilderStatus.Online
+            ? Math.Max(0, LendingRules.Places(state.Description, state.FreeSlots, state.FreeCores) - LentBy(builder))
+            : 0;
     }
 
     /// <inheritdoc cref="LendingRules.MayBeHelped"/>
@@ -43,7 +45,8 @@ internal sealed class CompileLending(Scheduler scheduler)
     public int CoresToTell(int job, int home, int homePlaces) => rules.CoresToTell(job, home, homePlaces);
 
     /// <summary>A decision to start a job is carried out. To be called for each, before its build begins.</summary>
-    /// <returns>Whether the build may begin as soon as its inputs are there; if not, <see cref="LendingDecision.Begin"/> says when it may.</returns>
+    /// <returns>Whether the build may begin as soon as its inputs are there; if not, <see cref="LendingDecision.Begin"/> says when it
+    /// may.</returns>
     public bool Claim(int job, int builder)
     {
         if (heldUp.TryGetValue(builder, out var others)) others.RemoveAll(other => other == job || !scheduler.Runs(other, builder));
@@ -108,7 +111,10 @@ internal sealed class CompileLending(Scheduler scheduler)
     {
         if (Find(e.Build) is not { } build) return;
         var compile = new SharedBuild.Compile(e.Compile, build);
-        if (!compiles.TryAdd(e.Compile, compile)) throw new InvalidOperationException($"The event {e} cannot be: there is a compile of that number.");
+        if (!compiles.TryAdd(e.Compile, compile))
+        {
+            throw new InvalidOperationException($"The event {e} cannot be: there is a compile of that number.");
+        }
         (e.MayLeave ? build.Line : build.Stays).Enqueue(compile);
     }
 
@@ -149,7 +155,10 @@ internal sealed class CompileLending(Scheduler scheduler)
         for (var b = 0; b < lent.Length; b++)
         {
             if (scheduler.StatusOf(b) != BuilderStatus.Lost) continue;
-            foreach (var compile in lent[b] == 0 ? [] : compiles.Values.Where(compile => compile.Helper == b).OrderBy(compile => compile.Number).ToArray())
+            foreach (
+                var compile in lent[b] == 0
+                    ? []
+                    : compiles.Values.Where(compile => compile.Helper == b).OrderBy(compile => compile.Number).ToArray())
             {
                 TakeBack(compile, end: null);
                 compile.Build.Stays.Enqueue(compile);
@@ -184,11 +193,16 @@ internal sealed class CompileLending(Scheduler scheduler)
     /// <summary>Asks for helpers, best first, until those that have places now have as many as the build can use.</summary>
     private void Prepare(SharedBuild build)
     {
-        var have = build.Helpers.Where(helper => helper.Value.State != HelperState.Unfit).Sum(helper => FreePlaces(helper.Key) + helper.Value.Loans);
+        var have = build.Helpers.Where(helper => helper.Value.State != HelperState.Unfit)
+            .Sum(helper => FreePlaces(helper.Key) + helper.Value.Loans);
         if (have >= build.MostLoans) return;
         var candidates = Enumerable.Range(0, lent.Length)
-            .Where(b => FreePlaces(b) > 0 && build.StateOf(b) is null && build.MayHelp(scheduler.DescriptionOf(b), b, () => IsUseful(build, b)))
-            .OrderByDescending(b => rules.IsNative(build.Job, b)).ThenByDescending(b => scheduler.SpeedOf(b, build.Job)).ThenByDescending(FreePlaces);
+            .Where(
+                b =>
+                    FreePlaces(b) > 0 && build.StateOf(b) is null && build.MayHelp(scheduler.DescriptionOf(b), b, () => IsUseful(build, b)))
+            .OrderByDescending(b => rules.IsNative(build.Job, b))
+            .ThenByDescending(b => scheduler.SpeedOf(b, build.Job))
+            .ThenByDescending(FreePlaces);
         foreach (var helper in candidates.ToArray())
         {
             if (have >= build.MostLoans) return;
@@ -198,7 +212,8 @@ internal sealed class CompileLending(Scheduler scheduler)
         }
     }
 
-    private bool IsUseful(SharedBuild build, int helper) => rules.MayHelp(build.Job, build.Home, helper) && !rules.IsFarSlower(build.Job, helper, build.Home);
+    private bool IsUseful(SharedBuild build, int helper) =>
+        rules.MayHelp(build.Job, build.Home, helper) && !rules.IsFarSlower(build.Job, helper, build.Home);
 
     /// <summary>Gives the first compile that can have one a place.</summary>
     private bool TryPlace(SharedBuild build)
@@ -206,7 +221,10 @@ internal sealed class CompileLending(Scheduler scheduler)
         if (Next(build.Stays) is not null && build.HasHomePlace) return GoHome(build.Stays);
         if (Next(build.Line) is not { } compile) return false;
         var helper = BestHelper(build);
-        if (build.HasHomePlace && (helper < 0 ? !WaitsForFaster(build) : !rules.IsFaster(build.Job, helper, build.Home))) return GoHome(build.Line);
+        if (build.HasHomePlace && (helper < 0 ? !WaitsForFaster(build) : !rules.IsFaster(build.Job, helper, build.Home)))
+        {
+            return GoHome(build.Line);
+        }
         if (helper < 0) return false;
         build.Line.Dequeue();
         compile.Helper = helper;
@@ -232,7 +250,11 @@ internal sealed class CompileLending(Scheduler scheduler)
         (bool IsNative, double Speed, int Places) most = default;
         foreach (var (b, helper) in build.Helpers)
         {
-            if (helper.State != HelperState.Ready || FreePlaces(b) is not (> 0 and var places) || rules.IsFarSlower(build.Job, b, build.Home)) continue;
+            if (helper.State != HelperState.Ready || FreePlaces(b) is not (> 0 and var places)
+                || rules.IsFarSlower(build.Job, b, build.Home))
+            {
+                continue;
+            }
             var worth = (rules.IsNative(build.Job, b), scheduler.SpeedOf(b, build.Job), places);
             if (best < 0 || worth.CompareTo(most) > 0) (best, most) = (b, worth);
         }
@@ -241,7 +263,8 @@ internal sealed class CompileLending(Scheduler scheduler)
 
     /// <summary>Whether home is so slow that a compile does better to wait for a helper that works for the build now.</summary>
     private bool WaitsForFaster(SharedBuild build) =>
-        build.Helpers.Any(helper => helper.Value is { Loans: > 0, State: HelperState.Ready } && rules.IsFarSlower(build.Job, build.Home, helper.Key));
+        build.Helpers.Any(
+            helper => helper.Value is { Loans: > 0, State: HelperState.Ready } && rules.IsFarSlower(build.Job, build.Home, helper.Key));
 
     private static SharedBuild.Compile? Next(Queue<SharedBuild.Compile> line)
     {

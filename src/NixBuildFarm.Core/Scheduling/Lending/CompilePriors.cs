@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace NixBuildFarm.Scheduling.Lending;
 
 /// <summary>
-/// What can be guessed of the compiles of a package that was never shared: by what it is written in, as far as its name tells. Only compiles by a
-/// gcc that is an input of the build can be shared.
+/// What can be guessed of the compiles of a package that was never shared: by what it is written in, as far as its name tells. Only
+/// compiles by a gcc that is an input of the build can be shared.
 /// </summary>
 internal static partial class CompilePriors
 {
@@ -37,7 +37,8 @@ internal static partial class CompilePriors
     // Of the clock on the wall: a busy machine may keep a thread waiting for seconds.
     private const int TimeLimit = 60_000;
 
-    [GeneratedRegex(@"^(gcc|gnat|gfortran|binutils-bootstrap)(-|$)|-gcc(-|$)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeLimit)]
+    [GeneratedRegex(
+        @"^(gcc|gnat|gfortran|binutils-bootstrap)(-|$)|-gcc(-|$)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeLimit)]
     private static partial Regex BootstrapName();
 
     /// <summary>Rust, Go, Haskell and others; and the browsers, which clang compiles.</summary>

@@ -4,8 +4,8 @@ using Worth = (bool IsNative, double Speed);
 namespace NixBuildFarm.Scheduling.Lending;
 
 /// <summary>
-/// Where compiles of others can be done: the builders by kind, those that help the same eligibility classes at about the same speeds being of one, and
-/// the places that each kind has when it is idle. Changes with the farm alone.
+/// Where compiles of others can be done: the builders by kind, those that help the same eligibility classes at about the same speeds being
+/// of one, and the places that each kind has when it is idle. Changes with the farm alone.
 /// </summary>
 internal sealed class HelperPlaces
 {
@@ -23,20 +23,35 @@ internal sealed class HelperPlaces
     /// <param name="farm">The builders, by index.</param>
     /// <param name="online">Whether each takes part.</param>
     /// <param name="eligible">By class, then builder: whether it may take jobs of the class.</param>
-    public HelperPlaces(JobGraph graph, EligibilityClasses classes, IReadOnlyList<FarmBuilder> farm, Func<int, bool> online, bool[][] eligible)
+    public HelperPlaces(
+        JobGraph graph, EligibilityClasses classes, IReadOnlyList<FarmBuilder> farm, Func<int, bool> online, bool[][] eligible)
     {
         this.farm = [.. farm];
         var builders = Enumerable.Range(0, farm.Count).ToArray();
-        worths = [.. classes.Representatives.Select(job => graph[job].System).Select(system => builders.Select(b => (LendingRules.IsNative(farm[b], system), farm[b].SpeedOf(system))).ToArray())];
-        var helping = classes.Representatives.Select(job => builders.Select(b => online(b) && LendingRules.MayHelp(graph[job], farm[b])).ToArray()).ToArray();
+        worths =
+        [
+            .. classes.Representatives.Select(job => graph[job].System)
+                .Select(system => builders.Select(b => (LendingRules.IsNative(farm[b], system), farm[b].SpeedOf(system))).ToArray()),
+        ];
+        var helping = classes.Representatives.Select(
+            job => builders.Select(b => online(b) && LendingRules.MayHelp(graph[job], farm[b])).ToArray())
+            .ToArray();
         var known = new Dictionary<string, int>();
         kindOf = [.. builders.Select(b => KindOf(SignatureOf(b, helping), known))];
         var members = Enumerable.Range(0, known.Count).Select(kind => Array.FindAll(builders, b => kindOf[b] == kind)).ToArray();
         placesOf = [.. members.Select(of => of.Sum(b => LendingRules.AllPlaces(farm[b])))];
         helps = [.. helping.Select(may => members.Select(of => may[of[0]]).ToArray())];
         worthOfKind = [.. worths.Select(worth => members.Select(of => worth[of[0]]).ToArray())];
-        bestFirst = [.. worthOfKind.Select((worth, c) => Enumerable.Range(0, known.Count).Where(kind => helps[c][kind]).OrderByDescending(kind => worth[kind]).ToArray())];
-        BestHome = [.. eligible.Select((may, c) => builders.Where(b => may[b]).OrderByDescending(b => worths[c][b].Speed).FirstOrDefault(-1))];
+        bestFirst =
+        [
+            .. worthOfKind.Select(
+                (worth, c) =>
+                    Enumerable.Range(0, known.Count).Where(kind => helps[c][kind]).OrderByDescending(kind => worth[kind]).ToArray()),
+        ];
+        BestHome =
+        [
+            .. eligible.Select((may, c) => builders.Where(b => may[b]).OrderByDescending(b => worths[c][b].Speed).FirstOrDefault(-1)),
+        ];
     }
 
     /// <summary>By class: the fastest builder that may take its jobs; -1: none.</summary>
@@ -53,9 +68,13 @@ internal sealed class HelperPlaces
         helps[eligibilityClass][kind] && !LendingRules.IsFarSlower(worthOfKind[eligibilityClass][kind], worths[eligibilityClass][home]);
 
     /// <summary>The speed of a kind of builders for jobs of a class ÷ that of a builder.</summary>
-    public double SpeedOf(int kind, int eligibilityClass, int home) => worthOfKind[eligibilityClass][kind].Speed / worths[eligibilityClass][home].Speed;
+    public double SpeedOf(int kind, int eligibilityClass, int home) =>
+        worthOfKind[eligibilityClass][kind].Speed / worths[eligibilityClass][home].Speed;
 
-    /// <summary>Places of helpers, each counted by its speed ÷ that of home, of which a part is idle: the best of them, as many as the build can use.</summary>
+    /// <summary>
+    /// Places of helpers, each counted by its speed ÷ that of home, of which a part is idle: the best of them, as many as the build can
+    /// use.
+    /// </summary>
     /// <param name="eligibilityClass">Of the job.</param>
     /// <param name="home">Its builder.</param>
     /// <param name="homePlaces">Its cores.</param>
@@ -97,7 +116,9 @@ internal sealed class HelperPlaces
         {
             var (isNative, speed) = worths[c][b];
             // Speeds that differ by less than three percent are the same.
-            text.Append(helping[c][b] ? isNative ? 'n' : 'e' : '-').Append(speed > 0 ? (int)Math.Round(Math.Log(speed) / 0.03) : int.MinValue).Append(' ');
+            text.Append(helping[c][b] ? isNative ? 'n' : 'e' : '-')
+                .Append(speed > 0 ? (int)Math.Round(Math.Log(speed) / 0.03) : int.MinValue)
+                .Append(' ');
         }
         return text.ToString();
     }

@@ -35,7 +35,8 @@ internal sealed class LearntCompiles
     /// <param name="seen">What it told.</param>
     /// <param name="reference">What it would have taken without help at speed 1.0 on <see cref="Estimate.ReferenceCores"/> cores.</param>
     /// <param name="speed">The speed of its builder.</param>
-    public static CompileEstimate Of(CompileObservation seen, double reference, double speed) => seen.Count == 0 || !(reference > 0) ? default
+    public static CompileEstimate Of(CompileObservation seen, double reference, double speed) =>
+        seen.Count == 0 || !(reference > 0) ? default
         : new(Math.Clamp(seen.Seconds * speed / Estimate.ReferenceCores / reference, 0, 1), seen.Seconds * speed / seen.Count);
 
     private static double Median(IEnumerable<double> values)

@@ -1,8 +1,8 @@
 namespace NixBuildFarm.Scheduling.Lending;
 
 /// <summary>
-/// Something that has happened to a shared build. What tells of a loan, a compile or a build that is over has no effect, so that answers may
-/// come late.
+/// Something that has happened to a shared build. What tells of a loan, a compile or a build that is over has no effect, so that answers
+/// may come late.
 /// </summary>
 /// <param name="At">When: seconds since the run began.</param>
 internal abstract record LendingEvent(double At)

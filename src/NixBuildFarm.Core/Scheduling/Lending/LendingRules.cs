@@ -15,7 +15,9 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
     /// <summary>A builder is faster than another from this factor on, and far slower below that one.</summary>
     private const double Faster = 1.25, FarSlower = 0.25;
 
-    /// <summary>Compiles that a builder can take for others: a slot's part of the cores for each free slot, where the cores are free.</summary>
+    /// <summary>
+    /// Compiles that a builder can take for others: a slot's part of the cores for each free slot, where the cores are free.
+    /// </summary>
     public static int Places(FarmBuilder builder, int freeSlots, int freeCores) =>
         Math.Max(0, Math.Min(freeSlots * Math.Max(1, builder.Cores / Math.Max(1, builder.MaxJobs)), freeCores));
 
@@ -30,12 +32,13 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
         // Whether it builds in parallel only tells where nothing was learnt: many packages leave that to the setup hooks of their tools.
         if (what.StaysLocal || what.IsFixedOutput || !state.Builders[builder].Description.IsHelped) return false;
         var estimate = state.Estimates[job];
-        return options.Share == ShareMode.Always || (estimate.Compiles.Share > 0 && estimate.Seconds / state.SpeedOf(builder, job) >= LeastSeconds);
+        return options.Share == ShareMode.Always
+            || (estimate.Compiles.Share > 0 && estimate.Seconds / state.SpeedOf(builder, job) >= LeastSeconds);
     }
 
     /// <summary>
-    /// Whether a builder may do compiles of a job that another one builds: it takes jobs, helps, builds the system, and its policy lets it take
-    /// such a job. A compile needs none of the features that the job asks for.
+    /// Whether a builder may do compiles of a job that another one builds: it takes jobs, helps, builds the system, and its policy lets it
+    /// take such a job. A compile needs none of the features that the job asks for.
     /// </summary>
     public bool MayHelp(int job, int home, int helper)
     {
@@ -48,8 +51,8 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
         helper.Helps && (helper.Entries.Count == 0 ? [helper] : helper.Entries).Any(entry => Takes(entry, job));
 
     /// <summary>
-    /// The cores to tell Nix for a build that is shared: room for its compiles at home and on all that may help, within what home can bear of
-    /// links and other work that stays there.
+    /// The cores to tell Nix for a build that is shared: room for its compiles at home and on all that may help, within what home can bear
+    /// of links and other work that stays there.
     /// </summary>
     /// <param name="job">The job.</param>
     /// <param name="home">Its builder.</param>
@@ -83,7 +86,9 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
 
     /// <summary>Whether the first builder is so much faster for a job that its compiles go there though the second is free.</summary>
     public bool IsFaster(int job, int first, int second) =>
-        IsNative(job, first) == IsNative(job, second) ? state.SpeedOf(first, job) > Faster * state.SpeedOf(second, job) : IsNative(job, first);
+        IsNative(job, first) == IsNative(job, second)
+            ? state.SpeedOf(first, job) > Faster * state.SpeedOf(second, job)
+            : IsNative(job, first);
 
     /// <summary>Whether the first builder is so slow for a job that one compile there would hold the build up.</summary>
     public bool IsFarSlower(int job, int first, int second) =>
@@ -94,5 +99,15 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
         first.IsNative == second.IsNative ? first.Speed < FarSlower * second.Speed : second.IsNative;
 
     private static bool Takes(FarmBuilder entry, Job job) =>
-        Eligibility.Of(job with { RequiredFeatures = [.. job.RequiredFeatures.Where(feature => entry.SupportedFeatures.Contains(feature) || entry.MandatoryFeatures.Contains(feature))] }, entry).IsEligible;
+        Eligibility.Of(
+            job with
+            {
+                RequiredFeatures =
+                [
+                    .. job.RequiredFeatures.Where(
+                        feature => entry.SupportedFeatures.Contains(feature) || entry.MandatoryFeatures.Contains(feature)),
+                ],
+            },
+            entry)
+            .IsEligible;
 }

@@ -1,9 +1,9 @@
 namespace NixBuildFarm.Scheduling.Lending;
 
 /// <summary>
-/// How much sooner a build ends whose compiles are done on other builders too. A compile that leaves is read at home first; its helper reads
-/// it too. As many leave as make home and helpers end together: T = S + C · max((a + r·s + (1 − r)·c) ÷ L, r·(c + s + k) ÷ H), with C compiles
-/// of c seconds, of which the part r leaves, on L places at home and H of helpers.
+/// How much sooner a build ends whose compiles are done on other builders too. A compile that leaves is read at home first; its helper
+/// reads it too. As many leave as make home and helpers end together: T = S + C · max((a + r·s + (1 − r)·c) ÷ L, r·(c + s + k) ÷ H), with C
+/// compiles of c seconds, of which the part r leaves, on L places at home and H of helpers.
 /// </summary>
 internal static class SharedDuration
 {

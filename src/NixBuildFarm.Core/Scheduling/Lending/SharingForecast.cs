@@ -1,8 +1,8 @@
 namespace NixBuildFarm.Scheduling.Lending;
 
 /// <summary>
-/// How much sooner jobs are expected to end by the help of others. How many slots will idle follows from the work that is left and the time that
-/// it will take at least; what is idle is divided among the builds that share.
+/// How much sooner jobs are expected to end by the help of others. How many slots will idle follows from the work that is left and the time
+/// that it will take at least; what is idle is divided among the builds that share.
 /// </summary>
 internal sealed class SharingForecast(SchedulingState state, SchedulerOptions options)
 {
@@ -53,13 +53,22 @@ internal sealed class SharingForecast(SchedulingState state, SchedulerOptions op
         var home = state.HelperPlaces.BestHome[state.Classes[job]];
         if (home < 0 || !rules.MayBeHelped(job, home)) return 1;
         var description = state.Builders[home].Description;
-        return FactorOf(job, home, options.Moldable ? state.Graph[job].EnableParallelBuilding ? description.MostCores : 1 : Math.Max(1, description.TotalCores / Math.Max(1, description.MaxJobs)), part);
+        return FactorOf(
+            job,
+            home,
+            options.Moldable
+                ? state.Graph[job].EnableParallelBuilding
+                ? description.MostCores
+                : 1
+                : Math.Max(1, description.TotalCores / Math.Max(1, description.MaxJobs)),
+            part);
     }
 
     private double FactorOf(int job, int home, int cores, double part)
     {
         var places = state.HelperPlaces.Of(state.Classes[job], home, cores, part);
-        return SharedDuration.Factor(state.Estimates[job].Compiles, options.Moldable && state.Graph[job].EnableParallelBuilding, cores, places);
+        return SharedDuration.Factor(
+            state.Estimates[job].Compiles, options.Moldable && state.Graph[job].EnableParallelBuilding, cores, places);
     }
 
     private double Idle(double work, double horizon) =>

@@ -4,7 +4,9 @@ namespace NixBuildFarm.Scheduling.Placing;
 /// Puts a job where it ends first, counting the wait for a slot, the missing inputs and the builder's speed. Ties go to the builder that is
 /// looked at first.
 /// </summary>
-/// <remarks>Topcuoglu, Hariri and Wu, “Performance-effective and low-complexity task scheduling for heterogeneous computing”, 2002.</remarks>
+/// <remarks>
+/// Topcuoglu, Hariri and Wu, “Performance-effective and low-complexity task scheduling for heterogeneous computing”, 2002.
+/// </remarks>
 internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots) : IPlacementRule
 {
     /// <summary>A job is long when it fills this part of the time that is left.</summary>
@@ -33,7 +35,10 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
         {
             Consider(job, home, now, mayWait, latest, ref best);
         }
-        foreach (var group in state.Groups.GroupsOf(state.Classes[job])) Consider(job, slots.FirstOf(group, now), now, mayWait, latest, ref best);
+        foreach (var group in state.Groups.GroupsOf(state.Classes[job]))
+        {
+            Consider(job, slots.FirstOf(group, now), now, mayWait, latest, ref best);
+        }
         // Where its inputs were made is worth a look as well: nothing needs to move.
         foreach (var dependency in state.Graph.DependenciesOf(job))
         {
@@ -54,7 +59,10 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
     {
         var start = Math.Max(free, state.Transfers.InputsAt(job, b, now)) + context.Options.StartOverhead;
         var finish = start + state.Estimates[job].MeanSeconds / state.SpeedOf(b, job);
-        if (context.Options.Moldable || context.Sharing.IsOn) finish = start + (finish - start) * context.Factor(job, b, context.CoresFor(job, b));
+        if (context.Options.Moldable || context.Sharing.IsOn)
+        {
+            finish = start + (finish - start) * context.Factor(job, b, context.CoresFor(job, b));
+        }
         // Later than it should be is still best on the fastest: there the job keeps its place in the queue.
         if (finish > latest && !IsNearlyBest(job, b))
         {
@@ -74,14 +82,18 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
         ConsiderFrom(job, b, builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key), now, latest, ref best);
     }
 
-    /// <summary>When the job has to end so that what follows it fits in before the deadline; infinite where no builder can do that.</summary>
+    /// <summary>
+    /// When the job has to end so that what follows it fits in before the deadline; infinite where no builder can do that.
+    /// </summary>
     private double LatestFinish(int job, double now)
     {
         var latest = context.Deadline - context.TailOf(job);
         return now + context.LeastSeconds(job) > latest || state.RunningCount == 0 ? double.PositiveInfinity : latest;
     }
 
-    /// <summary>Whether the builder's last fast slot is kept from this job: it is long, and the critical path does not hang on it.</summary>
+    /// <summary>
+    /// Whether the builder's last fast slot is kept from this job: it is long, and the critical path does not hang on it.
+    /// </summary>
     private bool IsGuarded(int job, int b, double now)
     {
         var builder = state.Builders[b];

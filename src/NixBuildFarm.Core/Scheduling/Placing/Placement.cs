@@ -101,7 +101,8 @@ internal sealed class Placement
 
     public void EndHedge(int job) => hedging.Forget(job);
 
-    private Place Best(int job, double now, bool mayWait) => ((IPlacementRule)(IsEarliestFinish ? earliestFinish : leastLoad)).Best(job, now, mayWait);
+    private Place Best(int job, double now, bool mayWait) =>
+        ((IPlacementRule)(IsEarliestFinish ? earliestFinish : leastLoad)).Best(job, now, mayWait);
 
     private void PlaceReady(double now, List<SchedulingDecision> decisions)
     {

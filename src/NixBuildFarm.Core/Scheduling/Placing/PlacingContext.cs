@@ -2,7 +2,9 @@ using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Scheduling.Placing;
 
-/// <summary>What all parts of the placement share: the state, the heuristic that is followed, and the outlook of the present decision.</summary>
+/// <summary>
+/// What all parts of the placement share: the state, the heuristic that is followed, and the outlook of the present decision.
+/// </summary>
 internal sealed class PlacingContext(SchedulingState state, SchedulerOptions options, Heuristic heuristic)
 {
     /// <summary>A job is critical when its rank fills this part of the time that is left.</summary>
@@ -38,7 +40,8 @@ internal sealed class PlacingContext(SchedulingState state, SchedulerOptions opt
     public bool SparesLinks => Heuristic is { Rule: PlacementRule.EarliestFinish, IsFifo: false };
 
     /// <summary>The same outlook on a copy of the state, with another heuristic.</summary>
-    public PlacingContext Fork(SchedulingState copy, SchedulerOptions with, Heuristic other) => new(copy, with, other) { latestEnd = latestEnd, Sharing = Sharing.Fork(copy, with) };
+    public PlacingContext Fork(SchedulingState copy, SchedulerOptions with, Heuristic other) =>
+        new(copy, with, other) { latestEnd = latestEnd, Sharing = Sharing.Fork(copy, with) };
 
     /// <summary>Begins a decision: estimates the end of the run from what is ready, what has started and the work that is left.</summary>
     public void Begin(double now)
@@ -66,7 +69,8 @@ internal sealed class PlacingContext(SchedulingState state, SchedulerOptions opt
 
     /// <summary>Seconds of the job on the best builder with all its cores.</summary>
     public double LeastSeconds(int job) =>
-        state.Estimates[job].Seconds * CoreFactor(job, state.BestCoresFor(job)) * Sharing.LeastFactorOf(job) / state.BestSpeedOf(job) + options.StartOverhead;
+        state.Estimates[job].Seconds * CoreFactor(job, state.BestCoresFor(job)) * Sharing.LeastFactorOf(job) / state.BestSpeedOf(job)
+            + options.StartOverhead;
 
     /// <summary>Seconds that pass at least after the job, until all that waits for it is done.</summary>
     public double TailOf(int job) => Math.Max(0, state.Order.Key[job] - LeastSeconds(job));

@@ -5,7 +5,9 @@ namespace NixBuildFarm.Scheduling.Placing;
 /// </summary>
 internal sealed class Prefetching(PlacingContext context, EarliestFinish rule)
 {
-    /// <summary>Inputs are moved ahead when the wait for the slot is at most this many times the transfer, or this many seconds longer.</summary>
+    /// <summary>
+    /// Inputs are moved ahead when the wait for the slot is at most this many times the transfer, or this many seconds longer.
+    /// </summary>
     private const double Ahead = 5;
 
     private readonly SchedulingState state = context.State;
@@ -71,7 +73,8 @@ internal sealed class Prefetching(PlacingContext context, EarliestFinish rule)
         foreach (var slot in builder.Slots)
         {
             if (slot.Job < 0) continue;
-            earliest = Math.Min(earliest, slot.StartedAt + (slot.FreeAt - slot.StartedAt) * Math.Exp(-2 * state.Estimates[slot.Job].Spread));
+            earliest = Math.Min(
+                earliest, slot.StartedAt + (slot.FreeAt - slot.StartedAt) * Math.Exp(-2 * state.Estimates[slot.Job].Spread));
         }
         return Math.Max(now, earliest);
     }

@@ -3,9 +3,9 @@ using NixBuildFarm.Scheduling.Lending;
 namespace NixBuildFarm.Scheduling.Playing;
 
 /// <summary>
-/// Plays a run on a described farm: a <see cref="Scheduler"/> decides as in a real run, and here is what would come of it. A job runs for its
-/// seconds ÷ speed in one slot. A remote job needs its inputs there: what the machine lacks comes from whoever has it, one transfer at a
-/// time for each machine and direction, outside of the slots; outputs then go home to the local machine in the background.
+/// Plays a run on a described farm: a <see cref="Scheduler"/> decides as in a real run, and here is what would come of it. A job runs for
+/// its seconds ÷ speed in one slot. A remote job needs its inputs there: what the machine lacks comes from whoever has it, one transfer at
+/// a time for each machine and direction, outside of the slots; outputs then go home to the local machine in the background.
 /// </summary>
 internal sealed class FarmSimulator
 {
@@ -42,7 +42,12 @@ internal sealed class FarmSimulator
 
     /// <summary>Continues a run that has begun: the builds that run and the outputs that are on their way go on.</summary>
     internal FarmSimulator(Scheduler scheduler, double now, IReadOnlyList<double> seconds)
-        : this(scheduler, seconds, scheduler.State.OutputSizes, Array.ConvertAll(scheduler.State.Estimates, e => e.Compiles), new SimulationOptions())
+        : this(
+            scheduler,
+            seconds,
+            scheduler.State.OutputSizes,
+            Array.ConvertAll(scheduler.State.Estimates, e => e.Compiles),
+            new SimulationOptions())
     {
         this.now = now;
         for (var b = 0; b < farm.Count; b++)
@@ -72,7 +77,8 @@ internal sealed class FarmSimulator
     }
 
     private FarmSimulator(
-        Scheduler scheduler, IReadOnlyList<double> seconds, IReadOnlyList<long> outputBytes, IReadOnlyList<CompileEstimate>? compiles, SimulationOptions options)
+        Scheduler scheduler, IReadOnlyList<double> seconds, IReadOnlyList<long> outputBytes, IReadOnlyList<CompileEstimate>? compiles,
+        SimulationOptions options)
     {
         this.compiles = compiles;
         if (scheduler.Options.Share != ShareMode.Never && compiles is not null) sharing = new SharedProgress(scheduler, compiles);
@@ -101,14 +107,18 @@ internal sealed class FarmSimulator
     public SimulationResult Run()
     {
         joining = options.Disturbances.Count(disturbance => disturbance is SchedulingEvent.WorkAdded);
-        foreach (var disturbance in options.Disturbances) Expect(new Happening(HappeningKind.Disturbance, -1, -1, null, disturbance), disturbance.At);
+        foreach (var disturbance in options.Disturbances)
+        {
+            Expect(new Happening(HappeningKind.Disturbance, -1, -1, null, disturbance), disturbance.At);
+        }
         Play(double.PositiveInfinity);
         return new SimulationResult
         {
             Farm = farm,
             Schedule = schedule,
             NotDone = scheduler.Graph.Count - schedule.Select(e => e.Job).Distinct().Count(),
-            Bound = LowerBound.Of(scheduler.Graph, farm, seconds, scheduler.Options.Moldable, scheduler.Options.Share == ShareMode.Never ? null : compiles),
+            Bound = LowerBound.Of(
+                scheduler.Graph, farm, seconds, scheduler.Options.Moldable, scheduler.Options.Share == ShareMode.Never ? null : compiles),
             BytesMoved = bytesMoved,
             Decisions = decisions,
         };
@@ -172,7 +182,9 @@ internal sealed class FarmSimulator
             {
                 case SchedulingDecision.Start d: Start(d.Job, d.Builder, d.Cores); break;
                 case SchedulingDecision.Hedge d: Start(d.Job, d.Builder, d.Cores); break;
-                case SchedulingDecision.Prefetch d: Expect(new Happening(HappeningKind.InputsArrived, d.Job, d.Builder), Supply(d.Job, d.Builder)); break;
+                case SchedulingDecision.Prefetch d:
+                    Expect(new Happening(HappeningKind.InputsArrived, d.Job, d.Builder), Supply(d.Job, d.Builder));
+                    break;
                 case SchedulingDecision.Cancel d: Drop((d.Job, d.Builder)); break;
                 // Jobs that are given up leave the run by themselves.
                 case SchedulingDecision.Abandon or SchedulingDecision.NoBuilder: break;
@@ -210,7 +222,9 @@ internal sealed class FarmSimulator
         return ready;
     }
 
-    /// <summary>One transfer from the builder that made it, from the local one if that can send sooner, or else from any that has it; when it ends.</summary>
+    /// <summary>
+    /// One transfer from the builder that made it, from the local one if that can send sooner, or else from any that has it; when it ends.
+    /// </summary>
     private double Move(int job, int from, int to)
     {
         var earliest = now;
@@ -218,7 +232,10 @@ internal sealed class FarmSimulator
         if (local >= 0 && local != to && from != local)
         {
             var home = scheduler.HasOutputs(job, local) ? now : arrivals.GetValueOrDefault((job, local), double.PositiveInfinity);
-            if (double.IsFinite(home) && (isGone || Math.Max(home, uplinkFree[local]) < uplinkFree[from])) (from, earliest, isGone) = (local, Math.Max(now, home), false);
+            if (double.IsFinite(home) && (isGone || Math.Max(home, uplinkFree[local]) < uplinkFree[from]))
+            {
+                (from, earliest, isGone) = (local, Math.Max(now, home), false);
+            }
         }
         if (isGone) from = HolderOf(job);
         if (from < 0) return now;
@@ -250,7 +267,10 @@ internal sealed class FarmSimulator
         switch (happening.Kind)
         {
             case HappeningKind.InputsArrived:
-                if (scheduler.StatusOf(builder) != BuilderStatus.Lost) scheduler.Apply(new SchedulingEvent.InputsArrived(now, job, builder));
+                if (scheduler.StatusOf(builder) != BuilderStatus.Lost)
+                {
+                    scheduler.Apply(new SchedulingEvent.InputsArrived(now, job, builder));
+                }
                 break;
             case HappeningKind.Started when IsCurrent(happening):
                 scheduler.Apply(new SchedulingEvent.JobStarted(now, job, builder));
@@ -277,12 +297,15 @@ internal sealed class FarmSimulator
     }
 
     private bool IsCurrent(Happening happening) =>
-        attempts.TryGetValue((happening.Job, happening.Builder), out var current) && ReferenceEquals(current, happening.Attempt) && scheduler.Runs(happening.Job, happening.Builder);
+        attempts.TryGetValue((happening.Job, happening.Builder), out var current) && ReferenceEquals(current, happening.Attempt)
+            && scheduler.Runs(happening.Job, happening.Builder);
 
     private double TrueSeconds(int job, int builder, int cores)
     {
         var fixedCores = seconds[job] / farm[builder].SpeedOf(scheduler.Graph[job].System);
-        return scheduler.Options.Moldable ? fixedCores * Estimate.CoreFactor(scheduler.Graph[job].EnableParallelBuilding, cores) : fixedCores;
+        return scheduler.Options.Moldable
+            ? fixedCores * Estimate.CoreFactor(scheduler.Graph[job].EnableParallelBuilding, cores)
+            : fixedCores;
     }
 
     private void Ended(Happening happening)
@@ -319,7 +342,12 @@ internal sealed class FarmSimulator
         var finished = new SchedulingEvent.JobFinished(now, job, builder, outputBytes[job]);
         scheduler.Apply(finished);
         if (options.Estimates is not { } estimates) return;
-        foreach (var learnt in estimates.Learn(finished, scheduler.DescriptionOf(builder), attempt.End - attempt.Begin, attempt.Cores, Observed(job, attempt))) scheduler.Apply(learnt);
+        foreach (
+            var learnt in estimates.Learn(
+                finished, scheduler.DescriptionOf(builder), attempt.End - attempt.Begin, attempt.Cores, Observed(job, attempt)))
+        {
+            scheduler.Apply(learnt);
+        }
     }
 
     private void Disturb(SchedulingEvent disturbance)

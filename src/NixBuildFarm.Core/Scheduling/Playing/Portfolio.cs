@@ -3,12 +3,15 @@ namespace NixBuildFarm.Scheduling.Playing;
 /// <summary>
 /// Every single heuristic is badly wrong on some graph. So a few are played to the end, from the present state and with present estimates,
 /// and the one that ends first is followed; again when what was learnt since, or the farm, differs enough from what was thought. Where the
-/// estimates are vague, each is played in several worlds whose durations are drawn from them: a way that is good only if all guesses are right
-/// loses to one that forgives. The work is limited in jobs played, never in time, so that the same input yields the same plan on any machine.
+/// estimates are vague, each is played in several worlds whose durations are drawn from them: a way that is good only if all guesses are
+/// right loses to one that forgives. The work is limited in jobs played, never in time, so that the same input yields the same plan on any
+/// machine.
 /// </summary>
 internal sealed class Portfolio(Scheduler scheduler)
 {
-    /// <summary>Jobs played for one plan: many variants for a small graph, none for one so large that only a couple could be tried.</summary>
+    /// <summary>
+    /// Jobs played for one plan: many variants for a small graph, none for one so large that only a couple could be tried.
+    /// </summary>
     private const int JobsPerPlan = 300_000;
 
     /// <summary>Plays for one plan at most: a small graph has no use for more.</summary>
@@ -21,8 +24,8 @@ internal sealed class Portfolio(Scheduler scheduler)
     private const int JobsForNewPlans = 900_000;
 
     /// <summary>
-    /// Jobs played for each job of the graph, and for each second of the run, at most: planning stays a small part of the time that building
-    /// takes, also where builds are over in no time. A job played takes some ten microseconds.
+    /// Jobs played for each job of the graph, and for each second of the run, at most: planning stays a small part of the time that
+    /// building takes, also where builds are over in no time. A job played takes some ten microseconds.
     /// </summary>
     private const int JobsForEachJob = 100, JobsForEachSecond = 500;
 
@@ -66,7 +69,8 @@ internal sealed class Portfolio(Scheduler scheduler)
         if (scheduler.Remaining == 0) return;
         var left = scheduler.State.RemainingWork.Sum();
         if (surprise < WorthPlanning * left) return;
-        var budget = Math.Min(JobsPerPlan + JobsForNewPlans, (double)JobsForEachJob * scheduler.Graph.Count + JobsForEachSecond * now) - played;
+        var budget = Math.Min(
+            JobsPerPlan + JobsForNewPlans, (double)JobsForEachJob * scheduler.Graph.Count + JobsForEachSecond * now) - played;
         var plays = (int)Math.Min(MaxPlays, Math.Min(JobsPerPlan, budget) / scheduler.Remaining);
         if (plays < LeastPlays) return;
         surprise = 0;
@@ -114,7 +118,8 @@ internal sealed class Portfolio(Scheduler scheduler)
         }
         return best;
 
-        Heuristic Candidate(int i) => i < known.Length ? known[i] : best with { Noise = i % 2 == 0 ? 0.1 : 0.3, Seed = scheduler.Options.Seed * 1000 + i };
+        Heuristic Candidate(int i) =>
+            i < known.Length ? known[i] : best with { Noise = i % 2 == 0 ? 0.1 : 0.3, Seed = scheduler.Options.Seed * 1000 + i };
     }
 
     /// <summary>Plays a heuristic in all worlds, as long as it may still take less than the best so far.</summary>

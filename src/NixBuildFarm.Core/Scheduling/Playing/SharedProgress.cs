@@ -3,8 +3,8 @@ using NixBuildFarm.Scheduling.Lending;
 namespace NixBuildFarm.Scheduling.Playing;
 
 /// <summary>
-/// The builds of a simulated run that share their compiles. Each goes on at the rate that the places allow which are free at the moment; compiles
-/// are many and small, so that places change hands at once.
+/// The builds of a simulated run that share their compiles. Each goes on at the rate that the places allow which are free at the moment;
+/// compiles are many and small, so that places change hands at once.
 /// </summary>
 internal sealed class SharedProgress(Scheduler scheduler, IReadOnlyList<CompileEstimate> compiles)
 {

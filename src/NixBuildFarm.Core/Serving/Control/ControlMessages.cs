@@ -1,9 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using NixBuildFarm.Evaluation;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
-using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Serving.Control;
 

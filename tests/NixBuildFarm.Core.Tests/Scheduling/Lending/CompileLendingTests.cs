@@ -33,7 +33,8 @@ public class CompileLendingTests
     [Fact]
     public void A_free_slot_lends_its_part_of_the_cores_and_never_cores_that_are_in_use()
     {
-        var (scheduler, lending) = Given([Parallel("big"), Job("other")], [AtHome() with { Cores = 4 }, Builder("b", 2) with { Cores = 8 }], 9, 1);
+        var (scheduler, lending) = Given(
+            [Parallel("big"), Job("other")], [AtHome() with { Cores = 4 }, Builder("b", 2) with { Cores = 8 }], 9, 1);
         scheduler.Decide(0);
         Assert.True(scheduler.Runs(1, B));
         Open(lending, 0, 0, A, homePlaces: 1);
@@ -63,7 +64,10 @@ public class CompileLendingTests
     public void No_more_helpers_are_asked_for_than_the_build_can_use()
     {
         // Eight times the cores of home, whatever the farm has; one of them is in use at home.
-        FarmBuilder[] farm = [AtHome() with { Cores = 1 }, .. Enumerable.Range(0, 20).Select(i => Builder($"b{i}", speed: 0.5 + i / 100.0))];
+        FarmBuilder[] farm =
+        [
+            AtHome() with { Cores = 1 }, .. Enumerable.Range(0, 20).Select(i => Builder($"b{i}", speed: 0.5 + i / 100.0)),
+        ];
         var (scheduler, lending) = Given([Parallel("big")], farm);
         scheduler.Decide(0);
         lending.Apply(new LendingEvent.BuildOpened(0, 1, 0, A, 1));
@@ -285,7 +289,9 @@ public class CompileLendingTests
     [Fact]
     public void A_helper_that_emulates_what_home_does_natively_or_is_far_slower_is_not_asked()
     {
-        var (scheduler, lending) = Given([Parallel("big")], [Builder("a", speed: 2), Builder("b", speed: 0.4), Builder("c") with { Systems = [new(X86, 1) { IsEmulated = true }] }]);
+        var (scheduler, lending) = Given(
+            [Parallel("big")],
+            [Builder("a", speed: 2), Builder("b", speed: 0.4), Builder("c") with { Systems = [new(X86, 1) { IsEmulated = true }] }]);
         scheduler.Decide(0);
         lending.Apply(new LendingEvent.BuildOpened(0, 1, 0, A, 1));
 
@@ -298,7 +304,8 @@ public class CompileLendingTests
         var job = Parallel("big") with { RequiredFeatures = ["big-parallel"] };
         var (_, lending) = Given([job],
         [
-            AtHome() with { SupportedFeatures = ["big-parallel"] }, Builder("plain"), Builder("unwilling") with { Helps = false }, Builder("picky") with { Exclude = ["b*"] },
+            AtHome() with { SupportedFeatures = ["big-parallel"] }, Builder("plain"), Builder("unwilling") with { Helps = false },
+            Builder("picky") with { Exclude = ["b*"] },
             Builder("reserved") with { MandatoryFeatures = ["kvm"] }, Builder("other") with { Systems = [new(Arm, 1)] }, Builder("off", 0),
         ]);
 
@@ -309,7 +316,9 @@ public class CompileLendingTests
     public void Only_a_long_build_with_compiles_is_helped_and_only_where_the_builder_lets_itself_be()
     {
         Job[] jobs = [Parallel("long"), Parallel("short"), Job("serial"), Parallel("rust"), Parallel("local") with { PreferLocal = true }];
-        var estimates = jobs.Select(job => new Estimate(job.Name == "short" ? 20 : 500, 0, 0) { Compiles = job.Name == "rust" ? default : Compiles }).ToArray();
+        var estimates = jobs.Select(
+            job => new Estimate(job.Name == "short" ? 20 : 500, 0, 0) { Compiles = job.Name == "rust" ? default : Compiles })
+            .ToArray();
         IReadOnlyList<FarmBuilder> farm = [AtHome(), Builder("proud") with { IsHelped = false }];
         int[] Helped(ShareMode share, int builder)
         {
@@ -330,9 +339,13 @@ public class CompileLendingTests
     [InlineData(1, 8, 20, 8)]
     [InlineData(4, 8, 40, 32)]
     [InlineData(32, 32, 40, 64)]
-    public void The_cores_that_Nix_is_told_cover_what_may_be_lent_within_what_home_can_bear(int homeCores, int slots, int helpers, int expected)
+    public void The_cores_that_Nix_is_told_cover_what_may_be_lent_within_what_home_can_bear(
+        int homeCores, int slots, int helpers, int expected)
     {
-        FarmBuilder[] farm = [AtHome() with { Cores = homeCores }, .. Enumerable.Range(0, helpers).Select(i => Builder($"b{i}", slots) with { Cores = 4 })];
+        FarmBuilder[] farm =
+        [
+            AtHome() with { Cores = homeCores }, .. Enumerable.Range(0, helpers).Select(i => Builder($"b{i}", slots) with { Cores = 4 }),
+        ];
         var (_, lending) = Given([Parallel("big")], farm);
 
         Assert.Equal(Math.Max(homeCores, expected), lending.CoresToTell(0, A, homeCores));
@@ -366,15 +379,18 @@ public class CompileLendingTests
 
     private static Job Parallel(string name) => Job(name) with { EnableParallelBuilding = true };
 
-    private static (Scheduler Scheduler, CompileLending Lending) Given(IReadOnlyList<Job> jobs, IReadOnlyList<FarmBuilder> farm, params double[] seconds)
+    private static (Scheduler Scheduler, CompileLending Lending) Given(
+        IReadOnlyList<Job> jobs, IReadOnlyList<FarmBuilder> farm, params double[] seconds)
     {
         var estimates = jobs.Select((_, i) => new Estimate(i < seconds.Length ? seconds[i] : 500, 0, 0) { Compiles = Compiles }).ToArray();
-        var scheduler = new Scheduler(new JobGraph(jobs), farm, estimates, new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Share = ShareMode.Auto });
+        var scheduler = new Scheduler(
+            new JobGraph(jobs), farm, estimates, new SchedulerOptions { Policy = SchedulingRule.EarliestFinish, Share = ShareMode.Auto });
         return (scheduler, new CompileLending(scheduler));
     }
 
     /// <summary>Job 0 runs on the first builder and is shared with all that are idle.</summary>
-    private static (Scheduler Scheduler, CompileLending Lending) Shared(IReadOnlyList<Job> jobs, IReadOnlyList<FarmBuilder> farm, int homePlaces)
+    private static (Scheduler Scheduler, CompileLending Lending) Shared(
+        IReadOnlyList<Job> jobs, IReadOnlyList<FarmBuilder> farm, int homePlaces)
     {
         var (scheduler, lending) = Given(jobs, farm);
         scheduler.Decide(0);
@@ -386,7 +402,10 @@ public class CompileLendingTests
     private static void Open(CompileLending lending, long build, int job, int home, int homePlaces)
     {
         lending.Apply(new LendingEvent.BuildOpened(0, build, job, home, homePlaces));
-        foreach (var prepare in lending.Decide().OfType<Prepare>()) lending.Apply(new LendingEvent.HelperReady(0, prepare.Build, prepare.Helper));
+        foreach (var prepare in lending.Decide().OfType<Prepare>())
+        {
+            lending.Apply(new LendingEvent.HelperReady(0, prepare.Build, prepare.Helper));
+        }
     }
 
     private static IReadOnlyList<LendingDecision> Ask(CompileLending lending, long build, params long[] compiles)

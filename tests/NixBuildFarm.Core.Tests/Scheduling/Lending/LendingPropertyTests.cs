@@ -25,7 +25,9 @@ public class LendingPropertyTests
             losses += world.Losses;
         }
         // The worlds do what they are there for.
-        Assert.True(lends > 1000 && delays > 20 && losses > 50, $"{lends} loans, {delays} builds that had to wait, {losses} helpers lost with loans");
+        Assert.True(
+            lends > 1000 && delays > 20 && losses > 50,
+            $"{lends} loans, {delays} builds that had to wait, {losses} helpers lost with loans");
     }
 
     /// <summary>A farm on which jobs and compiles come and go by chance, and everything that is decided is checked.</summary>
@@ -50,12 +52,15 @@ public class LendingPropertyTests
             this.seed = seed;
             random = new Random(seed);
             farm = [.. Enumerable.Range(0, 2 + random.Next(4)).Select(Make)];
-            var jobs = Enumerable.Range(0, 3 + random.Next(15)).Select(j => Job($"j{j}", [.. Enumerable.Range(0, j).Where(_ => random.Next(Math.Max(2, j)) == 0)])
+            var jobs = Enumerable.Range(0, 3 + random.Next(15))
+                .Select(j => Job($"j{j}", [.. Enumerable.Range(0, j).Where(_ => random.Next(Math.Max(2, j)) == 0)])
                 with { EnableParallelBuilding = random.Next(2) == 0 }).ToArray();
-            var estimates = jobs.Select(_ => new Estimate(60 + random.Next(500), random.NextDouble(), 0) { Compiles = new(0.7, 2) }).ToArray();
+            var estimates = jobs.Select(_ => new Estimate(60 + random.Next(500), random.NextDouble(), 0) { Compiles = new(0.7, 2) })
+                .ToArray();
             var options = new SchedulerOptions
             {
-                Policy = SchedulingRule.EarliestFinish, Share = ShareMode.Always, Moldable = random.Next(2) == 0, Hedge = random.Next(2) == 0,
+                Policy = SchedulingRule.EarliestFinish, Share = ShareMode.Always, Moldable = random.Next(2) == 0,
+                Hedge = random.Next(2) == 0,
             };
             scheduler = new Scheduler(new JobGraph(jobs), farm, estimates, options);
             lending = new CompileLending(scheduler);
@@ -106,7 +111,8 @@ public class LendingPropertyTests
             Assert.Empty(heldUpBy);
         }
 
-        private FarmBuilder Make(int index) => Builder($"b{index}", 1 + random.Next(4), Math.Round(0.2 + random.NextDouble() * 2, 2)) with { Cores = random.Next(3) * 4 };
+        private FarmBuilder Make(int index) =>
+            Builder($"b{index}", 1 + random.Next(4), Math.Round(0.2 + random.NextDouble() * 2, 2)) with { Cores = random.Next(3) * 4 };
 
         private void Happen()
         {
@@ -120,10 +126,16 @@ public class LendingPropertyTests
                     }
                     break;
                 case < 11:
-                    if (Any([.. compiles.Where(c => c.Value.Where == Where.Lent).Select(c => c.Key)]) is var lent and > 0) EndLoan(lent, (LoanEnd)random.Next(3));
+                    if (Any([.. compiles.Where(c => c.Value.Where == Where.Lent).Select(c => c.Key)]) is var lent and > 0)
+                    {
+                        EndLoan(lent, (LoanEnd)random.Next(3));
+                    }
                     break;
                 case < 14:
-                    if (Any([.. compiles.Where(c => c.Value.Where == Where.AtHome).Select(c => c.Key)]) is var atHome and > 0) EndAtHome(atHome);
+                    if (Any([.. compiles.Where(c => c.Value.Where == Where.AtHome).Select(c => c.Key)]) is var atHome and > 0)
+                    {
+                        EndAtHome(atHome);
+                    }
                     break;
                 case 14:
                     if (Any([.. compiles.Where(c => c.Value.Where != Where.Ended).Select(c => c.Key)]) is var gone and > 0) Abandon(gone);
@@ -167,7 +179,8 @@ public class LendingPropertyTests
             if (preparing.Count == 0) return;
             var (build, helper) = preparing[random.Next(preparing.Count)];
             preparing.Remove((build, helper));
-            lending.Apply(random.Next(6) == 0 ? new LendingEvent.HelperUnfit(now, build, helper) : new LendingEvent.HelperReady(now, build, helper));
+            lending.Apply(
+                random.Next(6) == 0 ? new LendingEvent.HelperUnfit(now, build, helper) : new LendingEvent.HelperReady(now, build, helper));
         }
 
         private void EndJob()
@@ -175,7 +188,10 @@ public class LendingPropertyTests
             if (running.Count == 0) return;
             var (job, builder) = running.ElementAt(random.Next(running.Count));
             // One that is held up has not begun: it can fail, when its inputs do not come.
-            if (random.Next(4) == 0 || heldUpBy.ContainsKey((job, builder))) scheduler.Apply(new SchedulingEvent.JobFailed(now, job, builder, FailureKind.Retry));
+            if (random.Next(4) == 0 || heldUpBy.ContainsKey((job, builder)))
+            {
+                scheduler.Apply(new SchedulingEvent.JobFailed(now, job, builder, FailureKind.Retry));
+            }
             else scheduler.Apply(new SchedulingEvent.JobFinished(now, job, builder, 0));
             JobsGone();
         }
@@ -217,7 +233,10 @@ public class LendingPropertyTests
         private void Repeat()
         {
             if (Any([.. compiles.Where(c => c.Value is { Where: Where.Ended }).Select(c => c.Key)]) is not (> 0 and var number)) return;
-            lending.Apply(random.Next(2) == 0 ? new LendingEvent.CompileEnded(now, number) : new LendingEvent.LoanEnded(now, number, random.Next(farm.Count), LoanEnd.Failed));
+            lending.Apply(
+                random.Next(2) == 0
+                    ? new LendingEvent.CompileEnded(now, number)
+                    : new LendingEvent.LoanEnded(now, number, random.Next(farm.Count), LoanEnd.Failed));
         }
 
         /// <summary>Jobs that run no more take their shared builds with them.</summary>
@@ -266,7 +285,10 @@ public class LendingPropertyTests
             if (!lending.Claim(job, builder))
             {
                 Delays++;
-                heldUpBy[(job, builder)] = [.. compiles.Where(c => c.Value.Where == Where.Lent && c.Value.Helper == builder).Select(c => c.Key)];
+                heldUpBy[(job, builder)] =
+                [
+                    .. compiles.Where(c => c.Value.Where == Where.Lent && c.Value.Helper == builder).Select(c => c.Key),
+                ];
             }
             if (!lending.MayBeHelped(job, builder)) return;
             open.Add(++numbers, (job, builder, cores));
@@ -310,7 +332,10 @@ public class LendingPropertyTests
             {
                 if (lending.LentBy(b) == 0) shrunk.Remove(b);
                 Assert.Equal(compiles.Values.Count(c => c.Where == Where.Lent && c.Helper == b), lending.LentBy(b));
-                if (!shrunk.Contains(b) && scheduler.StatusOf(b) == BuilderStatus.Online) CheckRoom(b, running.Where(attempt => attempt.Builder == b && !heldUpBy.ContainsKey(attempt)));
+                if (!shrunk.Contains(b) && scheduler.StatusOf(b) == BuilderStatus.Online)
+                {
+                    CheckRoom(b, running.Where(attempt => attempt.Builder == b && !heldUpBy.ContainsKey(attempt)));
+                }
             }
             foreach (var (build, (_, _, homePlaces)) in open)
             {
@@ -322,8 +347,11 @@ public class LendingPropertyTests
         private void CheckRoom(int b, IEnumerable<(int Job, int Builder)> jobs)
         {
             var cores = jobs.Sum(attempt => scheduler.State.Builders[b].Slots.First(slot => slot.Job == attempt.Job).Cores);
-            var places = Math.Min((farm[b].MaxJobs - jobs.Count()) * Math.Max(1, farm[b].Cores / farm[b].MaxJobs), farm[b].TotalCores - cores);
-            Assert.True(lending.LentBy(b) <= Math.Max(0, places), $"seed {seed}: {lending.LentBy(b)} compiles on {farm[b].Name}, which has {places} places beside its jobs");
+            var places = Math.Min(
+                (farm[b].MaxJobs - jobs.Count()) * Math.Max(1, farm[b].Cores / farm[b].MaxJobs), farm[b].TotalCores - cores);
+            Assert.True(
+                lending.LentBy(b) <= Math.Max(0, places),
+                $"seed {seed}: {lending.LentBy(b)} compiles on {farm[b].Name}, which has {places} places beside its jobs");
         }
 
         private sealed class CompileState(long build)

@@ -13,7 +13,8 @@ public class SharedDurationTests
     [InlineData(3, 4, 4, 1.9)]
     [InlineData(3, 4, 10_000, 11.7)]
     [InlineData(0.1, 4, 12, 1)]
-    public void Compiles_are_over_the_sooner_the_more_helpers_there_are_until_reading_is_all_that_home_does(double seconds, int home, int helpers, double expected) =>
+    public void Compiles_are_over_the_sooner_the_more_helpers_there_are_until_reading_is_all_that_home_does(
+        double seconds, int home, int helpers, double expected) =>
         Assert.Equal(expected, SharedDuration.Gain(seconds, home, helpers), 0.1);
 
     [Fact]
@@ -30,7 +31,8 @@ public class SharedDurationTests
     [Fact]
     public void What_is_no_compile_takes_as_long_as_alone()
     {
-        Assert.Equal(0.4, SharedDuration.Factor(new CompileEstimate(0.6, 1000), coresCount: false, homePlaces: 4, helperPlaces: 1e9), 0.001);
+        Assert.Equal(
+            0.4, SharedDuration.Factor(new CompileEstimate(0.6, 1000), coresCount: false, homePlaces: 4, helperPlaces: 1e9), 0.001);
         Assert.Equal(1, SharedDuration.Factor(new CompileEstimate(0, 4), coresCount: false, homePlaces: 4, helperPlaces: 12));
     }
 
@@ -88,7 +90,12 @@ public class SharedDurationTests
         // Alone the big one is the longer; with help it is not, and the serial chain has to begin first on the only builder that is fast.
         Job[] jobs = [Big("big"), Job("serial0"), Job("serial1", 1), Job("end", 0, 2)];
         var farm = new[] { Builder("fast", speed: 1) with { Cores = 4 }, Builder("slow", 4, 0.9) with { Cores = 16 } };
-        int First(ShareMode share) => new Scheduler(new JobGraph(jobs), farm, Estimates(jobs, 1000, 300, 300, 1).Select((e, i) => e with { Compiles = i == 0 ? Compiles : default }).ToArray(), Options(share))
+        int First(ShareMode share) =>
+            new Scheduler(
+                new JobGraph(jobs),
+                farm,
+                Estimates(jobs, 1000, 300, 300, 1).Select((e, i) => e with { Compiles = i == 0 ? Compiles : default }).ToArray(),
+                Options(share))
             .Decide(0).OfType<SchedulingDecision.Start>().Single(start => start.Builder == 0).Job;
 
         Assert.Equal(0, First(ShareMode.Never));
@@ -105,7 +112,8 @@ public class SharedDurationTests
 
     private static Estimate[] Believed(params double[] seconds) => [.. seconds.Select(s => new Estimate(s, 0, 0) { Compiles = Compiles })];
 
-    private static GraphDurations Truth(params double[] seconds) => new(seconds, new long[seconds.Length]) { Compiles = [.. seconds.Select(_ => Compiles)] };
+    private static GraphDurations Truth(params double[] seconds) =>
+        new(seconds, new long[seconds.Length]) { Compiles = [.. seconds.Select(_ => Compiles)] };
 
     private static SimulationResult Play(Job[] jobs, FarmBuilder[] farm, ShareMode share, params double[] seconds)
     {
