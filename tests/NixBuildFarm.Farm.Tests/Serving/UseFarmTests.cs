@@ -44,7 +44,7 @@ public sealed partial class UseFarmTests(TestFarm farm) : IDisposable
         File.WriteAllText(
             Path.Combine(session.Folder, "flake", "flake.nix"),
             "{ outputs = _: { packages.x86_64-linux.default = import ./one.nix; checks.x86_64-linux.one = import ./one.nix; }; }");
-        command = Regex.Replace(command, "^nix ", $"nix {Flakes} ");
+        if (command.StartsWith("nix ", StringComparison.Ordinal)) command = $"nix {Flakes} {command["nix ".Length..]}";
 
         var run = session.Run($"Get-NixBuilder kana | Use-NixBuildFarm {{ {command} 2>&1; \"exit $LASTEXITCODE\" }}");
 
@@ -70,7 +70,7 @@ public sealed partial class UseFarmTests(TestFarm farm) : IDisposable
         var run = session.Run("Get-NixBuilder ruby | Use-NixBuildFarm { nix-build bad.nix --no-out-link 2>&1; $LASTEXITCODE }");
 
         var said = Text(run);
-        Assert.Single(Regex.Matches(said, @"builder for '/nix/store/\S+-bad\.drv' failed with exit code 3 \(on 'ruby'\)"));
+        Assert.Single(said.Split("failed with exit code 3 (on 'ruby')")[1..]);
         Assert.Contains("> this is why", said);
         Assert.NotEqual("0", run.Script.Output[^1].ToString());
     }
@@ -164,6 +164,6 @@ public sealed partial class UseFarmTests(TestFarm farm) : IDisposable
 
     private static string Text(BuildOutput run) => string.Join('\n', run.Script.Output.Select(o => o.ToString()));
 
-    [GeneratedRegex(@"^/nix/store/[a-z0-9]{32}-\S+(?<!\.drv)$", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^/nix/store/[a-z0-9]{32}-\w+$", RegexOptions.Multiline | RegexOptions.NonBacktracking)]
     private static partial Regex OutputPath();
 }
