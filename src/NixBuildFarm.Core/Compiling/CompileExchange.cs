@@ -142,7 +142,7 @@ internal sealed class CompileExchange : IAsyncDisposable
             if (result is null || !Answer(compile, result.Result)) return LoanEnd.Unsuitable;
             memo.Add(derivation.Derivation.Output, result.From);
             var span = new CompileSpan(result.From.Session.Builder.Name, compile.Talk.Source, begun, (clock.UtcNow - begun).TotalSeconds);
-            Tally.Deliver(span, result.WasThere, wasLent: !isAtHome);
+            Tally.Deliver(span, result, wasLent: !isAtHome);
             return LoanEnd.Delivered;
         }
         catch (OddFrameException)

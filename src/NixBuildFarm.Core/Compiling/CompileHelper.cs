@@ -19,6 +19,7 @@ internal sealed class CompileHelper : IAsyncDisposable
 {
     private readonly Supply supply;
     private readonly FileContents contents;
+    private readonly TimeProvider time;
     private readonly DaemonOptions options;
     private readonly ConcurrentStack<Reservation> idle = new();
     private readonly ConcurrentDictionary<StorePath, Task> files = new();
@@ -30,9 +31,10 @@ internal sealed class CompileHelper : IAsyncDisposable
     /// <param name="session">The builder.</param>
     /// <param name="supply">Brings it compilers and headers.</param>
     /// <param name="contents">The files that shims have sent to any helper.</param>
-    public CompileHelper(BuilderSession session, Supply supply, FileContents contents)
+    /// <param name="time">The clock.</param>
+    public CompileHelper(BuilderSession session, Supply supply, FileContents contents, TimeProvider time)
     {
-        (Session, this.supply, this.contents) = (session, supply, contents);
+        (Session, this.supply, this.contents, this.time) = (session, supply, contents, time);
         options = session.Options with { BuildCores = 1, UseSubstitutes = false };
     }
 
@@ -121,9 +123,13 @@ internal sealed class CompileHelper : IAsyncDisposable
         await daemon.SetOptionsAsync(options, cancellation);
         made.TryAdd(output, 0);
         var derivation = compile.Derivation;
+        var begun = time.GetTimestamp();
         var result = await daemon.BuildDerivationAsync(derivation.Path, derivation.Basic, BuildMode.Normal, sink: null, cancellation);
+        var seconds = time.GetElapsedTime(begun).TotalSeconds;
         if (!result.IsSuccess) throw Failed($"{Session} could not compile for others: {result.ErrorMessage}");
-        return await ReadAsync(daemon, output, wasThere: result.Status == BuildStatus.AlreadyValid, cancellation);
+        return await ReadAsync(daemon, output, wasThere: result.Status == BuildStatus.AlreadyValid, cancellation) is { } read
+            ? read with { Seconds = read.WasThere ? 0 : seconds }
+            : null;
     }
 
     /// <summary>Sends what is missing. What is on its way here for another compile is waited for.</summary>
@@ -210,4 +216,8 @@ internal sealed class CompileHelper : IAsyncDisposable
 internal delegate Task<IReadOnlyList<ReadOnlyMemory<byte>>> FileFetcher(IReadOnlyList<int> files, CancellationToken cancellation);
 
 /// <summary>A result, who gave it, and whether an earlier compile had left it there.</summary>
-internal sealed record HelpersResult(CompileResult Result, CompileHelper From, bool WasThere);
+internal sealed record HelpersResult(CompileResult Result, CompileHelper From, bool WasThere)
+{
+    /// <summary>How long the compile itself took there, without what leads to it; 0 where an earlier one had left it.</summary>
+    public double Seconds { get; init; }
+}

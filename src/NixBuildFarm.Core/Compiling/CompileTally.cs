@@ -70,9 +70,9 @@ internal sealed class CompileTally(string home)
 
     /// <summary>A helper's result has gone to the build.</summary>
     /// <param name="span">The compile.</param>
-    /// <param name="wasThere">Whether an earlier compile had left it.</param>
+    /// <param name="result">What the helper has told of it.</param>
     /// <param name="wasLent">Whether a helper had been asked.</param>
-    public void Deliver(CompileSpan span, bool wasThere, bool wasLent)
+    public void Deliver(CompileSpan span, HelpersResult result, bool wasLent)
     {
         lock (gate)
         {
@@ -80,13 +80,13 @@ internal sealed class CompileTally(string home)
             if (span.Builder == home)
             {
                 doneAtHome++;
-                secondsAtHome += span.Seconds;
-                if (wasThere) reused++;
+                secondsAtHome += result.Seconds;
+                if (result.WasThere) reused++;
                 return;
             }
             var before = delivered.GetValueOrDefault(span.Builder);
-            delivered[span.Builder] = (before.Count + 1, before.Seconds + span.Seconds);
-            if (wasThere) reused++;
+            delivered[span.Builder] = (before.Count + 1, before.Seconds + result.Seconds);
+            if (result.WasThere) reused++;
             if (spans.Count < MostSpans) spans.Add(span);
         }
     }

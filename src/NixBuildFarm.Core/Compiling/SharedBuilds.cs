@@ -110,7 +110,7 @@ internal sealed class SharedBuilds(
     private CompileHelper HelperOf(BuilderSession session)
     {
         if (helpers.TryGetValue(session, out var known)) return known;
-        var helper = helpers.GetOrAdd(session, added => new(added, supply, contents));
+        var helper = helpers.GetOrAdd(session, added => new(added, supply, contents, clock.Time));
         foreach (var compile in kept.KeptCompiles(session.Builder.Name))
         {
             if (compile.Bytes > 0 && StorePath.TryParse(compile.Path, out var path)) results.AddEarlier(path, helper);
