@@ -19,7 +19,8 @@ function Invoke-Bench([string[]] $ArgumentList) {
     if ($toolchain) { Invoke-Checked "$root/tests/Farm/toolchain/make.sh" @() }
     $module = if ($kind -in 'farm', 'session', 'share') { '--module', '/opt/NixBuildFarm/NixBuildFarm.psd1' }
     # All cases make the table; some of them would leave half of one.
-    $document = if (($kind -eq 'farm' -and $ArgumentList -notcontains '--case') -or ($kind -eq 'share' -and $ArgumentList.Count -eq 1)) { '--into', "$root/docs/benchmarks.md" }
+    $isWhole = ($kind -eq 'farm' -and $ArgumentList -notcontains '--case') -or ($kind -eq 'share' -and $ArgumentList.Count -eq 1)
+    $document = if ($isWhole) { '--into', "$root/docs/benchmarks.md" }
     exit (Invoke-Program $withFarm ($farm + 'dotnet' + $run + $ArgumentList + @($module) + @($toolchain) + @($document)))
 }
 

@@ -27,7 +27,10 @@ public sealed class ShimProgram : IDisposable
     {
         Folder = Directory.CreateTempSubdirectory("shim-").FullName;
         program = Path.Combine(Folder, "shim");
-        foreach (var folder in new[] { "original", "broker", "store", "work", "bin" }) Directory.CreateDirectory(Path.Combine(Folder, folder));
+        foreach (var folder in (string[])["original", "broker", "store", "work", "bin"])
+        {
+            Directory.CreateDirectory(Path.Combine(Folder, folder));
+        }
         foreach (var tool in new[] { "cc1", "cc1plus" })
         {
             WriteScript($"original/{tool}", $"""for argument; do [ "$argument" != -E ] || exec cat "{Folder}/text"; done; echo "{Original}: $*" >&2; exit {OriginalCode}""");
@@ -77,7 +80,8 @@ public sealed class ShimProgram : IDisposable
         Start(program, folder, [trade], environment);
 
     /// <summary>Starts a program with nothing in its environment but what is given.</summary>
-    public static Process Start(string program, string folder, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    public static Process Start(
+        string program, string folder, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -130,7 +134,9 @@ public sealed class ShimProgram : IDisposable
         string[] arguments =
         [
             "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-            $"-DSTORE_FOLDER=\"{Folder}/store/\"", $"-DORIGINAL_FOLDER=\"{Folder}/original\"", $"-DBROKER_SOCKET=\"{Folder}/broker/socket\"",
+            $"-DSTORE_FOLDER=\"{Folder}/store/\"",
+            $"-DORIGINAL_FOLDER=\"{Folder}/original\"",
+            $"-DBROKER_SOCKET=\"{Folder}/broker/socket\"",
             "-DFIRST_SILENCE=2000", "-DLATER_SILENCE=2000", "-DSTALE_AFTER=2", "-o", program, source,
         ];
         try

@@ -13,7 +13,11 @@ for entry in "$real"/lib/*; do
   [ "$entry" = "$real/$libraries" ] || ln -s "$entry" "$out/lib/${entry##*/}"
 done
 for entry in "$real/$libraries"/*; do
-  if [ -f "$entry" ] && [ ! -L "$entry" ] && [ "$(stat -c %s "$entry")" -lt 1000 ]; then cp "$entry" "$out/$libraries"; else ln -s "$entry" "$out/$libraries/${entry##*/}"; fi
+  if [ -f "$entry" ] && [ ! -L "$entry" ] && [ "$(stat -c %s "$entry")" -lt 1000 ]; then
+    cp "$entry" "$out/$libraries"
+  else
+    ln -s "$entry" "$out/$libraries/${entry##*/}"
+  fi
 done
 for entry in "$real/libexec/$folder"/*; do
   case ${entry##*/} in cc1plus) ;; *) ln -s "$entry" "$out/libexec/$folder/${entry##*/}" ;; esac

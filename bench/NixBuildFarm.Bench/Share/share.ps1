@@ -9,6 +9,7 @@ $seconds = $watch.Elapsed.TotalSeconds
 function Write-Figure { [Console]::Out.WriteLine([string]::Join(' ', [object[]] $args)) }
 foreach ($result in $results) {
     $compiles = $result.SharedCompiles
-    Write-Figure BUILD $result.Success $seconds $result.Duration.TotalSeconds ([int] $compiles.Count) ([int] $compiles.Shared) ([int] $compiles.Reused) $result.Outputs['out']
+    $counts = [int] $compiles.Count, [int] $compiles.Shared, [int] $compiles.Reused
+    Write-Figure BUILD $result.Success $seconds $result.Duration.TotalSeconds @counts $result.Outputs['out']
     if ($result.Error) { Write-Figure ERROR $result.Error; $result.LogTail | ForEach-Object { Write-Figure LOG $_ } }
 }

@@ -4,7 +4,9 @@ folder=$(cd "$compiler/libexec" && echo gcc/*/*)
 for entry in "$real"/bin/*; do
   name=${entry##*/}
   case $name in
-    gcc | g++) sed -e "s,$former,$compiler,g" -e "s,^flags=(,flags=(-B$compiler/libexec/$folder/ ," "$entry" > "$out/bin/$name" && chmod +x "$out/bin/$name" ;;
+    gcc | g++)
+      sed -e "s,$former,$compiler,g" -e "s,^flags=(,flags=(-B$compiler/libexec/$folder/ ," "$entry" > "$out/bin/$name"
+      chmod +x "$out/bin/$name" ;;
     cc | c++) ;;
     *) ln -s "$compiler/bin/$name" "$out/bin/$name" ;;
   esac

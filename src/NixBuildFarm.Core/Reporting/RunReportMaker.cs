@@ -80,7 +80,8 @@ public static class RunReportMaker
         SavedSeconds = shared.Saved.TotalSeconds,
         Builders =
         [
-            .. shared.Builders.Where(builder => builder.Count > 0).Select(builder => new ReportBuilderCompiles(builder.Builder, builder.Count)),
+            .. shared.Builders.Where(builder => builder.Count > 0)
+                .Select(builder => new ReportBuilderCompiles(builder.Builder, builder.Count)),
         ],
         Elsewhere = [.. shared.Spans.Select(span => new ReportCompile((span.Started - run.Started).TotalSeconds, span.Seconds))],
     };

@@ -26,4 +26,7 @@ public sealed class NixFarm
 
     /// <summary>The file with what it has to say.</summary>
     public string? LogPath { get; init; }
+
+    /// <summary>The name.</summary>
+    public override string ToString() => Name;
 }

@@ -101,7 +101,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
 
     /// <summary>Whether builders do compiles of builds of others on slots that idle. Runs: Auto, as in real runs; graphs: Never.</summary>
     [Parameter]
-    public ShareMode Share { get; set; }
+    public ShareMode? Share { get; set; }
 
     /// <summary>The file for the schedule, a line of JSON for each build; an existing one is replaced.</summary>
     [Parameter]
@@ -112,7 +112,7 @@ public sealed class MeasureNixBuildCommand : AsyncCommand
     {
         Policy = Policy,
         Moldable = MyInvocation.BoundParameters.ContainsKey(nameof(Moldable)) ? Moldable : ParameterSetName == RunSet,
-        Share = MyInvocation.BoundParameters.ContainsKey(nameof(Share)) || ParameterSetName != RunSet ? Share : ShareMode.Auto,
+        Share = Share ?? (ParameterSetName == RunSet ? ShareMode.Auto : ShareMode.Never),
         Seed = Seed,
     };
 

@@ -16,7 +16,8 @@ if [ "${1:-}" = --inside ]; then                # the second half, on the coordi
   cd "$out/making"
   rootfs=$(nix-store --add rootfs)
   for part in gcc wrapper; do
-    nix-build --no-out-link --option sandbox false "$here/toolchain.nix" --argstr rootfs "$rootfs" -A "$part" > "$part" 2> log || { cat log >&2; exit 1; }
+    nix-build --no-out-link --option sandbox false "$here/toolchain.nix" --argstr rootfs "$rootfs" -A "$part" > "$part" 2> log \
+      || { cat log >&2; exit 1; }
   done
   mv wrapper gcc-wrapper
   # shellcheck disable=SC2046

@@ -9,7 +9,8 @@ for ((header = 0; header < 20; header++)); do
     echo "#include <vector>"
     echo "template <int N> struct part_$header {"
     echo "  std::map<std::string, std::vector<int>> values;"
-    echo "  int add(const std::string &key, int value) { auto &all = values[key]; all.push_back(value + N); std::sort(all.begin(), all.end()); return all.front(); }"
+    echo "  int add(const std::string &key, int value) {"
+    echo "    auto &all = values[key]; all.push_back(value + N); std::sort(all.begin(), all.end()); return all.front(); }"
     echo "};"
   } > "source/include/part_$header.h"
 done
@@ -19,7 +20,8 @@ for ((unit = 0; unit < units; unit++)); do
   {
     echo "#include \"part_$a.h\""
     echo "#include \"part_$b.h\""
-    echo "int unit_$unit(int value) { part_$a<$unit> first; part_$b<$((unit + 1))> second; return first.add(\"a\", value) + second.add(\"b\", value); }"
+    echo "int unit_$unit(int value) { part_$a<$unit> first; part_$b<$((unit + 1))> second;"
+    echo "  return first.add(\"a\", value) + second.add(\"b\", value); }"
   } > "source/unit_$unit.cc"
   objects+=" objects/unit_$unit.o"
 done

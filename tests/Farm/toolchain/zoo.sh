@@ -121,8 +121,10 @@ case_ dumps x 'cd o && gcc -O2 -fdump-tree-optimized -da -c ../c.c -o dumps.o'
 case_ dump-stdout gcc -O2 -fdump-tree-optimized=/dev/stdout -c c.c -o o/dump-stdout.o
 case_ opt-info x 'gcc -O3 -fopt-info-vec=o/opt-info -c c.c -o o/opt-info.o'
 case_ callgraph x 'cd o && gcc -fcallgraph-info -c ../c.c -o callgraph.o'
-case_ precompiled x 'g++ -O2 -g -Iinc -c -x c++-header inc/pre.h -o inc/pre.h.gch && g++ -O2 -g -Iinc -include inc/pre.h -c main.cc -o o/precompiled.o; rm -f inc/pre.h.gch'
-case_ precompiled-elsewhere x 'mkdir o/pch && g++ -O2 -g -Iinc -x c++-header inc/pre.h -o o/pch/pre.h.gch && g++ -O2 -g -Io/pch -Iinc -include pre.h -c main.cc -o o/precompiled-elsewhere.o; rm -r o/pch'
+case_ precompiled x 'g++ -O2 -g -Iinc -c -x c++-header inc/pre.h -o inc/pre.h.gch
+  g++ -O2 -g -Iinc -include inc/pre.h -c main.cc -o o/precompiled.o; rm -f inc/pre.h.gch'
+case_ precompiled-elsewhere x 'mkdir o/pch && g++ -O2 -g -Iinc -x c++-header inc/pre.h -o o/pch/pre.h.gch
+  g++ -O2 -g -Io/pch -Iinc -include pre.h -c main.cc -o o/precompiled-elsewhere.o; rm -r o/pch'
 case_ modules x 'cd o && g++ -std=c++20 -fmodules-ts -c ../module.cc -o module.o && g++ -std=c++20 -fmodules-ts -c ../import.cc -o import.o'
 case_ record-switches gcc -O2 -frecord-gcc-switches -c c.c -o o/record-switches.o
 

@@ -215,7 +215,10 @@ public sealed class FarmBuildsTests : IAsyncDisposable
     private IEnumerable<FakeMachine> Machines => [farm["ruby"], farm["kana"]];
 
     private BuildTicket Order(
-        StorePath derivation, ClientSettings? settings = null, IReadOnlyList<string>? outputs = null, CancellationToken cancellation = default)
+        StorePath derivation,
+        ClientSettings? settings = null,
+        IReadOnlyList<string>? outputs = null,
+        CancellationToken cancellation = default)
     {
         builds ??= new(farm.Request("ruby", "kana"), farm, farm.History, farm);
         return builds.Begin(new([new(derivation, outputs ?? [])], farm, settings ?? new()), new Listener(), cancellation);

@@ -44,7 +44,8 @@ public sealed class ShimBrokerTests : IClassFixture<ShimProgram>, IAsyncLifetime
     {
         Assert.Matches("^/(run|tmp)/nixbuildfarm-[0-9]+/[0-9a-f]{32}$", folder);
         const UnixFileMode enterOnly =
-            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+            | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
         Assert.Equal(enterOnly, File.GetUnixFileMode(folder));
         Assert.Equal(enterOnly, File.GetUnixFileMode(Path.GetDirectoryName(folder)!));
     }
