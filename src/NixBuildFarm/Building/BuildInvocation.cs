@@ -2,6 +2,7 @@ using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Running;
+using NixBuildFarm.Serving;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Building;
@@ -15,6 +16,9 @@ internal delegate Task<BuildRequest> RequestMaker(CommandOutput output, Cancella
 /// </summary>
 internal sealed record BuildInvocation
 {
+    private const int Tries = 100;
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
+
     /// <summary>Makes the request.</summary>
     public required RequestMaker MakeRequest { get; init; }
 
@@ -30,10 +34,21 @@ internal sealed record BuildInvocation
     /// <summary>Whether lines of logs go to the information stream.</summary>
     public bool IsLogSeen { get; init; }
 
+    /// <summary>The farm that carries the run out; null: this process does.</summary>
+    public FarmClient? Farm { get; init; }
+
+    /// <summary>Whether the run goes on in the farm when this process ends.</summary>
+    public bool IsDetached { get; init; }
+
     /// <summary>Builds.</summary>
     public async Task BuildAsync(CommandOutput output, CancellationToken cancellation)
     {
         var request = await MakeRequest(output, cancellation);
+        if (Farm is { } farm)
+        {
+            await JoinAsync(farm, request, output, cancellation);
+            return;
+        }
         using var sinks = BuildSinks.Open(this, request.Named, output);
         using var history = new SqliteHistory(SqliteHistory.DefaultFile);
         var run = new BuildRun(request, Transports, history, sinks.Observer);
@@ -45,6 +60,38 @@ internal sealed record BuildInvocation
         {
             sinks.End(run.Record);
         }
+    }
+
+    private async Task JoinAsync(FarmClient farm, BuildRequest request, CommandOutput output, CancellationToken cancellation)
+    {
+        using var sinks = BuildSinks.Open(this, request.Named, output);
+        RunRecord? record = null;
+        try
+        {
+            var runId = await new JoinedRun(request, farm, Transports, sinks.Observer).RunAsync(IsDetached, cancellation);
+            record = await FindAsync(runId, isEnded: !IsDetached, cancellation);
+            if (!IsDetached) return;
+            using var history = ReadOnlyHistory.Open();
+            foreach (var run in history.Store.Runs(new()).Where(run => run.RunId == runId)) output.Object(run);
+        }
+        finally
+        {
+            sinks.End(IsDetached ? null : record);
+        }
+    }
+
+    /// <summary>The run as the farm has kept it, which it does beside the builds; null: it has not done so in time.</summary>
+    private static async Task<RunRecord?> FindAsync(string runId, bool isEnded, CancellationToken cancellation)
+    {
+        for (var tries = 0; tries < Tries; tries++)
+        {
+            using (var history = ReadOnlyHistory.Open())
+            {
+                if (history.Store.Run(runId) is { } run && (!isEnded || run.State != RunState.Running)) return run;
+            }
+            await Task.Delay(Interval, cancellation);
+        }
+        return null;
     }
 
     /// <summary>Writes the plan, and builds nothing.</summary>

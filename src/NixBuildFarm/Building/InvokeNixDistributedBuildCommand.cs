@@ -3,10 +3,12 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
+using NixBuildFarm.Farms;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Running;
+using NixBuildFarm.Serving;
 using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Building;
@@ -20,7 +22,7 @@ namespace NixBuildFarm.Building;
     DefaultParameterSetName = ResultSet,
     SupportsShouldProcess = true,
     ConfirmImpact = ConfirmImpact.Medium)]
-[OutputType(typeof(NixBuildResult), typeof(NixBuildPlan), typeof(Job))]
+[OutputType(typeof(NixBuildResult), typeof(NixBuildPlan), typeof(NixBuildRun), typeof(Job))]
 public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 {
     private const string ResultSet = "Result";
@@ -126,6 +128,19 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [Parameter]
     public SwitchParameter AsJob { get; set; }
 
+    /// <summary>
+    /// The farm that carries the run out: see Start-NixBuildFarm. Without it, the farm <c>default</c> does if it serves, unless something
+    /// is said of builders or of how they are used.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(FarmNameCompleter))]
+    public string? Farm { get; set; }
+
+    /// <summary>Returns when the run has begun, which then goes on in the farm, and writes the run.</summary>
+    [Parameter]
+    public SwitchParameter Detach { get; set; }
+
     /// <inheritdoc/>
     protected override void ProcessRecord()
     {
@@ -189,12 +204,52 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 
     private BuildInvocation MakeInvocation() => new()
     {
+        Farm = FindFarm(),
+        IsDetached = Detach,
         MakeRequest = MakeRequester(),
         Transports = SessionTransports.With(Credential),
         LogTo = LogTo is null ? null : this.FileOf(LogTo),
         JsonLog = JsonLog is null ? null : this.FileOf(JsonLog),
         IsLogSeen = IsLogSeen(),
     };
+
+    /// <summary>The farm that carries the run out; null: this process does.</summary>
+    /// <exception cref="NixBuildFarmException">The farm that is named does not serve, or there is none to detach from.</exception>
+    private FarmClient? FindFarm()
+    {
+        if (Farm is not null)
+        {
+            if (TakesOwnBuilders)
+            {
+                throw new NixBuildFarmException(
+                    "FarmHasBuilders",
+                    $"The farm {Farm} has builders of its own, and its own way of using them.",
+                    $"Leave out {string.Join(", ", OwnBuilders)}, or -Farm.");
+            }
+            return FarmClient.Find(Farm) ?? throw FarmSelection.NotFound(Farm);
+        }
+        var farm = TakesOwnBuilders ? null : FarmClient.Find(FarmClient.DefaultName);
+        if (farm is not null) WriteVerbose($"The farm {farm.Name} serves, and carries this out.");
+        return farm is not null || !Detach
+            ? farm
+            : throw new NixBuildFarmException(
+                "NoFarm",
+                "-Detach leaves a run to a farm, and no farm carries this one out.",
+                "Start one with Start-NixBuildFarm, or use -AsJob.");
+    }
+
+    /// <summary>The parameters that say something of builders, as far as they are given.</summary>
+    private IEnumerable<string> OwnBuilders =>
+        ((string[])[
+            nameof(Builder), nameof(ExcludeBuilder), nameof(NoLocal), nameof(Retry), nameof(CopyBack), nameof(MaxUpload), nameof(Hedge),
+            nameof(Share), nameof(LogPath), nameof(Credential),
+        ])
+        .Where(MyInvocation.BoundParameters.ContainsKey)
+        .Concat(givenBuilders.Count > 0 ? [nameof(Builder)] : [])
+        .Distinct()
+        .Select(name => $"-{name}");
+
+    private bool TakesOwnBuilders => OwnBuilders.Any();
 
     /// <summary>
     /// Whether lines of logs in the information stream are shown to anybody. The engine records each line for hosts and jobs, even if

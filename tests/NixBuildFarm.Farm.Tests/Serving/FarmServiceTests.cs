@@ -10,6 +10,7 @@ public sealed class FarmServiceTests(TestFarm farm) : IDisposable
 
     public void Dispose()
     {
+        Environment.SetEnvironmentVariable("NIX_REMOTE", null);
         session.Run("Get-NixBuildFarm | Stop-NixBuildFarm");
         session.Dispose();
     }
@@ -23,7 +24,7 @@ public sealed class FarmServiceTests(TestFarm farm) : IDisposable
             Get-NixBuilder ruby | Start-NixBuildFarm team | ForEach-Object Name
             $env:NIX_REMOTE = (Get-NixBuildFarm t*).Address
             sh -c 'nix-build one.nix --no-out-link 2> said'
-            Remove-Item env:NIX_REMOTE
+            $env:NIX_REMOTE = $null
             Stop-NixBuildFarm team
             @(Get-NixBuildFarm).Count
             """);
@@ -72,7 +73,7 @@ public sealed class FarmServiceTests(TestFarm farm) : IDisposable
         var address = session.Run("(Start-NixBuildFarm -Builder ruby).Address").Script.Output[0].ToString();
         using var client = farm.StartAs("root", "sh", "-c", $"NIX_REMOTE={address} nix-build {session.Folder}/long.nix --no-out-link");
         await Until.TrueAsync(
-            () => Task.FromResult(session.Run("(Get-NixBuild -State Running).Requested").Script.Output.Count > 0), "the run has begun");
+            () => Task.FromResult(session.Run("@(Get-NixBuild -State Running).Count").Script.Output[0].ToString() != "0"), "the run has begun");
 
         var run = session.Run("$run = Get-NixBuild -State Running; $run.Requested; $run | Stop-NixBuild; ($run | Wait-NixBuild).State");
 
@@ -81,6 +82,57 @@ public sealed class FarmServiceTests(TestFarm farm) : IDisposable
         await Until.TrueAsync(
             async () => !(await farm.Ruby.ExecAsync("ps", "ax", "-o", "args")).Contains("sleep 7303", StringComparison.Ordinal),
             "the build has ended");
+    }
+
+    [Fact]
+    public void A_build_of_a_session_joins_the_farm_that_serves_and_gives_its_results()
+    {
+        session.Write("two", """package "two" (sleep 0) [ (package "input" (sleep 0) [ ]) ]""");
+        session.Run("Start-NixBuildFarm -Builder ruby");
+
+        var build = session.Run("Invoke-NixDistributedBuild -Path two.nix -OutLink link -Verbose").Succeeded();
+
+        Assert.Contains(build.Script.Verbose, said => said.Contains("The farm default serves", StringComparison.Ordinal));
+        Assert.Equal(["input", "two"], build.Results.Select(result => result.Name).Order());
+        Assert.Equal(["ruby"], build.BuildersUsed);
+        Assert.Equal("two on ruby\n", File.ReadAllText(Path.Combine(session.Folder, "link")));
+    }
+
+    [Fact]
+    public void A_failure_in_the_farm_is_an_error_of_the_session()
+    {
+        session.Write("bad", """package "bad" "echo why; exit 3" [ ]""");
+        session.Run("Start-NixBuildFarm -Builder ruby");
+
+        Assert.Contains("BuildFailed", session.Run("Invoke-NixDistributedBuild -Path bad.nix").Errors);
+    }
+
+    [Fact]
+    public void A_detached_build_goes_on_and_is_found_again()
+    {
+        session.Write("slow", """package "slow" "sleep 2; echo $host > $out" [ ]""");
+
+        var run = session.Run("""
+            $null = Start-NixBuildFarm -Builder ruby
+            $run = Invoke-NixDistributedBuild -Path slow.nix -Detach
+            $run.State
+            (Get-NixBuild -State Running).RunId -eq $run.RunId
+            ($run | Wait-NixBuild).State
+            (Get-NixBuild $run.RunId -Result).Builder
+            """);
+
+        Assert.Equal(["Running", "True", "Succeeded", "ruby"], run.Script.Output.Select(o => o.ToString()));
+    }
+
+    [Theory]
+    [InlineData("Invoke-NixDistributedBuild -Path one.nix -Detach", "NoFarm")]
+    [InlineData("Invoke-NixDistributedBuild -Path one.nix -Farm nobody", "FarmNotFound")]
+    [InlineData("Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path one.nix -Farm nobody", "FarmHasBuilders")]
+    public void A_build_that_no_farm_can_carry_out_says_why(string script, string error)
+    {
+        session.Write("one", """package "one" (sleep 0) [ ]""");
+
+        Assert.StartsWith(error, session.Run(script).Errors);
     }
 
     [Fact]

@@ -2,8 +2,9 @@ using System.Management.Automation;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
+using NixBuildFarm.Serving;
 
-namespace NixBuildFarm.Serving;
+namespace NixBuildFarm.Farms;
 
 /// <summary>
 /// <para type="synopsis">Ends runs that go on in a farm.</para>

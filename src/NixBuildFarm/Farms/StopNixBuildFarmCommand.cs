@@ -1,8 +1,9 @@
 using System.Management.Automation;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Hosting;
+using NixBuildFarm.Serving;
 
-namespace NixBuildFarm.Serving;
+namespace NixBuildFarm.Farms;
 
 /// <summary>
 /// <para type="synopsis">Ends farms that serve, with all that they build.</para>

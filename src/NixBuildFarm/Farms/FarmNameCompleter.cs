@@ -1,8 +1,9 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using NixBuildFarm.Serving;
 
-namespace NixBuildFarm.Serving;
+namespace NixBuildFarm.Farms;
 
 /// <summary>Completes the names of farms that serve.</summary>
 public sealed class FarmNameCompleter : IArgumentCompleter

@@ -2,7 +2,7 @@ using System.Management.Automation;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 
-namespace NixBuildFarm.Serving;
+namespace NixBuildFarm.Farms;
 
 /// <summary>
 /// <para type="synopsis">Waits until runs have ended, of whatever session, and writes them.</para>

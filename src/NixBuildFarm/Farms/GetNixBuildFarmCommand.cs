@@ -1,8 +1,9 @@
 using System.Management.Automation;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Hosting;
+using NixBuildFarm.Serving;
 
-namespace NixBuildFarm.Serving;
+namespace NixBuildFarm.Farms;
 
 /// <summary>
 /// <para type="synopsis">Lists the farms of this user that serve.</para>
