@@ -3,7 +3,7 @@
 $results = "$out/test-results"
 
 # More parts at a time than processors, since a part waits more than half of its time.
-$partsAtATime = 3 * [Math]::Max(2, [Environment]::ProcessorCount)
+$partsAtATime = 3 + [Math]::Max(2, [Environment]::ProcessorCount)
 
 # The farm suite in parts, each in a farm of its own: classes by name below NixBuildFarm.Farm.Tests. A part takes what those above leave,
 # the last one all that is left: so each class runs once, also a new one.

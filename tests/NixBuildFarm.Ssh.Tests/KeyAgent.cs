@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 
 namespace NixBuildFarm.Ssh.Tests;
 
@@ -19,8 +20,23 @@ internal sealed class KeyAgent : IAsyncDisposable
     {
         var agent = new KeyAgent(Path.Combine(server.Folder, "agent"));
         server.Configure([$"IdentityAgent {agent.socket}", .. settings]);
-        await Until.TrueAsync(() => File.Exists(agent.socket), "ssh-agent listens");
+        // The file of a socket is there before anybody listens.
+        await Until.TrueAsync(agent.Listens, "ssh-agent listens");
         return agent;
+    }
+
+    private bool Listens()
+    {
+        using var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            client.Connect(new UnixDomainSocketEndPoint(socket));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Gives it a key.</summary>
