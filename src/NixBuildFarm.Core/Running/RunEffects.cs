@@ -18,6 +18,7 @@ namespace NixBuildFarm.Running;
 /// Carries out the actions of a run: what takes time beside its loop, which hears of the end by an event; the rest at once. The sessions
 /// and the catalog of paths are here; decisions know of them what events say.
 /// </summary>
+/// <remarks>Longer than most files: it has a method for each kind of action.</remarks>
 internal sealed class RunEffects : IDisposable
 {
     private const int SubstitutionsAtATime = 16;

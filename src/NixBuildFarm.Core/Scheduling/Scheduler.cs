@@ -31,6 +31,7 @@ public enum JobState : byte
 /// differ only in who makes the events. After one or more events call <see cref="Decide"/> once; when <see cref="NextWakeup"/> is set, also
 /// at that time. Times are seconds since the run began. Not safe for several threads at once.
 /// </summary>
+/// <remarks>Longer than most files: each event changes state that the decision reads, so that both are read side by side.</remarks>
 internal sealed class Scheduler
 {
     /// <summary>Ranks that are recomputed in one decision; a change that reaches further is spread over several.</summary>

@@ -5,6 +5,7 @@ namespace NixBuildFarm.Scheduling;
 /// <summary>
 /// All that a <see cref="Scheduler"/> remembers, in arrays by job and by builder. Can be cloned, so that a plan can be tried out on a copy.
 /// </summary>
+/// <remarks>Longer than most files: it holds arrays and what keeps them in step, a member for each, and decides nothing.</remarks>
 internal sealed class SchedulingState
 {
     private JobState[] states;
