@@ -218,8 +218,16 @@ install_host_key() {
   start "$1" start_sshd
 }
 
-# What is left is for Nix's database, without which nothing can even be asked.
-fill() { on "$1" bash -c 'fallocate --length "$(($(df --output=avail --block-size=1 /nix | tail -n 1) - 256 * 1024))" /nix/fill'; }
+# What is left is for Nix's database, without which nothing can even be asked. What runs may take space meanwhile.
+fill() {
+  on "$1" bash -c '
+    for ((tries = 0; tries < 20; tries++)); do
+      free=$(($(df --output=avail --block-size=1 /nix | tail -n 1) - 256 * 1024))
+      [ "$free" -gt 0 ] || exit 0
+      ! fallocate --length "$free" /nix/fill || exit 0
+    done
+    exit 1'
+}
 
 # As after a minute of silence: otherwise it takes longer to notice that nobody answers.
 link_down() {

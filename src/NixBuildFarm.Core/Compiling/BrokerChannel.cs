@@ -73,8 +73,7 @@ internal sealed class BrokerChannel : IAsyncDisposable
                 take(frame with { Payload = payload });
             }
         }
-        catch (Exception e)
-            when (e is IOException or OddFrameException or BuilderException or ObjectDisposedException or OperationCanceledException)
+        catch (Exception e) when (e is OddFrameException || IsEnd(e))
         {
             return e.Message;
         }
@@ -110,10 +109,13 @@ internal sealed class BrokerChannel : IAsyncDisposable
                 if (!toSend.Reader.TryPeek(out _)) await channel.Stream.FlushAsync(closing.Token);
             }
         }
-        catch (Exception e) when (e is IOException or BuilderException or ObjectDisposedException or OperationCanceledException)
+        catch (Exception e) when (IsEnd(e))
         {
             // The reading side learns of it too. Nobody waits for what is still to be sent: shims that lose the broker compile at home.
             toSend.Writer.TryComplete();
         }
     }
+
+    /// <summary>Each kind of stream that is closed under a reader or a writer fails in its own way.</summary>
+    private bool IsEnd(Exception e) => closing.IsCancellationRequested || e is IOException or BuilderException;
 }

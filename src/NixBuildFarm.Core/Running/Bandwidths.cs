@@ -62,12 +62,6 @@ internal sealed class Bandwidths
 
     private double? Find(string builder, bool toBuilder)
     {
-        lock (gate) return newest.TryGetValue((builder, toBuilder), out var speeds) ? Median([.. speeds]) : null;
-    }
-
-    private static double Median(double[] values)
-    {
-        Array.Sort(values);
-        return (values[(values.Length - 1) / 2] + values[values.Length / 2]) / 2;
+        lock (gate) return newest.TryGetValue((builder, toBuilder), out var speeds) ? Median.Of(speeds) : null;
     }
 }

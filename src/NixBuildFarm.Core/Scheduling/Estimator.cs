@@ -152,17 +152,10 @@ internal sealed class Estimator : IEstimator
             var chosen = last.Where(s => s.Builder != except).ToArray();
             if (chosen.Length == 0) return null;
             var logs = chosen.Select(s => Math.Log(s.Seconds)).ToArray();
-            var middle = Median(logs);
+            var middle = Median.Of(logs);
             // 1.48 makes the median of absolute deviations comparable with a standard deviation; few samples are trusted less.
-            var spread = 1.48 * Median(logs.Select(l => Math.Abs(l - middle)).ToArray());
+            var spread = 1.48 * Median.Of(logs.Select(l => Math.Abs(l - middle)));
             return new Estimate(Math.Exp(middle), Math.Max(LeastSpread, spread) + 0.25 / chosen.Length, chosen[^1].Bytes);
-        }
-
-        private static double Median(double[] values)
-        {
-            Array.Sort(values);
-            var half = values.Length / 2;
-            return values.Length % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
         }
     }
 

@@ -73,7 +73,7 @@ public sealed class FarmServiceTests(TestFarm farm) : IDisposable
         var address = session.Run("(Start-NixBuildFarm -Builder ruby).Address").Script.Output[0].ToString();
         using var client = farm.StartAs("root", "sh", "-c", $"NIX_REMOTE={address} nix-build {session.Folder}/long.nix --no-out-link");
         await Until.TrueAsync(
-            () => Task.FromResult(session.Run("@(Get-NixBuild -State Running).Count").Script.Output[0].ToString() != "0"), "the run has begun");
+            () => session.Run("@(Get-NixBuild -State Running).Count").Script.Output[0].ToString() != "0", "the run has begun");
 
         var run = session.Run("$run = Get-NixBuild -State Running; $run.Requested; $run | Stop-NixBuild; ($run | Wait-NixBuild).State");
 

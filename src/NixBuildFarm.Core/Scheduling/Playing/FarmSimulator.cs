@@ -7,7 +7,7 @@ namespace NixBuildFarm.Scheduling.Playing;
 /// its seconds ÷ speed in one slot. A remote job needs its inputs there: what the machine lacks comes from whoever has it, one transfer at
 /// a time for each machine and direction, outside of the slots; outputs then go home to the local machine in the background.
 /// </summary>
-/// <remarks>Longer than most files: it is one small world, whose parts (slots, links, stores) change together with each happening.</remarks>
+/// <remarks>Longer than most files: it is one small world, whose slots, links and stores change with each happening.</remarks>
 internal sealed class FarmSimulator
 {
     private readonly Scheduler scheduler;
