@@ -196,8 +196,8 @@ public class SharedBuildTests
     [Fact]
     public async Task What_an_earlier_build_has_compiled_is_taken_from_the_helper()
     {
-        var (farm, _) = Make("ruby");
-        using var __ = farm;
+        var (farm, ends) = Make("ruby");
+        using var _ = farm;
         farm.OnHelper = build =>
         {
             Assert.False(build.Store.IsValid(build.Derivation!.Outputs["out"].Path!), "It was there.");
@@ -210,6 +210,8 @@ public class SharedBuildTests
             machine.Daemon.Store.Remove(Running.FakeFarm.OutputOf("package"));
         }
         farm.Farm.Results.Clear();
+        farm.Compiled.Clear();
+        ends.Clear();
 
         var second = await farm.BuildAsync();
 
@@ -274,15 +276,19 @@ public class SharedBuildTests
         async Task CompileAllAsync(FakeBroker? broker)
         {
             if (broker is null) return;
-            var compiling = Enumerable.Range(0, Units).Select(i => FakeShim.CompileAsync(broker, $"unit{i}", fault(i), AtHomeAsync));
-            foreach (var end in await Task.WhenAll(compiling)) ends.Add(end);
+            await Task.WhenAll(
+                Enumerable.Range(0, Units).Select(
+                    async i => ends.Add(await FakeShim.CompileAsync(broker, $"unit{i}", fault(i), AtHomeAsync))));
         }
 
-        // At home compiles take until a helper is at work, so that one is asked, however busy this machine is; not for ever, since some
-        // never are.
+        // At home compiles take until a helper is at work or has answered, so that one is asked, however busy this machine is; not for
+        // ever, since some never are.
         async Task AtHomeAsync()
         {
-            for (var waited = 0; waited < 100 && farm.Compiled.IsEmpty; waited++) await Task.Delay(100);
+            for (var waited = 0; waited < 100 && farm.Compiled.IsEmpty && !ends.Contains(CompileEnd.Result); waited++)
+            {
+                await Task.Delay(100);
+            }
         }
     }
 }
