@@ -25,11 +25,11 @@ internal sealed class CompileExchange : IAsyncDisposable
     private readonly object gate = new();
     private readonly Dictionary<uint, SharedCompile> compiles = [];
     private readonly CancellationTokenSource closing = new();
-    private readonly Task reading;
-    private readonly Task reminding;
+    private Task reading = Task.CompletedTask;
+    private Task reminding = Task.CompletedTask;
     private long contentsInMemory;
 
-    /// <summary>Begins to listen.</summary>
+    /// <summary>Makes it; it does not listen yet.</summary>
     /// <param name="build">The number of the build.</param>
     /// <param name="memo">Where results of compiles are.</param>
     /// <param name="share">What was prepared; disposed of with this.</param>
@@ -40,8 +40,6 @@ internal sealed class CompileExchange : IAsyncDisposable
     {
         (this.build, this.memo, this.share, this.clock, this.happened) = (build, memo, share, clock, happened);
         Tally = new(home);
-        reading = ReadAsync();
-        reminding = RemindAsync();
     }
 
     /// <summary>The compiler.</summary>
@@ -49,6 +47,9 @@ internal sealed class CompileExchange : IAsyncDisposable
 
     /// <summary>What has been done where.</summary>
     public CompileTally Tally { get; }
+
+    /// <summary>Begins to listen.</summary>
+    public void Listen() => (reading, reminding) = (ReadAsync(), RemindAsync());
 
     /// <summary>
     /// Has a compile done at home. Where an earlier compile has left its result with a builder, it is taken from there; and where the

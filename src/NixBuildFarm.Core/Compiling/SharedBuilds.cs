@@ -42,9 +42,11 @@ internal sealed class SharedBuilds(
         if (await preparation.PrepareAsync(at, job, cancellation) is not { } share) return null;
         // What earlier builds have left with the builder itself counts too.
         HelperOf(at);
-        happened(opened with { At = clock.Now });
+        // Known before it is told of, since helpers are prepared at once; told of before it listens, since its compiles come after it.
         var exchange = new CompileExchange(opened.Build, results, share, at.Builder.Name, clock, happened);
         exchanges[opened.Build] = exchange;
+        happened(opened with { At = clock.Now });
+        exchange.Listen();
         return new(exchange, share.Mappings, () => CloseAsync(opened.Build, job.Name));
     }
 
