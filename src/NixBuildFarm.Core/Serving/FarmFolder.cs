@@ -19,7 +19,7 @@ public sealed class FarmFolder : IDisposable
     /// <exception cref="NixBuildFarmException">No farm can have this name.</exception>
     public FarmFolder(string name)
     {
-        if (name.Length is 0 or > 40 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') || name[0] == '.')
+        if (!IsName(name))
         {
             throw new NixBuildFarmException(
                 "InvalidFarmName", $"“{name}” is no name for a farm.", "Use up to 40 letters, digits, -, _ and .; not . first.");
@@ -65,10 +65,12 @@ public sealed class FarmFolder : IDisposable
     }
 
     /// <summary>The farms of this user that there is a folder of, by name.</summary>
-    public static IReadOnlyList<FarmFolder> All() => !Directory.Exists(RuntimeFolder.Path)
+    public static IReadOnlyList<FarmFolder> All() => [.. NamesIn(RuntimeFolder.Path).Select(name => new FarmFolder(name))];
+
+    /// <summary>The folders in a folder that can be those of farms, by name; others are left alone.</summary>
+    internal static IReadOnlyList<string> NamesIn(string folder) => !Directory.Exists(folder)
         ? []
-        : [.. Directory.GetDirectories(RuntimeFolder.Path).Select(
-            folder => new FarmFolder(System.IO.Path.GetFileName(folder))).OrderBy(folder => folder.Name, StringComparer.Ordinal)];
+        : [.. Directory.GetDirectories(folder).Select(path => System.IO.Path.GetFileName(path)).Where(IsName).Order(StringComparer.Ordinal)];
 
     /// <summary>Makes the folder.</summary>
     /// <exception cref="NixBuildFarmException">It cannot be made, or others may write there.</exception>
@@ -134,6 +136,9 @@ public sealed class FarmFolder : IDisposable
             // It lies in a folder that is emptied at the next start of the machine.
         }
     }
+
+    private static bool IsName(string name) =>
+        name.Length is > 0 and <= 40 && name[0] != '.' && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
 
     private string In(string file) => System.IO.Path.Combine(Path, file);
 }
