@@ -27,7 +27,7 @@ public sealed class ShimProgram : IDisposable
     {
         Folder = Directory.CreateTempSubdirectory("shim-").FullName;
         program = Path.Combine(Folder, "shim");
-        foreach (var folder in (string[])["original", "broker", "store", "work", "bin"])
+        foreach (var folder in (string[])["original", "broker", "store", "work", "bin", "run"])
         {
             Directory.CreateDirectory(Path.Combine(Folder, folder));
         }
@@ -137,6 +137,7 @@ public sealed class ShimProgram : IDisposable
             $"-DSTORE_FOLDER=\"{Folder}/store/\"",
             $"-DORIGINAL_FOLDER=\"{Folder}/original\"",
             $"-DBROKER_SOCKET=\"{Folder}/broker/socket\"",
+            $"-DRUN_FOLDER=\"{Folder}/run\"",
             "-DFIRST_SILENCE=2000", "-DLATER_SILENCE=2000", "-DSTALE_AFTER=2", "-o", program, source,
         ];
         try

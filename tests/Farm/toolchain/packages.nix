@@ -69,7 +69,7 @@ in rec {
       cd redis-*
       sed -i "1s,.*,#!$SHELL," src/mkreleasehdr.sh
       make -C deps SHELL=$SHELL -j$NIX_BUILD_CORES hiredis linenoise lua hdr_histogram CFLAGS=
-      make SHELL=$SHELL -j$NIX_BUILD_CORES -C src MALLOC=libc OPTIMIZATION= REDIS_CFLAGS="-O2 -g" V=1 redis-server redis-cli
+      make SHELL=$SHELL -j$NIX_BUILD_CORES -C src MALLOC=libc OPTIMIZATION= REDIS_CFLAGS="-O1 -g" V=1 redis-server redis-cli
       mkdir -p $out/objects
       cp src/redis-server src/redis-cli $out
       cp src/*.o $out/objects

@@ -13,7 +13,8 @@ public sealed class FarmFolderTests : IDisposable
     [Fact]
     public void Folders_that_no_farm_can_have_made_are_left_alone()
     {
-        foreach (var name in new[] { "team", "default", "my farm", ".hidden", "a\nb" }) Directory.CreateDirectory(Path.Combine(folder, name));
+        string[] names = ["team", "default", "my farm", ".hidden", "a\nb"];
+        foreach (var name in names) Directory.CreateDirectory(Path.Combine(folder, name));
         File.WriteAllText(Path.Combine(folder, "file"), "");
 
         Assert.Equal(["default", "team"], FarmFolder.NamesIn(folder));

@@ -42,7 +42,7 @@ public sealed class ShimBrokerTests : IClassFixture<ShimProgram>, IAsyncLifetime
     [Fact]
     public void Its_folder_cannot_be_guessed_or_listed_by_others()
     {
-        Assert.Matches("^/(run|tmp)/nixbuildfarm-[0-9]+/[0-9a-f]{32}$", folder);
+        Assert.Matches("^/run/nixbuildfarm-[0-9]+/[0-9a-f]{32}$", folder[shim.Folder.Length..]);
         const UnixFileMode enterOnly =
             UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
             | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;

@@ -7,7 +7,7 @@ namespace NixBuildFarm.Farm.Tests.Hosts;
 public sealed class Command : IDisposable
 {
     /// <summary>A program that takes longer is ended, and the test fails: nothing in a test may hang.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
 
     private readonly Process process;
     private readonly string commandLine;

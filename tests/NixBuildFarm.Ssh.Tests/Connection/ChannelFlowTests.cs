@@ -1,4 +1,6 @@
+using System.Globalization;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Ssh.Connection;
 using NixBuildFarm.Transport;
 using static NixBuildFarm.Ssh.Tests.Connection.Channels;
 
@@ -94,11 +96,14 @@ public class ChannelFlowTests
     public async Task A_flood_that_nobody_reads_ends_in_an_error_of_its_own_and_the_others_go_on()
     {
         await using var server = await SshServer.StartAsync();
-        await using var transport = server.SshNetTransport("read what; case $what in flood) yes;; *) exec cat;; esac", Impatient);
+        var pid = Path.Combine(server.Folder, "pid");
+        await using var transport =
+            server.SshNetTransport($"read what; case $what in flood) echo $$ > {pid}; exec yes;; *) exec cat;; esac", Impatient);
         await using var flood = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         await using var other = await transport.OpenAsync(ChannelUse.Build, Cancellation);
         await flood.Stream.WriteTextAsync("flood\n");
-        await Task.Delay(200, Cancellation);
+        await Until.TrueAsync(() => File.Exists(pid) && File.ReadAllText(pid).EndsWith('\n'), "the flood begins");
+        await IsHeldBackAsync(int.Parse(File.ReadAllText(pid), CultureInfo.InvariantCulture));
 
         await other.Stream.WriteTextAsync("echo\nping");
 
@@ -116,5 +121,19 @@ public class ChannelFlowTests
 
         Assert.Equal("done", await channel.Stream.ReadToEndAsync());
         Assert.Equal(20, channel.ErrorOutput.Split('\n').Length);
+    }
+
+    /// <summary>Waits until a program has written more than the reader's side keeps, and gets rid of no more.</summary>
+    private static async Task IsHeldBackAsync(int process)
+    {
+        var (before, written) = (0L, 0L);
+        do
+        {
+            before = written;
+            await Task.Delay(TimeSpan.FromSeconds(1), Cancellation);
+            var line = File.ReadLines($"/proc/{process}/io").Single(line => line.StartsWith("wchar: ", StringComparison.Ordinal));
+            written = long.Parse(line["wchar: ".Length..], CultureInfo.InvariantCulture);
+        }
+        while (written <= SshChannel.Backlog || written != before);
     }
 }

@@ -109,11 +109,11 @@ static int broker(const char *group)
     signal(SIGPIPE, SIG_IGN);
 
     umask(0);
-    snprintf(parent, sizeof parent, "/run/nixbuildfarm-%u", (unsigned)geteuid());
+    snprintf(parent, sizeof parent, RUN_FOLDER "/nixbuildfarm-%u", (unsigned)geteuid());
     if (!make_folder(parent, folder, sizeof folder)) {
         snprintf(parent, sizeof parent, "/tmp/nixbuildfarm-%u", (unsigned)geteuid());
         if (!make_folder(parent, folder, sizeof folder)) {
-            fprintf(stderr, "nixbuildfarm-shim: cannot make a folder below /run or %s: %s\n", parent, strerror(errno));
+            fprintf(stderr, "nixbuildfarm-shim: cannot make a folder below " RUN_FOLDER " or %s: %s\n", parent, strerror(errno));
             return 1;
         }
     }

@@ -37,6 +37,7 @@
 #define STORE_FOLDER "/nix/store/"
 #define ORIGINAL_FOLDER "/.nixbuildfarm/original"
 #define BROKER_SOCKET "/.nixbuildfarm/broker/socket"
+#define RUN_FOLDER "/run"
 
 /* How long the coordinator may say nothing, in milliseconds. It answers in milliseconds, and says Wait where it needs longer;
    more would only hold the build up behind one that has died without closing. */
