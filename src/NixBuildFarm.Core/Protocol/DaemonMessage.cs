@@ -59,7 +59,19 @@ internal sealed record ActivityProgress(ulong Activity, ulong Done, ulong Expect
 /// <param name="Activity">The activity.</param>
 /// <param name="Type">The kind of result.</param>
 /// <param name="Fields">Details whose meaning depends on the type.</param>
-internal sealed record ActivityResult(ulong Activity, ActivityResultType Type, IReadOnlyList<ActivityField> Fields) : DaemonMessage;
+internal sealed record ActivityResult(ulong Activity, ActivityResultType Type, IReadOnlyList<ActivityField> Fields) : DaemonMessage
+{
+    /// <summary>News of an activity in the one form that Nix has for all of it; null: the message is none.</summary>
+    public static ActivityResult? Of(DaemonMessage message) => message switch
+    {
+        ActivityResult result => result,
+        BuildLogLine line => new(line.Activity, ActivityResultType.BuildLogLine, [new(0, line.Line)]),
+        BuildPhaseEntered phase => new(phase.Activity, ActivityResultType.SetPhase, [new(0, phase.Phase)]),
+        ActivityProgress p => new(
+            p.Activity, ActivityResultType.Progress, [new(p.Done, null), new(p.Expected, null), new(p.Running, null), new(p.Failed, null)]),
+        _ => null,
+    };
+}
 
 /// <summary>One detail of an activity: a number or a text.</summary>
 /// <param name="Number">The number; 0 where it is a text.</param>

@@ -79,21 +79,11 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
                 json.WriteString("action", "stop");
                 json.WriteNumber("id", stopped.Id);
                 break;
-            case BuildLogLine printed:
-                WriteResult(json, printed.Activity, ActivityResultType.BuildLogLine, new ActivityField(0, printed.Line));
-                break;
-            case BuildPhaseEntered phase:
-                WriteResult(json, phase.Activity, ActivityResultType.SetPhase, new ActivityField(0, phase.Phase));
-                break;
-            case ActivityProgress p:
-                WriteResult(
-                    json,
-                    p.Activity,
-                    ActivityResultType.Progress,
-                    new(p.Done, null),
-                    new(p.Expected, null),
-                    new(p.Running, null),
-                    new(p.Failed, null));
+            case var _ when ActivityResult.Of(message) is { } result:
+                json.WriteString("action", "result");
+                json.WriteNumber("id", result.Activity);
+                json.WriteNumber("type", (int)result.Type);
+                WriteFields(json, result.Fields);
                 break;
             case DaemonLogLine text:
                 json.WriteString("action", "msg");
@@ -102,14 +92,6 @@ public sealed class InternalJsonLog : IBuildObserver, IDisposable
                 break;
             default: throw new InvalidOperationException($"{message} has no form in internal-json.");
         }
-    }
-
-    private static void WriteResult(Utf8JsonWriter json, ulong activity, ActivityResultType type, params ActivityField[] fields)
-    {
-        json.WriteString("action", "result");
-        json.WriteNumber("id", activity);
-        json.WriteNumber("type", (int)type);
-        WriteFields(json, fields);
     }
 
     private static void WriteFields(Utf8JsonWriter json, IReadOnlyList<ActivityField> fields)

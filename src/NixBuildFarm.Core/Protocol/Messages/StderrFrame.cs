@@ -40,23 +40,12 @@ internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError?
                 writer.WriteUInt64(StopActivityTag);
                 writer.WriteUInt64(stopped.Id);
                 break;
-            case BuildLogLine line:
-                WriteResult(writer, line.Activity, ActivityResultType.BuildLogLine, new ActivityField(0, line.Line));
+            case var _ when ActivityResult.Of(message) is { } result:
+                writer.WriteUInt64(ResultTag);
+                writer.WriteUInt64(result.Activity);
+                writer.WriteUInt64((ulong)result.Type);
+                WriteFields(writer, result.Fields);
                 break;
-            case BuildPhaseEntered phase:
-                WriteResult(writer, phase.Activity, ActivityResultType.SetPhase, new ActivityField(0, phase.Phase));
-                break;
-            case ActivityProgress p:
-                WriteResult(
-                    writer,
-                    p.Activity,
-                    ActivityResultType.Progress,
-                    new(p.Done, null),
-                    new(p.Expected, null),
-                    new(p.Running, null),
-                    new(p.Failed, null));
-                break;
-            case ActivityResult result: WriteResult(writer, result.Activity, result.Type, [.. result.Fields]); break;
             default: throw new InvalidOperationException($"{message} is no message of a daemon.");
         }
     }
@@ -74,14 +63,6 @@ internal readonly record struct StderrFrame(DaemonMessage? Message, DaemonError?
         writer.WriteString(text);
         writer.WriteUInt64(0); // No place in an expression,
         writer.WriteUInt64(0); // and no traces.
-    }
-
-    private static void WriteResult(WireWriter writer, ulong activity, ActivityResultType type, params ActivityField[] fields)
-    {
-        writer.WriteUInt64(ResultTag);
-        writer.WriteUInt64(activity);
-        writer.WriteUInt64((ulong)type);
-        WriteFields(writer, fields);
     }
 
     private static void WriteFields(WireWriter writer, IReadOnlyList<ActivityField> fields)
