@@ -27,6 +27,9 @@ public sealed class RunningScript : IDisposable
     /// <summary>What it has written to the other streams so far.</summary>
     public PSDataStreams Streams => shell.Streams;
 
+    /// <summary>Completes with its end.</summary>
+    public Task Ended => Task.Factory.FromAsync(running, static _ => { });
+
     /// <summary>Stops it, as Ctrl-C does, and returns when it has stopped.</summary>
     public void Stop() => shell.Stop();
 

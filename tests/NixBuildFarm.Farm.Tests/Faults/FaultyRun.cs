@@ -33,11 +33,15 @@ public sealed class FaultyRun : IAsyncDisposable
     public Task<AddedHost> AddOpalAsync(params IEnumerable<string> options) =>
         farm.AddAsync("opal", ["--speed", "50", "--features", "opal", "--conf", "system-features = opal", .. options]);
 
-    /// <summary>Starts a script, makes trouble once it is so far, and waits for the end.</summary>
+    /// <summary>
+    /// Starts a script, makes trouble once it is so far, and waits for the end. A script that ends before it is so far fails the test.
+    /// </summary>
     public async Task<BuildOutput> RunAsync(string script, Func<Task> soFar, Func<Task> trouble)
     {
         using var running = Session.Start(script);
-        await soFar();
+        var moment = soFar();
+        if (await Task.WhenAny(moment, running.Ended) != moment) Assert.Fail($"The script ended before it was so far.\n{End(running).Errors}");
+        await moment;
         await trouble();
         return End(running);
     }
