@@ -1,4 +1,5 @@
 using NixBuildFarm.History;
+using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Sharing;
 
@@ -43,8 +44,17 @@ internal sealed class CompileGrants(RunFacts facts)
         // Who lays the cores down does not want others.
         if (facts.Rules is { Cores: not null, Scheduling.Share: not ShareMode.Always }) return null;
         if (job.Goal is not null || !lending.MayBeHelped(job.Index, builder)) return null;
-        if (!Enumerable.Range(0, facts.Farm.Count).Any(helper => lending.MayHelp(job.Index, builder, helper))) return null;
-        return new(++builds, cores, lending.CoresToTell(job.Index, builder, cores));
+        // What a build sees, and how many cores it is told of, is laid down as it begins: helpers that come later count.
+        var names = facts.Expected.Select(connection => connection.Builder).ToHashSet();
+        FarmBuilder[] expected =
+        [
+            .. facts.Estimates.Farm.Where(helper => names.Contains(helper.Name) && lending.MayHelp(job.Index, builder, helper)),
+        ];
+        if (expected.Length == 0 && !Enumerable.Range(0, facts.Farm.Count).Any(helper => lending.MayHelp(job.Index, builder, helper)))
+        {
+            return null;
+        }
+        return new(++builds, cores, lending.CoresToTell(job.Index, builder, cores, expected));
     }
 
     /// <summary>What a shared build has gained, by the speeds of the builders that helped.</summary>

@@ -121,7 +121,10 @@ internal sealed class LiveRun
 
     private void Expect(IEnumerable<NixBuilder> connecting, IEnumerable<(NixBuilder Builder, BuilderTrouble Trouble)> quarantined)
     {
-        foreach (var builder in connecting) facts.Do(new RunAction.Await(builder, pending.Add(ConnectCause.FirstTime, isAwaited: true)));
+        foreach (var builder in connecting)
+        {
+            facts.Do(new RunAction.Await(builder, pending.Add(builder, ConnectCause.FirstTime, isAwaited: true)));
+        }
         foreach (var (builder, trouble) in quarantined) membership.Quarantine(builder, trouble);
     }
 

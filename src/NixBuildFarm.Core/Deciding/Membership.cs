@@ -18,7 +18,7 @@ internal sealed class Membership(
         var pause = trouble.PauseAt(facts.UtcNow);
         facts.Reporter.Degraded($"{builder.Name} failed in an earlier run. It is quarantined for another "
             + $"{Math.Ceiling(pause.TotalSeconds)} s, or until there is a job that no other builder may take: {trouble.Reason}");
-        facts.Do(new RunAction.Connect(builder, pause, pending.Add(ConnectCause.Quarantine, isAwaited: true)));
+        facts.Do(new RunAction.Connect(builder, pause, pending.Add(builder, ConnectCause.Quarantine, isAwaited: true)));
     }
 
     /// <summary>A builder is connected.</summary>
@@ -125,7 +125,7 @@ internal sealed class Membership(
     private void ReconnectLater(NixBuilder builder, IReadOnlyList<RunJob> had)
     {
         var breaker = troubles.BreakerOf(builder);
-        facts.Do(new RunAction.Connect(builder, breaker.Pause, pending.Add(ConnectCause.Return, breaker.HasHope, had)));
+        facts.Do(new RunAction.Connect(builder, breaker.Pause, pending.Add(builder, ConnectCause.Return, breaker.HasHope, had)));
     }
 
     private void OnReconnectFailed(NixBuilder builder, NixBuildFarmException error, IReadOnlyList<RunJob> had)

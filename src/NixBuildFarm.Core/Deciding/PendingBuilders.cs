@@ -1,3 +1,4 @@
+using NixBuildFarm.Builders;
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
 
@@ -17,20 +18,24 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
     public bool AreConnecting => connecting > 0;
 
     /// <summary>Registers a builder that may join.</summary>
+    /// <param name="builder">The builder.</param>
     /// <param name="cause">Why it is connected.</param>
     /// <param name="isAwaited">Whether jobs wait for it.</param>
     /// <param name="had">Jobs whose outputs it had when it was lost.</param>
-    public PendingConnection Add(ConnectCause cause, bool isAwaited, params IReadOnlyList<RunJob> had)
+    public PendingConnection Add(NixBuilder builder, ConnectCause cause, bool isAwaited, params IReadOnlyList<RunJob> had)
     {
         if (isAwaited) pending++;
         if (cause == ConnectCause.FirstTime) connecting++;
-        return new(connections++, cause, isAwaited, had);
+        var connection = new PendingConnection(connections++, builder.Name, cause, isAwaited, had);
+        facts.Expected.Add(connection);
+        return connection;
     }
 
     /// <summary>The builder has joined, or cannot.</summary>
     public void Settle(PendingConnection connection)
     {
         if (connection.Cause == ConnectCause.FirstTime) connecting--;
+        facts.Expected.Remove(connection);
         if (connection.IsAwaited) Settle();
     }
 

@@ -47,6 +47,9 @@ internal sealed class RunFacts
     /// <summary>The builders, by the scheduler's index. One that comes back gets its index again, with the next generation.</summary>
     public IReadOnlyList<RunBuilder> Farm => farm;
 
+    /// <summary>The builders that do not take part and may still join, or come back.</summary>
+    public ISet<PendingConnection> Expected { get; } = new HashSet<PendingConnection>();
+
     /// <summary>What is believed of jobs and builders.</summary>
     public RunEstimates Estimates { get; }
 

@@ -191,7 +191,8 @@ internal sealed class BuildExecutor(
     private async Task<SharedBuildOpened?> ShareAsync(Attempt attempt, BuilderSession session, CancellationToken cancellation)
     {
         if (attempt.Share is not { } terms) return null;
-        var opened = new LendingEvent.BuildOpened(clock.Now, terms.Build, attempt.Job.Index, attempt.Builder, terms.HomePlaces);
+        var opened = new LendingEvent.BuildOpened(
+            clock.Now, terms.Build, attempt.Job.Index, attempt.Builder, terms.HomePlaces, terms.Cores);
         return await Shared.OpenAsync(opened, session, attempt.Job, cancellation);
     }
 

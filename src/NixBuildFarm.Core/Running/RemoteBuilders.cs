@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using NixBuildFarm.Builders;
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Running;
@@ -50,7 +51,8 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
     }
 
     /// <summary>
-    /// Connects what may take one of these jobs. What else is being connected is left to itself: nobody waits for it, or is told.
+    /// Connects what may take one of these jobs, or help with its compiles. What else is being connected is left to itself: nobody
+    /// waits for it, or is told.
     /// </summary>
     /// <returns>What comes of connecting them, and those that are quarantined.</returns>
     public (
@@ -65,7 +67,7 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
             .ToDictionary(builder => builder, builder => Connect(builder, cancellation));
         return (connecting, [.. request.Builders.Where(builder => !builder.IsLocal && IsResting(builder) && IsUseful(builder))]);
 
-        bool IsUseful(NixBuilder builder) => MayTake(builder, all);
+        bool IsUseful(NixBuilder builder) => MayTake(builder, all) || MayHelp(builder, all);
 
         // What can take a job at once is connected before what has to wait for others.
         bool MayBegin(NixBuilder builder) => MayTake(builder, all.Where(job => job.Dependencies.Count == 0));
@@ -75,6 +77,15 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
     {
         FarmBuilder[] farm = [.. request.Builders.Where(other => other.IsLocal).Append(builder).Select(one => one.ToFarmBuilder())];
         return jobs.Any(job => Eligibility.OnFarm(job, farm)[^1].IsEligible);
+    }
+
+    /// <summary>A compile needs none of the features that its job asks for.</summary>
+    private bool MayHelp(NixBuilder builder, IEnumerable<Job> jobs)
+    {
+        var (share, helper) = (request.Rules.Scheduling.Share, builder.ToFarmBuilder());
+        return share != ShareMode.Never && jobs.Any(
+            job => !job.StaysLocal && !job.IsFixedOutput && LendingRules.MayHelp(job, helper)
+                && (share == ShareMode.Always || CompilePriors.For(job).Share > 0));
     }
 
     private bool IsResting(NixBuilder builder) => Troubles.GetValueOrDefault(builder.Name)?.PauseAt(now) > TimeSpan.Zero;

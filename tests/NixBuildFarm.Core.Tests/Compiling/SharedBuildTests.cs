@@ -53,6 +53,31 @@ public class SharedBuildTests
     }
 
     [Fact]
+    public async Task A_helper_that_connects_while_the_build_runs_compiles_too()
+    {
+        var (farm, _) = Make("ruby");
+        using var __ = farm;
+        var login = new TaskCompletionSource();
+        farm.Farm["ruby"].Login = login.Task;
+        farm.Begun = login.SetResult;
+
+        var result = await farm.BuildAsync(on: ["home", "ruby"]);
+
+        Assert.Contains(result.SharedCompiles!.Builders, builder => builder.Builder == "ruby");
+    }
+
+    [Fact]
+    public async Task A_builder_that_could_take_no_job_is_connected_to_help()
+    {
+        var (farm, _) = Make("ruby");
+        using var __ = farm;
+
+        var result = await farm.BuildAsync(on: ["home", "ruby"]);
+
+        Assert.Contains(result.SharedCompiles!.Builders, builder => builder.Builder == "ruby");
+    }
+
+    [Fact]
     public async Task Who_does_not_want_it_gets_a_plain_build()
     {
         var (farm, ends) = Make("ruby");

@@ -53,15 +53,20 @@ internal sealed class SharingFarm : IDisposable
     /// <summary>What building the package takes; null for the broker: it is not shared.</summary>
     public required Func<FakeBroker?, Task> Package { get; init; }
 
+    /// <summary>Called when the package begins to build.</summary>
+    public Action? Begun { get; set; }
+
     /// <summary>What compiling does before it succeeds, by the helper's store.</summary>
     public Func<FakeBuild, Task<BuildResult?>>? OnHelper { get; set; }
 
     /// <summary>What compiles were done on helpers.</summary>
     public ConcurrentQueue<StorePath> Compiled { get; } = new();
 
-    /// <summary>Builds the package, on home alone.</summary>
-    public async Task<NixBuildResult> BuildAsync(ShareMode share = ShareMode.Always) =>
-        (await Farm.BuildAsync(package, request => request with { Share = share }))["package"];
+    /// <summary>Builds the package, on home alone; the others help.</summary>
+    /// <param name="share">Whether they do.</param>
+    /// <param name="on">The builders that take part; none named: all, the local one too.</param>
+    public async Task<NixBuildResult> BuildAsync(ShareMode share = ShareMode.Always, params string[] on) =>
+        (await Farm.BuildAsync(package, request => request with { Share = share }, on))["package"];
 
     public void Dispose() => Farm.Dispose();
 
@@ -78,6 +83,7 @@ internal sealed class SharingFarm : IDisposable
                 return new() { Status = BuildStatus.Built };
             case "package.drv":
                 var isShared = Home.Daemon.Options!.Overrides.ContainsKey(SandboxMappings.Setting);
+                Begun?.Invoke();
                 await Package(isShared ? Brokers.Last() : null).WaitAsync(build.Cancelled);
                 return build.Succeed();
             default: return await CompileAsync(build);

@@ -41,8 +41,12 @@ internal sealed class CompileLending(Scheduler scheduler)
     /// <inheritdoc cref="LendingRules.MayHelp(int, int, int)"/>
     public bool MayHelp(int job, int home, int helper) => rules.MayHelp(job, home, helper);
 
-    /// <inheritdoc cref="LendingRules.CoresToTell(int, int, int)"/>
-    public int CoresToTell(int job, int home, int homePlaces) => rules.CoresToTell(job, home, homePlaces);
+    /// <inheritdoc cref="LendingRules.MayHelp(int, int, FarmBuilder)"/>
+    public bool MayHelp(int job, int home, FarmBuilder expected) => rules.MayHelp(job, home, expected);
+
+    /// <inheritdoc cref="LendingRules.CoresToTell(int, int, int, IEnumerable{FarmBuilder})"/>
+    public int CoresToTell(int job, int home, int homePlaces, params IEnumerable<FarmBuilder> expected) =>
+        rules.CoresToTell(job, home, homePlaces, expected);
 
     /// <summary>A decision to start a job is carried out. To be called for each, before its build begins.</summary>
     /// <returns>Whether the build may begin as soon as its inputs are there; if not, <see cref="LendingDecision.Begin"/> says when it
@@ -98,7 +102,7 @@ internal sealed class CompileLending(Scheduler scheduler)
         if (Find(e.Build) is not null) throw new InvalidOperationException($"The event {e} cannot be: there is a build of that number.");
         // A job that is tried again where it was.
         if (builds.Find(build => build.Job == e.Job && build.Home == e.Home) is { } before) Close(before);
-        builds.Add(new SharedBuild(e, rules.CoresToTell(e.Job, e.Home, e.HomePlaces) - e.HomePlaces));
+        builds.Add(new SharedBuild(e));
     }
 
     private void Answer(long number, int helper, HelperState state)

@@ -13,7 +13,8 @@ internal abstract record LendingEvent(double At)
     /// <param name="Job">The job that is built; it runs on <paramref name="Home"/>.</param>
     /// <param name="Home">Its builder.</param>
     /// <param name="HomePlaces">Compiles at a time at home: the cores that the build has without sharing.</param>
-    public sealed record BuildOpened(double At, long Build, int Job, int Home, int HomePlaces) : LendingEvent(At);
+    /// <param name="Cores">The cores that Nix was told: what the build has beyond those at home, helpers can compile.</param>
+    public sealed record BuildOpened(double At, long Build, int Job, int Home, int HomePlaces, int Cores) : LendingEvent(At);
 
     /// <summary>A helper has all that the compiles of a build need.</summary>
     public sealed record HelperReady(double At, long Build, int Helper) : LendingEvent(At);

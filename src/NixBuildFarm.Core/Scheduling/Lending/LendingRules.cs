@@ -46,6 +46,14 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
         return MayHelp(state.Graph[job], state.Builders[helper].Description);
     }
 
+    /// <summary>Whether a builder that does not take part yet will be of use for a job that another one builds.</summary>
+    public bool MayHelp(int job, int home, FarmBuilder expected)
+    {
+        var system = state.Graph[job].System;
+        return MayHelp(state.Graph[job], expected)
+            && !IsFarSlower((IsNative(expected, system), expected.SpeedOf(system)), (IsNative(job, home), state.SpeedOf(home, job)));
+    }
+
     /// <summary>Whether a builder does compiles of such a job for others at all.</summary>
     public static bool MayHelp(Job job, FarmBuilder helper) =>
         helper.Helps && (helper.Entries.Count == 0 ? [helper] : helper.Entries).Any(entry => Takes(entry, job));
@@ -57,9 +65,10 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
     /// <param name="job">The job.</param>
     /// <param name="home">Its builder.</param>
     /// <param name="homePlaces">The cores that it has without sharing.</param>
-    public int CoresToTell(int job, int home, int homePlaces)
+    /// <param name="expected">Builders that do not take part yet: a build cannot be told of more cores later.</param>
+    public int CoresToTell(int job, int home, int homePlaces, params IEnumerable<FarmBuilder> expected)
     {
-        var places = homePlaces;
+        var places = homePlaces + expected.Where(builder => MayHelp(job, home, builder)).Sum(AllPlaces);
         for (var b = 0; b < state.Builders.Length; b++)
         {
             if (MayHelp(job, home, b) && !IsFarSlower(job, b, home)) places += AllPlaces(state.Builders[b].Description);

@@ -2,8 +2,7 @@ namespace NixBuildFarm.Scheduling.Lending;
 
 /// <summary>What <see cref="CompileLending"/> keeps of a build whose compiles may be done elsewhere.</summary>
 /// <param name="opened">What was told of it.</param>
-/// <param name="mostLoans">Compiles that it can have on helpers at a time.</param>
-internal sealed class SharedBuild(LendingEvent.BuildOpened opened, int mostLoans)
+internal sealed class SharedBuild(LendingEvent.BuildOpened opened)
 {
     private readonly SortedDictionary<int, Helper> helpers = [];
     private readonly Dictionary<int, (FarmBuilder Description, bool MayHelp)> verdicts = [];
@@ -27,7 +26,8 @@ internal sealed class SharedBuild(LendingEvent.BuildOpened opened, int mostLoans
 
     public int Home => opened.Home;
 
-    public int MostLoans => mostLoans;
+    /// <summary>Compiles that it can have on helpers at a time.</summary>
+    public int MostLoans => opened.Cores - opened.HomePlaces;
 
     public int HomePlaces { get; } = Math.Max(1, opened.HomePlaces);
 

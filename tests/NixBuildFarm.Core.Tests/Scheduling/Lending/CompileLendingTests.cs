@@ -48,7 +48,7 @@ public class CompileLendingTests
     {
         var (scheduler, lending) = Given([Parallel("big")], [AtHome(), Builder("b"), Builder("c")]);
         scheduler.Decide(0);
-        lending.Apply(new LendingEvent.BuildOpened(0, 7, 0, A, 1));
+        lending.Apply(new LendingEvent.BuildOpened(0, 7, 0, A, 1, lending.CoresToTell(0, A, 1)));
         Assert.Equal([new Prepare(7, B), new Prepare(7, C)], lending.Decide());
         lending.Apply(new Asked(1, 7, 1));
         lending.Apply(new Asked(1, 7, 2));
@@ -70,7 +70,7 @@ public class CompileLendingTests
         ];
         var (scheduler, lending) = Given([Parallel("big")], farm);
         scheduler.Decide(0);
-        lending.Apply(new LendingEvent.BuildOpened(0, 1, 0, A, 1));
+        lending.Apply(new LendingEvent.BuildOpened(0, 1, 0, A, 1, lending.CoresToTell(0, A, 1)));
 
         Assert.Equal(Enumerable.Range(14, 7).Reverse().Select(b => new Prepare(1, b)), lending.Decide());
     }
@@ -256,7 +256,7 @@ public class CompileLendingTests
     {
         var (_, lending) = Shared([Parallel("big")], [AtHome(), Builder("b")], homePlaces: 1);
         Ask(lending, 0, 0, 1, 2);
-        lending.Apply(new LendingEvent.BuildOpened(2, 5, 0, A, 1));
+        lending.Apply(new LendingEvent.BuildOpened(2, 5, 0, A, 1, lending.CoresToTell(0, A, 1)));
 
         Assert.Equal([new Recall(1, B), new Prepare(5, B)], lending.Decide());
     }
@@ -293,7 +293,7 @@ public class CompileLendingTests
             [Parallel("big")],
             [Builder("a", speed: 2), Builder("b", speed: 0.4), Builder("c") with { Systems = [new(X86, 1) { IsEmulated = true }] }]);
         scheduler.Decide(0);
-        lending.Apply(new LendingEvent.BuildOpened(0, 1, 0, A, 1));
+        lending.Apply(new LendingEvent.BuildOpened(0, 1, 0, A, 1, lending.CoresToTell(0, A, 1)));
 
         Assert.Empty(lending.Decide());
     }
@@ -368,7 +368,7 @@ public class CompileLendingTests
         Ask(lending, 0, 0);
 
         Assert.Throws<InvalidOperationException>(() => lending.Apply(new Asked(1, 0, 0)));
-        Assert.Throws<InvalidOperationException>(() => lending.Apply(new LendingEvent.BuildOpened(1, 0, 0, A, 1)));
+        Assert.Throws<InvalidOperationException>(() => lending.Apply(new LendingEvent.BuildOpened(1, 0, 0, A, 1, Cores: 2)));
     }
 
     /// <summary>Stays ready until the run resolves it, which frees what waits for it.</summary>
@@ -401,7 +401,7 @@ public class CompileLendingTests
 
     private static void Open(CompileLending lending, long build, int job, int home, int homePlaces)
     {
-        lending.Apply(new LendingEvent.BuildOpened(0, build, job, home, homePlaces));
+        lending.Apply(new LendingEvent.BuildOpened(0, build, job, home, homePlaces, lending.CoresToTell(job, home, homePlaces)));
         foreach (var prepare in lending.Decide().OfType<Prepare>())
         {
             lending.Apply(new LendingEvent.HelperReady(0, prepare.Build, prepare.Helper));

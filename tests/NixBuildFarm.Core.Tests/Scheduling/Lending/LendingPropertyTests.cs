@@ -292,7 +292,7 @@ public class LendingPropertyTests
             }
             if (!lending.MayBeHelped(job, builder)) return;
             open.Add(++numbers, (job, builder, cores));
-            lending.Apply(new LendingEvent.BuildOpened(now, numbers, job, builder, cores));
+            lending.Apply(new LendingEvent.BuildOpened(now, numbers, job, builder, cores, lending.CoresToTell(job, builder, cores)));
         }
 
         private void Carry(LendingDecision decision)
