@@ -13,11 +13,21 @@ internal static class MemoTable
         row => new KeptCompile(row.GetString(1), row.GetInt64(2), DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(3))),
         ("@builder", builder));
 
-    /// <summary>Puts what is known of a builder in place of what was.</summary>
-    public static void Replace(SqliteTransaction transaction, string builder, IReadOnlyCollection<KeptCompile> compiles)
+    /// <summary>Adds what is kept of a builder, in place of what was known of the same paths.</summary>
+    public static void Add(SqliteTransaction transaction, string builder, IReadOnlyCollection<KeptCompile> compiles)
     {
-        transaction.Connection!.Execute("DELETE FROM memo WHERE builder = @builder", ("@builder", builder));
+        Remove(transaction, builder, compiles.Select(compile => compile.Path));
         transaction.Insert(
             "memo", Columns, compiles, compile => [builder, compile.Path, compile.Bytes, compile.UsedAt.ToUnixTimeMilliseconds()]);
+    }
+
+    /// <summary>Removes paths of a builder.</summary>
+    public static void Remove(SqliteTransaction transaction, string builder, IEnumerable<string> paths)
+    {
+        foreach (var path in paths)
+        {
+            transaction.Connection!.Execute(
+                "DELETE FROM memo WHERE builder = @builder AND path = @path", ("@builder", builder), ("@path", path));
+        }
     }
 }

@@ -56,7 +56,11 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
 
     /// <inheritdoc/>
     public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles) =>
-        database.Write(transaction => MemoTable.Replace(transaction, builder, compiles));
+        database.Write(transaction => MemoTable.Add(transaction, builder, compiles));
+
+    /// <inheritdoc/>
+    public void Forget(string builder, IReadOnlyCollection<string> paths) =>
+        database.Write(transaction => MemoTable.Remove(transaction, builder, paths));
 
     /// <inheritdoc/>
     public void Add(RunRecord run)

@@ -30,7 +30,7 @@ public sealed class ObservationTests : IDisposable
     }
 
     [Fact]
-    public void What_compiles_have_left_is_known_by_builder_and_replaced_as_a_whole()
+    public void What_compiles_have_left_is_known_by_builder_and_path_until_it_is_forgotten()
     {
         var (old, used) = (new KeptCompile("/nix/store/a", 1, DateTimeOffset.UnixEpoch),
             new KeptCompile("/nix/store/b", 2, DateTimeOffset.UnixEpoch.AddDays(1)));
@@ -42,9 +42,10 @@ public sealed class ObservationTests : IDisposable
         using var second = folder.Open();
 
         Assert.Equal([used, old], second.KeptCompiles("ruby"));
-        second.Keep("ruby", [used]);
+        second.Keep("ruby", [old with { Bytes = 3 }]);
+        second.Forget("ruby", [used.Path, "/nix/store/c"]);
 
-        Assert.Equal([used], second.KeptCompiles("ruby"));
+        Assert.Equal([old with { Bytes = 3 }], second.KeptCompiles("ruby"));
         Assert.Equal([old], second.KeptCompiles("kana"));
         Assert.Empty(second.KeptCompiles("opal"));
     }

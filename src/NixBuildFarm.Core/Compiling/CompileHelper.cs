@@ -24,25 +24,25 @@ internal sealed class CompileHelper : IAsyncDisposable
     private readonly ConcurrentStack<Reservation> idle = new();
     private readonly ConcurrentDictionary<StorePath, Task> files = new();
     private readonly ConcurrentDictionary<StorePath, byte> headers = new();
-    private readonly ConcurrentDictionary<StorePath, long> made = new();
     private int isDisposed;
 
     /// <summary>Makes a helper of a builder.</summary>
     /// <param name="session">The builder.</param>
     /// <param name="supply">Brings it compilers and headers.</param>
     /// <param name="contents">The files that shims have sent to any helper.</param>
+    /// <param name="left">What compiles leave there.</param>
     /// <param name="time">The clock.</param>
-    public CompileHelper(BuilderSession session, Supply supply, FileContents contents, TimeProvider time)
+    public CompileHelper(BuilderSession session, Supply supply, FileContents contents, LeftPaths left, TimeProvider time)
     {
-        (Session, this.supply, this.contents, this.time) = (session, supply, contents, time);
+        (Session, this.supply, this.contents, Left, this.time) = (session, supply, contents, left, time);
         options = session.Options with { BuildCores = 1, UseSubstitutes = false };
     }
 
     /// <summary>The builder.</summary>
     public BuilderSession Session { get; }
 
-    /// <summary>What compiles have left here, with the size of what they made; 0 for their inputs.</summary>
-    public IReadOnlyDictionary<StorePath, long> Left => made;
+    /// <summary>What compiles leave here.</summary>
+    public LeftPaths Left { get; }
 
     /// <summary>Brings a compiler here.</summary>
     /// <exception cref="NixBuildFarmException">It cannot be brought here, or nothing of ours is built here without it.</exception>
@@ -54,6 +54,7 @@ internal sealed class CompileHelper : IAsyncDisposable
                 Session.Builder.Name, BuilderFailure.Untrusted, $"{Session} does not trust the login, so it does no compiles for others.");
         }
         await supply.EnsureAsync(Session, toolchain.Inputs, new(TransferPurpose.Prefetch), cancellation);
+        Left.Use(toolchain.Programs.Where(program => program.Key == toolchain.Shim));
     }
 
     /// <summary>Does a compile, or finds that it has been done.</summary>
@@ -121,7 +122,7 @@ internal sealed class CompileHelper : IAsyncDisposable
         foreach (var path in foreign) headers.TryAdd(path, 0);
 
         await daemon.SetOptionsAsync(options, cancellation);
-        made.TryAdd(output, 0);
+        await Left.ExpectAsync([output]);
         var derivation = compile.Derivation;
         var begun = time.GetTimestamp();
         var result = await daemon.BuildDerivationAsync(derivation.Path, derivation.Basic, BuildMode.Normal, sink: null, cancellation);
@@ -190,8 +191,8 @@ internal sealed class CompileHelper : IAsyncDisposable
             contents.Add(path, content);
             ready.TryAdd(path, UnitFile.Holding(content));
         }
+        await Left.ExpectAsync(ready.Keys);
         await daemon.AddMultipleToStoreAsync([.. ready.Values.Select(file => file.Source)], _ => true, cancellation);
-        foreach (var path in ready.Keys) made.TryAdd(path, 0);
     }
 
     private async Task<HelpersResult?> ReadAsync(DaemonConnection daemon, StorePath output, bool wasThere, CancellationToken cancellation)
@@ -200,7 +201,7 @@ internal sealed class CompileHelper : IAsyncDisposable
         {
             var tree = await StoreTree.ReadAsync(daemon, output, CompileResult.Limit, cancellation);
             if (CompileResult.Of(tree) is not { } result) return null;
-            made[output] = result.Output.Length;
+            Left.Add(output, Math.Max(1, result.Output.Length));
             return new(result, this, wasThere);
         }
         catch (Exception e) when (e is OddFrameException or NarException)

@@ -13,7 +13,7 @@ internal sealed record CompileMemo(IReadOnlyList<KeptCompile> Kept, IReadOnlyLis
     public const long UsualSize = 512L << 20;
 
     /// <summary>Chooses: the newest stay as long as they have room.</summary>
-    /// <param name="before">What was there before this run; of size 0: what could not be deleted.</param>
+    /// <param name="before">What is known to be there; of size 0: what is to be deleted.</param>
     /// <param name="left">
     /// What this run has left or used there, with the size of what was made; 0: an input of compiles, which nobody looks for.
     /// </param>
@@ -40,6 +40,6 @@ internal sealed record CompileMemo(IReadOnlyList<KeptCompile> Kept, IReadOnlyLis
                 gone.Add(path);
             }
         }
-        return new(kept, gone);
+        return new(kept, [.. gone.Distinct()]);
     }
 }

@@ -116,7 +116,7 @@ internal sealed class SharePreparation(PathCatalog catalog, Action<string> say)
         var shadow = ShimDerivations.Shadow(candidate, shim.Output, system);
         // What the session protects lasts as long as it: the shim is needed by every shared build of the run.
         await at.ProtectAsync([ShimDerivations.Source.Path, shim.Output, shadow.Output], limited.Token);
-        var (info, tree) = await at.UseAsync(
+        var (infos, tree) = await at.UseAsync(
             ChannelUse.Build,
             async daemon =>
             {
@@ -128,17 +128,25 @@ internal sealed class SharePreparation(PathCatalog catalog, Action<string> say)
                     await BuildAsync(daemon, shadow, limited.Token);
                 }
                 var tree = await StoreTree.ReadAsync(daemon, shadow.Output, LargestShadow, limited.Token);
-                return (await daemon.QueryPathInfoAsync(shim.Output, limited.Token), tree);
+                return (new[]
+                {
+                    await daemon.QueryPathInfoAsync(shim.Output, limited.Token),
+                    await daemon.QueryPathInfoAsync(shadow.Output, limited.Token),
+                }, tree);
             },
             limited.Token);
-        if (info is null || info.References.FirstOrDefault(path => path != shim.Output && !closure.Contains(path)) is not null)
+        if (infos is not [{ } info, { } shadowInfo]
+            || info.References.FirstOrDefault(path => path != shim.Output && !closure.Contains(path)) is not null)
         {
             throw new OddFrameException($"{at} says that the shim refers to what is no input of the build");
         }
         var folder = CompilerFolder.Verified(candidate.Compiler, shadow.Output, tree);
         // The shim is an output of this builder as others are, and goes on to those that help.
         catalog.Add(info, at, isVouchedFor: true);
-        return new(system, shim.Output, shadow.Output, folder);
+        return new(system, shim.Output, shadow.Output, folder)
+        {
+            Programs = new[] { ShimDerivations.Source.Info, info, shadowInfo }.ToDictionary(made => made.Path, made => (long)made.NarSize),
+        };
     }
 
     private static async Task BuildAsync(DaemonConnection daemon, PlainDerivation derivation, CancellationToken cancellation)

@@ -41,7 +41,7 @@ internal sealed class SharedBuilds(
     {
         if (await preparation.PrepareAsync(at, job, cancellation) is not { } share) return null;
         // What earlier builds have left with the builder itself counts too.
-        HelperOf(at);
+        HelperOf(at).Left.Use(share.Toolchain.Programs);
         // Known before it is told of, since helpers are prepared at once; told of before it listens, since its compiles come after it.
         var exchange = new CompileExchange(opened.Build, results, share, at.Builder.Name, clock, happened);
         exchanges[opened.Build] = exchange;
@@ -86,11 +86,15 @@ internal sealed class SharedBuilds(
     /// <inheritdoc cref="CompileExchange.Recall"/>
     public void Recall(long compile) => ExchangeOf(compile)?.Recall(compile);
 
-    /// <summary>The run has ended: deletes what compiles have left on helpers.</summary>
-    public async Task CleanAsync(CompileCleaning cleaning)
+    /// <summary>The run has ended: deletes what its compiles have left, and those of earlier runs that were killed.</summary>
+    /// <param name="cleaning">Deletes it.</param>
+    /// <param name="sessions">The builders of the run.</param>
+    public async Task CleanAsync(CompileCleaning cleaning, IEnumerable<BuilderSession> sessions)
     {
         await DisposeAsync();
-        await Task.WhenAll(helpers.Values.Select(cleaning.CleanAsync));
+        await Task.WhenAll(
+            sessions.Where(session => !session.IsClosed)
+                .Select(session => cleaning.CleanAsync(session, helpers.GetValueOrDefault(session)?.Left)));
     }
 
     /// <summary>Ends all that is left.</summary>
@@ -98,6 +102,7 @@ internal sealed class SharedBuilds(
     {
         foreach (var build in exchanges.Keys) await CloseAsync(build, "");
         await Task.WhenAll(helpers.Values.Select(helper => helper.DisposeAsync().AsTask()));
+        await Task.WhenAll(helpers.Values.Select(helper => helper.Left.FlushAsync()));
     }
 
     private async Task CloseAsync(long build, string name)
@@ -112,10 +117,14 @@ internal sealed class SharedBuilds(
     private CompileHelper HelperOf(BuilderSession session)
     {
         if (helpers.TryGetValue(session, out var known)) return known;
-        var helper = helpers.GetOrAdd(session, added => new(added, supply, contents, clock.Time));
+        var helper = helpers.GetOrAdd(
+            session, added => new(added, supply, contents, new LeftPaths(added.Builder.Name, kept, clock), clock.Time));
         foreach (var compile in kept.KeptCompiles(session.Builder.Name))
         {
-            if (compile.Bytes > 0 && StorePath.TryParse(compile.Path, out var path)) results.AddEarlier(path, helper);
+            if (compile.Bytes > 0 && StorePath.TryParse(compile.Path, out var path) && CompileDerivation.IsResult(path))
+            {
+                results.AddEarlier(path, helper);
+            }
         }
         return helper;
     }

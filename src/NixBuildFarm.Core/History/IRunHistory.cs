@@ -16,8 +16,11 @@ public interface IRunHistory : IBuildHistory
     /// <summary>What shared compiles have left in the store of a builder.</summary>
     IReadOnlyList<KeptCompile> KeptCompiles(string builder);
 
-    /// <summary>Keeps what compiles have left in the store of a builder, in place of what was known of it.</summary>
+    /// <summary>Keeps what compiles have left in the store of a builder, beside what is known of it.</summary>
     void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles);
+
+    /// <summary>Forgets what is in the store of a builder no more.</summary>
+    void Forget(string builder, IReadOnlyCollection<string> paths);
 
     /// <summary>
     /// Stores a run, in place of one with the same id, and deletes old ones. A run that is still going on counts as interrupted as soon as

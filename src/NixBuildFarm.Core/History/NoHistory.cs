@@ -30,10 +30,16 @@ public class NoHistory : IRunHistory
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<KeptCompile> KeptCompiles(string builder) => [];
+    public virtual IReadOnlyList<KeptCompile> KeptCompiles(string builder) => [];
 
     /// <inheritdoc/>
-    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles)
+    public virtual void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles)
+    {
+        // Nothing is stored.
+    }
+
+    /// <inheritdoc/>
+    public virtual void Forget(string builder, IReadOnlyCollection<string> paths)
     {
         // Nothing is stored.
     }

@@ -219,7 +219,7 @@ public sealed class BuildRun
                 Decided = NoteRecord,
                 Journal = journal is null ? null : new(journal.WriteLine),
             }.RunAsync(began, cancellation);
-            await shared.CleanAsync(new(history, clock, observer.Decided));
+            await shared.CleanAsync(new(history, clock, observer.Decided), sessions.All);
             return facts.Reporter.Results;
         }
         finally

@@ -96,22 +96,10 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
     public IReadOnlyList<KeptCompile> KeptCompiles(string builder) => TryRead(() => store.KeptCompiles(builder), []);
 
     /// <inheritdoc/>
-    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles)
-    {
-        if (failed) return;
-        try
-        {
-            store.Keep(builder, compiles);
-        }
-        catch (HistoryException e) when (e.IsLocked)
-        {
-            // What is not known is never looked for, and goes with the garbage.
-        }
-        catch (HistoryException e)
-        {
-            Fail(e);
-        }
-    }
+    public void Keep(string builder, IReadOnlyCollection<KeptCompile> compiles) => TryWrite(() => store.Keep(builder, compiles));
+
+    /// <inheritdoc/>
+    public void Forget(string builder, IReadOnlyCollection<string> paths) => TryWrite(() => store.Forget(builder, paths));
 
     /// <summary>
     /// Keeps a transfer for this run and for later ones. Not one that is compressed because the link is slow: it would seem faster than it
@@ -279,6 +267,23 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
         if (Logs is null || run.State == RunState.Running) return;
         var known = store.Runs(new RunFilter()).Select(other => other.RunId).ToHashSet();
         if (known.Contains(run.Id)) LogFolders.Prune(Logs, known, time.GetUtcNow());
+    }
+
+    private void TryWrite(Action write)
+    {
+        if (failed) return;
+        try
+        {
+            write();
+        }
+        catch (HistoryException e) when (e.IsLocked)
+        {
+            // What is not known is never looked for, and goes with the garbage.
+        }
+        catch (HistoryException e)
+        {
+            Fail(e);
+        }
     }
 
     private T TryRead<T>(Func<T> read, T otherwise)

@@ -13,6 +13,9 @@ internal sealed class RunSessions
     /// <summary>The session of a builder, also after it was lost.</summary>
     public BuilderSession this[RunBuilder builder] => sessions[builder];
 
+    /// <summary>All of them, also of builders that were lost.</summary>
+    public IEnumerable<BuilderSession> All => sessions.Values;
+
     /// <summary>Gives a new session a builder.</summary>
     public RunBuilder Add(BuilderSession session)
     {

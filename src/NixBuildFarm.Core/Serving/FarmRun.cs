@@ -199,7 +199,7 @@ internal sealed class FarmRun : IAsyncDisposable
             }
             finally
             {
-                await shared.CleanAsync(new(history, clock, observer.Decided));
+                await shared.CleanAsync(new(history, clock, observer.Decided), open.All);
             }
         }
         catch (Exception e)

@@ -54,6 +54,9 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <summary>How long a builder may send nothing of a NAR. For the local store: its disk may be busy with copies back.</summary>
     public TimeSpan GivingLimit => Builder.IsLocal ? WorkLimit : TimeSpan.FromMinutes(1);
 
+    /// <summary>Whether it is closed, as that of a lost builder is.</summary>
+    public bool IsClosed => pool.IsClosed;
+
     /// <inheritdoc cref="ControlChannel.IsGivenUp"/>
     public bool IsGivenUp => control.IsGivenUp;
 

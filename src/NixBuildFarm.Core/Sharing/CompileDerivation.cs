@@ -19,8 +19,12 @@ internal sealed class CompileDerivation
         Headers = unit.Headers;
     }
 
-    /// <summary>Whether a path is one that compiles leave in a store.</summary>
-    public static bool Leaves(StorePath path) => path.Name is Name or ManifestName or UnitFile.PathName;
+    /// <summary>Whether a path is one that shared compiles leave in a store.</summary>
+    public static bool Leaves(StorePath path) =>
+        IsResult(path) || path.Name is ManifestName or UnitFile.PathName || ShimDerivations.Makes(path);
+
+    /// <summary>Whether a path is the result of a compile.</summary>
+    public static bool IsResult(StorePath path) => path.Name == Name;
 
     /// <summary>What is built.</summary>
     public PlainDerivation Derivation { get; }

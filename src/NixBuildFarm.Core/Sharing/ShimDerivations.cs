@@ -11,6 +11,11 @@ namespace NixBuildFarm.Sharing;
 /// </summary>
 internal static class ShimDerivations
 {
+    private const string ShimName = "nixbuildfarm-shim", ShadowName = "nixbuildfarm-shadow";
+
+    /// <summary>Whether a path is the shim, its source, or a folder that stands in for a compiler's.</summary>
+    public static bool Makes(StorePath path) => path.Name is ShimName or ShadowName or ShimSource.FileName;
+
     /// <summary>The shim's source.</summary>
     public static StoreFile Source { get; } = new(ShimSource.FileName, Encoding.UTF8.GetBytes(ShimSource.Text));
 
@@ -18,7 +23,7 @@ internal static class ShimDerivations
     /// <param name="candidate">The compiler.</param>
     /// <param name="system">The system of the build.</param>
     public static PlainDerivation Build(CompilerCandidate candidate, string system) => PlainDerivation.Of(
-        "nixbuildfarm-shim",
+        ShimName,
         system,
         $"{candidate.Wrapper}/bin/gcc",
         ["-std=gnu11", "-O2", "-s", "-o", Placeholder, Source.Path.ToString()],
@@ -30,7 +35,7 @@ internal static class ShimDerivations
     /// <param name="shim">The shim.</param>
     /// <param name="system">The system of the build.</param>
     public static PlainDerivation Shadow(CompilerCandidate candidate, StorePath shim, string system) => PlainDerivation.Of(
-        "nixbuildfarm-shadow",
+        ShadowName,
         system,
         shim.ToString(),
         ["shadow"],

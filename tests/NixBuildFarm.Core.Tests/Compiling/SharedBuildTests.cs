@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
-using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Sharing;
 using Tree = NixBuildFarm.Core.Tests.Store.NarTree;
@@ -31,8 +30,7 @@ public class SharedBuildTests
         Assert.Equal(Units, shared.Builders.Sum(builder => builder.Count));
         foreach (var helper in new[] { farm.Farm["ruby"], farm.Farm["kana"], farm.Farm.Local })
         {
-            var held = helper.Daemon.Store.ValidPaths.Count;
-            Assert.InRange(helper.Daemon.Requests.Count(request => request == WorkerOperation.AddToStoreNar), 0, held);
+            Assert.Distinct(helper.Daemon.Store.Received);
         }
         Assert.True(farm.Brokers.Single().HasEnded);
     }
@@ -155,7 +153,7 @@ public class SharedBuildTests
 
         Assert.Equal((NixBuildStatus.Built, 0), (result.Status, result.SharedCompiles!.Shared));
         Assert.All(ends, end => Assert.Equal(CompileEnd.Home, end));
-        Assert.InRange(farm.Compiled.Count, 1, 6);
+        Assert.InRange(farm.Compiled.Count, 1, 8);
     }
 
     [Fact]

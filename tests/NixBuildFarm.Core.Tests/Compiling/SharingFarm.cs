@@ -23,7 +23,7 @@ internal sealed class SharingFarm : IDisposable
     /// <param name="helpers">The names of the helpers.</param>
     public SharingFarm(params IReadOnlyList<string> helpers)
     {
-        Farm = new(["home", .. helpers]);
+        Farm = new(["home", .. helpers]) { History = Remembered };
         Compiler = Farm.Local.Daemon.Store.AddFile("gcc-12.2.0");
         var wrapper = Farm.Local.Daemon.Store.AddFile("gcc-wrapper-12.2.0", "", Compiler);
         package = Farm.Derivation(
@@ -41,6 +41,9 @@ internal sealed class SharingFarm : IDisposable
     }
 
     public FakeFarm Farm { get; }
+
+    /// <summary>What is known of what compiles have left.</summary>
+    public RememberedCompiles Remembered { get; } = new();
 
     public FakeMachine Home => Farm["home"];
 

@@ -302,6 +302,11 @@ public class RunHistoryTests
             // Nothing is shared.
         }
 
+        public void Forget(string builder, IReadOnlyCollection<string> paths)
+        {
+            // Nothing is shared.
+        }
+
         public void Add(RunRecord run)
         {
             Usable(0);

@@ -71,6 +71,35 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_a_run_that_is_killed_leaves_goes_with_the_next_one()
+    {
+        Write("/home/alice/program.nix");
+        await File.WriteAllTextAsync(
+            "/home/alice/small.nix",
+            """derivation { name = "small"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo > $out" ]; }""",
+            TestContext.Current.CancellationToken);
+        using (var shell = farm.StartPowerShell("alice", $"'ready'; {Script("Always")}"))
+        {
+            await FaultyRun.UntilBuilding(helper, "run")();
+            // The end of the block kills it, and all that it started.
+        }
+        foreach (var host in new FarmHost[] { home, helper }) await FaultyRun.NothingRunsAsync("run", host);
+        Assert.NotEqual("", await LeftAsync("nixbuildfarm-file"));
+
+        var next = await farm.PowerShellAsync(
+            "alice", "(Get-NixBuilder opal, garnet | Invoke-NixDistributedBuild -Path small.nix -NoLocal -Share Never).Status");
+
+        Assert.Equal("Built", next.Output.Trim());
+        Assert.Equal("", await LeftAsync("nixbuildfarm-file"));
+        Assert.Equal("", await LeftAsync("nixbuildfarm-unit"));
+        foreach (var host in new FarmHost[] { home, helper })
+        {
+            Assert.Equal("", await host.ExecAsync("bash", "-c", "find /run/nixbuildfarm-* /tmp/nixbuildfarm-* 2> /dev/null || true"));
+        }
+        await EveryStoreIsWholeAsync();
+    }
+
+    [Fact]
     public async Task A_builder_that_is_not_to_help_does_not()
     {
         run.Session.Run("Set-NixBuilderPolicy garnet -Share None");
@@ -119,8 +148,10 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
         return await ResultOfAsync(run.Session.Run(Script(share, builders)));
     }
 
-    private void Write() => File.WriteAllText(
-        Path.Combine(run.Session.Folder, "program.nix"),
+    private void Write() => Write(Path.Combine(run.Session.Folder, "program.nix"));
+
+    private void Write(string file) => File.WriteAllText(
+        file,
         $$"""(import {{farm.Repository}}/tests/Farm/toolchain/packages.nix { gcc = "{{Read("gcc")}}"; wrapper = "{{Read("gcc-wrapper")}}"; units = {{Units.ToString(CultureInfo.InvariantCulture)}}; }).program""");
 
     private static string Script(string share, string builders = "opal, garnet") =>

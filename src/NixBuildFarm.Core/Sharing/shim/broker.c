@@ -51,7 +51,7 @@ static void remove_stale_folders(const char *parent)
         int end = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (end < 0)
             continue;
-        if (connect(end, (const struct sockaddr *)&address, sizeof address) && errno == ECONNREFUSED) {
+        if (connect(end, (const struct sockaddr *)&address, sizeof address) && (errno == ECONNREFUSED || errno == ENOENT)) {
             unlink(address.sun_path);
             rmdir(folder);
         }

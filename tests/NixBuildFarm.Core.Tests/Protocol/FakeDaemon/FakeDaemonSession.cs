@@ -104,6 +104,9 @@ internal sealed class FakeDaemonSession
                 Store.IndirectRoots.Enqueue(await reader.ReadStringAsync(4096, gone));
                 if (Begin(operation)) writer.WriteUInt64(1);
                 break;
+            case WorkerOperation.CollectGarbage:
+                await DeletePathsAsync();
+                break;
             case WorkerOperation.SetOptions:
                 daemon.AllOptions.Enqueue(await ReadOptionsAsync());
                 Begin(operation);
@@ -202,6 +205,27 @@ internal sealed class FakeDaemonSession
         };
     }
 
+    /// <summary>Deletes one after the other until one is in use, as Nix's daemon does.</summary>
+    private async Task DeletePathsAsync()
+    {
+        Assert.Equal(3UL, await reader.ReadUInt64Async(gone));
+        var paths = await reader.ReadStorePathsAsync(gone);
+        for (var i = 0; i < 5; i++) await reader.ReadUInt64Async(gone);
+        foreach (var path in paths)
+        {
+            if (Store.InUse.ContainsKey(path))
+            {
+                Fail($"Cannot delete path '{path}' since it is still alive.");
+                return;
+            }
+            Store.Remove(path);
+        }
+        if (!Begin(WorkerOperation.CollectGarbage)) return;
+        writer.WriteUInt64(0);
+        writer.WriteUInt64(0);
+        writer.WriteUInt64(0);
+    }
+
     private async Task QueryMissingAsync()
     {
         var paths = await ReadDerivedPathsAsync();
@@ -261,6 +285,7 @@ internal sealed class FakeDaemonSession
 
     private async Task AddAsync(PathInfo info, bool checks, Stream body)
     {
+        Store.Received.Enqueue(info.Path);
         if (Store.IsValid(info.Path)) return;
         if (checks && info.ContentAddress is null
             && !info.Signatures.Any(signature => signature.StartsWith(FakeStore.TrustedKey, StringComparison.Ordinal)))

@@ -16,6 +16,12 @@ internal sealed class FakeStore
     /// <summary>What AddTempRoot was called with, in order.</summary>
     public ConcurrentQueue<StorePath> TempRoots { get; } = new();
 
+    /// <summary>What was sent to it, in order, though it had it.</summary>
+    public ConcurrentQueue<StorePath> Received { get; } = new();
+
+    /// <summary>What somebody uses, so that no garbage collector deletes it.</summary>
+    public ConcurrentDictionary<StorePath, byte> InUse { get; } = new();
+
     /// <summary>What AddIndirectRoot was called with, in order.</summary>
     public ConcurrentQueue<string> IndirectRoots { get; } = new();
 
