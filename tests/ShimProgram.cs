@@ -166,7 +166,8 @@ public sealed record ShimEnd(int Code, string Output, string Error)
 /// <param name="Payload">Its payload.</param>
 public sealed record ShimFrame(uint Type, byte[] Payload)
 {
-    public const uint Closed = 0, Hello = 1, Local = 2, Describe = 3, Unit = 4, Send = 5, Content = 6, Output = 7, Result = 8, Wait = 9;
+    public const uint Closed = 0, Hello = 1, Local = 2, Describe = 3, Unit = 4, Send = 5, Content = 6, Output = 7, Result = 8, Wait = 9,
+        Spent = 10;
 
     /// <summary>As it goes over a socket.</summary>
     public byte[] Bytes => [.. Number(Type), .. Number((uint)Payload.Length), .. Payload];

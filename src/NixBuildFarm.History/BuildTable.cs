@@ -27,7 +27,9 @@ internal static class BuildTable
             SpeedFactor = row.GetDouble(6),
             OutputBytes = row.GetInt64(7),
             At = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(8)),
-            Compiles = row.IsDBNull(9) ? null : new(row.GetInt32(9), row.GetInt32(10), row.GetDouble(11), row.GetDouble(12)),
+            Compiles = row.IsDBNull(9)
+                ? null
+                : new(row.GetInt32(9), row.GetInt32(10), row.GetDouble(11), row.IsDBNull(12) ? null : row.GetDouble(12)),
         },
         ("@packages", JsonSerializer.Serialize(packages)));
 

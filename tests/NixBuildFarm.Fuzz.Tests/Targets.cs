@@ -279,7 +279,8 @@ internal static class Targets
         "nix-archive-1", "(", "type", "directory", "entry", "(", "name", "err", "node", "(", "type",
             "regular", "contents", "note", ")", ")",
         "entry", "(", "name", "out", "node", "(", "type", "regular", "contents", ".text", ")", ")",
-        "entry", "(", "name", "rc", "node", "(", "type", "regular", "contents", "0", ")", ")", ")");
+        "entry", "(", "name", "rc", "node", "(", "type", "regular", "contents", "0", ")", ")",
+        "entry", "(", "name", "time", "node", "(", "type", "regular", "contents", "1200", ")", ")", ")");
 
     private static bool IsOurs(Exception e) => e is NixBuildFarmException;
 

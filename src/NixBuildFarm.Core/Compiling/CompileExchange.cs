@@ -240,6 +240,7 @@ internal sealed class CompileExchange : IAsyncDisposable
                     compile.Leave(news.Why);
                     SendHome(compile);
                     break;
+                case ShimNews.Spent news: Tally.Spend(news.Reading + news.Rest); break;
                 case ShimNews.Gone:
                     compile.Leave("the shim is gone");
                     compile.Dispose();

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Sharing;
@@ -13,7 +14,7 @@ internal sealed class CompileTally(string home)
 
     private readonly object gate = new();
     private readonly Dictionary<string, int> underWay = [];
-    private readonly Dictionary<string, (int Count, double Seconds)> delivered = [];
+    private readonly Dictionary<string, Delivered> delivered = [];
     private readonly Dictionary<ShimTalk, DateTimeOffset> atHome = [];
     private readonly List<CompileSpan> spans = [];
     private int asked;
@@ -22,8 +23,11 @@ internal sealed class CompileTally(string home)
     private int lent;
     private int doneAtHome;
     private double secondsAtHome;
+    private TimeSpan? foundAtHome;
     private int stayed;
     private double stayedSeconds;
+    private int costs;
+    private TimeSpan cost;
 
     /// <summary>The last thing that went wrong; null: nothing did.</summary>
     public string? Trouble { get; private set; }
@@ -81,13 +85,28 @@ internal sealed class CompileTally(string home)
             {
                 doneAtHome++;
                 secondsAtHome += result.Seconds;
-                if (result.WasThere) reused++;
+                if (!result.WasThere) return;
+                reused++;
+                foundAtHome = Sum(foundAtHome, result.Result.ProcessorTime);
                 return;
             }
             var before = delivered.GetValueOrDefault(span.Builder);
-            delivered[span.Builder] = (before.Count + 1, before.Seconds + result.Seconds);
+            var time = result.Result.ProcessorTime;
+            // A compiler has one thread.
+            if (!result.WasThere && time?.TotalSeconds > result.Seconds) time = TimeSpan.FromSeconds(result.Seconds);
+            delivered[span.Builder] = new(before.Count + 1, before.Seconds + result.Seconds, Sum(before.ProcessorTime, time));
             if (result.WasThere) reused++;
             if (spans.Count < MostSpans) spans.Add(span);
+        }
+    }
+
+    /// <summary>A shim has told the processor time that a compile which it did not do has cost at home.</summary>
+    public void Spend(TimeSpan spent)
+    {
+        lock (gate)
+        {
+            costs++;
+            cost += spent;
         }
     }
 
@@ -118,13 +137,14 @@ internal sealed class CompileTally(string home)
     }
 
     /// <summary>All of it, as if every builder were as fast as home.</summary>
-    /// <param name="places">The compiles that it does at a time without others.</param>
-    public SharedCompiles Sum(int places)
+    public SharedCompiles Sum()
     {
         lock (gate)
         {
             var elsewhere = delivered.Sum(builder => builder.Value.Seconds);
             var shared = delivered.Values.Sum(builder => builder.Count);
+            // Those that were tried elsewhere in vain have cost about as much as those that were not.
+            var read = Math.Max(costs, tried);
             return new()
             {
                 Count = asked,
@@ -137,12 +157,23 @@ internal sealed class CompileTally(string home)
                 [
                     new(home, doneAtHome, secondsAtHome, IsHome: true),
                     .. delivered.OrderByDescending(builder => builder.Value.Count)
-                        .Select(builder => new BuilderCompiles(builder.Key, builder.Value.Count, builder.Value.Seconds, IsHome: false)),
+                        .Select(
+                            builder => new BuilderCompiles(builder.Key, builder.Value.Count, builder.Value.Seconds, IsHome: false)
+                            {
+                                ProcessorTime = builder.Value.ProcessorTime,
+                            }),
                 ],
                 Seconds = secondsAtHome + elsewhere,
-                Saved = TimeSpan.FromSeconds(elsewhere / Math.Max(1, places)),
+                FoundAtHome = foundAtHome,
+                Cost = costs == 0 ? TimeSpan.Zero : cost * read / costs,
                 Spans = [.. spans],
             };
         }
     }
+
+    /// <summary>Null where neither is known.</summary>
+    private static TimeSpan? Sum(TimeSpan? one, TimeSpan? other) => one is { } known ? known + (other ?? TimeSpan.Zero) : other;
+
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct Delivered(int Count, double Seconds, TimeSpan? ProcessorTime);
 }

@@ -136,6 +136,9 @@ internal sealed class SharedBuilds(
 /// <param name="CloseAsync">Ends the sharing.</param>
 internal sealed record SharedBuildOpened(CompileExchange Exchange, string Mappings, Func<Task> CloseAsync) : IAsyncDisposable
 {
+    /// <summary>How long it took to prepare.</summary>
+    public TimeSpan Preparation { get; init; }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await CloseAsync();
 }

@@ -62,17 +62,16 @@ internal sealed class CompileGrants(RunFacts facts)
     /// <param name="shared">What was compiled where.</param>
     public SharedCompiles Weigh(Attempt attempt, SharedCompiles shared)
     {
-        var elsewhere = shared.Builders.Where(builder => !builder.IsHome).Sum(builder => builder.Seconds * SpeedOf(builder.Builder));
         return shared with
         {
-            Seconds = shared.Builders.Where(builder => builder.IsHome).Sum(builder => builder.Seconds) + elsewhere,
-            Saved = TimeSpan.FromSeconds(elsewhere / Math.Max(1, attempt.Share?.HomePlaces ?? 1)),
+            Seconds = shared.Builders.Sum(builder => builder.Seconds * SpeedOf(builder)),
+            Saved = SharingGain.Of(shared, attempt.Share?.HomePlaces ?? 1, SpeedOf),
         };
 
-        double SpeedOf(string builder)
+        double SpeedOf(BuilderCompiles builder)
         {
-            var index = facts.IndexOf(builder);
-            return index < 0
+            var index = facts.IndexOf(builder.Builder);
+            return builder.IsHome || index < 0
                 ? 1
                 : facts.Scheduler.SpeedOf(index, attempt.Job.Index) / facts.Scheduler.SpeedOf(attempt.Builder, attempt.Job.Index);
         }

@@ -29,14 +29,31 @@ public sealed record SharedCompiles
     /// <summary>How long all of them took together, in seconds; those of other builders as if they had been done at home.</summary>
     public double Seconds { get; init; }
 
-    /// <summary>How much sooner the build has ended than without, as far as can be told.</summary>
-    public TimeSpan Saved { get; init; }
+    /// <summary>
+    /// The processor time of compiles whose results were found on the builder itself, as it was measured when they were done; null: there
+    /// were none, or it is not known.
+    /// </summary>
+    public TimeSpan? FoundAtHome { get; init; }
+
+    /// <summary>
+    /// The processor time that sharing has cost on the builder itself: to read what compiles elsewhere need, and to talk.
+    /// </summary>
+    public TimeSpan Cost { get; init; }
+
+    /// <summary>How much later the build has begun because it was prepared for sharing.</summary>
+    public TimeSpan Preparation { get; init; }
+
+    /// <summary>
+    /// How much sooner the build has ended than without; below zero: how much later. It follows from processor time that was measured; null
+    /// where nothing was.
+    /// </summary>
+    public TimeSpan? Saved { get; init; }
 
     /// <summary>When others compiled, for the report: so many at most that it stays small.</summary>
     public IReadOnlyList<CompileSpan> Spans { get; init; } = [];
 
     /// <summary>What it teaches of other builds of the package.</summary>
-    internal CompileObservation Observation => new(Count - Stayed, Shared, Seconds - StayedSeconds, Saved.TotalSeconds);
+    internal CompileObservation Observation => new(Count - Stayed, Shared, Seconds - StayedSeconds, Saved?.TotalSeconds);
 
     /// <summary>For people.</summary>
     public override string ToString() => $"{Shared} of {Count} on {Builders.Count(builder => !builder.IsHome)} other builders";
@@ -49,6 +66,9 @@ public sealed record SharedCompiles
 /// <param name="IsHome">Whether the build itself ran there.</param>
 public sealed record BuilderCompiles(string Builder, int Count, double Seconds, bool IsHome)
 {
+    /// <summary>The processor time of those, as the builder has measured it; null: it does not say.</summary>
+    public TimeSpan? ProcessorTime { get; init; }
+
     /// <summary>For people.</summary>
     public override string ToString() => $"{Builder}: {Count}";
 }

@@ -68,7 +68,7 @@ public sealed class RunReplay
     private static double ReferenceSeconds(RecordedJob recorded, Dictionary<string, FarmBuilder> farm)
     {
         var cores = recorded.Cores > 0 ? recorded.Cores : Estimate.ReferenceCores;
-        var alone = recorded.Seconds + (recorded.SharedCompiles?.Saved.TotalSeconds ?? 0);
+        var alone = recorded.Seconds + (recorded.SharedCompiles?.Saved?.TotalSeconds ?? 0);
         return alone * SpeedOf(recorded, farm) / Estimate.CoreFactor(recorded.Job.EnableParallelBuilding, cores);
     }
 

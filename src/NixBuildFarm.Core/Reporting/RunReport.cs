@@ -221,7 +221,7 @@ public sealed record ReportCompiles
     public required int Reused { get; init; }
 
     /// <summary>How much sooner the build has ended, in seconds.</summary>
-    public required double SavedSeconds { get; init; }
+    public required double? SavedSeconds { get; init; }
 
     /// <summary>Who did how many.</summary>
     public required IReadOnlyList<ReportBuilderCompiles> Builders { get; init; }

@@ -77,7 +77,7 @@ public static class RunReportMaker
         Count = shared.Count,
         Shared = shared.Shared,
         Reused = shared.Reused,
-        SavedSeconds = shared.Saved.TotalSeconds,
+        SavedSeconds = shared.Saved?.TotalSeconds,
         Builders =
         [
             .. shared.Builders.Where(builder => builder.Count > 0)

@@ -191,9 +191,12 @@ internal sealed class BuildExecutor(
     private async Task<SharedBuildOpened?> ShareAsync(Attempt attempt, BuilderSession session, CancellationToken cancellation)
     {
         if (attempt.Share is not { } terms) return null;
+        var begun = clock.UtcNow;
         var opened = new LendingEvent.BuildOpened(
             clock.Now, terms.Build, attempt.Job.Index, attempt.Builder, terms.HomePlaces, terms.Cores);
-        return await Shared.OpenAsync(opened, session, attempt.Job, cancellation);
+        return await Shared.OpenAsync(opened, session, attempt.Job, cancellation) is { } shared
+            ? shared with { Preparation = clock.UtcNow - begun }
+            : null;
     }
 
     /// <summary>
@@ -201,7 +204,7 @@ internal sealed class BuildExecutor(
     /// </summary>
     private SharedCompiles? SharedOf(Attempt attempt, SharedBuildOpened? shared) =>
         attempt.Share is not { } terms ? null
-        : shared is not null ? shared.Exchange.Tally.Sum(terms.HomePlaces)
+        : shared is not null ? shared.Exchange.Tally.Sum() with { Preparation = shared.Preparation }
         : Shared.HasCompiler(attempt.Job) ? null
         : new();
 

@@ -87,7 +87,7 @@ internal sealed class Estimator : IEstimator
     {
         if (!(build.Seconds > 0) || build.SpeedFactor <= 0) return false;
         // What it would have taken alone: help is another matter, and another each time.
-        var alone = build.Seconds + (build.Compiles?.SavedSeconds ?? 0);
+        var alone = build.Seconds + Math.Max(0, build.Compiles?.SavedSeconds ?? 0);
         var configured = alone * build.SpeedFactor / Estimate.CoreFactor(build.EnableParallelBuilding, Math.Max(1, build.Cores));
         var key = (build.Builder, build.System);
         if (!speeds.TryGetValue(key, out var speed)) speeds.Add(key, speed = new LearntSpeed());

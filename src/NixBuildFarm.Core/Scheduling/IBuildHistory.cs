@@ -40,8 +40,10 @@ public sealed record BuildObservation
 /// <param name="Count">How many there were that a helper could do.</param>
 /// <param name="Shared">How many of them helpers did.</param>
 /// <param name="Seconds">What all that a helper could do took together, those of helpers by the speed of the build's own builder.</param>
-/// <param name="SavedSeconds">How much longer the build would have taken without help.</param>
-public sealed record CompileObservation(int Count, int Shared, double Seconds, double SavedSeconds);
+/// <param name="SavedSeconds">
+/// How much longer the build would have taken without help; below zero: how much shorter; null: not known.
+/// </param>
+public sealed record CompileObservation(int Count, int Shared, double Seconds, double? SavedSeconds);
 
 /// <summary>One transfer that was large enough to tell something of the link.</summary>
 public sealed record TransferObservation

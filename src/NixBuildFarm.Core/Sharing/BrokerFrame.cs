@@ -34,6 +34,9 @@ internal enum FrameKind : uint
 
     /// <summary>Have patience for so many seconds: a shim that hears nothing compiles at home.</summary>
     Wait = 9,
+
+    /// <summary>From the shim, after a result: the processor time that its compile has cost at home, in microseconds.</summary>
+    Spent = 10,
 }
 
 /// <summary>A frame between the broker and the coordinator.</summary>

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace NixBuildFarm.Sharing;
 
 /// <summary>
@@ -11,6 +13,12 @@ internal sealed record CompileResult(ReadOnlyMemory<byte> Output, ReadOnlyMemory
     private const int Names = 4 << 10;
 
     private const int LongestCode = 3;
+
+    /// <summary>Of a number of microseconds: more than a year.</summary>
+    private const int LongestTime = 14;
+
+    /// <summary>The processor time that the compiler took, as its helper has measured it; null: it does not say.</summary>
+    public TimeSpan? ProcessorTime { get; init; }
 
     /// <summary>The most that is read of the output of a compile derivation, in bytes.</summary>
     public const long Limit = SharingLimits.Output + SharingLimits.Messages + Names;
@@ -33,7 +41,15 @@ internal sealed record CompileResult(ReadOnlyMemory<byte> Output, ReadOnlyMemory
             _ => throw new OddFrameException("what a compile said cannot be read"),
         };
         return output.Find("out") is NarTree.File { Content: var made }
-            ? new(made, messages)
+            ? new(made, messages) { ProcessorTime = TimeOf(output) }
             : throw new OddFrameException("a compile has made nothing");
     }
+
+    private static TimeSpan? TimeOf(NarTree output) => output.Find("time") switch
+    {
+        null => null,
+        NarTree.File { Content: { Length: <= LongestTime } text }
+            when long.TryParse(text.Span, NumberStyles.None, CultureInfo.InvariantCulture, out var time) => TimeSpan.FromMicroseconds(time),
+        _ => throw new OddFrameException("how long a compile took cannot be read"),
+    };
 }

@@ -29,7 +29,9 @@ internal enum ShimStep
     /// <summary>All that was asked for is there.</summary>
     Compiling,
 
-    /// <summary>The shim has its answer: a result, or to compile at home. Whatever it still says counts for nothing.</summary>
+    /// <summary>
+    /// The shim has its answer: a result, or to compile at home. What it still says counts for nothing, but for what a result has cost.
+    /// </summary>
     Ended,
 
     /// <summary>The shim is gone, and the compiler that it became.</summary>
@@ -55,6 +57,9 @@ internal abstract record ShimNews
     /// <summary>It has said what it cannot say here: this compile is done at home.</summary>
     public sealed record Odd(string Why) : ShimNews;
 
+    /// <summary>It has written a helper's result. What that has cost at home: processor time to read the text, and for the rest.</summary>
+    public sealed record Spent(TimeSpan Reading, TimeSpan Rest) : ShimNews;
+
     /// <summary>It is gone.</summary>
     public sealed record Gone : ShimNews;
 }
@@ -64,9 +69,13 @@ internal abstract record ShimNews
 /// </summary>
 internal sealed class ShimTalk
 {
+    /// <summary>No shim has more than an hour.</summary>
+    private const ulong MostMicroseconds = 3_600_000_000;
+
     private readonly uint connection;
     private readonly ArrayBufferWriter<byte> chunks = new();
     private readonly Queue<int> awaited = new();
+    private bool wasAnswered;
     private CompileUnit? unit;
 
     private ShimTalk(uint connection, CompilerTool tool, string source, string? reasonToStay) =>
@@ -114,9 +123,9 @@ internal sealed class ShimTalk
             Step = ShimStep.Gone;
             return new ShimNews.Gone();
         }
-        if (Step == ShimStep.Ended) return null;
         try
         {
+            if (Step == ShimStep.Ended) return frame.Kind == FrameKind.Spent ? TakeCost(new(frame.Payload)) : null;
             return (Step, frame.Kind) switch
             {
                 (_, FrameKind.Local) => TakeLeave(new(frame.Payload)),
@@ -127,7 +136,7 @@ internal sealed class ShimTalk
         }
         catch (OddFrameException e)
         {
-            return new ShimNews.Odd(e.Message);
+            return Step == ShimStep.Ended ? null : new ShimNews.Odd(e.Message);
         }
     }
 
@@ -166,6 +175,7 @@ internal sealed class ShimTalk
     public IEnumerable<BrokerFrame> Answer(CompileResult result)
     {
         Go(ShimStep.Ended, ShimStep.Described, ShimStep.Compiling);
+        wasAnswered = true;
         Forget();
         return Frames(result);
     }
@@ -220,6 +230,16 @@ internal sealed class ShimTalk
         awaited.Dequeue();
         if (awaited.Count == 0) Step = ShimStep.Compiling;
         return new(index, content);
+    }
+
+    private ShimNews.Spent? TakeCost(FieldReader reader)
+    {
+        var (reading, rest) = (reader.ReadUInt64(), reader.ReadUInt64());
+        reader.End();
+        // It can only say too much of itself: then sharing seems to save less than it does.
+        return wasAnswered && Math.Max(reading, rest) < MostMicroseconds
+            ? new(TimeSpan.FromMicroseconds((long)reading), TimeSpan.FromMicroseconds((long)rest))
+            : null;
     }
 
     private byte[] TakeChunks()

@@ -15,6 +15,9 @@ internal static class RunSummaryText
     private const int SlowShown = 3;
     private const double LongEvaluation = 1;
 
+    /// <summary>Less than this, in seconds, is nothing.</summary>
+    private const double LeastSaved = 0.5;
+
     /// <summary>A build is slow that took this much longer than expected, as a factor and in seconds.</summary>
     private const double SlowFactor = 1.5, SlowSeconds = 5;
 
@@ -60,10 +63,12 @@ internal static class RunSummaryText
         if (shared.Length == 0) yield break;
         ReportCompiles[] compiles = [.. shared.Select(job => job.Compiles!)];
         var (count, elsewhere, reused) = (compiles.Sum(all => all.Count), compiles.Sum(all => all.Shared), compiles.Sum(all => all.Reused));
-        var saved = Span(compiles.Sum(all => all.SavedSeconds));
+        var saved = compiles.All(all => all.SavedSeconds is null) ? ""
+            : compiles.Sum(all => all.SavedSeconds ?? 0) is >= LeastSaved and var seconds ? $": about {Span(seconds)} saved"
+            : ", which saved nothing";
         var builds = shared.Length == 1 ? shared[0].Name : $"{shared.Length} builds";
         var found = reused > 0 ? $", {reused} of them done before" : "";
-        yield return $"  {elsewhere} of {count} compiles of {builds} were done by other builders{found}: about {saved} saved.";
+        yield return $"  {elsewhere} of {count} compiles of {builds} were done by other builders{found}{saved}.";
     }
 
     private static IEnumerable<string> Slow(RunReport report) => report.Jobs

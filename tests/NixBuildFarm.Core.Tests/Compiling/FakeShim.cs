@@ -87,6 +87,7 @@ internal static class FakeShim
                 case FrameKind.Output: output.Write(frame.Payload.Span); break;
                 case FrameKind.Result:
                     Assert.Equal(Compiled(source), output.ToArray());
+                    await broker.SayAsync(connection, FrameKind.Spent, new FieldWriter().UInt64(40_000).UInt64(10_000).ToArray());
                     return await EndAsync(CompileEnd.Result);
                 case FrameKind.Local: return await HomeAsync();
                 case FrameKind.Closed: return CompileEnd.Home;

@@ -103,6 +103,21 @@ public class EstimatorTests
         Assert.Equal(0, estimator.For(Package("frobnicate") with { EnableParallelBuilding = true }).Compiles.Share);
     }
 
+    [Theory]
+    [InlineData(-20.0, 150, false)]
+    [InlineData(4.0, 150, false)]
+    [InlineData(60.0, 150, true)]
+    [InlineData(null, 150, true)]
+    [InlineData(-20.0, 3, true)]
+    public void Whether_a_package_gains_is_measured_where_others_did_much_of_it(double? saved, int shared, bool isSharedAgain)
+    {
+        var estimator = new Estimator();
+        estimator.Observe(
+            Build("frobnicate", 400) with { EnableParallelBuilding = true, Compiles = new CompileObservation(200, shared, 800, saved) });
+
+        Assert.Equal(isSharedAgain, estimator.For(Package("frobnicate") with { EnableParallelBuilding = true }).Compiles.Share > 0);
+    }
+
     [Fact]
     public void What_a_build_has_taught_of_its_compiles_is_told_of_all_jobs_of_its_package()
     {

@@ -19,6 +19,20 @@ public class CompileResultTests
     }
 
     [Theory]
+    [InlineData("0", 0.0)]
+    [InlineData("1500000", 1.5)]
+    [InlineData(null, null)]
+    public void Its_processor_time_is_known_where_the_helper_says_it(string? time, double? seconds) =>
+        Assert.Equal(seconds, CompileResult.Of(Timed(time))!.ProcessorTime?.TotalSeconds);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("-1")]
+    [InlineData("1e9")]
+    [InlineData("999999999999999")]
+    public void A_time_that_is_none_is_nonsense(string time) => Assert.Throws<OddFrameException>(() => CompileResult.Of(Timed(time)));
+
+    [Theory]
     [InlineData("1")]
     [InlineData("200")]
     [InlineData("00")]
@@ -75,6 +89,12 @@ public class CompileResultTests
         Assert.Equal("1", System.Text.Encoding.UTF8.GetString(Assert.IsType<NarTree.File>(reader.Root.Find("a")!.Find("x")).Content.Span));
         Assert.Equal("z", Assert.IsType<NarTree.Link>(reader.Root.Find("a")!.Find("y")).Target);
         Assert.Equal(0, Assert.IsType<NarTree.File>(reader.Root.Find("b")).Content.Length);
+    }
+
+    private static NarTree Timed(string? time)
+    {
+        (string, Tree)[] entries = [("out", new Tree.File([])), ("rc", new Tree.File(Bytes("0")))];
+        return Read(new Tree.Folder(time is null ? entries : [.. entries, ("time", new Tree.File(Bytes(time)))]));
     }
 
     private static NarTree Read(Tree tree)

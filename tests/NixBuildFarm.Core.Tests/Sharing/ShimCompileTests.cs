@@ -186,6 +186,9 @@ public sealed class ShimCompileTests : IClassFixture<ShimProgram>
 
         Assert.Equal(new(0, "", "a warning\n"), await conversation.EndAsync());
         Assert.Equal("first second", Read("main.s"));
+        // The processor time of the scan, and that of the shim.
+        Assert.Equal(16, (await conversation.PayloadAsync(ShimFrame.Spent)).Length);
+        Assert.Null(await conversation.ReadAsync());
     }
 
     [Fact]

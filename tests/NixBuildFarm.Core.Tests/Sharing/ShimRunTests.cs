@@ -44,6 +44,17 @@ public sealed class ShimRunTests : IClassFixture<ShimProgram>, IDisposable
 
         Assert.Equal($"{tool}|{folder}|C|-quiet main.cc -o {output}/out\nint main() {{ }}\na header\nb header\n", Made("out"));
         Assert.Equal("warned\n", Made("err"));
+        Assert.InRange(long.Parse(Made("time"), System.Globalization.CultureInfo.InvariantCulture), 0, 60_000_000);
+    }
+
+    [Fact]
+    public async Task The_processor_time_of_the_compiler_is_told_and_not_that_of_reading()
+    {
+        script = """i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; : > "$4" """;
+
+        Assert.Equal("0", await RunAsync());
+
+        Assert.InRange(long.Parse(Made("time"), System.Globalization.CultureInfo.InvariantCulture), 1000, 600_000_000);
     }
 
     [Fact]

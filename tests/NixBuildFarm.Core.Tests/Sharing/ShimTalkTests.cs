@@ -34,8 +34,26 @@ public class ShimTalkTests
         Assert.Equal([FrameKind.Output, FrameKind.Output, FrameKind.Output, FrameKind.Result], answer.Select(frame => frame.Kind));
         Assert.Equal(made.Length, answer.SkipLast(1).Sum(frame => frame.Payload.Length));
         Assert.Equal(new FieldWriter().UInt32(0).Text("warning\n"u8).ToArray(), answer[^1].Payload.ToArray());
+        Assert.Equal(
+            new ShimNews.Spent(TimeSpan.FromMilliseconds(90), TimeSpan.FromMilliseconds(7)), talk.Take(Spent(90_000, 7000)));
         Assert.IsType<ShimNews.Gone>(talk.Take(new(Connection, FrameKind.Closed, default)));
         Assert.Null(talk.Take(new(Connection, FrameKind.Closed, default)));
+    }
+
+    [Fact]
+    public void What_a_compile_has_cost_counts_after_a_result_alone_and_where_it_can_be()
+    {
+        var atHome = Begin();
+        atHome.CompileHere();
+        Assert.Null(atHome.Take(Spent(1, 1)));
+
+        var shared = Described();
+        _ = shared.Answer(new("x"u8.ToArray(), default)).Count();
+        Assert.Null(shared.Take(Spent(ulong.MaxValue, 1)));
+        Assert.Null(shared.Take(Spent(1, 3_600_000_000)));
+        Assert.Null(shared.Take(new(Connection, FrameKind.Spent, new byte[] { 1 })));
+
+        Assert.IsType<ShimNews.Odd>(Described().Take(Spent(1, 1)));
     }
 
     [Fact]
@@ -144,6 +162,9 @@ public class ShimTalkTests
 
     private static BrokerFrame Hello(string tool, string source, string stays = "") =>
         new(Connection, FrameKind.Hello, new FieldWriter().Text(Bytes(tool)).Text(Bytes(source)).Text(Bytes(stays)).ToArray());
+
+    private static BrokerFrame Spent(ulong reading, ulong rest) =>
+        new(Connection, FrameKind.Spent, new FieldWriter().UInt64(reading).UInt64(rest).ToArray());
 
     private static BrokerFrame Chunk(byte[] bytes, bool isLast) =>
         new(Connection, FrameKind.Unit, (byte[])[.. BitConverter.GetBytes(isLast ? 1 : 0), .. bytes]);

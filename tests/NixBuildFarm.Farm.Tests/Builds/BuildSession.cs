@@ -133,9 +133,12 @@ public sealed class BuildLine(PSObject result)
 
     public long Supplied => (long)result.Properties["Supplied"].Value;
 
-    /// <summary>How many compiles others did, and how many of all had been done before; null: it was not shared.</summary>
-    public (int Shared, int Reused)? SharedCompiles => result.Properties["SharedCompiles"].Value is { } shared
-        ? ((int)PSObject.AsPSObject(shared).Properties["Shared"].Value, (int)PSObject.AsPSObject(shared).Properties["Reused"].Value)
+    /// <summary>
+    /// How many compiles others did, how many of all had been done before, and what that saved, if it is known; null: it was not shared.
+    /// </summary>
+    public (int Shared, int Reused, TimeSpan? Saved)? SharedCompiles => result.Properties["SharedCompiles"].Value is { } value
+        && PSObject.AsPSObject(value).Properties is var shared
+        ? ((int)shared["Shared"].Value, (int)shared["Reused"].Value, (TimeSpan?)shared["Saved"].Value)
         : null;
 
     public IReadOnlyList<string> Attempts => [.. ((IEnumerable<object>)result.Properties["Attempts"].Value).Select(a => a.ToString()!)];

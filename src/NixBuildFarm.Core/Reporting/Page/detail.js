@@ -6,6 +6,9 @@ import { builderOf, copyText, endOf, namesOf } from './run.js';
 // What is shorter is not worth a line: it is how long a message takes.
 const LeastWait = 0.05;
 
+// Seconds; less is nothing.
+const LeastSaved = 0.5;
+
 /** The lines beside the pointer; the first is the name. */
 export function linesOf(run, plan, item) {
   if (item.copy) {
@@ -67,7 +70,13 @@ function jobFacts(run, item) {
 function compilesText({ count, shared, reused, savedSeconds, builders }) {
   const places = builders.map(({ builder, count: own }) => `${builder} ${own}`).join(', ');
   const found = reused ? `; ${reused} had been done before` : '';
-  return `${shared} of ${count} on other builders (${places})${found}; about ${span(savedSeconds)} saved`;
+  return `${shared} of ${count} on other builders (${places})${found}${savedText(savedSeconds)}`;
+}
+
+/** Nothing where nothing was measured. */
+function savedText(seconds) {
+  if (!Number.isFinite(seconds)) return '';
+  return seconds >= LeastSaved ? `; about ${span(seconds)} saved` : '; nothing saved';
 }
 
 function attemptFact(run, attempt) {

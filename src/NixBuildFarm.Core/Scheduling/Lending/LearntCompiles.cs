@@ -5,6 +5,11 @@ internal sealed class LearntCompiles
 {
     private const int MaxSamples = 5;
 
+    /// <summary>
+    /// A build that ends sooner by less than this part of its time, although others did such a part of its compiles, is as good without.
+    /// </summary>
+    private const double LeastGain = 0.02, TellingPart = 0.25;
+
     /// <summary>A build of which less than this part of its time passes in compiles gains nothing worth while, however many help.</summary>
     private const double LeastShare = 0.03;
 
@@ -18,7 +23,8 @@ internal sealed class LearntCompiles
     {
         get
         {
-            var (share, seconds) = (Median(last.Select(one => one.Share)), Median(last.Select(one => one.Seconds)));
+            if (last.Count == 0) return default;
+            var (share, seconds) = (Median.Of(last.Select(one => one.Share)), Median.Of(last.Select(one => one.Seconds)));
             return new CompileEstimate(share < LeastShare || seconds < LeastSeconds ? 0 : share, seconds);
         }
     }
@@ -35,13 +41,12 @@ internal sealed class LearntCompiles
     /// <param name="seen">What it told.</param>
     /// <param name="reference">What it would have taken without help at speed 1.0 on <see cref="Estimate.ReferenceCores"/> cores.</param>
     /// <param name="speed">The speed of its builder.</param>
-    public static CompileEstimate Of(CompileObservation seen, double reference, double speed) =>
-        seen.Count == 0 || !(reference > 0) ? default
-        : new(Math.Clamp(seen.Seconds * speed / Estimate.ReferenceCores / reference, 0, 1), seen.Seconds * speed / seen.Count);
-
-    private static double Median(IEnumerable<double> values)
+    public static CompileEstimate Of(CompileObservation seen, double reference, double speed)
     {
-        double[] sorted = [.. values.Order()];
-        return sorted.Length == 0 ? 0 : sorted[sorted.Length / 2];
+        if (seen.Count == 0 || !(reference > 0)) return default;
+        var gainsNothing = seen.Shared >= TellingPart * seen.Count && seen.SavedSeconds * speed < LeastGain * reference;
+        return new(
+            gainsNothing ? 0 : Math.Clamp(seen.Seconds * speed / Estimate.ReferenceCores / reference, 0, 1),
+            seen.Seconds * speed / seen.Count);
     }
 }

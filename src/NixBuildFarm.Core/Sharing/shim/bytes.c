@@ -227,6 +227,16 @@ static bool ends_with(const char *string, const char *suffix)
     return length >= wanted && !strcmp(string + length - wanted, suffix);
 }
 
+/* Microseconds of processor time that this process, or its children that have ended, took. */
+static uint64_t processor_time(int who)
+{
+    struct rusage usage;
+    if (getrusage(who, &usage))
+        return 0;
+    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000
+        + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
 static int64_t now_in_milliseconds(void)
 {
     struct timespec time;

@@ -126,6 +126,16 @@ static void send_contents(struct conversation *conversation, const struct unit *
     free(sent);
 }
 
+/* What sharing has cost here: the coordinator weighs it against what it has saved. */
+static void tell_cost(struct conversation *conversation)
+{
+    struct buffer cost = { 0 };
+    append_u64(&cost, processor_time(RUSAGE_CHILDREN));
+    append_u64(&cost, processor_time(RUSAGE_SELF));
+    send_frame(conversation->socket, SPENT, &cost, now_in_milliseconds() + 1000);
+    release(&cost);
+}
+
 /* Everything is there before the first byte is written: until then, the way home is open. */
 static void take_over(struct conversation *conversation, const struct buffer *output, const struct buffer *result)
 {
@@ -153,6 +163,7 @@ static void take_over(struct conversation *conversation, const struct buffer *ou
             compile_at_home(conversation, "its output cannot be written");
     }
     write_all(2, messages, length);
+    tell_cost(conversation);
     _exit(0);
 }
 

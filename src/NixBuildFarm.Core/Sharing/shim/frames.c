@@ -12,6 +12,7 @@ enum frame_type {
     OUTPUT = 7,     /* coordinator: a chunk of the output                                                                   */
     RESULT = 8,     /* coordinator: u32 exit code, blob stderr                                                              */
     WAIT = 9,       /* coordinator: u32 seconds for which the shim is to be patient                                         */
+    SPENT = 10,     /* shim, after a result: u64, u64 microseconds of processor time for reading the text, and for the rest */
 };
 
 #define FRAME_HEADER 8

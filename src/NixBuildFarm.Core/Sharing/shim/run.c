@@ -2,7 +2,8 @@
 
 /* In a helper's sandbox: makes the files of the unit where they were, makes sure that the compiler reads what it read at
    home, and compiles. What it leaves: $out/rc, the exit code as text, or 200 when it would not do it; $out/err, the
-   messages; $out/out, the output. A compile that fails is a derivation that succeeds. */
+   messages; $out/out, the output; $out/time, microseconds of processor time that the compiler took, as text. A compile
+   that fails is a derivation that succeeds. */
 
 #define REFUSED 200
 #define MOST_MANIFEST (16u * 1024 * 1024)
@@ -171,8 +172,9 @@ static bool read_messages(int from, struct buffer *messages)
 }
 
 /* Runs the compile; its exit code, or REFUSED. */
-static int run_tool(const char *tool, const struct manifest *manifest, struct buffer *messages)
+static int run_tool(const char *tool, const struct manifest *manifest, struct buffer *messages, uint64_t *time)
 {
+    uint64_t before = processor_time(RUSAGE_CHILDREN);
     int said[2], nowhere[2];
     if (pipe2(nowhere, O_CLOEXEC))
         return REFUSED;
@@ -196,10 +198,12 @@ static int run_tool(const char *tool, const struct manifest *manifest, struct bu
         kill(child, SIGKILL);
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
+    *time = processor_time(RUSAGE_CHILDREN) - before;
     return whole && WIFEXITED(status) ? WEXITSTATUS(status) : REFUSED;
 }
 
-static int compile_unit(struct manifest *manifest, const char *tool, const char *top, const char *out, struct buffer *messages)
+static int compile_unit(struct manifest *manifest, const char *tool, const char *top, const char *out, struct buffer *messages,
+                        uint64_t *time)
 {
     struct buffer text = { 0 };
     unsigned char digest[SHA256_SIZE];
@@ -219,11 +223,27 @@ static int compile_unit(struct manifest *manifest, const char *tool, const char 
     free(manifest->arguments[output]);
     manifest->arguments[output] = name;
     long before = count_below(top);
-    int code = run_tool(tool, manifest, messages);
+    int code = run_tool(tool, manifest, messages, time);
     struct stat status;
     bool has_output = lstat(name, &status) == 0 && S_ISREG(status.st_mode);
     bool left_only_its_output = before >= 0 && count_below(top) == before && count_below(out) == has_output;
     return left_only_its_output && (has_output || code) ? code : REFUSED;
+}
+
+/* Writes a file of the result. */
+static bool leave(const char *out, const char *name, const void *bytes, size_t length)
+{
+    char *path = NULL;
+    bool written = asprintf(&path, "%s/%s", out, name) >= 0 && write_file(path, bytes, length);
+    free(path);
+    return written;
+}
+
+static bool leave_number(const char *out, const char *name, uint64_t number)
+{
+    char text[32];
+    int length = snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+    return leave(out, name, text, (size_t)length);
 }
 
 static int run(void)
@@ -231,7 +251,8 @@ static int run(void)
     const char *name = getenv("manifest"), *tool = getenv("tool"), *out = getenv("out");
     struct buffer bytes = { 0 }, messages = { 0 };
     struct manifest manifest;
-    char *top = getcwd(NULL, 0), text[16], *path = NULL;
+    char *top = getcwd(NULL, 0);
+    uint64_t time = 0;
     if (!name || !tool || !out || !top || strlen(top) < 2) {
         fputs("nixbuildfarm-shim: run needs manifest, tool and out in its environment, and a folder of its own\n", stderr);
         return 64;
@@ -245,13 +266,11 @@ static int run(void)
         fprintf(stderr, "nixbuildfarm-shim: cannot make %s: %s\n", out, strerror(errno));
         return 73;
     }
-    int code = compile_unit(&manifest, tool, top, out, &messages);
+    int code = compile_unit(&manifest, tool, top, out, &messages, &time);
     if (code == REFUSED)
         messages.length = 0;
-    bool written = asprintf(&path, "%s/err", out) >= 0 && write_file(path, messages.bytes, messages.length);
-    free(path);
-    int length = snprintf(text, sizeof text, "%d", code);
-    written = written && asprintf(&path, "%s/rc", out) >= 0 && write_file(path, text, (size_t)length);
+    bool written = leave(out, "err", messages.bytes, messages.length) && leave_number(out, "time", time)
+        && leave_number(out, "rc", (uint64_t)code);
     if (!written)
         fprintf(stderr, "nixbuildfarm-shim: cannot write to %s: %s\n", out, strerror(errno));
     return written ? 0 : 74;
