@@ -12,6 +12,7 @@
 #       --scheme ssh|ssh-ng          protocol in the list (default ssh-ng)
 #       --unlisted                   not in the list
 #       --size SIZE                  size of its store (default 2g)
+#       --closure FILE               what is in its store from the beginning: what `nix-store --export` wrote
 #       --conf LINE                  a further line of its nix.conf; may be repeated
 #       --sshd LINE                  a further line of its sshd_config; may be repeated
 #       --sandbox                    builds run in Nix's sandbox
@@ -53,6 +54,21 @@ locked() {                          # one at a time: several tests may call at o
   flock 9
 }
 
+# store_of FILE: the folder of a store that holds a closure, made once in a farm. Hosts have it below their own stores, so that
+# none of them has to unpack, hash and register what all have.
+store_of() {
+  local store
+  store=$FARM/stores/$(stat --format '%i-%Y' "$1")
+  locked
+  if [ ! -d "$store" ]; then
+    rm -rf "$store.new"
+    NIX_REMOTE="local?root=$store.new" nix-store --import < "$1" > /dev/null
+    mv "$store.new" "$store"
+  fi
+  flock -u 9
+  echo "$store/nix"
+}
+
 execute() {
   local host=$1
   shift
@@ -84,7 +100,7 @@ rewrite() {
 
 add() {
   local name=${1:?farm add NAME} slots=1 speed=1 systems=x86_64-linux features=- mandatory=- user=root key=- scheme=ssh-ng
-  local size=2g sandbox=false listed=true wanted='' host_key='' conf=() sshd=()
+  local size=2g closure='' sandbox=false listed=true wanted='' host_key='' conf=() sshd=()
   shift
   [[ $name =~ ^[a-z][a-z0-9-]{0,40}$ ]] || die "not a host name: $name"
   while [ $# -gt 0 ]; do
@@ -103,6 +119,7 @@ add() {
       --key) key=$2 ;;
       --scheme) scheme=$2 ;;
       --size) size=$2 ;;
+      --closure) closure=$(store_of "$2") ;;
       --conf) conf+=("$2") ;;
       --sshd) sshd+=("$2") ;;
       --address) wanted=$2 ;;
@@ -133,7 +150,7 @@ add() {
   fi
   # The builder says its process id, later `ready`; when it ends before that, the pipe ends.
   exec 8< <(exec setsid unshare --mount --net --pid --fork --uts --ipc --propagation private \
-    bash "$here/builder.sh" "$name" "$size" "$slots" "$sandbox" 3>&1 > "$state/log" 2>&1 < /dev/null 9>&-)
+    bash "$here/builder.sh" "$name" "$size" "$slots" "$sandbox" "$closure" 3>&1 > "$state/log" 2>&1 < /dev/null 9>&-)
   read -r pid <&8 && echo "$pid" > "$state/pid" || broken "$name"
   ip link add "v$number" type veth peer name eth0 address "$(mac "$name")" netns "$pid"
   ip link set "v$number" master br0 up
