@@ -18,13 +18,14 @@ internal sealed class BrokerChannel : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly IBuilderChannel channel;
+    private readonly Func<long, CancellationToken, ValueTask> payAsync;
     private readonly Channel<BrokerFrame> toSend = Channel.CreateUnbounded<BrokerFrame>(new() { SingleReader = true });
     private readonly CancellationTokenSource closing = new();
     private readonly Task writing;
 
-    private BrokerChannel(IBuilderChannel channel, string folder)
+    private BrokerChannel(IBuilderChannel channel, string folder, Func<long, CancellationToken, ValueTask> payAsync)
     {
-        (this.channel, Folder) = (channel, folder);
+        (this.channel, Folder, this.payAsync) = (channel, folder, payAsync);
         writing = WriteAsync();
     }
 
@@ -32,16 +33,21 @@ internal sealed class BrokerChannel : IAsyncDisposable
     public string Folder { get; }
 
     /// <summary>Starts a broker.</summary>
+    /// <param name="at">The builder.</param>
+    /// <param name="shim">The program.</param>
+    /// <param name="payAsync">Waits until so many bytes may leave this machine.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <exception cref="OddFrameException">What starts is no broker.</exception>
     /// <exception cref="BuilderException">The builder cannot be reached.</exception>
-    public static async Task<BrokerChannel> OpenAsync(BuilderSession at, StorePath shim, CancellationToken cancellation)
+    public static async Task<BrokerChannel> OpenAsync(
+        BuilderSession at, StorePath shim, Func<long, CancellationToken, ValueTask> payAsync, CancellationToken cancellation)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         patience.CancelAfter(Patience);
         var opened = await at.OpenAsync(new StoreProgram(shim, "broker"), patience.Token);
         try
         {
-            return new(opened, await ReadFolderAsync(opened, patience.Token).WaitAsync(patience.Token));
+            return new(opened, await ReadFolderAsync(opened, patience.Token).WaitAsync(patience.Token), payAsync);
         }
         catch (Exception e)
         {
@@ -104,6 +110,7 @@ internal sealed class BrokerChannel : IAsyncDisposable
         {
             await foreach (var frame in toSend.Reader.ReadAllAsync(closing.Token))
             {
+                await payAsync(BrokerFrame.HeaderSize + frame.Payload.Length, closing.Token);
                 await channel.Stream.WriteAsync(frame.Header(), closing.Token);
                 if (!frame.Payload.IsEmpty) await channel.Stream.WriteAsync(frame.Payload, closing.Token);
                 if (!toSend.Reader.TryPeek(out _)) await channel.Stream.FlushAsync(closing.Token);

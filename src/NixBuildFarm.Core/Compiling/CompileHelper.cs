@@ -192,6 +192,7 @@ internal sealed class CompileHelper : IAsyncDisposable
             ready.TryAdd(path, UnitFile.Holding(content));
         }
         await Left.ExpectAsync(ready.Keys);
+        await supply.PayAsync(Session, ready.Values.Sum(file => (long)file.Info.NarSize), cancellation);
         await daemon.AddMultipleToStoreAsync([.. ready.Values.Select(file => file.Source)], _ => true, cancellation);
     }
 

@@ -24,8 +24,9 @@ internal sealed record PreparedShare(SharedToolchain Toolchain, BrokerChannel Br
 /// and starts the broker. Whatever does not go as it should costs the sharing, never the build. Safe for concurrent use.
 /// </summary>
 /// <param name="catalog">Knows who has what.</param>
+/// <param name="supply">Says what may leave this machine.</param>
 /// <param name="say">Takes what the user may want to know.</param>
-internal sealed class SharePreparation(PathCatalog catalog, Action<string> say)
+internal sealed class SharePreparation(PathCatalog catalog, Supply supply, Action<string> say)
 {
     /// <summary>A build has one compiler as a rule; of several, these are tried.</summary>
     private const int CandidatesTried = 3;
@@ -65,7 +66,8 @@ internal sealed class SharePreparation(PathCatalog catalog, Action<string> say)
 
             async Task<PreparedShare> OpenAsync()
             {
-                var broker = await BrokerChannel.OpenAsync(at, toolchain.Shim, cancellation);
+                var broker = await BrokerChannel.OpenAsync(
+                    at, toolchain.Shim, (bytes, token) => supply.PayAsync(at, bytes, token), cancellation);
                 try
                 {
                     return new(toolchain, broker, paths, SandboxMappings.Of(toolchain.Folder, broker.Folder));

@@ -187,8 +187,8 @@ public sealed class BuildRun
         var outputs = new BuiltOutputs(catalog, supply.Closures);
         using var tasks = new RunTasks(cancellation);
         await using var shared = new SharedBuilds(
-            supply, new(catalog, observer.Decided), history, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)),
-            observer.Decided);
+            supply, new(catalog, supply, observer.Decided), history, clock,
+            happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
         var executor = new BuildExecutor(
             supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs) { Shared = shared };
         var facts = new RunFacts(request.Rules, jobs.Jobs, jobs.Graph, here, farm, await estimating, clock.Started, RunId);

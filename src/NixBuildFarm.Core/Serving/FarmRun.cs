@@ -157,8 +157,8 @@ internal sealed class FarmRun : IAsyncDisposable
             using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
             using var tasks = new RunTasks(stop.Token);
             await using var shared = new SharedBuilds(
-                supply, new(catalog, observer.Decided), history, clock, happened => tasks.Post(new RunEvent.CompilesChanged(happened)),
-                observer.Decided);
+                supply, new(catalog, supply, observer.Decided), history, clock,
+                happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
             var executor = new BuildExecutor(supply, new(catalog, supply.Closures), local, request, request.LogFolder, clock, logs)
             {
                 Shared = shared,

@@ -24,6 +24,10 @@ internal sealed class Supply(
     /// <summary>Finds out which paths stores have.</summary>
     public Closures Closures { get; } = new(catalog);
 
+    /// <inheritdoc cref="TransferScheduler.PayAsync"/>
+    public ValueTask PayAsync(BuilderSession to, long bytes, CancellationToken cancellation) =>
+        transfers.PayAsync(to.Builder, bytes, cancellation);
+
     /// <summary>
     /// Makes the paths and all that they refer to valid at a builder, protected there from its garbage collector for as
     /// long as the session lives.

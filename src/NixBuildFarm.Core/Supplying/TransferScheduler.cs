@@ -60,6 +60,16 @@ internal sealed class TransferScheduler(TimeProvider time, long? maxUpload)
         return transfer;
     }
 
+    /// <summary>Pays for bytes that leave this machine for a builder beside the transfers, and waits until they may.</summary>
+    public async ValueTask PayAsync(NixBuilder to, long bytes, CancellationToken cancellation)
+    {
+        if (to.IsLocal || uploadLimit is null) return;
+        for (var left = bytes; left > 0; left -= int.MaxValue)
+        {
+            await uploadLimit.WaitAsync((int)Math.Min(left, int.MaxValue), cancellation);
+        }
+    }
+
     internal void End(Transfer transfer)
     {
         lock (gate) underWay.Remove(transfer);

@@ -38,6 +38,22 @@ public class TransferSchedulerTests
     }
 
     [Fact]
+    public async Task What_leaves_beside_the_transfers_is_paid_for_too()
+    {
+        var transfers = new TransferScheduler(time, maxUpload: 1_000_000);
+        await transfers.PayAsync(Ruby, 3_250_000, Cancellation);
+        using var transfer = transfers.Begin(Kana, new(TransferPurpose.Needed));
+
+        var sending = transfer.SendAsync(Stream.Null, new byte[1], Cancellation).AsTask();
+
+        time.Advance(TimeSpan.FromSeconds(2.9));
+        Assert.False(sending.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(0.2));
+        await sending;
+        await transfers.PayAsync(Local, long.MaxValue, Cancellation);
+    }
+
+    [Fact]
     public async Task A_copy_back_is_no_upload()
     {
         using var transfer = new TransferScheduler(time, maxUpload: 1).Begin(Local, new(TransferPurpose.CopyBack));
