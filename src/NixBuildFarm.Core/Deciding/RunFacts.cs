@@ -147,6 +147,7 @@ internal sealed class RunFacts
         return known with
         {
             Cores = builder.Builder.BuildCores ?? 0,
+            Memory = builder.Memory,
             Systems = [.. known.Systems.Select(system => system with { IsEmulated = builder.Emulates(system.System) })],
         };
     }

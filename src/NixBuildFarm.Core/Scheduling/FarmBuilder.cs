@@ -27,6 +27,9 @@ public sealed record FarmBuilder
     /// <summary>Cores that builds may use in all; 0 where unknown: then each build has <see cref="Estimate.ReferenceCores"/>.</summary>
     public int Cores { get; init; }
 
+    /// <summary>The memory of its machine in bytes; null where unknown.</summary>
+    public long? Memory { get; init; }
+
     /// <summary>What it can do beyond plain builds.</summary>
     public IReadOnlyList<string> SupportedFeatures { get; init; } = [];
 

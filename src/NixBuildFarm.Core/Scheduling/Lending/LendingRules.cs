@@ -12,6 +12,9 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
     /// <summary>Whatever the farm has: all that is no compile runs at home, and make starts as many of those.</summary>
     private const int MostCores = 64, MostTimesHome = 8;
 
+    /// <summary>Bytes of memory that home has for each of those: what is no compile may be a link of a large C++ program.</summary>
+    private const long MemoryEach = 1L << 30;
+
     /// <summary>A builder is faster than another from this factor on, and far slower below that one.</summary>
     private const double Faster = 1.25, FarSlower = 0.25;
 
@@ -78,7 +81,7 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
 
     /// <summary>The same where the places at home and of all helpers are known.</summary>
     public static int CoresToTell(FarmBuilder home, int homePlaces, int places) =>
-        Math.Max(homePlaces, (int)Math.Min(Math.Min(MostCores, MostTimesHome * home.MostCores), Math.Ceiling(places * Surplus)));
+        Math.Max(homePlaces, (int)Math.Min(MostAtHome(home), Math.Ceiling(places * Surplus)));
 
     /// <summary>Whether a builder runs the system of a job without emulation.</summary>
     public bool IsNative(int job, int builder) => IsNative(state.Builders[builder].Description, state.Graph[job].System);
@@ -106,6 +109,9 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
     /// <summary>The same by what decides it.</summary>
     public static bool IsFarSlower((bool IsNative, double Speed) first, (bool IsNative, double Speed) second) =>
         first.IsNative == second.IsNative ? first.Speed < FarSlower * second.Speed : second.IsNative;
+
+    private static long MostAtHome(FarmBuilder home) =>
+        Math.Min(Math.Min(MostCores, MostTimesHome * home.MostCores), home.Memory / MemoryEach ?? MostCores);
 
     private static bool Takes(FarmBuilder entry, Job job) =>
         Eligibility.Of(

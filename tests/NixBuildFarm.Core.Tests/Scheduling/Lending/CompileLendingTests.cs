@@ -333,18 +333,22 @@ public class CompileLendingTests
     }
 
     [Theory]
-    [InlineData(4, 4, 2, 15)]
-    [InlineData(4, 4, 3, 20)]
-    [InlineData(4, 4, 0, 5)]
-    [InlineData(1, 8, 20, 8)]
-    [InlineData(4, 8, 40, 32)]
-    [InlineData(32, 32, 40, 64)]
+    [InlineData(4, 4, 2, null, 15)]
+    [InlineData(4, 4, 3, null, 20)]
+    [InlineData(4, 4, 0, null, 5)]
+    [InlineData(1, 8, 20, null, 8)]
+    [InlineData(4, 8, 40, null, 32)]
+    [InlineData(32, 32, 40, null, 64)]
+    [InlineData(4, 8, 40, 128, 32)]
+    [InlineData(4, 8, 40, 16, 16)]
+    [InlineData(4, 8, 40, 2, 4)]
     public void The_cores_that_Nix_is_told_cover_what_may_be_lent_within_what_home_can_bear(
-        int homeCores, int slots, int helpers, int expected)
+        int homeCores, int slots, int helpers, int? gibibytes, int expected)
     {
         FarmBuilder[] farm =
         [
-            AtHome() with { Cores = homeCores }, .. Enumerable.Range(0, helpers).Select(i => Builder($"b{i}", slots) with { Cores = 4 }),
+            AtHome() with { Cores = homeCores, Memory = gibibytes is { } memory ? (long)memory << 30 : null },
+            .. Enumerable.Range(0, helpers).Select(i => Builder($"b{i}", slots) with { Cores = 4 }),
         ];
         var (_, lending) = Given([Parallel("big")], farm);
 
