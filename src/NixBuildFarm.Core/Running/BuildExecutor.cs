@@ -183,6 +183,8 @@ internal sealed class BuildExecutor(
             // What the local substituters have has been found out before; asking them again for each build costs time.
             UseSubstitutes = session.UsesSubstitutes && !session.Builder.IsLocal,
             MaxSilentTime = SilenceOf(attempt) ?? TimeSpan.Zero,
+            // Nobody would look for it on another machine, or delete it there.
+            KeepFailed = attempt.Job.Limits.KeepFailed && session.Builder.IsLocal,
             // The same object as long as nothing differs: then it is not sent again.
             Overrides = mappings is null && TimeoutOf(attempt) is null ? session.Options.Overrides : overrides,
         };

@@ -9,6 +9,8 @@ namespace NixBuildFarm.Running;
 /// <summary>Tells the observer of a run what was decided, and what builds print. Safe for concurrent use.</summary>
 internal sealed class RunTeller(IBuildObserver observer)
 {
+    private const string KeptFolder = "keeping build directory";
+
     private readonly ConcurrentDictionary<Attempt, string> phases = new();
 
     /// <summary>Knows what is compiled where; null: nothing is shared.</summary>
@@ -28,6 +30,10 @@ internal sealed class RunTeller(IBuildObserver observer)
         {
             case BuildPhaseEntered phase:
                 phases[attempt] = phase.Phase;
+                break;
+            // As the daemon words it. [src/libstore of NixOS/nix, where a build's folder is deleted]
+            case DaemonLogLine { Text: var text } when text.Contains(KeptFolder, StringComparison.Ordinal):
+                Tell(new RunNews.Degraded($"{attempt.Job.Name}: {text[text.IndexOf(KeptFolder, StringComparison.Ordinal)..].TrimEnd()}"));
                 break;
             case BuildLogLine { IsContinued: false } line:
                 observer.Observe(new RunNews.Printed(ToRunningBuild(attempt), line.IsUnfinished ? line.Line + '…' : line.Line));

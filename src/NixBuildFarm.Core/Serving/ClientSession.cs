@@ -1,5 +1,5 @@
-using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
+using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Protocol.Wire;
@@ -28,10 +28,13 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
 
     private readonly WireReader reader = new(client);
     private readonly WireWriter writer = new();
+    private readonly ClientNotes notes = new(client);
     private SessionConnection? session;
-    private ClientSettings settings = new();
+    private SettingsMessage? settings;
 
     private DaemonConnection Daemon => session!.Daemon;
+
+    private ClientSettings Settings => settings?.Settings ?? new();
 
     /// <summary>Serves the client until it goes away.</summary>
     /// <exception cref="WireException">It sends what no client of Nix sends.</exception>
@@ -39,7 +42,7 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
     public async Task ServeAsync(CancellationToken cancellation)
     {
         if (!await reader.WaitAsync(cancellation)) return;
-        session = await GreetAsync(cancellation);
+        session = await new ClientGreeting(client, reader, local, isTrusted).GreetAsync(cancellation);
         while (await reader.WaitAsync(cancellation))
         {
             reader.BeginMessage();
@@ -71,64 +74,6 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
             : PassAsync(operation, passage => passage.PutAsync(number, cancellation), restriction.Request, cancellation),
         _ => PassAsync(operation, passage => passage.PutAsync(number, cancellation), operation.Request, cancellation),
     };
-
-    /// <summary>Old clients say their version only when they know the daemon's.</summary>
-    private async Task<SessionConnection> GreetAsync(CancellationToken cancellation)
-    {
-        if (await reader.ReadUInt64Async(cancellation) != WireFormat.ClientMagic)
-        {
-            throw new WireException("The client does not greet as Nix does.");
-        }
-        var opened = await OpenAsync(ProtocolVersion.Newest, cancellation);
-        try
-        {
-            writer.WriteUInt64(WireFormat.DaemonMagic);
-            writer.WriteUInt64(opened.Daemon.Version.ToWire());
-            await SendAsync(cancellation);
-            var version = ProtocolVersion.FromWire(await reader.ReadUInt64Async(cancellation));
-            if (version < ProtocolVersion.Oldest)
-            {
-                throw new WireException($"The client speaks version {version} of the protocol; {ProtocolVersion.Oldest} is the oldest that "
-                    + "is understood.");
-            }
-            if (version < opened.Daemon.Version)
-            {
-                await opened.DisposeAsync();
-                opened = await OpenAsync(version, cancellation);
-            }
-            await IntroduceAsync(opened, cancellation);
-            return opened;
-        }
-        catch
-        {
-            await opened.DisposeAsync();
-            throw;
-        }
-    }
-
-    private Task<SessionConnection> OpenAsync(ProtocolVersion newest, CancellationToken cancellation) =>
-        SessionConnection.OpenForClientAsync(NixBuilder.LocalStore, local, newest, cancellation);
-
-    private async Task IntroduceAsync(SessionConnection opened, CancellationToken cancellation)
-    {
-        if (opened.Daemon.Version >= ProtocolVersion.WithFeatures)
-        {
-            // Each feature changes layouts, and none was agreed on with the daemon.
-            await reader.ReadStringsAsync(WireLimits.Name, cancellation);
-            writer.WriteStrings([]);
-            await SendAsync(cancellation);
-        }
-        // Processor affinity: no daemon reads it any more.
-        if (await reader.ReadBoolAsync(cancellation)) await reader.ReadUInt64Async(cancellation);
-        await reader.ReadUInt64Async(cancellation); // Reserve space: no daemon reads it any more.
-        if (opened.Daemon.Version >= ProtocolVersion.WithNixVersion) writer.WriteString(opened.Daemon.NixVersion ?? "");
-        if (opened.Daemon.Version >= ProtocolVersion.WithTrust)
-        {
-            writer.WriteUInt64((ulong)(isTrusted ? opened.Daemon.Trust : DaemonTrust.NotTrusted));
-        }
-        StderrFrame.WriteLast(writer);
-        await SendAsync(cancellation);
-    }
 
     /// <summary>Passes a request on as it comes, and what the daemon says to it meanwhile.</summary>
     /// <param name="operation">The request.</param>
@@ -176,21 +121,25 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
 
     private async Task PassSettingsAsync(Operation operation, CancellationToken cancellation)
     {
-        var byPosition = new ulong[Operation.SettingsByPosition];
-        for (var i = 0; i < byPosition.Length; i++) byPosition[i] = await reader.ReadUInt64Async(cancellation);
-        var count = await reader.ReadCountAsync(cancellation);
-        var named = new Dictionary<string, string>();
-        for (var i = 0; i < count; i++)
+        var given = await SettingsMessage.ReadAsync(reader, cancellation);
+        if (!isTrusted) given = given with { Named = ClientSettings.Allowed(given.Named) };
+        if (await PassAsync(operation, given.ForLocalDaemon(), cancellation)) settings = given;
+    }
+
+    /// <summary>Passes on what the local daemon builds itself, on this machine alone.</summary>
+    /// <param name="operation">The request.</param>
+    /// <param name="request">All of it.</param>
+    /// <param name="why">Why the farm does not build it; null: nothing is to be built.</param>
+    /// <param name="cancellation">Ends the session.</param>
+    private async Task PassBuildAsync(Operation operation, WireWriter request, string? why, CancellationToken cancellation)
+    {
+        if (why is not null)
         {
-            var name = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-            named[name] = await reader.ReadStringAsync(WireLimits.Text, cancellation);
+            await notes.BuildsHereAsync(why, cancellation);
+            // A client over ssh gives no settings, and the daemon would hand the build to builders of its own.
+            if (settings is null) await Daemon.SetOptionsAsync(SettingsMessage.OfSilentClient, cancellation);
         }
-        if (!isTrusted) named = ClientSettings.Allowed(named);
-        var request = new WireWriter();
-        request.WriteUInt64(Operation.SetOptions);
-        foreach (var value in byPosition) request.WriteUInt64(value);
-        request.WriteStringMap(named);
-        if (await PassAsync(operation, request, cancellation)) settings = ClientSettings.From(byPosition, named);
+        await PassAsync(operation, request, cancellation);
     }
 
     private Task<bool> PassAsync(Operation operation, WireWriter request, CancellationToken cancellation) =>
@@ -214,10 +163,10 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
             && wanted.Any(path => path!.Outputs is not null);
         if (!isForFarm)
         {
-            await PassAsync(operation, request, cancellation);
+            await PassBuildAsync(operation, request, ClientNotes.WhyHere(mode, texts.Zip(wanted)), cancellation);
             return;
         }
-        var build = await BuildAsync(BuildOrders.Of(wanted!, settings), cancellation);
+        var build = await BuildAsync(BuildOrders.Of(wanted!, Settings), cancellation);
         // The daemon finds everything there, and keeps it from the garbage collector as long as this client stays.
         if (build.IsSuccess) await PassAsync(operation, request, cancellation);
         else if (number == BuildPaths) await RefuseAsync(build.Message, cancellation, build.Details);
@@ -243,7 +192,12 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
             return;
         }
         var isForFarm = mode == (ulong)BuildMode.Normal && derivation.Outputs.Values.All(output => output.Path is not null);
-        var build = isForFarm ? await BuildAsync(BuildOrders.Of(path, derivation, settings), cancellation) : FarmBuild.None;
+        if (!isForFarm)
+        {
+            await PassBuildAsync(operation, request, ClientNotes.WhyHere(mode, path), cancellation);
+            return;
+        }
+        var build = await BuildAsync(BuildOrders.Of(path, derivation, Settings), cancellation);
         if (build.IsSuccess)
         {
             await PassAsync(operation, request, cancellation);
@@ -261,8 +215,11 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
         var presence = WatchAsync();
         try
         {
-            await using var log = new ClientLog(client);
-            return FarmBuild.Of(await builds.Begin(order, log, leaving.Token).Results);
+            if (settings is { NamesBuilders: true }) await notes.HasOwnBuildersAsync(cancellation);
+            IReadOnlyList<NixBuildResult> results;
+            await using (var log = new ClientLog(client)) results = await builds.Begin(order, log, leaving.Token).Results;
+            if (order.Settings.KeepFailed) await notes.HasKeptNothingAsync(results, cancellation);
+            return FarmBuild.Of(results);
         }
         catch (NixBuildFarmException e)
         {

@@ -24,7 +24,7 @@ internal sealed record ClientSettings
 
     /// <summary>What is set for each build.</summary>
     [JsonIgnore]
-    public BuildLimits Limits => new(MaxSilentTime, Timeout, Cores);
+    public BuildLimits Limits => new(MaxSilentTime, Timeout, Cores) { KeepFailed = KeepFailed };
 
     /// <summary>The settings by name that anybody may give. [ClientSettings in src/libstore/daemon.cc of NixOS/nix]</summary>
     private static readonly HashSet<string> OfAnybody =

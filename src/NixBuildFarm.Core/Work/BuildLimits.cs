@@ -6,6 +6,9 @@ namespace NixBuildFarm.Work;
 /// <param name="Cores">The cores that it is allowed; null: as the run has it.</param>
 internal sealed record BuildLimits(TimeSpan? MaxSilentTime, TimeSpan? Timeout, int? Cores)
 {
+    /// <summary>Whether its folder stays when it fails on this machine.</summary>
+    public bool KeepFailed { get; init; }
+
     /// <summary>Nothing is set.</summary>
     public static readonly BuildLimits None = new(null, null, null);
 }

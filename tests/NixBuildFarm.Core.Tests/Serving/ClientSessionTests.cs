@@ -20,6 +20,12 @@ public sealed class ClientSessionTests
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
+    public enum BuildModes
+    {
+        Repair = BuildMode.Repair,
+        Check = BuildMode.Check,
+    }
+
     public static TheoryData<int> Versions => [32, 33, 34, 35, 36, 37, 38];
 
     [Theory]
@@ -127,6 +133,59 @@ public sealed class ClientSessionTests
 
         Assert.Empty(front.Orders);
         Assert.Equal(2, front.Daemon.Requests.Count(operation => operation == WorkerOperation.BuildPathsWithResults));
+    }
+
+    [Theory]
+    [InlineData(BuildModes.Check, "note: --check and --rebuild compare with")]
+    [InlineData(BuildModes.Repair, "note: --repair replaces")]
+    public async Task What_the_local_daemon_builds_itself_is_built_on_this_machine_alone_and_said_once(BuildModes mode, string note)
+    {
+        var front = new FrontPair(new());
+        var said = new List<DaemonMessage>();
+        await using var client = await front.ConnectAsync();
+        await client.SetOptionsAsync(
+            new() { Overrides = new Dictionary<string, string> { ["builders"] = "ssh-ng://elsewhere" } }, Cancellation);
+
+        await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello)], (BuildMode)mode, said.Add, Cancellation);
+        await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Bye)], (BuildMode)mode, said.Add, Cancellation);
+
+        Assert.StartsWith(note, Assert.Single(said.OfType<DaemonLogLine>()).Text);
+        Assert.Equal("", front.Daemon.Options!.Overrides["builders"]);
+    }
+
+    [Fact]
+    public async Task The_local_daemon_has_no_builders_either_for_a_client_that_gives_no_settings()
+    {
+        var front = new FrontPair(new());
+        await using var client = await front.ConnectAsync();
+
+        await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello)], BuildMode.Check, null, Cancellation);
+
+        Assert.Equal("", front.Daemon.Options!.Overrides["builders"]);
+        Assert.Equal([WorkerOperation.SetOptions, WorkerOperation.BuildPathsWithResults], front.Daemon.Requests);
+    }
+
+    [Fact]
+    public async Task Settings_that_the_farm_cannot_honour_are_said_once()
+    {
+        var front = new FrontPair(new())
+        {
+            Build = (order, _, _) => Task.FromResult<IReadOnlyList<NixBuildResult>>(
+                [.. order.Derivations.Select(d => FrontPair.Result(d.Derivation, NixBuildStatus.Failed, "no"))]),
+        };
+        var said = new List<DaemonMessage>();
+        await using var client = await front.ConnectAsync();
+        await client.SetOptionsAsync(
+            new() { KeepFailed = true, Overrides = new Dictionary<string, string> { ["builders"] = "ssh-ng://elsewhere" } }, Cancellation);
+
+        await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello)], BuildMode.Normal, said.Add, Cancellation);
+        await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Bye)], BuildMode.Normal, said.Add, Cancellation);
+
+        Assert.Collection(
+            said.OfType<DaemonLogLine>().Select(line => line.Text),
+            text => Assert.Contains("'builders' is not used", text),
+            text => Assert.Contains($"build directory of '{Hello}' is not kept, since it was built on 'ruby'", text));
+        Assert.All(front.Orders, order => Assert.True(order.Settings.Limits.KeepFailed));
     }
 
     [Fact]

@@ -54,6 +54,7 @@ internal sealed class FrontPair(FakeDaemon daemon) : IBuildService, IBuilderTran
         System = "x86_64-linux",
         Status = status,
         Builder = "ruby",
+        Started = DateTimeOffset.UnixEpoch,
         Error = error,
         IsRequested = isRequested,
         RunId = "run",

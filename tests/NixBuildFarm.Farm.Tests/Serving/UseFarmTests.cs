@@ -90,16 +90,39 @@ public sealed partial class UseFarmTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    public void A_check_is_the_local_daemons()
+    public void A_check_is_the_local_daemons_which_says_so_and_builds_nothing_elsewhere()
     {
-        session.Write("one", """package "one" "echo > $out; echo checked on $host" [ ]""");
+        // Inputs that are gone are built as well: on this machine, although its daemon has builders of its own.
+        session.Write("two", """
+            let input = package "input" "echo > $out; echo input on $host" [ ]; in
+            { inherit input; two = package "two" "echo > $out; echo checked on $host" [ input ]; }
+            """);
 
-        var run =
-            session.Run("Get-NixBuilder ruby | Use-NixBuildFarm { nix-build one.nix --no-out-link; nix-build one.nix --no-out-link "
-                + "--check 2>&1; $LASTEXITCODE }");
+        var run = session.Run("""
+            $gone = Get-NixBuilder ruby | Use-NixBuildFarm { $null = nix-build two.nix -A two --no-out-link; nix-build two.nix -A input --no-out-link }
+            nix-store --delete $gone
+            Get-NixBuilder ruby | Use-NixBuildFarm { nix-build two.nix -A two --no-out-link --check 2>&1; $LASTEXITCODE }
+            """);
 
-        Assert.Contains("checked on coordinator", Text(run));
+        var said = Text(run);
+        Assert.Contains("input on coordinator", said);
+        Assert.Contains("checked on coordinator", said);
+        Assert.Single(said.Split("note: --check and --rebuild compare")[1..]);
         Assert.Equal("0", run.Script.Output[^1].ToString());
+    }
+
+    [Fact]
+    public void The_folder_of_a_failed_build_is_kept_on_this_machine_and_said_to_be_gone_on_another()
+    {
+        session.Write("bad", """package "bad" "echo > trace; exit 3" [ ]""");
+
+        var there = Text(session.Run("Get-NixBuilder ruby | Use-NixBuildFarm { nix-build bad.nix --no-out-link -K 2>&1 }"));
+        var here = Text(session.Run("Use-NixBuildFarm -Builder local { nix-build bad.nix --no-out-link -K 2>&1 }"));
+
+        Assert.Matches(@"build directory of '\S+-bad\.drv' is not kept, since it was built on 'ruby'", there);
+        var kept = KeptFolder().Match(here).Groups["path"].Value;
+        Assert.True(File.Exists(Path.Combine(kept, "trace")), here);
+        Directory.Delete(kept, recursive: true);
     }
 
     [Fact]
@@ -163,6 +186,9 @@ public sealed partial class UseFarmTests(TestFarm farm) : IDisposable
     }
 
     private static string Text(BuildOutput run) => string.Join('\n', run.Script.Output.Select(o => o.ToString()));
+
+    [GeneratedRegex("bad: keeping build directory '(?<path>[^']+)'", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex KeptFolder();
 
     [GeneratedRegex(@"^/nix/store/[a-z0-9]{32}-\w+$", RegexOptions.Multiline | RegexOptions.NonBacktracking)]
     private static partial Regex OutputPath();
