@@ -15,6 +15,8 @@ internal sealed class RunReporter(RunFacts facts, string runId)
     private int failed;
     private long supplied;
     private TimeSpan? remaining;
+    private int substitutions;
+    private int counted;
     private double forecastAt = double.NegativeInfinity;
 
     /// <summary>What has ended so far.</summary>
@@ -83,7 +85,19 @@ internal sealed class RunReporter(RunFacts facts, string runId)
         }
         facts.Do(
             new RunAction.TellProgress(
-                [.. running], new(facts.Jobs.Count, done, failed, []) { Remaining = remaining, Supplied = supplied }));
+                [.. running], new(facts.Jobs.Count, done, failed, [])
+                {
+                    Substitutions = CountSubstitutions(),
+                    Remaining = remaining,
+                    Supplied = supplied,
+                }));
+    }
+
+    // Progress is told very often, and jobs are only ever added.
+    private int CountSubstitutions()
+    {
+        for (; counted < facts.Jobs.Count; counted++) substitutions += facts.Jobs[counted].IsSubstitution ? 1 : 0;
+        return substitutions;
     }
 
     /// <summary>A decision was taken.</summary>

@@ -40,4 +40,8 @@ public abstract record RunNews
     /// <summary>Something has begun, gone on or ended.</summary>
     /// <param name="Progress">Where the run stands now.</param>
     public sealed record Progressed(RunProgress Progress) : RunNews;
+
+    /// <summary>A store path is copied between two stores.</summary>
+    /// <param name="Copy">Where that stands now.</param>
+    public sealed record Copying(RunningCopy Copy) : RunNews;
 }

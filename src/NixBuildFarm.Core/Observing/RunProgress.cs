@@ -27,6 +27,9 @@ public sealed record RunProgress(int Total, int Done, int Failed, IReadOnlyList<
     /// <summary>How long it will take still, as far as estimates say; null where nothing can be said.</summary>
     public TimeSpan? Remaining { get; init; }
 
+    /// <summary>How many of all come from a substituter.</summary>
+    public int Substitutions { get; init; }
+
     /// <summary>Bytes of NARs that were sent for ended derivations.</summary>
     public long Supplied { get; init; }
 

@@ -8,9 +8,12 @@ namespace NixBuildFarm.Protocol;
 internal sealed partial class DaemonConnection
 {
     /// <summary>Fetches a path from a substituter unless it is valid.</summary>
+    /// <param name="path">The path.</param>
+    /// <param name="cancellation">Closes the connection.</param>
+    /// <param name="sink">Takes what the daemon says meanwhile.</param>
     /// <exception cref="DaemonException">No substituter has it.</exception>
-    public Task EnsurePathAsync(StorePath path, CancellationToken cancellation) =>
-        RequestAsync(new EnsurePathRequest(path), sink: null, cancellation);
+    public Task EnsurePathAsync(StorePath path, CancellationToken cancellation, Action<DaemonMessage>? sink = null) =>
+        RequestAsync(new EnsurePathRequest(path), sink, cancellation);
 
     /// <summary>Builds one derivation, whose inputs must be valid there, and which need not be in the store itself.</summary>
     /// <param name="path">The derivation's path.</param>

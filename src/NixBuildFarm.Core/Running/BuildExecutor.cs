@@ -101,10 +101,10 @@ internal sealed class BuildExecutor(
         var job = attempt.Job;
         if (session.Builder.IsLocal || !GoesAsDerivation(job, session))
         {
-            return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation);
+            return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation, job.Path);
         }
         await supply.Closures.DiscoverAsync(local, [job.Path], cancellation);
-        return await supply.EnsureAsync(session, [job.Path, .. job.Inputs], attempt.Urgency, cancellation);
+        return await supply.EnsureAsync(session, [job.Path, .. job.Inputs], attempt.Urgency, cancellation, job.Path);
     }
 
     /// <summary>Builds, and does not rely on the daemon alone for the limits of the build.</summary>

@@ -164,7 +164,7 @@ public sealed class BuildRun
             new TransferScheduler(time, request.MaxUpload),
             meter,
             observer.Degraded,
-            request.CopyBack == CopyBack.All ? local : null);
+            request.CopyBack == CopyBack.All ? local : null) { Observer = observer };
         var estimating = history.EstimateAsync(jobs.Graph, request.Builders);
         await supply.Closures.DiscoverAsync(local, jobs.LocalInputs, cancellation);
         jobs.Weigh(catalog);

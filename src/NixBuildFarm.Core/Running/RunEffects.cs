@@ -185,7 +185,7 @@ internal sealed class RunEffects : IDisposable
         var (job, on, builder, urgency) = prefetch;
         try
         {
-            await supply.EnsureAsync(sessions[on], job.Inputs, urgency, Stopping);
+            await supply.EnsureAsync(sessions[on], job.Inputs, urgency, Stopping, job.Path);
             tasks.Post(new RunEvent.InputsArrived(job, builder));
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException)
@@ -206,7 +206,8 @@ internal sealed class RunEffects : IDisposable
                 async daemon =>
                 {
                     await daemon.SetOptionsAsync(local.Options, Stopping);
-                    foreach (var path in job.Wanted) await daemon.EnsurePathAsync(path, Stopping);
+                    var news = new FetchNews(teller.Tell, job.Path);
+                    foreach (var path in job.Wanted) await daemon.EnsurePathAsync(path, Stopping, news.Hear);
                     return true;
                 },
                 Stopping);

@@ -13,6 +13,8 @@ namespace NixBuildFarm.Serving;
 /// </summary>
 internal sealed class ClientLog : IBuildObserver, IAsyncDisposable
 {
+    private static ulong lastId = (ulong)Environment.ProcessId << 32;
+
     private readonly OutboundQueue queue;
     private readonly RunActivities activities;
     private readonly WireWriter writer = new();
@@ -22,7 +24,10 @@ internal sealed class ClientLog : IBuildObserver, IAsyncDisposable
     {
         queue = new(client);
         // What was asked for itself the answer to the client is about.
-        activities = new(Send) { Failure = result => result.IsRequested || !result.Status.HasFailed() ? null : FarmBuild.Describe(result) };
+        activities = new(Send, NextId)
+        {
+            Failure = result => result.IsRequested || !result.Status.HasFailed() ? null : FarmBuild.Describe(result),
+        };
     }
 
     /// <inheritdoc/>
@@ -34,6 +39,9 @@ internal sealed class ClientLog : IBuildObserver, IAsyncDisposable
         activities.End();
         return queue.DisposeAsync();
     }
+
+    // Unlike those that a client, or the local daemon, has for what it does itself: Nix counts from its process id as well.
+    private static ulong NextId() => Interlocked.Increment(ref lastId);
 
     // Called by one thread at a time.
     private void Send(DaemonMessage message)

@@ -12,6 +12,8 @@ internal sealed class FarmOrderRun
 {
     private readonly HashSet<string> derivations;
     private readonly HashSet<string> requested;
+    private readonly HashSet<string> outputs;
+    private readonly int substitutions;
     private readonly IBuildObserver client;
     private readonly RunHistory history;
     private readonly RunRecorder recorder;
@@ -31,6 +33,8 @@ internal sealed class FarmOrderRun
     {
         (Order, RunId, Jobs, this.client, this.history) = (order, runId, jobs, client, history);
         derivations = [.. jobs.Jobs.Select(job => job.Path.ToString())];
+        substitutions = jobs.Jobs.Count(job => job.IsSubstitution);
+        outputs = [.. jobs.Jobs.SelectMany(job => job.Outputs).Select(path => path.ToString())];
         requested = [.. order.Derivations.Select(derivation => derivation.Derivation.ToString())];
         recorder = new(runId, order.Named.Count > 0 ? order.Named : [.. requested], clock) { Jobs = jobs };
         results = [.. jobs.AlreadyValid(runId)];
@@ -69,7 +73,8 @@ internal sealed class FarmOrderRun
             case RunNews.Ended(var result) when Wants(result.DerivationPath): End(result); break;
             case RunNews.Printed(var build, _) when Wants(build.DerivationPath): client.Observe(news); break;
             case RunNews.Progressed(var progress): client.Observe(new RunNews.Progressed(OwnPart(progress))); break;
-            case RunNews.Ended or RunNews.Printed: break;
+            case RunNews.Copying(var copy) when IsFor(copy): client.Observe(news); break;
+            case RunNews.Ended or RunNews.Printed or RunNews.Copying: break;
             default: client.Observe(news); break;
         }
     }
@@ -101,6 +106,9 @@ internal sealed class FarmOrderRun
 
     /// <summary>It has met an error, or its client does not want it any more.</summary>
     public void Break(Exception error) => history.Note(recorder.Broken(error));
+
+    /// <summary>What is copied home is for whoever wants it built.</summary>
+    private bool IsFor(RunningCopy copy) => copy.DerivationPath is { } derivation ? Wants(derivation) : outputs.Contains(copy.Path);
 
     private bool IsTold(RunJob job)
     {
@@ -140,6 +148,7 @@ internal sealed class FarmOrderRun
         return progress with
         {
             Total = derivations.Count,
+            Substitutions = substitutions,
             Done = done,
             Failed = failed,
             Running = [.. progress.Running.Where(build => Wants(build.DerivationPath))],

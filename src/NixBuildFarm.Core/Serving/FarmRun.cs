@@ -150,7 +150,11 @@ internal sealed class FarmRun : IAsyncDisposable
             var remote = new RemoteBuilders(request, connector, await history.TroublesAsync(), time.GetUtcNow());
             var local = await localOpening;
             var meter = new LinkMeter(clock, history.Note);
-            var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded, local);
+            var news = new News(this);
+            var supply = new Supply(catalog, new TransferScheduler(time, request.MaxUpload), meter, observer.Degraded, local)
+            {
+                Observer = news,
+            };
             var open = new RunSessions();
             var here = open.Add(local);
             await using var logs = new LogKeeper(local, observer.Decided, stop.Token);
@@ -170,7 +174,7 @@ internal sealed class FarmRun : IAsyncDisposable
                 request.Rules, [], none, here, farm, await history.EstimateAsync(none, request.Builders), clock.Started, "");
             var run = new LiveRun(facts, remote.Troubles.Values);
             using var effects = new RunEffects(
-                tasks, local, open, supply, catalog, executor, connector, new(new News(this)) { Shared = shared })
+                tasks, local, open, supply, catalog, executor, connector, new(news) { Shared = shared })
             {
                 Shared = shared,
                 Hook = hook,
@@ -221,7 +225,7 @@ internal sealed class FarmRun : IAsyncDisposable
     {
         public void Observe(RunNews news)
         {
-            if (news is not (RunNews.Ended or RunNews.Printed or RunNews.Progressed)) run.observer.Observe(news);
+            if (news is not (RunNews.Ended or RunNews.Printed or RunNews.Progressed or RunNews.Copying)) run.observer.Observe(news);
             foreach (var order in run.orders.Values) order.Tell(news);
         }
     }

@@ -26,6 +26,9 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
     BuilderSession> holders = parcels.ToDictionary(parcel => parcel.Info.Path, parcel => parcel.From);
     private readonly long bytes = parcels.Sum(parcel => parcel.Info.NarSize);
 
+    /// <summary>Is called with each path as it begins to be sent; null: nobody minds.</summary>
+    public Action<Parcel>? Begun { get; init; }
+
     /// <summary>Sends all of it.</summary>
     /// <param name="arrived">Is called with each path that has arrived.</param>
     /// <param name="sent">Is called with the number of bytes of each piece.</param>
@@ -82,6 +85,7 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
     private async Task GiveAsync(Parcel parcel, NarFeed feed, Stream nar, SilenceWatch taking, Action<int>? sent, CancellationToken stop)
     {
         var (path, holder) = (parcel.Info.Path, parcel.From);
+        Begun?.Invoke(parcel);
         using var giving = new SilenceWatch(holder.GivingLimit, transfer.Time, stop);
         await using var outlet = new TransferStream(nar, transfer, giving, taking, sent);
         taking.Hold();

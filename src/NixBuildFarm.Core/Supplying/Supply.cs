@@ -1,4 +1,5 @@
 using NixBuildFarm.Errors;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
@@ -21,6 +22,9 @@ internal sealed class Supply(
 {
     private readonly Deliveries deliveries = new(catalog);
 
+    /// <summary>Is told of each copy of a path; null: nobody is.</summary>
+    public IBuildObserver? Observer { get; init; }
+
     /// <summary>Finds out which paths stores have.</summary>
     public Closures Closures { get; } = new(catalog);
 
@@ -32,13 +36,19 @@ internal sealed class Supply(
     /// Makes the paths and all that they refer to valid at a builder, protected there from its garbage collector for as
     /// long as the session lives.
     /// </summary>
+    /// <param name="to">The builder.</param>
+    /// <param name="paths">The paths; the catalog knows what they refer to.</param>
+    /// <param name="urgency">How much it matters.</param>
+    /// <param name="cancellation">Calls it off.</param>
+    /// <param name="wantedBy">The derivation that needs them there; null: none in particular.</param>
     /// <returns>Bytes of NARs that were sent for this.</returns>
     /// <exception cref="BuilderException">The builder, or every holder of a path, is lost.</exception>
     /// <exception cref="DaemonException">The builder refuses a path.</exception>
     /// <exception cref="NixBuildFarmException">Every copy of a path is damaged, or there is none.</exception>
     public Task<long> EnsureAsync(
-        BuilderSession to, IReadOnlyCollection<StorePath> paths, Urgency urgency, CancellationToken cancellation) =>
-        EnsureAsync(to, catalog.ClosureOf(paths), urgency, cancellation);
+        BuilderSession to, IReadOnlyCollection<StorePath> paths, Urgency urgency, CancellationToken cancellation,
+        StorePath? wantedBy = null) =>
+        EnsureAsync(to, catalog.ClosureOf(paths), urgency, cancellation, wantedBy: wantedBy);
 
     /// <summary>The same for these paths alone.</summary>
     /// <param name="to">The builder.</param>
@@ -46,8 +56,10 @@ internal sealed class Supply(
     /// <param name="urgency">How much it matters.</param>
     /// <param name="cancellation">Calls it off.</param>
     /// <param name="progress">Receives progress; null: none.</param>
+    /// <param name="wantedBy">The derivation that needs them there; null: none in particular.</param>
     public async Task<long> EnsureAsync(
-        BuilderSession to, IReadOnlyList<PathInfo> paths, Urgency urgency, CancellationToken cancellation, SupplyProgress? progress = null)
+        BuilderSession to, IReadOnlyList<PathInfo> paths, Urgency urgency, CancellationToken cancellation, SupplyProgress? progress = null,
+        StorePath? wantedBy = null)
     {
         var bytes = 0L;
         await Closures.FindMissingAsync(to, paths, cancellation);
@@ -57,7 +69,7 @@ internal sealed class Supply(
             using var claim = deliveries.Claim(to, paths, transfer);
             if (claim.IsEmpty) return bytes;
             await claim.WaitForOthersAsync(cancellation);
-            await SendAsync(to, claim.Mine, transfer, Arrived, progress?.Sent, cancellation);
+            await SendAsync(to, claim.Mine, transfer, new(Arrived, progress?.Sent), wantedBy, cancellation);
 
             void Arrived(Parcel parcel)
             {
@@ -70,7 +82,7 @@ internal sealed class Supply(
 
     /// <summary>Sends all of it. A holder that fails is passed over where another one has the path as well.</summary>
     private async Task SendAsync(
-        BuilderSession to, IReadOnlyList<PathInfo> paths, Transfer transfer, Action<Parcel> arrived, Action<int>? sent,
+        BuilderSession to, IReadOnlyList<PathInfo> paths, Transfer transfer, SupplyProgress progress, StorePath? wantedBy,
         CancellationToken cancellation)
     {
         var avoided = new HashSet<BuilderSession>();
@@ -78,11 +90,21 @@ internal sealed class Supply(
         while (left.Count > 0)
         {
             RefuseUnsigned(to, left);
-            await BringHomeAsync(to, left, transfer.Urgency, cancellation);
+            await BringHomeAsync(to, left, transfer.Urgency, wantedBy, cancellation);
+            using var news = Observer is null ? null : new ShipmentNews(Observer, to, wantedBy, left.Count);
             try
             {
                 await new Shipment(to, [.. left.Select(info => new Parcel(info, HolderOf(info)))], transfer, catalog, meter)
-                    .SendAsync(arrived, sent, cancellation);
+                {
+                    Begun = news is null ? null : news.Begin,
+                }.SendAsync(
+                    arrived: parcel =>
+                    {
+                        news?.Arrive(parcel);
+                        progress.Arrived(parcel);
+                    },
+                    sent: news is null ? progress.Sent : progress.Sent + news.Sent,
+                    cancellation);
                 return;
             }
             catch (HolderFailedException e)
@@ -108,14 +130,15 @@ internal sealed class Supply(
     /// <summary>
     /// Outputs that are copied back anyway are copied back first, and sent from here: so they pass their holder's link once.
     /// </summary>
-    private async Task BringHomeAsync(BuilderSession to, IEnumerable<PathInfo> paths, Urgency urgency, CancellationToken cancellation)
+    private async Task BringHomeAsync(
+        BuilderSession to, IEnumerable<PathInfo> paths, Urgency urgency, StorePath? wantedBy, CancellationToken cancellation)
     {
         if (home is null || to == home) return;
         StorePath[] elsewhere = [.. paths.Select(info => info.Path).Where(path => !catalog.Has(home, path))];
         if (elsewhere.Length == 0) return;
         try
         {
-            await EnsureAsync(home, elsewhere, urgency, cancellation);
+            await EnsureAsync(home, elsewhere, urgency, cancellation, wantedBy);
         }
         catch (NixBuildFarmException e) when (e is not BuilderException { Failure: BuilderFailure.FalseResult })
         {
@@ -136,5 +159,5 @@ internal sealed class Supply(
 
 /// <summary>Receives the progress of a supply.</summary>
 /// <param name="Arrived">Receives each path that has arrived, and its holder.</param>
-/// <param name="Sent">Is called with the number of bytes of each piece.</param>
-internal sealed record SupplyProgress(Action<Parcel> Arrived, Action<int> Sent);
+/// <param name="Sent">Is called with the number of bytes of each piece; null: nobody counts them.</param>
+internal sealed record SupplyProgress(Action<Parcel> Arrived, Action<int>? Sent);

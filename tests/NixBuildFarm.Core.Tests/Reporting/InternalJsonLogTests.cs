@@ -48,6 +48,55 @@ public sealed class InternalJsonLogTests : IDisposable
     }
 
     [Fact]
+    public void What_is_substituted_is_no_build_and_the_last_end_is_counted()
+    {
+        using (var log = new InternalJsonLog(written, failures.Add))
+        {
+            log.Observe(new RunNews.Ended(Result(NixBuildStatus.Substituted, "source")));
+            log.Observe(new RunNews.Progressed(new(3, 1, 0, [Build("building")]) { Substitutions = 1 }));
+            Assert.Equal(["0", "2", "1", "0"], Fields(Lines()[^1]));
+            log.Observe(new RunNews.Ended(Result(NixBuildStatus.Built, "hello-2.12")));
+            log.Observe(new RunNews.Ended(Result(NixBuildStatus.Built, "bye")));
+        }
+
+        Assert.Equal(["2", "2", "0", "0"], Fields(Lines().Last(line => Type(line) == 105)));
+    }
+
+    [Fact]
+    public void A_copy_is_an_activity_with_its_bytes_and_all_of_them_are_counted()
+    {
+        var first = new RunningCopy(7, "/nix/store/a", "local", "ssh-ng://ruby") { Bytes = 300, Shipment = 5, Following = 1 };
+        var second = first with { Id = 8, Path = "/nix/store/b", From = "ssh-ng://ruby", To = "local", Following = 0 };
+        using (var log = new InternalJsonLog(written, failures.Add))
+        {
+            log.Observe(new RunNews.Copying(first));
+            log.Observe(new RunNews.Copying(first with { Sent = 200 }));
+            log.Observe(new RunNews.Copying(first with { Sent = 300, State = CopyState.Arrived }));
+            log.Observe(new RunNews.Copying(second));
+        }
+
+        var lines = Lines();
+        var begun = lines.Where(line => Type(line) == 100).ToArray();
+        Assert.Equal(
+            ["copying path '/nix/store/a' to 'ssh-ng://ruby'", "copying path '/nix/store/b' from 'ssh-ng://ruby'"],
+            begun.Select(line => line.GetProperty("text").GetString()));
+        Assert.Equal(["/nix/store/a", "local", "ssh-ng://ruby"], Fields(begun[0]));
+        Assert.Equal(["0/300", "200/300", "300/300"], Counts(begun[0]).Select(fields => $"{fields[0]}/{fields[1]}"));
+        var all = lines.Single(line => Type(line) == 103);
+        // The second is expected from the start. It goes on when the log has ended.
+        Assert.Equal(["0", "2", "1", "0"], Counts(all)[0]);
+        Assert.Equal(["1", "1", "0", "0"], Counts(all)[^1]);
+        Assert.Equal(Ids("start").Order(), Ids("stop").Order());
+
+        string[][] Counts(JsonElement activity) =>
+            [.. lines.Where(line => Type(line) == 105 && line.GetProperty("id").GetUInt64() == activity.GetProperty("id").GetUInt64())
+                .Select(Fields)];
+
+        IEnumerable<ulong> Ids(string action) =>
+            lines.Where(line => line.GetProperty("action").GetString() == action).Select(line => line.GetProperty("id").GetUInt64());
+    }
+
+    [Fact]
     public void This_machine_has_no_name()
     {
         using var log = new InternalJsonLog(written, failures.Add);
@@ -108,6 +157,12 @@ public sealed class InternalJsonLogTests : IDisposable
 
     private static RunningBuild Build(string phase, string builder = "ruby") =>
         new("hello-2.12", builder, DateTimeOffset.UnixEpoch, phase) { DerivationPath = Drv };
+
+    private static NixBuildResult Result(NixBuildStatus status, string name) => new()
+    {
+        Name = name, DerivationPath = Drv.Replace("hello-2.12", name, StringComparison.Ordinal), System = "x86_64-linux", Status = status,
+        RunId = "r",
+    };
 
     private JsonElement[] Lines() =>
         [.. Encoding.UTF8.GetString(written.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line =>

@@ -31,8 +31,10 @@ public sealed class FarmBuildsTests : IAsyncDisposable
     {
         var shared = farm.Derivation("shared");
         var gate = Hold("shared");
-        var (first, second) = (Order(farm.Derivation("a", [shared])), Order(farm.Derivation("b", [shared])));
-        await gate.Begun.Task.WaitAsync(Cancellation);
+        var told = new Listener();
+        var (first, second) = (Order(farm.Derivation("a", [shared])), Order(farm.Derivation("b", [shared]), listener: told));
+        // What the second wants has been found out by then, and the build is a part of it.
+        await Task.WhenAll(gate.Begun.Task, told.Progressed.Task).WaitAsync(Cancellation);
 
         gate.Open.SetResult();
         var results = await Task.WhenAll(first.Results, second.Results).WaitAsync(Cancellation);
@@ -44,6 +46,19 @@ public sealed class FarmBuildsTests : IAsyncDisposable
         Assert.Equal([first.RunId, second.RunId], results.Select(own => own.Select(result => result.RunId).Distinct().Single()));
         Assert.Equal(["a", "b"], results.SelectMany(own => own).Where(result => result.IsRequested).Select(result => result.Name));
         Assert.All((string[])["a", "b"], name => Assert.True(farm.Local.Has(name)));
+    }
+
+    [Fact]
+    public async Task An_order_is_told_of_the_copies_that_are_made_for_it_and_of_no_others()
+    {
+        var (first, second) = (farm.Derivation("a", [farm.Derivation("input")]), farm.Derivation("b"));
+
+        var told = new Listener();
+        await Task.WhenAll(Order(first, listener: told).Results, Order(second).Results).WaitAsync(Cancellation);
+
+        var home = told.Copies.Where(copy => copy.To == "local").ToArray();
+        Assert.Contains(home, copy => copy.Path.EndsWith("-a", StringComparison.Ordinal) && copy.State == CopyState.Arrived);
+        Assert.DoesNotContain(told.Copies, copy => copy.Path.EndsWith("-b", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -218,10 +233,11 @@ public sealed class FarmBuildsTests : IAsyncDisposable
         StorePath derivation,
         ClientSettings? settings = null,
         IReadOnlyList<string>? outputs = null,
+        Listener? listener = null,
         CancellationToken cancellation = default)
     {
         builds ??= new(farm.Request("ruby", "kana"), farm, farm.History, farm);
-        return builds.Begin(new([new(derivation, outputs ?? [])], farm, settings ?? new()), new Listener(), cancellation);
+        return builds.Begin(new([new(derivation, outputs ?? [])], farm, settings ?? new()), listener ?? new Listener(), cancellation);
     }
 
     private int Built(string name) => Machines.Sum(machine => machine.Built.Count(built => built == name + ".drv"));
@@ -265,8 +281,14 @@ public sealed class FarmBuildsTests : IAsyncDisposable
 
     private sealed class Listener : IBuildObserver
     {
+        public ConcurrentQueue<RunningCopy> Copies { get; } = new();
+
+        public TaskCompletionSource Progressed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
         public void Observe(RunNews news)
         {
+            if (news is RunNews.Copying(var copy)) Copies.Enqueue(copy);
+            if (news is RunNews.Progressed) Progressed.TrySetResult();
         }
     }
 }

@@ -1,7 +1,9 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Core.Tests.Running;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Sessions;
@@ -54,6 +56,49 @@ public sealed class SupplyTests : IAsyncDisposable
                 WorkerOperation.SetOptions, WorkerOperation.AddToStoreNar, WorkerOperation.AddToStoreNar,
             ],
             farm["ruby"].Daemon.Requests);
+    }
+
+    [Fact]
+    public async Task Each_copy_is_told_from_its_beginning_to_its_end_with_who_needs_it()
+    {
+        var bottom = farm.Local.Daemon.Store.AddFile("bottom", new string('x', 3_000_000));
+        var top = farm.Local.Daemon.Store.AddFile("top", "", bottom);
+        var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]));
+        var heard = new CopyListener();
+        var telling = Telling(heard);
+        await telling.Closures.DiscoverAsync(local, [top], Cancellation);
+        var user = FakeStore.PathOf("user.drv");
+
+        await telling.EnsureAsync(ruby, [top], Needed, Cancellation, wantedBy: user);
+
+        Assert.Equal([bottom.ToString(), top.ToString()], heard.Copies.Select(copy => copy.Path).Distinct());
+        Assert.All(
+            heard.Copies,
+            copy => Assert.Equal(("local", ruby.Builder.Uri, user.ToString()), (copy.From, copy.To, copy.DerivationPath)));
+        var large = heard.Copies.Where(copy => copy.Path == bottom.ToString()).ToArray();
+        Assert.Equal((0L, 1, CopyState.UnderWay), (large[0].Sent, large[0].Following, large[0].State));
+        Assert.InRange(large.Count(copy => copy is { State: CopyState.UnderWay, Sent: > 0 }), 1, 3);
+        Assert.Equal(
+            [CopyState.Arrived, CopyState.Arrived],
+            heard.Copies.GroupBy(copy => copy.Id).Select(copies => copies.Last()).Where(last => last.Sent == last.Bytes).Select(l => l.State));
+    }
+
+    [Fact]
+    public async Task A_copy_that_does_not_arrive_is_told_as_failed()
+    {
+        var path = farm.Local.Daemon.Store.AddFile("unsigned");
+        farm["ruby"].Daemon = new()
+        {
+            Faults = new() { Refusals = new Dictionary<WorkerOperation, string> { [WorkerOperation.AddToStoreNar] = "no" } },
+        };
+        var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]));
+        var heard = new CopyListener();
+        var telling = Telling(heard);
+        await telling.Closures.DiscoverAsync(local, [path], Cancellation);
+
+        await Assert.ThrowsAsync<DaemonException>(() => telling.EnsureAsync(ruby, [path], Needed, Cancellation));
+
+        Assert.Equal([CopyState.UnderWay, CopyState.Failed], heard.Copies.Select(copy => copy.State));
     }
 
     [Fact]
@@ -315,6 +360,16 @@ public sealed class SupplyTests : IAsyncDisposable
 
         Assert.Equal(20, catalog.ClosureOf([path]).Count);
         Assert.All(farm["kana"].Invented, stranger => Assert.Null(catalog.Find(stranger)));
+    }
+
+    private Supply Telling(CopyListener observer) =>
+        new(catalog, new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), warnings.Add) { Observer = observer };
+
+    private sealed class CopyListener : IBuildObserver
+    {
+        public ConcurrentQueue<RunningCopy> Copies { get; } = new();
+
+        public void Observe(RunNews news) => Copies.Enqueue(Assert.IsType<RunNews.Copying>(news).Copy);
     }
 
     private static StorePath Chain(FakeStore store, int length) =>

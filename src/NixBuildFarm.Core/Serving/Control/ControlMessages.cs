@@ -52,6 +52,9 @@ internal sealed record ControlAnswer
     /// <summary>The run is where this says.</summary>
     public RunProgress? Progress { get; init; }
 
+    /// <summary>A path is copied.</summary>
+    public RunningCopy? Copying { get; init; }
+
     /// <summary>A build has printed a line.</summary>
     public PrintedLine? Printed { get; init; }
 
@@ -73,6 +76,7 @@ internal sealed record ControlAnswer
         RunNews.Ended(var result) => new() { Result = result },
         RunNews.Progressed(var progress) => new() { Progress = progress },
         RunNews.Printed(var build, var line) => new() { Printed = new(build, line) },
+        RunNews.Copying(var copy) => new() { Copying = copy },
         RunNews.Decided(var message) => new() { Decided = message },
         RunNews.Degraded(var message) => new() { Degraded = message },
         RunNews.BuilderFailed(_, var error) =>
@@ -87,6 +91,7 @@ internal sealed record ControlAnswer
     {
         { Result: { } result } => new RunNews.Ended(result),
         { Progress: { } progress } => new RunNews.Progressed(progress),
+        { Copying: { } copy } => new RunNews.Copying(copy),
         { Printed: { } printed } => new RunNews.Printed(printed.Build, printed.Line),
         { Decided: { } message } => new RunNews.Decided(message),
         { Degraded: { } message } => new RunNews.Degraded(message),
