@@ -37,7 +37,7 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
     private readonly Task<IReadOnlyList<BuilderTrouble>> readingTroubles;
     private readonly Task<Bandwidths> reading;
     private readonly Task writing;
-    private readonly HashSet<string> compressed = [];
+    private readonly LinkHistory links;
     private List<BuildObservation> builds = [];
     private List<TransferObservation> transfers = [];
     private Dictionary<string, BuilderTrouble> troubles = [];
@@ -54,6 +54,7 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
         this.time = time;
         readingTroubles = Task.Run(() => TryRead(store.Troubles, []));
         reading = readingTroubles.ContinueWith(_ => new Bandwidths(TryRead(store.Transfers, [])), TaskScheduler.Default);
+        links = new(reading);
         writing = WriteAsync();
     }
 
@@ -101,34 +102,18 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
     /// <inheritdoc/>
     public void Forget(string builder, IReadOnlyCollection<string> paths) => TryWrite(() => store.Forget(builder, paths));
 
-    /// <summary>
-    /// Keeps a transfer for this run and for later ones. Not one that is compressed because the link is slow: it would seem faster than it
-    /// is, and the next would not be compressed.
-    /// </summary>
+    /// <summary>Keeps a transfer for this run and for later ones.</summary>
     public void Note(TransferObservation transfer)
     {
-        lock (gate)
-        {
-            if (compressed.Contains(transfer.Builder)) return;
-            transfers.Add(transfer);
-        }
-        if (reading.IsCompletedSuccessfully) reading.Result.Learn(transfer);
+        if (!links.Learn(transfer)) return;
+        lock (gate) transfers.Add(transfer);
     }
 
-    /// <summary>Whether the link to a builder is known to be so slow that compressing pays. Who asks compresses from then on.</summary>
-    public bool HasSlowLink(string builder)
-    {
-        var isSlow = reading.IsCompletedSuccessfully && reading.Result.IsSlow(builder);
-        if (!isSlow) return false;
-        lock (gate) compressed.Add(builder);
-        return true;
-    }
+    /// <inheritdoc cref="LinkHistory.IsSlow"/>
+    public bool HasSlowLink(string builder) => links.IsSlow(builder);
 
-    /// <summary>
-    /// What is known by now of the link of a builder: bytes per second that come to it, and that it sends; null where nothing is.
-    /// </summary>
-    public (double? Download, double? Upload) LinkOf(string builder) =>
-        reading.IsCompletedSuccessfully ? reading.Result.Of(builder) : (null, null);
+    /// <inheritdoc cref="LinkHistory.Of"/>
+    public (double? Download, double? Upload) LinkOf(string builder) => links.Of(builder);
 
     /// <summary>Whether it is time to note again how a run that goes on stands.</summary>
     public bool WantsRecord

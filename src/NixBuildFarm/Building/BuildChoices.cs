@@ -16,6 +16,13 @@ public sealed class BuildChoices
 {
     private readonly PSCmdlet cmdlet;
 
+    /// <summary>Those that say which builders there are, or how they are used: where a farm has its own, they have no place.</summary>
+    internal static readonly IReadOnlyList<string> OfBuilders =
+    [
+        nameof(ExcludeBuilder), nameof(NoLocal), nameof(Retry), nameof(CopyBack), nameof(MaxUpload), nameof(Hedge), nameof(Share),
+        nameof(LogPath), nameof(Credential),
+    ];
+
     /// <summary>Makes the parameters of a cmdlet.</summary>
     internal BuildChoices(PSCmdlet cmdlet) => this.cmdlet = cmdlet;
 
@@ -79,6 +86,19 @@ public sealed class BuildChoices
     [Parameter]
     [Credential]
     public PSCredential? Credential { get; set; }
+
+    /// <summary>
+    /// Ends the cmdlet where nothing came down a pipeline that was meant to give builders: that must not turn into builds on all of them.
+    /// </summary>
+    /// <param name="given">How much came, or was given as a parameter.</param>
+    internal void EndIfPipelineWasEmpty(int given)
+    {
+        if (!cmdlet.MyInvocation.ExpectingInput || given > 0) return;
+        cmdlet.ThrowTerminatingError(new NixBuildFarmException(
+            "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.",
+            "Look at what Get-NixBuilder and your filter give.")
+                .ToErrorRecord());
+    }
 
     /// <summary>
     /// Makes what asks for builders and settings, and then has a request that lacks only what is to be built. To be called on the

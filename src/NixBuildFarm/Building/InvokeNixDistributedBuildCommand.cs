@@ -9,7 +9,6 @@ using NixBuildFarm.Hosting;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Running;
 using NixBuildFarm.Serving;
-using NixBuildFarm.Scheduling.Lending;
 
 namespace NixBuildFarm.Building;
 
@@ -23,7 +22,7 @@ namespace NixBuildFarm.Building;
     SupportsShouldProcess = true,
     ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(NixBuildResult), typeof(NixBuildPlan), typeof(NixBuildRun), typeof(Job))]
-public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
+public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynamicParameters
 {
     private const string ResultSet = "Result";
 
@@ -32,6 +31,10 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 
     private readonly List<object> givenBuilders = [];
     private readonly List<ResultReference> givenResults = [];
+    private readonly BuildChoices choices;
+
+    /// <summary>Makes the command.</summary>
+    public InvokeNixDistributedBuildCommand() => choices = new(this);
 
     /// <summary>
     /// The builders of this build: objects or names. None: all that are enabled. Results that come down the pipeline with them are built
@@ -43,66 +46,10 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public object[] Builder { get; set; } = [];
 
-    /// <summary>Names of builders that shall not take part; wildcards are allowed.</summary>
-    [Parameter]
-    [SupportsWildcards]
-    [ArgumentCompleter(typeof(BuilderNameCompleter))]
-    public string[] ExcludeBuilder { get; set; } = [];
-
-    /// <summary>This machine builds nothing; outputs are still copied back to it.</summary>
-    [Parameter]
-    public SwitchParameter NoLocal { get; set; }
-
     /// <summary>Where links to the requested outputs are made, e.g. <c>result</c>.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? OutLink { get; set; }
-
-    /// <summary>After a failure, goes on with derivations that do not depend on it.</summary>
-    [Parameter]
-    public SwitchParameter KeepGoing { get; set; }
-
-    /// <summary>How often a derivation is tried when builders are at fault. A build that fails by itself is not retried.</summary>
-    [Parameter]
-    [ValidateRange(1, 100)]
-    public int Retry { get; set; } = 3;
-
-    /// <summary>Ends a build that prints nothing for this long.</summary>
-    [Parameter]
-    [ValidateLimit]
-    public TimeSpan? MaxSilentTime { get; set; }
-
-    /// <summary>Ends a build that takes longer.</summary>
-    [Parameter]
-    [ValidateLimit]
-    public TimeSpan? Timeout { get; set; }
-
-    /// <summary>Cores for each build; 0: all of its machine. Without it, the cores of a machine are shared out.</summary>
-    [Parameter]
-    [ValidateRange(0, int.MaxValue)]
-    public int? Cores { get; set; }
-
-    /// <summary>Which outputs are copied back: all, the requested ones, or none.</summary>
-    [Parameter]
-    public CopyBack CopyBack { get; set; } = CopyBack.All;
-
-    /// <summary>Bytes per second that may leave this machine, for all builders together.</summary>
-    [Parameter]
-    [ValidateRange(1, long.MaxValue)]
-    public long? MaxUpload { get; set; }
-
-    /// <summary>Starts a late build that others wait for a second time, on an idle builder; the first result counts.</summary>
-    [Parameter]
-    public SwitchParameter Hedge { get; set; }
-
-    /// <summary>Whether other builders do compiles of a build on slots that no derivation can use.</summary>
-    [Parameter]
-    public ShareMode Share { get; set; } = ShareMode.Auto;
-
-    /// <summary>The folder for the logs of this build.</summary>
-    [Parameter]
-    [ValidateNotNullOrEmpty]
-    public string? LogPath { get; set; }
 
     /// <summary>
     /// A file for what all builds print, each line as it comes, with its derivation and builder before it. A file that is there is
@@ -118,11 +65,6 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? JsonLog { get; set; }
-
-    /// <summary>Its password is the passphrase of encrypted private keys.</summary>
-    [Parameter]
-    [Credential]
-    public PSCredential? Credential { get; set; }
 
     /// <summary>Goes on in the background, and writes a job.</summary>
     [Parameter]
@@ -140,6 +82,9 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
     /// <summary>Returns when the run has begun, which then goes on in the farm, and writes the run.</summary>
     [Parameter]
     public SwitchParameter Detach { get; set; }
+
+    /// <inheritdoc/>
+    public object GetDynamicParameters() => choices;
 
     /// <inheritdoc/>
     protected override void ProcessRecord()
@@ -164,16 +109,8 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
                 "Name it: nixpkgs#hello, -Path default.nix or -DerivationPath; or give results of a build through the pipeline.")
                     .ToErrorRecord());
         }
-        // A pipeline that was meant to give builders and gave none must not turn into a build on all of them.
-        if (MyInvocation.ExpectingInput && givenBuilders.Count + givenResults.Count == 0)
-        {
-            ThrowTerminatingError(new NixBuildFarmException(
-                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.",
-                "Look at what Get-NixBuilder and your filter give.")
-                    .ToErrorRecord());
-        }
-
-        if (OutLink is not null && CopyBack == CopyBack.None)
+        choices.EndIfPipelineWasEmpty(givenBuilders.Count + givenResults.Count);
+        if (OutLink is not null && choices.CopyBack == CopyBack.None)
         {
             ThrowTerminatingError(new NixBuildFarmException(
                 "OutLinkWithoutOutputs", "-OutLink links to outputs in the local store, and with -CopyBack None they do not come there.",
@@ -207,7 +144,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         Farm = FindFarm(),
         IsDetached = Detach,
         MakeRequest = MakeRequester(),
-        Transports = SessionTransports.With(Credential),
+        Transports = SessionTransports.With(choices.Credential),
         LogTo = LogTo is null ? null : this.FileOf(LogTo),
         JsonLog = JsonLog is null ? null : this.FileOf(JsonLog),
         IsLogSeen = IsLogSeen(),
@@ -240,14 +177,11 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
 
     /// <summary>The parameters that say something of builders, as far as they are given.</summary>
     private IEnumerable<string> OwnBuilders =>
-        ((string[])[
-            nameof(Builder), nameof(ExcludeBuilder), nameof(NoLocal), nameof(Retry), nameof(CopyBack), nameof(MaxUpload), nameof(Hedge),
-            nameof(Share), nameof(LogPath), nameof(Credential),
-        ])
-        .Where(MyInvocation.BoundParameters.ContainsKey)
-        .Concat(givenBuilders.Count > 0 ? [nameof(Builder)] : [])
-        .Distinct()
-        .Select(name => $"-{name}");
+        BuildChoices.OfBuilders.Append(nameof(Builder))
+            .Where(MyInvocation.BoundParameters.ContainsKey)
+            .Concat(givenBuilders.Count > 0 ? [nameof(Builder)] : [])
+            .Distinct()
+            .Select(name => $"-{name}");
 
     private bool TakesOwnBuilders => OwnBuilders.Any();
 
@@ -271,37 +205,20 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
         var resolve = AllResolver();
         var buildSettings = BuildSettings.OfBuild(Settings);
         var outLink = OutLink is null ? null : this.FileOf(OutLink);
-        var logFolder = LogPath is null ? null : this.FileOf(LogPath);
         var journalFile = Environment.GetEnvironmentVariable(JournalVariable) is { Length: > 0 } journal ? this.FileOf(journal) : null;
-        var isCopyBackGiven = MyInvocation.BoundParameters.ContainsKey(nameof(CopyBack));
+        var make = choices.MakeRequester(givenBuilders);
         return async (output, cancellation) =>
         {
-            var reading = NixConfiguration.ReadAsync(cancellation);
-            var builders = await SelectAsync(output, cancellation);
-            var configuration = await reading;
-            return new()
+            var request = await make(output, cancellation);
+            return request with
             {
-                Builders = builders,
-                Evaluate = token => resolve(builders, output, token),
+                Evaluate = token => resolve(request.Builders, output, token),
                 Named = named,
-                KeepGoing = KeepGoing,
-                MaxAttempts = Retry,
-                MaxSilentTime = MaxSilentTime,
-                Timeout = Timeout,
-                Cores = Cores,
-                Hedge = Hedge,
-                Share = Share,
-                CopyBack = CopyBack,
-                IsCopyBackGiven = isCopyBackGiven,
-                MaxUpload = MaxUpload,
                 OutLink = outLink,
                 // As nix build counts, or nix-build.
                 SecondLinkNumber = ParameterSetName is InstallableSet or ExpressionSet ? 1 : 2,
-                PostBuildHook = configuration.PostBuildHook,
                 Settings = buildSettings,
-                LogFolder = logFolder,
                 JournalFile = journalFile,
-                BuildersUseSubstitutes = configuration.BuildersUseSubstitutes,
             };
         };
     }
@@ -320,31 +237,4 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand
             return resolve is null ? again : [.. await resolve(builders, output, cancellation), .. again];
         };
     }
-
-    private async Task<IReadOnlyList<NixBuilder>> SelectAsync(CommandOutput output, CancellationToken cancellation)
-    {
-        var selected = givenBuilders.Count > 0
-            ? await BuilderSelection.FromAsync(givenBuilders, output, cancellation)
-            : await ConfiguredBuilders.ReadAsync(output, cancellation);
-        foreach (var builder in selected.Where(builder => !IsUsed(builder)))
-        {
-            output.Verbose($"{builder.Name} is disabled and takes no part; name it to use it: -Builder {builder.Name}");
-        }
-        var excluded = ExcludeBuilder.Select(name => WildcardPattern.Get(name, WildcardOptions.IgnoreCase)).ToArray();
-        NixBuilder[] builders =
-        [
-            .. selected.Where(
-                builder => IsUsed(builder) && !(NoLocal && builder.IsLocal) && !excluded.Any(pattern => pattern.IsMatch(builder.Name))),
-        ];
-        return builders.Length > 0
-            ? builders
-            : throw new NixBuildFarmException(
-                "NoBuilder",
-                "No builder is left for this build.",
-                "Look at what Get-NixBuilder gives, and at -ExcludeBuilder and -NoLocal. One that is disabled has to be named: "
-                    + "Get-NixBuilder ruby.");
-    }
-
-    /// <summary>A disabled builder is used only if it was named.</summary>
-    private static bool IsUsed(NixBuilder builder) => builder.Enabled || builder.IsNamed;
 }

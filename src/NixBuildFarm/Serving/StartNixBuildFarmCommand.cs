@@ -59,13 +59,7 @@ public sealed class StartNixBuildFarmCommand : AsyncCommand, IDynamicParameters
     /// <inheritdoc/>
     protected override void EndProcessing()
     {
-        if (MyInvocation.ExpectingInput && given.Count == 0)
-        {
-            ThrowTerminatingError(new NixBuildFarmException(
-                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.",
-                "Look at what Get-NixBuilder and your filter give.")
-                    .ToErrorRecord());
-        }
+        choices.EndIfPipelineWasEmpty(given.Count);
         if (!ShouldProcess(Name, "Start")) return;
         var makeRequest = choices.MakeRequester(given);
         if (Foreground) Await((output, cancellation) => ServeAsync(makeRequest, output, cancellation));

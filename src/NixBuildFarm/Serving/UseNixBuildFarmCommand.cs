@@ -1,7 +1,6 @@
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Building;
-using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 
@@ -42,14 +41,7 @@ public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
     /// <inheritdoc/>
     protected override void EndProcessing()
     {
-        // A pipeline that was meant to give builders and gave none must not turn into builds on all of them.
-        if (MyInvocation.ExpectingInput && given.Count == 0)
-        {
-            ThrowTerminatingError(new NixBuildFarmException(
-                "NoBuilder", "No builder came down the pipeline, so there is nothing to build on.",
-                "Look at what Get-NixBuilder and your filter give.")
-                    .ToErrorRecord());
-        }
+        choices.EndIfPipelineWasEmpty(given.Count);
         var makeRequest = choices.MakeRequester(given);
         var later = new LaterOutput();
         using var history = new SqliteHistory(SqliteHistory.DefaultFile);
