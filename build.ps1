@@ -11,7 +11,8 @@
     Bench   measures, and prints a table of docs/benchmarks.md: `Bench scheduler [--graphs DIR]` of the scheduler in simulation,
             `Bench parts [--derivations DIR]` of parsers and protocol, `Bench session [--runs N]` of what one waits for at the prompt,
             `Bench supply` of transfers and `Bench farm [--runs N] [--case WORDS] [--json FILE]` of whole builds beside stock Nix,
-            on a farm on this machine; without --case the last one replaces its table in that file
+            on a farm on this machine; without --case the last one replaces its table in that file, and so does
+            `Bench front [--runs N]`, of Nix commands that build through a farm that serves
     Docs    brings docs/en-US up to date with the cmdlets: syntax, and the properties of parameters
     Package makes a package in out/package that Install-PSResource takes from a folder; says how
     Clean   deletes out/

@@ -1,11 +1,12 @@
 using NixBuildFarm.Bench;
 using NixBuildFarm.Bench.Farm;
+using NixBuildFarm.Bench.Front;
 using NixBuildFarm.Bench.Parts;
 using NixBuildFarm.Bench.Share;
 using NixBuildFarm.Bench.Supplying;
 
 // scheduler [--graphs DIR] [--farm NAME] [--quick] [--share], parts [--derivations DIR], supply [--quick], session [--runs N], farm [--runs
-// N], share: the tables of docs/benchmarks.md, as Markdown.
+// N], front [--runs N], share: the tables of docs/benchmarks.md, as Markdown.
 switch (args)
 {
     case ["scheduler", ..] when args.Contains("--share"):
@@ -30,6 +31,9 @@ switch (args)
     case ["farm", ..] when Value("--module") is { } module:
         await FarmBench.RunAsync(module, int.Parse(Value("--runs") ?? "3"), Value("--case"), Value("--json"), Value("--into"));
         return 0;
+    case ["front", ..] when Value("--module") is { } module:
+        await FrontBench.RunAsync(module, int.Parse(Value("--runs") ?? "5"), Value("--into"));
+        return 0;
     case ["share", ..] when Value("--module") is { } module && Value("--toolchain") is { } toolchain:
         await ShareBench.RunAsync(
             module,
@@ -45,6 +49,7 @@ switch (args)
                    NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--way ours] [--quick]     in a farm: tests/Farm/with-farm.sh
                    NixBuildFarm.Bench session --module FILE [--runs N]
                    NixBuildFarm.Bench farm --module FILE [--runs N] [--case WORDS] [--json FILE] [--into DOCUMENT]   there too
+                   NixBuildFarm.Bench front --module FILE [--runs N] [--into DOCUMENT]   there too
                    NixBuildFarm.Bench share --module FILE --toolchain DIR [--units N] [--seconds S] [--into DOCUMENT]   there too
             """);
         return 1;
