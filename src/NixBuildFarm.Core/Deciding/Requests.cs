@@ -5,7 +5,8 @@ namespace NixBuildFarm.Deciding;
 
 /// <summary>
 /// Who wants what. A run begins with one request; others may join it and be called off. Each job knows the requests that want it: those
-/// that ask for it, and those that ask for something that needs it.
+/// that ask for it, and those that ask for something that needs it. So the users that want it are those who have made these requests, and
+/// it is as urgent as the most urgent of them.
 /// </summary>
 internal sealed class Requests
 {
@@ -18,6 +19,10 @@ internal sealed class Requests
     private readonly Dictionary<int, IReadOnlyList<RunJob>> jobsOf = [];
     private readonly HashSet<int> keepGoing = [];
 
+    // Who has made each request, and how urgent it is; where all are the same, nothing is shared out.
+    private readonly Dictionary<int, (int User, int Priority)> termsOf = [];
+    private bool areAlike = true;
+
     // How many jobs of a request, from the first on, have ended.
     private readonly Dictionary<int, int> endedOf = [];
 
@@ -25,6 +30,7 @@ internal sealed class Requests
     {
         (this.facts, this.attempts, this.copyBacks) = (facts, attempts, copyBacks);
         jobsOf.Add(First, [.. facts.Jobs]);
+        termsOf.Add(First, default);
         if (facts.Rules.KeepGoing) keepGoing.Add(First);
         foreach (var job in facts.Jobs) job.WantedBy[First] = job.IsRequested;
     }
@@ -37,6 +43,9 @@ internal sealed class Requests
         var (request, items, graph) = added;
         if (jobsOf.ContainsKey(request)) throw new InvalidOperationException($"Request {request} has joined already.");
         if (added.KeepsGoing) keepGoing.Add(request);
+        termsOf.Add(request, (added.User, added.Priority));
+        areAlike &= added is { User: 0, Priority: 0 };
+        int[] user = [added.User];
         facts.Estimates.Know(added.Known);
         var jobs = new RunJob[items.Count];
         var (fresh, described, requested) = (new List<RunJob>(), new List<Job>(), new List<int>());
@@ -54,7 +63,12 @@ internal sealed class Requests
                 facts.Add(jobs[index]);
                 fresh.Add(jobs[index]);
                 described.Add(
-                    graph[index] with { Dependencies = [.. graph[index].Dependencies.Select(dependency => jobs[dependency].Index)] });
+                    graph[index] with
+                    {
+                        Dependencies = [.. graph[index].Dependencies.Select(dependency => jobs[dependency].Index)],
+                        Users = user,
+                        Priority = added.Priority,
+                    });
             }
             jobs[index].WantedBy[request] = item.IsRequested;
         }
@@ -62,6 +76,7 @@ internal sealed class Requests
         endedOf.Add(request, 0);
         facts.Do(new RunAction.Joined(request, jobs));
         facts.Apply(new SchedulingEvent.WorkAdded(facts.Now, described, facts.Estimates.Add(described), requested));
+        Reclaim(jobs);
         foreach (var job in fresh)
         {
             if (job.IsSubstitution) facts.Do(new RunAction.Fetch(job));
@@ -75,6 +90,7 @@ internal sealed class Requests
     {
         if (!jobsOf.Remove(request, out var jobs)) return;
         endedOf.Remove(request);
+        termsOf.Remove(request);
         var (unwanted, notRequested) = (new List<int>(), new List<int>());
         foreach (var job in jobs)
         {
@@ -88,6 +104,7 @@ internal sealed class Requests
             .Select(job => facts.Jobs[job])
             .ToArray();
         facts.Apply(new SchedulingEvent.WorkWithdrawn(facts.Now, unwanted, notRequested));
+        Reclaim(jobs);
         foreach (var index in unwanted.Concat(notRequested)) copyBacks.StopWaiting(facts.Jobs[index]);
         foreach (var job in open)
         {
@@ -105,8 +122,28 @@ internal sealed class Requests
             endedOf.Remove(request);
             jobsOf.Remove(request, out var jobs);
             foreach (var job in jobs!) job.WantedBy.Remove(request);
+            termsOf.Remove(request);
+            Reclaim(jobs);
             facts.Do(new RunAction.RequestEnded(request));
         }
+    }
+
+    /// <summary>Tells the scheduler who wants these jobs now, where that has changed.</summary>
+    private void Reclaim(IEnumerable<RunJob> jobs)
+    {
+        if (areAlike) return;
+        Claim[] changed =
+        [
+            .. from job in jobs
+               where job.WantedBy.Count > 0
+               let known = facts.Scheduler.Graph[job.Index]
+               let terms = job.WantedBy.Keys.Select(request => termsOf[request])
+               let claim = new Claim(
+                   job.Index, [.. terms.Select(one => one.User).Distinct().Order()], terms.Max(one => one.Priority))
+               where claim.Priority != known.Priority || !claim.Users.SequenceEqual(known.Users)
+               select claim,
+        ];
+        if (changed.Length > 0) facts.Apply(new SchedulingEvent.ClaimsChanged(facts.Now, changed));
     }
 
     /// <summary>

@@ -40,6 +40,12 @@ internal abstract record RunEvent
         /// <summary>Whether what does not depend on a failed build is built all the same.</summary>
         public bool KeepsGoing { get; init; }
 
+        /// <summary>The user who asks, as a number from 0 on; each user with work has an equal share of the slots.</summary>
+        public int User { get; init; }
+
+        /// <summary>Larger goes first among the requests of a user.</summary>
+        public int Priority { get; init; }
+
         /// <summary>What earlier runs have taught of the packages.</summary>
         public IReadOnlyList<BuildObservation> Known { get; init; } = [];
     }

@@ -85,7 +85,7 @@ internal sealed class Families
 
     private bool IsAsGood(int other, int job) =>
         state.Order.Position[other] >= 0
-        && state.Classes[other] == state.Classes[job]
+        && state.QueueOf(other) == state.QueueOf(job)
         && state.Order.IsEqual(other, job);
 
     /// <summary>The most urgent of those that need the job's output, if it is part of a family at all.</summary>

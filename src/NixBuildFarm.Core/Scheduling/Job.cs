@@ -36,8 +36,11 @@ public sealed record Job
     /// <summary>Whether the user asked for it, rather than something that depends on it.</summary>
     public bool IsRequested { get; init; }
 
-    /// <summary>Larger goes first, whatever the ranks say; 0 for almost everything.</summary>
+    /// <summary>Larger goes first among the jobs of a user, whatever the ranks say; 0 for almost everything.</summary>
     public int Priority { get; init; }
+
+    /// <summary>The users that want it, as numbers from 0 on; empty: there is one user only, 0.</summary>
+    public IReadOnlyList<int> Users { get; init; } = [];
 
     /// <summary>
     /// Bytes of inputs that no job of the graph makes (sources, substituted paths) and that a builder may lack; 0 where unknown.

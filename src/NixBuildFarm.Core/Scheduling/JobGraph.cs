@@ -78,6 +78,9 @@ public sealed class JobGraph
     /// <summary>Whether somebody asks for a job itself may change as requests come and go.</summary>
     internal void SetRequested(int job, bool isRequested) => jobs[job] = jobs[job] with { IsRequested = isRequested };
 
+    /// <summary>Who wants a job changes in the same way.</summary>
+    internal void SetClaim(Claim claim) => jobs[claim.Job] = jobs[claim.Job] with { Users = claim.Users, Priority = claim.Priority };
+
     /// <summary>The dependents of a job move to the end, with twice the room, where there is no room left for one more.</summary>
     private void AddDependent(int job, int dependent)
     {

@@ -184,6 +184,7 @@ internal sealed class Scheduler
             case SchedulingEvent.EstimateChanged e: Apply(e); break;
             case SchedulingEvent.WorkAdded e: Apply(e); break;
             case SchedulingEvent.WorkWithdrawn e: Apply(e); break;
+            case SchedulingEvent.ClaimsChanged e: Apply(e); break;
             default: Refuse(happened, "this kind of event is unknown"); break;
         }
         lastEventAt = Math.Max(lastEventAt, happened.At);
@@ -405,6 +406,12 @@ internal sealed class Scheduler
             state.Withdraw(job);
             portfolio?.Surprise(state.Estimates[job].Seconds);
         }
+    }
+
+    private void Apply(SchedulingEvent.ClaimsChanged e)
+    {
+        foreach (var claim in e.Claims) CheckJob(e, claim.Job);
+        foreach (var claim in e.Claims) state.Claim(claim);
     }
 
     private void ReleaseEverywhere(int job)

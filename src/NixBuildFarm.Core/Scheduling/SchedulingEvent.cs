@@ -96,6 +96,15 @@ internal abstract record SchedulingEvent(double At)
     /// <param name="NotRequested">Jobs that nobody asks for any more, though something that somebody wants may need them.</param>
     public sealed record WorkWithdrawn(double At, IReadOnlyList<int> Jobs, IReadOnlyList<int> NotRequested) : SchedulingEvent(At);
 
+    /// <summary>Other users than before want jobs, or want them more or less.</summary>
+    public sealed record ClaimsChanged(double At, IReadOnlyList<Claim> Claims) : SchedulingEvent(At);
+
     /// <summary>More is known of a job that has not finished.</summary>
     public sealed record EstimateChanged(double At, int Job, Estimate Estimate) : SchedulingEvent(At);
 }
+
+/// <summary>Who wants a job.</summary>
+/// <param name="Job">The job.</param>
+/// <param name="Users">The users, as numbers from 0 on.</param>
+/// <param name="Priority">Larger goes first among the jobs of a user.</param>
+internal sealed record Claim(int Job, IReadOnlyList<int> Users, int Priority);

@@ -34,6 +34,7 @@ internal sealed class SchedulingState
         madeOn = Enumerable.Repeat(-1, graph.Count).ToArray();
         Transfers = new InputTransfers(this, farm.Count);
         Order = new JobOrder(graph);
+        Shares = new FairShares(this);
         Families = new Families(this);
         states = new JobState[graph.Count];
         unmet = new int[graph.Count];
@@ -61,6 +62,7 @@ internal sealed class SchedulingState
         Transfers = other.Transfers.Clone(this);
         Order = other.Order.Clone();
         Families = other.Families.Clone(this);
+        Shares = other.Shares.Clone(this);
         states = (JobState[])other.states.Clone();
         unmet = (int[])other.unmet.Clone();
         (Unsettled, ReadyCount, RunningCount, SharingCount) = (other.Unsettled, other.ReadyCount, other.RunningCount, other.SharingCount);
@@ -114,7 +116,12 @@ internal sealed class SchedulingState
     /// <summary>By eligibility class: reference seconds of what is neither done nor given up.</summary>
     public double[] RemainingWork { get; private set; }
 
-    /// <summary>The ready jobs, by eligibility class.</summary>
+    /// <summary>Whose turn it is.</summary>
+    public FairShares Shares { get; }
+
+    /// <summary>
+    /// The ready jobs: by the users that want them, and by eligibility class. Where there is one user, the index is that of the class.
+    /// </summary>
     public IReadOnlyList<ReadyQueue> Queues => queues;
 
     public SchedulingState Clone() => new(this);
@@ -175,14 +182,17 @@ internal sealed class SchedulingState
         outputBytes[job] = estimate.OutputBytes;
     }
 
-    public void Enqueue(int job) => queues[Classes[job]].Add(job);
+    /// <summary>The queue that a job belongs to.</summary>
+    public int QueueOf(int job) => Shares.AreNeeded ? Shares.PartyOf(job) * Classes.Count + Classes[job] : Classes[job];
 
-    public void Dequeue(int job) => queues[Classes[job]].Remove(job);
+    public void Enqueue(int job) => queues[QueueOf(job)].Add(job);
+
+    public void Dequeue(int job) => queues[QueueOf(job)].Remove(job);
 
     /// <summary>A key of a job has changed: if it is queued, it moves.</summary>
     public void Requeue(int job)
     {
-        if (Order.Position[job] >= 0) queues[Classes[job]].Update(job);
+        if (Order.Position[job] >= 0) queues[QueueOf(job)].Update(job);
     }
 
     /// <summary>All keys have changed.</summary>
@@ -315,8 +325,10 @@ internal sealed class SchedulingState
         Families.GrowJobs(count);
         if (Order.GrowJobs(count)) queues = Array.ConvertAll(queues, queue => queue.Clone(Order));
         for (var i = 0; i < more.Count; i++) (estimates[first + i], outputBytes[first + i]) = (more[i], more[i].OutputBytes);
-        var areSystemsNew = InternSystems(first);
+        var (classes, areSystemsNew) = (Classes.Count, InternSystems(first));
         if (Classes.Add(Graph, first) || areSystemsNew) ClassesGrew(areSystemsNew);
+        Shares.Add(first);
+        GrowQueues(classes);
         for (var job = first; job < count; job++) RemainingWork[Classes[job]] += estimates[job].Seconds;
         Unsettled += count - first;
     }
@@ -329,6 +341,17 @@ internal sealed class SchedulingState
             if (states[dependency] != JobState.Done) unmet[job]++;
         }
         if (unmet[job] == 0) MakeReady(job);
+    }
+
+    /// <summary>Other users than before want a job, or want it more or less.</summary>
+    public void Claim(Claim claim)
+    {
+        var isQueued = Order.Position[claim.Job] >= 0;
+        if (isQueued) Dequeue(claim.Job);
+        Graph.SetClaim(claim);
+        Shares.Update(claim.Job);
+        GrowQueues(Classes.Count);
+        if (isQueued) Enqueue(claim.Job);
     }
 
     /// <summary>Takes a job out that nobody wants any more; it does not run.</summary>
@@ -388,7 +411,6 @@ internal sealed class SchedulingState
     {
         if (areSystemsNew) foreach (var builder in Builders) builder.Describe(builder.Description, systems);
         groups = null;
-        queues = [.. queues, .. Enumerable.Range(queues.Length, Classes.Count - queues.Length).Select(_ => new ReadyQueue(Order))];
         var work = RemainingWork;
         Array.Resize(ref work, Classes.Count);
         RemainingWork = work;
@@ -415,7 +437,17 @@ internal sealed class SchedulingState
         return work;
     }
 
-    private ReadyQueue[] MakeQueues() => Enumerable.Range(0, Classes.Count).Select(_ => new ReadyQueue(Order)).ToArray();
+    private ReadyQueue[] MakeQueues() => [.. Enumerable.Range(0, Shares.Parties * Classes.Count).Select(_ => new ReadyQueue(Order))];
+
+    /// <summary>There may be more classes, or more sets of users, than there are queues for.</summary>
+    /// <param name="classes">How many classes there were.</param>
+    private void GrowQueues(int classes)
+    {
+        if (queues.Length == Shares.Parties * Classes.Count) return;
+        var grown = MakeQueues();
+        for (var queue = 0; queue < queues.Length; queue++) grown[queue / classes * Classes.Count + queue % classes] = queues[queue];
+        queues = grown;
+    }
 
     private void MakeReady(int job)
     {

@@ -13,6 +13,23 @@ internal sealed record BuildOrder(IReadOnlyList<RequestedDerivation> Derivations
 {
     /// <summary>The same in the user's words, for the history; none: the derivations speak for themselves.</summary>
     public IReadOnlyList<string> Named { get; init; } = [];
+
+    /// <summary>Who wants it; null: the farm's own user.</summary>
+    public Asker? Asker { get; init; }
+
+    /// <summary>Whether an evaluation has stopped for it (import from derivation), as far as can be told.</summary>
+    public bool IsForEvaluation { get; init; }
+
+    /// <summary>
+    /// What is larger goes first among the orders of a user: what an evaluation waits for, and then what the user finds urgent. What nobody
+    /// waits for does not become urgent by what it evaluates.
+    /// </summary>
+    public int Urgency => (Asker?.Priority ?? BuildPriority.Normal) switch
+    {
+        BuildPriority.Low => (int)BuildPriority.Low,
+        _ when IsForEvaluation => (int)BuildPriority.High + 1,
+        var priority => (int)priority,
+    };
 }
 
 /// <summary>A run that an order has become.</summary>

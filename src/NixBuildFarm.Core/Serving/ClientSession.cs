@@ -25,12 +25,14 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
     private const ulong BuildPaths = (ulong)WorkerOperation.BuildPaths;
     private const ulong BuildPathsWithResults = (ulong)WorkerOperation.BuildPathsWithResults;
     private const ulong BuildDerivation = (ulong)WorkerOperation.BuildDerivation;
+    private const ulong QueryMissing = (ulong)WorkerOperation.QueryMissing;
 
     private readonly WireReader reader = new(client);
     private readonly WireWriter writer = new();
     private readonly ClientNotes notes = new(client);
     private SessionConnection? session;
     private SettingsMessage? settings;
+    private bool hasAskedForMissing;
 
     private DaemonConnection Daemon => session!.Daemon;
 
@@ -53,6 +55,7 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
                 await RefuseAsync($"The operation {number} is not known to NixBuildFarm.", cancellation);
                 return;
             }
+            hasAskedForMissing |= number == QueryMissing;
             await ServeAsync(number, operation, cancellation);
         }
     }
@@ -166,7 +169,10 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
             await PassBuildAsync(operation, request, ClientNotes.WhyHere(mode, texts.Zip(wanted)), cancellation);
             return;
         }
-        var build = await BuildAsync(BuildOrders.Of(wanted!, Settings), cancellation);
+        // A command that builds asks first what is missing, and prints it; an evaluation that needs a derivation does not.
+        var order = BuildOrders.Of(wanted!, Settings) with { IsForEvaluation = !hasAskedForMissing };
+        hasAskedForMissing = false;
+        var build = await BuildAsync(order, cancellation);
         // The daemon finds everything there, and keeps it from the garbage collector as long as this client stays.
         if (build.IsSuccess) await PassAsync(operation, request, cancellation);
         else if (number == BuildPaths) await RefuseAsync(build.Message, cancellation, build.Details);

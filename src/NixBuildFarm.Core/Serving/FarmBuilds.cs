@@ -96,12 +96,13 @@ internal sealed class FarmBuilds : IBuildService, IAsyncDisposable
 
     private void Leave(FarmRun left)
     {
+        int end;
         lock (gate)
         {
             if (--open > 0) return;
-            ends++;
+            end = ++ends;
         }
-        _ = EndAsync(left, ends);
+        _ = EndAsync(left, end);
     }
 
     private async Task EndAsync(FarmRun left, int end)

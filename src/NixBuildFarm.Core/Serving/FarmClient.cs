@@ -72,6 +72,7 @@ public sealed class FarmClient
                         Timeout = order.Timeout,
                         Cores = order.Cores,
                     },
+                    Priority = order.Priority,
                     IsDetached = isDetached,
                 },
             },
@@ -142,4 +143,7 @@ public sealed record FarmOrder(IReadOnlyList<RequestedDerivation> Derivations, I
 
     /// <summary>Cores of each build; null: as the farm has it.</summary>
     public int? Cores { get; init; }
+
+    /// <summary>How urgent it is among what the same user asks for.</summary>
+    public BuildPriority Priority { get; init; }
 }

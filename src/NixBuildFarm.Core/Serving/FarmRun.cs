@@ -35,6 +35,7 @@ internal sealed class FarmRun : IAsyncDisposable
     private readonly SemaphoreSlim connecting = new(1);
     private readonly ConcurrentDictionary<string, Task<Connected>> connections = new();
     private readonly Task running;
+    private readonly Dictionary<string, int> users = [];
     private int lastRequest = Requests.First;
 
     /// <summary>Begins the run; builders are connected when an order can use them.</summary>
@@ -105,6 +106,8 @@ internal sealed class FarmRun : IAsyncDisposable
                 new RunEvent.WorkAdded(id, jobs.Jobs, jobs.Graph)
                 {
                     KeepsGoing = request.KeepGoing || order.Order.Settings.KeepGoing,
+                    User = NumberOf(order.Order.Asker),
+                    Priority = order.Order.Urgency,
                     Known = known,
                 });
             await Task.WhenAny(order.Ended, running).WaitAsync(cancellation);
@@ -114,6 +117,17 @@ internal sealed class FarmRun : IAsyncDisposable
         {
             orders.TryRemove(id, out _);
             engine.Tasks.Post(new RunEvent.WorkWithdrawn(id));
+        }
+    }
+
+    /// <summary>Users are numbered as they come.</summary>
+    private int NumberOf(Asker? asker)
+    {
+        lock (users)
+        {
+            var name = asker?.User ?? "";
+            if (!users.TryGetValue(name, out var number)) users.Add(name, number = users.Count);
+            return number;
         }
     }
 

@@ -55,7 +55,7 @@ internal sealed class Front : IAsyncDisposable
         }
         try
         {
-            await using var session = new ClientSession(client, local, builds, isTrusted);
+            await using var session = new ClientSession(client, local, new AskedBuilds(builds, Asker.Of(peer)), isTrusted);
             await session.ServeAsync(cancellation);
         }
         catch (Exception e) when (e is WireException or NixBuildFarmException)

@@ -16,6 +16,9 @@ public sealed class JoinedRun(
 {
     private readonly List<NixBuildResult> results = [];
 
+    /// <summary>How urgent it is among what the same user asks of the farm.</summary>
+    public BuildPriority Priority { get; init; }
+
     /// <summary>Has the farm build.</summary>
     /// <param name="isDetached">Whether the run goes on without this process; this returns when it has begun then, and makes no
     /// links.</param>
@@ -33,6 +36,7 @@ public sealed class JoinedRun(
             MaxSilentTime = request.MaxSilentTime,
             Timeout = request.Timeout,
             Cores = request.Cores,
+            Priority = Priority,
         };
         var runId = await farm.BuildAsync(order, isDetached, this, cancellation);
         if (request.Links is not { } links || isDetached) return runId;

@@ -37,6 +37,9 @@ internal sealed record BuildInvocation
     /// <summary>The farm that carries the run out; null: this process does.</summary>
     public FarmClient? Farm { get; init; }
 
+    /// <summary>How urgent the run is among what the same user asks of the farm.</summary>
+    public BuildPriority Priority { get; init; }
+
     /// <summary>Whether the run goes on in the farm when this process ends.</summary>
     public bool IsDetached { get; init; }
 
@@ -68,7 +71,8 @@ internal sealed record BuildInvocation
         RunRecord? record = null;
         try
         {
-            var runId = await new JoinedRun(request, farm, Transports, sinks.Observer).RunAsync(IsDetached, cancellation);
+            var joined = new JoinedRun(request, farm, Transports, sinks.Observer) { Priority = Priority };
+            var runId = await joined.RunAsync(IsDetached, cancellation);
             record = await FindAsync(runId, isEnded: !IsDetached, cancellation);
             if (!IsDetached) return;
             using var history = ReadOnlyHistory.Open();

@@ -83,6 +83,10 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
     [Parameter]
     public SwitchParameter Detach { get; set; }
 
+    /// <summary>How urgent it is among what the same user asks of the farm that carries the run out.</summary>
+    [Parameter]
+    public BuildPriority Priority { get; set; }
+
     /// <inheritdoc/>
     public object GetDynamicParameters() => choices;
 
@@ -143,6 +147,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
     {
         Farm = FindFarm(),
         IsDetached = Detach,
+        Priority = Priority,
         MakeRequest = MakeRequester(),
         Transports = SessionTransports.With(choices.Credential),
         LogTo = LogTo is null ? null : this.FileOf(LogTo),
@@ -167,6 +172,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
         }
         var farm = TakesOwnBuilders ? null : FarmClient.Find(FarmClient.DefaultName);
         if (farm is not null) WriteVerbose($"The farm {farm.Name} serves, and carries this out.");
+        else if (Priority != BuildPriority.Normal) WriteVerbose("No farm carries this out, in which -Priority would order anything.");
         return farm is not null || !Detach
             ? farm
             : throw new NixBuildFarmException(

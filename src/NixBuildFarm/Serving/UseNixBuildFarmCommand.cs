@@ -1,6 +1,8 @@
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Building;
+using NixBuildFarm.Errors;
+using NixBuildFarm.Farms;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 
@@ -14,6 +16,7 @@ namespace NixBuildFarm.Serving;
 public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
 {
     private const string Remote = "NIX_REMOTE";
+    private const string Urgency = "NIXBUILDFARM_PRIORITY";
 
     private readonly List<object> given = [];
     private readonly BuildChoices choices;
@@ -32,6 +35,16 @@ public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
     [ArgumentCompleter(typeof(BuilderNameCompleter))]
     public object[] Builder { get; set; } = [];
 
+    /// <summary>A farm that serves already: see Start-NixBuildFarm. Its builders build then, in its way.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(FarmNameCompleter))]
+    public string? Farm { get; set; }
+
+    /// <summary>How urgent the commands of the block are among what the same user asks of the farm.</summary>
+    [Parameter]
+    public BuildPriority Priority { get; set; }
+
     /// <inheritdoc/>
     public object GetDynamicParameters() => choices;
 
@@ -42,6 +55,11 @@ public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
     protected override void EndProcessing()
     {
         choices.EndIfPipelineWasEmpty(given.Count);
+        if (Farm is not null)
+        {
+            Join(Farm);
+            return;
+        }
         var makeRequest = choices.MakeRequester(given);
         var later = new LaterOutput();
         using var history = new SqliteHistory(SqliteHistory.DefaultFile);
@@ -52,22 +70,69 @@ public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
             front = new(null, request, SessionTransports.With(choices.Credential), history, new FarmObserver(later));
             front.Start();
         });
-        var before = Environment.GetEnvironmentVariable(Remote);
         try
         {
-            Environment.SetEnvironmentVariable(Remote, front!.Address);
-            Run(later);
+            Run(front!.Address, later);
         }
         finally
         {
-            Environment.SetEnvironmentVariable(Remote, before);
             front!.DisposeAsync().AsTask().Wait();
             later.WriteTo(this);
         }
     }
 
-    /// <summary>Runs the block in the caller's scope. What it writes is what the command writes, as it comes.</summary>
-    private void Run(LaterOutput later)
+    /// <summary>Runs the block with a farm that serves already.</summary>
+    private void Join(string name)
+    {
+        FarmClient? farm = null;
+        try
+        {
+            farm = Find(name);
+        }
+        catch (NixBuildFarmException e)
+        {
+            ThrowTerminatingError(e.ToErrorRecord());
+        }
+        Run(farm!.Address, new());
+    }
+
+    private FarmClient Find(string name)
+    {
+        string[] others =
+        [
+            .. MyInvocation.BoundParameters.Keys.Except([.. CommonParameters, nameof(ScriptBlock), nameof(Farm), nameof(Priority)])
+                .Concat(given.Count > 0 ? [nameof(Builder)] : [])
+                .Distinct()
+                .Select(other => $"-{other}"),
+        ];
+        if (others.Length == 0) return FarmClient.Find(name) ?? throw FarmSelection.NotFound(name);
+        throw new NixBuildFarmException(
+            "FarmHasBuilders",
+            $"The farm {name} has builders of its own, and its own way of using them.",
+            $"Leave out {string.Join(", ", others)}, or -Farm.");
+    }
+
+    /// <summary>
+    /// Runs the block in the caller's scope, where Nix commands build at an address. What it writes is what the command writes, as it
+    /// comes.
+    /// </summary>
+    private void Run(string address, LaterOutput later)
+    {
+        var before = (Remote: Environment.GetEnvironmentVariable(Remote), Urgency: Environment.GetEnvironmentVariable(Urgency));
+        try
+        {
+            Environment.SetEnvironmentVariable(Remote, address);
+            if (Priority != BuildPriority.Normal) Environment.SetEnvironmentVariable(Urgency, Priority.ToString());
+            RunBlock(later);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(Remote, before.Remote);
+            Environment.SetEnvironmentVariable(Urgency, before.Urgency);
+        }
+    }
+
+    private void RunBlock(LaterOutput later)
     {
         using var pipeline = ScriptBlock.Create("param($block) . $block").GetSteppablePipeline(CommandOrigin.Internal, [ScriptBlock]);
         pipeline.Begin(this);

@@ -136,10 +136,21 @@ internal sealed class DecidedRun
     }
 
     /// <summary>A request joins.</summary>
-    public IReadOnlyList<RunAction> Join(int request, params StorePath[] requested)
+    public IReadOnlyList<RunAction> Join(int request, params StorePath[] requested) => JoinAs(request, 0, 0, requested);
+
+    /// <summary>A request of a user joins.</summary>
+    public IReadOnlyList<RunAction> JoinAs(int request, int user, int priority, params StorePath[] requested)
     {
         var (jobs, graph) = Describe(requested);
-        return Apply(new RunEvent.WorkAdded(request, jobs, graph) { KeepsGoing = facts.Rules.KeepGoing });
+        return Apply(
+            new RunEvent.WorkAdded(request, jobs, graph) { KeepsGoing = facts.Rules.KeepGoing, User = user, Priority = priority });
+    }
+
+    /// <summary>Who wants a job, as the scheduler knows it, and how urgently.</summary>
+    public (IReadOnlyList<int> Users, int Priority) ClaimOf(RunJob job)
+    {
+        var known = facts.Scheduler.Graph[job.Index];
+        return (known.Users.Count == 0 ? [0] : known.Users, known.Priority);
     }
 
     /// <summary>The newest job of that name.</summary>

@@ -20,6 +20,7 @@ internal sealed class RandomRun
 
     private readonly Dictionary<int, IReadOnlyList<RunJob>> joined = [];
     private readonly HashSet<int> withdrawn = [];
+    private readonly Dictionary<int, (int User, int Priority)> terms = new() { [Requests.First] = default };
     private readonly HashSet<int> ended = [];
     private readonly int seed;
     private readonly Random random;
@@ -109,7 +110,8 @@ internal sealed class RandomRun
         if (requests < MaxRequests && random.Next(2) == 0)
         {
             if (random.Next(2) == 0) made.Add(work.Derivation($"more{requests}", made.Where(_ => random.Next(4) == 0).ToArray()));
-            Take(run.Join(++requests, [.. made.Where(_ => random.Next(3) == 0).Append(made[^1]).Distinct()]));
+            var (user, priority) = terms[++requests] = (random.Next(3), random.Next(-1, 2));
+            Take(run.JoinAs(requests, user, priority, [.. made.Where(_ => random.Next(3) == 0).Append(made[^1]).Distinct()]));
             return;
         }
         var leaving = random.Next(1, MaxRequests + 1);
@@ -179,6 +181,12 @@ internal sealed class RandomRun
         Assert.All(running.GroupBy(attempt => attempt.Job), tries => Assert.InRange(tries.Count(), 1, 2));
         Assert.Equal(run.Jobs.Count(job => job.HasEnded), run.Results.Count);
         Assert.All(running, attempt => Assert.NotEmpty(attempt.Job.WantedBy));
+        foreach (var job in run.Jobs.Where(job => !job.HasEnded && job.WantedBy.Count > 0))
+        {
+            var claims = job.WantedBy.Keys.Select(request => terms[request]).ToArray();
+            Assert.Equal(claims.Select(claim => claim.User).Distinct().Order(), run.ClaimOf(job).Users);
+            Assert.Equal(claims.Max(claim => claim.Priority), run.ClaimOf(job).Priority);
+        }
     }
 
     private IReadOnlyList<RunAction> Answer(RunAction action)

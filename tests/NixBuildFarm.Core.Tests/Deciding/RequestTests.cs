@@ -107,4 +107,52 @@ public sealed class RequestTests
             run.Results.Select(result => $"{result.Name} {result.Status}").Order());
         Assert.True(run.Started.Single(attempt => attempt.Job.Name == "good").IsRunning);
     }
+
+    [Fact]
+    public void Users_who_ask_one_after_the_other_have_equal_shares()
+    {
+        var many = new GivenWork("ruby") { MaxJobs = 4 };
+        var run = DecidedRun.Begin(many, many.Derivation("nothing"), ["ruby"]);
+        run.Succeed(Assert.Single(run.Started));
+        run.JoinAs(1, 0, 0, [.. Enumerable.Range(0, 8).Select(i => many.Derivation($"first{i}"))]);
+        run.JoinAs(2, 1, 0, [.. Enumerable.Range(0, 8).Select(i => many.Derivation($"second{i}"))]);
+
+        foreach (var attempt in run.Started[1..4].ToArray()) run.Succeed(attempt);
+
+        var running = run.Started.Where(attempt => attempt.IsRunning).Select(attempt => attempt.Job.Name[..^1]);
+        Assert.Equal(["first", "first", "second", "second"], running.Order());
+    }
+
+    [Fact]
+    public void The_more_urgent_request_of_a_user_goes_first_with_all_that_it_needs()
+    {
+        var one = new GivenWork("ruby") { MaxJobs = 1 };
+        var shared = one.Derivation("shared");
+        var run = DecidedRun.Begin(one, one.Derivation("busy"), ["ruby"]);
+        run.JoinAs(1, 0, 0, [one.Derivation("plain", [one.Derivation("a"), one.Derivation("b"), shared])]);
+        run.JoinAs(2, 0, 1, [one.Derivation("urgent", [shared])]);
+        run.JoinAs(3, 0, -1, [one.Derivation("idle")]);
+
+        for (var i = 0; i < 7; i++) run.Succeed(run.Started[i]);
+
+        var names = run.Started.Select(attempt => attempt.Job.Name).ToArray();
+        Assert.Equal(["busy", "shared", "urgent"], names[..3]);
+        Assert.Equal("idle", names[^1]);
+    }
+
+    [Fact]
+    public void What_is_left_when_a_request_ends_or_is_called_off_is_for_those_who_still_want_it()
+    {
+        var run = DecidedRun.Begin(farm, farm.Derivation("own"), ["ruby"]);
+        var shared = farm.Derivation("shared", [farm.Derivation("deep")]);
+        run.JoinAs(1, 1, 1, shared);
+        run.JoinAs(2, 2, 0, shared);
+        Assert.Equal([1, 2], run.ClaimOf(run.Job("shared")).Users);
+        Assert.Equal(1, run.ClaimOf(run.Job("deep")).Priority);
+
+        run.Apply(new RunEvent.WorkWithdrawn(1));
+
+        Assert.Equal([2], run.ClaimOf(run.Job("shared")).Users);
+        Assert.Equal(0, run.ClaimOf(run.Job("deep")).Priority);
+    }
 }

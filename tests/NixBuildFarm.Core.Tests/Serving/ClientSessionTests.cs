@@ -120,6 +120,27 @@ public sealed class ClientSessionTests
         Assert.Equal(WorkerOperation.BuildPathsWithResults, front.Daemon.Requests.Last());
     }
 
+    /// <summary>
+    /// Commands ask what is missing, and print it, before they build; an evaluation does not ask. [EvalState::realiseContext of NixOS/nix
+    /// since 2.6]
+    /// </summary>
+    [Fact]
+    public async Task What_is_built_without_asking_what_is_missing_an_evaluation_waits_for()
+    {
+        var front = new FrontPair(new());
+        await using var client = await front.ConnectAsync();
+
+        foreach (var derivation in (StorePath[])[Bye, Bye])
+        {
+            await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(derivation)], BuildMode.Normal, null, Cancellation);
+        }
+        await client.QueryMissingAsync([DerivedPath.AllOutputs(Hello)], Cancellation);
+        await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello)], BuildMode.Normal, null, Cancellation);
+        await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Bye)], BuildMode.Normal, null, Cancellation);
+
+        Assert.Equal([true, true, false, true], front.Orders.Select(order => order.IsForEvaluation));
+    }
+
     [Fact]
     public async Task What_is_no_work_for_a_farm_goes_to_the_local_daemon()
     {

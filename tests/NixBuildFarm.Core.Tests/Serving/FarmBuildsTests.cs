@@ -227,6 +227,45 @@ public sealed class FarmBuildsTests : IAsyncDisposable
         Assert.Equal("kana", results.Single().Builder);
     }
 
+    [Fact]
+    public async Task A_user_who_comes_later_has_the_next_slot_although_another_has_much_to_do()
+    {
+        farm["kana"].System = "riscv64-linux";
+        using var begun = new BlockingCollection<string>();
+        using var open = new SemaphoreSlim(0);
+        Do(async build =>
+        {
+            begun.Add(build.Path.Name, CancellationToken.None);
+            if (build.Path.Name != "elsewhere.drv") await open.WaitAsync(build.Cancelled);
+            return build.Succeed();
+        });
+        var first = Order(
+            farm.Derivation("much", [.. Enumerable.Range(0, 8).Select(i => farm.Derivation($"alice{i}"))]),
+            asker: new("alice", BuildPriority.High));
+        for (var i = 0; i < 2; i++) Assert.StartsWith("alice", begun.Take(Cancellation));
+
+        // What goes to the builder that is idle says that the order has joined.
+        var second = Order(
+            farm.Derivation("top", [farm.Derivation("bob"), farm.Derivation("elsewhere", system: "riscv64-linux")]),
+            asker: new("bob", BuildPriority.Low));
+        Assert.Equal("elsewhere.drv", begun.Take(Cancellation));
+        open.Release();
+
+        Assert.Equal("bob.drv", begun.Take(Cancellation));
+        open.Release(20);
+        await Task.WhenAll(first.Results, second.Results).WaitAsync(Cancellation);
+    }
+
+    [Theory]
+    [InlineData(BuildPriority.Low, false, BuildPriority.Normal, false)]
+    [InlineData(BuildPriority.Normal, false, BuildPriority.High, false)]
+    [InlineData(BuildPriority.Normal, false, BuildPriority.Normal, true)]
+    [InlineData(BuildPriority.High, false, BuildPriority.Normal, true)]
+    [InlineData(BuildPriority.Low, true, BuildPriority.Normal, false)]
+    public void What_an_evaluation_waits_for_goes_first_and_then_what_its_user_finds_urgent(
+        BuildPriority later, bool isLaterForEvaluation, BuildPriority first, bool isFirstForEvaluation) =>
+        Assert.True(UrgencyOf(later, isLaterForEvaluation) < UrgencyOf(first, isFirstForEvaluation));
+
     private IEnumerable<FakeMachine> Machines => [farm["ruby"], farm["kana"]];
 
     private BuildTicket Order(
@@ -234,11 +273,16 @@ public sealed class FarmBuildsTests : IAsyncDisposable
         ClientSettings? settings = null,
         IReadOnlyList<string>? outputs = null,
         Listener? listener = null,
+        Asker? asker = null,
         CancellationToken cancellation = default)
     {
         builds ??= new(farm.Request("ruby", "kana"), farm, farm.History, farm);
-        return builds.Begin(new([new(derivation, outputs ?? [])], farm, settings ?? new()), listener ?? new Listener(), cancellation);
+        return builds.Begin(
+            new([new(derivation, outputs ?? [])], farm, settings ?? new()) { Asker = asker }, listener ?? new Listener(), cancellation);
     }
+
+    private int UrgencyOf(BuildPriority priority, bool isForEvaluation) =>
+        new BuildOrder([], farm, new()) { Asker = new("alice", priority), IsForEvaluation = isForEvaluation }.Urgency;
 
     private int Built(string name) => Machines.Sum(machine => machine.Built.Count(built => built == name + ".drv"));
 

@@ -133,6 +133,8 @@ internal sealed class ReplayedRun
         return new((int)node["request"]!, jobs, graph)
         {
             KeepsGoing = (bool)node["keepsGoing"]!,
+            User = (int?)node["user"] ?? 0,
+            Priority = (int?)node["priority"] ?? 0,
             Known = To<BuildObservation[]>(node["known"]),
         };
     }

@@ -61,6 +61,8 @@ internal sealed class RunJournal(Action<string> output)
             {
                 ["request"] = e.Request,
                 ["keepsGoing"] = e.KeepsGoing,
+                ["user"] = e.User,
+                ["priority"] = e.Priority,
                 ["known"] = Value(e.Known),
                 ["work"] = Of(e.Items, e.Graph),
             },

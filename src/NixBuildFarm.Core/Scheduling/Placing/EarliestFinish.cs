@@ -77,7 +77,8 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
         var builder = state.Builders[b];
         if (builder.Slots.Length == 0) return;
         if (!state.Groups.Scarce.IsOpen(b, state.Classes[job])) return;
-        if (context.Heuristic.Guards && IsGuarded(job, b, now)) return;
+        // Whose turn it is does not give way to the short jobs of others.
+        if (context.Heuristic.Guards && !state.Shares.AreNeeded && IsGuarded(job, b, now)) return;
         if (!mayWait && builder.FreeSlots == 0) return;
         ConsiderFrom(job, b, builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key), now, latest, ref best);
     }

@@ -9,9 +9,12 @@ namespace NixBuildFarm.Scheduling.Placing;
 internal sealed class Placement
 {
     /// <summary>
-    /// Jobs of one class that may decide to wait in one decision: a bound for the work of one event. Those after them take what is idle.
+    /// Jobs of one queue that may decide to wait in one decision: a bound for the work of one event. Those after them take what is idle.
     /// </summary>
     private const int MaxWaiting = 64;
+
+    /// <summary>Slots that are shared by three or more do not add up exactly.</summary>
+    private const double SameShare = 1e-9;
 
     private readonly SchedulingState state;
     private readonly PlacingContext context;
@@ -23,7 +26,7 @@ internal sealed class Placement
     private readonly List<(int Builder, int Slot, double FreeAt)> reserved = [];
     private readonly List<int> waiting = [];
     private readonly HashSet<int> reportedNoBuilder = [];
-    private ClassTurn[] turns = [];
+    private QueueTurn[] turns = [];
 
     public Placement(SchedulingState state, SchedulerOptions options, Heuristic heuristic)
         : this(new PlacingContext(state, options, heuristic))
@@ -107,11 +110,12 @@ internal sealed class Placement
     private void PlaceReady(double now, List<SchedulingDecision> decisions)
     {
         Array.Resize(ref turns, state.Queues.Count);
-        Array.Fill(turns, new ClassTurn(context.Heuristic.Waits ? MaxWaiting : 0));
+        Array.Fill(turns, new QueueTurn(context.Heuristic.Waits ? MaxWaiting : 0));
+        if (state.Shares.AreNeeded) state.Shares.Count();
         var postponements = MaxWaiting;
         for (var next = NextJob(); next >= 0; next = NextJob())
         {
-            ref var turn = ref turns[state.Classes[next]];
+            ref var turn = ref turns[state.QueueOf(next)];
             var place = Best(next, now, turn.MayWait);
             if (place.Exists && state.Builders[place.Builder].FreeSlots > 0)
             {
@@ -130,7 +134,7 @@ internal sealed class Placement
             }
             else if (IsPossible(next))
             {
-                // All that is idle is kept for other jobs, or closed to this one: so it is for the rest of its class.
+                // All that is idle is kept for other jobs, or closed to this one: so it is for the rest of its queue.
                 turn.IsOver = true;
             }
             else
@@ -141,14 +145,34 @@ internal sealed class Placement
         }
     }
 
-    /// <summary>The most urgent ready job for which a builder is idle, or −1.</summary>
-    private int NextJob()
+    /// <summary>The ready job that is placed next: one for which a builder is idle; −1: there is none.</summary>
+    private int NextJob() => state.Shares.AreNeeded ? NextOfUsers() : MostUrgent(0, -1);
+
+    /// <summary>The most urgent job of the user who has the fewest slots; among equals, of the one whose job has the higher rank.</summary>
+    private int NextOfUsers()
     {
-        var best = -1;
-        for (var c = 0; c < state.Queues.Count; c++)
+        var (shares, best, fewest) = (state.Shares, -1, double.PositiveInfinity);
+        for (var user = 0; user < shares.Users; user++)
         {
-            var queue = state.Queues[c];
-            if (queue.Count == 0 || turns[c].IsOver) continue;
+            var taken = shares.SlotsOf(user);
+            if (taken > fewest + SameShare) continue;
+            var job = -1;
+            foreach (var party in shares.PartiesOf(user)) job = MostUrgent(party, job);
+            if (job < 0) continue;
+            if (best >= 0 && taken >= fewest - SameShare && state.Order.Key[job] <= state.Order.Key[best]) continue;
+            (best, fewest) = (job, taken);
+        }
+        return best;
+    }
+
+    /// <summary>The most urgent of a job and of the ready ones of a set of users for which a builder is idle; −1: there is none.</summary>
+    private int MostUrgent(int party, int best)
+    {
+        var first = party * state.Classes.Count;
+        for (var c = 0; c < state.Classes.Count; c++)
+        {
+            var queue = state.Queues[first + c];
+            if (queue.Count == 0 || turns[first + c].IsOver) continue;
             // A class that no builder may take is looked at too, to say so.
             if (state.Groups.GroupsOf(c).Length > 0 && !state.Groups.HasIdle(c)) continue;
             if (best < 0 || state.Order.IsBefore(queue.First, best)) best = queue.First;
@@ -181,6 +205,7 @@ internal sealed class Placement
         var cores = context.CoresFor(job, place.Builder);
         state.Transfers.Book(job, place.Builder, now);
         state.Take(job, place.Builder, Math.Max(now, place.Start), place.Finish, cores);
+        if (state.Shares.AreNeeded) state.Shares.Take(job, state.Builders[place.Builder], cores);
         return new SchedulingDecision.Start(job, place.Builder, cores, place.Finish, ReasonFor(job));
     }
 
@@ -189,7 +214,7 @@ internal sealed class Placement
         if (!IsEarliestFinish) return PlacementReason.Rule;
         var groups = state.Groups.GroupsOf(state.Classes[job]);
         if (groups.Length == 1 && state.Groups.MembersOf(groups[0]).Length == 1) return PlacementReason.OnlyChoice;
-        return turns[state.Classes[job]].MayWait ? PlacementReason.EarliestFinish : PlacementReason.FreeNow;
+        return turns[state.QueueOf(job)].MayWait ? PlacementReason.EarliestFinish : PlacementReason.FreeNow;
     }
 
     /// <summary>The job waits for a builder that is busy; its slot counts as taken until the end of this decision.</summary>
@@ -202,6 +227,7 @@ internal sealed class Placement
         if (freeAt > now) context.WakeUpAt(freeAt);
         reserved.Add((place.Builder, slot, freeAt));
         state.SetFreeAt(place.Builder, slot, place.Finish);
+        if (state.Shares.AreNeeded) state.Shares.Take(job, builder, cores: 1);
     }
 
     private void SetAside(int job)
@@ -216,9 +242,9 @@ internal sealed class Placement
         waiting.Clear();
     }
 
-    /// <summary>What a class of jobs may still do in one decision.</summary>
+    /// <summary>What the jobs of a queue may still do in one decision.</summary>
     /// <param name="patience">Jobs of it that may still decide to wait.</param>
-    private struct ClassTurn(int patience)
+    private struct QueueTurn(int patience)
     {
         public int Patience = patience;
 

@@ -48,10 +48,10 @@ internal sealed class PlacingContext(SchedulingState state, SchedulerOptions opt
     {
         NextWakeup = null;
         var work = 0.0;
-        for (var c = 0; c < state.Queues.Count; c++)
+        foreach (var seconds in state.RemainingWork) work += seconds;
+        for (var q = 0; q < state.Queues.Count; q++)
         {
-            work += state.RemainingWork[c];
-            if (state.Queues[c].Count > 0) latestEnd = Math.Max(latestEnd, now + state.Order.Key[state.Queues[c].First]);
+            if (state.Queues[q].Count > 0) latestEnd = Math.Max(latestEnd, now + state.Order.Key[state.Queues[q].First]);
         }
         var scarce = state.Groups.Scarce;
         var horizon = Math.Max(latestEnd - now, Math.Max(work / state.Groups.TotalCapacity, scarce.LeastTime(state.RemainingWork)));

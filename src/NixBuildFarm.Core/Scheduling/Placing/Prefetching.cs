@@ -1,7 +1,7 @@
 namespace NixBuildFarm.Scheduling.Placing;
 
 /// <summary>
-/// The most urgent job of each class that found no free slot begins to move its inputs to where it will probably start, if that is soon.
+/// The most urgent job of each queue that found no free slot begins to move its inputs to where it will probably start, if that is soon.
 /// </summary>
 internal sealed class Prefetching(PlacingContext context, EarliestFinish rule)
 {
@@ -17,17 +17,17 @@ internal sealed class Prefetching(PlacingContext context, EarliestFinish rule)
     public void Decide(double now, List<SchedulingDecision> decisions)
     {
         if (lookedAhead.Length != state.Queues.Count) lookedAhead = Enumerable.Repeat((-1, 0.0), state.Queues.Count).ToArray();
-        for (var c = 0; c < state.Queues.Count; c++)
+        for (var q = 0; q < state.Queues.Count; q++)
         {
-            if (state.Queues[c].Count == 0) continue;
-            var job = state.Queues[c].First;
+            if (state.Queues[q].Count == 0) continue;
+            var job = state.Queues[q].First;
             if (state.Transfers.TargetOf(job) >= 0) continue;
-            if (lookedAhead[c].Job == job && now < lookedAhead[c].Again)
+            if (lookedAhead[q].Job == job && now < lookedAhead[q].Again)
             {
-                context.WakeUpAt(lookedAhead[c].Again);
+                context.WakeUpAt(lookedAhead[q].Again);
                 continue;
             }
-            lookedAhead[c] = (job, double.PositiveInfinity);
+            lookedAhead[q] = (job, double.PositiveInfinity);
             var place = rule.Best(job, now, mayWait: true);
             if (!place.Exists) continue;
             var inputsAt = state.Transfers.InputsAt(job, place.Builder, now);
@@ -37,8 +37,8 @@ internal sealed class Prefetching(PlacingContext context, EarliestFinish rule)
             var soon = free - Ahead * (1 + inputsAt - now);
             if (soon > now)
             {
-                lookedAhead[c].Again = Math.Max(soon, now + PlacingContext.LeastDelay);
-                context.WakeUpAt(lookedAhead[c].Again);
+                lookedAhead[q].Again = Math.Max(soon, now + PlacingContext.LeastDelay);
+                context.WakeUpAt(lookedAhead[q].Again);
                 continue;
             }
             state.Transfers.Book(job, place.Builder, now);

@@ -33,6 +33,9 @@ internal sealed record BuildLine
     /// <summary>What the user has set.</summary>
     public ClientSettings Settings { get; init; } = new();
 
+    /// <summary>How urgent it is among what the same user asks for.</summary>
+    public BuildPriority Priority { get; init; }
+
     /// <summary>Whether the run goes on when the client goes away.</summary>
     public bool IsDetached { get; init; }
 }

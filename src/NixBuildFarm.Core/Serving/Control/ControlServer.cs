@@ -45,7 +45,7 @@ internal sealed class ControlServer : IAsyncDisposable
         {
             while (await connection.ReadAsync<ControlRequest>(cancellation) is { } request)
             {
-                if (request.Build is { } order) await BuildAsync(order, connection, client, cancellation);
+                if (request.Build is { } order) await BuildAsync(order, Asker.Of(peer), connection, client, cancellation);
                 else await connection.WriteAsync(Answer(request), cancellation);
             }
         }
@@ -64,7 +64,8 @@ internal sealed class ControlServer : IAsyncDisposable
             : new() { IsLast = true };
     }
 
-    private async Task BuildAsync(BuildLine order, ControlConnection connection, Stream client, CancellationToken cancellation)
+    private async Task BuildAsync(
+        BuildLine order, Asker asker, ControlConnection connection, Stream client, CancellationToken cancellation)
     {
         RequestedDerivation[] derivations = [.. order.Derivations.Select(Parse)];
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -73,7 +74,12 @@ internal sealed class ControlServer : IAsyncDisposable
         try
         {
             var ticket = builds.Begin(
-                new(derivations, new StoreFolder(), order.Settings) { Named = order.Named }, new News(queue),
+                new(derivations, new StoreFolder(), order.Settings)
+                {
+                    Named = order.Named,
+                    Asker = asker with { Priority = order.Priority },
+                },
+                new News(queue),
                 order.IsDetached ? cancellation : leaving.Token);
             queue.Put(Line(new ControlAnswer { RunId = ticket.RunId, IsLast = order.IsDetached }));
             if (order.IsDetached)
