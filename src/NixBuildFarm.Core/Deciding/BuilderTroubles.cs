@@ -9,7 +9,13 @@ internal sealed class BuilderTroubles(RunFacts facts, IEnumerable<BuilderTrouble
 {
     private readonly Dictionary<string,
     CircuitBreaker> breakers = known.ToDictionary(trouble => trouble.Builder, trouble => new CircuitBreaker(trouble.Openings));
+    /// <summary>The longest pause between two tries to reach a builder that jobs may wait for.</summary>
+    private static readonly TimeSpan LongestAwaitedPause = TimeSpan.FromSeconds(30);
+
     private readonly Dictionary<string, string> reasons = [];
+
+    // Since when, in seconds of the run, those are gone that have built nothing since.
+    private readonly Dictionary<string, double> lostAt = [];
 
     /// <summary>The circuit breaker of a builder.</summary>
     public CircuitBreaker BreakerOf(NixBuilder builder)
@@ -27,6 +33,29 @@ internal sealed class BuilderTroubles(RunFacts facts, IEnumerable<BuilderTrouble
         {
             Failure: BuilderFailure.ConnectionLost or BuilderFailure.Unreachable or BuilderFailure.NoNix or BuilderFailure.Incompatible,
         };
+
+    /// <summary>A builder that took part is gone.</summary>
+    public void Lose(NixBuilder builder)
+    {
+        lostAt.TryAdd(builder.Name, facts.Now);
+        BreakerOf(builder).Open();
+    }
+
+    /// <summary>
+    /// Whether jobs that no other builder may take wait for this one. For one that took part they do as long as the rules say, also if it
+    /// comes and goes and builds nothing.
+    /// </summary>
+    public bool IsAwaited(NixBuilder builder) =>
+        lostAt.TryGetValue(builder.Name, out var since)
+            ? facts.Now - since < facts.Rules.MaxAbsence.TotalSeconds
+            : BreakerOf(builder).HasHope;
+
+    /// <summary>How long the next try to reach a builder waits.</summary>
+    public TimeSpan PauseOf(NixBuilder builder)
+    {
+        var pause = BreakerOf(builder).Pause;
+        return IsAwaited(builder) && pause > LongestAwaitedPause ? LongestAwaitedPause : pause;
+    }
 
     /// <summary>Tells the user that a builder cannot be used.</summary>
     public void Tell(NixBuilder builder, NixBuildFarmException error)
@@ -46,6 +75,7 @@ internal sealed class BuilderTroubles(RunFacts facts, IEnumerable<BuilderTrouble
     public void Clear(NixBuilder builder)
     {
         var breaker = BreakerOf(builder);
+        lostAt.Remove(builder.Name);
         if (breaker.Openings > 0 && !builder.IsLocal) Keep(builder, 0, facts.UtcNow, "");
         breaker.Close();
     }

@@ -1,6 +1,7 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
+using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Deciding;
@@ -9,6 +10,9 @@ namespace NixBuildFarm.Deciding;
 internal sealed class Membership(
     RunFacts facts, Attempts attempts, Rebuilds rebuilds, CopyBacks copyBacks, BuilderTroubles troubles, PendingBuilders pending)
 {
+    // The builds that went on when their builder was lost: a builder that only the network has cut off goes on with them.
+    private readonly Dictionary<(int Job, int Builder), Attempt> interrupted = [];
+
     /// <summary>
     /// Quarantines a builder that failed in an earlier run, until its time has come, or there is a job that no other builder may take. Then
     /// it is connected.
@@ -26,6 +30,7 @@ internal sealed class Membership(
     {
         Join(connected.On);
         foreach (var job in connected.Kept) UseAgain(job, connected.On);
+        Forget(facts.IndexOf(connected.On));
         pending.Settle(connected.Connection);
     }
 
@@ -72,13 +77,14 @@ internal sealed class Membership(
         var builder = facts.IndexOf(lost);
         // Several find out at once, and some when it is back.
         if (builder < 0 || facts.Scheduler.StatusOf(builder) == BuilderStatus.Lost) return false;
-        var interrupted = attempts.CallOffAll(builder);
+        var calledOff = attempts.CallOffAll(builder);
+        foreach (var attempt in calledOff.Where(MayGoOn)) interrupted[(attempt.Job.Index, builder)] = attempt;
         facts.Apply(new SchedulingEvent.BuilderLost(facts.Now, builder));
         facts.Do(
             new RunAction.Disconnect(
                 lost, error, [.. facts.Jobs.Where(job => facts.Scheduler.StateOf(job.Index) == JobState.Done)], cause));
-        troubles.Tell(lost.Builder, error.About(interrupted.Select(attempt => attempt.Job.Name)));
-        foreach (var attempt in interrupted)
+        troubles.Tell(lost.Builder, error.About(calledOff.Select(attempt => attempt.Job.Name)));
+        foreach (var attempt in calledOff)
         {
             attempts.RecordFailure(attempt, error.Message);
             if (attempt.Job.Running.Count == 0 && attempts.AreUsedUp(attempt.Job)) attempts.GiveUp(attempt);
@@ -92,11 +98,11 @@ internal sealed class Membership(
         var (lost, error, had) = (disconnected.On, disconnected.Error, disconnected.Had);
         lost.WasGivenUp = disconnected.IsGivenUp;
         rebuilds.BuildWhatOnlyHad(lost, disconnected.Lost);
-        troubles.BreakerOf(lost.Builder).Open();
+        troubles.Lose(lost.Builder);
         var canPass = BuilderTroubles.CanPass(error);
         if (canPass || error.Failure == BuilderFailure.FalseResult) troubles.Record(lost.Builder, error.Message);
         // What it has is of no use where it does not give it.
-        if (canPass) ReconnectLater(lost.Builder, lost.WasGivenUp ? [] : had);
+        if (canPass) ReconnectLater(lost.Builder, lost.WasGivenUp ? [] : [.. had, .. InterruptedOn(facts.IndexOf(lost.Name)).Except(had)]);
     }
 
     /// <summary>A builder that answers has failed a job for reasons of its own. After several in a row it is quarantined.</summary>
@@ -124,8 +130,9 @@ internal sealed class Membership(
 
     private void ReconnectLater(NixBuilder builder, IReadOnlyList<RunJob> had)
     {
-        var breaker = troubles.BreakerOf(builder);
-        facts.Do(new RunAction.Connect(builder, breaker.Pause, pending.Add(builder, ConnectCause.Return, breaker.HasHope, had)));
+        facts.Do(
+            new RunAction.Connect(
+                builder, troubles.PauseOf(builder), pending.Add(builder, ConnectCause.Return, troubles.IsAwaited(builder), had)));
     }
 
     private void OnReconnectFailed(NixBuilder builder, NixBuildFarmException error, IReadOnlyList<RunJob> had)
@@ -143,6 +150,18 @@ internal sealed class Membership(
         }
     }
 
+    /// <summary>Whether a build may be found again: it has begun, and it is known which paths say that it has ended.</summary>
+    private static bool MayGoOn(Attempt attempt) => attempt is { BuildBegun: not null, Job.Goal: null };
+
+    private IEnumerable<RunJob> InterruptedOn(int builder) =>
+        interrupted.Where(build => build.Key.Builder == builder).Select(build => build.Value.Job).Where(job => !job.HasEnded);
+
+    /// <summary>What a builder has not ended by the time it is back is built as any other job.</summary>
+    private void Forget(int builder)
+    {
+        foreach (var build in interrupted.Keys.Where(build => build.Builder == builder).ToArray()) interrupted.Remove(build);
+    }
+
     private void Join(RunBuilder builder)
     {
         var isNew = facts.Join(builder);
@@ -156,6 +175,7 @@ internal sealed class Membership(
     private void UseAgain(RunJob job, RunBuilder at)
     {
         var builder = facts.IndexOf(at);
+        interrupted.Remove((job.Index, builder), out var build);
         switch (facts.Scheduler.StateOf(job.Index))
         {
             case JobState.Done:
@@ -163,7 +183,9 @@ internal sealed class Membership(
                 break;
             case JobState.Waiting or JobState.Ready:
                 facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Available, builder));
-                facts.Reporter.Decided($"{job.Name} is not built again: {at} still has it.");
+                facts.Reporter.Decided(
+                    $"{job.Name} is not built again: {at} {(build is null ? "still has it" : "has built it meanwhile")}.");
+                if (build is not null) End(build.Over(at));
                 facts.MarkDependentsReady(job);
                 break;
             default:
@@ -173,5 +195,22 @@ internal sealed class Membership(
         if (job.Last is not { Outcome: { } outcome } last || last.Builder != builder || job.IsHome) return;
         job.Last = last.Over(at);
         copyBacks.Begin(job.Last, outcome);
+    }
+
+    /// <summary>A build has ended while its builder was cut off. Its log has what was printed before.</summary>
+    private void End(Attempt attempt)
+    {
+        var job = attempt.Job;
+        job.Realised = job.NamedOutputs.ToDictionary();
+        attempt.Step = AttemptStep.Ended;
+        attempt.BuildEnded = facts.UtcNow;
+        attempt.Outcome = new(new() { Status = BuildStatus.Built }, job.Realised, attempt.LogPath, [])
+        {
+            Ended = facts.UtcNow,
+            OutputBytes = 0,
+        };
+        job.IsHome = false;
+        job.Last = attempt;
+        troubles.Clear(attempt.On.Builder);
     }
 }

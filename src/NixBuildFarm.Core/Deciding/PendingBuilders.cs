@@ -58,7 +58,7 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
         if (job.IsSubstitution) return;
         if (pending > 0)
         {
-            waiting.Add(job);
+            if (waiting.Add(job) && waiting.Count == 1) TellOfWait(job);
             WakeQuarantined();
             return;
         }
@@ -69,6 +69,20 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
             facts.Fail(job, NixBuildStatus.Failed, error: $"No builder is left for it: {string.Join("; ", job.Attempts)}");
         }
         else facts.Fail(job, NixBuildStatus.NoEligibleBuilder, error: $"No builder of this run may build it. {why}");
+    }
+
+    /// <summary>The first job that waits says for what; it is a wait only where the builders were there before.</summary>
+    private void TellOfWait(RunJob job)
+    {
+        string[] lost =
+        [
+            .. facts.Farm.Where((_, index) => facts.Scheduler.StatusOf(index) == BuilderStatus.Lost)
+                .Where(builder => troubles.IsAwaited(builder.Builder))
+                .Select(builder => builder.Name),
+        ];
+        if (lost.Length == 0) return;
+        facts.Reporter.Degraded($"{job.Name} can be built when {string.Join(" or ", lost)} is back. It is waited for, for "
+            + $"{facts.Rules.MaxAbsence.TotalMinutes:0.#} min at the longest (-MaxAbsence).");
     }
 
     private bool IsWithoutBuilder(RunJob job) =>

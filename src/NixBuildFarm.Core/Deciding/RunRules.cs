@@ -13,6 +13,12 @@ internal sealed record RunRules
     /// <summary>How often a derivation is tried before the failures of builders count as its own.</summary>
     public required int MaxAttempts { get; init; }
 
+    /// <summary>
+    /// How long jobs wait for builders that were lost, where no other may take them: a network that is away, or a machine that was asleep,
+    /// costs time and not the run.
+    /// </summary>
+    public TimeSpan MaxAbsence { get; init; } = TimeSpan.FromMinutes(15);
+
     /// <summary>Cores of each build; null: the scheduler decides.</summary>
     public required int? Cores { get; init; }
 

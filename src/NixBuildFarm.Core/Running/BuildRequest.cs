@@ -29,6 +29,9 @@ public sealed record BuildRequest
     /// <summary>How often a derivation is tried before the failures of builders count as its own.</summary>
     public int MaxAttempts { get; init; } = 3;
 
+    /// <summary>How long builds wait for builders that were lost; null: 15 minutes, and a day in a farm that serves.</summary>
+    public TimeSpan? MaxAbsence { get; init; }
+
     /// <summary>A build that prints nothing for this long is ended; null: what each builder is configured for.</summary>
     public TimeSpan? MaxSilentTime { get; init; }
 
@@ -83,13 +86,20 @@ public sealed record BuildRequest
     private ShareMode AllowedShare => MaxUpload is not null && Share == ShareMode.Auto ? ShareMode.Never : Share;
 
     /// <summary>What decisions depend on, in this run and in the plan of it.</summary>
-    internal RunRules Rules => new()
+    internal RunRules Rules
     {
-        KeepGoing = KeepGoing,
-        MaxAttempts = MaxAttempts,
-        Cores = Cores,
-        CopyBack = CopyBack,
-        IsCopyBackGiven = IsCopyBackGiven,
-        Scheduling = new() { Moldable = true, Hedge = Hedge, Share = AllowedShare },
-    };
+        get
+        {
+            var rules = new RunRules
+            {
+                KeepGoing = KeepGoing,
+                MaxAttempts = MaxAttempts,
+                Cores = Cores,
+                CopyBack = CopyBack,
+                IsCopyBackGiven = IsCopyBackGiven,
+                Scheduling = new() { Moldable = true, Hedge = Hedge, Share = AllowedShare },
+            };
+            return MaxAbsence is { } absence ? rules with { MaxAbsence = absence } : rules;
+        }
+    }
 }

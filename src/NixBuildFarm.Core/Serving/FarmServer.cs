@@ -11,6 +11,9 @@ namespace NixBuildFarm.Serving;
 /// <summary>A farm that serves: Nix clients over the front, and cmdlets of other sessions over the control socket.</summary>
 public sealed class FarmServer : IAsyncDisposable
 {
+    /// <summary>Nobody sits before a farm that serves: it waits for its builders over a night, and a network that is away.</summary>
+    private static readonly TimeSpan LongestAbsence = TimeSpan.FromDays(1);
+
     private readonly FarmFolder folder;
     private readonly Front front;
     private readonly ControlServer control;
@@ -36,7 +39,8 @@ public sealed class FarmServer : IAsyncDisposable
         this.guests = guests ?? new HashSet<uint>();
         folder = new(name ?? $"{Environment.ProcessId}-{Guid.NewGuid():N}"[..20]);
         builders = [.. request.Builders.Select(builder => builder.Name)];
-        builds = new(request, transports, history, observer);
+        builds = new(
+            isTemporary ? request : request with { MaxAbsence = request.MaxAbsence ?? LongestAbsence }, transports, history, observer);
         front = new(folder.Socket, transports.Create(NixBuilder.LocalStore, new()), builds, this.guests, observer.Decided);
         control = new(folder.Control, builds, () => Status, () => shutdown.TrySetResult(), observer.Decided);
     }

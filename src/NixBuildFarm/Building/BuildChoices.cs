@@ -19,8 +19,8 @@ public sealed class BuildChoices
     /// <summary>Those that say which builders there are, or how they are used: where a farm has its own, they have no place.</summary>
     internal static readonly IReadOnlyList<string> OfBuilders =
     [
-        nameof(ExcludeBuilder), nameof(NoLocal), nameof(Retry), nameof(CopyBack), nameof(MaxUpload), nameof(Hedge), nameof(Share),
-        nameof(LogPath), nameof(Credential),
+        nameof(ExcludeBuilder), nameof(NoLocal), nameof(Retry), nameof(MaxAbsence), nameof(CopyBack), nameof(MaxUpload), nameof(Hedge),
+        nameof(Share), nameof(LogPath), nameof(Credential),
     ];
 
     /// <summary>Makes the parameters of a cmdlet.</summary>
@@ -44,6 +44,11 @@ public sealed class BuildChoices
     [Parameter]
     [ValidateRange(1, 100)]
     public int Retry { get; set; } = 3;
+
+    /// <summary>How long builds wait for builders that were lost, where no other may take them.</summary>
+    [Parameter]
+    [ValidateAbsence]
+    public TimeSpan? MaxAbsence { get; set; }
 
     /// <summary>Ends a build that prints nothing for this long.</summary>
     [Parameter]
@@ -120,6 +125,7 @@ public sealed class BuildChoices
                 Evaluate = _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([]),
                 KeepGoing = KeepGoing,
                 MaxAttempts = Retry,
+                MaxAbsence = MaxAbsence,
                 MaxSilentTime = MaxSilentTime,
                 Timeout = Timeout,
                 Cores = Cores,

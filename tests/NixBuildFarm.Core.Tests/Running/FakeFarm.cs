@@ -174,6 +174,8 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
         Evaluate = _ => Task.FromResult(requested),
         Builders = [.. (on.Length > 0 ? on : [.. machines.Keys]).Select(name => machines[name].Builder)],
         LogFolder = logs,
+        // Nobody brings back what a test takes away for good.
+        MaxAbsence = TimeSpan.FromSeconds(20),
     };
 
     public IBuilderTransport Create(NixBuilder builder, TransportOptions options) => new FakeTransport(machines[builder.Name], options);

@@ -54,15 +54,13 @@ public sealed class LostBuilderTests : IDisposable
     [Fact]
     public async Task Outputs_that_a_returning_builder_still_has_are_not_rebuilt()
     {
-        farm["ruby"].Builds(build =>
+        farm["ruby"].Builds(async build =>
         {
-            if (build.Path.Name != "middle.drv" || farm["ruby"].Built.Count(name => name == "middle.drv") > 1)
-            {
-                return Task.FromResult(build.Succeed());
-            }
+            if (build.Path.Name != "middle.drv" || farm["ruby"].Built.Count(name => name == "middle.drv") > 1) return build.Succeed();
             farm["ruby"].Break();
             farm["ruby"].Repair();
-            return Task.Delay(Timeout.Infinite, build.Cancelled).ContinueWith(_ => build.Succeed(), TaskScheduler.Default);
+            await Task.Delay(Timeout.Infinite, build.Cancelled);
+            return build.Succeed();
         });
 
         var results = await farm.BuildAsync(
@@ -71,6 +69,26 @@ public sealed class LostBuilderTests : IDisposable
 
         Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, "ruby"), (result.Status, result.Builder)));
         Assert.Equal(["bottom.drv", "middle.drv", "middle.drv", "top.drv"], farm["ruby"].Built);
+    }
+
+    [Fact]
+    public async Task What_a_returning_builder_has_built_while_it_was_cut_off_is_not_rebuilt_and_comes_home()
+    {
+        farm["ruby"].Builds(async build =>
+        {
+            var result = build.Succeed();
+            if (build.Path.Name != "middle.drv") return result;
+            farm["ruby"].Break();
+            farm["ruby"].Repair();
+            await Task.Delay(Timeout.Infinite, build.Cancelled);
+            return result;
+        });
+
+        var results = await farm.BuildAsync(farm.Derivation("top", [farm.Derivation("middle", [farm.Derivation("bottom")])]), on: "ruby");
+
+        Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, "ruby"), (result.Status, result.Builder)));
+        Assert.Equal(["bottom.drv", "middle.drv", "top.drv"], farm["ruby"].Built);
+        Assert.All((string[])["bottom", "middle", "top"], name => Assert.True(farm.Local.Has(name)));
     }
 
     [Fact]

@@ -142,13 +142,36 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_its_only_builder_goes_on_with_while_the_network_is_away_is_found_there_and_the_run_goes_on()
+    {
+        run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "sleep 6.1; echo $name > $out" [ ]) ]""");
+        await using var opal = await farm.AddAsync("opal");
+        using var script = run.Session.Start("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path two.nix -Verbose");
+        await FaultyRun.UntilBuilding(opal, "6.1")();
+
+        await using (await opal.InflictAsync(Fault.LinkDown))
+        {
+            await Until.TrueAsync(
+                () => script.Streams.Warning.Any(said => said.Message.Contains("when opal is back", StringComparison.Ordinal)),
+                "the run waits for opal");
+            await Until.TrueAsync(
+                async () => await opal.ExecAsync("bash", "-c", "grep -slz '^6.1$' /proc/[0-9]*/cmdline || true") == "",
+                "the build has ended");
+        }
+
+        var build = FaultyRun.End(script);
+        AllWereBuilt(build, 2);
+        Assert.Contains(build.Script.Verbose, said => said.Contains("bottom is not built again: opal has built it", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task When_every_builder_is_lost_for_good_each_result_has_the_cause()
     {
         run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "sleep 2.1; echo > $out" [ ]) ]""");
         await using var opal = await farm.AddAsync("opal");
 
         var build = await run.RunAsync(
-            "Get-NixBuilder opal | Invoke-NixDistributedBuild -Path two.nix",
+            "Get-NixBuilder opal | Invoke-NixDistributedBuild -Path two.nix -MaxAbsence 0:00:10",
             FaultyRun.UntilBuilding(opal, "2.1"),
             opal.RemoveAsync);
 
