@@ -65,9 +65,15 @@ public sealed class FarmBuildsTests : IAsyncDisposable
     public async Task No_builder_builds_more_at_a_time_than_its_jobs_however_many_orders_there_are()
     {
         var (running, most, gate) = (0, 0, new object());
+        var full = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Do(async build =>
         {
-            lock (gate) most = Math.Max(most, ++running);
+            lock (gate)
+            {
+                most = Math.Max(most, ++running);
+                if (most == 4) full.TrySetResult();
+            }
+            await full.Task.WaitAsync(build.Cancelled);
             await Task.Delay(5, build.Cancelled);
             lock (gate) running--;
             return build.Succeed();

@@ -161,7 +161,8 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
 
         var build = FaultyRun.End(script);
         AllWereBuilt(build, 2);
-        Assert.Contains(build.Script.Verbose, said => said.Contains("bottom is not built again: opal has built it", StringComparison.Ordinal));
+        Assert.Contains(
+            build.Script.Verbose, said => said.Contains("bottom is not built again: opal has built it", StringComparison.Ordinal));
     }
 
     [Fact]
