@@ -8,12 +8,12 @@ internal static class EqualShares
 {
     /// <summary>Divides.</summary>
     /// <param name="state">The builders.</param>
+    /// <param name="helpers">Where compiles can be done, and how fast.</param>
     /// <param name="builds">The builds that share.</param>
-    public static void Divide(SchedulingState state, IReadOnlyList<Part> builds)
+    public static void Divide(SchedulingState state, HelperPlaces helpers, IReadOnlyList<Part> builds)
     {
         if (builds.Count == 0) return;
         foreach (var build in builds) (build.Loans, build.Places) = (0, 0);
-        var helpers = state.HelperPlaces;
         Span<int> free = helpers.Kinds <= 256 ? stackalloc int[helpers.Kinds] : new int[helpers.Kinds];
         free.Clear();
         for (var b = 0; b < state.Builders.Length; b++)
@@ -26,11 +26,11 @@ internal static class EqualShares
             var takers = 0;
             foreach (var build in builds)
             {
-                if (build.Takes(state, kind)) takers++;
+                if (build.Takes(state, helpers, kind)) takers++;
             }
             foreach (var build in builds)
             {
-                if (!build.Takes(state, kind)) continue;
+                if (!build.Takes(state, helpers, kind)) continue;
                 var own = helpers.KindOf(build.Home) == kind ? FreePlaces(state, build.Home) : 0;
                 var taken = Math.Min((double)(free[kind] - own) / takers, build.MostLoans - build.Loans);
                 build.Loans += taken;
@@ -63,6 +63,7 @@ internal static class EqualShares
         /// <summary>The same, each counted by its speed ÷ that of home.</summary>
         public double Places { get; set; }
 
-        public bool Takes(SchedulingState state, int kind) => Loans < mostLoans && state.HelperPlaces.Helps(kind, state.Classes[job], home);
+        public bool Takes(SchedulingState state, HelperPlaces helpers, int kind) =>
+            Loans < mostLoans && helpers.Helps(kind, state.Classes[job], home);
     }
 }

@@ -82,12 +82,12 @@ internal sealed class FarmSimulator
         SimulationOptions options)
     {
         this.compiles = compiles;
-        if (scheduler.Options.Share != ShareMode.Never && compiles is not null) sharing = new SharedProgress(scheduler, compiles);
         this.scheduler = scheduler;
         this.seconds = seconds;
         this.outputBytes = outputBytes;
         this.options = options;
         farm = [.. scheduler.Builders];
+        if (scheduler.Options.Share != ShareMode.Never && compiles is not null) sharing = new SharedProgress(scheduler, compiles, farm);
         uplinkFree = Enumerable.Repeat(0.0, scheduler.Builders.Count).ToList();
         downlinkFree = Enumerable.Repeat(0.0, scheduler.Builders.Count).ToList();
         local = scheduler.Builders.ToList().FindIndex(b => b.IsLocal);

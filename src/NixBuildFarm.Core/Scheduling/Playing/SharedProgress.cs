@@ -6,11 +6,17 @@ namespace NixBuildFarm.Scheduling.Playing;
 /// The builds of a simulated run that share their compiles. Each goes on at the rate that the places allow which are free at the moment;
 /// compiles are many and small, so that places change hands at once.
 /// </summary>
-internal sealed class SharedProgress(Scheduler scheduler, IReadOnlyList<CompileEstimate> compiles)
+/// <param name="scheduler">Decides on the run.</param>
+/// <param name="compiles">By job: what others can do of it.</param>
+/// <param name="farm">The builders as they are, whatever the scheduler believes of them; may change.</param>
+internal sealed class SharedProgress(
+    Scheduler scheduler, IReadOnlyList<CompileEstimate> compiles, IReadOnlyList<FarmBuilder> farm)
 {
     private readonly LendingRules rules = new(scheduler.State, scheduler.Options);
     private readonly List<Build> builds = [];
     private readonly List<EqualShares.Part> parts = [];
+    private HelperPlaces? believed;
+    private HelperPlaces? places;
 
     /// <summary>When the first of them ends if nothing else happens; null: there is none.</summary>
     public double? Due { get; private set; }
@@ -53,7 +59,7 @@ internal sealed class SharedProgress(Scheduler scheduler, IReadOnlyList<CompileE
     /// <summary>Jobs have come or gone: what is free has changed.</summary>
     public void Update(double now)
     {
-        EqualShares.Divide(scheduler.State, parts);
+        if (parts.Count > 0) EqualShares.Divide(scheduler.State, Places(), parts);
         Due = null;
         foreach (var build in builds)
         {
@@ -66,6 +72,16 @@ internal sealed class SharedProgress(Scheduler scheduler, IReadOnlyList<CompileE
             }
             if (!(Due <= build.Due)) Due = build.Due;
         }
+    }
+
+    /// <summary>Made anew whenever the scheduler makes its own anew, since the farm has changed then, or what is believed of it.</summary>
+    private HelperPlaces Places()
+    {
+        var state = scheduler.State;
+        if (places is not null && ReferenceEquals(believed, state.HelperPlaces)) return places;
+        believed = state.HelperPlaces;
+        return places = new HelperPlaces(
+            state.Graph, state.Classes, farm, b => state.Builders[b].Status == BuilderStatus.Online, state.Groups.Eligible);
     }
 
     private sealed class Build(EqualShares.Part part, int cores, double alone, double now)
