@@ -12,8 +12,8 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
     /// <summary>Whatever the farm has: all that is no compile runs at home, and make starts as many of those.</summary>
     private const int MostCores = 64, MostTimesHome = 8;
 
-    /// <summary>Bytes of memory that home has for each of those: what is no compile may be a link of a large C++ program.</summary>
-    private const long MemoryEach = 1L << 30;
+    /// <summary>Bytes of memory that home has for each of those: most wait in a shim, but some may be links of large programs.</summary>
+    private const long MemoryEach = 512L << 20;
 
     /// <summary>A builder is faster than another from this factor on, and far slower below that one.</summary>
     private const double Faster = 1.25, FarSlower = 0.25;

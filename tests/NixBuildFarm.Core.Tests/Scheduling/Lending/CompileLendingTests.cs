@@ -340,8 +340,8 @@ public class CompileLendingTests
     [InlineData(4, 8, 40, null, 32)]
     [InlineData(32, 32, 40, null, 64)]
     [InlineData(4, 8, 40, 128, 32)]
-    [InlineData(4, 8, 40, 16, 16)]
-    [InlineData(4, 8, 40, 2, 4)]
+    [InlineData(4, 8, 40, 8, 16)]
+    [InlineData(4, 8, 40, 1, 4)]
     public void The_cores_that_Nix_is_told_cover_what_may_be_lent_within_what_home_can_bear(
         int homeCores, int slots, int helpers, int? gibibytes, int expected)
     {
