@@ -32,7 +32,7 @@ switch (args)
         await FarmBench.RunAsync(module, int.Parse(Value("--runs") ?? "3"), Value("--case"), Value("--json"), Value("--into"));
         return 0;
     case ["front", ..] when Value("--module") is { } module:
-        await FrontBench.RunAsync(module, int.Parse(Value("--runs") ?? "5"), Value("--into"));
+        await FrontBench.RunAsync(module, int.Parse(Value("--runs") ?? "5"), Value("--case"), Value("--into"));
         return 0;
     case ["share", ..] when Value("--module") is { } module && Value("--toolchain") is { } toolchain:
         await ShareBench.RunAsync(
@@ -49,7 +49,7 @@ switch (args)
                    NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--way ours] [--quick]     in a farm: tests/Farm/with-farm.sh
                    NixBuildFarm.Bench session --module FILE [--runs N]
                    NixBuildFarm.Bench farm --module FILE [--runs N] [--case WORDS] [--json FILE] [--into DOCUMENT]   there too
-                   NixBuildFarm.Bench front --module FILE [--runs N] [--into DOCUMENT]   there too
+                   NixBuildFarm.Bench front --module FILE [--runs N] [--case WORDS] [--into DOCUMENT]   there too
                    NixBuildFarm.Bench share --module FILE --toolchain DIR [--units N] [--seconds S] [--into DOCUMENT]   there too
             """);
         return 1;

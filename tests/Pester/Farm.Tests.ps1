@@ -13,8 +13,8 @@ BeforeAll {
 Describe 'Use-NixBuildFarm' {
     It 'writes what its block writes, as it comes, and keeps the exit code' {
         $file = New-NixFile @{ one = 'read -r host < /proc/sys/kernel/hostname; echo built on $host > $out' }
-        $run = Invoke-Pwsh ("Get-NixBuilder kana | Use-NixBuildFarm { 'before'; nix-build $file --no-out-link 2>`$null; sh -c 'exit 7' } | " +
-            "ForEach-Object { if (Test-Path `$_) { Get-Content `$_ } else { `$_ } }; exit `$LASTEXITCODE")
+        $run = Invoke-Pwsh ("Get-NixBuilder kana | Use-NixBuildFarm { 'before'; nix-build $file --no-out-link 2>`$null; " +
+            "sh -c 'exit 7' } | ForEach-Object { if (Test-Path `$_) { Get-Content `$_ } else { `$_ } }; exit `$LASTEXITCODE")
         $run.Output | Should -Be 'before', 'built on kana'
         $run.ExitCode | Should -Be 7
     }
@@ -86,7 +86,8 @@ Describe 'A farm that serves' {
     }
 
     It 'ends when it is stopped, and nothing else does' {
-        $run = Invoke-Pwsh ('Stop-NixBuildFarm second -WhatIf; (Get-NixBuildFarm).Name; Stop-NixBuildFarm second; (Get-NixBuildFarm).Name; ' +
+        $run = Invoke-Pwsh ('Stop-NixBuildFarm second -WhatIf; (Get-NixBuildFarm).Name; ' +
+            'Stop-NixBuildFarm second; (Get-NixBuildFarm).Name; ' +
             'Stop-NixBuildFarm second -ErrorAction SilentlyContinue -ErrorVariable e; $e.FullyQualifiedErrorId') -Environment $user
         $run.Output[1..4] | Should -Be 'default', 'second', 'default', 'FarmNotFound,NixBuildFarm.Farms.StopNixBuildFarmCommand'
     }

@@ -18,16 +18,17 @@ internal static class FrontBench
     /// <summary>Runs, on the farm that the program runs in.</summary>
     /// <param name="module">The module's manifest.</param>
     /// <param name="runs">How often each side does each thing.</param>
+    /// <param name="only">Cases whose names contain this; null: all.</param>
     /// <param name="into">A document that has a place for the tables; null: none.</param>
-    public static async Task RunAsync(string module, int runs, string? into)
+    public static async Task RunAsync(string module, int runs, string? only, string? into)
     {
         var work = Directory.CreateTempSubdirectory("nixbuildfarm-bench-").FullName;
         var table = new ResultTable();
         await File.WriteAllTextAsync("/etc/nix/machines", FarmSetting.Machines(FarmCase.All[0]));
         await using var front = await ServingFarm.StartAsync(module, work);
-        table.Line(
-            $"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, load {(await File.ReadAllTextAsync("/proc/loadavg"))
-                .Split(' ')[0]} at the start, {RuntimeInformation.OSDescription}, .NET {Environment.Version}.");
+        var load = (await File.ReadAllTextAsync("/proc/loadavg")).Split(' ')[0];
+        table.Line($"{DateTime.UtcNow:yyyy-MM-dd}, {Environment.ProcessorCount} cores for all hosts, load {load} at the start, "
+            + $"{RuntimeInformation.OSDescription}, .NET {Environment.Version}.");
         table.Line($"Runs of each: {runs}; medians, and the range of all.\n");
 
         table.Line($"| `nix-instantiate` of {Derivations:N0} derivations | seconds | ÷ direct |");
@@ -48,9 +49,15 @@ internal static class FrontBench
             new Ours("Invoke, second run", module, work, forgets: false),
             new ThroughFront(front.Address),
         ];
-        table.Line($"\n| builds, ms for each | {string.Join(" | ", contenders.Select(one => one.Name))} | farm ÷ Invoke | farm ÷ stock |");
+        var names = string.Join(" | ", contenders.Select(one => one.Name));
+        table.Line($"\n| builds, ms for each | {names} | farm ÷ Invoke | farm ÷ stock |");
         table.Line("|---|" + string.Concat(Enumerable.Repeat("---|", contenders.Length + 2)));
-        foreach (var chosen in FarmCase.All.Where(one => Cases.Contains(one.Name))) table.Line(await RowAsync(chosen, contenders, work, runs));
+        var chosenCases = FarmCase.All.Where(
+            one => Cases.Contains(one.Name) && (only is null || one.Name.Contains(only, StringComparison.OrdinalIgnoreCase)));
+        foreach (var chosen in chosenCases)
+        {
+            table.Line(await RowAsync(chosen, contenders, work, runs));
+        }
         if (into is not null) await table.ReplaceAsync(into, "bench front");
         Directory.Delete(work, recursive: true);
     }
@@ -96,7 +103,8 @@ internal static class FrontBench
         return seconds;
     }
 
-    private static string Figure(List<double> values) => values.Count == 0 ? "–" : $"{Median(values):0.00} ({values.Min():0.00}–{values.Max():0.00})";
+    private static string Figure(List<double> values) =>
+        values.Count == 0 ? "–" : $"{Median(values):0.00} ({values.Min():0.00}–{values.Max():0.00})";
 
     private static double Median(List<double> values)
     {

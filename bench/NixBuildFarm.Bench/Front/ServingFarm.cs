@@ -27,7 +27,8 @@ internal sealed class ServingFarm : IAsyncDisposable
     {
         var own = new Dictionary<string, string> { [Module] = module, ["XDG_STATE_HOME"] = Path.Combine(work, "farm-state") };
         var (succeeded, output) = await FarmSetting.RunAsync("pwsh", ["-NoProfile", "-NonInteractive", "-Command", Start], own);
-        var address = output.Split('\n').FirstOrDefault(line => line.StartsWith("ADDRESS ", StringComparison.Ordinal))?.Split(' ')[1].Trim();
+        var said = output.Split('\n').FirstOrDefault(line => line.StartsWith("ADDRESS ", StringComparison.Ordinal));
+        var address = said?.Split(' ')[1].Trim();
         if (!succeeded || address is null) throw new InvalidOperationException($"The farm did not start:\n{output}");
         var farm = new ServingFarm(address, own);
         var warmUp = Path.Combine(work, "warm-up.nix");

@@ -10,8 +10,8 @@ internal sealed class LinkHistory(Task<Bandwidths> reading)
     private readonly HashSet<string> compressed = [];
 
     /// <summary>
-    /// Learns from a transfer. Not from one that is compressed because the link is slow: it would seem faster than it is, and the next would
-    /// not be compressed.
+    /// Learns from a transfer. Not from one that is compressed because the link is slow: it would seem faster than it is, and the next
+    /// would not be compressed.
     /// </summary>
     /// <returns>Whether it is worth keeping.</returns>
     public bool Learn(TransferObservation transfer)

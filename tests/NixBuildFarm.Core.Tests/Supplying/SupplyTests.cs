@@ -80,7 +80,10 @@ public sealed class SupplyTests : IAsyncDisposable
         Assert.InRange(large.Count(copy => copy is { State: CopyState.UnderWay, Sent: > 0 }), 1, 3);
         Assert.Equal(
             [CopyState.Arrived, CopyState.Arrived],
-            heard.Copies.GroupBy(copy => copy.Id).Select(copies => copies.Last()).Where(last => last.Sent == last.Bytes).Select(l => l.State));
+            heard.Copies.GroupBy(copy => copy.Id)
+                .Select(copies => copies.Last())
+                .Where(last => last.Sent == last.Bytes)
+                .Select(last => last.State));
     }
 
     [Fact]
@@ -363,7 +366,10 @@ public sealed class SupplyTests : IAsyncDisposable
     }
 
     private Supply Telling(CopyListener observer) =>
-        new(catalog, new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), warnings.Add) { Observer = observer };
+        new(catalog, new(TimeProvider.System, maxUpload: null), new(new(TimeProvider.System), _ => { }), warnings.Add)
+        {
+            Observer = observer,
+        };
 
     private sealed class CopyListener : IBuildObserver
     {
