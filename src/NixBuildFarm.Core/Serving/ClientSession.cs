@@ -33,6 +33,7 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
     private SessionConnection? session;
     private SettingsMessage? settings;
     private bool hasAskedForMissing;
+    private (Passage There, Passage Back)? passages;
 
     private DaemonConnection Daemon => session!.Daemon;
 
@@ -102,7 +103,8 @@ internal sealed class ClientSession(Stream client, IBuilderTransport local, IBui
 
         async Task<bool> PassBothAsync(WireReader answers, Stream requests, CancellationToken token)
         {
-            var (there, back) = (new Passage(reader, requests, Daemon.Version), new Passage(answers, client, Daemon.Version));
+            // They are empty between requests, and there are thousands of those: each would cost two buffers.
+            var (there, back) = passages ??= (new(reader, requests, Daemon.Version), new(answers, client, Daemon.Version));
             var replying = StderrPassage.PassAsync(back, reply, token);
             try
             {
