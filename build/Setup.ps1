@@ -9,6 +9,7 @@ function Invoke-Setup {
         'busybox'    = 'busybox-static'
     })
     Install-Optional 'of emulated systems' ([ordered]@{ 'qemu-aarch64-static' = 'qemu-user-static' })
+    Install-Optional 'of other versions of Nix' ([ordered]@{ 'mmdebstrap' = 'mmdebstrap' })
     Install-Optional 'of the shim' ([ordered]@{ 'g++' = 'g++' })
     Initialize-Toolchain
     Install-Optional 'of the report' ([ordered]@{ 'node' = 'nodejs'; 'npm' = 'npm'; 'chromium' = 'chromium' })

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# builder.sh NAME SIZE SLOTS SANDBOX STORE: process 1 of a builder. `farm add` starts it in namespaces of its own;
+# builder.sh NAME SIZE SLOTS SANDBOX NIX STORE: process 1 of a builder. `farm add` starts it in namespaces of its own;
 # descriptor 3 leads back to it. Ending this process ends the builder.
 set -euo pipefail
 . "${BASH_SOURCE[0]%/*}/root.sh"
-name=$1 size=$2 slots=$3 sandbox=$4 store=$5
+name=$1 size=$2 slots=$3 sandbox=$4 nix=$5 store=$6
 state=$FARM/hosts/$name
 
 # /proc is still the coordinator's: the number by which the coordinator knows this process.
@@ -12,7 +12,7 @@ echo "$pid" >&3
 
 hostname "$name"
 mkdir "$state/mnt"
-make_root "$FARM/outer" "$state/mnt" "$size"
+make_root "$FARM/roots/$nix" "$state/mnt" "$size"
 root=$state/mnt/root
 if [ -n "$store" ]; then            # what is written goes to the memory that is already mounted there
   (cd "$root/nix" && mkdir upper work && mount -t overlay overlay -o "lowerdir=$store,upperdir=upper,workdir=work" "$root/nix")

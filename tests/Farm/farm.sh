@@ -16,6 +16,7 @@
 #       --conf LINE                  a further line of its nix.conf; may be repeated
 #       --sshd LINE                  a further line of its sshd_config; may be repeated
 #       --sandbox                    builds run in Nix's sandbox
+#       --nix VERSION                its Nix, one of those that with-farm.sh was told of (default: the next of those in turn)
 #       --address N                  its address is 10.77.0.N (default: the next that is free)
 #       --host-key FILE              its host key (default: a new one)
 #   farm remove NAME                 ends it at once, as if its plug was pulled
@@ -100,7 +101,7 @@ rewrite() {
 
 add() {
   local name=${1:?farm add NAME} slots=1 speed=1 systems=x86_64-linux features=- mandatory=- user=root key=- scheme=ssh-ng
-  local size=2g closure='' sandbox=false listed=true wanted='' host_key='' conf=() sshd=()
+  local size=2g closure='' sandbox=false listed=true wanted='' host_key='' nix='' versions conf=() sshd=()
   shift
   [[ $name =~ ^[a-z][a-z0-9-]{0,40}$ ]] || die "not a host name: $name"
   while [ $# -gt 0 ]; do
@@ -124,10 +125,14 @@ add() {
       --sshd) sshd+=("$2") ;;
       --address) wanted=$2 ;;
       --host-key) host_key=$2 ;;
+      --nix) nix=$2 ;;
       *) die "unknown option $1" ;;
     esac
     shift 2
   done
+
+  read -ra versions < "$FARM/versions"
+  [ -z "$nix" ] || [ -d "$FARM/roots/$nix" ] || die "no host of this farm has Nix $nix (there are: ${versions[*]})"
 
   local state number=${wanted:-11} pid word
   state=$(state "$name")
@@ -139,6 +144,7 @@ add() {
   mkdir "$state"
   echo "$number" > "$state/number"
   flock -u 9
+  nix=${nix:-${versions[(number - 11) % ${#versions[@]}]}}
 
   printf '%s\n' "${conf[@]}" > "$state/nix.conf"
   printf '%s\n' "${sshd[@]}" > "$state/sshd_config"
@@ -150,7 +156,7 @@ add() {
   fi
   # The builder says its process id, later `ready`; when it ends before that, the pipe ends.
   exec 8< <(exec setsid unshare --mount --net --pid --fork --uts --ipc --propagation private \
-    bash "$here/builder.sh" "$name" "$size" "$slots" "$sandbox" "$closure" 3>&1 > "$state/log" 2>&1 < /dev/null 9>&-)
+    bash "$here/builder.sh" "$name" "$size" "$slots" "$sandbox" "$nix" "$closure" 3>&1 > "$state/log" 2>&1 < /dev/null 9>&-)
   read -r pid <&8 && echo "$pid" > "$state/pid" || broken "$name"
   ip link add "v$number" type veth peer name eth0 address "$(mac "$name")" netns "$pid"
   ip link set "v$number" master br0 up

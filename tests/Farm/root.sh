@@ -8,9 +8,10 @@ readonly FARM_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 make_root() {
   local lower=$1 base=$2 size=$3 root=$2/root
   mount -t tmpfs -o mode=755 farm "$base"
-  mkdir "$base"/{upper,work,root}
+  mkdir "$base"/{lower,upper,work,root}
+  mount --bind -o ro "$lower" "$base/lower"
   # Relative: a path in a mount option may hold neither comma nor colon.
-  (cd "$base" && mount -t overlay overlay -o "lowerdir=$lower,upperdir=upper,workdir=work" root)
+  (cd "$base" && mount -t overlay overlay -o "lowerdir=lower,upperdir=upper,workdir=work" root)
 
   mkdir -p "$root"/{nix,proc,sys,dev,run,tmp,home,root}
   mount -t tmpfs -o "mode=755,size=$size" nix "$root/nix"

@@ -8,6 +8,10 @@
 #   --slots N         builds at a time on the coordinator itself (default 2)
 #   --size SIZE       size of each store, in memory (default 2g)
 #   --sandbox         builds run in Nix's sandbox (needs busybox-static)
+#   --nix LIST        Nix of the coordinator and, in turn, of the builders: `own`, this machine's (the default), 2.26 or 2.34. One
+#                     is for all hosts; 2.34,own,2.26 is a coordinator of 2.34 with builders of this machine's and of 2.26.
+#                     Those of other versions have a root of their own: nix-root.sh makes it, once; where it cannot, the exit
+#                     code is 77, and COMMAND has not run
 #
 # Everything lives in one set of namespaces whose process 1 runs COMMAND: when that process ends, or this
 # script does, however it ends, the kernel removes every process, mount and network of the farm. Several
@@ -21,13 +25,14 @@ repository=$(cd "$here/../.." && pwd -P)
 usage() { sed -n '2,/^set/{/^#/!d;s/^# \{0,1\}//p}' "$here/with-farm.sh"; }
 die() { echo "with-farm: $*" >&2; exit 1; }
 
-builders=aquamarine=3,ruby=2,kana=2 slots=2 size=2g sandbox=false inside=false
+builders=aquamarine=3,ruby=2,kana=2 slots=2 size=2g sandbox=false nix=own inside=false
 while [ $# -gt 0 ]; do
   case $1 in
     --builders) builders=${2?--builders needs a list} && shift 2 ;;
     --slots) slots=${2:?--slots needs a number} && shift 2 ;;
     --size) size=${2:?--size needs a size} && shift 2 ;;
     --sandbox) sandbox=true && shift ;;
+    --nix) nix=${2:?--nix needs a list} && shift 2 ;;
     --inside) inside=true && shift ;;               # ours: the second half, in the namespaces
     --help | -h) usage && exit 0 ;;
     --) shift && break ;;
@@ -35,6 +40,9 @@ while [ $# -gt 0 ]; do
   esac
 done
 [ $# -gt 0 ] || { usage >&2; exit 2; }
+IFS=, read -ra versions <<< "$nix"
+[ "${#versions[@]}" -gt 0 ] || die "--nix needs a list"
+[ "${#versions[@]}" -gt 1 ] || versions+=("${versions[0]}")
 
 check_machine() {
   [ "$(id -u)" = 0 ] || die "must be run as root: it makes namespaces and mounts"
@@ -49,9 +57,12 @@ check_machine() {
 if [ "$inside" = false ]; then
   check_machine
   mkdir -p "$repository/out/farm"
+  for version in "${versions[@]}"; do
+    [ "$version" = own ] || "$here/nix-root.sh" "$version" || exit 77
+  done
   # Two links, since unshare holds back the signals it gets: this shell dies of any, and then the kernel
   # kills unshare, and with it process 1 of the farm. No exec here for that reason.
-  options=(--builders "$builders" --slots "$slots" --size "$size")
+  options=(--builders "$builders" --slots "$slots" --size "$size" --nix "$nix")
   [ "$sandbox" = false ] || options+=(--sandbox)
   setpriv --pdeathsig KILL \
     unshare --mount --pid --fork --net --uts --ipc --propagation private --kill-child \
@@ -68,11 +79,17 @@ mount -t proc proc /proc
 # The coordinator's root, with the repository at its own path (an own mount, so that results get out).
 base=$repository/out/farm
 dotnet=$(readlink -f "$(command -v dotnet || true)")
-make_root / "$base" "$size"
+lower() { if [ "$1" = own ]; then echo /; else echo "$repository/out/nix/$1"; fi; }
+make_root "$(lower "${versions[0]}")" "$base" "$size"
 root=$base/root
-mkdir -p "$root$FARM"/{outer,etc,hosts/coordinator} "$root$repository"
+mkdir -p "$root$FARM"/{etc,roots,hosts/coordinator} "$root$repository"
 chmod 700 "$root$FARM"
-mount --bind -o ro / "$root$FARM/outer"
+for version in "${versions[@]}"; do
+  [ ! -e "$root$FARM/roots/$version" ] || continue
+  mkdir "$root$FARM/roots/$version"
+  mount --bind -o ro "$(lower "$version")" "$root$FARM/roots/$version"
+done
+echo "${versions[@]:1}" > "$root$FARM/versions"     # those of the builders
 mount --bind "$repository" "$root$repository"
 for folder in out/NixBuildFarm out/EngineHost out/pwsh; do
   [ -d "$repository/$folder" ] || continue
