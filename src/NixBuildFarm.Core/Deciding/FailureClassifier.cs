@@ -1,24 +1,33 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Deciding;
 
 /// <summary>Tells failures of a derivation, which are final, from those of a builder, after which another may try.</summary>
-internal static class FailureClassifier
+internal static partial class FailureClassifier
 {
     /// <summary>What a failed build means for the derivation.</summary>
     public static FailureKind KindOf(BuildResult result) => result.Status switch
     {
         BuildStatus.TransientFailure or BuildStatus.MiscFailure => FailureKind.RetryElsewhere,
+        BuildStatus.InputRejected when MachineRefusal().IsMatch(result.ErrorMessage) => FailureKind.RetryElsewhere,
         _ => FailureKind.Permanent,
     };
+
+    /// <summary>
+    /// Whether a Nix does not know what a derivation asks for, so that none of its version builds it: text as an output (since 2.15), or a
+    /// newer algorithm of hashes.
+    /// </summary>
+    public static bool IsUnknownToNix(string reason) => reason.Contains("unknown hash algorithm", StringComparison.Ordinal);
 
     /// <summary>
     /// Whether the build was killed. The kernel does so when memory runs out; Nix calls it a failure of the builder program.
     /// </summary>
     public static bool WasKilled(BuildResult result) =>
-        result.Status == BuildStatus.PermanentFailure && result.ErrorMessage.Contains("signal 9", StringComparison.Ordinal);
+        result.Status == BuildStatus.PermanentFailure
+        && FailureText.InOneLine(result.ErrorMessage).Contains("due to signal 9", StringComparison.Ordinal);
 
     /// <summary>What is known of a build that was killed.</summary>
     /// <param name="builder">Where it was.</param>
@@ -27,4 +36,12 @@ internal static class FailureClassifier
         CultureInfo.InvariantCulture,
         $"It was killed by signal 9 on {builder}. The kernel does that when memory runs "
             + $"out{(memory is { } bytes ? $"; {builder} has {bytes / 1e9:0.#} GB" : "")}.");
+
+    // What a machine does not build, which says nothing of the derivation: it has another system, lacks a feature, or takes no builds. Nix
+    // up to 2.31 calls it a MiscFailure, later ones an InputRejected. [src/libstore/build/derivation-building-goal.cc of NixOS/nix]
+    [GeneratedRegex(
+        "Reason: (local builds are disabled|platform mismatch|missing system features|required system or feature not available)"
+            + "|primary store that isn't a local store",
+        RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex MachineRefusal();
 }

@@ -25,7 +25,7 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
         var kind = FailureClassifier.KindOf(outcome.Result);
         if (kind != FailureKind.Permanent)
         {
-            Retry(attempt, kind, outcome.Result.ErrorMessage);
+            Retry(attempt, kind, FailureText.InOneLine(outcome.Result.ErrorMessage));
             return;
         }
         ApplyFailed(attempt, FailureKind.Permanent);
@@ -43,6 +43,7 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
             || error is PathLostException or DamagedPathException or BuilderException { Failure: BuilderFailure.ConnectionLost };
         var reason = Rebuilds.InWords(error);
         if (error is UnsignedPathException) TryElsewhere(attempt, error.Message);
+        else if (FailureClassifier.IsUnknownToNix(reason)) TryWithAnotherNix(attempt, reason);
         else Retry(attempt, isOthersFault ? FailureKind.Retry : FailureKind.RetryElsewhere, reason);
         if (Rebuilds.UselessPathOf(error) is { } path)
         {
@@ -63,9 +64,24 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
         var memory = attempt.On.Memory;
         attempts.RecordFailure(attempt, KillingOf(attempt));
         ApplyFailed(attempt, FailureKind.RetryElsewhere);
+        ExcludeOthers(attempt, other => other.Memory <= memory);
+    }
+
+    /// <summary>On a builder that has another Nix, or does not tell which.</summary>
+    private void TryWithAnotherNix(Attempt attempt, string reason)
+    {
+        attempts.RecordFailure(attempt, reason);
+        ApplyFailed(attempt, FailureKind.RetryElsewhere);
+        if (attempt.On.NixVersion is { } version) ExcludeOthers(attempt, other => other.NixVersion == version);
+        if (attempts.AreUsedUp(attempt.Job) && attempt.Job.Running.Count == 0) attempts.GiveUp(attempt);
+    }
+
+    private void ExcludeOthers(Attempt attempt, Func<RunBuilder, bool> areUseless)
+    {
+        var job = attempt.Job;
         for (var other = 0; other < facts.Farm.Count; other++)
         {
-            if (other == attempt.Builder || job.Running.ContainsKey(other) || !(facts.Farm[other].Memory <= memory)) continue;
+            if (other == attempt.Builder || job.Running.ContainsKey(other) || !areUseless(facts.Farm[other])) continue;
             facts.Apply(new SchedulingEvent.JobExcluded(facts.Now, job.Index, other));
         }
     }

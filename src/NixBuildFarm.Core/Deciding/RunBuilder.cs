@@ -10,7 +10,9 @@ namespace NixBuildFarm.Deciding;
 /// <param name="generation">How often it had been connected before in this run.</param>
 /// <param name="memory">The memory of its machine, in bytes; null where it does not tell.</param>
 /// <param name="system">The system of its machine; null where it does not tell.</param>
-internal sealed class RunBuilder(NixBuilder builder, int generation = 0, long? memory = null, string? system = null)
+/// <param name="nixVersion">The version of its Nix; null where it does not tell.</param>
+internal sealed class RunBuilder(
+    NixBuilder builder, int generation = 0, long? memory = null, string? system = null, string? nixVersion = null)
 {
     /// <summary>The builder.</summary>
     public NixBuilder Builder => builder;
@@ -26,6 +28,9 @@ internal sealed class RunBuilder(NixBuilder builder, int generation = 0, long? m
 
     /// <summary>The memory of its machine, in bytes; null where it does not tell.</summary>
     public long? Memory => memory;
+
+    /// <summary>The version of its Nix; null where it does not tell.</summary>
+    public string? NixVersion => nixVersion;
 
     /// <summary>Whether its machine is known to run programs of a system by emulation.</summary>
     public bool Emulates(string other) => system is not null && !Processors.RunsItself(system, other);

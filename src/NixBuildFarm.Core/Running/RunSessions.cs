@@ -20,7 +20,8 @@ internal sealed class RunSessions
     public RunBuilder Add(BuilderSession session)
     {
         var generation = connections.AddOrUpdate(session.Builder.Name, 0, (_, before) => before + 1);
-        var builder = new RunBuilder(session.Builder, generation, session.Facts.Machine.Memory, session.Facts.System);
+        var facts = session.Facts;
+        var builder = new RunBuilder(session.Builder, generation, facts.Machine.Memory, facts.System, facts.NixVersion);
         sessions[builder] = session;
         return builder;
     }

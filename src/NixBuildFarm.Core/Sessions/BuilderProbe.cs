@@ -7,8 +7,9 @@ using NixBuildFarm.Store.Derivations;
 namespace NixBuildFarm.Sessions;
 
 /// <summary>
-/// Asks a daemon for its system and whether it trusts us, by a build that cannot take place: its system does not exist. A daemon that
-/// trusts us answers that it has another system, and which; one that does not trust us refuses the request.
+/// Asks a daemon for its system and features, and whether it trusts us, by a build that cannot take place: neither its system nor the
+/// feature that it requires exists. A daemon that trusts us answers that it has others, and which; one that does not trust us refuses the
+/// request.
 /// </summary>
 internal static partial class BuilderProbe
 {
@@ -38,17 +39,13 @@ internal static partial class BuilderProbe
         }
     }
 
-    internal static BuilderFacts ReadAnswer(BuilderFacts facts, string answer)
+    internal static BuilderFacts ReadAnswer(BuilderFacts facts, string answer) => facts with
     {
-        var own = OwnSystem().Match(answer);
-        return own.Success
-            ? facts with
-            {
-                System = own.Groups["system"].Value,
-                Features = own.Groups["features"].Value.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries),
-            }
-            : facts;
-    }
+        System = OwnSystem().Match(answer) is { Success: true } system ? system.Groups["system"].Value : facts.System,
+        Features = OwnFeatures().Match(answer) is { Success: true } features
+            ? features.Groups["features"].Value.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries)
+            : facts.Features,
+    };
 
     private static BasicDerivation Impossible() => new()
     {
@@ -60,10 +57,16 @@ internal static partial class BuilderProbe
         System = ProbeSystem,
         Builder = "/bin/sh",
         Arguments = [],
-        Environment = new Dictionary<string, string>(),
+        Environment = new Dictionary<string, string> { ["requiredSystemFeatures"] = ProbeSystem },
     };
 
-    // Nix up to 2.31 says "but I am a 'SYSTEM' with features {…}", later ones "Current system: 'SYSTEM' with features {…}".
-    [GeneratedRegex(@"(?:I am a|Current system:)\s*'(?<system>[^']+)' with features \{(?<features>[^}]*)\}", RegexOptions.NonBacktracking)]
+    // Nix up to 2.31 says "but I am a 'SYSTEM' with features {…}", 2.32 and 2.33 "Current system: 'SYSTEM' with features {…}", later ones
+    // "Current system: 'SYSTEM'", and "Available features: {…}" where it lacks one.
+    [GeneratedRegex(@"(I am a|Current system:)\s*'(?<system>[^']+)'", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex OwnSystem();
+
+    [GeneratedRegex(
+        @"(I am a '[^']+' with features|Current system: '[^']+' with features|Available features:)\s*\{(?<features>[^}]*)\}",
+        RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex OwnFeatures();
 }

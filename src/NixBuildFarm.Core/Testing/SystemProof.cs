@@ -6,7 +6,6 @@ using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Store.Nar;
-using NixBuildFarm.Text;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Testing;
@@ -75,11 +74,11 @@ internal static class SystemProof
                 daemon =>
                     daemon.BuildDerivationAsync(StorePath.Random(Name + ".drv"), derivation, BuildMode.Normal, sink: null, limited.Token),
                 limited.Token);
-            return (result.IsSuccess, watch.Elapsed, result.IsSuccess ? null : FirstLine(result.ErrorMessage));
+            return (result.IsSuccess, watch.Elapsed, result.IsSuccess ? null : FailureText.InOneLine(result.ErrorMessage));
         }
         catch (DaemonException e)
         {
-            return (false, TimeSpan.Zero, FirstLine(e.Message));
+            return (false, TimeSpan.Zero, FailureText.InOneLine(e.Message));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -122,6 +121,4 @@ internal static class SystemProof
         sink.WriteText(")"u8);
         return await sink.CompleteAsync(cancellation);
     }
-
-    private static string FirstLine(string message) => TerminalText.Strip(message).Trim().Split('\n')[0];
 }

@@ -1,15 +1,15 @@
 using System.Management.Automation;
 using System.Text;
-using System.Text.RegularExpressions;
 using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
+using NixBuildFarm.Protocol;
 using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Hosting;
 
 /// <summary>Makes all error records of the module.</summary>
-internal static partial class ErrorRecords
+internal static class ErrorRecords
 {
     /// <summary>
     /// Since 7.5, PowerShell's own view of an error has its recommendation, line by line; before, it has the message only.
@@ -77,13 +77,8 @@ internal static partial class ErrorRecords
     private static string Reason(NixBuildResult result)
     {
         var reason = TerminalText.Strip(result.Error ?? result.Status.ToString()).Trim();
-        return result.LogTail.Count > 0 && NixLogTail().Match(reason) is { Success: true } tail
-            ? reason[..tail.Index].TrimEnd() + "."
-            : reason;
+        return result.LogTail.Count > 0 && FailureText.HasLog(reason) ? FailureText.InOneLine(reason).TrimEnd('.') + "." : reason;
     }
-
-    [GeneratedRegex(@";\s+last \d+ log lines:", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
-    private static partial Regex NixLogTail();
 
     private static string RecommendationFor(NixBuildResult result) => result switch
     {

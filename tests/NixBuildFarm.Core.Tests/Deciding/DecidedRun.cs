@@ -21,13 +21,16 @@ internal sealed class DecidedRun
     private readonly Dictionary<StorePath, HashSet<RunBuilder>> holders = [];
     private readonly Dictionary<string, int> generations = [];
     private readonly RunFacts facts;
+    private readonly Func<string, string?>? nixOf;
 
     private readonly List<string> lines = [];
     private readonly RunJournal journal;
 
-    private DecidedRun(GivenWork work, RunRules rules, StorePath requested, string[] on, string[] others)
+    private DecidedRun(
+        GivenWork work, RunRules rules, StorePath requested, string[] on, string[] others, Func<string, string?>? nixOf)
     {
         this.work = work;
+        this.nixOf = nixOf;
         var (jobs, graph) = Describe(requested);
         Local = Connect(NixBuilder.LocalName);
         var estimates = new RunEstimates(graph, [.. on.Concat(others).Select(name => work.Builder(name).ToFarmBuilder())], new Estimator());
@@ -82,9 +85,10 @@ internal sealed class DecidedRun
     /// <param name="with">Changes the rules.</param>
     /// <param name="connecting">Builders that still connect.</param>
     /// <param name="quarantined">Builders that failed in an earlier run.</param>
+    /// <param name="nixOf">The version of a builder's Nix, by its name.</param>
     public static DecidedRun Begin(
         GivenWork work, StorePath requested, string[] on, Func<RunRules, RunRules>? with = null, string[]? connecting = null,
-        string[]? quarantined = null)
+        string[]? quarantined = null, Func<string, string?>? nixOf = null)
     {
         var rules = new RunRules
         {
@@ -95,7 +99,7 @@ internal sealed class DecidedRun
             IsCopyBackGiven = true,
             Scheduling = new() { Moldable = true },
         };
-        var run = new DecidedRun(work, with?.Invoke(rules) ?? rules, requested, on, [.. connecting ?? [], .. quarantined ?? []]);
+        var run = new DecidedRun(work, with?.Invoke(rules) ?? rules, requested, on, [.. connecting ?? [], .. quarantined ?? []], nixOf);
         run.First = run.Apply(new RunEvent.Began(
             [.. (connecting ?? []).Select(work.Builder)],
             [
@@ -120,7 +124,7 @@ internal sealed class DecidedRun
     public RunBuilder Connect(string name)
     {
         generations[name] = generations.GetValueOrDefault(name, -1) + 1;
-        return new(work.Builder(name), generations[name]);
+        return new(work.Builder(name), generations[name], nixVersion: nixOf?.Invoke(name));
     }
 
     /// <summary>Applies an event, and lets the run decide.</summary>

@@ -26,10 +26,42 @@ public class FailureClassifierTests
     public void A_failure_of_the_builder_is_retried_elsewhere(int status) =>
         Assert.Equal(FailureKind.RetryElsewhere, FailureClassifier.KindOf(new() { Status = (BuildStatus)status }));
 
+    // As Nix 2.34.8 words them, and 2.32.
+    [Theory]
+    [InlineData(
+        "Cannot build '/nix/store/…-x.drv'.\nReason: platform mismatch\nRequired system: 'riscv64-linux'\nCurrent system: "
+            + "'x86_64-linux'")]
+    [InlineData("Cannot build '/nix/store/…-x.drv'.\nReason: missing system features\nRequired features: {gem}\nAvailable features: {kvm}")]
+    [InlineData(
+        "Cannot build '/nix/store/…-x.drv'.\nReason: local builds are disabled (max-jobs = 0)\nHint: set 'max-jobs' to a non-zero value to "
+            + "enable local builds, or configure remote builders via 'builders'")]
+    [InlineData(
+        "Cannot build '/nix/store/…-x.drv'.\nReason: required system or feature not available\nRequired system: 'riscv64-linux' with "
+            + "features {}\nCurrent system: 'x86_64-linux' with features {kvm}")]
+    public void A_builder_that_does_not_build_such_derivations_leaves_them_to_others(string message) =>
+        Assert.Equal(
+            FailureKind.RetryElsewhere,
+            FailureClassifier.KindOf(new() { Status = BuildStatus.InputRejected, ErrorMessage = message }));
+
+    [Fact]
+    public void A_derivation_that_Nix_finds_wrong_is_wrong_everywhere() =>
+        Assert.Equal(
+            FailureKind.Permanent,
+            FailureClassifier.KindOf(new()
+            {
+                Status = BuildStatus.InputRejected,
+                ErrorMessage = "'exportReferencesGraph' contains a non-store path '/etc'",
+            }));
+
     [Theory]
     [InlineData((int)BuildStatus.PermanentFailure, "builder for 'x.drv' failed due to signal 9 (Killed)", true)]
     [InlineData((int)BuildStatus.PermanentFailure, "builder for 'x.drv' failed due to signal 11 (Segmentation fault)", false)]
     [InlineData((int)BuildStatus.PermanentFailure, "builder for 'x.drv' failed with exit code 1", false)]
+    [InlineData((int)BuildStatus.PermanentFailure, "Cannot build 'x.drv'.\nReason: builder failed due to signal 9 (Killed).", true)]
+    [InlineData(
+        (int)BuildStatus.PermanentFailure,
+        "builder for 'x.drv' failed with exit code 1;\nlast 1 log lines:\n> the test failed due to signal 9",
+        false)]
     [InlineData((int)BuildStatus.TimedOut, "killed by signal 9", false)]
     public void Only_a_permanent_failure_by_signal_9_counts_as_killed(int status, string message, bool isKilled) =>
         Assert.Equal(isKilled, FailureClassifier.WasKilled(new() { Status = (BuildStatus)status, ErrorMessage = message }));

@@ -41,6 +41,28 @@ public sealed class LiveRunTests
         Assert.Equal((1, AttemptStep.Ended, AttemptStep.Supplying), (first.Job.Tries, first.Step, run.Started[1].Step));
     }
 
+    // As Nix 2.8.0 answers to an output of text.
+    [Theory]
+    [InlineData("2.34.8", "opal")]
+    [InlineData("2.8.0", null)]
+    public void What_a_Nix_does_not_know_is_tried_with_another_version_only(string another, string? builtOn)
+    {
+        var work = new GivenWork("ruby", "kana", "opal");
+        var run = DecidedRun.Begin(
+            work, work.Derivation("top"), ["ruby", "kana", "opal"], nixOf: name => name == "opal" ? another : "2.8.0");
+        var attempt = run.Started.Single();
+        while (attempt.On.NixVersion == "2.8.0")
+        {
+            run.Apply(new RunEvent.AttemptFailed(attempt, new DaemonException(attempt.On.Name, "unknown hash algorithm 'text:sha256'")));
+            if (run.Started[^1] == attempt) break;
+            attempt = run.Started[^1];
+        }
+
+        Assert.InRange(run.Started.Count, 1, 2);
+        if (builtOn is not null) Assert.Equal(builtOn, run.Started[^1].On.Name);
+        else Assert.Contains("unknown hash algorithm", Assert.Single(run.Results).Error);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

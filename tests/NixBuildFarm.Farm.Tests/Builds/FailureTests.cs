@@ -146,6 +146,23 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
+    public async Task What_a_builder_refuses_although_it_is_said_to_build_such_is_built_elsewhere()
+    {
+        session.Write("gem", """attrs { requiredSystemFeatures = [ "gem" ]; } "gem" (sleep 0) [ ]""");
+        await using var opal = await farm.AddAsync("opal", "--features", "gem", "--conf", "system-features = gem");
+
+        // The local machine, whose Nix has no such feature, is there first, and the fastest.
+        var build = session.Run("""
+            Set-NixBuilderPolicy local -Feature gem -SpeedFactor 100
+            Get-NixBuilder local, opal | Invoke-NixDistributedBuild -Path gem.nix
+            """);
+
+        Assert.Equal("", build.Errors);
+        Assert.Equal(("Built", "opal"), (build["gem"].Status, build["gem"].Builder));
+        Assert.StartsWith("local: ", Assert.Single(build["gem"].Attempts));
+    }
+
+    [Fact]
     public async Task A_lost_builder_is_reported_once_and_the_others_build()
     {
         session.Write("wide", """package "root" "echo > $out" (many 8 (i: package "leaf${toString i}" (sleep 0.1) [ ]))""");

@@ -66,7 +66,7 @@ public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
     private async Task<int> LoginsAsync() =>
         (await farm.Ruby.ExecAsync("cat", "/run/sshd.log")).Split('\n').Count(line => line.Contains("Accepted ", StringComparison.Ordinal));
 
-    /// <summary>The processes of sshd there that serve somebody.</summary>
+    /// <summary>The processes of sshd there that serve somebody. Since OpenSSH 9.8 that is a program of its own.</summary>
     private async Task<int> SessionsAsync() =>
-        int.Parse(await farm.Ruby.ExecAsync("bash", "-c", "grep -slz '^sshd: .*@' /proc/[0-9]*/cmdline | wc -l"));
+        int.Parse(await farm.Ruby.ExecAsync("bash", "-c", "grep -slz '^sshd\\(-session\\)\\?: .*@' /proc/[0-9]*/cmdline | wc -l"));
 }

@@ -43,11 +43,13 @@ internal static class JournalFormat
         var node = Of(builder.Builder);
         node["generation"] = builder.Generation;
         node["memory"] = builder.Memory;
+        node["nix"] = builder.NixVersion;
         return node;
     }
 
     /// <inheritdoc cref="Of(RunBuilder)"/>
-    public static RunBuilder ToRunBuilder(JsonNode node) => new(ToBuilder(node), (int)node["generation"]!, (long?)node["memory"]);
+    public static RunBuilder ToRunBuilder(JsonNode node) =>
+        new(ToBuilder(node), (int)node["generation"]!, (long?)node["memory"], nixVersion: (string?)node["nix"]);
 
     /// <summary>A builder, as far as decisions look at it.</summary>
     public static JsonObject Of(NixBuilder builder) => new()
