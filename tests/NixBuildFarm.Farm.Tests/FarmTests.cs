@@ -113,6 +113,7 @@ public class FarmTests(TestFarm farm)
     }
 
     [Fact]
+    [EveryNix]
     public async Task A_builder_comes_with_the_options_that_it_is_added_with_and_goes_without_a_trace()
     {
         await using var opal =

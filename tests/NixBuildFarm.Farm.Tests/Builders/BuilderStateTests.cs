@@ -73,6 +73,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
+    [EveryNix]
     public async Task A_login_that_is_not_trusted_says_what_to_do()
     {
         await using var garnet = await farm.AddAsync("garnet", "--user", "guest");
@@ -84,6 +85,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
+    [EveryNix]
     public async Task A_builder_that_lacks_features_of_the_list_is_degraded()
     {
         await using var garnet = await farm.AddAsync("garnet", "--features", "gccarch-znver3");
@@ -95,6 +97,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
+    [EveryNix]
     public async Task A_system_that_the_list_claims_and_the_builder_cannot_build_shows_in_a_build()
     {
         await using var garnet = await farm.AddAsync("garnet", "--systems", "x86_64-linux,riscv64-linux,mips64el-linux");

@@ -77,6 +77,7 @@ public sealed class InstallableTests : IDisposable
     [InlineData("'path:.#several^*'", "result result-dev result-doc")]
     [InlineData("'path:.#chosen'", "result result-doc")]
     [InlineData("'path:.#several', 'path:.#checks.x86_64-linux.unit', 'path:.#checks.x86_64-linux.nested.one'", "result result-1 result-2")]
+    [EveryNix]
     public void Those_outputs_are_linked_that_the_installable_means(string installables, string links)
     {
         session.Run($"Get-NixBuilder ruby | Invoke-NixDistributedBuild {installables} -OutLink result").Succeeded();
