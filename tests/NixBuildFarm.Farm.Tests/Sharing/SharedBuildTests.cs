@@ -160,8 +160,8 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
     private void Write() => Write(Path.Combine(run.Session.Folder, "program.nix"));
 
     /// <summary>
-    /// Writes a program that nobody has built yet, and that opal alone can build. It needs something of garnet, which so is there before its
-    /// first compile.
+    /// Writes a program that nobody has built yet, and that opal alone can build. It needs something of garnet, which so is there before
+    /// its first compile.
     /// </summary>
     private void Write(string file) => File.WriteAllText(
         file,
