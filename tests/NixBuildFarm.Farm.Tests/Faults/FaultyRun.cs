@@ -40,7 +40,8 @@ public sealed class FaultyRun : IAsyncDisposable
     {
         using var running = Session.Start(script);
         var moment = soFar();
-        if (await Task.WhenAny(moment, running.Ended) != moment) Assert.Fail($"The script ended before it was so far.\n{End(running).Errors}");
+        var first = await Task.WhenAny(moment, running.Ended);
+        if (first != moment) Assert.Fail($"The script ended before it was so far.\n{End(running).Errors}");
         await moment;
         await trouble();
         return End(running);
