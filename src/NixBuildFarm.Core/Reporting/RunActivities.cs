@@ -17,6 +17,7 @@ internal sealed class RunActivities : IBuildObserver
     private readonly CopyActivities copies;
     private readonly Dictionary<(string Derivation, string Builder), (ulong Id, string Phase)> running = [];
     private readonly Dictionary<string, NixBuildStatus> ended = [];
+    private readonly HashSet<string> begun = [];
     private int substituted;
     private int built;
     private int failed;
@@ -79,6 +80,11 @@ internal sealed class RunActivities : IBuildObserver
     {
         // One that is built again, since its outputs were lost, ends twice.
         if (ended.Remove(result.DerivationPath, out var before)) Tally(before, -1);
+        // Nor need one that was short have been under way when progress was told.
+        else if (result is { Status: NixBuildStatus.Built, Builder: { } builder, Started: { } started } && begun.Add(result.DerivationPath))
+        {
+            Begin(new(result.Name, builder, started, "") { DerivationPath = result.DerivationPath });
+        }
         ended.Add(result.DerivationPath, result.Status);
         Tally(result.Status, 1);
         foreach (var build in running.Where(build => build.Key.Derivation == result.DerivationPath).ToArray()) Stop(build.Key);
@@ -134,6 +140,7 @@ internal sealed class RunActivities : IBuildObserver
             [new(0, build.DerivationPath), new(0, machine), new(1, null), new(1, null)],
             overall!.Value);
         running[(build.DerivationPath, build.Builder)] = (id, "");
+        begun.Add(build.DerivationPath);
         return id;
     }
 

@@ -63,6 +63,23 @@ public sealed class InternalJsonLogTests : IDisposable
     }
 
     [Fact]
+    public void A_build_that_was_too_short_for_any_progress_is_an_activity_all_the_same()
+    {
+        using (var log = new InternalJsonLog(written, failures.Add))
+        {
+            log.Observe(new RunNews.Ended(Result(NixBuildStatus.Built, "short")));
+            log.Observe(new RunNews.Progressed(new(1, 1, 0, [])));
+        }
+
+        var build = Assert.Single(Lines(), line => Type(line) == 105 && line.GetProperty("action").GetString() == "start");
+        Assert.EndsWith("-short.drv' on 'ruby'", build.GetProperty("text").GetString());
+        Assert.Contains(
+            Lines(),
+            line => line.GetProperty("action").GetString() == "stop"
+                && line.GetProperty("id").GetUInt64() == build.GetProperty("id").GetUInt64());
+    }
+
+    [Fact]
     public void A_copy_is_an_activity_with_its_bytes_and_all_of_them_are_counted()
     {
         var first = new RunningCopy(7, "/nix/store/a", "local", "ssh-ng://ruby") { Bytes = 300, Shipment = 5, Following = 1 };
@@ -161,7 +178,7 @@ public sealed class InternalJsonLogTests : IDisposable
     private static NixBuildResult Result(NixBuildStatus status, string name) => new()
     {
         Name = name, DerivationPath = Drv.Replace("hello-2.12", name, StringComparison.Ordinal), System = "x86_64-linux", Status = status,
-        RunId = "r",
+        Builder = "ruby", Started = DateTimeOffset.UnixEpoch, RunId = "r",
     };
 
     private JsonElement[] Lines() =>
