@@ -6,7 +6,9 @@ namespace NixBuildFarm.Scheduling;
 /// What no schedule can beat, whatever it does: transfers are ignored and every job has its best builder. The largest of three bounds.
 /// </summary>
 /// <param name="CriticalPath">The longest chain, each job at the fastest speed that may take it; in seconds.</param>
-/// <param name="Capacity">For each eligibility class and union of two: its work ÷ the capacity of the builders that may take it.</param>
+/// <param name="Capacity">
+/// For each eligibility class and union of two: its work ÷ the capacity of the builders that may take it, or help with its compiles.
+/// </param>
 /// <param name="HeadAndTail">
 /// Over sets of jobs that all have at least some head (time before them) and tail (time after): least head + work ÷ capacity + least tail.
 /// </param>
@@ -54,10 +56,11 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
         var leastCores = farm.Where(builder => builder.MaxJobs > 0).Select(CoresOfSlot).DefaultIfEmpty(1).Min();
         double WorthOfSlot(FarmBuilder builder) => compiles is null ? 1 : (double)CoresOfSlot(builder) / leastCores;
 
+        var able = compiles is null ? eligible : WithHelpers(eligible, graph, farm, classes, compiles);
         var (capacity, headAndTail) = (0.0, 0.0);
-        foreach (var builders in SetsOfBuilders(eligible))
+        foreach (var builders in SetsOfBuilders(able))
         {
-            var members = Enumerable.Range(0, classes.Count).Where(c => IsSubset(eligible[c], builders)).ToArray();
+            var members = Enumerable.Range(0, classes.Count).Where(c => IsSubset(able[c], builders)).ToArray();
             var systems = members.Select(c => graph[classes.Representatives[c]].System).Distinct().ToArray();
             var total = Enumerable.Range(0, farm.Count).Where(b => builders[b])
                 .Sum(b => (moldable ? farm[b].TotalCores : farm[b].MaxJobs * WorthOfSlot(farm[b])) * systems.Max(farm[b].SpeedOf));
@@ -111,7 +114,7 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
             .ToArray();
         for (var job = 0; job < graph.Count; job++)
         {
-            if (!(compiles[job].Share > 0) || graph[job].StaysLocal || graph[job].IsFixedOutput) continue;
+            if (!CanBeShared(graph[job], compiles[job])) continue;
             var coresCount = moldable && graph[job].EnableParallelBuilding;
             foreach (var home in homes[classes[job]])
             {
@@ -122,6 +125,24 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
             }
         }
     }
+
+    /// <summary>By class, the builders that may take a job of it, and those that can only help with one.</summary>
+    private static bool[][] WithHelpers(
+        bool[][] eligible, JobGraph graph, IReadOnlyList<FarmBuilder> farm, EligibilityClasses classes,
+        IReadOnlyList<CompileEstimate> compiles)
+    {
+        var areShared = new bool[classes.Count];
+        for (var job = 0; job < graph.Count; job++) areShared[classes[job]] |= CanBeShared(graph[job], compiles[job]);
+        return
+        [
+            .. eligible.Select(
+                (may, c) => areShared[c] && Array.IndexOf(may, true) >= 0
+                    ? [.. may.Select((takes, b) => takes || LendingRules.MayHelp(graph[classes.Representatives[c]], farm[b]))]
+                    : may),
+        ];
+    }
+
+    private static bool CanBeShared(Job job, CompileEstimate compiles) => compiles.Share > 0 && !job.StaysLocal && !job.IsFixedOutput;
 
     private static int CoresOfSlot(FarmBuilder builder) => Math.Max(1, builder.TotalCores / Math.Max(1, builder.MaxJobs));
 

@@ -1,4 +1,5 @@
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Lending;
 using static NixBuildFarm.Core.Tests.Scheduling.Given;
 
 namespace NixBuildFarm.Core.Tests.Scheduling;
@@ -28,6 +29,19 @@ public class LowerBoundTests
                 10)
                 .Seconds,
             1e-9);
+
+    [Fact]
+    public void Builders_that_only_help_with_compiles_count_where_these_are_shared()
+    {
+        Job[] jobs = [.. Enumerable.Range(0, 3).Select(i => Job($"t{i}") with { RequiredFeatures = ["kvm"] })];
+        FarmBuilder[] farm = [Builder("kvm", features: "kvm"), Builder("big", 100)];
+
+        LowerBound Bound(double share) => LowerBound.Of(
+            new JobGraph(jobs), farm, [10, 10, 10], compiles: [.. jobs.Select(_ => new CompileEstimate(share, 1000))]);
+
+        Assert.Equal(30, Bound(share: 0).Seconds, 1e-9);
+        Assert.InRange(Bound(share: 1).Seconds, 0, 10);
+    }
 
     [Fact]
     public void The_chains_before_and_after_a_crowd_add_to_its_bound()
