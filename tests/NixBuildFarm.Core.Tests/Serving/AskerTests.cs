@@ -16,19 +16,19 @@ public class AskerTests
     [InlineData(null, "High", "", BuildPriority.High)]
     [InlineData(null, "99", "", BuildPriority.Normal)]
     [InlineData(null, "at once", "", BuildPriority.Normal)]
-    public void A_process_of_this_user_may_say_for_whom_it_asks_and_how_urgently(
+    public async Task A_process_of_this_user_may_say_for_whom_it_asks_and_how_urgently(
         string? user, string? priority, string suffix, BuildPriority expected)
     {
-        using var process = Start((Asker.UserVariable, user), (Asker.PriorityVariable, priority));
+        using var process = await StartAsync((Asker.UserVariable, user), (Asker.PriorityVariable, priority));
 
         Assert.Equal(new($"{Me}{suffix}", expected), Asker.Of(new(process.Id, Me)));
         process.Kill();
     }
 
     [Fact]
-    public void Another_user_does_not_ask_in_the_name_of_others()
+    public async Task Another_user_does_not_ask_in_the_name_of_others()
     {
-        using var process = Start((Asker.UserVariable, "colleague"));
+        using var process = await StartAsync((Asker.UserVariable, "colleague"));
 
         Assert.Equal("4711", Asker.Of(new(process.Id, 4711)).User);
         process.Kill();
@@ -40,7 +40,7 @@ public class AskerTests
     public void A_process_that_cannot_be_seen_says_nothing(int process) =>
         Assert.Equal(new($"{Me}", BuildPriority.Normal), Asker.Of(new(process, Me)));
 
-    private static Process Start(params (string Name, string? Value)[] variables)
+    private static async Task<Process> StartAsync(params (string Name, string? Value)[] variables)
     {
         var start = new ProcessStartInfo("sleep", "600");
         foreach (var (name, value) in variables)
@@ -48,6 +48,9 @@ public class AskerTests
             if (value is null) start.Environment.Remove(name);
             else start.Environment[name] = value;
         }
-        return Process.Start(start)!;
+        var process = Process.Start(start)!;
+        // For a moment after its start, the kernel shows none.
+        await Until.TrueAsync(() => ProcessEnvironment.Of(process.Id).Count > 0, "the process has its environment");
+        return process;
     }
 }
