@@ -51,19 +51,26 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task While_inputs_are_on_their_way()
     {
-        // Ruby is so much faster that it gets the build, and with it the input.
-        run.Session.Write("big", """rec { big = package "big" "head -c 600000000 /dev/zero > $out" [ ]; top = package "top" "head -c 5 $inputs > $out" [ big ]; }""");
+        // Opal is so much faster that it gets the build, and with it the input, which is on its way for ten seconds.
+        run.Session.Write("big", $$"""
+            rec { big = package "big" "head -c 600000000 /dev/zero > $out" [ ]; top = package "top" "for i in $inputs; do head -c 5 $i > $out; done" [ big {{FaultyRun.OnOpal}} ]; }
+            """);
         run.Session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path big.nix -Attribute big").Succeeded();
-        await using var opal = await farm.AddAsync("opal", "--speed", "50");
+        await using var opal = await run.AddOpalAsync();
+        var isGrown = await FaultyRun.UntilGrownAsync(opal, 20);
         var inflicted = (IAsyncDisposable?)null;
 
         var build = await run.RunAsync(
-            "Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path big.nix -Attribute top",
-            await FaultyRun.UntilGrownAsync(opal, 20),
+            "Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path big.nix -Attribute top -MaxUpload 60MB",
+            async () =>
+            {
+                await isGrown();
+                await OnOpalIsHomeAsync();
+            },
             async () => inflicted = await opal.InflictAsync(Fault.Blackhole));
 
         await inflicted!.DisposeAsync();
-        AllWereBuilt(build, 1);
+        AllWereBuilt(build, 2);
         Assert.Equal("kana", build["top"].Builder);
         Assert.Contains("opal", build.Warnings);
     }
@@ -213,6 +220,12 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
         Assert.Equal(9, build.Results.Count);
         Assert.Equal(["opal"], build.BuildersUsed);
     }
+
+    /// <summary>Waits until what opal alone can build is at home, where others find it.</summary>
+    private Task OnOpalIsHomeAsync() => Until.TrueAsync(
+        async () => await farm.Coordinator.ExecAsync(
+            "bash", "-c", "nix-store --check-validity /nix/store/*-on-opal 2> /dev/null && echo it is || true") == "it is\n",
+        "the output of on-opal has come home");
 
     private static void AllWereBuilt(BuildOutput build, int count)
     {
