@@ -48,13 +48,13 @@ function Get-TestPart {
         New-TestProgram $farm -Name "$farm $($part.Key)" -In $withFarm, '--' -Filter $own
         $above += @($part.Value | ForEach-Object { '-class-', "$farm.$_" })
     }
-    foreach ($version in $nixVersions.GetEnumerator()) {
-        New-TestProgram $farm -Name "$farm Nix $($version.Key)" -In $withFarm, '--nix', $version.Value, '--' -Filter '-trait', 'Nix=every'
-    }
     $report = "$results/Pester.tap"
     New-Part 'tests/Pester' -Report $report -Command @(
         $withFarm, '--', 'pwsh', '-NoProfile', '-NonInteractive', '-File', "$root/tests/Pester/Invoke-Tests.ps1", '-Report', $report
     )
+    foreach ($version in $nixVersions.GetEnumerator()) {
+        New-TestProgram $farm -Name "$farm Nix $($version.Key)" -In $withFarm, '--nix', $version.Value, '--' -Filter '-trait', 'Nix=every'
+    }
     $first = 'NixBuildFarm.Ssh.Tests', 'NixBuildFarm.Module.Tests'
     $names = [IO.Directory]::GetDirectories("$root/tests", 'NixBuildFarm.*.Tests') | ForEach-Object { [IO.Path]::GetFileName($_) }
     foreach ($name in $first + @($names | Where-Object { $_ -notin $first -and $_ -ne $farm } | Sort-Object)) { New-TestProgram $name }

@@ -14,13 +14,25 @@ Describe 'Test' {
         $all = Get-Class
         $all.Count | Should -BeGreaterThan 40
 
-        $parts = Get-TestPart | Where-Object Name -Like 'NixBuildFarm.Farm.Tests *'
+        $parts = Get-TestPart | Where-Object Name -Like 'NixBuildFarm.Farm.Tests *' | Where-Object Name -NotLike '* Nix *'
         $classes = foreach ($part in $parts) {
             $first = $part.Command.IndexOf('-class')
             Get-Class $part.Command[$first..($part.Command.IndexOf('-result-xml') - 1)]
         }
 
         $classes | Sort-Object | Should -Be ($all | Sort-Object)
+    }
+
+    It 'runs the core of the farm suite on each other version of Nix' {
+        $parts = Get-TestPart | Where-Object Name -Like 'NixBuildFarm.Farm.Tests Nix *'
+
+        $parts.Count | Should -Be $nixVersions.Count
+        foreach ($part in $parts) {
+            $part.Command[1..2] | Should -Be '--nix', $nixVersions[($part.Name -split ' ')[-1]]
+            $filter = $part.Command[$part.Command.IndexOf('-trait')..($part.Command.IndexOf('-result-xml') - 1)]
+            $suite = "$root/out/build/bin/NixBuildFarm.Farm.Tests/release/NixBuildFarm.Farm.Tests.dll"
+            (dotnet exec $suite -list methods/json -noColor @filter | ConvertFrom-Json).Count | Should -BeGreaterThan 20
+        }
     }
 
     It 'counts what passed in TAP and in XML' {

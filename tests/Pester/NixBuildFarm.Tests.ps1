@@ -110,7 +110,8 @@ Describe 'Invoke-NixDistributedBuild' {
     }
 
     It 'completes its parameters, and says what a wrong one is near to' {
-        (TabExpansion2 'Invoke-NixDistributedBuild -Log' 31).CompletionMatches.CompletionText | Should -Be '-LogPath', '-LogTo'
+        (TabExpansion2 'Invoke-NixDistributedBuild -Log' 31).CompletionMatches.CompletionText | Sort-Object |
+            Should -Be '-LogPath', '-LogTo'
         { Invoke-NixDistributedBuild nixpkgs#hello -CopyBack Some } | Should -Throw -ErrorId 'CannotConvertArgumentNoMessage,*'
     }
 }
