@@ -8,6 +8,11 @@ internal static class Channels
 {
     public const int Line = 16;
 
+    /// <summary>
+    /// A command that does not notice the end of its input. It ends with its server, whose folder it has for a home.
+    /// </summary>
+    public const string Deaf = "while [ -d \"$HOME\" ]; do sleep 0.2; done";
+
     /// <summary>Longer than a busy machine keeps a server that answers from it.</summary>
     public static readonly TransportOptions Impatient = new() { SilenceTimeout = TimeSpan.FromSeconds(5) };
 
