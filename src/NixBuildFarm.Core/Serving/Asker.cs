@@ -16,16 +16,14 @@ internal sealed record Asker(string User, BuildPriority Priority)
     /// <summary>The environment variable that names one of several who share an account.</summary>
     public const string UserVariable = "NIXBUILDFARM_USER";
 
-    /// <summary>The environment variable that says how urgent a command is.</summary>
-    public const string PriorityVariable = "NIXBUILDFARM_PRIORITY";
-
     /// <summary>The one at the other end of a socket.</summary>
     public static Asker Of(SocketPeer peer)
     {
         var said = ProcessEnvironment.Of(peer.Process);
         var user = peer.User.ToString(CultureInfo.InvariantCulture);
         if (peer.IsThisUser && said.GetValueOrDefault(UserVariable) is { Length: > 0 } name) user = $"{user} {name}";
-        var isGiven = Enum.TryParse<BuildPriority>(said.GetValueOrDefault(PriorityVariable), ignoreCase: true, out var priority);
+        var given = said.GetValueOrDefault(FarmClient.PriorityVariable);
+        var isGiven = Enum.TryParse<BuildPriority>(given, ignoreCase: true, out var priority);
         return new(user, isGiven && Enum.IsDefined(priority) ? priority : BuildPriority.Normal);
     }
 }

@@ -13,6 +13,11 @@ public sealed class FarmClient
     /// <summary>The name of the farm that commands join without being asked.</summary>
     public const string DefaultName = "default";
 
+    /// <summary>
+    /// The environment variable by which any command that a farm serves says how urgent it is: a <see cref="BuildPriority"/>.
+    /// </summary>
+    public const string PriorityVariable = "NIXBUILDFARM_PRIORITY";
+
     private readonly FarmFolder folder;
 
     private FarmClient(FarmFolder folder) => this.folder = folder;

@@ -159,18 +159,8 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
     /// <exception cref="NixBuildFarmException">The farm that is named does not serve, or there is none to detach from.</exception>
     private FarmClient? FindFarm()
     {
-        if (Farm is not null)
-        {
-            if (TakesOwnBuilders)
-            {
-                throw new NixBuildFarmException(
-                    "FarmHasBuilders",
-                    $"The farm {Farm} has builders of its own, and its own way of using them.",
-                    $"Leave out {string.Join(", ", OwnBuilders)}, or -Farm.");
-            }
-            return FarmClient.Find(Farm) ?? throw FarmSelection.NotFound(Farm);
-        }
-        var farm = TakesOwnBuilders ? null : FarmClient.Find(FarmClient.DefaultName);
+        if (Farm is not null) return FarmSelection.Find(Farm, OwnBuilders);
+        var farm = OwnBuilders.Length > 0 ? null : FarmClient.Find(FarmClient.DefaultName);
         if (farm is not null) WriteVerbose($"The farm {farm.Name} serves, and carries this out.");
         else if (Priority != BuildPriority.Normal) WriteVerbose("No farm carries this out, in which -Priority would order anything.");
         return farm is not null || !Detach
@@ -182,14 +172,14 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
     }
 
     /// <summary>The parameters that say something of builders, as far as they are given.</summary>
-    private IEnumerable<string> OwnBuilders =>
-        BuildChoices.OfBuilders.Append(nameof(Builder))
+    private string[] OwnBuilders =>
+    [
+        .. BuildChoices.OfBuilders.Append(nameof(Builder))
             .Where(MyInvocation.BoundParameters.ContainsKey)
             .Concat(givenBuilders.Count > 0 ? [nameof(Builder)] : [])
             .Distinct()
-            .Select(name => $"-{name}");
-
-    private bool TakesOwnBuilders => OwnBuilders.Any();
+            .Select(name => $"-{name}"),
+    ];
 
     /// <summary>
     /// Whether lines of logs in the information stream are shown to anybody. The engine records each line for hosts and jobs, even if

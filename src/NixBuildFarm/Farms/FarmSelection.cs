@@ -23,7 +23,17 @@ internal static class FarmSelection
         return [.. all.Where(farm => patterns.Any(pattern => pattern.IsMatch(farm.Name)))];
     }
 
-    /// <summary>No farm of this name serves.</summary>
-    public static NixBuildFarmException NotFound(string name) => new(
+    /// <summary>The farm of a name that a cmdlet has build for it.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="own">The parameters given that say how the cmdlet itself would build, such as <c>-Builder</c>.</param>
+    /// <exception cref="NixBuildFarmException">There are such parameters, or no farm of that name serves.</exception>
+    public static FarmClient Find(string name, IReadOnlyCollection<string> own) => own.Count == 0
+        ? FarmClient.Find(name) ?? throw NotFound(name)
+        : throw new NixBuildFarmException(
+            "FarmHasBuilders",
+            $"The farm {name} has builders of its own, and its own way of using them.",
+            $"Leave out {string.Join(", ", own)}, or -Farm.");
+
+    private static NixBuildFarmException NotFound(string name) => new(
         "FarmNotFound", $"No farm {name} serves.", $"Start-NixBuildFarm {name} starts it; Get-NixBuildFarm lists those that serve.");
 }

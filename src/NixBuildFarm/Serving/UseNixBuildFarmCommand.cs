@@ -16,7 +16,6 @@ namespace NixBuildFarm.Serving;
 public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
 {
     private const string Remote = "NIX_REMOTE";
-    private const string Urgency = "NIXBUILDFARM_PRIORITY";
 
     private readonly List<object> given = [];
     private readonly BuildChoices choices;
@@ -87,7 +86,7 @@ public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
         FarmClient? farm = null;
         try
         {
-            farm = Find(name);
+            farm = FarmSelection.Find(name, OwnWay);
         }
         catch (NixBuildFarmException e)
         {
@@ -96,21 +95,14 @@ public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
         Run(farm!.Address, new());
     }
 
-    private FarmClient Find(string name)
-    {
-        string[] others =
-        [
-            .. MyInvocation.BoundParameters.Keys.Except([.. CommonParameters, nameof(ScriptBlock), nameof(Farm), nameof(Priority)])
-                .Concat(given.Count > 0 ? [nameof(Builder)] : [])
-                .Distinct()
-                .Select(other => $"-{other}"),
-        ];
-        if (others.Length == 0) return FarmClient.Find(name) ?? throw FarmSelection.NotFound(name);
-        throw new NixBuildFarmException(
-            "FarmHasBuilders",
-            $"The farm {name} has builders of its own, and its own way of using them.",
-            $"Leave out {string.Join(", ", others)}, or -Farm.");
-    }
+    /// <summary>The parameters that say how the block would build without a farm that serves, as far as they are given.</summary>
+    private string[] OwnWay =>
+    [
+        .. MyInvocation.BoundParameters.Keys.Except([.. CommonParameters, nameof(ScriptBlock), nameof(Farm), nameof(Priority)])
+            .Concat(given.Count > 0 ? [nameof(Builder)] : [])
+            .Distinct()
+            .Select(other => $"-{other}"),
+    ];
 
     /// <summary>
     /// Runs the block in the caller's scope, where Nix commands build at an address. What it writes is what the command writes, as it
@@ -118,17 +110,18 @@ public sealed class UseNixBuildFarmCommand : AsyncCommand, IDynamicParameters
     /// </summary>
     private void Run(string address, LaterOutput later)
     {
-        var before = (Remote: Environment.GetEnvironmentVariable(Remote), Urgency: Environment.GetEnvironmentVariable(Urgency));
+        var before =
+            (Remote: Environment.GetEnvironmentVariable(Remote), Priority: Environment.GetEnvironmentVariable(FarmClient.PriorityVariable));
         try
         {
             Environment.SetEnvironmentVariable(Remote, address);
-            if (Priority != BuildPriority.Normal) Environment.SetEnvironmentVariable(Urgency, Priority.ToString());
+            if (Priority != BuildPriority.Normal) Environment.SetEnvironmentVariable(FarmClient.PriorityVariable, Priority.ToString());
             RunBlock(later);
         }
         finally
         {
             Environment.SetEnvironmentVariable(Remote, before.Remote);
-            Environment.SetEnvironmentVariable(Urgency, before.Urgency);
+            Environment.SetEnvironmentVariable(FarmClient.PriorityVariable, before.Priority);
         }
     }
 

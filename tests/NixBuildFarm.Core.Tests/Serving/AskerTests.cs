@@ -19,7 +19,7 @@ public class AskerTests
     public async Task A_process_of_this_user_may_say_for_whom_it_asks_and_how_urgently(
         string? user, string? priority, string suffix, BuildPriority expected)
     {
-        using var process = await StartAsync((Asker.UserVariable, user), (Asker.PriorityVariable, priority));
+        using var process = await StartAsync((Asker.UserVariable, user), (FarmClient.PriorityVariable, priority));
 
         Assert.Equal(new($"{Me}{suffix}", expected), Asker.Of(new(process.Id, Me)));
         process.Kill();
