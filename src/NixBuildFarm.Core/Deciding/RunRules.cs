@@ -17,7 +17,10 @@ internal sealed record RunRules
     /// How long jobs wait for builders that were lost, where no other may take them: a network that is away, or a machine that was asleep,
     /// costs time and not the run.
     /// </summary>
-    public TimeSpan MaxAbsence { get; init; } = TimeSpan.FromMinutes(15);
+    public TimeSpan MaxAbsence { get; init; } = UsualAbsence;
+
+    /// <summary>The time that a run of one's own waits for builders, where nobody says otherwise.</summary>
+    public static TimeSpan UsualAbsence => TimeSpan.FromMinutes(15);
 
     /// <summary>Cores of each build; null: the scheduler decides.</summary>
     public required int? Cores { get; init; }

@@ -86,20 +86,14 @@ public sealed record BuildRequest
     private ShareMode AllowedShare => MaxUpload is not null && Share == ShareMode.Auto ? ShareMode.Never : Share;
 
     /// <summary>What decisions depend on, in this run and in the plan of it.</summary>
-    internal RunRules Rules
+    internal RunRules Rules => new()
     {
-        get
-        {
-            var rules = new RunRules
-            {
-                KeepGoing = KeepGoing,
-                MaxAttempts = MaxAttempts,
-                Cores = Cores,
-                CopyBack = CopyBack,
-                IsCopyBackGiven = IsCopyBackGiven,
-                Scheduling = new() { Moldable = true, Hedge = Hedge, Share = AllowedShare },
-            };
-            return MaxAbsence is { } absence ? rules with { MaxAbsence = absence } : rules;
-        }
-    }
+        KeepGoing = KeepGoing,
+        MaxAttempts = MaxAttempts,
+        MaxAbsence = MaxAbsence ?? RunRules.UsualAbsence,
+        Cores = Cores,
+        CopyBack = CopyBack,
+        IsCopyBackGiven = IsCopyBackGiven,
+        Scheduling = new() { Moldable = true, Hedge = Hedge, Share = AllowedShare },
+    };
 }

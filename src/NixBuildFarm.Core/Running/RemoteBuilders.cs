@@ -55,19 +55,25 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
     /// waits for it, or is told.
     /// </summary>
     /// <returns>What comes of connecting them, and those that are quarantined.</returns>
-    public (
-        IReadOnlyDictionary<NixBuilder,
-        Task<Connected>> Connecting,
-        IReadOnlyList<NixBuilder> Resting) ConnectUseful(JobGraph jobs, CancellationToken cancellation)
+    public (IReadOnlyDictionary<NixBuilder, Task<Connected>> Connecting, IReadOnlyList<NixBuilder> Resting) ConnectUseful(
+        JobGraph jobs, CancellationToken cancellation)
     {
         Job[] all = [.. Enumerable.Range(0, jobs.Count).Select(index => jobs[index])];
+        Job[] shared = [.. all.Where(IsShared)];
         var connecting = Ready.Where(IsUseful)
             .OrderBy(builder => !MayBegin(builder))
             .ToArray()
             .ToDictionary(builder => builder, builder => Connect(builder, cancellation));
         return (connecting, [.. request.Builders.Where(builder => !builder.IsLocal && IsResting(builder) && IsUseful(builder))]);
 
-        bool IsUseful(NixBuilder builder) => MayTake(builder, all) || MayHelp(builder, all);
+        bool IsUseful(NixBuilder builder) => MayTake(builder, all) || MayHelp(builder);
+
+        // A compile needs none of the features that its job asks for.
+        bool MayHelp(NixBuilder builder)
+        {
+            var helper = builder.ToFarmBuilder();
+            return Array.Exists(shared, job => LendingRules.MayHelp(job, helper));
+        }
 
         // What can take a job at once is connected before what has to wait for others.
         bool MayBegin(NixBuilder builder) => MayTake(builder, all.Where(job => job.Dependencies.Count == 0));
@@ -79,14 +85,12 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
         return jobs.Any(job => Eligibility.OnFarm(job, farm)[^1].IsEligible);
     }
 
-    /// <summary>A compile needs none of the features that its job asks for.</summary>
-    private bool MayHelp(NixBuilder builder, IEnumerable<Job> jobs)
+    private bool IsShared(Job job) => LendingRules.CanBeShared(job) && request.Rules.Scheduling.Share switch
     {
-        var (share, helper) = (request.Rules.Scheduling.Share, builder.ToFarmBuilder());
-        return share != ShareMode.Never && jobs.Any(
-            job => !job.StaysLocal && !job.IsFixedOutput && LendingRules.MayHelp(job, helper)
-                && (share == ShareMode.Always || CompilePriors.For(job).Share > 0));
-    }
+        ShareMode.Never => false,
+        ShareMode.Always => true,
+        _ => CompilePriors.For(job).Share > 0,
+    };
 
     private bool IsResting(NixBuilder builder) => Troubles.GetValueOrDefault(builder.Name)?.PauseAt(now) > TimeSpan.Zero;
 

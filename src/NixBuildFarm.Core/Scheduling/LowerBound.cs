@@ -142,7 +142,7 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
         ];
     }
 
-    private static bool CanBeShared(Job job, CompileEstimate compiles) => compiles.Share > 0 && !job.StaysLocal && !job.IsFixedOutput;
+    private static bool CanBeShared(Job job, CompileEstimate compiles) => compiles.Share > 0 && LendingRules.CanBeShared(job);
 
     private static int CoresOfSlot(FarmBuilder builder) => Math.Max(1, builder.TotalCores / Math.Max(1, builder.MaxJobs));
 

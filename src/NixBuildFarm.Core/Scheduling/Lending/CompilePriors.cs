@@ -32,7 +32,7 @@ internal static partial class CompilePriors
     /// <summary>A guess from the kind of job alone.</summary>
     public static CompileEstimate WithoutNames(Job job) => IsPossible(job) ? Unknown : default;
 
-    private static bool IsPossible(Job job) => job.EnableParallelBuilding && !job.IsFixedOutput && !job.StaysLocal;
+    private static bool IsPossible(Job job) => job.EnableParallelBuilding && LendingRules.CanBeShared(job);
 
     // Of the clock on the wall: a busy machine may keep a thread waiting for seconds.
     private const int TimeLimit = 60_000;

@@ -27,13 +27,16 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
     /// <summary>Compiles that a builder can take when it is idle.</summary>
     public static int AllPlaces(FarmBuilder builder) => Places(builder, builder.MaxJobs, builder.TotalCores);
 
+    /// <summary>Whether others may compile for a job at all: one that stays here or only fetches has nothing for them.</summary>
+    public static bool CanBeShared(Job job) => !job.StaysLocal && !job.IsFixedOutput;
+
     /// <summary>Whether a build is worth sharing there.</summary>
     public bool MayBeHelped(int job, int builder)
     {
         if (options.Share == ShareMode.Never) return false;
         var what = state.Graph[job];
         // Whether it builds in parallel only tells where nothing was learnt: many packages leave that to the setup hooks of their tools.
-        if (what.StaysLocal || what.IsFixedOutput || !state.Builders[builder].Description.IsHelped) return false;
+        if (!CanBeShared(what) || !state.Builders[builder].Description.IsHelped) return false;
         var estimate = state.Estimates[job];
         return options.Share == ShareMode.Always
             || (estimate.Compiles.Share > 0 && estimate.Seconds / state.SpeedOf(builder, job) >= LeastSeconds);
@@ -68,10 +71,10 @@ internal sealed class LendingRules(SchedulingState state, SchedulerOptions optio
     /// <param name="job">The job.</param>
     /// <param name="home">Its builder.</param>
     /// <param name="homePlaces">The cores that it has without sharing.</param>
-    /// <param name="expected">Builders that do not take part yet: a build cannot be told of more cores later.</param>
+    /// <param name="expected">Those that may help and do not take part yet: a build cannot be told of more cores later.</param>
     public int CoresToTell(int job, int home, int homePlaces, params IEnumerable<FarmBuilder> expected)
     {
-        var places = homePlaces + expected.Where(builder => MayHelp(job, home, builder)).Sum(AllPlaces);
+        var places = homePlaces + expected.Sum(AllPlaces);
         for (var b = 0; b < state.Builders.Length; b++)
         {
             if (MayHelp(job, home, b) && !IsFarSlower(job, b, home)) places += AllPlaces(state.Builders[b].Description);
