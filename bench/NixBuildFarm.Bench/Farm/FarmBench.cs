@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Bench.Farm;
 
@@ -76,17 +77,19 @@ internal static class FarmBench
         [
             Beside("stock"),
             Beside("stock, tuned"),
-            ours.Any(run => run.Idle is not null) ? $"{Median(ours.Select(run => run.Idle ?? 0)) * 1000:0} ms" : "–",
-            $"{Median(ours.Select(run => run.Processor!.Value)) / chosen.Work.Count * 1000:0.0} ms",
+            ours.Any(run => run.Idle is not null) ? $"{Median.Of(ours.Select(run => run.Idle ?? 0)) * 1000:0} ms" : "–",
+            $"{Median.Of(ours.Select(run => run.Processor!.Value)) / chosen.Work.Count * 1000:0.0} ms",
             $"{ours.Max(run => run.Memory!.Value) / 1e6:0} MB",
-            $"{Median(ours.Select(run => (double)run.Logins)):0}",
+            $"{Median.Of(ours.Select(run => (double)run.Logins)):0}",
         ];
         return $"| {chosen.Name}{(chosen.Bound > 0 ? $" ({chosen.Bound:0.0} s)" : "")} | {string.Join(" | ", cells.Concat(figures))} |";
 
         string Beside(string other)
         {
             FarmRun[] theirs = [.. measured.Where(one => one.Contender == other && one.Run.Succeeded).Select(one => one.Run)];
-            return theirs.Length == 0 ? "–" : $"{Median(ours.Select(run => run.Seconds)) / Median(theirs.Select(run => run.Seconds)):0.00}";
+            return theirs.Length == 0
+                ? "–"
+                : $"{Median.Of(ours.Select(run => run.Seconds)) / Median.Of(theirs.Select(run => run.Seconds)):0.00}";
         }
     }
 
@@ -95,16 +98,10 @@ internal static class FarmBench
         if (runs.Length == 0) return "–";
         var seconds = runs.Where(run => run.Succeeded).Select(run => run.Seconds).ToArray();
         if (seconds.Length == 0) return "fails";
-        var middle = Median(seconds);
+        var middle = Median.Of(seconds);
         var figure = chosen.Bound > 0 ? $"**{middle / chosen.Bound:0.00}**" : $"**{middle / chosen.Work.Count * 1000:0.0} ms**";
         var failed = seconds.Length < runs.Length ? $", {runs.Length - seconds.Length} of {runs.Length} fail" : "";
         return $"{figure}, {middle:0.0} s ({seconds.Min():0.0}–{seconds.Max():0.0}){failed}";
-    }
-
-    private static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[sorted.Length / 2 - 1] + sorted[sorted.Length / 2]) / 2;
     }
 
     private sealed record Measured(string Case, string Contender, FarmRun Run);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using NixBuildFarm.Bench.Farm;
+using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Bench.Front;
 
@@ -40,7 +41,7 @@ internal static class FrontBench
             through.Add(await InstantiateAsync(work, front.Address));
         }
         table.Line($"| to the local daemon | {Figure(direct)} | |");
-        table.Line($"| through the farm | {Figure(through)} | **{Median(through) / Median(direct):0.00}** |");
+        table.Line($"| through the farm | {Figure(through)} | **{Median.Of(through) / Median.Of(direct):0.00}** |");
 
         Contender[] contenders =
         [
@@ -77,10 +78,10 @@ internal static class FrontBench
                 await Console.Error.WriteLineAsync($"{chosen.Name}: {contender.Name}: {ended.Seconds:0.00} s");
             }
         }
-        var farm = Median(milliseconds[contenders[^1]]);
+        var farm = Median.Of(milliseconds[contenders[^1]]);
         return $"| {chosen.Name} | {string.Join(" | ", contenders.Select(one => Figure(milliseconds[one])))} | "
-            + $"**{farm / Median(milliseconds[contenders[^2]]):0.00}** | "
-            + (milliseconds[contenders[0]].Count == 0 ? "– |" : $"{farm / Median(milliseconds[contenders[0]]):0.00} |");
+            + $"**{farm / Median.Of(milliseconds[contenders[^2]]):0.00}** | "
+            + (milliseconds[contenders[0]].Count == 0 ? "– |" : $"{farm / Median.Of(milliseconds[contenders[0]]):0.00} |");
     }
 
     /// <summary>Seconds that it takes to instantiate derivations that nobody has seen before.</summary>
@@ -104,13 +105,7 @@ internal static class FrontBench
     }
 
     private static string Figure(List<double> values) =>
-        values.Count == 0 ? "–" : $"{Median(values):0.00} ({values.Min():0.00}–{values.Max():0.00})";
-
-    private static double Median(List<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[sorted.Length / 2 - 1] + sorted[sorted.Length / 2]) / 2;
-    }
+        values.Count == 0 ? "–" : $"{Median.Of(values):0.00} ({values.Min():0.00}–{values.Max():0.00})";
 
     /// <summary>Plain nix-build, which builds on a farm that serves.</summary>
     private sealed class ThroughFront(string address) : Contender("through the farm")

@@ -1,4 +1,3 @@
-using System.Globalization;
 using NixBuildFarm.Farm.Tests.Builds;
 using NixBuildFarm.Farm.Tests.Faults;
 using NixBuildFarm.Farm.Tests.Hosts;
@@ -160,23 +159,11 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
 
     private void Write() => Write(Path.Combine(run.Session.Folder, "program.nix"));
 
-    /// <summary>
-    /// Writes a program that nobody has built yet, and that opal alone can build. It needs something of garnet, which so is there before
-    /// its first compile.
-    /// </summary>
-    private void Write(string file) => File.WriteAllText(
-        file,
-        $$"""
-        (import {{farm.Repository}}/tests/Farm/toolchain/packages.nix {
-          gcc = "{{Read("gcc")}}"; wrapper = "{{Read("gcc-wrapper")}}"; units = {{Units.ToString(CultureInfo.InvariantCulture)}};
-          tag = "{{Guid.NewGuid()}}"; features = [ "home" ]; helper = "help";
-        }).program
-        """);
+    /// <summary>Writes a program that nobody has built yet.</summary>
+    private void Write(string file) => File.WriteAllText(file, ShimFarm.ExpressionOf(farm, "program", Units));
 
     private static string Script(string share) =>
         $"Get-NixBuilder opal, garnet | Invoke-NixDistributedBuild -Path program.nix -NoLocal -Share {share}";
-
-    private string Read(string name) => File.ReadAllText(Path.Combine(toolchain, name)).Trim();
 
     private async Task<Built> ResultOfAsync(BuildOutput build)
     {

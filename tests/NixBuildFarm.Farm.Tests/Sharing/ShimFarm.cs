@@ -47,15 +47,25 @@ public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
     {
         written = (attribute, units);
         await ImportAsync(farm);
-        var (gcc, wrapper) = (Read("gcc"), Read("gcc-wrapper"));
-        await File.WriteAllTextAsync(
-            Path.Combine(Session.Folder, name + ".nix"),
-            $$"""
+        await File.WriteAllTextAsync(Path.Combine(Session.Folder, name + ".nix"), ExpressionOf(farm, attribute, units));
+    }
+
+    /// <summary>
+    /// Nix's words for one of these derivations. Only a builder with the feature home can build it, and it needs something small of one
+    /// with the feature help, which so is there before its first compile.
+    /// </summary>
+    public static string ExpressionOf(TestFarm farm, string attribute, int units)
+    {
+        var made = Path.Combine(farm.Repository, "out/toolchain");
+        return $$"""
             (import {{farm.Repository}}/tests/Farm/toolchain/packages.nix {
-              gcc = "{{gcc}}"; wrapper = "{{wrapper}}"; sources = {{toolchain}}/sources; shimSource = {{farm.Repository}}/src/NixBuildFarm.Core/Sharing/shim;
+              gcc = "{{Read("gcc")}}"; wrapper = "{{Read("gcc-wrapper")}}"; sources = {{made}}/sources;
+              shimSource = {{farm.Repository}}/src/NixBuildFarm.Core/Sharing/shim;
               tag = "{{Guid.NewGuid()}}"; features = [ "home" ]; helper = "help"; units = {{units}};
             }).{{attribute}}
-            """);
+            """;
+
+        string Read(string name) => File.ReadAllText(Path.Combine(made, name)).Trim();
     }
 
     /// <summary>The hash of what Nix alone makes, on the coordinator, of what was written last.</summary>
@@ -115,8 +125,6 @@ public sealed class ShimFarm(TestFarm farm) : IAsyncDisposable
 
     private static async Task<string> HashAsync(FarmHost host, string path) =>
         (await host.ExecAsync("nix-store", "--query", "--hash", path)).Trim();
-
-    private string Read(string name) => File.ReadAllText(Path.Combine(toolchain, name)).Trim();
 
     /// <summary>Has the toolchain in the store of the coordinator, once for all tests: a root keeps it there.</summary>
     public static async Task ImportAsync(TestFarm farm)
