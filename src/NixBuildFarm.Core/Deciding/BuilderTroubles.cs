@@ -7,10 +7,11 @@ namespace NixBuildFarm.Deciding;
 /// <summary>The circuit breaker of each builder, what last went wrong with it, and what of that later runs are to know.</summary>
 internal sealed class BuilderTroubles(RunFacts facts, IEnumerable<BuilderTrouble> known)
 {
-    private readonly Dictionary<string,
-    CircuitBreaker> breakers = known.ToDictionary(trouble => trouble.Builder, trouble => new CircuitBreaker(trouble.Openings));
     /// <summary>The longest pause between two tries to reach a builder that jobs may wait for.</summary>
     private static readonly TimeSpan LongestAwaitedPause = TimeSpan.FromSeconds(30);
+
+    private readonly Dictionary<string, CircuitBreaker> breakers =
+        known.ToDictionary(trouble => trouble.Builder, trouble => new CircuitBreaker(trouble.Openings));
 
     private readonly Dictionary<string, string> reasons = [];
 

@@ -76,12 +76,12 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
         if (attempts.AreUsedUp(attempt.Job) && attempt.Job.Running.Count == 0) attempts.GiveUp(attempt);
     }
 
-    private void ExcludeOthers(Attempt attempt, Func<RunBuilder, bool> areUseless)
+    private void ExcludeOthers(Attempt attempt, Func<RunBuilder, bool> isUseless)
     {
         var job = attempt.Job;
         for (var other = 0; other < facts.Farm.Count; other++)
         {
-            if (other == attempt.Builder || job.Running.ContainsKey(other) || !areUseless(facts.Farm[other])) continue;
+            if (other == attempt.Builder || job.Running.ContainsKey(other) || !isUseless(facts.Farm[other])) continue;
             facts.Apply(new SchedulingEvent.JobExcluded(facts.Now, job.Index, other));
         }
     }

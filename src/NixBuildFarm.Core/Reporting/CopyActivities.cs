@@ -10,7 +10,7 @@ namespace NixBuildFarm.Reporting;
 /// <param name="nextId">Gives an id that no other activity has.</param>
 internal sealed class CopyActivities(Action<DaemonMessage> say, Func<ulong> nextId)
 {
-    private readonly Dictionary<long, (ulong Activity, RunningCopy Copy)> underWay = [];
+    private readonly Dictionary<long, ulong> underWay = [];
     private readonly Dictionary<long, int> following = [];
     private ulong? all;
     private ulong done;
@@ -21,13 +21,12 @@ internal sealed class CopyActivities(Action<DaemonMessage> say, Func<ulong> next
     {
         following[copy.Shipment] = copy.Following;
         if (copy.Following == 0) following.Remove(copy.Shipment);
-        if (!underWay.TryGetValue(copy.Id, out var known))
+        if (!underWay.TryGetValue(copy.Id, out var activity))
         {
             if (copy.State != CopyState.UnderWay) return;
-            known = (Begin(copy), copy);
+            underWay.Add(copy.Id, activity = Begin(copy));
         }
-        underWay[copy.Id] = (known.Activity, copy);
-        if (copy.Bytes > 0) say(new ActivityProgress(known.Activity, (ulong)copy.Sent, (ulong)copy.Bytes, 0, 0));
+        if (copy.Bytes > 0) say(new ActivityProgress(activity, (ulong)copy.Sent, (ulong)copy.Bytes, 0, 0));
         if (copy.State != CopyState.UnderWay) Stop(copy.Id, copy.State);
         Count();
     }
@@ -57,10 +56,10 @@ internal sealed class CopyActivities(Action<DaemonMessage> say, Func<ulong> next
 
     private void Stop(long id, CopyState state)
     {
-        if (!underWay.Remove(id, out var known)) return;
+        if (!underWay.Remove(id, out var activity)) return;
         if (state == CopyState.Arrived) done++;
         if (state == CopyState.Failed) failed++;
-        say(new ActivityStopped(known.Activity));
+        say(new ActivityStopped(activity));
     }
 
     private void Count()

@@ -37,8 +37,8 @@ internal sealed class RunActivities : IBuildObserver
     }
 
     /// <summary>What is said of a derivation that has just failed; null: nothing.</summary>
-    public Func<NixBuildResult,
-    string?> Failure { get; init; } = static result => result.Error is null ? null : $"{result.Name}: {result.Error}";
+    public Func<NixBuildResult, string?> Failure { get; init; } =
+        static result => result.Error is null ? null : $"{result.Name}: {result.Error}";
 
     /// <inheritdoc/>
     public void Observe(RunNews news)

@@ -22,8 +22,9 @@ internal readonly record struct Parcel(PathInfo Info, BuilderSession From);
 /// <param name="meter">Measures the link.</param>
 internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels, Transfer transfer, PathCatalog catalog, LinkMeter meter)
 {
-    private readonly Dictionary<StorePath,
-    BuilderSession> holders = parcels.ToDictionary(parcel => parcel.Info.Path, parcel => parcel.From);
+    private readonly Dictionary<StorePath, BuilderSession> holders =
+        parcels.ToDictionary(parcel => parcel.Info.Path, parcel => parcel.From);
+
     private readonly long bytes = parcels.Sum(parcel => parcel.Info.NarSize);
 
     /// <summary>Is called with each path as it begins to be sent; null: nobody minds.</summary>

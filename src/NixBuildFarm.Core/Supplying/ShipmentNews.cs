@@ -20,7 +20,7 @@ internal sealed class ShipmentNews(IBuildObserver observer, BuilderSession to, S
     private readonly object gate = new();
     private readonly Dictionary<StorePath, RunningCopy> underWay = [];
     private int left = paths;
-    private RunningCopy? current;
+    private StorePath? current;
     private long unsaid;
 
     /// <summary>A path begins to be sent, after those before it have been sent.</summary>
@@ -29,13 +29,13 @@ internal sealed class ShipmentNews(IBuildObserver observer, BuilderSession to, S
         lock (gate)
         {
             left--;
-            Keep(new(Interlocked.Increment(ref lastId), parcel.Info.Path.ToString(), UriOf(parcel.From), UriOf(to))
+            current = parcel.Info.Path;
+            Keep(current, new(Interlocked.Increment(ref lastId), current.ToString(), UriOf(parcel.From), UriOf(to))
             {
                 Bytes = parcel.Info.NarSize,
                 DerivationPath = wantedBy?.ToString(),
                 Shipment = shipment,
             });
-            underWay[parcel.Info.Path] = current!;
         }
     }
 
@@ -45,11 +45,8 @@ internal sealed class ShipmentNews(IBuildObserver observer, BuilderSession to, S
         lock (gate)
         {
             unsaid += bytes;
-            if (unsaid < Step || current is null) return;
-            var path = StorePath.Parse(current.Path);
-            if (!underWay.ContainsKey(path)) return;
-            Keep(current with { Sent = current.Sent + unsaid });
-            underWay[path] = current;
+            if (unsaid < Step || current is null || !underWay.TryGetValue(current, out var copy)) return;
+            Keep(current, copy with { Sent = copy.Sent + unsaid });
         }
     }
 
@@ -72,9 +69,9 @@ internal sealed class ShipmentNews(IBuildObserver observer, BuilderSession to, S
         }
     }
 
-    private void Keep(RunningCopy copy)
+    private void Keep(StorePath path, RunningCopy copy)
     {
-        current = copy;
+        underWay[path] = copy;
         unsaid = 0;
         Tell(copy);
     }
