@@ -18,9 +18,6 @@ public sealed class ShimProgram : IDisposable
     /// <summary>How the script exits when it compiles.</summary>
     public const int OriginalCode = 42;
 
-    /// <summary>Nothing here takes nearly as long on a busy machine.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
-
     private readonly string program;
 
     public ShimProgram()
@@ -102,7 +99,7 @@ public sealed class ShimProgram : IDisposable
     public static async Task<ShimEnd> EndAsync(Process process)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(Limit);
+        limit.CancelAfter(Until.Limit);
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(limit.Token);

@@ -17,7 +17,7 @@ public class PipeSizeTests
 
             await pipe.WriteAsync(new byte[1 << 20], TestContext.Current.CancellationToken)
                 .AsTask()
-                .WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+                .WaitAsync(Until.Limit, TestContext.Current.CancellationToken);
         }
         finally
         {

@@ -3,6 +3,9 @@ Set-StrictMode -Version 3
 
 $module = '/opt/NixBuildFarm/NixBuildFarm.psd1'
 
+# What takes longer hangs: far longer than anything takes where several farms share two cores.
+$limit = [timespan]::FromMinutes(15)
+
 # A pwsh that runs, and what it writes.
 class Session {
     [Diagnostics.Process] $Process
@@ -47,9 +50,9 @@ function Start-Pwsh {
 
 # Waits for a pwsh and gives what it did. One that does not end is killed, and fails the test.
 function Wait-Pwsh {
-    param([Parameter(Mandatory, ValueFromPipeline)] [Session] $Session, [int] $LimitSeconds = 120)
+    param([Parameter(Mandatory, ValueFromPipeline)] [Session] $Session)
     try {
-        $ended = $Session.Process.WaitForExit($LimitSeconds * 1000)
+        $ended = $Session.Process.WaitForExit($limit)
         if (-not $ended) { $Session.Process.Kill($true) }
         $result = [pscustomobject]@{
             ExitCode = $Session.Process.ExitCode
@@ -57,7 +60,7 @@ function Wait-Pwsh {
             Problems = [string[]] @($Session.Problems.Result.Split("`n", [StringSplitOptions]::RemoveEmptyEntries))
         }
         if (-not $ended) {
-            throw "pwsh did not end within $LimitSeconds s. It wrote:`n$($result.Output -join "`n")`n$($result.Problems -join "`n")"
+            throw "pwsh did not end within $limit. It wrote:`n$($result.Output -join "`n")`n$($result.Problems -join "`n")"
         }
         $result
     }
@@ -72,10 +75,9 @@ function Invoke-Pwsh {
         [Parameter(Mandatory)] [string] $Script,
         [switch] $File,
         [hashtable] $Environment = @{},
-        [string] $User,
-        [int] $LimitSeconds = 120
+        [string] $User
     )
-    Start-Pwsh -Script $Script -File:$File -Environment $Environment -User $User | Wait-Pwsh -LimitSeconds $LimitSeconds
+    Start-Pwsh -Script $Script -File:$File -Environment $Environment -User $User | Wait-Pwsh
 }
 
 # Controls the farm; what fails fails the test.
@@ -85,12 +87,12 @@ function Invoke-Farm {
     $lines
 }
 
-# Waits until something is so, which fails the test if it takes a minute.
+# Waits until something is so, which fails the test if it is not within the limit.
 function Wait-Until {
     param([Parameter(Mandatory)] [scriptblock] $Condition, [Parameter(Mandatory)] [string] $What)
     $clock = [Diagnostics.Stopwatch]::StartNew()
     while (-not (& $Condition)) {
-        if ($clock.Elapsed.TotalSeconds -gt 60) { throw "Not so after a minute: $What" }
+        if ($clock.Elapsed -gt $limit) { throw "Not so within ${limit}: $What" }
         Start-Sleep -Milliseconds 100
     }
 }

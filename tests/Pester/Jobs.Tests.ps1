@@ -6,7 +6,7 @@ BeforeAll {
 
 Describe 'A job that finishes' {
     It 'gives its results to Receive-Job -Wait -AutoRemoveJob, and is gone' {
-        $run = Invoke-Pwsh -LimitSeconds 60 "($build $(New-NixFile) | Receive-Job -Wait -AutoRemoveJob).Status; @(Get-Job).Count"
+        $run = Invoke-Pwsh "($build $(New-NixFile) | Receive-Job -Wait -AutoRemoveJob).Status; @(Get-Job).Count"
         $run.Output | Should -Be 'Built', '0'
         $run.ExitCode | Should -Be 0
     }
@@ -18,13 +18,13 @@ Describe 'A job that finishes' {
         'Receive-Job $job -Wait -WriteEvents -WriteJobInResults | Where-Object Status -EQ Built'
         'while ($job.State -eq "Running") { Start-Sleep -Milliseconds 50 }; Receive-Job $job'
     ) {
-        $run = Invoke-Pwsh -LimitSeconds 60 ("`$job = $build $(New-NixFile); `$r = & { $_ }; `"`$(`$r.Status)`"; `"`$(`$job.State)`"; " +
+        $run = Invoke-Pwsh ("`$job = $build $(New-NixFile); `$r = & { $_ }; `"`$(`$r.Status)`"; `"`$(`$job.State)`"; " +
             "Remove-Job `$job; @(Get-Job).Count")
         $run.Output | Should -Be 'Built', 'Completed', '0'
     }
 
     It 'is one of several that end together' {
-        $run = Invoke-Pwsh -LimitSeconds 90 ("`$jobs = 1..3 | ForEach-Object { $build $(New-NixFile) }; " +
+        $run = Invoke-Pwsh ("`$jobs = 1..3 | ForEach-Object { $build $(New-NixFile) }; " +
             "(`$jobs | Receive-Job -Wait -AutoRemoveJob).Count; @(Get-Job).Count")
         $run.Output | Should -Be '3', '0'
     }
@@ -32,7 +32,7 @@ Describe 'A job that finishes' {
 
 Describe 'A job that fails' {
     It 'ends Receive-Job -Wait -AutoRemoveJob with its error, and is gone' {
-        $run = Invoke-Pwsh -LimitSeconds 60 ("`$r = $build $(New-NixFile @{ bad = 'exit 3' }) | Receive-Job -Wait -AutoRemoveJob " +
+        $run = Invoke-Pwsh ("`$r = $build $(New-NixFile @{ bad = 'exit 3' }) | Receive-Job -Wait -AutoRemoveJob " +
             "-ErrorVariable problem -ErrorAction SilentlyContinue; `"`$(`$r.Status)`"; `$problem[0].FullyQualifiedErrorId; " +
             "@(Get-Job).Count")
         $run.Output[0] | Should -Be 'Failed'
@@ -41,7 +41,7 @@ Describe 'A job that fails' {
     }
 
     It 'has completed for Wait-Job, since only what could not even begin is Failed' {
-        $run = Invoke-Pwsh -LimitSeconds 60 ("`"`$(($build $(New-NixFile @{ bad = 'exit 3' }) | Wait-Job).State)`"; " +
+        $run = Invoke-Pwsh ("`"`$(($build $(New-NixFile @{ bad = 'exit 3' }) | Wait-Job).State)`"; " +
             "`"`$((Invoke-NixDistributedBuild -AsJob -Path /tmp/nowhere.nix | Wait-Job).State)`"")
         $run.Output | Should -Be 'Completed', 'Failed'
     }
@@ -59,7 +59,7 @@ Describe 'A job that is stopped' {
             "-Milliseconds 50 }; $_")
         Wait-Until { (Measure-Gated $mark kana) -gt 0 } 'kana builds'
         Set-Content "$TestDrive/$mark" ''
-        $run = $session | Wait-Pwsh -LimitSeconds 60
+        $run = $session | Wait-Pwsh
         $run.Output | Should -Be 'Stopped', '0'
         Wait-Until { (Measure-Gated $mark kana) -eq 0 } 'the build on kana has ended'
     }

@@ -23,7 +23,7 @@ Describe 'A pwsh that builds' {
         $mark = New-DerivationName gate
         $session = Start-Building $mark -File:$File
         Send-Signal $session $Signal
-        $run = $session | Wait-Pwsh -LimitSeconds 30
+        $run = $session | Wait-Pwsh
         $run.Output | Should -Not -Contain 'went on'
         # After Ctrl-C, pwsh itself ends a -File with 0.
         if (-not ($File -and $Signal -eq 'INT')) { $run.ExitCode | Should -Not -Be 0 }
@@ -36,7 +36,7 @@ Describe 'A pwsh that builds' {
         Invoke-Farm freeze kana
         try {
             Send-Signal $session INT
-            $session | Wait-Pwsh -LimitSeconds 30
+            $session | Wait-Pwsh
         }
         finally { Invoke-Farm thaw kana }
         Wait-Until { (Measure-Gated $mark kana) -eq 0 } 'the build on kana has ended'
@@ -47,7 +47,7 @@ Describe 'A pwsh that builds' {
         $mark = New-DerivationName gate
         $session = Start-Building $mark -State $state
         Send-Signal $session $_
-        $session | Wait-Pwsh -LimitSeconds 30
+        $session | Wait-Pwsh
         $run = Invoke-Pwsh -Environment @{ XDG_STATE_HOME = $state } '@(Get-NixBuild).Count; "$((Get-NixBuild -Last 1).State)"'
         $run.Output[0] | Should -Be '1'
         $run.Output[1] | Should -Not -BeIn 'Succeeded', 'Failed', 'Running'

@@ -39,7 +39,7 @@ Describe 'A script with Stop' {
             Wait-Until { (Measure-Gated $mark ruby) -gt 0 } 'ruby builds'
             Invoke-Farm $Fault ruby
             Open-Gate $mark kana
-            $run = $session | Wait-Pwsh -LimitSeconds 300
+            $run = $session | Wait-Pwsh
         }
         finally { Invoke-Farm $Undo ruby }
         @($run.Output -match '^Built$').Count | Should -Be 4

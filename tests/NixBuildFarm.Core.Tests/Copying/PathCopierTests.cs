@@ -113,7 +113,7 @@ public sealed class PathCopierTests : IDisposable
         var told = new Told();
         await new PathCopier(request with { To = request.To is [{ IsLocal: true }] ? [farm.Local.Builder] : request.To }, farm, told)
             .CopyAsync(Cancellation)
-            .WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+            .WaitAsync(Until.Limit, Cancellation);
         return told;
     }
 

@@ -63,7 +63,7 @@ public sealed class BuildRunTests : IDisposable
 
         Assert.Same(error, thrown);
         await Task.WhenAll(new[] { farm.Local, farm["ruby"], farm["kana"] }.Select(machine => machine.Daemon.AllClosedAsync()))
-            .WaitAsync(TimeSpan.FromSeconds(60));
+            .WaitAsync(Until.Limit);
     }
 
     [Fact]

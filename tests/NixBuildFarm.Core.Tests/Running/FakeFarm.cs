@@ -146,7 +146,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     {
         var request = Request(requested, on);
         var run = new BuildRun(with?.Invoke(request) ?? request, this, History, this, this, Time ?? TimeProvider.System);
-        await run.RunAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromMinutes(2));
+        await run.RunAsync(TestContext.Current.CancellationToken).WaitAsync(Until.Limit);
         await AllClosedAsync();
         return Results.ToDictionary(result => result.Name);
     }

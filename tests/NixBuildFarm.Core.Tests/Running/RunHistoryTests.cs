@@ -233,7 +233,7 @@ public class RunHistoryTests
         await stop.CancelAsync();
 
         // The clock stands still.
-        await ending.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await ending.WaitAsync(Until.Limit, TestContext.Current.CancellationToken);
         Assert.Single(observer.Failures);
     }
 

@@ -24,7 +24,7 @@ internal sealed class ShimConversation : IDisposable
     public async Task<(string Tool, string Source, string Home)> HelloAsync()
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(TimeSpan.FromMinutes(2));
+        limit.CancelAfter(Until.Limit);
         stream = new(await listener.AcceptAsync(limit.Token), ownsSocket: true);
         var fields = new ShimFields(await PayloadAsync(ShimFrame.Hello));
         var hello = (fields.String(), fields.String(), fields.String());

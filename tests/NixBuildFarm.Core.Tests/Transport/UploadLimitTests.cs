@@ -77,7 +77,7 @@ public sealed class UploadLimitTests : IAsyncDisposable
             var pieces = sent / 25;
             var waiting = Math.Min(channels, (allBytes - sent) / 25);
             Assert.True(
-                SpinWait.SpinUntil(() => transport.Sent.Length == sent && time.Waits == pieces - 1 + waiting, TimeSpan.FromMinutes(1)),
+                SpinWait.SpinUntil(() => transport.Sent.Length == sent && time.Waits == pieces - 1 + waiting, Until.Limit),
                 $"{transport.Sent.Length} bytes were sent instead of {sent}");
             if (step > 0) time.Advance(TimeSpan.FromSeconds(0.25));
         }

@@ -18,9 +18,6 @@ public sealed class FaultyRun : IAsyncDisposable
         Session.Run("$ErrorActionPreference = 'Stop'");
     }
 
-    /// <summary>Far longer than a silent connection takes to be noticed, and what is lost to be built again, on a busy machine.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
-
     /// <summary>
     /// Nix's words for what <see cref="AddOpalAsync"/>'s builder alone can build. What has it as an input is placed when opal is connected,
     /// however long that takes on a busy machine.
@@ -48,7 +45,7 @@ public sealed class FaultyRun : IAsyncDisposable
     }
 
     /// <summary>Waits for the end of a script.</summary>
-    public static BuildOutput End(RunningScript running) => new(running.Wait(Limit));
+    public static BuildOutput End(RunningScript running) => new(running.Wait(Until.Limit));
 
     /// <summary>Waits until a host's store holds so many megabytes more than are in it now.</summary>
     public static async Task<Func<Task>> UntilGrownAsync(FarmHost host, int megabytes)

@@ -70,19 +70,19 @@ public sealed class KilledRunTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task A_run_that_is_killed_is_in_the_history_as_one_that_goes_on_and_then_as_interrupted()
     {
-        run.Session.Write("long", """package "top" "cat $inputs > $out; sleep 300.1" [ (package "quick" "echo > $out" [ ]) ]""");
+        run.Session.Write("long", """package "top" "cat $inputs > $out; sleep 3000.1" [ (package "quick" "echo > $out" [ ]) ]""");
         File.Copy(Path.Combine(run.Session.Folder, "long.nix"), "/home/alice/long.nix", overwrite: true);
         const string Last = "Get-NixBuild -Last 1 | ForEach-Object { \"$($_.State) $($_.Requested)\" }";
         using (var shell = farm.StartPowerShell("alice", "'ready'; Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path long.nix"))
         {
-            await FaultyRun.UntilBuilding(farm.Ruby, "300.1")();
+            await FaultyRun.UntilBuilding(farm.Ruby, "3000.1")();
             Assert.Equal("Running long.nix", (await farm.PowerShellAsync("alice", Last)).Output.Trim());
         }
 
         Assert.Equal("Interrupted long.nix", (await farm.PowerShellAsync("alice", Last)).Output.Trim());
         Assert.Contains(
             "quick", (await farm.PowerShellAsync("alice", "(Get-NixBuild -State Interrupted -Last 1 -Result).Name -join ' '")).Output);
-        await FaultyRun.NothingRunsAsync("300.1", farm.Ruby);
+        await FaultyRun.NothingRunsAsync("3000.1", farm.Ruby);
     }
 
     private static string NameOf(string output) => output[(output.LastIndexOf('-') + 1)..];

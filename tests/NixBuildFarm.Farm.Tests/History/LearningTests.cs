@@ -78,7 +78,7 @@ public sealed class LearningTests(TestFarm farm) : IDisposable
     [Fact]
     public void A_run_that_is_stopped_keeps_what_it_has_learnt()
     {
-        session.Write("long", """[ (package "quick" (sleep 0.2) [ ]) (package "slow" "sleep 600" [ ]) ]""");
+        session.Write("long", """[ (package "quick" (sleep 0.2) [ ]) (package "slow" "sleep 6000" [ ]) ]""");
 
         session.Run("foreach ($i in 1) { Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path long.nix | ForEach-Object { break } }");
 

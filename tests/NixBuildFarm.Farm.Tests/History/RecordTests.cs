@@ -82,7 +82,7 @@ public sealed class RecordTests : IDisposable
     {
         // Both begin together, so when the one has ended the other has long begun, however busy this machine is.
         session.Write(
-            "long", """package "top" "cat $inputs > $out" [ (package "quick" (sleep 5) [ ]) (package "slow" "sleep 600" [ ]) ]""");
+            "long", """package "top" "cat $inputs > $out" [ (package "quick" (sleep 5) [ ]) (package "slow" "sleep 6000" [ ]) ]""");
 
         session.Run("foreach ($i in 1) { Get-NixBuilder kana | Invoke-NixDistributedBuild -Path long.nix | ForEach-Object { break } }");
 

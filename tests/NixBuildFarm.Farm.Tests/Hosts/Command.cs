@@ -6,9 +6,6 @@ namespace NixBuildFarm.Farm.Tests.Hosts;
 /// <summary>A program that runs; arguments are passed as they are, no shell reads them.</summary>
 public sealed class Command : IDisposable
 {
-    /// <summary>A program that takes longer is ended, and the test fails: nothing in a test may hang.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
-
     private readonly Process process;
     private readonly string commandLine;
 
@@ -53,11 +50,11 @@ public sealed class Command : IDisposable
     public Task InterruptAsync() => RunAsync("bash", "-c", "kill -INT \"$1\"", "-", $"{process.Id}");
 
     /// <summary>Waits for its end.</summary>
-    /// <exception cref="TimeoutException">It has not ended within <see cref="Limit"/>, and was killed.</exception>
+    /// <exception cref="TimeoutException">It has not ended within <see cref="Until.Limit"/>, and was killed.</exception>
     public async Task<CommandResult> WaitAsync(CancellationToken cancellation)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(Limit);
+        limit.CancelAfter(Until.Limit);
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(limit.Token);
@@ -67,7 +64,7 @@ public sealed class Command : IDisposable
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
-            throw new TimeoutException($"{commandLine}\nhas not ended within {Limit}.", e);
+            throw new TimeoutException($"{commandLine}\nhas not ended within {Until.Limit}.", e);
         }
     }
 

@@ -200,7 +200,7 @@ public sealed class SshConfigurationTests : IDisposable
         {
             var socket = Path.Combine(folder, "agent.sock");
             var started = new KeyAgentProcess(Command.Start("ssh-agent", "-D", "-a", socket), socket);
-            Assert.True(SpinWait.SpinUntil(() => File.Exists(socket), TimeSpan.FromMinutes(1)), "The agent has no socket.");
+            Assert.True(SpinWait.SpinUntil(() => File.Exists(socket), Until.Limit), "The agent has no socket.");
             return started;
         }
 

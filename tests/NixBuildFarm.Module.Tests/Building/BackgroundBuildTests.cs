@@ -5,8 +5,6 @@ namespace NixBuildFarm.Module.Tests.Building;
 /// <summary>PowerShell's job cmdlets and the module's job, in every state that it can be in. None of them may wait for ever.</summary>
 public sealed class BackgroundBuildTests
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
-
     private static readonly string[] Receivers =
     [
         "$job | Receive-Job -Wait -AutoRemoveJob",
@@ -52,7 +50,7 @@ public sealed class BackgroundBuildTests
         await Task.Delay(200, TestContext.Current.CancellationToken);
         gate.SetResult();
 
-        var result = script.Wait(Limit);
+        var result = script.Wait(Until.Limit);
 
         Assert.Null(result.TerminatingError);
         Assert.Equal([1, 2], result.OutputAs<int>());
@@ -101,7 +99,7 @@ public sealed class BackgroundBuildTests
 
         session.Job.StopJob();
 
-        Assert.Null(script.Wait(Limit).TerminatingError);
+        Assert.Null(script.Wait(Until.Limit).TerminatingError);
         Assert.Empty(session.Run("Get-Job"));
     }
 
@@ -118,8 +116,9 @@ public sealed class BackgroundBuildTests
         using (var script = session.Begin("$job | Receive-Job -Wait"))
         {
             Assert.Equal(1, script.Output.First().BaseObject);
-            await Task.Run(script.Stop, TestContext.Current.CancellationToken).WaitAsync(Limit, TestContext.Current.CancellationToken);
-            Assert.True(script.Wait(Limit).Stopped);
+            var stopping = Task.Run(script.Stop, TestContext.Current.CancellationToken);
+            await stopping.WaitAsync(Until.Limit, TestContext.Current.CancellationToken);
+            Assert.True(script.Wait(Until.Limit).Stopped);
         }
         gate.SetResult();
 
@@ -161,7 +160,7 @@ public sealed class BackgroundBuildTests
         session.Start(job);
         gate.SetResult();
 
-        Assert.True(job.Finished.WaitOne(Limit));
+        Assert.True(job.Finished.WaitOne(Until.Limit));
         Assert.Equal(JobState.Stopped, job.JobStateInfo.State);
         session.Run("Remove-Job $job -Force");
     }
@@ -179,12 +178,12 @@ public sealed class BackgroundBuildTests
         {
             if (job.Output[added.Index].BaseObject is TestJob.Output output)
             {
-                Assert.True(Task.Run(() => output.Object(2)).Wait(Limit), "The other thread has to wait.");
+                Assert.True(Task.Run(() => output.Object(2)).Wait(Until.Limit), "The other thread has to wait.");
             }
         };
         session.Start(job);
 
-        Assert.True(job.Finished.WaitOne(Limit));
+        Assert.True(job.Finished.WaitOne(Until.Limit));
         Assert.Equal(JobState.Completed, job.JobStateInfo.State);
     }
 
@@ -204,7 +203,7 @@ public sealed class BackgroundBuildTests
         session.Start(job);
         gate.SetResult();
 
-        Assert.True(disposed.Wait(Limit, TestContext.Current.CancellationToken));
+        Assert.True(disposed.Wait(Until.Limit, TestContext.Current.CancellationToken));
         job.Dispose();
         Assert.Equal(JobState.Completed, job.JobStateInfo.State);
     }
@@ -215,7 +214,7 @@ public sealed class BackgroundBuildTests
         using var session = new TestJob((_, _) => Task.CompletedTask);
         var job = session.Make((_, _) => Task.CompletedTask);
 
-        await Task.Run(job.Dispose, TestContext.Current.CancellationToken).WaitAsync(Limit, TestContext.Current.CancellationToken);
+        await Task.Run(job.Dispose, TestContext.Current.CancellationToken).WaitAsync(Until.Limit, TestContext.Current.CancellationToken);
         session.Start(job);
 
         Assert.Equal(JobState.Stopped, job.JobStateInfo.State);

@@ -8,9 +8,6 @@ namespace NixBuildFarm.Module.Tests.Building;
 /// <summary>A session with one of the module's jobs in <c>$job</c>, which does what the test says, and builds nothing.</summary>
 internal sealed class TestJob : IDisposable
 {
-    /// <summary>A script that takes longer hangs.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
-
     private static readonly BindingFlags Inner = BindingFlags.NonPublic | BindingFlags.Instance;
 
     private readonly RecordingSession session = RecordingSession.WithModule();
@@ -52,7 +49,7 @@ internal sealed class TestJob : IDisposable
     public IReadOnlyList<object> Run(string script)
     {
         using var running = Begin(script);
-        var result = running.Wait(Limit);
+        var result = running.Wait(Until.Limit);
         Assert.Null(result.TerminatingError);
         Assert.Empty(result.Errors);
         return [.. result.OutputAs<object>()];

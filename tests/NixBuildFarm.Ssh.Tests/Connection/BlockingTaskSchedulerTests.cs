@@ -10,7 +10,7 @@ public class BlockingTaskSchedulerTests
         using var together = new Barrier(100);
 
         await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => BlockingTaskScheduler.Run(() => together.SignalAndWait())))
-            .WaitAsync(TestStreams.Hang, TestContext.Current.CancellationToken);
+            .WaitAsync(Until.Limit, TestContext.Current.CancellationToken);
     }
 
     [Fact]

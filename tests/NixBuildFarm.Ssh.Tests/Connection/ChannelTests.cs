@@ -30,7 +30,7 @@ public class ChannelTests
 
         await cancel.CancelAsync();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading.WaitAsync(TestStreams.Hang, Cancellation));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading.WaitAsync(Until.Limit, Cancellation));
         await channel.Stream.WriteTextAsync("still here");
         Assert.Equal("still here", await channel.Stream.ReadAsync(10));
     }
@@ -48,7 +48,7 @@ public class ChannelTests
 
         await cancel.CancelAsync();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing.WaitAsync(TestStreams.Hang, Cancellation));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing.WaitAsync(Until.Limit, Cancellation));
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public class ChannelTests
         await using var channel = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
 
         var error = await Assert.ThrowsAsync<BuilderException>(
-            () => channel.Stream.WriteAsync(new byte[50_000_000], Cancellation).AsTask().WaitAsync(TestStreams.Hang, Cancellation));
+            () => channel.Stream.WriteAsync(new byte[50_000_000], Cancellation).AsTask().WaitAsync(Until.Limit, Cancellation));
 
         Assert.Equal(BuilderFailure.ConnectionLost, error.Failure);
         Assert.Contains("exit code 3", error.Message);

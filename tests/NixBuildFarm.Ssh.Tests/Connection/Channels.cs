@@ -37,7 +37,7 @@ internal static class Channels
         var expected = Enumerable.Repeat(line, 20_000).SelectMany(l => l).ToArray();
         var buffer = new byte[expected.Length - Line];
         long read = 0, highest = 0, nextLook = 0;
-        while (await stream.ReadAsync(buffer, Cancellation).AsTask().WaitAsync(TestStreams.Hang, Cancellation) is > 0 and var count)
+        while (await stream.ReadAsync(buffer, Cancellation).AsTask().WaitAsync(Until.Limit, Cancellation) is > 0 and var count)
         {
             var phase = (int)(read % Line);
             Assert.True(buffer.AsSpan(0, count).SequenceEqual(expected.AsSpan(phase, count)), $"wrong bytes after {read}");

@@ -139,7 +139,7 @@ public class ConnectionSharingTests
         File.Delete(gate);
         if (isStopped) server.Signal("STOP");
 
-        await transport.DisposeAsync().AsTask().WaitAsync(TestStreams.Hang, Cancellation); // far less than the commands take
+        await transport.DisposeAsync().AsTask().WaitAsync(Until.Limit, Cancellation); // far less than the commands take
 
         Assert.Equal(sockets, Sockets());
         await Until.TrueAsync(() => OwnThreads.Count == 0, "all threads end");

@@ -192,7 +192,7 @@ public sealed class KeptConnectionTests : IDisposable
 
     private static async Task UseAsync(SshTransport transport)
     {
-        await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation).WaitAsync(TestStreams.Hang, Cancellation);
+        await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation).WaitAsync(Until.Limit, Cancellation);
         await channel.Stream.WriteTextAsync("hello");
         Assert.Equal("hello", await channel.Stream.ReadAsync(5));
     }

@@ -15,7 +15,7 @@ public class LoginTurnTests
 
         turns[0].Dispose();
 
-        turns.Add(await next.WaitAsync(TestStreams.Hang, Cancellation));
+        turns.Add(await next.WaitAsync(Until.Limit, Cancellation));
         foreach (var turn in turns) turn.Dispose();
     }
 
@@ -26,7 +26,7 @@ public class LoginTurnTests
 
         for (var i = 0; i <= LoginTurn.AtATime; i++)
         {
-            turns.Add(await LoginTurn.TakeAsync(Cancellation).WaitAsync(TestStreams.Hang, Cancellation));
+            turns.Add(await LoginTurn.TakeAsync(Cancellation).WaitAsync(Until.Limit, Cancellation));
         }
 
         // More than there are turns were had, and nobody has given one back.

@@ -21,7 +21,7 @@ internal static class Logins
     {
         await using var transport = server.Transport(builder, options);
         var error = await Assert.ThrowsAsync<BuilderException>(
-            () => transport.OpenAsync(ChannelUse.Build, Cancellation).WaitAsync(TestStreams.Hang, Cancellation));
+            () => transport.OpenAsync(ChannelUse.Build, Cancellation).WaitAsync(Until.Limit, Cancellation));
         TestContext.Current.TestOutputHelper?.WriteLine($"{error.Message}\n  → {error.Recommendation}");
         Assert.Equal("ruby", error.Builder);
         Assert.Contains("ruby", error.Message);

@@ -68,7 +68,7 @@ public class LostServerTests
         server.Signal("STOP");
 
         var writing = channel.Stream.WriteAsync(new byte[100_000_000], Cancellation).AsTask();
-        var error = await Assert.ThrowsAsync<BuilderException>(() => writing.WaitAsync(TestStreams.Hang, Cancellation));
+        var error = await Assert.ThrowsAsync<BuilderException>(() => writing.WaitAsync(Until.Limit, Cancellation));
         Assert.Equal(BuilderFailure.ConnectionLost, error.Failure);
     }
 

@@ -90,7 +90,7 @@ public class ReceiveBufferTests
 
         Assert.Equal(50, await buffer.ReadAsync(new byte[50], Cancellation));
 
-        await writing.WaitAsync(TestStreams.Hang, Cancellation);
+        await writing.WaitAsync(Until.Limit, Cancellation);
         Assert.Equal(52, await buffer.ReadAsync(new byte[100], Cancellation));
     }
 
@@ -104,7 +104,7 @@ public class ReceiveBufferTests
 
         Assert.False(writing.IsCompleted);
         Assert.Equal(Limit + 1, await buffer.ReadAsync(new byte[200], Cancellation));
-        await writing.WaitAsync(TestStreams.Hang, Cancellation);
+        await writing.WaitAsync(Until.Limit, Cancellation);
     }
 
     [Fact]
@@ -127,7 +127,7 @@ public class ReceiveBufferTests
 
         buffer.Close();
 
-        await writing.WaitAsync(TestStreams.Hang, Cancellation);
+        await writing.WaitAsync(Until.Limit, Cancellation);
         await Assert.ThrowsAsync<ObjectDisposedException>(() => buffer.ReadAsync(new byte[10], Cancellation).AsTask());
     }
 

@@ -55,11 +55,11 @@ public class SshWireTests
             new TransportOptions { Verbose = text => { if (text.Contains("connected to")) connected.TrySetResult(); } });
 
         var opening = transport.OpenAsync(ChannelUse.Build, cancel.Token);
-        await connected.Task.WaitAsync(TestStreams.Hang, Cancellation);
+        await connected.Task.WaitAsync(Until.Limit, Cancellation);
 
         Assert.Equal(before, OwnListeners());
         server.Continue();
-        await (await opening.WaitAsync(TestStreams.Hang, Cancellation)).DisposeAsync();
+        await (await opening.WaitAsync(Until.Limit, Cancellation)).DisposeAsync();
         Assert.Equal(before, OwnListeners());
     }
 
@@ -79,14 +79,14 @@ public class SshWireTests
     }
 
     private static Task<SshWire> ConnectAsync(TcpListener listener) => SshWire.ConnectAsync(
-        "127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port, AddressFamily.Unspecified, TestStreams.Hang, Cancellation);
+        "127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port, AddressFamily.Unspecified, Until.Limit, Cancellation);
 
     private static async Task<byte[]> ReceiveAsync(Socket socket, int count)
     {
         var buffer = new byte[count];
         var received = 0;
         while (received < count
-            && await socket.ReceiveAsync(buffer.AsMemory(received), Cancellation).AsTask().WaitAsync(TestStreams.Hang, Cancellation) is > 0
+            && await socket.ReceiveAsync(buffer.AsMemory(received), Cancellation).AsTask().WaitAsync(Until.Limit, Cancellation) is > 0
             and var next)
         {
             received += next;

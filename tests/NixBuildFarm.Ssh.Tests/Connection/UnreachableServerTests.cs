@@ -95,10 +95,10 @@ public class UnreachableServerTests
         using var cancel = new CancellationTokenSource();
 
         var opening = transport.OpenAsync(ChannelUse.Build, cancel.Token);
-        await impostor.HasSpoken.WaitAsync(TestStreams.Hang, Cancellation);
+        await impostor.HasSpoken.WaitAsync(Until.Limit, Cancellation);
         await cancel.CancelAsync();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening.WaitAsync(TestStreams.Hang, Cancellation));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening.WaitAsync(Until.Limit, Cancellation));
     }
 
     [Fact]

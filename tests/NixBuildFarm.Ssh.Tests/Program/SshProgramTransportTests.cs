@@ -177,7 +177,7 @@ public class SshProgramTransportTests
 
         await cancel.CancelAsync();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening.WaitAsync(TestStreams.Hang, Cancellation));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening.WaitAsync(Until.Limit, Cancellation));
     }
 
     [Fact]
@@ -235,7 +235,7 @@ public class SshProgramTransportTests
         var keyFile = KeyFileOf(Children()[0]);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(keyFile));
 
-        await transport.DisposeAsync().AsTask().WaitAsync(TestStreams.Hang, Cancellation);
+        await transport.DisposeAsync().AsTask().WaitAsync(Until.Limit, Cancellation);
 
         Assert.Empty(Children());
         Assert.False(Directory.Exists(Path.GetDirectoryName(keyFile)));
@@ -251,7 +251,7 @@ public class SshProgramTransportTests
     {
         await using var transport = await TransportAsync(server, builder, options);
         var error = await Assert.ThrowsAsync<BuilderException>(
-            () => transport.OpenAsync(ChannelUse.Build, Cancellation).WaitAsync(TestStreams.Hang, Cancellation));
+            () => transport.OpenAsync(ChannelUse.Build, Cancellation).WaitAsync(Until.Limit, Cancellation));
         TestContext.Current.TestOutputHelper?.WriteLine($"{error.Message}\n  → {error.Recommendation}");
         Assert.NotNull(error.Recommendation);
         return error;
