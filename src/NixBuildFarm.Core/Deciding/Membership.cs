@@ -13,6 +13,8 @@ internal sealed class Membership(
     // The builds that went on when their builder was lost: a builder that only the network has cut off goes on with them.
     private readonly Dictionary<(int Job, int Builder), Attempt> interrupted = [];
 
+    private readonly Outage outage = new(facts);
+
     /// <summary>
     /// Quarantines a builder that failed in an earlier run, until its time has come, or there is a job that no other builder may take. Then
     /// it is connected.
@@ -84,10 +86,14 @@ internal sealed class Membership(
             new RunAction.Disconnect(
                 lost, error, [.. facts.Jobs.Where(job => facts.Scheduler.StateOf(job.Index) == JobState.Done)], cause));
         troubles.Tell(lost.Builder, error.About(calledOff.Select(attempt => attempt.Job.Name)));
-        foreach (var attempt in calledOff)
+        // A build that had not begun has taken nobody down.
+        foreach (var attempt in calledOff.Where(attempt => attempt.BuildBegun is null)) attempts.Record(attempt, error.Message);
+        Attempt[] begun = [.. calledOff.Where(attempt => attempt.BuildBegun is not null)];
+        foreach (var attempt in begun) attempts.RecordFailure(attempt, error.Message);
+        if (outage.Note(builder, begun)) outage.TakeBackTries();
+        foreach (var attempt in begun.Where(attempt => attempt.Job.Running.Count == 0 && attempts.AreUsedUp(attempt.Job)))
         {
-            attempts.RecordFailure(attempt, error.Message);
-            if (attempt.Job.Running.Count == 0 && attempts.AreUsedUp(attempt.Job)) attempts.GiveUp(attempt);
+            attempts.GiveUp(attempt);
         }
         return true;
     }

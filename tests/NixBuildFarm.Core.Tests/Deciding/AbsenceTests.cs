@@ -28,6 +28,37 @@ public sealed class AbsenceTests
         Assert.InRange(world.Run.Now, 0, world.Back + 31 + 60 * world.Run.Jobs.Count);
     }
 
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public void A_network_that_goes_away_again_and_again_costs_no_derivation_either(int seed)
+    {
+        var world = new World(seed, away: 20, times: 8);
+
+        world.Play();
+
+        Assert.Equal([], world.Run.Results.Where(result => result.Status != NixBuildStatus.Built).Select(result => result.Error));
+    }
+
+    [Fact]
+    public void A_derivation_that_takes_its_builder_down_is_given_up_though_the_others_were_lost_before()
+    {
+        var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby", "kana"]);
+        var builder = Assert.Single(run.Started).On.Name;
+        var other = run.First.OfType<RunAction.Watch>().Select(watch => watch.On).Single(on => !on.IsLocal && on.Name != builder);
+        run.Apply(new RunEvent.BuilderSilent(other, Gone(other.Name)));
+        for (var tries = 1; tries <= 3; tries++)
+        {
+            run.Now += 61;
+            Assert.Equal(tries, run.Started.Count);
+            run.Apply(new RunEvent.BuildBegan(run.Started[^1], 10, null));
+            var lost = run.Apply(new RunEvent.BuilderSilent(run.Started[^1].On, Gone(builder)));
+            var connect = lost.OfType<RunAction.Connect>().SingleOrDefault();
+            if (connect is not null) run.Apply(new RunEvent.BuilderConnected(connect.Connection, run.Connect(builder), []));
+        }
+
+        Assert.Contains("Given up after 3 tries", Assert.Single(run.Results).Error);
+    }
+
     [Fact]
     public void Builders_that_stay_away_are_given_up_when_their_time_is_over_and_not_before()
     {
@@ -85,16 +116,20 @@ public sealed class AbsenceTests
     private static BuilderException Gone(string builder) =>
         new(builder, BuilderFailure.ConnectionLost, $"The connection to {builder} broke.");
 
-    /// <summary>A run of which the network is taken away once, at some moment. Nothing else goes wrong.</summary>
+    /// <summary>A run of which the network is taken away at some moments. Nothing else goes wrong.</summary>
     private sealed class World
     {
         private readonly Random random;
         private readonly PriorityQueue<RunAction, double> open = new();
         private readonly HashSet<RunBuilder> here = [];
+        private readonly double away;
+        private int times;
+        private double nextAway;
 
-        public World(int seed, double away)
+        public World(int seed, double away, int times = 1)
         {
             random = new(seed);
+            (this.away, this.times) = (away, times);
             var work = new GivenWork("ruby", "kana") { MaxJobs = random.Next(1, 4) };
             var made = new List<NixBuildFarm.Store.StorePath>();
             for (var i = 0; i < random.Next(4, 12); i++)
@@ -107,26 +142,27 @@ public sealed class AbsenceTests
                 ["ruby", "kana"],
                 rules => rules with { CopyBack = random.Next(2) == 0 ? CopyBack.All : CopyBack.Requested, KeepGoing = true });
             Take(Run.First);
-            AwaySince = 40 * random.NextDouble();
-            Back = AwaySince + away;
+            AwaySince = nextAway = 40 * random.NextDouble();
         }
 
         public DecidedRun Run { get; }
 
         public double AwaySince { get; }
 
-        public double Back { get; }
+        public double Back { get; private set; }
 
         public void Play()
         {
-            var isAway = false;
             while (!Run.Run.IsOver)
             {
                 var next = open.TryPeek(out _, out var at) ? at : double.PositiveInfinity;
-                if (!isAway && AwaySince <= next)
+                if (times > 0 && nextAway <= next)
                 {
-                    isAway = true;
-                    Run.Now = Math.Max(Run.Now, AwaySince);
+                    times--;
+                    Run.Now = Math.Max(Run.Now, nextAway);
+                    Back = Run.Now + away;
+                    // All are back for a while in between.
+                    nextAway = Back + 35;
                     foreach (var attempt in Run.Started.Where(attempt => attempt.IsRunning && random.Next(2) == 0).ToArray())
                     {
                         Take(Run.Apply(new RunEvent.BuildBegan(attempt, 10, null)));

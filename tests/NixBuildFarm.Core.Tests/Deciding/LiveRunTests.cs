@@ -108,6 +108,7 @@ public sealed class LiveRunTests
     {
         var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"]);
         var attempt = Assert.Single(run.Started);
+        run.Apply(new RunEvent.BuildBegan(attempt, 10, null));
 
         var actions = run.Apply(
             new RunEvent.BuilderAnswered(attempt.On, Broken, Answers: false, new RunEvent.AttemptFailed(attempt, Broken)));
@@ -121,10 +122,23 @@ public sealed class LiveRunTests
     }
 
     [Fact]
+    public void A_builder_that_is_lost_before_a_build_begins_costs_it_no_try()
+    {
+        var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"]);
+        var attempt = Assert.Single(run.Started);
+
+        run.Apply(new RunEvent.BuilderSilent(attempt.On, Broken));
+
+        Assert.Equal(0, attempt.Job.Tries);
+        Assert.Single(attempt.Job.Attempts);
+    }
+
+    [Fact]
     public void The_late_result_of_an_attempt_that_was_called_off_changes_nothing()
     {
         var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"]);
         var attempt = Assert.Single(run.Started);
+        run.Apply(new RunEvent.BuildBegan(attempt, 10, null));
         run.Apply(new RunEvent.BuilderSilent(attempt.On, Broken));
 
         Assert.Empty(run.End(attempt, BuildStatus.Built));

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using NixBuildFarm.EngineHost;
 using NixBuildFarm.EngineHost.Recording;
+using NixBuildFarm.Farm.Tests.Hosts;
 
 namespace NixBuildFarm.Farm.Tests.Builds;
 
@@ -8,6 +9,7 @@ namespace NixBuildFarm.Farm.Tests.Builds;
 public sealed class BuildSession : IDisposable
 {
     private readonly RecordingSession session;
+    private readonly string gate = $"/tmp/gate-{Guid.NewGuid():n}";
 
     public BuildSession()
     {
@@ -27,9 +29,13 @@ public sealed class BuildSession : IDisposable
     /// <summary>What runs remember.</summary>
     public string HistoryFile => Path.Combine(Folder, "state", "nixbuildfarm", "history.db");
 
+    /// <summary>What a build that is held has among its arguments, and nothing else has.</summary>
+    public string Mark { get; } = $"0.1{Random.Shared.Next(1_000_000):d6}1";
+
     /// <summary>
     /// Writes <c>NAME.nix</c> in the current folder. Within it <c>package NAME SCRIPT INPUTS</c> is a derivation, whose
-    /// script finds its inputs in <c>$inputs</c>, and <c>attrs</c> adds attributes to one. Each file has outputs of its own.
+    /// script finds its inputs in <c>$inputs</c>, and <c>attrs</c> adds attributes to one. Each file has outputs of its own. A script that
+    /// begins with <c>held</c> waits until <see cref="ReleaseAsync"/> lets it go on.
     /// </summary>
     public void Write(string name, string expression) => File.WriteAllText(
         Path.Combine(Folder, name + ".nix"),
@@ -43,11 +49,18 @@ public sealed class BuildSession : IDisposable
             nonce = "{{Guid.NewGuid()}}";
           } // more);
           package = attrs { };
+          held = "until [ -e {{gate}} ]; do sleep {{Mark}}; done\n";
           sleep = seconds: "sleep ${toString seconds}; echo $name on $host > $out";
           many = count: make: builtins.genList make count;
         in
         {{expression}}
         """);
+
+    /// <summary>Lets the builds go on that are held on some hosts, and those that come.</summary>
+    public async Task ReleaseAsync(params IEnumerable<FarmHost> hosts)
+    {
+        foreach (var host in hosts) await host.ExecAsync("touch", gate);
+    }
 
     /// <summary>
     /// Closes the connections that runs have left to each other, as removing the module does, and goes on with a module loaded anew.

@@ -184,11 +184,12 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     public async Task A_builder_that_is_lost_in_the_middle_costs_its_running_builds_only()
     {
         session.Write(
-            "wide", """package "root" "echo > $out" (many 12 (i: package "leaf${toString i}" "sleep 1.3; echo $name > $out" [ ]))""");
+            "wide", """package "root" "echo > $out" (many 12 (i: package "leaf${toString i}" "${held}echo $name > $out" [ ]))""");
         using var running = session.Start("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested");
-        await FaultyRun.UntilBuilding(farm.Ruby, "1.3")();
+        await FaultyRun.UntilBuilding(farm.Ruby, session.Mark)();
 
         await using var killed = await farm.Ruby.InflictAsync(Fault.SshdKilled);
+        await session.ReleaseAsync(farm.Ruby, farm.Kana);
 
         var build = new BuildOutput(running.Wait(Until.Limit));
         Assert.All(build.Results, r => Assert.True(r.Success, r.ToString()));

@@ -30,7 +30,7 @@ public sealed class DamageTests(TestFarm farm) : IAsyncDisposable
         Assert.Contains(result.Output, attempt);
         Assert.Equal("CONTENT-OF-THE-OUTPUT\n", await File.ReadAllTextAsync(result.Output, TestContext.Current.CancellationToken));
         await farm.Coordinator.ExecAsync("nix-store", "--verify", "--check-contents");
-        await run.NothingButIdleConnectionsIsLeftAsync("none", farm.Kana);
+        await run.NothingButIdleConnectionsIsLeftAsync(farm.Kana);
     }
 
     [Fact]

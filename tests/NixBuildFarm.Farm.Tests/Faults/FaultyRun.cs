@@ -57,6 +57,9 @@ public sealed class FaultyRun : IAsyncDisposable
                 "bash", "-c", $"for ((i = 0; i < 30000; i++)); do [ \"$({Used})\" -lt {before + megabytes} ] || exit 0; done; exit 1");
     }
 
+    /// <summary>Waits until a build runs on a host that is held there.</summary>
+    public Func<Task> UntilBuilding(FarmHost host) => UntilBuilding(host, Session.Mark);
+
     /// <summary>Waits until a build with a marker among its arguments runs on a host.</summary>
     public static Func<Task> UntilBuilding(FarmHost host, string marker) =>
         () =>
@@ -82,19 +85,19 @@ public sealed class FaultyRun : IAsyncDisposable
             $"no daemon of a connection is left on {host}");
     }
 
-    /// <summary>Neither a connection to a builder nor a process of a build is left, and the next run succeeds.</summary>
-    public async Task NothingIsLeftAsync(string marker, params FarmHost[] hosts)
+    /// <summary>Waits until no build runs on a host that was held there.</summary>
+    public Task NoBuildIsLeftAsync(FarmHost host) => Until.TrueAsync(
+        async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{Session.Mark}$' /proc/[0-9]*/cmdline || true") == "",
+        $"no build is left on {host}");
+
+    /// <summary>Neither a connection to a builder nor a build that was held is left, and the next run succeeds.</summary>
+    public async Task NothingIsLeftAsync(params FarmHost[] hosts)
     {
         await Until.TrueAsync(
             async () =>
                 await farm.Coordinator.ExecAsync("bash", "-c", "ss --no-header --tcp --numeric state established '( dport = :22 )'") == "",
             "no connection is left");
-        foreach (var host in hosts)
-        {
-            await Until.TrueAsync(
-                async () => await host.ExecAsync("bash", "-c", $"grep -slz '^{marker}$' /proc/[0-9]*/cmdline || true") == "",
-                $"no build is left on {host}");
-        }
+        foreach (var host in hosts) await NoBuildIsLeftAsync(host);
         Session.Write("next", """package "next" "cat $inputs > $out" (many 3 (i: package "part${toString i}" "echo $name > $out" [ ]))""");
         Session.Run($"Get-NixBuilder {string.Join(", ", hosts.Select(host => host.Name))} | Invoke-NixDistributedBuild -Path next.nix")
             .Succeeded();
@@ -103,10 +106,10 @@ public sealed class FaultyRun : IAsyncDisposable
     /// <summary>
     /// The same after a run that came to its end by itself: its idle connections may wait for the next one until the module goes.
     /// </summary>
-    public Task NothingButIdleConnectionsIsLeftAsync(string marker, params FarmHost[] hosts)
+    public Task NothingButIdleConnectionsIsLeftAsync(params FarmHost[] hosts)
     {
         Session.LogOut();
-        return NothingIsLeftAsync(marker, hosts);
+        return NothingIsLeftAsync(hosts);
     }
 
     /// <summary>Collects what the test has left in the stores: they are in memory, and some of it is large.</summary>

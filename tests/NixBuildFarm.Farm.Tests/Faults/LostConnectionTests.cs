@@ -98,30 +98,38 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     public async Task The_daemon_of_a_builder_is_killed()
     {
         run.Session.Write(
-            "wide", """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "sleep 2.1; echo $name > $out" [ ]))""");
+            "wide", """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "${held}echo $name > $out" [ ]))""");
         var inflicted = (IAsyncDisposable?)null;
 
         var build = await run.RunAsync(
             "Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix",
-            FaultyRun.UntilBuilding(farm.Ruby, "2.1"),
-            async () => inflicted = await farm.Ruby.InflictAsync(Fault.DaemonKilled));
+            run.UntilBuilding(farm.Ruby),
+            async () =>
+            {
+                inflicted = await farm.Ruby.InflictAsync(Fault.DaemonKilled);
+                await run.Session.ReleaseAsync(farm.Ruby, farm.Kana);
+            });
 
         await inflicted!.DisposeAsync();
         AllWereBuilt(build, 8);
         Assert.Contains("ruby", build.Warnings);
-        await run.NothingButIdleConnectionsIsLeftAsync("2.1", farm.Ruby, farm.Kana);
+        await run.NothingButIdleConnectionsIsLeftAsync(farm.Ruby, farm.Kana);
     }
 
     [Fact]
     public async Task The_daemons_of_a_builder_answer_nothing_any_more_although_its_connections_live()
     {
         run.Session.Write(
-            "wide", """package "root" "cat $inputs > $out" (many 4 (i: package "leaf${toString i}" "sleep 5.1; echo $name > $out" [ ]))""");
+            "wide", """package "root" "cat $inputs > $out" (many 4 (i: package "leaf${toString i}" "${held}echo $name > $out" [ ]))""");
 
         var build = await run.RunAsync(
             "Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix",
-            FaultyRun.UntilBuilding(farm.Ruby, "5.1"),
-            () => FaultyRun.SignalDaemonsAsync(farm.Ruby, "STOP"));
+            run.UntilBuilding(farm.Ruby),
+            async () =>
+            {
+                await FaultyRun.SignalDaemonsAsync(farm.Ruby, "STOP");
+                await run.Session.ReleaseAsync(farm.Ruby, farm.Kana);
+            });
 
         await FaultyRun.SignalDaemonsAsync(farm.Ruby, "CONT");
         AllWereBuilt(build, 5);
@@ -132,38 +140,38 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     public async Task A_builder_that_comes_back_builds_on_in_the_same_run()
     {
         run.Session.Write(
-            "wide", """package "root" "cat $inputs > $out" (many 6 (i: package "leaf${toString i}" "sleep 1.1; echo $name > $out" [ ]))""");
+            "wide", """package "root" "cat $inputs > $out" (many 6 (i: package "leaf${toString i}" "${held}echo $name > $out" [ ]))""");
 
         var build = await run.RunAsync(
             "Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path wide.nix",
-            FaultyRun.UntilBuilding(farm.Ruby, "1.1"),
+            run.UntilBuilding(farm.Ruby),
             async () =>
             {
                 await using var killed = await farm.Ruby.InflictAsync(Fault.SshdKilled);
+                await run.Session.ReleaseAsync(farm.Ruby);
                 await Task.Delay(2500);
             });
 
         AllWereBuilt(build, 7);
         Assert.Equal(["ruby"], build.BuildersUsed);
-        await run.NothingButIdleConnectionsIsLeftAsync("1.1", farm.Ruby);
+        await run.NothingButIdleConnectionsIsLeftAsync(farm.Ruby);
     }
 
     [Fact]
     public async Task What_its_only_builder_goes_on_with_while_the_network_is_away_is_found_there_and_the_run_goes_on()
     {
-        run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "sleep 6.1; echo $name > $out" [ ]) ]""");
+        run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "${held}echo $name > $out" [ ]) ]""");
         await using var opal = await farm.AddAsync("opal");
         using var script = run.Session.Start("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path two.nix -Verbose");
-        await FaultyRun.UntilBuilding(opal, "6.1")();
+        await run.UntilBuilding(opal)();
 
         await using (await opal.InflictAsync(Fault.LinkDown))
         {
             await Until.TrueAsync(
                 () => script.Streams.Warning.Any(said => said.Message.Contains("when opal is back", StringComparison.Ordinal)),
                 "the run waits for opal");
-            await Until.TrueAsync(
-                async () => await opal.ExecAsync("bash", "-c", "grep -slz '^6.1$' /proc/[0-9]*/cmdline || true") == "",
-                "the build has ended");
+            await run.Session.ReleaseAsync(opal);
+            await run.NoBuildIsLeftAsync(opal);
         }
 
         var build = FaultyRun.End(script);
@@ -175,12 +183,12 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task When_every_builder_is_lost_for_good_each_result_has_the_cause()
     {
-        run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "sleep 2.1; echo > $out" [ ]) ]""");
+        run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "${held}echo > $out" [ ]) ]""");
         await using var opal = await farm.AddAsync("opal");
 
         var build = await run.RunAsync(
             "Get-NixBuilder opal | Invoke-NixDistributedBuild -Path two.nix -MaxAbsence 0:00:10",
-            FaultyRun.UntilBuilding(opal, "2.1"),
+            run.UntilBuilding(opal),
             opal.RemoveAsync);
 
         Assert.Equal(("Failed", "DependencyFailed"), (build["bottom"].Status, build["top"].Status));
@@ -191,15 +199,19 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task A_builder_whose_host_key_changes_between_two_connections_of_a_run_is_not_used_any_more()
     {
-        run.Session.Write("chain", """package "third" "cat $inputs > $out" [ (package "second" "cat $inputs > $out" [ (attrs { requiredSystemFeatures = [ "gem" ]; } "first" "sleep 3.1; echo > $out" [ ]) ]) ]""");
+        run.Session.Write("chain", """package "third" "cat $inputs > $out" [ (package "second" "cat $inputs > $out" [ (attrs { requiredSystemFeatures = [ "gem" ]; } "first" "${held}echo > $out" [ ]) ]) ]""");
         await using var opal = await farm.AddAsync(
             "opal", "--slots", "2", "--sshd", "MaxSessions 1", "--features", "gem", "--conf", "system-features = gem");
         var inflicted = (IAsyncDisposable?)null;
 
         var build = await run.RunAsync(
             "Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path chain.nix",
-            FaultyRun.UntilBuilding(opal, "3.1"),
-            async () => inflicted = await opal.InflictAsync(Fault.HostKeyChanged));
+            run.UntilBuilding(opal),
+            async () =>
+            {
+                inflicted = await opal.InflictAsync(Fault.HostKeyChanged);
+                await run.Session.ReleaseAsync(opal);
+            });
 
         await inflicted!.DisposeAsync();
         Assert.Contains("host key", build.Warnings);
@@ -245,19 +257,21 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
             var host = await farm.AddAsync(name, "--slots", "2");
             run.Session.Write(
                 "wide",
-                """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "sleep 3.1; echo $name > $out" [ ]))""");
+                """package "root" "cat $inputs > $out" (many 7 (i: package "leaf${toString i}" "${held}echo $name > $out" [ ]))""");
             var script = run.Session.Start($"Get-NixBuilder {name}, kana | Invoke-NixDistributedBuild -Path wide.nix -CopyBack Requested");
-            await FaultyRun.UntilBuilding(host, "3.1")();
+            await run.UntilBuilding(host)();
             begun.Add((run, host, script, await host.InflictAsync(fault)));
+            await run.Session.ReleaseAsync(farm.Kana);
         }
 
         public async Task<IReadOnlyList<(string Builder, BuildOutput Build)>> EndAsync()
         {
             var builds = new List<(string, BuildOutput)>();
-            foreach (var (_, host, script, fault) in begun)
+            foreach (var (run, host, script, fault) in begun)
             {
                 builds.Add((host.Name, FaultyRun.End(script)));
                 await fault.DisposeAsync();
+                await run.Session.ReleaseAsync(host);
             }
             return builds;
         }
@@ -267,7 +281,7 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
             foreach (var (run, _, _, _) in begun) run.Session.LogOut();
             foreach (var (run, host, _, _) in begun)
             {
-                await run.NothingIsLeftAsync("3.1", host, farm.Kana);
+                await run.NothingIsLeftAsync(host, farm.Kana);
                 run.Session.LogOut();
             }
         }

@@ -22,7 +22,7 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
 
         Assert.Equal("kana", build["top"].Builder);
         Assert.Contains("No space left on device", Assert.Single(build["top"].Attempts));
-        await run.NothingButIdleConnectionsIsLeftAsync("none", opal, farm.Kana);
+        await run.NothingButIdleConnectionsIsLeftAsync(opal, farm.Kana);
     }
 
     [Fact]
@@ -36,7 +36,7 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
 
         Assert.Equal("kana", build["big"].Builder);
         Assert.StartsWith("opal: ", Assert.Single(build["big"].Attempts));
-        await run.NothingButIdleConnectionsIsLeftAsync("none", opal, farm.Kana);
+        await run.NothingButIdleConnectionsIsLeftAsync(opal, farm.Kana);
     }
 
     [Fact]

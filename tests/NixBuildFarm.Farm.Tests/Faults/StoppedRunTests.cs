@@ -23,7 +23,7 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
             () => Until.TrueAsync(ConnectsAsync, "the connection is being made"));
 
         await silent.DisposeAsync();
-        await run.NothingIsLeftAsync("none", farm.Ruby);
+        await run.NothingIsLeftAsync(farm.Ruby);
 
         async Task<bool> ConnectsAsync() =>
             await farm.Coordinator.ExecAsync("ss", "--no-header", "--tcp", "--numeric", "state", "syn-sent") != "";
@@ -55,7 +55,7 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
             "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix -Attribute top",
             await FaultyRun.UntilGrownAsync(farm.Kana, 20));
 
-        await run.NothingIsLeftAsync("none", farm.Kana);
+        await run.NothingIsLeftAsync(farm.Kana);
         run.Session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix -Attribute top").Succeeded();
     }
 
@@ -67,7 +67,7 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
         await StopAsync(
             "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix", await FaultyRun.UntilGrownAsync(farm.Coordinator, 20));
 
-        await run.NothingIsLeftAsync("none", farm.Kana);
+        await run.NothingIsLeftAsync(farm.Kana);
         var again = run.Session.Run("Get-NixBuilder kana | Invoke-NixDistributedBuild -Path big.nix").Succeeded();
         Assert.Equal("AlreadyValid", again["big"].Status);
         await farm.Coordinator.ExecAsync("nix-store", "--verify-path", again["big"].Output);
@@ -76,31 +76,32 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task Ctrl_C_while_the_daemons_answer_nothing_any_more()
     {
-        run.Session.Write("wide", """many 4 (i: package "leaf${toString i}" "sleep 6.1; echo $name > $out" [ ])""");
+        run.Session.Write("wide", """many 4 (i: package "leaf${toString i}" "${held}echo $name > $out" [ ])""");
 
         await StopAsync("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path wide.nix", async () =>
         {
-            await FaultyRun.UntilBuilding(farm.Ruby, "6.1")();
+            await run.UntilBuilding(farm.Ruby)();
             foreach (var host in (FarmHost[])[farm.Ruby, farm.Kana]) await FaultyRun.SignalDaemonsAsync(host, "STOP");
         });
 
         foreach (var host in (FarmHost[])[farm.Ruby, farm.Kana]) await FaultyRun.SignalDaemonsAsync(host, "CONT");
-        await run.NothingIsLeftAsync("6.1", farm.Ruby, farm.Kana);
+        await run.NothingIsLeftAsync(farm.Ruby, farm.Kana);
     }
 
     [Fact]
     public async Task A_run_that_is_killed_leaves_a_sound_store_and_the_next_goes_on_from_there()
     {
         run.Session.Write(
-            "two", """package "second" "sleep 5.1; cat $inputs > $out" [ (package "first" "head -c 50000000 /dev/zero > $out" [ ]) ]""");
+            "two", """package "second" "${held}cat $inputs > $out" [ (package "first" "head -c 50000000 /dev/zero > $out" [ ]) ]""");
         File.Copy(Path.Combine(run.Session.Folder, "two.nix"), "/home/alice/two.nix", overwrite: true);
         using (var shell = farm.StartPowerShell("alice", "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path two.nix"))
         {
-            await FaultyRun.UntilBuilding(farm.Kana, "5.1")();
+            await run.UntilBuilding(farm.Kana)();
             // Its end closes the connections, as kill -9 does.
         }
 
-        await run.NothingIsLeftAsync("5.1", farm.Kana);
+        await run.NothingIsLeftAsync(farm.Kana);
+        await run.Session.ReleaseAsync(farm.Kana);
         await farm.Coordinator.ExecAsync("nix-store", "--verify", "--check-contents");
         var next = await farm.PowerShellAsync(
             "alice", "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path two.nix | ForEach-Object { \"$($_.Name) $($_.Status)\" }");
@@ -112,11 +113,11 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task Without_this_machines_own_daemon_the_run_ends_and_says_so()
     {
-        run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "sleep 2.2; echo > $out" [ ]) ]""");
+        run.Session.Write("two", """package "top" "cat $inputs > $out" [ (package "bottom" "${held}echo > $out" [ ]) ]""");
         File.Copy(Path.Combine(run.Session.Folder, "two.nix"), "/home/alice/two.nix", overwrite: true);
         using var shell = farm.StartPowerShell(
             "alice", "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path two.nix | ForEach-Object { \"$($_.Name) $($_.Status)\" }");
-        await FaultyRun.UntilBuilding(farm.Kana, "2.2")();
+        await run.UntilBuilding(farm.Kana)();
 
         CommandResult ended;
         await using (
@@ -124,7 +125,8 @@ public sealed class StoppedRunTests(TestFarm farm) : IAsyncDisposable
 
         Assert.Contains("The local store cannot be used any more", ended.Error);
         Assert.DoesNotContain("top Built", ended.Output);
-        await run.NothingIsLeftAsync("2.2", farm.Kana);
+        await run.NothingIsLeftAsync(farm.Kana);
+        await run.Session.ReleaseAsync(farm.Kana);
         Assert.True((await farm.PowerShellAsync("alice", "Get-NixBuilder kana | Invoke-NixDistributedBuild -Path two.nix")).Succeeded);
     }
 

@@ -1,0 +1,38 @@
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Deciding;
+
+/// <summary>
+/// Tells the loss of the network, or the sleep of this machine, from the loss of a builder: then all builders are lost at about the same
+/// time. No derivation is to blame for that, so that what it interrupts counts as no try, however often it happens.
+/// </summary>
+internal sealed class Outage(RunFacts facts)
+{
+    /// <summary>Seconds within which all notice: a silent connection takes some time to be given up.</summary>
+    private const double Together = 60;
+
+    private readonly List<(int Builder, double At, IReadOnlyList<Attempt> Interrupted)> losses = [];
+
+    /// <summary>Takes note of a loss.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="interrupted">The builds that it had begun, each of which was counted as a try.</param>
+    /// <returns>Whether all builders but this machine are lost with it.</returns>
+    public bool Note(int builder, IReadOnlyList<Attempt> interrupted)
+    {
+        losses.RemoveAll(loss => loss.At < facts.Now - Together || loss.Builder == builder);
+        losses.Add((builder, facts.Now, interrupted));
+        // One alone says nothing: what it builds may be too much for it.
+        return losses.Count > 1
+            && !facts.Farm.Where((other, index) => !other.IsLocal && facts.Scheduler.StatusOf(index) != BuilderStatus.Lost).Any();
+    }
+
+    /// <summary>Takes the tries back. What several builders were at may have taken them down itself, and keeps them.</summary>
+    public void TakeBackTries()
+    {
+        foreach (var job in losses.SelectMany(loss => loss.Interrupted).GroupBy(attempt => attempt.Job).Where(tries => tries.Count() == 1))
+        {
+            job.Key.Tries--;
+        }
+        losses.Clear();
+    }
+}
