@@ -13,15 +13,21 @@ internal static class Until
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>Who asks a program each time costs those that it waits for more than the wait.</summary>
+    private static readonly TimeSpan LongestPauseBetweenPrograms = TimeSpan.FromMilliseconds(500);
+
     /// <summary>Waits until a condition is true.</summary>
     /// <param name="condition">Asked again and again.</param>
     /// <param name="expected">The condition in words, for the failure.</param>
     /// <param name="step">What makes it come true bit by bit, as moving a clock: done before each further question.</param>
     public static Task TrueAsync(Func<bool> condition, string expected, Action? step = null) =>
-        TrueAsync(() => Task.FromResult(condition()), expected, step);
+        TrueAsync(() => Task.FromResult(condition()), expected, step, LongestPause);
 
     /// <inheritdoc cref="TrueAsync(Func{bool}, string, Action?)"/>
-    public static async Task TrueAsync(Func<Task<bool>> condition, string expected, Action? step = null)
+    public static Task TrueAsync(Func<Task<bool>> condition, string expected, Action? step = null) =>
+        TrueAsync(condition, expected, step, LongestPauseBetweenPrograms);
+
+    private static async Task TrueAsync(Func<Task<bool>> condition, string expected, Action? step, TimeSpan longestPause)
     {
         var clock = Stopwatch.StartNew();
         var pause = TimeSpan.FromMilliseconds(1);
@@ -31,7 +37,7 @@ internal static class Until
             step?.Invoke();
             await Task.Delay(pause, TestContext.Current.CancellationToken);
             // Who makes it come true himself is soon done; who waits for others leaves them the processor.
-            if (step is null && pause < LongestPause) pause *= 2;
+            if (step is null && pause < longestPause) pause *= 2;
         }
     }
 }

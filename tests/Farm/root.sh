@@ -53,15 +53,15 @@ CONF
   printf '%s\n' "$@" >> /etc/nix/nix.conf
 }
 
-# until_it_is SO COMMAND…: waits for a service that was started, 10 s at most.
+# until_it_is SO COMMAND…: waits for a service that was started, a minute at most.
 until_it_is() {
   local what=$1 tries
   shift
-  for ((tries = 0; tries < 500; tries++)); do
+  for ((tries = 0; tries < 600; tries++)); do
     if "$@" > /dev/null 2>&1; then return; fi
-    sleep 0.02
+    sleep 0.1
   done
-  echo "$(hostname): not $what after 10 s; see the logs in /run" >&2
+  echo "$(hostname): not $what after a minute; see the logs in /run" >&2
   return 1
 }
 

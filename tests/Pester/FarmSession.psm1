@@ -91,9 +91,10 @@ function Invoke-Farm {
 function Wait-Until {
     param([Parameter(Mandatory)] [scriptblock] $Condition, [Parameter(Mandatory)] [string] $What)
     $clock = [Diagnostics.Stopwatch]::StartNew()
+    # What asks a program each time costs those that it waits for more than the wait.
     while (-not (& $Condition)) {
         if ($clock.Elapsed -gt $limit) { throw "Not so within ${limit}: $What" }
-        Start-Sleep -Milliseconds 100
+        Start-Sleep -Milliseconds 300
     }
 }
 
@@ -114,7 +115,7 @@ function New-NixFile {
 }
 
 # A command that builds when /tmp/MARK is there, on the machine that builds; Open-Gate makes it.
-function Get-GatedCommand([string] $Mark) { "until test -e /tmp/$Mark; do sleep 0.1; done; echo > `$out" }
+function Get-GatedCommand([string] $Mark) { "until test -e /tmp/$Mark; do sleep 0.2; done; echo > `$out" }
 
 function Open-Gate([string] $Mark, [string[]] $On) {
     foreach ($name in $On) { $null = Invoke-Farm exec $name touch "/tmp/$Mark" }

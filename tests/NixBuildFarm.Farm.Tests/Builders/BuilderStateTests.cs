@@ -28,7 +28,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
         await using var garnet = await farm.AddAsync("garnet", "--user", "nix");
         await using (await garnet.InflictAsync(fault))
         {
-            var test = Test("garnet", "-TimeoutSec 5");
+            var test = Test("garnet", "-TimeoutSec 15");
             Assert.Equal(state, test.State);
             Assert.Contains(finding, test.Findings);
         }
@@ -148,7 +148,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
             Path.Combine(session.Folder, "hundred"),
             Enumerable.Range(0, 100).Select(i => $"ssh-ng://nix@{(i % 10 == 0 ? "garnet" : farm.Builders[i % 3].Name)}"));
 
-        var tests = session.Run("Import-NixBuilder hundred | Test-NixBuilder -TimeoutSec 8").Script;
+        var tests = session.Run("Import-NixBuilder hundred | Test-NixBuilder -TimeoutSec 30").Script;
 
         Assert.Equal(90, tests.Output.Count(test => $"{test.Properties["State"].Value}" == "Online"));
         Assert.Equal(10, tests.Output.Count(test => $"{test.Properties["State"].Value}" == "Unreachable"));

@@ -30,7 +30,7 @@ public sealed class BuildSession : IDisposable
     public string HistoryFile => Path.Combine(Folder, "state", "nixbuildfarm", "history.db");
 
     /// <summary>What a build that is held has among its arguments, and nothing else has.</summary>
-    public string Mark { get; } = $"0.1{Random.Shared.Next(1_000_000):d6}1";
+    public string Mark { get; } = $"0.2{Random.Shared.Next(1_000_000):d6}1";
 
     /// <summary>
     /// Writes <c>NAME.nix</c> in the current folder. Within it <c>package NAME SCRIPT INPUTS</c> is a derivation, whose

@@ -54,7 +54,7 @@ public sealed class FaultyRun : IAsyncDisposable
         var before = int.Parse(await host.ExecAsync("bash", "-c", Used));
         return () =>
             host.ExecAsync(
-                "bash", "-c", $"for ((i = 0; i < 30000; i++)); do [ \"$({Used})\" -lt {before + megabytes} ] || exit 0; done; exit 1");
+                "bash", "-c", $"for ((i = 0; i < 30000; i++)); do [ \"$({Used})\" -lt {before + megabytes} ] || exit 0; sleep 0.05; done; exit 1");
     }
 
     /// <summary>Waits until a build runs on a host that is held there.</summary>
@@ -66,7 +66,7 @@ public sealed class FaultyRun : IAsyncDisposable
             host.ExecAsync(
                 "bash",
                 "-c",
-                $"for ((i = 0; i < 6000; i++)); do ! grep -slz '^{marker}$' /proc/[0-9]*/cmdline > /dev/null || exit 0; sleep 0.02; done; "
+                $"for ((i = 0; i < 6000; i++)); do ! grep -slz '^{marker}$' /proc/[0-9]*/cmdline > /dev/null || exit 0; sleep 0.1; done; "
                     + "exit 1");
 
     /// <summary>Sends a signal to the daemons of all connections to a host.</summary>
