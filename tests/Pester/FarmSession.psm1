@@ -23,7 +23,8 @@ function Start-Pwsh {
         # A user of the farm other than root: alice is trusted by Nix, mallory is not.
         [string] $User
     )
-    $text = "Import-Module $module`n$Script"
+    # Where several farms share two cores, a builder that is well may take longer than a user waits for it.
+    $text = "Import-Module $module`n`$PSDefaultParameterValues['Test-NixBuilder:TimeoutSec'] = 60`n$Script"
     $arguments = '-NoProfile', '-NonInteractive'
     if ($File) {
         $path = "$([IO.Path]::GetTempPath())session-$([guid]::NewGuid()).ps1"

@@ -17,6 +17,8 @@ public sealed class BuildSession : IDisposable
         Environment.SetEnvironmentVariable("XDG_STATE_HOME", Path.Combine(Folder, "state"));
         Environment.SetEnvironmentVariable("XDG_CONFIG_HOME", Path.Combine(Folder, "config"));
         session = RecordingSession.WithModule();
+        // Where several farms share two cores, a builder that is well may take longer than a user waits for it.
+        session.Run("$global:PSDefaultParameterValues['Test-NixBuilder:TimeoutSec'] = 60");
         session.Engine.Session.Path.SetLocation(Folder);
     }
 

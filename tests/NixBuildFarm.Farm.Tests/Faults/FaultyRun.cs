@@ -54,7 +54,9 @@ public sealed class FaultyRun : IAsyncDisposable
         var before = int.Parse(await host.ExecAsync("bash", "-c", Used));
         return () =>
             host.ExecAsync(
-                "bash", "-c", $"for ((i = 0; i < 30000; i++)); do [ \"$({Used})\" -lt {before + megabytes} ] || exit 0; sleep 0.05; done; exit 1");
+                "bash",
+                "-c",
+                $"for ((i = 0; i < 18000; i++)); do [ \"$({Used})\" -lt {before + megabytes} ] || exit 0; sleep 0.05; done; exit 1");
     }
 
     /// <summary>Waits until a build runs on a host that is held there.</summary>
