@@ -86,12 +86,14 @@ internal sealed class Membership(
             new RunAction.Disconnect(
                 lost, error, [.. facts.Jobs.Where(job => facts.Scheduler.StateOf(job.Index) == JobState.Done)], cause));
         troubles.Tell(lost.Builder, error.About(calledOff.Select(attempt => attempt.Job.Name)));
-        // A build that had not begun has taken nobody down.
-        foreach (var attempt in calledOff.Where(attempt => attempt.BuildBegun is null)) attempts.Record(attempt, error.Message);
-        Attempt[] begun = [.. calledOff.Where(attempt => attempt.BuildBegun is not null)];
-        foreach (var attempt in begun) attempts.RecordFailure(attempt, error.Message);
-        if (outage.Note(builder, begun)) outage.TakeBackTries();
-        foreach (var attempt in begun.Where(attempt => attempt.Job.Running.Count == 0 && attempts.AreUsedUp(attempt.Job)))
+        foreach (var attempt in calledOff)
+        {
+            // A build that had not begun has taken nobody down.
+            if (attempt.BuildBegun is null) attempts.Record(attempt, error.Message);
+            else attempts.RecordFailure(attempt, error.Message);
+        }
+        outage.Note(builder, [.. calledOff.Where(attempt => attempt.BuildBegun is not null)]);
+        foreach (var attempt in calledOff.Where(attempt => attempt.Job.Running.Count == 0 && attempts.AreUsedUp(attempt.Job)))
         {
             attempts.GiveUp(attempt);
         }

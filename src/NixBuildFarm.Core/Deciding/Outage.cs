@@ -13,26 +13,22 @@ internal sealed class Outage(RunFacts facts)
 
     private readonly List<(int Builder, double At, IReadOnlyList<Attempt> Interrupted)> losses = [];
 
-    /// <summary>Takes note of a loss.</summary>
+    /// <summary>Takes note of a loss, and takes the tries back where all builders but this machine are lost with it.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="interrupted">The builds that it had begun, each of which was counted as a try.</param>
-    /// <returns>Whether all builders but this machine are lost with it.</returns>
-    public bool Note(int builder, IReadOnlyList<Attempt> interrupted)
+    public void Note(int builder, IReadOnlyList<Attempt> interrupted)
     {
         losses.RemoveAll(loss => loss.At < facts.Now - Together || loss.Builder == builder);
         losses.Add((builder, facts.Now, interrupted));
         // One alone says nothing: what it builds may be too much for it.
-        return losses.Count > 1
-            && !facts.Farm.Where((other, index) => !other.IsLocal && facts.Scheduler.StatusOf(index) != BuilderStatus.Lost).Any();
-    }
-
-    /// <summary>Takes the tries back. What several builders were at may have taken them down itself, and keeps them.</summary>
-    public void TakeBackTries()
-    {
+        if (losses.Count == 1 || !Enumerable.Range(0, facts.Farm.Count).All(IsAway)) return;
+        // What several builders were at may have taken them down itself, and keeps its tries.
         foreach (var job in losses.SelectMany(loss => loss.Interrupted).GroupBy(attempt => attempt.Job).Where(tries => tries.Count() == 1))
         {
             job.Key.Tries--;
         }
         losses.Clear();
     }
+
+    private bool IsAway(int builder) => facts.Farm[builder].IsLocal || facts.Scheduler.StatusOf(builder) == BuilderStatus.Lost;
 }
