@@ -43,11 +43,11 @@ usage() { sed -n '2,/^set/{/^#/!d;s/^# \{0,1\}//p}' "$here/farm.sh"; }
 [ -d "$FARM/hosts" ] || die "no farm here, or not root: run it as root inside tests/Farm/with-farm.sh -- COMMAND"
 
 state() { echo "$FARM/hosts/$1"; }
-init() { echo "$(< "$FARM/hosts/$1/pid")"; }
-port() { echo "v$(< "$FARM/hosts/$1/number")"; }
-address() { echo "10.77.0.$(< "$FARM/hosts/$1/number")"; }
+init() { cat "$(state "$1")/pid"; }
+port() { echo "v$(cat "$(state "$1")/number")"; }
+address() { echo "10.77.0.$(cat "$(state "$1")/number")"; }
 mac() { printf '02:00:0a:4d:00:%02x\n' "$(cat "$(state "$1")/number")"; }
-need() { [ -e "$FARM/hosts/${1:?which host?}/pid" ] || die "no host named $1 (there are: $(cd "$FARM/hosts" && echo *))"; }
+need() { [ -e "$(state "${1:?which host?}")/pid" ] || die "no host named $1 (there are: $(cd "$FARM/hosts" && echo *))"; }
 need_builder() { need "$1" && [ "$1" != coordinator ] || die "not on the coordinator: the command itself runs there"; }
 
 locked() {                          # one at a time: several tests may call at once
@@ -71,10 +71,9 @@ store_of() {
 }
 
 execute() {
-  local host
-  host=$(< "$FARM/hosts/$1/pid")
+  local host=$1
   shift
-  exec nsenter --target "$host" --mount --net --pid --uts --ipc --root --wd -- \
+  exec nsenter --target "$(init "$host")" --mount --net --pid --uts --ipc --root --wd -- \
     env -i HOME=/root USER=root PATH="$FARM_PATH" LANG=C.UTF-8 TERM="${TERM:-dumb}" "$@"
 }
 on() { (execute "$@"); }
