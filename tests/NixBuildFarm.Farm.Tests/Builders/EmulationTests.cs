@@ -1,3 +1,4 @@
+using System.Management.Automation;
 using NixBuildFarm.Farm.Tests.Builds;
 using NixBuildFarm.Farm.Tests.Hosts;
 
@@ -27,16 +28,22 @@ public sealed class EmulationTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Fact]
-    public void A_test_with_builds_tells_emulated_systems_from_native_ones()
+    public async Task A_test_with_builds_tells_emulated_systems_from_native_ones()
     {
-        var builds = session.Run("(Test-NixBuilder garnet -Build -TimeoutSec 600).Builds").Script.Output;
+        var builds = Builds();
 
         Assert.Equal(["x86_64-linux", "aarch64-linux", "riscv64-linux"], builds.Select(b => b.Properties["System"].Value));
         Assert.All(builds, b => Assert.True((bool)b.Properties["Success"].Value, b.ToString()));
         Assert.Equal([false, true, true], builds.Select(b => b.Properties["IsEmulated"].Value));
         Assert.Equal(1.0, builds[0].Properties["Speed"].Value);
-        Assert.All(builds.Skip(1), b => Assert.InRange((double)b.Properties["Speed"].Value, 0.001, 1000));
+        // A busy moment may have slowed the native build down: then others tell.
+        await Until.TrueAsync(() => Task.FromResult(AreSlower(builds) || AreSlower(Builds())), "the emulated systems are slower");
         TestContext.Current.TestOutputHelper?.WriteLine(string.Join('\n', builds));
+
+        IReadOnlyList<PSObject> Builds() => [.. session.Run("(Test-NixBuilder garnet -Build -TimeoutSec 600).Builds").Script.Output];
+
+        static bool AreSlower(IReadOnlyList<PSObject> builds) =>
+            builds.Skip(1).All(b => (double)b.Properties["Speed"].Value is >= 0.001 and <= 0.99);
     }
 
     [Fact]
