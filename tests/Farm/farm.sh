@@ -87,7 +87,8 @@ kill_all() {
     for process in /proc/[0-9]*; do
       [ "$process/ns/pid" -ef "/proc/$host/ns/pid" ] && read -r name 2> /dev/null < "$process/comm" || continue
       [[ $name == "$2"* ]] || continue
-      kill -KILL "${process#/proc/}" 2> /dev/null && again=true
+      # One that has ended by itself meanwhile is no error.
+      if kill -KILL "${process#/proc/}" 2> /dev/null; then again=true; fi
     done
   done
 }

@@ -51,7 +51,11 @@ public class RemoteProgramTests
         await using var server = await SshServer.StartAsync();
         await using var transport = server.Transport(command);
         await using var channel = await transport.OpenAsync(use, Cancellation);
-        await channel.Stream.WriteTextAsync("greeting");
-        return await Assert.ThrowsAsync<BuilderException>(() => channel.Stream.ReadAsync(1));
+        // A program that has ended already is told when it is written to.
+        return await Assert.ThrowsAsync<BuilderException>(async () =>
+        {
+            await channel.Stream.WriteTextAsync("greeting");
+            await channel.Stream.ReadAsync(1);
+        });
     }
 }

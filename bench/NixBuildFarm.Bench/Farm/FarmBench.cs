@@ -32,6 +32,7 @@ internal static class FarmBench
         foreach (var chosen in FarmCase.All.Where(one => only is null || one.Name.Contains(only, StringComparison.OrdinalIgnoreCase)))
         {
             await File.WriteAllTextAsync("/etc/nix/machines", FarmSetting.Machines(chosen));
+            if (chosen.IsContentAddressed) await FarmSetting.AllowContentAddressedAsync();
             var measured = new List<Measured>();
             for (var run = 0; run < runs; run++)
             {

@@ -14,6 +14,7 @@ internal sealed record Work(string Name, double Seconds, params int[] Inputs);
 internal sealed record FarmCase
 {
     private const string X86 = "x86_64-linux";
+    private const string Floating = " __contentAddressed = true; outputHashMode = \"recursive\"; outputHashAlgo = \"sha256\";";
 
     /// <summary>How it is called in the table.</summary>
     public required string Name { get; init; }
@@ -32,6 +33,9 @@ internal sealed record FarmCase
 
     /// <summary>When a builder is lost, in seconds after the start.</summary>
     public double? LossAt { get; init; }
+
+    /// <summary>Whether the paths of all outputs follow from their contents.</summary>
+    public bool IsContentAddressed { get; init; }
 
     /// <summary>Whether the default of stock Nix would take minutes to say what is known from fewer derivations.</summary>
     public bool IsTooLongForStock { get; init; }
@@ -65,6 +69,7 @@ internal sealed record FarmCase
         new() { Name = "24 × 10 s", Work = Independent(24, 10) },
         new() { Name = "48 × 1 s, a builder lost after 3 s", Work = Independent(48, 1), LossAt = 3 },
         new() { Name = "100 independent, trivial, 50 ms away", Work = Independent(100, 0), IsFarAway = true },
+        new() { Name = "500 content-addressed compiles of 0.2 s", Work = Program(500, 0.2), IsContentAddressed = true },
     ];
 
     /// <summary>The case as an expression; another nonce makes other derivations.</summary>
@@ -77,7 +82,7 @@ internal sealed record FarmCase
                 system = "{{X86}}";
                 builder = "/bin/sh";
                 nonce = "{{nonce}}";
-                args = [ "-euc" "PATH=/bin:/usr/bin\n{{Script}}\necho $name > $out" ];
+                args = [ "-euc" "PATH=/bin:/usr/bin\n{{Script}}\necho $name $nonce > $out" ];{{(IsContentAddressed ? Floating : "")}}
               };
 
             """);
@@ -106,6 +111,14 @@ internal sealed record FarmCase
 
     private static Work[] Independent(int count, double seconds) =>
         [.. Enumerable.Range(0, count).Select(i => new Work($"job{i:d4}", seconds))];
+
+    /// <summary>Compiles that all need one header, and the link that needs all of them.</summary>
+    private static Work[] Program(int units, double seconds) =>
+    [
+        new("header", 0),
+        .. Enumerable.Range(1, units).Select(i => new Work($"unit{i:d3}", seconds, 0)),
+        new("link", seconds, [.. Enumerable.Range(1, units)]),
+    ];
 
     /// <summary>75 s of short builds for the five slots beside the chain.</summary>
     private static Work[] Crowd(string name, int count = 70) =>

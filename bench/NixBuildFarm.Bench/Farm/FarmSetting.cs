@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace NixBuildFarm.Bench.Farm;
 
@@ -21,11 +22,25 @@ internal static class FarmSetting
     public static readonly string[] Builders = ["aquamarine", "ruby", "kana"];
 
     /// <summary>The lines of a machines list for a case.</summary>
-    public static string Machines(FarmCase chosen) => string.Concat(Builders.Select(name => FormattableString.Invariant(
-        $"ssh-ng://root@{HostName(name, chosen)} x86_64-linux - {Slots} {(name == Fast ? chosen.FastSpeed : 1)}\n")));
+    public static string Machines(FarmCase chosen) => string.Concat(Builders.Select(name => string.Create(
+        CultureInfo.InvariantCulture,
+        $"ssh-ng://root@{HostName(name, chosen)} x86_64-linux - {Slots} {(name == Fast ? chosen.FastSpeed : 1)} "
+            + $"{(chosen.IsContentAddressed ? "ca-derivations" : "-")}\n")));
 
     /// <summary>What ssh calls a builder in a case.</summary>
     public static string HostName(string builder, FarmCase chosen) => chosen.IsFarAway ? "far-" + builder : builder;
+
+    /// <summary>Has all hosts build what is content-addressed.</summary>
+    public static async Task AllowContentAddressedAsync()
+    {
+        foreach (var host in Builders.Append("coordinator"))
+        {
+            await RunAsync("farm", ["exec", host, "sh", "-c", "echo 'extra-experimental-features = ca-derivations' >> /etc/nix/nix.conf"]);
+        }
+        // A daemon reads its file when it starts.
+        await RunAsync("farm", ["daemon-kill", "coordinator"]);
+        await RunAsync("farm", ["daemon-start", "coordinator"]);
+    }
 
     /// <summary>Runs a program to its end.</summary>
     /// <returns>Whether it succeeded, and what it printed, if its streams are read to their end.</returns>

@@ -21,6 +21,7 @@ internal sealed class Attempts(RunFacts facts, CompileGrants grants)
     public void Start(RunJob job, int builder, int cores, string reason)
     {
         var on = facts.Farm[builder];
+        facts.Resolve(job);
         facts.Reporter.Decided($"{job.Name} → {on}: {reason}");
         var allowed = job.Limits.Cores ?? facts.Rules.CoresFor(on.Builder, cores);
         var counted = allowed > 0 ? allowed : cores;

@@ -18,6 +18,9 @@ internal sealed record BuildOutcome(
     /// <summary>Bytes of the NARs of its outputs.</summary>
     public required long OutputBytes { get; init; }
 
+    /// <summary>Whether nothing was built: once its inputs were known, the local store turned out to have the outputs.</summary>
+    public bool WasAtHome { get; init; }
+
     /// <summary>Its compiles; null: it was not shared.</summary>
     public SharedCompiles? Shared { get; init; }
 

@@ -43,7 +43,7 @@ internal sealed class CompileGrants(RunFacts facts)
     {
         // Who lays the cores down does not want others.
         if (facts.Rules is { Cores: not null, Scheduling.Share: not ShareMode.Always }) return null;
-        if (job.Goal is not null || !lending.MayBeHelped(job.Index, builder)) return null;
+        if (!lending.MayBeHelped(job.Index, builder)) return null;
         // What a build sees, and how many cores it is told of, is laid down as it begins: helpers that come later count.
         var names = facts.Expected.Select(connection => connection.Builder).ToHashSet();
         FarmBuilder[] expected =

@@ -83,7 +83,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
 
     private bool IsWanted(Attempt attempt)
     {
-        if (attempt.On.IsLocal) return false;
+        if (attempt.Job.IsHome) return false;
         var wanted = facts.Rules.CopyBackOf(attempt.On.Builder);
         return wanted == CopyBack.All || (wanted == CopyBack.Requested && attempt.Job.IsRequested);
     }

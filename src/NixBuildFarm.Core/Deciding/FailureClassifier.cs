@@ -23,6 +23,12 @@ internal static partial class FailureClassifier
     public static bool IsUnknownToNix(string reason) => reason.Contains("unknown hash algorithm", StringComparison.Ordinal);
 
     /// <summary>
+    /// Whether a Nix knows what a derivation asks for, and has it switched off: a path that follows from the contents, say.
+    /// </summary>
+    public static bool IsSwitchedOff(string reason) =>
+        reason.Contains("experimental Nix feature", StringComparison.Ordinal) && reason.Contains("is disabled", StringComparison.Ordinal);
+
+    /// <summary>
     /// Whether the build was killed. The kernel does so when memory runs out; Nix calls it a failure of the builder program.
     /// </summary>
     public static bool WasKilled(BuildResult result) =>

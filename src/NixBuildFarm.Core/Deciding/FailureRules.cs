@@ -22,6 +22,11 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
             TryWithMoreMemory(attempt);
             return;
         }
+        if (FailureClassifier.IsSwitchedOff(outcome.Result.ErrorMessage))
+        {
+            TryWhereItIsOn(attempt, FailureText.InOneLine(outcome.Result.ErrorMessage));
+            return;
+        }
         var kind = FailureClassifier.KindOf(outcome.Result);
         if (kind != FailureKind.Permanent)
         {
@@ -43,6 +48,7 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
             || error is PathLostException or DamagedPathException or BuilderException { Failure: BuilderFailure.ConnectionLost };
         var reason = Rebuilds.InWords(error);
         if (error is UnsignedPathException) TryElsewhere(attempt, error.Message);
+        else if (FailureClassifier.IsSwitchedOff(reason)) TryWhereItIsOn(attempt, reason);
         else if (FailureClassifier.IsUnknownToNix(reason)) TryWithAnotherNix(attempt, reason);
         else Retry(attempt, isOthersFault ? FailureKind.Retry : FailureKind.RetryElsewhere, reason);
         if (Rebuilds.UselessPathOf(error) is { } path)
@@ -74,6 +80,18 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
         ApplyFailed(attempt, FailureKind.RetryElsewhere);
         if (attempt.On.NixVersion is { } version) ExcludeOthers(attempt, other => other.NixVersion == version);
         if (attempts.AreUsedUp(attempt.Job) && attempt.Job.Running.Count == 0) attempts.GiveUp(attempt);
+    }
+
+    /// <summary>
+    /// A builder that has the feature switched off has not been tried. Others of the kind need not ask it again.
+    /// </summary>
+    private void TryWhereItIsOn(Attempt attempt, string reason)
+    {
+        TryElsewhere(attempt, reason);
+        foreach (var job in facts.Jobs.Where(job => job.Derivation.FollowsFromContent && job != attempt.Job))
+        {
+            if (facts.Scheduler.StateOf(job.Index) is JobState.Waiting or JobState.Ready) rebuilds.Exclude(job.Index, attempt.Builder);
+        }
     }
 
     private void ExcludeOthers(Attempt attempt, Func<RunBuilder, bool> isUseless)

@@ -153,6 +153,7 @@ internal sealed class LiveRun
                 attempts.Start(facts.Jobs[d.Job], d.Builder, d.Cores, "a second try, since the first is late");
                 break;
             case SchedulingDecision.Prefetch d:
+                facts.Resolve(facts.Jobs[d.Job]);
                 var urgency = new Urgency(TransferPurpose.Prefetch, facts.Scheduler.RankOf(d.Job));
                 facts.Do(new RunAction.Prefetch(facts.Jobs[d.Job], facts.Farm[d.Builder], d.Builder, urgency));
                 break;
@@ -189,11 +190,11 @@ internal sealed class LiveRun
             return;
         }
         var job = attempt.Job;
-        troubles.Clear(attempt.On.Builder);
+        if (!outcome.WasAtHome) troubles.Clear(attempt.On.Builder);
         job.Realised = outcome.Outputs;
         attempt.Outcome = outcome;
         attempt.OutputBytes = outcome.OutputBytes;
-        job.IsHome = attempt.On.IsLocal;
+        job.IsHome = outcome.WasAtHome || attempt.On.IsLocal;
         job.Last = attempt;
         var finished = new SchedulingEvent.JobFinished(facts.Now, job.Index, attempt.Builder, attempt.OutputBytes);
         facts.Apply(finished);

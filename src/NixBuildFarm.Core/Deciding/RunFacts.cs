@@ -89,6 +89,11 @@ internal sealed class RunFacts
     /// <summary>The job of a derivation, the newest where there were several; null: there is none.</summary>
     public RunJob? Find(StorePath derivation) => jobOf.GetValueOrDefault(derivation);
 
+    /// <summary>Resolves a job that is ready: what it needs has been built, and is known by now.</summary>
+    public void Resolve(RunJob job) => job.Resolve(used =>
+        Find(used.Derivation)?.Realised.GetValueOrDefault(used.Output)
+            ?? throw new InvalidOperationException($"{job.Name} is to be built, but nobody knows where {used} is."));
+
     /// <summary>A job joins.</summary>
     public void Add(RunJob job)
     {

@@ -18,8 +18,8 @@ internal sealed class RunJob : WorkItem
     [SetsRequiredMembers]
     public RunJob(WorkItem item, int index)
     {
-        (Index, Node, IsSubstitution, IsRequested, Goal, Inputs, Wanted) = (
-            index, item.Node, item.IsSubstitution, item.IsRequested, item.Goal, item.Inputs, item.Wanted);
+        (Index, Node, IsSubstitution, IsRequested, Unresolved, Inputs, Wanted) = (
+            index, item.Node, item.IsSubstitution, item.IsRequested, item.Unresolved, item.Inputs, item.Wanted);
         (Realised, Limits) = (item.Realised, item.Limits);
     }
 

@@ -38,7 +38,7 @@ internal sealed class RunReporter(RunFacts facts, string runId)
             DerivationPath = job.Path.ToString(),
             System = job.Derivation.System,
             Status = status,
-            Builder = attempt?.On.Name,
+            Builder = outcome is { WasAtHome: true } ? NixBuilder.LocalName : attempt?.On.Name,
             Started = attempt?.BuildBegun,
             Duration = attempt is { BuildBegun: { } begun } ? (attempt.BuildEnded ?? facts.UtcNow) - begun : TimeSpan.Zero,
             Waited = attempt is { BuildBegun: { } start } && job.Ready is { } ready && start > ready ? start - ready : TimeSpan.Zero,

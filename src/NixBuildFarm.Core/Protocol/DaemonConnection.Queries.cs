@@ -53,4 +53,10 @@ internal sealed partial class DaemonConnection
             [.. derivations.Select(derivation => new QueryDerivationOutputMapRequest(derivation))], cancellation);
         return derivations.Zip(maps).ToDictionary(pair => pair.First, pair => pair.Second);
     }
+
+    /// <summary>
+    /// Where outputs are that stores look up by name (<see cref="Realisation"/>), in the same order; null: it does not know.
+    /// </summary>
+    public Task<IReadOnlyList<StorePath?>> QueryRealisationsAsync(IReadOnlyCollection<string> ids, CancellationToken cancellation) =>
+        PipelineAsync([.. ids.Select(id => new QueryRealisationRequest(id))], cancellation);
 }

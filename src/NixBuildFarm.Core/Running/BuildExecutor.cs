@@ -52,6 +52,7 @@ internal sealed class BuildExecutor(
         CancellationToken cancellation)
     {
         var job = attempt.Job;
+        if (await FindAtHomeAsync(job, cancellation) is { } earlier) return earlier;
         await using var connection = session.Reserve(ChannelUse.Build, cancellation);
         var supplied = await SupplyAsync(attempt, session, cancellation);
         await mayBegin.WaitAsync(cancellation);
@@ -65,22 +66,28 @@ internal sealed class BuildExecutor(
         var (result, infos) = await connection.UseAsync(async daemon =>
         {
             begun(supplied, log.Path);
-            var built = await BuildInTimeAsync(
-                daemon,
-                attempt,
-                session,
-                OptionsOf(attempt, session, shared?.Mappings),
-                message => Listen(message, log, said),
-                cancellation);
-            await rooting;
-            return built;
+            try
+            {
+                var options = OptionsOf(attempt, session, shared?.Mappings);
+                var built = await BuildInTimeAsync(
+                    daemon, attempt, session, options, message => Listen(message, log, said), cancellation);
+                await rooting;
+                return built;
+            }
+            catch (DaemonException)
+            {
+                // A daemon that cannot read a derivation, since a feature is off, says so and hangs up.
+                connection.IsClosedAfterwards = true;
+                throw;
+            }
         });
         var ended = clock.UtcNow;
         log.Dispose();
-        if (!session.Builder.IsLocal && log is { Path: { } path, Problem: null }) logs.Keep(job.Path, path);
+        if (!session.Builder.IsLocal && log is { Path: { } path, Problem: null }) KeepLog(job, path);
         var realised = result.IsSuccess
             ? await outputs.AcceptAsync(session, job, result.BuiltOutputs, infos, cancellation)
             : ImmutableDictionary<string, StorePath>.Empty;
+        if (result.IsSuccess && session.Builder.IsLocal) await BuiltOutputs.RegisterAsync(local, job, realised, cancellation);
         return new(result, realised, log.Path, log.Tail)
         {
             Ended = ended,
@@ -90,21 +97,48 @@ internal sealed class BuildExecutor(
         };
     }
 
+    /// <summary>Another derivation may have come to the same, now that the paths of the inputs are known.</summary>
+    private async Task<BuildOutcome?> FindAtHomeAsync(RunJob job, CancellationToken cancellation)
+    {
+        if (await outputs.FindAtHomeAsync(local, job, cancellation) is not { } known) return null;
+        await BuiltOutputs.RegisterAsync(local, job, known, cancellation);
+        return new(new() { Status = BuildStatus.ResolvesToAlreadyValid, BuiltOutputs = known }, known, LogPath: null, LogTail: [])
+        {
+            Ended = clock.UtcNow,
+            OutputBytes = outputs.BytesOf(known.Values),
+            WasAtHome = true,
+        };
+    }
+
     /// <summary>
-    /// A builder that trusts us is told what to build, and needs its inputs only. To another one, and where paths are not known before,
-    /// goes the derivation itself, with all that it refers to: every daemon builds what is in its store.
+    /// A builder that trusts us is told what to build, and needs its inputs only. To another one, and to the local store, which looks up
+    /// what it has built by it, goes the derivation itself, with all that it refers to: every daemon builds what is in its store.
     /// </summary>
-    private static bool GoesAsDerivation(RunJob job, BuilderSession session) => job.Goal is not null || !session.Facts.Trusted;
+    private static bool GoesAsDerivation(BuilderSession session) => session.Builder.IsLocal || !session.Facts.Trusted;
 
     private async Task<long> SupplyAsync(Attempt attempt, BuilderSession session, CancellationToken cancellation)
     {
         var job = attempt.Job;
-        if (session.Builder.IsLocal || !GoesAsDerivation(job, session))
+        if (!GoesAsDerivation(session)) return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation, job.Path);
+        if (job.Resolved is { File: { } file })
         {
-            return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation, job.Path);
+            var supplied = await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation, job.Path);
+            await session.ProtectAsync([file.Info.Path], cancellation);
+            await session.AskAsync(
+                (daemon, token) => daemon.AddToStoreNarAsync(new(file.Info, file.WriteNarAsync), dontCheckSignatures: false, token),
+                cancellation);
+            return supplied;
         }
+        if (session.Builder.IsLocal) return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation, job.Path);
         await supply.Closures.DiscoverAsync(local, [job.Path], cancellation);
         return await supply.EnsureAsync(session, [job.Path, .. job.Inputs], attempt.Urgency, cancellation, job.Path);
+    }
+
+    /// <summary>Nix looks for the log of an output by what it was built from, which is what the derivation was resolved to.</summary>
+    private void KeepLog(RunJob job, string path)
+    {
+        logs.Keep(job.Path, path);
+        if (job.Resolved is { } resolved) logs.Keep(resolved.Path, path);
     }
 
     /// <summary>Builds, and does not rely on the daemon alone for the limits of the build.</summary>
@@ -112,8 +146,7 @@ internal sealed class BuildExecutor(
         DaemonConnection daemon, Attempt attempt, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said,
         CancellationToken cancellation)
     {
-        // A whole goal may be several builds, each with the time to itself.
-        using var inAll = new SilenceWatch(LimitOf(attempt.Job.Goal is null ? TimeoutOf(attempt) : null), clock.Time, cancellation);
+        using var inAll = new SilenceWatch(LimitOf(TimeoutOf(attempt)), clock.Time, cancellation);
         using var silent = new SilenceWatch(LimitOf(SilenceOf(attempt)), clock.Time, inAll.Token);
         using var describing = new SilenceWatch(session.AnswerLimit, clock.Time, silent.Token);
         describing.Hold();
@@ -153,14 +186,15 @@ internal sealed class BuildExecutor(
         DaemonConnection daemon, RunJob job, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said, Action ended,
         CancellationToken cancellation)
     {
-        if (!session.Builder.IsLocal && !GoesAsDerivation(job, session))
+        var path = job.Resolved?.Path ?? job.Path;
+        if (!GoesAsDerivation(session))
         {
             return await daemon.BuildDerivationAsync(
-                job.Path, BasicDerivation.From(job.Derivation, job.Inputs), options, [.. job.NamedOutputs.Select(output => output.Value)],
-                said, cancellation, ended);
+                path, BasicDerivation.From(job.Resolved?.Derivation ?? job.Derivation, job.Inputs), options,
+                [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation, ended);
         }
         await daemon.SetOptionsAsync(options, cancellation);
-        var results = await daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(job.Path)], BuildMode.Normal, said, cancellation);
+        var results = await daemon.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(path)], BuildMode.Normal, said, cancellation);
         return (results[0].Result, null);
     }
 

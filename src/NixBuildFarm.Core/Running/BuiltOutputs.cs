@@ -1,7 +1,7 @@
-using System.Collections.Immutable;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Supplying;
 using NixBuildFarm.Work;
 
@@ -27,16 +27,44 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
         IReadOnlyDictionary<StorePath, PathInfo>? said,
         CancellationToken cancellation)
     {
-        if (!job.Derivation.Outputs.All(output => output.Value.Path is not null || named.ContainsKey(output.Key)))
+        if (job.Resolved is { } resolved && job.OutputsToBuild.Any(output => output.Value.Path is null && !named.ContainsKey(output.Key)))
         {
             // Some versions of Nix do not say it with the result.
-            var map = await at.AskAsync((daemon, token) => daemon.QueryDerivationOutputMapAsync(job.Path, token), cancellation);
-            named = map.Where(output => output.Value is not null).ToDictionary(output => output.Key, output => output.Value!);
+            named = await RealisedAsync(at, job, resolved, cancellation);
         }
         var outputs = ResultRule.Name(at.Builder.Name, job, named);
+        StorePath[] unforeseen = [.. outputs.Where(output => job.OutputsToBuild[output.Key].Path is null).Select(output => output.Value)];
+        if (unforeseen.Length > 0) await at.ProtectAsync(unforeseen, cancellation);
         if (at.Builder.IsLocal) await AcceptLocalAsync(at, job, outputs.Values, cancellation);
         else await AcceptForeignAsync(at, job, outputs, said, cancellation);
         return outputs;
+    }
+
+    /// <summary>
+    /// The outputs of a job that is resolved now, where the local store has them all: another derivation that came to the same was built
+    /// before. They are protected there from then on. Null: it has to be built.
+    /// </summary>
+    public async Task<IReadOnlyDictionary<string, StorePath>?> FindAtHomeAsync(
+        BuilderSession local, WorkItem job, CancellationToken cancellation)
+    {
+        if (job.Resolved is not { } resolved || job.Derivation.IsImpure) return null;
+        var known = await RealisedAsync(local, job, resolved, cancellation);
+        if (known.Count < job.OutputsToBuild.Count) return null;
+        await local.ProtectAsync(known.Values, cancellation);
+        await closures.DiscoverAsync(local, [.. known.Values], cancellation);
+        return known.Values.All(path => catalog.Has(local, path)) ? known : null;
+    }
+
+    /// <summary>Tells the local store, which has the outputs of a job, that they are those of its derivation.</summary>
+    public static async Task RegisterAsync(
+        BuilderSession local, WorkItem job, IReadOnlyDictionary<string, StorePath> outputs, CancellationToken cancellation)
+    {
+        if (job is not { Unresolved: { } unresolved, Resolved: { } resolved }) return;
+        var realisations = unresolved.RealisationsOf(resolved, outputs);
+        if (realisations.Count > 0)
+        {
+            await local.AskAsync((daemon, token) => daemon.RegisterRealisationsAsync(realisations, token), cancellation);
+        }
     }
 
     /// <summary>Bytes of the NARs of paths, as far as they are known.</summary>
@@ -75,36 +103,41 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
         IReadOnlyDictionary<StorePath, PathInfo>? said,
         CancellationToken cancellation)
     {
-        var others = job.Goal is { HasDeferredOutputs: true } goal
-            ? await at.AskAsync(
-                (daemon, token) => daemon.QueryDerivationOutputMapsAsync([.. goal.Members.Select(member => member.Path)], token),
-                cancellation)
-            : ImmutableDictionary<StorePath, IReadOnlyDictionary<string, StorePath?>>.Empty;
         var inputs = catalog.ClosureOf(job.Inputs);
-        var rule = new ResultRule(at.Builder.Name, job, outputs, others, inputs.Select(info => info.Path).ToHashSet());
+        var rule = new ResultRule(at.Builder.Name, job, outputs, inputs.Select(info => info.Path).ToHashSet());
         var taken = await ReadAsync(at, job, rule, said, cancellation);
         var read = taken.SelectMany(path => path.Info.References).ToHashSet();
         await closures.FindMissingAsync(at, inputs.Where(info => read.Contains(info.Path)), cancellation, substitute: false);
         foreach (var (info, isVouchedFor) in taken) catalog.Add(info, at, isVouchedFor);
     }
 
-    /// <summary>Reads what a builder says of outputs, and of the paths that they refer to beside inputs; the rule judges each.</summary>
+    /// <summary>Reads what a builder says of outputs; the rule judges each.</summary>
     private static async Task<IReadOnlyList<TakenPath>> ReadAsync(
         BuilderSession at, WorkItem job, ResultRule rule, IReadOnlyDictionary<StorePath, PathInfo>? said, CancellationToken cancellation)
     {
-        var question = new ClosureReader(at);
-        var taken = new List<TakenPath>();
-        var seen = new HashSet<StorePath>();
-        StorePath[] level = [.. rule.ToDescribe.Where(seen.Add)];
-        while (level.Length > 0)
+        StorePath[] paths = [.. rule.Outputs];
+        if (said is null || !paths.All(said.ContainsKey))
         {
-            var infos = said ?? await question.ReadAsync(level, path => !rule.IsInput(path), cancellation);
-            said = null;
-            if (level.FirstOrDefault(path => !infos.ContainsKey(path)) is { } missing) throw Missing(at, job, missing);
-            taken.AddRange(level.Select(path => rule.Take(infos[path])));
-            level = [.. level.SelectMany(path => infos[path].References).Where(path => !rule.IsInput(path) && seen.Add(path))];
+            said = await at.AskAsync((daemon, token) => daemon.QueryPathInfosAsync(paths, token), cancellation);
         }
-        return taken;
+        return [.. paths.Select(path => rule.Take(said.GetValueOrDefault(path) ?? throw Missing(at, job, path)))];
+    }
+
+    /// <summary>Where a store has the outputs of a derivation that is resolved, as far as it knows them, valid or not.</summary>
+    private static async Task<IReadOnlyDictionary<string, StorePath>> RealisedAsync(
+        BuilderSession at, WorkItem job, ResolvedDerivation resolved, CancellationToken cancellation)
+    {
+        var known = job.OutputsToBuild.Where(output => output.Value.Path is not null)
+            .ToDictionary(output => output.Key, output => output.Value.Path!);
+        string[] unknown = [.. job.OutputsToBuild.Keys.Where(name => !known.ContainsKey(name))];
+        if (unknown.Length == 0) return known;
+        var found = await at.AskAsync(
+            (daemon, token) => daemon.QueryRealisationsAsync([.. unknown.Select(resolved.RealisationId)], token), cancellation);
+        foreach (var (name, path) in unknown.Zip(found))
+        {
+            if (path is not null) known.Add(name, path);
+        }
+        return known;
     }
 
     private static BuilderException Missing(BuilderSession at, WorkItem job, StorePath path) =>

@@ -6,7 +6,6 @@ using NixBuildFarm.FollowUp;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Platform;
-using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Supplying;
@@ -232,7 +231,7 @@ internal sealed class RunEffects : IDisposable
         {
             begun = await (job.IsRequested ? requestedOutputs : otherOutputs).CopyAsync(builder, copy.Outputs);
             ended = clock.UtcNow;
-            if (job.Goal is { } goal) await RegisterAsync(goal.RealisationsOf(copy.Outcome.Outputs));
+            await BuiltOutputs.RegisterAsync(local, job, copy.Outcome.Outputs, Stopping);
             if (Hook is not null && copy.Status == NixBuildStatus.Built) await Hook.RunAsync(job.Path, copy.Outputs, Stopping);
             tasks.Post(new RunEvent.CameHome(copy, begun.Value, ended.Value));
         }
@@ -259,15 +258,6 @@ internal sealed class RunEffects : IDisposable
         finally
         {
             copyTurn.Release();
-        }
-    }
-
-    /// <summary>Else the local store would have the outputs, and not know that they are those of the derivation.</summary>
-    private async Task RegisterAsync(IReadOnlyList<Realisation> realisations)
-    {
-        if (realisations.Count > 0)
-        {
-            await local.AskAsync((daemon, token) => daemon.RegisterRealisationsAsync(realisations, token), Stopping);
         }
     }
 

@@ -19,6 +19,7 @@ internal sealed class RunJobs
     private readonly DerivationHashes hashes;
     private readonly RequiredWork work;
     private readonly HashSet<StorePath> requested;
+    private readonly Dictionary<int, int> indexOf;
 
     private RunJobs(DerivationGraph graph, RequiredWork work, HashSet<StorePath> requested)
     {
@@ -27,19 +28,16 @@ internal sealed class RunJobs
         this.work = work;
         this.requested = requested;
         int[] nodes = [.. work.Substitutions, .. work.Builds];
-        var indexOf = nodes.Select((node, index) => (node, index)).ToDictionary(pair => pair.node, pair => pair.index);
+        indexOf = nodes.Select((node, index) => (node, index)).ToDictionary(pair => pair.node, pair => pair.index);
         Jobs = [.. nodes.Select((node, index) => Make(index, graph.Nodes[node]))];
-        Graph = new([.. Jobs.Select(job => job.ToSchedulerJob(
-            job.IsSubstitution
-                ? []
-                : [.. KnownInputs(job.Node).Select(input => input.Index).Distinct().Where(indexOf.ContainsKey).Select(
-                    input => indexOf[input])]))]);
+        Graph = new([.. Jobs.Select(job => job.ToSchedulerJob(job.IsSubstitution ? [] : DependenciesOf(job.Node)))]);
         LocalInputs = [.. work.Builds.Select(node => graph.Nodes[node])
             .SelectMany(
                 node =>
-                    KnownInputs(node)
+                    node.Inputs
                         .Where(input => !indexOf.ContainsKey(input.Index))
-                        .SelectMany(PathsOf)
+                        .SelectMany(UsedBy)
+                        .Select(used => KnownPathOf(used)!)
                         .Concat(node.Derivation.InputSources))
             .Distinct()];
     }
@@ -100,46 +98,59 @@ internal sealed class RunJobs
                    Status = NixBuildStatus.AlreadyValid,
                    Builder = NixBuilder.LocalName,
                    Outputs = work.Wanted[node.Index].ToDictionary(
-                       name => name, name => (node.Derivation.Outputs[name].Path ?? work.Realised[path][name]).ToString()),
+                       name => name, name => KnownPathOf((node, name))!.ToString()),
                    IsRequested = true,
                    RunId = runId,
                };
     }
 
-    private RunJob Make(int index, DerivationNode node) => new()
+    private RunJob Make(int index, DerivationNode node)
     {
-        Index = index,
-        Node = node,
-        IsSubstitution = index < work.Substitutions.Count,
-        IsRequested = requested.Contains(node.Path),
-        Goal = node.Derivation.AreOutputPathsKnown && node.Inputs.All(input => graph.Nodes[input.Index].Derivation.AreOutputPathsKnown)
-            ? null
-            : new(graph, hashes, node),
-        Inputs = [.. node.Derivation.InputSources.Concat(KnownInputs(node).SelectMany(PathsOf)).Distinct()],
-        Wanted = [.. work.Wanted[node.Index].Select(name => node.Derivation.Outputs[name].Path).OfType<StorePath>()],
-    };
-
-    /// <summary>
-    /// The inputs of a derivation whose paths are known. One whose paths are not is built along with it, so that what that one needs is
-    /// needed in its place.
-    /// </summary>
-    private List<DerivationInput> KnownInputs(DerivationNode node)
-    {
-        var known = new List<DerivationInput>();
-        var seen = new HashSet<int>();
-        var open = new Stack<DerivationNode>([node]);
-        while (open.TryPop(out var next))
+        var isSubstitution = index < work.Substitutions.Count;
+        var used = node.Inputs.SelectMany(UsedBy).ToArray();
+        return new()
         {
-            foreach (var input in next.Inputs)
-            {
-                var other = graph.Nodes[input.Index];
-                if (other.Derivation.AreOutputPathsKnown) known.Add(input);
-                else if (seen.Add(other.Index)) open.Push(other);
-            }
-        }
-        return known;
+            Index = index,
+            Node = node,
+            IsSubstitution = isSubstitution,
+            IsRequested = requested.Contains(node.Path),
+            Unresolved = isSubstitution ? null : UnresolvedOf(node, used),
+            Inputs = [.. node.Derivation.InputSources.Concat(used.Select(KnownPathOf).OfType<StorePath>()).Distinct()],
+            Wanted = [.. work.Wanted[node.Index].Select(name => KnownPathOf((node, name))).OfType<StorePath>()],
+            Realised = isSubstitution && work.Realised.TryGetValue(node.Path, out var realised)
+                ? realised
+                : new Dictionary<string, StorePath>(),
+        };
     }
 
-    private IEnumerable<StorePath> PathsOf(DerivationInput input) =>
-        input.Outputs.Select(name => graph.Nodes[input.Index].Derivation.Outputs[name].Path!);
+    private int[] DependenciesOf(DerivationNode node) =>
+        [.. node.Inputs.Select(input => input.Index).Distinct().Where(indexOf.ContainsKey).Select(input => indexOf[input])];
+
+    private UnresolvedDerivation? UnresolvedOf(DerivationNode node, IReadOnlyCollection<(DerivationNode Node, string Output)> used)
+    {
+        if (node.Derivation.AreOutputPathsKnown && used.All(input => PathOf(input) is not null)) return null;
+        var (known, awaited) = (new List<RealisedInput>(), new List<UsedOutput>());
+        foreach (var input in used)
+        {
+            var output = new UsedOutput(input.Node.Path, input.Output);
+            if (PathOf(input) is { } path) known.Add(new(path));
+            else if (KnownPathOf(input) is { } realised) known.Add(new(realised, output.Placeholder));
+            else awaited.Add(output);
+        }
+        return new(node, hashes, known, awaited);
+    }
+
+    private IEnumerable<(DerivationNode Node, string Output)> UsedBy(DerivationInput input) =>
+        input.Outputs.Select(name => (graph.Nodes[input.Index], name));
+
+    private static StorePath? PathOf((DerivationNode Node, string Output) output) => output.Node.Derivation.Outputs[output.Output].Path;
+
+    /// <summary>The path of an output; null: a build of this run tells it.</summary>
+    private StorePath? KnownPathOf((DerivationNode Node, string Output) output) =>
+        PathOf(output) ?? (IsBuilt(output.Node) ? null : RealisedPathOf(output));
+
+    private StorePath? RealisedPathOf((DerivationNode Node, string Output) output) =>
+        work.Realised.GetValueOrDefault(output.Node.Path)?.GetValueOrDefault(output.Output);
+
+    private bool IsBuilt(DerivationNode node) => indexOf.TryGetValue(node.Index, out var index) && index >= work.Substitutions.Count;
 }

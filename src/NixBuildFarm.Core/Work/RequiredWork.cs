@@ -24,10 +24,7 @@ internal sealed class RequiredWork
         Realised = realised;
     }
 
-    /// <summary>
-    /// Indexes in the graph of the derivations to build, inputs first. Without derivations whose paths are known only after the build,
-    /// unless they were asked for: they are built along with the derivations that need them.
-    /// </summary>
+    /// <summary>Indexes in the graph of the derivations to build, inputs first.</summary>
     public IReadOnlyList<int> Builds { get; }
 
     /// <summary>Indexes of the outputs to substitute.</summary>
@@ -37,7 +34,7 @@ internal sealed class RequiredWork
     public IReadOnlyDictionary<int, IReadOnlySet<string>> Wanted { get; }
 
     /// <summary>
-    /// Where the local store has outputs whose paths are known only after the build, of the derivations that were asked for.
+    /// Where the local store has outputs whose paths are known only after the build, by derivation.
     /// </summary>
     public IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>> Realised { get; }
 
@@ -49,7 +46,7 @@ internal sealed class RequiredWork
         return await local.AskAsync(
             async (daemon, token) =>
             {
-                var realised = await FindRealisedAsync(graph, requested, daemon, token);
+                var realised = await FindRealisedAsync(graph, daemon, token);
                 StorePath[] outputs =
                 [
                     .. graph.Nodes.SelectMany(node => node.Derivation.Outputs.Values).Select(output => output.Path).OfType<StorePath>(),
@@ -65,17 +62,17 @@ internal sealed class RequiredWork
 
     /// <summary>Asks for the realisations of earlier builds. Impure derivations are built anew each time.</summary>
     private static async Task<IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>>> FindRealisedAsync(
-        DerivationGraph graph, IReadOnlyList<RequestedDerivation> requested, DaemonConnection daemon, CancellationToken cancellation)
+        DerivationGraph graph, DaemonConnection daemon, CancellationToken cancellation)
     {
-        var realised = new Dictionary<StorePath, IReadOnlyDictionary<string, StorePath>>();
-        foreach (var path in requested.Select(r => r.Derivation).Distinct())
-        {
-            var derivation = graph.Find(path)!.Derivation;
-            if (derivation.AreOutputPathsKnown || derivation.IsImpure) continue;
-            var outputs = await daemon.QueryDerivationOutputMapAsync(path, cancellation);
-            realised[path] = outputs.Where(output => output.Value is not null).ToDictionary(output => output.Key, output => output.Value!);
-        }
-        return realised;
+        StorePath[] unknown =
+        [
+            .. graph.Nodes.Where(node => node.Derivation is { AreOutputPathsKnown: false, IsImpure: false }).Select(node => node.Path),
+        ];
+        var maps = await daemon.QueryDerivationOutputMapsAsync(unknown, cancellation);
+        return maps.ToDictionary(
+            map => map.Key,
+            map => (IReadOnlyDictionary<string, StorePath>)map.Value.Where(output => output.Value is not null)
+                .ToDictionary(output => output.Key, output => output.Value!));
     }
 
     /// <summary>The same, from known paths.</summary>
@@ -108,7 +105,7 @@ internal sealed class RequiredWork
                 substitutions.Add(node.Index);
                 continue;
             }
-            if (node.Derivation.AreOutputPathsKnown || requested.Any(r => r.Derivation == node.Path)) builds.Add(node.Index);
+            builds.Add(node.Index);
             foreach (var input in node.Inputs) Want(wanted, input.Index, input.Outputs);
         }
         builds.Reverse();

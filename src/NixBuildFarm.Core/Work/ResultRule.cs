@@ -10,52 +10,33 @@ namespace NixBuildFarm.Work;
 /// It is trusted only with the contents of its own outputs, which nobody can verify.
 /// </summary>
 /// <remarks>
-/// An input-addressed output is at the path that the derivation states, or, where that depends on what is known only after the build, at
-/// the path that follows once that is known. A download is at the path that the derivation states, with the content address that it states.
-/// A content-addressed output is at the path that follows from its content address, name and references; every store that takes it hashes
-/// the content. All of them refer to inputs of the derivation, to its other outputs, and to what proves itself in the same way or is
-/// signed.
+/// An input-addressed output is at the path that the derivation states once it is resolved. A download is at the path that the derivation
+/// states, with the content address that it states. A content-addressed output is at the path that follows from its content address, name
+/// and references; every store that takes it hashes the content. All of them refer to inputs of the derivation, and to its other outputs.
 /// </remarks>
 internal sealed class ResultRule
 {
     private readonly string builder;
     private readonly WorkItem job;
     private readonly IReadOnlySet<StorePath> inputs;
-    private readonly Dictionary<StorePath, GoalOutput> outputs;
+    private readonly Dictionary<StorePath, string> outputs;
 
     /// <summary>Begins to judge.</summary>
     /// <param name="builder">The builder's name.</param>
     /// <param name="job">The job that it has built.</param>
     /// <param name="named">Where it says that the outputs are: <see cref="Name"/>.</param>
-    /// <param name="others">Where it says that outputs of other members of a whole goal are.</param>
     /// <param name="inputs">All paths that the job may read: its inputs, and what they refer to.</param>
-    /// <exception cref="BuilderException">An output is not where it must be.</exception>
-    /// <exception cref="NixBuildFarmException">The path of an output cannot be determined.</exception>
-    public ResultRule(
-        string builder,
-        WorkItem job,
-        IReadOnlyDictionary<string, StorePath> named,
-        IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath?>> others,
-        IReadOnlySet<StorePath> inputs)
+    public ResultRule(string builder, WorkItem job, IReadOnlyDictionary<string, StorePath> named, IReadOnlySet<StorePath> inputs)
     {
         this.builder = builder;
         this.job = job;
         this.inputs = inputs;
-        outputs = job.Goal is { } goal ? new(goal.Locate(named, others)) : [];
-        foreach (var (name, path) in named)
-        {
-            var own = new GoalOutput(job.Node, name);
-            if (job.Derivation.Outputs[name].Kind != DerivationOutputKind.Deferred) outputs[path] = own;
-            else if (!outputs.TryGetValue(path, out var located) || located != own) throw Misplaced(own, path);
-        }
+        outputs = [];
+        foreach (var (name, path) in named) outputs[path] = name;
     }
 
-    /// <summary>
-    /// The paths that the builder has to describe: the outputs, and those content-addressed ones from which the path of one follows.
-    /// </summary>
-    public IEnumerable<StorePath> ToDescribe =>
-        outputs.Where(output => output.Value.Node == job.Node || KindOf(output.Value) != DerivationOutputKind.Deferred)
-            .Select(output => output.Key);
+    /// <summary>The paths that the builder has to describe.</summary>
+    public IEnumerable<StorePath> Outputs => outputs.Keys;
 
     /// <summary>Whether a path is an input; the builder's information on it is ignored.</summary>
     public bool IsInput(StorePath path) => inputs.Contains(path);
@@ -65,7 +46,7 @@ internal sealed class ResultRule
     public static IReadOnlyDictionary<string, StorePath> Name(string builder, WorkItem job, IReadOnlyDictionary<string, StorePath> said)
     {
         var named = new Dictionary<string, StorePath>();
-        foreach (var (name, output) in job.Derivation.Outputs)
+        foreach (var (name, output) in job.OutputsToBuild)
         {
             var path = output.Path ?? said.GetValueOrDefault(name)
                 ?? throw Broken(builder, $"says that it built {job.Name}, but not where the output {name} is");
@@ -78,71 +59,45 @@ internal sealed class ResultRule
         return named;
     }
 
-    /// <summary>Checks the builder's information on a path that is no input.</summary>
+    /// <summary>Checks the builder's information on one of the outputs.</summary>
     /// <exception cref="BuilderException">The information cannot be right.</exception>
     public TakenPath Take(PathInfo said)
     {
         if (said.NarSize == 0) throw Broken(builder, $"says that the NAR of {said.Path} has 0 bytes, which none has");
         // A store that takes it has not built it itself, whatever the builder says.
         var info = said with { Ultimate = false };
-        if (job.Goal is null) CheckReferences(info);
-        if (outputs.TryGetValue(info.Path, out var output)) return Take(info, output);
-        if (info.ContentAddress is not null) return new(Proven(info), IsVouchedFor: false);
-        return info.Signatures.Count > 0
-            ? new(info, IsVouchedFor: false)
-            : throw Broken(
-                builder, $"says that {job.Name} refers to {info.Path}, which is neither an input of it nor content-addressed nor signed");
-    }
-
-    /// <summary>The error of a builder that has broken the rule: it takes no further part in the run.</summary>
-    public static BuilderException Broken(string builder, string what, Exception? inner = null) =>
-        new(builder, BuilderFailure.FalseResult, $"{builder} {what}.", $"Do not trust {builder} before you know why.", inner);
-
-    private TakenPath Take(PathInfo info, GoalOutput made)
-    {
-        var output = made.Node.Derivation.Outputs[made.Name];
-        switch (KindOf(made))
+        if (info.References.FirstOrDefault(path => !inputs.Contains(path) && !outputs.ContainsKey(path)) is { } stranger)
         {
-            case DerivationOutputKind.InputAddressed or DerivationOutputKind.Deferred:
+            throw Broken(builder, $"says that {info.Path} refers to {stranger}, which is no input of {job.Name}");
+        }
+        var name = outputs[info.Path];
+        var output = job.OutputsToBuild[name];
+        switch (output.Kind)
+        {
+            case DerivationOutputKind.InputAddressed:
                 return info.ContentAddress is null
                     ? new(info, IsVouchedFor: true)
                     : throw Broken(builder, $"says that {info.Path} is content-addressed, which it is not");
             case DerivationOutputKind.Fixed:
                 return new(Proven(info with { ContentAddress = output.ContentAddress }), IsVouchedFor: true);
             default:
-                var isOfKind = ContentAddress.TryParse(info.ContentAddress, out var address) && address.Method == output.HashAlgorithm
-                    && info.Path.Name == made.Node.NameOf(made.Name);
+                var isOfKind = ContentAddress.TryParse(info.ContentAddress, out var address) && address.Method == output.HashAlgorithm;
                 return isOfKind
                     ? new(Proven(info), IsVouchedFor: false)
                     : throw Broken(
                         builder,
-                        $"says that {info.Path} is the output {made.Name} of {made.Node.Name}, but it is not content-addressed as the "
-                            + "derivation asks");
+                        $"says that {info.Path} is the output {name} of {job.Name}, but it is not content-addressed as the derivation "
+                            + "asks");
         }
     }
 
-    private static DerivationOutputKind KindOf(GoalOutput output) => output.Node.Derivation.Outputs[output.Name].Kind;
+    /// <summary>The error of a builder that has broken the rule: it takes no further part in the run.</summary>
+    public static BuilderException Broken(string builder, string what, Exception? inner = null) =>
+        new(builder, BuilderFailure.FalseResult, $"{builder} {what}.", $"Do not trust {builder} before you know why.", inner);
 
     private PathInfo Proven(PathInfo info) => ContentAddress.Gives(info) && ContentAddress.Fits(info)
         ? info
         : throw Broken(builder, $"says of {info.Path} something impossible: its content address, name and references give another path");
-
-    private void CheckReferences(PathInfo info)
-    {
-        if (info.References.FirstOrDefault(path => !inputs.Contains(path) && !outputs.ContainsKey(path)) is { } stranger)
-        {
-            throw Broken(builder, $"says that {info.Path} refers to {stranger}, which is no input of {job.Name}");
-        }
-    }
-
-    private NixBuildFarmException Misplaced(GoalOutput own, StorePath path) =>
-        outputs.FirstOrDefault(output => output.Value == own).Key is { } right
-        ? Broken(builder, $"says that the output {own.Name} of {job.Name} is {path}, but it can only be {right}")
-        : new NixBuildFarmException(
-            "UnprovenOutput",
-            $"{builder} has {path} as the output {own.Name} of {job.Name}, but does not know any more what it was built from, so that "
-                + "nobody can tell whether it is.",
-            $"Delete it on {builder}, so that it is built again: nix-store --delete {path}");
 }
 
 /// <summary>The information on a path that a builder has made.</summary>

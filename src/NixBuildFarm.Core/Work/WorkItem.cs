@@ -22,14 +22,14 @@ internal class WorkItem
     /// <summary>Whether somebody asks for it itself.</summary>
     public required bool IsRequested { get; set; }
 
-    /// <summary>
-    /// The derivations that are built with it if its outputs' or inputs' paths are known only after the build (content-addressed, deferred,
-    /// impure). Its builder then gets the derivation with all that it refers to. Null: all paths are known.
-    /// </summary>
-    public required WholeGoal? Goal { get; init; }
+    /// <summary>What it is resolved from before it is built; null: all paths are known, and it is built as it is.</summary>
+    public required UnresolvedDerivation? Unresolved { get; init; }
 
-    /// <summary>The store paths that it needs directly: sources, and the outputs it uses of other derivations.</summary>
-    public required IReadOnlyList<StorePath> Inputs { get; init; }
+    /// <summary>
+    /// The store paths that it needs directly: sources, and the outputs it uses of other derivations; until it is resolved those that are
+    /// known.
+    /// </summary>
+    public required IReadOnlyList<StorePath> Inputs { get; set; }
 
     /// <summary>The outputs that are needed.</summary>
     public required IReadOnlyList<StorePath> Wanted { get; init; }
@@ -43,12 +43,18 @@ internal class WorkItem
     /// <summary>The derivation.</summary>
     public Derivation Derivation => Node.Derivation;
 
+    /// <summary>What it is resolved to; null: nothing yet, or it need not be.</summary>
+    public ResolvedDerivation? Resolved { get; private set; }
+
+    /// <summary>The outputs, as the derivation states them that is built.</summary>
+    public IReadOnlyDictionary<string, DerivationOutput> OutputsToBuild => (Resolved?.Derivation ?? Derivation).Outputs;
+
     /// <summary>Where its outputs are that have no path before the build; by name, empty until then.</summary>
     public IReadOnlyDictionary<string, StorePath> Realised { get; set; } = new Dictionary<string, StorePath>();
 
     /// <summary>Its outputs by name, as far as their paths are known.</summary>
     public IEnumerable<KeyValuePair<string, StorePath>> NamedOutputs =>
-        from output in Derivation.Outputs
+        from output in OutputsToBuild
         let path = output.Value.Path ?? Realised.GetValueOrDefault(output.Key)
         where path is not null
         select KeyValuePair.Create(output.Key, path);
@@ -58,6 +64,15 @@ internal class WorkItem
 
     /// <summary>The derivation's name.</summary>
     public string Name => Node.Name;
+
+    /// <summary>Puts the paths of its inputs in their places, if that is necessary.</summary>
+    /// <param name="pathOf">Where an output of another derivation is.</param>
+    public void Resolve(Func<UsedOutput, StorePath> pathOf)
+    {
+        if (Unresolved is null) return;
+        Resolved = Unresolved.Resolve(pathOf);
+        Inputs = Resolved.Derivation.InputSources;
+    }
 
     /// <summary>The job as the scheduler wants to see it.</summary>
     public Job ToSchedulerJob(IReadOnlyList<int> dependencies)

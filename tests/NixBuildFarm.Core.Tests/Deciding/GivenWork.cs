@@ -74,7 +74,7 @@ internal sealed class GivenWork(params string[] names)
             Node = new(index, path, derivation, []),
             IsSubstitution = isSubstitution,
             IsRequested = isRequested,
-            Goal = null,
+            Unresolved = null,
             Inputs = [.. needs.Select(OutputOf)],
             Wanted = [OutputOf(path)],
         };

@@ -90,6 +90,16 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     public StorePath Floating(string name, params IEnumerable<StorePath> inputs) =>
         Derivation(name, new DerivationOutput(null, "r:sha256", ""), inputs);
 
+    /// <summary>The same, beside another one with that name; where nothing else differs, a comment does.</summary>
+    public StorePath OtherFloating(string name, params IEnumerable<StorePath> inputs)
+    {
+        var path = StorePath.Parse($"/nix/store/{FakeStore.PathOf($"other-{name}").HashPart}-{name}.drv");
+        var first = derivations[FakeStore.PathOf(name + ".drv")];
+        derivations.Add(path, WithOutput(first, new(null, "r:sha256", ""), inputs, inputs.Any() ? "" : "a comment"));
+        Register(path, [.. inputs], output: null);
+        return path;
+    }
+
     /// <summary>One whose output path is known once it is known where its inputs are.</summary>
     public StorePath Deferred(string name, params IEnumerable<StorePath> inputs) =>
         Derivation(name, new DerivationOutput(null, "", ""), inputs);
@@ -108,19 +118,26 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     private StorePath Derivation(string name, DerivationOutput output, IEnumerable<StorePath> inputs)
     {
         var path = Derivation(name, inputs);
-        derivations[path] = new()
-        {
-            Outputs = new Dictionary<string, DerivationOutput> { ["out"] = output },
-            InputDerivations = derivations[path].InputDerivations,
-            InputSources = [],
-            System = derivations[path].System,
-            Builder = derivations[path].Builder,
-            Arguments = [],
-            Environment = derivations[path].Environment,
-        };
+        derivations[path] = WithOutput(derivations[path], output, inputs);
         Register(path, [.. inputs], output.Path);
         return path;
     }
+
+    private static Derivation WithOutput(
+        Derivation derivation, DerivationOutput output, IEnumerable<StorePath> inputs, string comment = "") => new()
+    {
+        Outputs = new Dictionary<string, DerivationOutput> { ["out"] = output },
+        InputDerivations = inputs.ToDictionary(input => input, _ => (IReadOnlyList<string>)["out"]),
+        InputSources = [],
+        System = derivation.System,
+        Builder = derivation.Builder,
+        Arguments = [],
+        Environment = new Dictionary<string, string>
+        {
+            ["comment"] = comment,
+            ["inputs"] = string.Join(' ', inputs.Select(input => new UsedOutput(input, "out").Placeholder)),
+        },
+    };
 
     /// <summary>The derivation at a path.</summary>
     public Derivation this[StorePath path] => derivations[path];

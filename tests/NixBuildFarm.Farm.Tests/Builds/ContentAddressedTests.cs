@@ -3,7 +3,7 @@ using NixBuildFarm.Farm.Tests.Hosts;
 namespace NixBuildFarm.Farm.Tests.Builds;
 
 /// <summary>
-/// Derivations whose output paths are known only after the build go to one builder as a whole, with what they need of that kind.
+/// Derivations whose output paths are known only after a build are built by all builders, each once its inputs are there.
 /// </summary>
 public sealed class ContentAddressedTests(TestFarm farm) : IAsyncLifetime
 {
@@ -37,7 +37,7 @@ public sealed class ContentAddressedTests(TestFarm farm) : IAsyncLifetime
 
         var build = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path floating.nix -OutLink result").Succeeded();
 
-        Assert.Equal(["deferred", "plain"], build.Results.Select(result => result.Name).Order());
+        Assert.Equal(["deferred", "floating", "plain"], build.Results.Select(result => result.Name).Order());
         Assert.Equal("opal", build["deferred"].Builder);
         Assert.Equal("floated\n", await File.ReadAllTextAsync(Path.Combine(session.Folder, "result")));
         var again = session.Run("Get-NixBuilder opal | Invoke-NixDistributedBuild -Path floating.nix").Succeeded();
@@ -70,6 +70,48 @@ public sealed class ContentAddressedTests(TestFarm farm) : IAsyncLifetime
                 await farm.Coordinator.ExecAsync(
                     "nix-build", "--no-out-link", "--max-jobs", "0", Path.Combine(session.Folder, "floating.nix")))
                 .Trim());
+    }
+
+    /// <summary>As if ninja's file were turned into Nix's: each compile is a derivation, and its output is found by its content.</summary>
+    [Fact]
+    [EveryNix]
+    public async Task A_program_of_many_compiles_is_built_by_all_builders_and_only_what_came_out_differently_is_built_again()
+    {
+        // Where Nix is new enough that people do so.
+        var units = (await farm.Aquamarine.ExecAsync("nix", "--version")).Contains(" 2.34") ? 500 : 40;
+        await using var jade = await farm.AddAsync("jade", "--slots", "2", "--conf", Features);
+        session.Write("program", $$"""
+            let
+              program = comment: text:
+                let
+                  header = attrs ({{Floating}} // { inherit comment; }) "header" "echo '${text}' > $out" [ ];
+                  compile = number: "read -r text < $inputs; echo ${toString number} $text > $out";
+                  unit = number: attrs {{Floating}} "unit${toString number}" (compile number) [ header ];
+                in attrs {{Floating}} "program" "cat $inputs > $out" (many {{units}} unit);
+            in { first = program "" "first"; commented = program "a comment" "first"; changed = program "a comment" "second"; }
+            """);
+
+        var first = Build("first");
+        var commented = Build("commented");
+        var changed = Build("changed");
+
+        Assert.Equal(units + 2, first.Results.Count(result => result.Status == "Built"));
+        Assert.Equal(["jade", "opal"], first.BuildersUsed);
+        var text = await File.ReadAllLinesAsync(first["program"].Output);
+        Assert.Equal(units, text.Count(line => line.EndsWith(" first", StringComparison.Ordinal)));
+        // The header came out as it was: no compile is begun, and nothing is linked.
+        Assert.Equal("header", Assert.Single(commented.Results, result => result.Status == "Built").Name);
+        Assert.Equal(first["program"].Output, commented["program"].Output);
+        Assert.Equal(units + 2, changed.Results.Count(result => result.Status == "Built"));
+        Assert.Equal(
+            changed["program"].Output,
+            (
+                await farm.Coordinator.ExecAsync(
+                    "nix-build", "--no-out-link", "--max-jobs", "0", Path.Combine(session.Folder, "program.nix"), "--attr", "changed"))
+                .Trim());
+
+        BuildOutput Build(string attribute) =>
+            session.Run($"Get-NixBuilder opal, jade | Invoke-NixDistributedBuild -Path program.nix -Attribute {attribute}").Succeeded();
     }
 
     [Fact]

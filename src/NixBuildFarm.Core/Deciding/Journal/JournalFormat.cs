@@ -159,6 +159,7 @@ internal static class JournalFormat
         ["message"] = outcome.Result.ErrorMessage,
         ["outputs"] = new JsonObject(
             outcome.Outputs.Select(output => KeyValuePair.Create<string, JsonNode?>(output.Key, output.Value.ToString()))),
+        ["atHome"] = outcome.WasAtHome,
         ["log"] = outcome.LogPath,
         ["logProblem"] = outcome.LogProblem,
         ["ended"] = Value(outcome.Ended),
@@ -172,6 +173,7 @@ internal static class JournalFormat
         (string?)node["log"],
         [])
     {
+        WasAtHome = (bool?)node["atHome"] ?? false,
         LogProblem = (string?)node["logProblem"],
         Ended = To<DateTimeOffset>(node["ended"]),
         OutputBytes = (long)node["bytes"]!,
@@ -197,7 +199,7 @@ internal static class JournalFormat
             Node = new(index, StorePath.Parse((string)node["drv"]!), derivation, []),
             IsSubstitution = (bool)node["substitution"]!,
             IsRequested = described.IsRequested,
-            Goal = null,
+            Unresolved = null,
             Inputs = [],
             Wanted = [],
         };

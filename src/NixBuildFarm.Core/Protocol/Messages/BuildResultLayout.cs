@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
 using NixBuildFarm.Text;
@@ -72,24 +71,9 @@ internal static class BuildResultLayout
         for (var i = 0; i < count; i++)
         {
             var id = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-            outputs[id[(id.IndexOf('!', StringComparison.Ordinal) + 1)..]] = OutputPath(
-                await reader.ReadStringAsync(WireLimits.Text, cancellation));
+            outputs[id[(id.IndexOf('!', StringComparison.Ordinal) + 1)..]] =
+                await RealisationLayout.ReadPathAsync(reader, cancellation);
         }
         return outputs;
-    }
-
-    private static StorePath OutputPath(string realisation)
-    {
-        try
-        {
-            // The bytes as they came: a text with bytes that are no UTF-8 is no JSON, and must be told as such.
-            using var json = JsonDocument.Parse(NixText.GetBytes(realisation));
-            var name = json.RootElement.GetProperty("outPath").GetString() ?? "";
-            return StorePath.Parse(name.StartsWith('/') ? name : $"{StorePath.StoreFolder}/{name}");
-        }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
-        {
-            throw new WireException("The daemon's description of an output cannot be understood.", inner: e);
-        }
     }
 }

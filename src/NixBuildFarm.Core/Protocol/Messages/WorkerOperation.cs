@@ -17,6 +17,7 @@ internal enum WorkerOperation : ulong
     QueryMissing = 40,
     QueryDerivationOutputMap = 41,
     RegisterRealisation = 42,
+    QueryRealisation = 43,
     AddBuildLog = 45,
     BuildPathsWithResults = 46,
 }

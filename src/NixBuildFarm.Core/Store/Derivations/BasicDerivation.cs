@@ -24,12 +24,12 @@ internal sealed record BasicDerivation
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
 
     /// <summary>Puts a derivation's inputs as they are in a store in place of the derivations that make them.</summary>
-    /// <param name="derivation">Its outputs' paths must be known: with other inputs, others would follow from them.</param>
+    /// <param name="derivation">The paths of its outputs are known, or follow from the contents.</param>
     /// <param name="inputPaths">The closure of the outputs of its input derivations that it uses; its sources are added.</param>
-    /// <exception cref="ArgumentException">An output's path is not known before the build.</exception>
+    /// <exception cref="ArgumentException">The path of an output follows from those of inputs that are not known.</exception>
     public static BasicDerivation From(Derivation derivation, IEnumerable<StorePath> inputPaths) =>
-        !derivation.AreOutputPathsKnown
-            ? throw new ArgumentException("The derivation has outputs whose paths are known only after the build.", nameof(derivation))
+        derivation.Outputs.Values.Any(output => output.Kind == DerivationOutputKind.Deferred)
+            ? throw new ArgumentException("The derivation has to be resolved first.", nameof(derivation))
             : new()
             {
                 Outputs = derivation.Outputs,

@@ -44,9 +44,7 @@ internal sealed class PlainDerivation
         var open = Make("", null);
         var output = OutputPath(open, Out, name);
         var derivation = Make(output.ToString(), output);
-        var references = string.Concat(sources.Select(path => $":{path}"));
-        var path = StorePath.Of($"text{references}", new(SHA256.HashData(DerivationWriter.Write(derivation))), $"{name}.drv");
-        return new(path, output, derivation);
+        return new(new DerivationFile(derivation, name).Info.Path, output, derivation);
 
         Derivation Make(string at, StorePath? known) => new()
         {

@@ -134,6 +134,10 @@ internal sealed class FakeDaemonSession
                 Store.Realisations.Enqueue(await reader.ReadStringAsync(1000, gone));
                 Begin(operation);
                 break;
+            case WorkerOperation.QueryRealisation:
+                var known = Store.FindRealisation(await reader.ReadStringAsync(1000, gone));
+                if (Begin(operation)) writer.WriteStrings(known is null ? [] : [known]);
+                break;
             case WorkerOperation.NarFromPath:
                 await NarFromPathAsync();
                 break;
@@ -306,6 +310,7 @@ internal sealed class FakeDaemonSession
                 + "isn't");
         }
         Store.Add(info, nar.ToArray());
+        if (info.Path.IsDerivation) Store.AddOutputsOf(info.Path);
     }
 
     private async Task AddBuildLogAsync()

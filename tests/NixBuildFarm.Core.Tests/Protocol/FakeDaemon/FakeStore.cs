@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Protocol;
 
@@ -71,19 +72,37 @@ internal sealed class FakeStore
             info with { Path = StorePath.Of(kind, info.NarHash, name), ContentAddress = $"fixed:r:sha256:{info.NarHash.ToBase32()}" }, nar);
     }
 
+    /// <summary>The realisation that was registered by a name; null: none was.</summary>
+    public string? FindRealisation(string id) =>
+        Realisations.FirstOrDefault(realisation => realisation.Contains($"\"id\":\"{id}\"", StringComparison.Ordinal));
+
+    /// <summary>As Nix's store, it knows what comes of a derivation that is in it, if it is one.</summary>
+    public void AddOutputsOf(StorePath derivation)
+    {
+        var content = ContentOf(FindNar(derivation)!);
+        if (!content.StartsWith("Derive("u8)) return;
+        var outputs = Derivation.Parse(content).Outputs;
+        Outputs[derivation] = outputs.ToDictionary(output => output.Key, output => output.Value.Path);
+    }
+
     /// <summary>
     /// Whether a path's content, which is one file, has the content address that it states, if it states one that a fake knows.
     /// </summary>
     public static bool HasContentAddress(PathInfo info, byte[] nar)
     {
-        const int Beginning = 96; // of a NAR, up to the contents of the file
         return info.ContentAddress?.Split(':') switch
         {
             ["fixed", "r", "sha256", var hash] => hash == info.NarHash.ToBase32(),
             ["fixed", "sha256", var hash] =>
-                hash == NixBase32.Encode(SHA256.HashData(nar.AsSpan(Beginning, (int)BitConverter.ToInt64(nar, Beginning - 8)))),
+                hash == NixBase32.Encode(SHA256.HashData(ContentOf(nar))),
             _ => true,
         };
+    }
+
+    private static ReadOnlySpan<byte> ContentOf(byte[] nar)
+    {
+        const int Beginning = 96; // of the NAR of one file, up to its contents
+        return nar.AsSpan(Beginning, (int)BitConverter.ToInt64(nar, Beginning - 8));
     }
 
     /// <summary>Adds a path whose content is one file.</summary>

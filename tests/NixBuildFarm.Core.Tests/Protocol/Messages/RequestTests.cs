@@ -76,6 +76,18 @@ public class RequestTests
         await ReplyAsync(request);
     }
 
+    [Theory]
+    [InlineData(31, "{\"id\":\"sha256:00!out\",\"outPath\":\"iylhv1jiapks1396jz2fv8wq85q68y6y-a\"}")]
+    [InlineData(30, A)]
+    public async Task QueryRealisation(byte minor, string reply)
+    {
+        var request = new QueryRealisationRequest("sha256:00!out");
+
+        Expect(request, 43, "sha256:00!out");
+        Assert.Null(await ReplyAsync(request, ProtocolBytes.Of(0), new(1, minor)));
+        Assert.Equal(PathA, await ReplyAsync(request, ProtocolBytes.Of(1, reply), new(1, minor)));
+    }
+
     [Fact]
     public async Task SetOptions()
     {

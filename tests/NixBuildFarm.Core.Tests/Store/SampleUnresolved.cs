@@ -20,7 +20,7 @@ namespace NixBuildFarm.Core.Tests.Store;
 /// $doc" [ floating.lib floating plain flat ]; in mk ca "top" "cat $inputs > $out; echo $inputs >> $out" [ deferred floating.out ]
 /// </code>
 /// </remarks>
-internal static class SampleGoal
+internal static class SampleUnresolved
 {
     public static readonly StorePath Fixed = StorePath.Parse("/nix/store/986nfzcykvy78i5lls7bw0g5bkymwpb5-fixed.drv");
 

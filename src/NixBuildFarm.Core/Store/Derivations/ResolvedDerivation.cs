@@ -1,0 +1,92 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace NixBuildFarm.Store.Derivations;
+
+/// <summary>
+/// A derivation with the paths of its inputs in place of the derivations that make them. Two derivations whose inputs came out the same
+/// are one once they are resolved, and so are their outputs. [tryResolve in src/libstore/derivations.cc of NixOS/nix]
+/// </summary>
+internal sealed class ResolvedDerivation
+{
+    private readonly Lazy<string> hash;
+
+    private ResolvedDerivation(Derivation derivation, string name)
+    {
+        Derivation = derivation;
+        File = new(derivation, name);
+        hash = new(() => new Sha256Hash(SHA256.HashData(DerivationWriter.Write(derivation, maskOutputs: true, inputs: []))).ToHex());
+    }
+
+    /// <summary>The derivation. The paths of its outputs are known, but for those that follow from the contents.</summary>
+    public Derivation Derivation { get; }
+
+    /// <summary>Its file.</summary>
+    public DerivationFile File { get; }
+
+    /// <summary>The path of its file; nothing needs to be there.</summary>
+    public StorePath Path => File.Info.Path;
+
+    /// <summary>Resolves a derivation.</summary>
+    /// <param name="node">The derivation.</param>
+    /// <param name="inputs">Where the outputs of other derivations are that it uses.</param>
+    public static ResolvedDerivation Of(DerivationNode node, IReadOnlyCollection<RealisedInput> inputs)
+    {
+        var derivation = node.Derivation;
+        var places = inputs.Where(input => input.Placeholder is not null)
+            .Select(input => (Place: input.Placeholder!, Path: input.Path.ToString()))
+            .ToArray();
+        var environment = new Dictionary<string, string>();
+        foreach (var (name, value) in derivation.Environment) environment[Fill(name)] = Fill(value);
+        var filled = With(derivation.Outputs);
+        var outputs = derivation.Outputs.ToDictionary(output => output.Key, output => output.Value);
+        foreach (var (name, _) in derivation.Outputs.Where(output => output.Value.Kind == DerivationOutputKind.Deferred))
+        {
+            var path = PlainDerivation.OutputPath(filled, name, node.NameOf(name));
+            outputs[name] = new(path, "", "");
+            environment[name] = path.ToString();
+        }
+        return new(With(outputs), node.Name);
+
+        Derivation With(IReadOnlyDictionary<string, DerivationOutput> some) => new()
+        {
+            Outputs = some,
+            InputDerivations = new Dictionary<StorePath, IReadOnlyList<string>>(),
+            InputSources = [.. derivation.InputSources.Concat(inputs.Select(input => input.Path)).Distinct().Order()],
+            System = derivation.System,
+            Builder = Fill(derivation.Builder),
+            Arguments = [.. derivation.Arguments.Select(Fill)],
+            Environment = environment,
+        };
+
+        string Fill(string text)
+        {
+            foreach (var (place, path) in places) text = text.Replace(place, path, StringComparison.Ordinal);
+            return text;
+        }
+    }
+
+    /// <summary>The name by which stores look up an output of it: <c>sha256:HEX!out</c>.</summary>
+    public string RealisationId(string output) => $"sha256:{hash.Value}!{output}";
+}
+
+/// <summary>An output of a derivation that another one uses.</summary>
+/// <param name="Derivation">The derivation that makes it.</param>
+/// <param name="Output">The output's name.</param>
+internal sealed record UsedOutput(StorePath Derivation, string Output)
+{
+    /// <summary>What stands in the derivation that uses it for its path, where that is not known before.</summary>
+    public string Placeholder
+    {
+        get
+        {
+            var text = $"nix-upstream-output:{Derivation.HashPart}:{DerivationNode.NameOf(Derivation, Output)}";
+            return "/" + new Sha256Hash(SHA256.HashData(Encoding.UTF8.GetBytes(text))).ToBase32();
+        }
+    }
+}
+
+/// <summary>Where an output is that a derivation uses.</summary>
+/// <param name="Path">The path.</param>
+/// <param name="Placeholder">What stands in the derivation for it; null: the path itself.</param>
+internal sealed record RealisedInput(StorePath Path, string? Placeholder = null);

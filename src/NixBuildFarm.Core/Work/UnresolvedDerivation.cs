@@ -1,0 +1,35 @@
+using NixBuildFarm.Protocol;
+using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
+
+namespace NixBuildFarm.Work;
+
+/// <summary>
+/// A derivation whose own paths, or those of inputs, are known only after a build: content-addressed, deferred and impure ones. It is
+/// resolved when its inputs have been built, and then built as any other.
+/// </summary>
+/// <param name="node">The derivation.</param>
+/// <param name="hashes">By which stores look up its outputs.</param>
+/// <param name="known">The outputs of other derivations that it uses and that are known.</param>
+/// <param name="awaited">Those that are not.</param>
+internal sealed class UnresolvedDerivation(
+    DerivationNode node, DerivationHashes hashes, IReadOnlyList<RealisedInput> known, IReadOnlyList<UsedOutput> awaited)
+{
+    /// <summary>Resolves it.</summary>
+    /// <param name="pathOf">Where an output of another derivation is.</param>
+    public ResolvedDerivation Resolve(Func<UsedOutput, StorePath> pathOf) =>
+        ResolvedDerivation.Of(node, [.. known, .. awaited.Select(output => new RealisedInput(pathOf(output), output.Placeholder))]);
+
+    /// <summary>
+    /// The realisations by which a store finds its outputs: of itself, and of what it is resolved to. Impure outputs have none, and
+    /// outputs whose path is known beforehand need none.
+    /// </summary>
+    public IReadOnlyList<Realisation> RealisationsOf(ResolvedDerivation resolved, IReadOnlyDictionary<string, StorePath> outputs)
+    {
+        if (node.Derivation.IsImpure || node.Derivation.AreOutputPathsKnown) return [];
+        var own = outputs.Select(output => new Realisation(hashes.RealisationId(node, output.Key), output.Value));
+        return resolved.Derivation.AreOutputPathsKnown
+            ? [.. own]
+            : [.. own.Concat(outputs.Select(output => new Realisation(resolved.RealisationId(output.Key), output.Value))).Distinct()];
+    }
+}
