@@ -40,6 +40,7 @@ switch (args)
             toolchain,
             int.Parse(Value("--units") ?? "300"),
             double.Parse(Value("--seconds") ?? "8", System.Globalization.CultureInfo.InvariantCulture),
+            isOfCostsOnly: Value("--only") == "costs",
             Value("--into"));
         return 0;
     default:
@@ -50,7 +51,7 @@ switch (args)
                    NixBuildFarm.Bench session --module FILE [--runs N]
                    NixBuildFarm.Bench farm --module FILE [--runs N] [--case WORDS] [--json FILE] [--into DOCUMENT]   there too
                    NixBuildFarm.Bench front --module FILE [--runs N] [--case WORDS] [--into DOCUMENT]   there too
-                   NixBuildFarm.Bench share --module FILE --toolchain DIR [--units N] [--seconds S] [--into DOCUMENT]   there too
+                   NixBuildFarm.Bench share --module FILE --toolchain DIR [--units N] [--seconds S] [--only costs] [--into DOCUMENT]  too
             """);
         return 1;
 }

@@ -378,7 +378,7 @@ internal static class Targets
         var stand = new NarTree.Folder(new Dictionary<string, NarTree> { ["cc1"] = new NarTree.Link("x") });
         var folder = new NarTree.Folder(new Dictionary<string, NarTree> { ["folder"] = new NarTree.File("libexec/gcc/x/1"u8.ToArray()),
             ["shadow"] = stand });
-        var compile = CompileDerivation.Of(unit, CompilerTool.C,
+        var compile = CompileDerivation.Of(unit, "main.c", CompilerTool.C,
             new("x86_64-linux", shim, shim, CompilerFolder.Verified(shim, shim, folder)), unit.Headers.ToHashSet());
         Assert.Equal(compile.Files.Concat(unit.Headers).Append(shim)
             .Append(compile.Manifest.Path).Distinct().Order(), compile.Derivation.Basic.InputPaths);

@@ -18,8 +18,9 @@ internal static class ShareBench
     /// <param name="toolchain">The folder of the compiler.</param>
     /// <param name="count">Units of the program.</param>
     /// <param name="mean">Seconds of their compiles, on the average.</param>
+    /// <param name="isOfCostsOnly">Whether only what sharing costs is measured.</param>
     /// <param name="document">A document that has a place for the table, where it replaces the one before; null: none.</param>
-    public static async Task RunAsync(string module, string toolchain, int count, double mean, string? document)
+    public static async Task RunAsync(string module, string toolchain, int count, double mean, bool isOfCostsOnly, string? document)
     {
         var work = Directory.CreateTempSubdirectory("nixbuildfarm-share-").FullName;
         var table = new ResultTable();
@@ -31,7 +32,7 @@ internal static class ShareBench
                     + $"{Environment.Version}, load {Load()} at the beginning. {count} units of {mean} s on the average.\n"));
             // What is made once for each compiler and helper is not of the builds that follow.
             await farm.OursAsync(await farm.InstantiateAsync("program", ("units", Lines(SharedProgram.Units(40, 0.5)))), 8, "Always");
-            await ScaleAsync(farm, table, SharedProgram.Units(count, mean));
+            if (!isOfCostsOnly) await ScaleAsync(farm, table, SharedProgram.Units(count, mean));
             await CostsAsync(farm, table);
         }
         finally
@@ -106,7 +107,7 @@ internal static class ShareBench
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"\nA build with nothing to share: {middleShared:0.00} s, {middle:0.00} s where it is not shared "
-                    + $"({100 * (middleShared - middle) / middle:+0.0;−0.0} %; medians of three)."));
+                    + $"({Math.Round(100 * (middleShared - middle) / middle, 1) + 0:+0.0;−0.0;0.0} %; medians of three)."));
     }
 
     private static async Task<(

@@ -63,7 +63,8 @@ internal sealed class CompileExchange : IAsyncDisposable
     {
         SharedCompile? compile;
         lock (gate) compile = Find(number);
-        if (compile is { Talk: { Step: ShimStep.Asking, ReasonToStay: null } } && (home is not null || memo.IsPromising))
+        if (compile is { Talk: { Step: ShimStep.Asking, ReasonToStay: null, Source: var source } }
+            && (home is not null || memo.IsPromising(source)))
         {
             await TryElsewhereAsync(compile, home, limit, isAtHome: true);
         }
@@ -134,7 +135,7 @@ internal sealed class CompileExchange : IAsyncDisposable
         try
         {
             var unit = await compile.Unit.WaitAsync(limited.Token);
-            var derivation = CompileDerivation.Of(unit, compile.Talk.Tool, share.Toolchain, share.Closure);
+            var derivation = CompileDerivation.Of(unit, compile.Talk.Source, compile.Talk.Tool, share.Toolchain, share.Closure);
             var result = await memo.FindAsync(derivation.Derivation.Output, except: helper, limited.Token);
             if (result is null && helper is not null)
             {

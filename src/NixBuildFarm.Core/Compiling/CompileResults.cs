@@ -1,13 +1,13 @@
 using System.Collections.Concurrent;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Sharing;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Compiling;
 
 /// <summary>
 /// Which builders have results of compiles, of this run and of earlier ones: what one of them has need not be compiled by any other. Safe
-/// for
-/// concurrent use.
+/// for concurrent use.
 /// </summary>
 internal sealed class CompileResults
 {
@@ -15,11 +15,12 @@ internal sealed class CompileResults
     private const int MostInVain = 30;
 
     private readonly ConcurrentDictionary<StorePath, CompileHelper> holders = new();
-    private volatile bool hasEarlier;
+    private readonly ConcurrentDictionary<string, byte> earlier = new();
     private int inVain;
 
-    /// <summary>Whether it may well be that an earlier run has left the result of the next compile.</summary>
-    public bool IsPromising => hasEarlier && inVain < MostInVain;
+    /// <summary>Whether it may well be that an earlier run has left the result of a compile.</summary>
+    /// <param name="source">The file, as the shim calls it.</param>
+    public bool IsPromising(string source) => earlier.ContainsKey(CompileDerivation.NameOf(source)) && inVain < MostInVain;
 
     /// <summary>Notes who has a result of this run.</summary>
     public void Add(StorePath output, CompileHelper holder) => holders.TryAdd(output, holder);
@@ -28,7 +29,7 @@ internal sealed class CompileResults
     public void AddEarlier(StorePath output, CompileHelper holder)
     {
         Add(output, holder);
-        hasEarlier = true;
+        earlier.TryAdd(output.Name, 0);
     }
 
     /// <summary>Fetches a result from who has it.</summary>

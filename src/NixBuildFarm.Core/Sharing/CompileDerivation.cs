@@ -11,6 +11,7 @@ internal sealed class CompileDerivation
 {
     private const string Name = "nixbuildfarm-compile";
     private const string ManifestName = "nixbuildfarm-unit";
+    private const int LongestSource = 100;
 
     private CompileDerivation(PlainDerivation derivation, StoreFile manifest, CompileUnit unit)
     {
@@ -24,7 +25,18 @@ internal sealed class CompileDerivation
         IsResult(path) || path.Name is ManifestName or UnitFile.PathName || ShimDerivations.Makes(path);
 
     /// <summary>Whether a path is the result of a compile.</summary>
-    public static bool IsResult(StorePath path) => path.Name == Name;
+    public static bool IsResult(StorePath path) => path.Name == Name || path.Name.StartsWith($"{Name}-", StringComparison.Ordinal);
+
+    /// <summary>
+    /// The name of the results of a source. So it is known before a source is read whether an earlier compile of it may be there.
+    /// </summary>
+    /// <param name="source">The file, as a shim calls it.</param>
+    public static string NameOf(string source)
+    {
+        var file = source[(source.LastIndexOf('/') + 1)..];
+        var safe = string.Concat(file.Where(letter => char.IsAsciiLetterOrDigit(letter) || "+-._?=".Contains(letter)).Take(LongestSource));
+        return safe.Length == 0 ? Name : $"{Name}-{safe}";
+    }
 
     /// <summary>What is built.</summary>
     public PlainDerivation Derivation { get; }
@@ -40,17 +52,19 @@ internal sealed class CompileDerivation
 
     /// <summary>Makes the derivation of a unit.</summary>
     /// <param name="unit">The unit.</param>
+    /// <param name="source">Its source, as the shim calls it: only a name.</param>
     /// <param name="tool">The compiler proper that was called.</param>
     /// <param name="toolchain">What compiles it.</param>
     /// <param name="closure">All that the build may read that asks for it.</param>
     /// <exception cref="OddFrameException">The unit asks for what its build may not read.</exception>
-    public static CompileDerivation Of(CompileUnit unit, CompilerTool tool, SharedToolchain toolchain, IReadOnlySet<StorePath> closure)
+    public static CompileDerivation Of(
+        CompileUnit unit, string source, CompilerTool tool, SharedToolchain toolchain, IReadOnlySet<StorePath> closure)
     {
         var foreign = unit.Headers.FirstOrDefault(header => !closure.Contains(header));
         if (foreign is not null) throw new OddFrameException($"{foreign} is no input of this build");
         var manifest = new StoreFile(ManifestName, WriteManifest(unit));
         var derivation = PlainDerivation.Of(
-            Name,
+            NameOf(source),
             toolchain.System,
             toolchain.Shim.ToString(),
             ["run"],

@@ -32,7 +32,7 @@ public class CompileDerivationTests
     public void The_derivation_runs_the_shim_on_what_the_coordinator_has_laid_down()
     {
         var toolchain = Toolchain();
-        var compile = CompileDerivation.Of(CompileUnit.Read(Description()), CompilerTool.C, toolchain, Closure);
+        var compile = CompileDerivation.Of(CompileUnit.Read(Description()), "main.c", CompilerTool.C, toolchain, Closure);
 
         var derivation = compile.Derivation.Basic;
         Assert.Equal((toolchain.Shim.ToString(), "x86_64-linux"), (derivation.Builder, derivation.System));
@@ -46,11 +46,24 @@ public class CompileDerivationTests
             derivation.InputPaths);
     }
 
+    [Theory]
+    [InlineData("main.c", "nixbuildfarm-compile-main.c")]
+    [InlineData("../src/a b/münze.cc", "nixbuildfarm-compile-mnze.cc")]
+    [InlineData("/", "nixbuildfarm-compile")]
+    [InlineData("", "nixbuildfarm-compile")]
+    public void A_result_is_named_after_its_source_as_far_as_a_store_path_can_be(string source, string name)
+    {
+        Assert.Equal(name, CompileDerivation.NameOf(source));
+        var output = CompileDerivation.Of(CompileUnit.Read(Description()), source, CompilerTool.C, Toolchain(), Closure).Derivation.Output;
+        Assert.Equal(name, output.Name);
+        Assert.True(CompileDerivation.IsResult(output));
+    }
+
     [Fact]
     public void Another_tool_than_the_one_that_was_called_is_not_run_whatever_the_unit_says()
     {
         var compile = CompileDerivation.Of(CompileUnit.Read(Description(tool: "../../../evil")),
-            CompilerTool.CPlusPlus, Toolchain(), Closure);
+            "main.c", CompilerTool.CPlusPlus, Toolchain(), Closure);
 
         Assert.Equal($"{Compiler}/libexec/gcc/x86_64-linux-gnu/12/cc1plus", compile.Derivation.Basic.Environment["tool"]);
     }
@@ -58,13 +71,13 @@ public class CompileDerivationTests
     [Fact]
     public void A_header_that_the_build_itself_may_not_read_is_refused() => Assert.Throws<OddFrameException>(
         () => CompileDerivation.Of(CompileUnit.Read(Description(headers: [Path("secret").ToString()])),
-            CompilerTool.C, Toolchain(), Closure));
+            "main.c", CompilerTool.C, Toolchain(), Closure));
 
     [Fact]
     public void The_same_unit_has_the_same_path_and_each_change_gives_another()
     {
         StorePath Output(byte[] description) =>
-            CompileDerivation.Of(CompileUnit.Read(description), CompilerTool.C, Toolchain(), Closure).Derivation.Output;
+            CompileDerivation.Of(CompileUnit.Read(description), "main.c", CompilerTool.C, Toolchain(), Closure).Derivation.Output;
 
         Assert.Equal(Output(Description()), Output(Description()));
         StorePath[] all =

@@ -180,7 +180,7 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
 
     private async Task<string> LeftAsync(string name) =>
         string.Concat(await Task.WhenAll(new FarmHost[] { home, helper }
-            .Select(host => host.ExecAsync("bash", "-c", $"ls /nix/store | grep -e '-{name}$' || true"))));
+            .Select(host => host.ExecAsync("bash", "-c", $"ls /nix/store | grep -E '^[a-z0-9]+-{name}(-.*)?$' || true"))));
 
     /// <summary>A build that succeeded.</summary>
     private sealed record Built(BuildLine Line, string Hash)
