@@ -3,17 +3,20 @@ using System.Globalization;
 namespace NixBuildFarm.Bench.Farm;
 
 /// <summary>
-/// What a user waits for at the prompt, each in a session of its own: importing the module, a long list of builders, a large plan.
+/// What a user waits for at the prompt, each in a session of its own: importing the module, a long list of builders, a large plan, the end
+/// of a run that is stopped.
 /// </summary>
 internal static class SessionBench
 {
-    private const int Builders = 1000, Layers = 100, Width = 100;
+    private const int Builders = 1000, Layers = 100, Width = 100, Sleepers = 9;
 
     private static readonly (string Word, string Name)[] Steps =
     [
         ("import", "Import-Module"),
         ("builders", $"Get-NixBuilder of {Builders:N0}"),
         ("plan", $"-WhatIf of {Layers * Width + 1:N0} derivations, read from the store"),
+        ("stop", $"Ctrl-C while {Sleepers} builds run on four hosts: until the prompt is back"),
+        ("ended", "the same, until none of them runs"),
     ];
 
     public static async Task PrintAsync(string module, int runs)
@@ -25,13 +28,16 @@ internal static class SessionBench
             await File.WriteAllLinesAsync(
                 machines, Enumerable.Range(0, Builders).Select(i => $"ssh-ng://builder{i} x86_64-linux,aarch64-linux - 4 1 big-parallel"));
             var derivation = await InstantiateAsync(Path.Combine(work, "graph.nix"));
+            var sleeping = Path.Combine(work, "sleeping.nix");
+            await File.WriteAllTextAsync(sleeping, Sleeping);
             var environment = new Dictionary<string, string> { ["XDG_STATE_HOME"] = Path.Combine(work, "state") };
             var script = Path.Combine(AppContext.BaseDirectory, "Farm", "session.ps1");
             var measured = new List<Dictionary<string, double>>();
             for (var run = 0; run < runs; run++)
             {
                 var (succeeded, output) = await FarmSetting.RunAsync(
-                    "pwsh", ["-NoProfile", "-File", script, module, machines, derivation], environment);
+                    "pwsh", ["-NoProfile", "-File", script, module, machines, derivation, sleeping, Mark, $"{Sleepers}"],
+                    environment);
                 if (!succeeded) throw new InvalidOperationException($"The session failed:\n{output}");
                 measured.Add(output.Split('\n').Select(line => line.TrimEnd().Split(' ')).Where(words => words.Length == 2)
                     .ToDictionary(words => words[0], words => double.Parse(words[1], CultureInfo.InvariantCulture)));
@@ -51,6 +57,16 @@ internal static class SessionBench
             Directory.Delete(work, recursive: true);
         }
     }
+
+    /// <summary>What the builds sleep, and no other process does.</summary>
+    private const string Mark = "27182.8";
+
+    private static readonly string Sleeping = $$"""
+        builtins.genList (i: derivation {
+          name = "sleeper${toString i}"; system = "x86_64-linux"; builder = "/bin/sh";
+          args = [ "-c" "PATH=/bin:/usr/bin; sleep {{Mark}}" ]; nonce = builtins.currentTime;
+        }) {{Sleepers}}
+        """;
 
     /// <summary>Layers of derivations of which each needs three of the layer below.</summary>
     private static async Task<string> InstantiateAsync(string file)

@@ -1,5 +1,5 @@
 # What a session takes for the things that a user waits for at the prompt, in milliseconds.
-param([string] $Module, [string] $Machines, [string] $Derivation)
+param([string] $Module, [string] $Machines, [string] $Derivation, [string] $Sleeping, [string] $Mark, [int] $Sleepers)
 $ErrorActionPreference = 'Stop'
 $watch = [Diagnostics.Stopwatch]::StartNew()
 Import-Module $Module
@@ -14,3 +14,15 @@ $watch.Restart()
 $plan = Get-NixBuilder -Name local | Invoke-NixDistributedBuild -DerivationPath $Derivation -WhatIf
 [Console]::Out.WriteLine("plan $($watch.Elapsed.TotalMilliseconds)")
 if ($plan.Count -lt 10000) { throw "Only $($plan.Count) builds were planned." }
+
+# Hosts of the farm are namespaces: their processes are seen from here.
+function Measure-Sleeper { @(Get-Process -Name sleep -ErrorAction Ignore | Where-Object CommandLine -Match "sleep $Mark").Count }
+$shell = [powershell]::Create()
+$null = $shell.AddScript('param($Module, $Path) Import-Module $Module; Get-NixBuilder | Invoke-NixDistributedBuild -Path $Path')
+$null = $shell.AddArgument($Module).AddArgument($Sleeping).BeginInvoke()
+while ((Measure-Sleeper) -lt $Sleepers) { Start-Sleep -Milliseconds 200 }
+$watch.Restart()
+$shell.Stop()
+[Console]::Out.WriteLine("stop $($watch.Elapsed.TotalMilliseconds)")
+while ((Measure-Sleeper) -gt 0) { Start-Sleep -Milliseconds 20 }
+[Console]::Out.WriteLine("ended $($watch.Elapsed.TotalMilliseconds)")
