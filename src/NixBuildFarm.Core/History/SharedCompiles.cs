@@ -56,7 +56,11 @@ public sealed record SharedCompiles
     internal CompileObservation Observation => new(Count - Stayed, Shared, Seconds - StayedSeconds, Saved?.TotalSeconds);
 
     /// <summary>For people.</summary>
-    public override string ToString() => $"{Shared} of {Count} on {Builders.Count(builder => !builder.IsHome)} other builders";
+    public override string ToString()
+    {
+        var others = Builders.Count(builder => !builder.IsHome);
+        return $"{Shared} of {Count} on {others} other {(others == 1 ? "builder" : "builders")}";
+    }
 }
 
 /// <summary>What one builder did of the compiles of a build.</summary>

@@ -136,7 +136,9 @@ public static class RunReportMaker
     private static double BoundOf(RunRecord run)
     {
         var scenario = RunReplay.Of(run).Scenario;
-        return LowerBound.Of(scenario.Graph, scenario.Farm, scenario.Durations.Seconds, moldable: true).Seconds;
+        // Where compiles were shared, no bound holds that has each build done by one builder.
+        var compiles = run.Jobs.Any(job => job.SharedCompiles is not null) ? scenario.Durations.Compiles : null;
+        return LowerBound.Of(scenario.Graph, scenario.Farm, scenario.Durations.Seconds, moldable: true, compiles).Seconds;
     }
 
     // With waits: it is the chain that the run waited for. NixBuildMeasurement.LongestChain is the one that bounds every farm.

@@ -57,6 +57,42 @@ public sealed class RunReportTests
     }
 
     [Fact]
+    public void A_build_whose_compiles_others_did_does_not_beat_the_bound()
+    {
+        var job = Job("program", 0, 33);
+        job = job with
+        {
+            Job = job.Job with { EnableParallelBuilding = true },
+            Cores = 2,
+            SharedCompiles = new() { Count = 31, Shared = 22, Seconds = 60, Saved = TimeSpan.FromSeconds(16) },
+        };
+        var ruby = new FarmBuilder { Name = "ruby", Systems = [new("x86_64-linux", 1)], MaxJobs = 3 };
+
+        var report = (Run(job) with { Farm = [ruby, ruby with { Name = "kana" }] }).ToReport();
+
+        Assert.InRange(report.LowerBound!.Value, 1, report.Makespan);
+    }
+
+    [Theory]
+    [InlineData(1, "22 of 31 on 1 other builder")]
+    [InlineData(2, "22 of 31 on 2 other builders")]
+    public void Shared_compiles_are_told_in_words(int others, string text)
+    {
+        var shared = new SharedCompiles
+        {
+            Count = 31,
+            Shared = 22,
+            Builders =
+            [
+                new("home", 9, 9, IsHome: true),
+                .. Enumerable.Range(0, others).Select(other => new BuilderCompiles($"other{other}", 11, 9, IsHome: false)),
+            ],
+        };
+
+        Assert.Equal(text, shared.ToString());
+    }
+
+    [Fact]
     public void Shares_of_builders_are_of_their_slots_and_the_makespan()
     {
         var builder = Assert.Single(Run(Job("a", 0, 10), Job("b", 0, 5)).ToReport().Builders);
