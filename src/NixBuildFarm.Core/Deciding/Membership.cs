@@ -160,7 +160,7 @@ internal sealed class Membership(
 
     /// <summary>Whether a build may be found again: it has begun, and it is known which paths say that it has ended.</summary>
     private static bool MayGoOn(Attempt attempt) =>
-        attempt.BuildBegun is not null && attempt.Job.OutputsToBuild.Values.All(output => output.Path is not null);
+        attempt is { BuildBegun: not null, Job.Derivation.AreOutputPathsKnown: true };
 
     private IEnumerable<RunJob> InterruptedOn(int builder) =>
         interrupted.Where(build => build.Key.Builder == builder).Select(build => build.Value.Job).Where(job => !job.HasEnded);

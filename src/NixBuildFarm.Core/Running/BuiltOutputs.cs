@@ -1,4 +1,5 @@
 using NixBuildFarm.Errors;
+using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
@@ -48,7 +49,16 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
         BuilderSession local, WorkItem job, CancellationToken cancellation)
     {
         if (job.Resolved is not { } resolved || job.Derivation.IsImpure) return null;
-        var known = await RealisedAsync(local, job, resolved, cancellation);
+        IReadOnlyDictionary<string, StorePath> known;
+        try
+        {
+            known = await RealisedAsync(local, job, resolved, cancellation);
+        }
+        catch (DaemonException)
+        {
+            // It does not know of such things, so nothing of the kind was built before.
+            return null;
+        }
         if (known.Count < job.OutputsToBuild.Count) return null;
         await local.ProtectAsync(known.Values, cancellation);
         await closures.DiscoverAsync(local, [.. known.Values], cancellation);
