@@ -20,7 +20,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         var job = attempt.Job;
         var copy = new CopyHome(copies++, attempt, outcome, job.Outputs);
         var isWanted = IsWanted(attempt);
-        if (!isWanted || !job.IsRequested) facts.Reporter.End(job, copy.Status, attempt, outcome);
+        if (!isWanted || !job.MustComeHome) facts.Reporter.End(job, copy.Status, attempt, outcome);
         if (!isWanted) return;
         Pending++;
         job.IsComingHome = true;
@@ -85,7 +85,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     {
         if (attempt.Job.IsHome) return false;
         var wanted = facts.Rules.CopyBackOf(attempt.On.Builder);
-        return wanted == CopyBack.All || (wanted == CopyBack.Requested && attempt.Job.IsRequested);
+        return wanted == CopyBack.All || (wanted == CopyBack.Requested && attempt.Job.IsRequested) || attempt.Job.IsAwaitedAtHome;
     }
 
     private void GiveUp(CopyHome copy, Exception error)
@@ -93,7 +93,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
         Settle(job);
         // Where the builder was lost, a requested job is being built again.
-        if (job.IsRequested && facts.Scheduler.StateOf(job.Index) == JobState.Done)
+        if (job.MustComeHome && facts.Scheduler.StateOf(job.Index) == JobState.Done)
         {
             facts.Fail(
                 job,
@@ -102,7 +102,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
                 copy.Outcome,
                 $"It was built on {attempt.On}, but could not be brought home: {error.Message}");
         }
-        else if (!job.IsRequested)
+        else if (!job.MustComeHome)
         {
             facts.Reporter.Degraded($"{job.Name} was built on {attempt.On}, and could not be brought home: {error.Message}");
         }
@@ -112,7 +112,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     private void BuildElsewhere(CopyHome copy, Exception error, bool isPathGone)
     {
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
-        if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last != attempt
+        if (!job.MustComeHome || job.HasEnded || facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last != attempt
             || !HasOtherBuilder)
         {
             GiveUp(copy, error);
@@ -136,7 +136,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     {
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
         GiveUp(copy, error);
-        if (!job.IsRequested || job.HasEnded || facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
+        if (!job.MustComeHome || job.HasEnded || facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
         attempts.RecordFailure(attempt, error.Message);
         if (attempt.On.WasGivenUp && HasOtherBuilder) rebuilds.Exclude(job.Index, attempt.Builder);
         if (attempts.AreUsedUp(job)) attempts.GiveUp(attempt);

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Deciding;
 
@@ -27,6 +28,17 @@ internal static partial class FailureClassifier
     /// </summary>
     public static bool IsSwitchedOff(string reason) =>
         reason.Contains("experimental Nix feature", StringComparison.Ordinal) && reason.Contains("is disabled", StringComparison.Ordinal);
+
+    /// <summary>Whether a derivation needs the feature that is switched off.</summary>
+    public static bool NeedsSwitchedOff(string reason, Derivation derivation)
+    {
+        return derivation.Outputs.Values.Any(
+            output => (Names("ca-derivations") && output.Kind == DerivationOutputKind.FloatingContentAddressed)
+                || (Names("dynamic-derivations") && output.IsText)
+                || (Names("impure-derivations") && output.Kind == DerivationOutputKind.Impure));
+
+        bool Names(string feature) => reason.Contains($"'{feature}'", StringComparison.Ordinal);
+    }
 
     /// <summary>
     /// Whether the build was killed. The kernel does so when memory runs out; Nix calls it a failure of the builder program.

@@ -88,7 +88,7 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
     private void TryWhereItIsOn(Attempt attempt, string reason)
     {
         TryElsewhere(attempt, reason);
-        foreach (var job in facts.Jobs.Where(job => job.Derivation.FollowsFromContent && job != attempt.Job))
+        foreach (var job in facts.Jobs.Where(job => FailureClassifier.NeedsSwitchedOff(reason, job.Derivation) && job != attempt.Job))
         {
             if (facts.Scheduler.StateOf(job.Index) is JobState.Waiting or JobState.Ready) rebuilds.Exclude(job.Index, attempt.Builder);
         }

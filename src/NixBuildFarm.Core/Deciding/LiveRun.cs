@@ -23,6 +23,7 @@ internal sealed class LiveRun
     private readonly FailureRules failures;
     private readonly Learning learning;
     private readonly Requests requests;
+    private readonly Expansions expansions;
     private bool hasToldOfLogs;
 
     public LiveRun(RunFacts facts, IEnumerable<BuilderTrouble> known)
@@ -38,6 +39,7 @@ internal sealed class LiveRun
         failures = new(facts, attempts, rebuilds, membership);
         learning = new(facts);
         requests = new(facts, attempts, copyBacks);
+        expansions = new(facts, copyBacks, requests);
     }
 
     /// <summary>Whether every job has ended, and every output is where it should be.</summary>
@@ -59,7 +61,9 @@ internal sealed class LiveRun
         switch (happened)
         {
             case RunEvent.Began e: Begin(e); break;
-            case RunEvent.WorkAdded e: requests.Add(e); break;
+            case RunEvent.WorkAdded e: expansions.Begin(requests.Add(e)); break;
+            case RunEvent.Expanded e: expansions.Join(e); break;
+            case RunEvent.ExpandFailed e: expansions.Fail(e); break;
             case RunEvent.BuildersFound e: Expect(e.Connecting, e.Quarantined); break;
             case RunEvent.WorkWithdrawn e: requests.Withdraw(e.Request); break;
             case RunEvent.BuildBegan e: attempts.Begin(e); break;
@@ -69,7 +73,7 @@ internal sealed class LiveRun
             case RunEvent.InputsArrived e: facts.Apply(new SchedulingEvent.InputsArrived(facts.Now, e.Job.Index, e.Builder)); break;
             case RunEvent.Fetched e: OnFetched(e.Job, e.Begun); break;
             case RunEvent.FetchFailed e: OnFetchFailed(e.Job, e.Error); break;
-            case RunEvent.CameHome e: copyBacks.End(e); break;
+            case RunEvent.CameHome e: OnCameHome(e); break;
             case RunEvent.CopyBackFailed e: Judge(e, e.Error, e.Copy.Attempt); break;
             case RunEvent.BuilderConnected e: membership.OnConnected(e); break;
             case RunEvent.ConnectFailed e: membership.OnConnectFailed(e); break;
@@ -134,6 +138,7 @@ internal sealed class LiveRun
         foreach (var (builder, error) in began.Missing) membership.OnConnectFailed(builder, error);
         foreach (var job in facts.Jobs.Where(job => job.IsSubstitution)) facts.Do(new RunAction.Fetch(job));
         foreach (var job in facts.Jobs) facts.MarkReady(job.Index);
+        expansions.Begin(facts.Jobs);
         foreach (var builder in facts.Farm.Append(facts.Local).Distinct()) facts.Do(new RunAction.Watch(builder));
     }
 
@@ -162,12 +167,16 @@ internal sealed class LiveRun
                 facts.Reporter.End(
                     facts.Jobs[d.Job],
                     NixBuildStatus.DependencyFailed,
-                    error: $"It needs {facts.Jobs[d.Cause].Name}, which was not built.");
+                    error: WhyAbandoned(facts.Jobs[d.Cause]));
                 break;
             case SchedulingDecision.NoBuilder d: pending.OnNoBuilder(facts.Jobs[d.Job]); break;
             default: throw new InvalidOperationException($"The scheduler decided {decision}, which the run does not know.");
         }
     }
+
+    private static string WhyAbandoned(RunJob cause) => cause.Expansion is null
+        ? $"It needs {cause.Name}, which was not built."
+        : $"It needs a derivation that {cause.Name} makes, and that cannot be used: {cause.Result?.Error}";
 
     private bool IsGivenUp(SchedulingDecision decision) => facts.Scheduler.StateOf(decision switch
     {
@@ -201,6 +210,13 @@ internal sealed class LiveRun
         if (outcome.Result.Status == BuildStatus.Built) learning.FromBuild(attempt, finished);
         facts.MarkDependentsReady(job);
         copyBacks.Begin(attempt, outcome);
+        expansions.BeginAfter(job);
+    }
+
+    private void OnCameHome(RunEvent.CameHome came)
+    {
+        copyBacks.End(came);
+        expansions.BeginAfter(came.Copy.Attempt.Job);
     }
 
     /// <summary>A build does not fail for want of a log; once is enough to tell.</summary>
@@ -217,6 +233,7 @@ internal sealed class LiveRun
         facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Available));
         facts.MarkDependentsReady(job);
         facts.Reporter.EndSubstituted(job, begun);
+        expansions.BeginAfter(job);
     }
 
     private void OnFetchFailed(RunJob job, Errors.NixBuildFarmException error)
@@ -268,7 +285,10 @@ internal sealed class LiveRun
         switch (cause)
         {
             case RunEvent.AttemptFailed e when attempts.TryEnd(e.Attempt): failures.OnAttemptFailed(e, suspect); break;
-            case RunEvent.CopyBackFailed e: copyBacks.Fail(e, suspect); break;
+            case RunEvent.CopyBackFailed e:
+                copyBacks.Fail(e, suspect);
+                expansions.BeginAfter(e.Copy.Attempt.Job);
+                break;
         }
     }
 }

@@ -54,8 +54,8 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
     /// <summary>No builder of the farm may take a job: it waits for those that may join, or fails.</summary>
     public void OnNoBuilder(RunJob job)
     {
-        // A substitution waits for its substituter.
-        if (job.IsSubstitution) return;
+        // A substitution waits for its substituter, and a derivation that is made for what makes it.
+        if (!job.IsBuild) return;
         if (pending > 0)
         {
             if (waiting.Add(job) && waiting.Count == 1) TellOfWait(job);

@@ -1,5 +1,6 @@
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Deciding;
 
@@ -16,7 +17,7 @@ internal sealed class Requests
     private readonly RunFacts facts;
     private readonly Attempts attempts;
     private readonly CopyBacks copyBacks;
-    private readonly Dictionary<int, IReadOnlyList<RunJob>> jobsOf = [];
+    private readonly Dictionary<int, List<RunJob>> jobsOf = [];
     private readonly HashSet<int> keepGoing = [];
 
     // Who has made each request, and how urgent it is; where all are the same, nothing is shared out.
@@ -38,21 +39,37 @@ internal sealed class Requests
     /// <summary>
     /// Work joins: what is known already is shared, whether it waits, runs or is done; what has failed or was called off is tried anew.
     /// </summary>
-    public void Add(RunEvent.WorkAdded added)
+    /// <returns>The jobs of the run that its items are, in their order.</returns>
+    public IReadOnlyList<RunJob> Add(RunEvent.WorkAdded added)
     {
-        var (request, items, graph) = added;
+        var request = added.Request;
         if (jobsOf.ContainsKey(request)) throw new InvalidOperationException($"Request {request} has joined already.");
         if (added.KeepsGoing) keepGoing.Add(request);
         termsOf.Add(request, (added.User, added.Priority));
         areAlike &= added is { User: 0, Priority: 0 };
-        int[] user = [added.User];
-        facts.Estimates.Know(added.Known);
+        jobsOf.Add(request, []);
+        endedOf.Add(request, 0);
+        return Add([request], added.Items, added.Graph, added.Known);
+    }
+
+    /// <summary>A derivation that another one has made joins for all requests that want it.</summary>
+    /// <returns>The jobs of the run that its items are, in their order.</returns>
+    public IReadOnlyList<RunJob> Add(RunEvent.Expanded expanded) =>
+        Add([.. expanded.Job.WantedBy.Keys], expanded.Items, expanded.Graph, expanded.Known);
+
+    private RunJob[] Add(
+        IReadOnlyList<int> wanting, IReadOnlyList<WorkItem> items, JobGraph graph, IReadOnlyList<BuildObservation> seen)
+    {
+        int[] users = [.. wanting.Select(request => termsOf[request].User).Distinct().Order()];
+        var priority = wanting.Max(request => termsOf[request].Priority);
+        facts.Estimates.Know(seen);
         var jobs = new RunJob[items.Count];
         var (fresh, described, requested) = (new List<RunJob>(), new List<Job>(), new List<int>());
         foreach (var index in graph.TopologicalOrder)
         {
             var item = items[index];
-            if (facts.Find(item.Path) is { } known && IsOfUse(known))
+            // What is made may need more for one request than for another.
+            if (item.Expansion is null && facts.Find(item.Path) is { } known && IsOfUse(known))
             {
                 jobs[index] = known;
                 if (item.IsRequested && !known.IsRequested) requested.Add(known.Index);
@@ -66,16 +83,19 @@ internal sealed class Requests
                     graph[index] with
                     {
                         Dependencies = [.. graph[index].Dependencies.Select(dependency => jobs[dependency].Index)],
-                        Users = user,
-                        Priority = added.Priority,
+                        Users = users,
+                        Priority = priority,
                     });
             }
-            jobs[index].WantedBy[request] = item.IsRequested;
+            foreach (var request in wanting)
+            {
+                if (jobs[index].WantedBy.TryAdd(request, item.IsRequested)) jobsOf[request].Add(jobs[index]);
+                else jobs[index].WantedBy[request] |= item.IsRequested;
+            }
         }
-        jobsOf.Add(request, jobs);
-        endedOf.Add(request, 0);
-        facts.Do(new RunAction.Joined(request, jobs));
         facts.Apply(new SchedulingEvent.WorkAdded(facts.Now, described, facts.Estimates.Add(described), requested));
+        facts.Describe(fresh);
+        foreach (var request in wanting) facts.Do(new RunAction.Joined(request, [.. jobs.Where(job => job.Expansion is null)]));
         Reclaim(jobs);
         foreach (var job in fresh)
         {
@@ -83,6 +103,7 @@ internal sealed class Requests
             facts.MarkReady(job.Index);
         }
         foreach (var job in requested.Select(index => facts.Jobs[index])) Request(job);
+        return jobs;
     }
 
     /// <summary>A request is called off: what nobody else wants ends here.</summary>

@@ -30,6 +30,11 @@ internal abstract record RunAction
     /// <summary>Have the local store fetch outputs from its substituters. Answers: Fetched or FetchFailed.</summary>
     public sealed record Fetch(RunJob Job) : RunAction;
 
+    /// <summary>Read a derivation that another one has made, and find out what it needs. Answers: Expanded or ExpandFailed.</summary>
+    /// <param name="Job">The job that stands for it.</param>
+    /// <param name="Made">Its <c>.drv</c> file, which the local store has.</param>
+    public sealed record Expand(RunJob Job, StorePath Made) : RunAction;
+
     /// <summary>Copy outputs to the local store. Answers: CameHome or CopyBackFailed.</summary>
     public sealed record BringHome(CopyHome Copy) : RunAction;
 
@@ -64,9 +69,9 @@ internal abstract record RunAction
     /// <summary>Tell when the quarantine of a builder is over. Answer: PauseOver.</summary>
     public sealed record Pause(RunBuilder On, TimeSpan Time, bool IsAwaited) : RunAction;
 
-    /// <summary>A request has joined. No answer.</summary>
+    /// <summary>A request has joined, or more for it. No answer.</summary>
     /// <param name="Request">The request.</param>
-    /// <param name="Jobs">The jobs of the run that its items are, in their order.</param>
+    /// <param name="Jobs">The jobs of the run that it wants now; it may want some of them already.</param>
     public sealed record Joined(int Request, IReadOnlyList<RunJob> Jobs) : RunAction;
 
     /// <summary>All that a request wants has ended, or it was called off. No answer.</summary>

@@ -50,6 +50,24 @@ internal abstract record RunEvent
         public IReadOnlyList<BuildObservation> Known { get; init; } = [];
     }
 
+    /// <summary>A derivation that another one has made was read.</summary>
+    /// <param name="Job">The job that stands for it.</param>
+    /// <param name="Made">The derivation.</param>
+    /// <param name="Items">All that has to be done for it. Some of it may be known, running or done already.</param>
+    /// <param name="Graph">What of it waits for what, by its place in <paramref name="Items"/>.</param>
+    /// <param name="Needs">What of it is needed by whoever uses the derivation's outputs, by its place.</param>
+    /// <param name="Outputs">Those outputs that need not be built, by name.</param>
+    public sealed record Expanded(
+        RunJob Job, StorePath Made, IReadOnlyList<WorkItem> Items, JobGraph Graph, IReadOnlyList<int> Needs,
+        IReadOnlyDictionary<string, StorePath> Outputs) : RunEvent
+    {
+        /// <summary>What earlier runs have taught of the packages.</summary>
+        public IReadOnlyList<BuildObservation> Known { get; init; } = [];
+    }
+
+    /// <summary>A derivation that another one has made cannot be read.</summary>
+    public sealed record ExpandFailed(RunJob Job, NixBuildFarmException Error) : RunEvent;
+
     /// <summary>Builders are of use for what joins next, that were not before.</summary>
     /// <param name="Connecting">They connect.</param>
     /// <param name="Quarantined">They failed in an earlier run, and are not connected yet.</param>

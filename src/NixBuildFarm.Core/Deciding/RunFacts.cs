@@ -2,6 +2,7 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Deciding;
 
@@ -14,6 +15,7 @@ internal sealed class RunFacts
     private readonly List<RunBuilder> farm;
     private readonly List<RunJob> jobs;
     private readonly Dictionary<StorePath, RunJob> jobOf = [];
+    private readonly Dictionary<(StorePath Derivation, string Output), StorePath> there = [];
     private readonly Queue<RunAction> actions = new();
     private readonly Queue<RunJob> failed = new();
 
@@ -30,9 +32,11 @@ internal sealed class RunFacts
         this.farm = [.. farm];
         this.jobs = [.. jobs];
         foreach (var job in jobs) jobOf.Add(job.Path, job);
+        foreach (var job in jobs) Await(job);
         (Rules, Local, Estimates, Started) = (rules, local, estimates, started);
         Scheduler = new(graph, [.. farm.Select(Describe)], estimates.Current, rules.Scheduling);
         Reporter = new(this, runId);
+        Describe(jobs);
     }
 
     /// <summary>What the user has laid down.</summary>
@@ -86,19 +90,42 @@ internal sealed class RunFacts
     /// <summary>Tells the scheduler.</summary>
     public void Apply(SchedulingEvent happened) => Scheduler.Apply(happened);
 
+    /// <summary>Takes down how the scheduler has jobs that have joined, or wait for more than before.</summary>
+    public void Describe(IEnumerable<RunJob> changed)
+    {
+        foreach (var job in changed) job.Described = Scheduler.Graph[job.Index];
+    }
+
     /// <summary>The job of a derivation, the newest where there were several; null: there is none.</summary>
     public RunJob? Find(StorePath derivation) => jobOf.GetValueOrDefault(derivation);
 
+    /// <summary>Where an output of a derivation is; null: nobody knows yet.</summary>
+    public StorePath? PathOf(StorePath derivation, string output) =>
+        Find(derivation)?.NamedOutputs.Where(known => known.Key == output).Select(known => known.Value).FirstOrDefault()
+            ?? there.GetValueOrDefault((derivation, output));
+
+    /// <summary>The local store has an output of a derivation that the run need not build.</summary>
+    public void Know(StorePath derivation, string output, StorePath path) => there[(derivation, output)] = path;
+
     /// <summary>Resolves a job that is ready: what it needs has been built, and is known by now.</summary>
-    public void Resolve(RunJob job) => job.Resolve(used =>
-        Find(used.Derivation)?.Realised.GetValueOrDefault(used.Output)
-            ?? throw new InvalidOperationException($"{job.Name} is to be built, but nobody knows where {used} is."));
+    public void Resolve(RunJob job) => job.Resolve((derivation, output) => PathOf(derivation, output)
+        ?? throw new InvalidOperationException(
+            $"{job.Name} is to be built, but nobody knows where {new UsedOutput(derivation, output)} is."));
 
     /// <summary>A job joins.</summary>
     public void Add(RunJob job)
     {
         jobs.Add(job);
         jobOf[job.Path] = job;
+        Await(job);
+    }
+
+    /// <summary>What makes a derivation has to bring it home.</summary>
+    private void Await(RunJob job)
+    {
+        if (job.Expansion is not { } expansion) return;
+        if (expansion.Known is { } path) Know(expansion.Maker, expansion.Output, path);
+        if (Find(expansion.Maker) is { } maker) maker.IsAwaitedAtHome = true;
     }
 
     /// <summary>A job has failed for good, which ends the requests that want it, unless they keep going.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using NixBuildFarm.History;
+using NixBuildFarm.Scheduling;
 using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Deciding;
@@ -20,8 +21,11 @@ internal sealed class RunJob : WorkItem
     {
         (Index, Node, IsSubstitution, IsRequested, Unresolved, Inputs, Wanted) = (
             index, item.Node, item.IsSubstitution, item.IsRequested, item.Unresolved, item.Inputs, item.Wanted);
-        (Realised, Limits) = (item.Realised, item.Limits);
+        (Realised, Limits, Expansion) = (item.Realised, item.Limits, item.Expansion);
     }
+
+    /// <summary>The job as the scheduler has it; null until it has it.</summary>
+    public Job? Described { get; set; }
 
     /// <summary>The requests that want it, and whether each asks for it itself rather than for something that needs it.</summary>
     public Dictionary<int, bool> WantedBy { get; } = [];
@@ -46,6 +50,12 @@ internal sealed class RunJob : WorkItem
 
     /// <summary>Whether its outputs have been copied back as they are now.</summary>
     public bool IsHome { get; set; }
+
+    /// <summary>Whether a derivation that it makes is read as soon as its outputs are in the local store.</summary>
+    public bool IsAwaitedAtHome { get; set; }
+
+    /// <summary>Whether its outputs are needed in the local store.</summary>
+    public bool MustComeHome => IsRequested || IsAwaitedAtHome;
 
     /// <summary>Whether they are on their way to the local store.</summary>
     public bool IsComingHome { get; set; }

@@ -16,6 +16,7 @@ internal sealed class RunReporter(RunFacts facts, string runId)
     private long supplied;
     private TimeSpan? remaining;
     private int substitutions;
+    private int expansions;
     private int counted;
     private double forecastAt = double.NegativeInfinity;
 
@@ -83,21 +84,25 @@ internal sealed class RunReporter(RunFacts facts, string runId)
             forecastAt = facts.Now;
             remaining = forecast();
         }
+        Count();
         facts.Do(
             new RunAction.TellProgress(
-                [.. running], new(facts.Jobs.Count, done, failed, [])
+                [.. running], new(facts.Jobs.Count - expansions, done, failed, [])
                 {
-                    Substitutions = CountSubstitutions(),
+                    Substitutions = substitutions,
                     Remaining = remaining,
                     Supplied = supplied,
                 }));
     }
 
     // Progress is told very often, and jobs are only ever added.
-    private int CountSubstitutions()
+    private void Count()
     {
-        for (; counted < facts.Jobs.Count; counted++) substitutions += facts.Jobs[counted].IsSubstitution ? 1 : 0;
-        return substitutions;
+        for (; counted < facts.Jobs.Count; counted++)
+        {
+            substitutions += facts.Jobs[counted].IsSubstitution ? 1 : 0;
+            expansions += facts.Jobs[counted].Expansion is not null ? 1 : 0;
+        }
     }
 
     /// <summary>A decision was taken.</summary>
@@ -112,6 +117,8 @@ internal sealed class RunReporter(RunFacts facts, string runId)
     private void Tell(RunJob job, NixBuildResult result)
     {
         job.Result = result;
+        // It is told by what needs it.
+        if (job.Expansion is not null) return;
         results.Add(result);
         supplied += result.Supplied;
         if (result.Success) done++;

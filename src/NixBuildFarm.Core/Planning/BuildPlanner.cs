@@ -74,7 +74,8 @@ public sealed class BuildPlanner
     private IReadOnlyList<NixBuildPlan> Plan(RunJobs jobs, NixBuilder[] farm, RunEstimates estimates, CancellationToken cancellation)
     {
         var scheduler = new Scheduler(jobs.Graph, estimates.Farm, estimates.Current, request.Rules.Scheduling);
-        foreach (var job in jobs.Jobs.Where(job => job.IsSubstitution))
+        // What is made by a build, and what that needs, is not known yet.
+        foreach (var job in jobs.Jobs.Where(job => !job.IsBuild))
         {
             scheduler.Apply(new SchedulingEvent.JobResolved(0, job.Index, ExternalOutcome.Available));
         }
@@ -87,7 +88,7 @@ public sealed class BuildPlanner
         var run = new FarmSimulator(scheduler, truth, new SimulationOptions { Decided = Note }).Run();
 
         var builds = run.Schedule.ToDictionary(entry => entry.Job);
-        var planned = jobs.Jobs
+        var planned = jobs.Jobs.Where(job => job.Expansion is null)
             .OrderBy(job => job.IsSubstitution ? 0 : builds.TryGetValue(job.Index, out var entry) ? entry.Start : double.PositiveInfinity)
             .Select(job => job.IsSubstitution ? Substitution(job)
                 : builds.TryGetValue(job.Index, out var entry) ? Build(job, entry, farm[entry.Builder], reasons[job.Index])

@@ -186,6 +186,9 @@ public sealed class BuildRun
         using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
         var outputs = new BuiltOutputs(catalog, supply.Closures);
         using var tasks = new RunTasks(cancellation);
+        using var builders = new UsefulBuilders(remote, tasks, cancellation);
+        foreach (var (builder, connection) in connecting) builders.Add(builder, connection);
+        foreach (var builder in resting) builders.AddQuarantined(builder);
         await using var shared = new SharedBuilds(
             supply, new(catalog, supply, observer.Decided), history, clock,
             happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
@@ -198,7 +201,10 @@ public sealed class BuildRun
             Shared = shared,
             Hook = hook,
             History = history,
-            Connecting = late,
+            Builders = builders,
+            Derivations = derivations,
+            // What was found before the run, and what builds of it have made.
+            Joined = _ => recorder.Joined = facts.Jobs,
         };
         meter.Measured += transfer =>
         {

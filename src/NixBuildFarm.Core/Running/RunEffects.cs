@@ -8,6 +8,7 @@ using NixBuildFarm.Observing;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Supplying;
 using NixBuildFarm.Transport;
 
@@ -76,8 +77,11 @@ internal sealed class RunEffects : IDisposable
     /// <summary>Keeps what the run learns; null: nothing does.</summary>
     public RunHistory? History { get; init; }
 
-    /// <summary>Builders that connect since before the run, by name.</summary>
-    public IReadOnlyDictionary<string, Task<Connected>> Connecting { get; init; } = new Dictionary<string, Task<Connected>>();
+    /// <summary>Connects the builders that are of use for what joins; null: none beside those that are there.</summary>
+    public UsefulBuilders? Builders { get; init; }
+
+    /// <summary>Where derivations are read that builds have made.</summary>
+    public IDerivationSource Derivations { get; init; } = new StoreFolder();
 
     /// <summary>Called when a request has joined, and when it has ended, by whoever carries out actions; null: nobody minds.</summary>
     public Action<RunAction.Joined>? Joined { get; init; }
@@ -97,6 +101,7 @@ internal sealed class RunEffects : IDisposable
             case RunAction.StopBuild a: StopBuild(a.Attempt); break;
             case RunAction.Prefetch a: tasks.Run(() => PrefetchAsync(a)); break;
             case RunAction.Fetch a: tasks.Run(() => FetchAsync(a.Job)); break;
+            case RunAction.Expand a: tasks.Run(() => ExpandAsync(a)); break;
             case RunAction.BringHome a: tasks.Run(() => BringHomeAsync(a.Copy)); break;
             case RunAction.Connect a: tasks.Run(() => ConnectAsync(a)); break;
             case RunAction.Await a: tasks.Run(() => AwaitAsync(a)); break;
@@ -223,13 +228,30 @@ internal sealed class RunEffects : IDisposable
         }
     }
 
+    private async Task ExpandAsync(RunAction.Expand expand)
+    {
+        try
+        {
+            var jobs = await RunJobs.ExpandAsync(expand.Job.Expansion!, expand.Made, Derivations, local, Stopping);
+            await supply.Closures.DiscoverAsync(local, jobs.LocalInputs, Stopping);
+            jobs.Weigh(catalog);
+            foreach (var job in jobs.Jobs) job.Limits = expand.Job.Limits;
+            if (Builders is not null) await Builders.ConnectAsync(jobs.Graph);
+            tasks.Post(jobs.ToExpanded(expand.Job, History?.BuildsOf(jobs.Graph) ?? []));
+        }
+        catch (NixBuildFarmException e)
+        {
+            tasks.Post(new RunEvent.ExpandFailed(expand.Job, e));
+        }
+    }
+
     private async Task BringHomeAsync(CopyHome copy)
     {
         var (job, builder) = (copy.Attempt.Job, copy.Attempt.On.Name);
         DateTimeOffset? begun = null, ended = null;
         try
         {
-            begun = await (job.IsRequested ? requestedOutputs : otherOutputs).CopyAsync(builder, copy.Outputs);
+            begun = await (job.MustComeHome ? requestedOutputs : otherOutputs).CopyAsync(builder, copy.Outputs);
             ended = clock.UtcNow;
             await BuiltOutputs.RegisterAsync(local, job, copy.Outcome.Outputs, Stopping);
             if (Hook is not null && copy.Status == NixBuildStatus.Built) await Hook.RunAsync(job.Path, copy.Outputs, Stopping);
@@ -290,7 +312,7 @@ internal sealed class RunEffects : IDisposable
 
     private async Task AwaitAsync(RunAction.Await connect)
     {
-        var (builder, session, error) = await Connecting[connect.Builder.Name].WaitAsync(Stopping);
+        var (builder, session, error) = await Builders!.ConnectionOf(connect.Builder).WaitAsync(Stopping);
         tasks.Post(session is not null
             ? new RunEvent.BuilderConnected(connect.Connection, sessions.Add(session), [])
             : new RunEvent.ConnectFailed(connect.Connection, builder, error!));

@@ -20,8 +20,9 @@ internal sealed class RunJobs
     private readonly RequiredWork work;
     private readonly HashSet<StorePath> requested;
     private readonly Dictionary<int, int> indexOf;
+    private readonly Dictionary<StorePath, int> indexOfExpansion;
 
-    private RunJobs(DerivationGraph graph, RequiredWork work, HashSet<StorePath> requested)
+    private RunJobs(DerivationGraph graph, RequiredWork work, HashSet<StorePath> requested, Expansion? expanded = null)
     {
         this.graph = graph;
         hashes = new(graph);
@@ -29,8 +30,18 @@ internal sealed class RunJobs
         this.requested = requested;
         int[] nodes = [.. work.Substitutions, .. work.Builds];
         indexOf = nodes.Select((node, index) => (node, index)).ToDictionary(pair => pair.node, pair => pair.index);
-        Jobs = [.. nodes.Select((node, index) => Make(index, graph.Nodes[node]))];
-        Graph = new([.. Jobs.Select(job => job.ToSchedulerJob(job.IsSubstitution ? [] : DependenciesOf(job.Node)))]);
+        var made = work.Builds.SelectMany(node => graph.Nodes[node].Inputs)
+            .SelectMany(input => ExpansionsOf(graph.Nodes[input.Index], input.Made));
+        if (expanded is not null) made = made.Concat(ExpansionsOf(graph.Nodes[graph.Roots[0]], expanded.Use.Made));
+        Expansion[] expansions = [.. made.DistinctBy(expansion => expansion.Path)];
+        indexOfExpansion = expansions.Select((expansion, index) => (expansion.Path, Index: nodes.Length + index))
+            .ToDictionary(pair => pair.Path, pair => pair.Index);
+        Jobs =
+        [
+            .. nodes.Select((node, index) => Make(index, graph.Nodes[node])),
+            .. expansions.Select((expansion, index) => Make(nodes.Length + index, expansion)),
+        ];
+        Graph = new([.. Jobs.Select(job => job.ToSchedulerJob(DependenciesOf(job)))]);
         LocalInputs = [.. work.Builds.Select(node => graph.Nodes[node])
             .SelectMany(
                 node =>
@@ -64,6 +75,17 @@ internal sealed class RunJobs
         return From(all, await RequiredWork.FindAsync(all, requested, local, cancellation), requested);
     }
 
+    /// <summary>Reads a derivation that another one has made, and asks the local store what has to be done for it.</summary>
+    /// <exception cref="NixBuildFarmException">It cannot be read, or the local store cannot be asked.</exception>
+    public static async Task<RunJobs> ExpandAsync(
+        Expansion expansion, StorePath made, IDerivationSource derivations, BuilderSession local, CancellationToken cancellation)
+    {
+        var wanted = new RequestedDerivation(made, [.. expansion.Use.Needed]);
+        var all = await DerivationGraph.LoadAsync(derivations, [made], cancellation);
+        CheckOutputs(all.Find(made)!, wanted.Outputs);
+        return new(all, await RequiredWork.FindAsync(all, [wanted], local, cancellation), requested: [], expansion);
+    }
+
     private static void CheckOutputs(DerivationNode node, IReadOnlyList<string> wanted)
     {
         if (wanted.FirstOrDefault(name => !node.Derivation.Outputs.ContainsKey(name)) is not { } missing) return;
@@ -82,6 +104,16 @@ internal sealed class RunJobs
     /// <summary>Makes jobs of what has to be done.</summary>
     public static RunJobs From(DerivationGraph graph, RequiredWork work, IEnumerable<RequestedDerivation> requested) =>
         new(graph, work, [.. requested.Select(r => r.Derivation)]);
+
+    /// <summary>What has joined a run for a derivation that another one has made.</summary>
+    public RunEvent.Expanded ToExpanded(RunJob job, IReadOnlyList<BuildObservation> known)
+    {
+        var made = graph.Nodes[graph.Roots[0]];
+        var needs = ExpansionsOf(made, job.Expansion!.Use.Made).Select(expansion => indexOfExpansion[expansion.Path]).ToList();
+        if (indexOf.TryGetValue(made.Index, out var build)) needs.Add(build);
+        var there = work.Wanted[made.Index].Select(name => (Name: name, Path: KnownPathOf((made, name)))).Where(output => output.Path is not null);
+        return new(job, made.Path, Jobs, Graph, needs, there.ToDictionary(output => output.Name, output => output.Path!)) { Known = known };
+    }
 
     /// <summary>Results of what was asked for and is there already.</summary>
     public IEnumerable<NixBuildResult> AlreadyValid(string runId)
@@ -123,12 +155,39 @@ internal sealed class RunJobs
         };
     }
 
-    private int[] DependenciesOf(DerivationNode node) =>
-        [.. node.Inputs.Select(input => input.Index).Distinct().Where(indexOf.ContainsKey).Select(input => indexOf[input])];
+    private static RunJob Make(int index, Expansion expansion) => new()
+    {
+        Index = index,
+        Node = expansion.ToNode(),
+        Expansion = expansion,
+        IsSubstitution = false,
+        IsRequested = false,
+        Unresolved = null,
+        Inputs = [],
+        Wanted = [],
+    };
+
+    private IEnumerable<Expansion> ExpansionsOf(DerivationNode maker, IReadOnlyDictionary<string, DynamicInput> made) =>
+        made.Select(one => new Expansion(maker.Path, one.Key, one.Value) { Known = KnownPathOf((maker, one.Key)) });
+
+    private int[] DependenciesOf(RunJob job)
+    {
+        if (job.IsSubstitution) return [];
+        if (job.Expansion is { } expansion) return JobsOf(graph.Find(expansion.Maker)!.Index);
+        return
+        [
+            .. job.Node.Inputs.SelectMany(input => JobsOf(input.Index)),
+            .. job.Node.Inputs.SelectMany(input => ExpansionsOf(graph.Nodes[input.Index], input.Made))
+                .Select(made => indexOfExpansion[made.Path]),
+        ];
+
+        int[] JobsOf(int node) => indexOf.TryGetValue(node, out var index) ? [index] : [];
+    }
 
     private UnresolvedDerivation? UnresolvedOf(DerivationNode node, IReadOnlyCollection<(DerivationNode Node, string Output)> used)
     {
-        if (node.Derivation.AreOutputPathsKnown && used.All(input => PathOf(input) is not null)) return null;
+        var made = node.Inputs.SelectMany(input => MadeBy(graph.Nodes[input.Index].Path, [], input.Made)).ToArray();
+        if (node.Derivation.AreOutputPathsKnown && made.Length == 0 && used.All(input => PathOf(input) is not null)) return null;
         var (known, awaited) = (new List<RealisedInput>(), new List<UsedOutput>());
         foreach (var input in used)
         {
@@ -137,8 +196,16 @@ internal sealed class RunJobs
             else if (KnownPathOf(input) is { } realised) known.Add(new(realised, output.Placeholder));
             else awaited.Add(output);
         }
-        return new(node, hashes, known, awaited);
+        return new(node, hashes, known, [.. awaited, .. made]);
     }
+
+    /// <summary>The outputs that are used of derivations which a derivation makes, and which these make in turn.</summary>
+    private static IEnumerable<UsedOutput> MadeBy(
+        StorePath maker, IReadOnlyList<string> through, IReadOnlyDictionary<string, DynamicInput> made) =>
+        from one in made
+        let outputs = (IReadOnlyList<string>)[.. through, one.Key]
+        from used in one.Value.Outputs.Select(name => new UsedOutput(maker, [.. outputs, name])).Concat(MadeBy(maker, outputs, one.Value.Made))
+        select used;
 
     private IEnumerable<(DerivationNode Node, string Output)> UsedBy(DerivationInput input) =>
         input.Outputs.Select(name => (graph.Nodes[input.Index], name));

@@ -17,8 +17,8 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
     /// <summary>What there was to do; null while that is not known.</summary>
     public RunJobs? Jobs { get; set; }
 
-    /// <summary>Where it has joined a run of others: the jobs of that run, in the order of its own; null: it has a run to itself.</summary>
-    public IReadOnlyList<RunJob>? Joined { get; set; }
+    /// <summary>The jobs, as the run has them: those of <see cref="Jobs"/> until then.</summary>
+    public IReadOnlyCollection<RunJob>? Joined { get; set; }
 
     /// <summary>The builders; empty while no build could begin.</summary>
     public IReadOnlyList<FarmBuilder> Farm { get; set; } = [];
@@ -35,10 +35,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
 
     private RunRecord Make(Func<IReadOnlyList<RecordedJob>, RunState> state, string? error)
     {
-        IReadOnlyList<RecordedJob> jobs = Jobs is null
-            ? []
-            : [.. Jobs.Jobs.Select(
-                job => Record(Joined?[job.Index] ?? job, Jobs.Graph[job.Index])), .. Jobs.AlreadyValid(runId).Select(Record)];
+        IReadOnlyList<RecordedJob> jobs = Jobs is null ? [] : [.. RecordJobs(Joined ?? Jobs.Jobs), .. Jobs.AlreadyValid(runId).Select(Record)];
         return new()
         {
             Id = runId,
@@ -51,6 +48,18 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
             Farm = Farm,
             Jobs = jobs,
         };
+    }
+
+    private IEnumerable<RecordedJob> RecordJobs(IEnumerable<RunJob> all)
+    {
+        RunJob[] jobs = [.. all.Where(job => job.Expansion is null)];
+        var places = jobs.Select((job, place) => (job.Index, place)).ToDictionary(pair => pair.Index, pair => pair.place);
+        return jobs.Select(job =>
+        {
+            var described = job.Described ?? Jobs!.Graph[job.Index];
+            return Record(
+                job, described with { Dependencies = [.. described.Dependencies.Where(places.ContainsKey).Select(other => places[other])] });
+        });
     }
 
     private RecordedJob Record(RunJob job, Job described)

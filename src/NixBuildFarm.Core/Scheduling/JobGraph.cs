@@ -3,19 +3,21 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>
-/// What is to be built and what waits for what. Only the scheduler changes it, when work joins: jobs are added and never taken away. The
+/// What is to be built and what waits for what. Only the scheduler changes it, when work joins: jobs and edges are added and never taken away. The
 /// edges lie in two flat arrays, so that a graph of 100,000 jobs is walked at the speed of memory.
 /// </summary>
 public sealed class JobGraph
 {
     private Job[] jobs;
     private int[] dependencyStart;
+    private int[] dependencyCount;
     private int[] dependencies;
     private int[] dependentStart;
     private int[] dependentCount;
     private int[] dependentRoom;
     private int[] dependents;
     private int[] topologicalOrder;
+    private int dependenciesUsed;
     private int dependentsUsed;
 
     /// <summary>Makes the graph; a dependency that is named twice counts once.</summary>
@@ -26,6 +28,8 @@ public sealed class JobGraph
         Count = this.jobs.Length;
         (dependencyStart, dependencies) = Flatten(this.jobs, first: 0);
         (dependentStart, dependentCount, dependents) = Reverse(dependencyStart, dependencies);
+        dependencyCount = [.. Enumerable.Range(0, Count).Select(job => dependencyStart[job + 1] - dependencyStart[job])];
+        dependenciesUsed = dependencies.Length;
         dependentRoom = (int[])dependentCount.Clone();
         dependentsUsed = dependents.Length;
         topologicalOrder = Sort(this.jobs, dependencyStart, dependencies, first: 0);
@@ -42,7 +46,7 @@ public sealed class JobGraph
 
     /// <summary>The jobs that this one waits for.</summary>
     public ReadOnlySpan<int> DependenciesOf(int job) =>
-        dependencies.AsSpan(dependencyStart[job], dependencyStart[job + 1] - dependencyStart[job]);
+        dependencies.AsSpan(dependencyStart[job], dependencyCount[job]);
 
     /// <summary>The jobs that wait for this one.</summary>
     public ReadOnlySpan<int> DependentsOf(int job) => dependents.AsSpan(dependentStart[job], dependentCount[job]);
@@ -59,20 +63,65 @@ public sealed class JobGraph
         Count += added.Length;
         GrowingArray.Grow(ref jobs, Count, null!);
         GrowingArray.Grow(ref topologicalOrder, Count, 0);
-        GrowingArray.Grow(ref dependencyStart, Count + 1, 0);
+        GrowingArray.Grow(ref dependencyStart, Count, 0);
+        GrowingArray.Grow(ref dependencyCount, Count, 0);
         GrowingArray.Grow(ref dependentStart, Count, 0);
         GrowingArray.Grow(ref dependentCount, Count, 0);
         GrowingArray.Grow(ref dependentRoom, Count, 0);
-        var used = dependencyStart[first];
-        GrowingArray.Grow(ref dependencies, used + edges.Length, 0);
+        var used = dependenciesUsed;
+        dependenciesUsed += edges.Length;
+        GrowingArray.Grow(ref dependencies, dependenciesUsed, 0);
         edges.CopyTo(dependencies, used);
         added.CopyTo(jobs, first);
         order.CopyTo(topologicalOrder, first);
         for (var job = 0; job < added.Length; job++)
         {
-            dependencyStart[first + job + 1] = used + start[job + 1];
+            (dependencyStart[first + job], dependencyCount[first + job]) = (used + start[job], start[job + 1] - start[job]);
             for (var edge = start[job]; edge < start[job + 1]; edge++) AddDependent(edges[edge], first + job);
         }
+    }
+
+    /// <summary>Whether jobs would wait for each other in a circle if these needed those as well.</summary>
+    internal bool WouldBeCircle(IEnumerable<int> waiting, IReadOnlyCollection<int> needs)
+    {
+        var comesLater = WhatComesAfter(waiting);
+        return needs.Any(need => comesLater[need]);
+    }
+
+    /// <summary>Has jobs wait for more than before, which may have joined after them; that must be no circle.</summary>
+    internal void AddDependencies(IReadOnlyCollection<int> waiting, IReadOnlyCollection<int> needs)
+    {
+        var comesLater = WhatComesAfter(waiting);
+        foreach (var job in waiting) AddDependencies(job, needs);
+        int[] order = [.. TopologicalOrder];
+        topologicalOrder = [.. order.Where(job => !comesLater[job]), .. order.Where(job => comesLater[job])];
+    }
+
+    /// <summary>By job: whether it is one of these, or waits for one of them.</summary>
+    private bool[] WhatComesAfter(IEnumerable<int> waiting)
+    {
+        var comesLater = new bool[Count];
+        foreach (var job in waiting) comesLater[job] = true;
+        foreach (var job in TopologicalOrder)
+        {
+            if (!comesLater[job]) continue;
+            foreach (var dependent in DependentsOf(job)) comesLater[dependent] = true;
+        }
+        return comesLater;
+    }
+
+    /// <summary>The dependencies of a job move to the end.</summary>
+    private void AddDependencies(int job, IReadOnlyCollection<int> needs)
+    {
+        int[] known = [.. DependenciesOf(job)];
+        int[] more = [.. needs.Distinct().Except(known)];
+        (dependencyStart[job], dependencyCount[job]) = (dependenciesUsed, known.Length + more.Length);
+        dependenciesUsed += dependencyCount[job];
+        GrowingArray.Grow(ref dependencies, dependenciesUsed, 0);
+        known.CopyTo(dependencies, dependencyStart[job]);
+        more.CopyTo(dependencies, dependencyStart[job] + known.Length);
+        jobs[job] = jobs[job] with { Dependencies = [.. known, .. more] };
+        foreach (var need in more) AddDependent(need, job);
     }
 
     /// <summary>Whether somebody asks for a job itself may change as requests come and go.</summary>

@@ -8,23 +8,23 @@ internal sealed class RunEstimates
     /// <summary>Changes below this (in parts of the value) do not matter.</summary>
     private const double Worth = 0.05, WorthOfSpeed = 0.1;
 
-    private readonly JobGraph graph;
+    private readonly List<Job> all = [];
     private readonly IEstimator estimator;
     private readonly List<Estimate> current = [];
     private readonly Dictionary<string, Dictionary<string, List<int>>> jobsOf = [];
     private readonly Dictionary<string, FarmBuilder> configured;
 
     /// <summary>Asks for all estimates once.</summary>
-    /// <param name="graph">The jobs.</param>
+    /// <param name="jobs">The jobs.</param>
     /// <param name="farm">The builders as configured.</param>
     /// <param name="estimator">Knows, or learns.</param>
-    public RunEstimates(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IEstimator estimator)
+    public RunEstimates(JobGraph jobs, IReadOnlyList<FarmBuilder> farm, IEstimator estimator)
     {
-        (this.graph, this.estimator) = (graph, estimator);
+        this.estimator = estimator;
         Configured = farm;
         configured = farm.ToDictionary(b => b.Name);
         Farm = farm.Select(b => b with { Systems = LearntSpeeds(b) }).ToArray();
-        for (var job = 0; job < graph.Count; job++) Add(job, graph[job]);
+        for (var job = 0; job < jobs.Count; job++) Add(job, jobs[job]);
     }
 
     /// <summary>Takes in what earlier runs have taught of packages that join, unless it is known already.</summary>
@@ -43,6 +43,7 @@ internal sealed class RunEstimates
 
     private void Add(int job, Job described)
     {
+        all.Add(described);
         current.Add(estimator.For(described));
         if (described.IsFixedOutput || described.IsBuiltin) return;
         var key = PackagePriors.KeyOf(described);
@@ -70,7 +71,7 @@ internal sealed class RunEstimates
     public IReadOnlyList<SchedulingEvent> Learn(
         SchedulingEvent.JobFinished finished, FarmBuilder builder, double seconds, int cores, CompileObservation? compiles = null)
     {
-        var job = graph[finished.Job];
+        var job = all[finished.Job];
         if (job.IsFixedOutput || job.IsBuiltin) return [];
         // One that has joined during the run comes as it is configured.
         configured.TryAdd(builder.Name, builder);
@@ -93,7 +94,7 @@ internal sealed class RunEstimates
         foreach (var jobs in jobsOf[key].Values)
         {
             // Once a package was seen, all its jobs of one system are expected to be alike.
-            var estimate = estimator.For(graph[jobs[0]]);
+            var estimate = estimator.For(all[jobs[0]]);
             foreach (var other in jobs)
             {
                 if (!Differs(estimate.Seconds, current[other].Seconds) && !Differs(estimate.Spread, current[other].Spread)

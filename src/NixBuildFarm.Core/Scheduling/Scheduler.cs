@@ -183,6 +183,7 @@ internal sealed class Scheduler
             case SchedulingEvent.BuilderChanged e: Apply(e); break;
             case SchedulingEvent.EstimateChanged e: Apply(e); break;
             case SchedulingEvent.WorkAdded e: Apply(e); break;
+            case SchedulingEvent.NeedsFound e: Apply(e); break;
             case SchedulingEvent.WorkWithdrawn e: Apply(e); break;
             case SchedulingEvent.ClaimsChanged e: Apply(e); break;
             default: Refuse(happened, "this kind of event is unknown"); break;
@@ -395,6 +396,18 @@ internal sealed class Scheduler
         for (var job = first; job < Graph.Count; job++) AbandonIfDoomed(job);
         foreach (var job in e.Requested) Graph.SetRequested(job, true);
         portfolio?.Surprise(e.Estimates.Sum(estimate => estimate.Seconds));
+    }
+
+    private void Apply(SchedulingEvent.NeedsFound e)
+    {
+        foreach (var job in e.Jobs.Concat(e.Needs)) CheckJob(e, job);
+        foreach (var job in e.Jobs.Where(job => state.StateOf(job) != JobState.Waiting)) Refuse(e, $"{Graph[job].Name} does not wait");
+        if (Graph.WouldBeCircle(e.Jobs, e.Needs)) Refuse(e, "they would wait for themselves");
+        Graph.AddDependencies(e.Jobs, e.Needs);
+        rank.AddDependents(e.Needs);
+        foreach (var job in e.Needs) state.Requeue(job);
+        foreach (var job in e.Jobs) state.CountUnmet(job);
+        foreach (var job in e.Jobs) AbandonIfDoomed(job);
     }
 
     private void Apply(SchedulingEvent.WorkWithdrawn e)

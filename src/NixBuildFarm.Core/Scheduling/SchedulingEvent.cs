@@ -90,6 +90,12 @@ internal abstract record SchedulingEvent(double At)
     public sealed record WorkAdded(
         double At, IReadOnlyList<Job> Jobs, IReadOnlyList<Estimate> Estimates, IReadOnlyList<int> Requested) : SchedulingEvent(At);
 
+    /// <summary>It has turned out that jobs which still wait for another one need more than that.</summary>
+    /// <param name="At">When.</param>
+    /// <param name="Jobs">The jobs that wait.</param>
+    /// <param name="Needs">What each of them needs as well; none of it waits for them.</param>
+    public sealed record NeedsFound(double At, IReadOnlyList<int> Jobs, IReadOnlyList<int> Needs) : SchedulingEvent(At);
+
     /// <summary>Nobody wants these jobs any more. Those that run are to be called off; those that have ended stay as they are.</summary>
     /// <param name="At">When.</param>
     /// <param name="Jobs">The jobs. Whatever depends on one of them is among them, or has ended.</param>

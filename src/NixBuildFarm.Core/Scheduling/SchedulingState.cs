@@ -336,11 +336,18 @@ internal sealed class SchedulingState
     /// <summary>A job that has joined takes part; its key is set.</summary>
     public void Admit(int job)
     {
+        CountUnmet(job);
+        if (unmet[job] == 0) MakeReady(job);
+    }
+
+    /// <summary>Finds out for how many jobs a job waits.</summary>
+    public void CountUnmet(int job)
+    {
+        unmet[job] = 0;
         foreach (var dependency in Graph.DependenciesOf(job))
         {
             if (states[dependency] != JobState.Done) unmet[job]++;
         }
-        if (unmet[job] == 0) MakeReady(job);
     }
 
     /// <summary>Other users than before want a job, or want it more or less.</summary>

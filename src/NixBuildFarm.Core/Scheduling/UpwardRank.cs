@@ -73,6 +73,18 @@ internal sealed class UpwardRank
         }
     }
 
+    /// <summary>
+    /// Jobs that were there before wait for others now: the order of the graph has changed. The ranks of these others follow with
+    /// <see cref="Update"/>.
+    /// </summary>
+    public void AddDependents(IEnumerable<int> needs)
+    {
+        place = (int[])place.Clone();
+        var order = graph.TopologicalOrder;
+        for (var i = 0; i < order.Length; i++) place[order[i]] = i;
+        foreach (var job in needs) Mark(job);
+    }
+
     /// <summary>Changes the weight of one job. The ranks that hang on it follow with <see cref="Update"/>.</summary>
     public void SetWeight(int job, double weight)
     {

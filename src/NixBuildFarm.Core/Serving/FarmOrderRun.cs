@@ -10,17 +10,17 @@ namespace NixBuildFarm.Serving;
 /// <summary>One order in a run that several share: what of the run is its own, for its client and for the history.</summary>
 internal sealed class FarmOrderRun
 {
-    private readonly HashSet<string> derivations;
+    private readonly HashSet<string> derivations = [];
     private readonly HashSet<string> requested;
-    private readonly HashSet<string> outputs;
-    private readonly int substitutions;
+    private readonly HashSet<string> outputs = [];
     private readonly IBuildObserver client;
     private readonly RunHistory history;
     private readonly RunRecorder recorder;
     private readonly List<NixBuildResult> results;
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly object gate = new();
-    private IReadOnlyList<RunJob> jobs = [];
+    private readonly HashSet<RunJob> jobs = [];
+    private int substitutions;
 
     /// <summary>Begins to keep the order in the history.</summary>
     /// <param name="order">What is wanted.</param>
@@ -32,9 +32,7 @@ internal sealed class FarmOrderRun
     public FarmOrderRun(BuildOrder order, string runId, RunJobs jobs, IBuildObserver client, RunHistory history, RunClock clock)
     {
         (Order, RunId, Jobs, this.client, this.history) = (order, runId, jobs, client, history);
-        derivations = [.. jobs.Jobs.Select(job => job.Path.ToString())];
-        substitutions = jobs.Jobs.Count(job => job.IsSubstitution);
-        outputs = [.. jobs.Jobs.SelectMany(job => job.Outputs).Select(path => path.ToString())];
+        Want(jobs.Jobs.Where(job => job.Expansion is null));
         requested = [.. order.Derivations.Select(derivation => derivation.Derivation.ToString())];
         recorder = new(runId, order.Named.Count > 0 ? order.Named : [.. requested], clock) { Jobs = jobs };
         results = [.. jobs.AlreadyValid(runId)];
@@ -55,13 +53,17 @@ internal sealed class FarmOrderRun
     public Task Ended => ended.Task;
 
     /// <summary>Whether a derivation is built for it.</summary>
-    public bool Wants(string derivation) => derivations.Contains(derivation);
+    public bool Wants(string derivation)
+    {
+        lock (gate) return derivations.Contains(derivation);
+    }
 
-    /// <summary>It has joined the run. Some of its jobs may have ended before.</summary>
+    /// <summary>It has joined the run, or more has for it. Some of these jobs may have ended before.</summary>
     public void Join(IReadOnlyList<RunJob> joined)
     {
-        jobs = joined;
-        recorder.Joined = joined;
+        Want(joined);
+        jobs.UnionWith(joined);
+        recorder.Joined = [.. jobs];
         foreach (var result in joined.Select(job => job.Result).OfType<NixBuildResult>()) Tell(new RunNews.Ended(result));
     }
 
@@ -107,8 +109,24 @@ internal sealed class FarmOrderRun
     /// <summary>It has met an error, or its client does not want it any more.</summary>
     public void Break(Exception error) => history.Note(recorder.Broken(error));
 
+    private void Want(IEnumerable<RunJob> more)
+    {
+        lock (gate)
+        {
+            foreach (var job in more.Where(job => derivations.Add(job.Path.ToString())))
+            {
+                if (job.IsSubstitution) substitutions++;
+                foreach (var path in job.Outputs) outputs.Add(path.ToString());
+            }
+        }
+    }
+
     /// <summary>What is copied home is for whoever wants it built.</summary>
-    private bool IsFor(RunningCopy copy) => copy.DerivationPath is { } derivation ? Wants(derivation) : outputs.Contains(copy.Path);
+    private bool IsFor(RunningCopy copy)
+    {
+        if (copy.DerivationPath is { } derivation) return Wants(derivation);
+        lock (gate) return outputs.Contains(copy.Path);
+    }
 
     private bool IsTold(RunJob job)
     {

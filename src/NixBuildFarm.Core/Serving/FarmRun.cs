@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using NixBuildFarm.Builders;
 using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
@@ -32,8 +31,6 @@ internal sealed class FarmRun : IAsyncDisposable
     private readonly CancellationTokenSource stop = new();
     private readonly TaskCompletionSource<Engine> ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentDictionary<int, FarmOrderRun> orders = new();
-    private readonly SemaphoreSlim connecting = new(1);
-    private readonly ConcurrentDictionary<string, Task<Connected>> connections = new();
     private readonly Task running;
     private readonly Dictionary<string, int> users = [];
     private int lastRequest = Requests.First;
@@ -86,7 +83,6 @@ internal sealed class FarmRun : IAsyncDisposable
     {
         await stop.CancelAsync();
         await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        connecting.Dispose();
         stop.Dispose();
     }
 
@@ -101,7 +97,7 @@ internal sealed class FarmRun : IAsyncDisposable
         orders[id] = order;
         try
         {
-            await ConnectAsync(engine, jobs.Graph, cancellation);
+            await engine.Builders.ConnectAsync(jobs.Graph).WaitAsync(cancellation);
             engine.Tasks.Post(
                 new RunEvent.WorkAdded(id, jobs.Jobs, jobs.Graph)
                 {
@@ -131,28 +127,6 @@ internal sealed class FarmRun : IAsyncDisposable
         }
     }
 
-    /// <summary>Connects the builders that are of use for an order, and of which the run does not know yet.</summary>
-    private async Task ConnectAsync(Engine engine, JobGraph graph, CancellationToken cancellation)
-    {
-        await connecting.WaitAsync(cancellation);
-        try
-        {
-            var (found, resting) = engine.Remote.ConnectUseful(graph, stop.Token);
-            NixBuilder[] fresh = [.. found.Keys.Where(builder => connections.TryAdd(builder.Name, found[builder]))];
-            NixBuilder[] quarantined =
-            [
-                .. resting.Where(builder => connections.TryAdd(builder.Name, Task.FromCanceled<Connected>(new(true)))),
-            ];
-            if (fresh.Length + quarantined.Length == 0) return;
-            engine.Tasks.Post(
-                new RunEvent.BuildersFound(fresh, [.. quarantined.Select(builder => (builder, engine.Remote.Troubles[builder.Name]))]));
-        }
-        finally
-        {
-            connecting.Release();
-        }
-    }
-
     private async Task RunAsync()
     {
         try
@@ -174,6 +148,7 @@ internal sealed class FarmRun : IAsyncDisposable
             await using var logs = new LogKeeper(local, observer.Decided, stop.Token);
             using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);
             using var tasks = new RunTasks(stop.Token);
+            using var builders = new UsefulBuilders(remote, tasks, stop.Token);
             await using var shared = new SharedBuilds(
                 supply, new(catalog, supply, observer.Decided), history, clock,
                 happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
@@ -193,7 +168,7 @@ internal sealed class FarmRun : IAsyncDisposable
                 Shared = shared,
                 Hook = hook,
                 History = history,
-                Connecting = connections,
+                Builders = builders,
                 Joined = joined => orders.GetValueOrDefault(joined.Request)?.Join(joined.Jobs),
                 RequestEnded = id => orders.GetValueOrDefault(id)?.Finish(),
             };
@@ -202,7 +177,7 @@ internal sealed class FarmRun : IAsyncDisposable
                 var (download, upload) = history.LinkOf(transfer.Builder);
                 tasks.Post(new RunEvent.LinkMeasured(transfer.Builder, download, upload));
             };
-            ready.SetResult(new(localOpening, remote, supply, tasks));
+            ready.SetResult(new(localOpening, builders, supply, tasks));
             var loop = new RunLoop(run, tasks, effects, clock)
             {
                 MayGoOn = () => true,
@@ -232,7 +207,7 @@ internal sealed class FarmRun : IAsyncDisposable
     private string LogFolderOf(Attempt attempt) =>
         LogArchive.FolderOf(orders.Values.FirstOrDefault(order => order.Wants(attempt.Job.Path.ToString()))?.RunId ?? "shared");
 
-    private sealed record Engine(Task<BuilderSession> LocalOpening, RemoteBuilders Remote, Supply Supply, RunTasks Tasks);
+    private sealed record Engine(Task<BuilderSession> LocalOpening, UsefulBuilders Builders, Supply Supply, RunTasks Tasks);
 
     /// <summary>Tells each order what concerns it.</summary>
     private sealed class News(FarmRun run) : IBuildObserver

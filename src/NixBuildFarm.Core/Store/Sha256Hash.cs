@@ -56,6 +56,13 @@ internal readonly struct Sha256Hash : IEquatable<Sha256Hash>
         return new(Convert.FromHexString(text));
     }
 
+    /// <summary>All of it folded into fewer bytes, as Nix makes hashes of paths. [compressHash in src/libutil/hash.cc of NixOS/nix]</summary>
+    public void Fold(Span<byte> folded)
+    {
+        folded.Clear();
+        for (var i = 0; i < Length; i++) folded[i % folded.Length] ^= Bytes[i];
+    }
+
     /// <summary>64 lower-case hex digits.</summary>
     public string ToHex() => Convert.ToHexString(Bytes).ToLowerInvariant();
 

@@ -20,7 +20,9 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
     /// <summary>The longest name that Nix accepts, in characters.</summary>
     public const int MaxNameLength = 211;
 
-    private const int HashBytes = 20;
+    /// <summary>Bytes of the hash part.</summary>
+    internal const int HashBytes = 20;
+
     private const string Prefix = StoreFolder + "/";
     private readonly string path;
 
@@ -60,8 +62,7 @@ public sealed class StorePath : IEquatable<StorePath>, IComparable<StorePath>
     {
         var digest = SHA256.HashData(Encoding.UTF8.GetBytes($"{kind}:{hash}:{StoreFolder}:{name}"));
         Span<byte> folded = stackalloc byte[HashBytes];
-        folded.Clear();
-        for (var i = 0; i < digest.Length; i++) folded[i % HashBytes] ^= digest[i];
+        new Sha256Hash(digest).Fold(folded);
         return Of(folded, name);
     }
 

@@ -106,7 +106,7 @@ internal sealed class RequiredWork
                 continue;
             }
             builds.Add(node.Index);
-            foreach (var input in node.Inputs) Want(wanted, input.Index, input.Outputs);
+            foreach (var input in node.Inputs) Want(wanted, input.Index, input.Needed);
         }
         builds.Reverse();
         return new(builds, substitutions, wanted.ToDictionary(w => w.Key, w => (IReadOnlySet<string>)w.Value), realised);

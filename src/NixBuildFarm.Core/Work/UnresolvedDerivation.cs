@@ -17,8 +17,10 @@ internal sealed class UnresolvedDerivation(
 {
     /// <summary>Resolves it.</summary>
     /// <param name="pathOf">Where an output of another derivation is.</param>
-    public ResolvedDerivation Resolve(Func<UsedOutput, StorePath> pathOf) =>
-        ResolvedDerivation.Of(node, [.. known, .. awaited.Select(output => new RealisedInput(pathOf(output), output.Placeholder))]);
+    public ResolvedDerivation Resolve(Func<StorePath, string, StorePath> pathOf) =>
+        ResolvedDerivation.Of(
+            node,
+            [.. known, .. awaited.Select(used => new RealisedInput(used.Outputs.Aggregate(used.Derivation, pathOf), used.Placeholder))]);
 
     /// <summary>
     /// The realisations by which a store finds its outputs: of itself, and of what it is resolved to. Impure outputs have none, and

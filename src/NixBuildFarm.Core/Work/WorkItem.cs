@@ -4,11 +4,12 @@ using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Work;
 
-/// <summary>One derivation to build or substitute, and what is known of it beforehand.</summary>
+/// <summary>One derivation to build, to substitute or to find out, and what is known of it beforehand.</summary>
 internal class WorkItem
 {
-    // No builder builds for this system: such a job waits until the run says that its outputs are there.
+    // No builder builds for these systems: such a job waits until the run says that its outputs are there, or what it stands for.
     private const string Substitution = "substitution";
+    private const string Expanding = "expansion";
 
     /// <summary>Index in the scheduler's job graph.</summary>
     public required int Index { get; init; }
@@ -18,6 +19,12 @@ internal class WorkItem
 
     /// <summary>Whether its outputs come from a substituter rather than from a build.</summary>
     public required bool IsSubstitution { get; init; }
+
+    /// <summary>The derivation that is to be found out; null: it is known.</summary>
+    public Expansion? Expansion { get; init; }
+
+    /// <summary>Whether a builder builds it.</summary>
+    public bool IsBuild => !IsSubstitution && Expansion is null;
 
     /// <summary>Whether somebody asks for it itself.</summary>
     public required bool IsRequested { get; set; }
@@ -67,7 +74,7 @@ internal class WorkItem
 
     /// <summary>Puts the paths of its inputs in their places, if that is necessary.</summary>
     /// <param name="pathOf">Where an output of another derivation is.</param>
-    public void Resolve(Func<UsedOutput, StorePath> pathOf)
+    public void Resolve(Func<StorePath, string, StorePath> pathOf)
     {
         if (Unresolved is null) return;
         Resolved = Unresolved.Resolve(pathOf);
@@ -78,6 +85,6 @@ internal class WorkItem
     public Job ToSchedulerJob(IReadOnlyList<int> dependencies)
     {
         var job = Derivation.ToJob(Name) with { Dependencies = dependencies, IsRequested = IsRequested };
-        return IsSubstitution ? job with { System = Substitution } : job;
+        return IsBuild ? job : job with { System = IsSubstitution ? Substitution : Expanding };
     }
 }

@@ -27,6 +27,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     private readonly Dictionary<string, FakeMachine> machines = [];
     private readonly Dictionary<StorePath, Derivation> derivations = [];
+    private readonly Dictionary<string, DerivationFile> files = [];
     private readonly string logs = Directory.CreateTempSubdirectory("nixbuildfarm-run-").FullName;
 
     public FakeFarm(params IEnumerable<string> names)
@@ -104,6 +105,102 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     public StorePath Deferred(string name, params IEnumerable<StorePath> inputs) =>
         Derivation(name, new DerivationOutput(null, "", ""), inputs);
 
+    /// <summary>A derivation that is in no store until another one makes it.</summary>
+    public StorePath Made(string name, params IEnumerable<StorePath> inputs)
+    {
+        var plain = new Derivation
+        {
+            Outputs = new Dictionary<string, DerivationOutput>(),
+            InputDerivations = new Dictionary<StorePath, IReadOnlyList<string>>(),
+            InputSources = [],
+            System = "x86_64-linux",
+            Builder = "/bin/sh",
+            Arguments = [],
+            Environment = new Dictionary<string, string>(),
+        };
+        var derivation = WithOutput(plain, new(null, "r:sha256", ""), inputs, $"the {name}");
+        var file = new DerivationFile(derivation, name);
+        derivations[file.Info.Path] = derivation;
+        files[$"{file.Info.Path.Name}.drv"] = file;
+        return file.Info.Path;
+    }
+
+    /// <summary>One that is known here, as if another one made it.</summary>
+    public StorePath MadeAs(StorePath known)
+    {
+        var name = known.Name[..^".drv".Length];
+        var file = new DerivationFile(derivations[known], name);
+        derivations[file.Info.Path] = derivations[known];
+        files[$"{file.Info.Path.Name}.drv"] = file;
+        return file.Info.Path;
+    }
+
+    /// <summary>The derivation that makes one: see <see cref="Make"/>.</summary>
+    public StorePath MakerOf(StorePath made)
+    {
+        // A derivation that refers to others is made by one that may read their files.
+        var sources = derivations[made].InputDerivations.Keys.ToArray();
+        var path = Derivation(made.Name, sources: sources);
+        derivations[path] = WithOutput(derivations[path], new(null, "text:sha256", ""), [], $"makes {made.Name}", sources);
+        Register(path, sources, output: null);
+        return path;
+    }
+
+    /// <summary>A derivation that uses what another one makes, or what this makes in turn.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="maker">The other one.</param>
+    /// <param name="outputs">The outputs that lead to what it uses; none: one after another.</param>
+    public StorePath UserOf(string name, StorePath maker, params string[] outputs)
+    {
+        if (outputs.Length == 0) outputs = ["out", "out"];
+        var use = new DynamicInput([outputs[^1]], DynamicInput.None);
+        foreach (var output in outputs[1..^1].Reverse()) use = new([], new Dictionary<string, DynamicInput> { [output] = use });
+        var path = Deferred(name);
+        var plain = derivations[path];
+        derivations[path] = new()
+        {
+            Outputs = plain.Outputs,
+            InputDerivations = new Dictionary<StorePath, IReadOnlyList<string>> { [maker] = [] },
+            DynamicInputs = new Dictionary<StorePath, IReadOnlyDictionary<string, DynamicInput>>
+            {
+                [maker] = new Dictionary<string, DynamicInput> { [outputs[0]] = use },
+            },
+            InputSources = [],
+            System = plain.System,
+            Builder = plain.Builder,
+            Arguments = [],
+            Environment = new Dictionary<string, string> { ["inputs"] = new UsedOutput(maker, outputs).Placeholder },
+        };
+        return path;
+    }
+
+    /// <summary>Builds as any other, but for what makes a derivation: its output is that.</summary>
+    public BuildResult Make(FakeBuild build)
+    {
+        if (!files.TryGetValue(build.Path.Name, out var file)) return build.Succeed();
+        Add(file, build.Store);
+        return new()
+        {
+            Status = BuildStatus.Built, BuiltOutputs = new Dictionary<string, StorePath> { ["out"] = file.Info.Path },
+        };
+    }
+
+    /// <summary>As after an earlier run, the local store has what a derivation makes.</summary>
+    public void HasMade(StorePath maker)
+    {
+        var file = files[maker.Name];
+        Add(file, Local.Daemon.Store);
+        Local.Daemon.Store.Outputs[maker] = new Dictionary<string, StorePath?> { ["out"] = file.Info.Path };
+    }
+
+    private static void Add(DerivationFile file, FakeStore store)
+    {
+        using var nar = new MemoryStream();
+        file.WriteNarAsync(nar, TestContext.Current.CancellationToken).GetAwaiter().GetResult();
+        store.Add(file.Info, nar.ToArray());
+        store.AddOutputsOf(file.Info.Path);
+    }
+
     /// <summary>One whose content is known before the build: a file.</summary>
     public StorePath Fixed(string name, string contents)
     {
@@ -124,11 +221,12 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     }
 
     private static Derivation WithOutput(
-        Derivation derivation, DerivationOutput output, IEnumerable<StorePath> inputs, string comment = "") => new()
+        Derivation derivation, DerivationOutput output, IEnumerable<StorePath> inputs, string comment = "",
+        IReadOnlyList<StorePath>? sources = null) => new()
     {
         Outputs = new Dictionary<string, DerivationOutput> { ["out"] = output },
         InputDerivations = inputs.ToDictionary(input => input, _ => (IReadOnlyList<string>)["out"]),
-        InputSources = [],
+        InputSources = sources ?? [],
         System = derivation.System,
         Builder = derivation.Builder,
         Arguments = [],
@@ -197,7 +295,12 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     public IBuilderTransport Create(NixBuilder builder, TransportOptions options) => new FakeTransport(machines[builder.Name], options);
 
-    public Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation) => Task.FromResult(derivations[path]);
+    public Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation) => derivations.TryGetValue(path, out var derivation)
+        ? Task.FromResult(derivation)
+        : throw new NixBuildFarmException("DerivationMalformed", $"“{path}” cannot be read as a derivation.", "Look at it.");
+
+    /// <summary>What is at this path is no derivation.</summary>
+    public void Damage(StorePath path) => derivations.Remove(path);
 
     public void Observe(RunNews news)
     {

@@ -183,14 +183,6 @@ public class DerivationTests
         Assert.Contains("is not a .drv", Assert.Throws<FormatException>(() => Derivation.Parse(Encoding.UTF8.GetBytes(aterm))).Message);
     }
 
-    [Fact]
-    public void A_dynamic_derivation_is_refused_by_name() =>
-        Assert.Contains(
-            "dynamic-derivations",
-            Assert.Throws<FormatException>(
-                () => Derivation.Parse("""DrvWithVersion("xp-dyn-drv",[("out","","r:sha256","")],[],[],"","",[],[])"""u8))
-                .Message);
-
     [Theory]
     [InlineData("{", "not valid JSON")]
     [InlineData("[]", "no JSON object")]

@@ -13,6 +13,7 @@ internal static class ActionText
         RunAction.StopBuild a => $"stop {a.Attempt}",
         RunAction.Prefetch a => $"prefetch {a.Job.Name} to {a.On}",
         RunAction.Fetch a => $"fetch {a.Job.Name}",
+        RunAction.Expand a => $"expand {a.Job.Name}: {a.Made}",
         RunAction.BringHome a => Line($"bring home {a.Copy.Attempt}, after {a.Copy.Failures} failures"),
         RunAction.Connect a => Line($"connect {a.Builder.Name} after {a.After.TotalSeconds} s"),
         RunAction.Await a => $"await {a.Builder.Name}",

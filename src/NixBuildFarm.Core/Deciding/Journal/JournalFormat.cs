@@ -102,6 +102,9 @@ internal static class JournalFormat
         ["job"] = Value(graph[index]),
         ["system"] = item.Derivation.System,
         ["substitution"] = item.IsSubstitution,
+        ["expansion"] = item.Expansion is { } made
+            ? new JsonObject { ["maker"] = made.Maker.ToString(), ["output"] = made.Output, ["known"] = made.Known?.ToString() }
+            : null,
         ["outputs"] = new JsonObject(
             item.Derivation.Outputs.Select(output => KeyValuePair.Create<string, JsonNode?>(output.Key, output.Value.Path?.ToString()))),
     })]);
@@ -112,6 +115,14 @@ internal static class JournalFormat
         JobGraph graph = new([.. node.AsArray().Select(one => To<Job>(one!["job"]))]);
         return ([.. node.AsArray().Select((one, index) => ToJob(one!, index, graph[index]))], graph);
     }
+
+    /// <summary>Outputs by name.</summary>
+    public static JsonObject Of(IReadOnlyDictionary<string, StorePath> outputs) =>
+        new(outputs.Select(output => KeyValuePair.Create<string, JsonNode?>(output.Key, output.Value.ToString())));
+
+    /// <inheritdoc cref="Of(IReadOnlyDictionary{string, StorePath})"/>
+    public static IReadOnlyDictionary<string, StorePath> ToOutputs(JsonNode node) =>
+        node.AsObject().ToDictionary(output => output.Key, output => StorePath.Parse((string)output.Value!));
 
     /// <summary>An error, as far as decisions look at it.</summary>
     public static JsonObject Of(Exception error) => error switch
@@ -157,8 +168,7 @@ internal static class JournalFormat
     {
         ["status"] = outcome.Result.Status.ToString(),
         ["message"] = outcome.Result.ErrorMessage,
-        ["outputs"] = new JsonObject(
-            outcome.Outputs.Select(output => KeyValuePair.Create<string, JsonNode?>(output.Key, output.Value.ToString()))),
+        ["outputs"] = Of(outcome.Outputs),
         ["atHome"] = outcome.WasAtHome,
         ["log"] = outcome.LogPath,
         ["logProblem"] = outcome.LogProblem,
@@ -169,7 +179,7 @@ internal static class JournalFormat
     /// <inheritdoc cref="Of(BuildOutcome)"/>
     public static BuildOutcome ToOutcome(JsonNode node) => new(
         new() { Status = Enum.Parse<BuildStatus>((string)node["status"]!), ErrorMessage = (string)node["message"]! },
-        node["outputs"]!.AsObject().ToDictionary(output => output.Key, output => StorePath.Parse((string)output.Value!)),
+        ToOutputs(node["outputs"]!),
         (string?)node["log"],
         [])
     {
@@ -178,6 +188,12 @@ internal static class JournalFormat
         Ended = To<DateTimeOffset>(node["ended"]),
         OutputBytes = (long)node["bytes"]!,
     };
+
+    private static Expansion ToExpansion(JsonNode node) =>
+        new(StorePath.Parse((string)node["maker"]!), (string)node["output"]!, new([], DynamicInput.None))
+        {
+            Known = (string?)node["known"] is { } known ? StorePath.Parse(known) : null,
+        };
 
     private static RunJob ToJob(JsonNode node, int index, Job described)
     {
@@ -198,6 +214,7 @@ internal static class JournalFormat
             Index = index,
             Node = new(index, StorePath.Parse((string)node["drv"]!), derivation, []),
             IsSubstitution = (bool)node["substitution"]!,
+            Expansion = node["expansion"] is { } made ? ToExpansion(made) : null,
             IsRequested = described.IsRequested,
             Unresolved = null,
             Inputs = [],

@@ -92,6 +92,8 @@ internal sealed class ReplayedRun
             ToQuarantined(node["quarantined"]!),
             [.. node["missing"]!.AsArray().Select(one => (ToBuilder(one!["builder"]!), Error<NixBuildFarmException>(one)))]),
         nameof(RunEvent.WorkAdded) => WorkOf(node),
+        nameof(RunEvent.Expanded) => ExpandedOf(node),
+        nameof(RunEvent.ExpandFailed) => new RunEvent.ExpandFailed(JobOf(node["job"]!), Error<NixBuildFarmException>(node)),
         nameof(RunEvent.BuildersFound) => new RunEvent.BuildersFound(
             [.. node["connecting"]!.AsArray().Select(one => ToBuilder(one!))], ToQuarantined(node["quarantined"]!)),
         nameof(RunEvent.WorkWithdrawn) => new RunEvent.WorkWithdrawn((int)node["request"]!),
@@ -135,6 +137,16 @@ internal sealed class ReplayedRun
             KeepsGoing = (bool)node["keepsGoing"]!,
             User = (int?)node["user"] ?? 0,
             Priority = (int?)node["priority"] ?? 0,
+            Known = To<BuildObservation[]>(node["known"]),
+        };
+    }
+
+    private RunEvent.Expanded ExpandedOf(JsonNode node)
+    {
+        var (jobs, graph) = ToWork(node["work"]!);
+        return new(
+            JobOf(node["job"]!), StorePath.Parse((string)node["made"]!), jobs, graph, To<int[]>(node["needs"]), ToOutputs(node["outputs"]!))
+        {
             Known = To<BuildObservation[]>(node["known"]),
         };
     }

@@ -66,6 +66,16 @@ internal sealed class RunJournal(Action<string> output)
                 ["known"] = Value(e.Known),
                 ["work"] = Of(e.Items, e.Graph),
             },
+            RunEvent.Expanded e => new()
+            {
+                ["job"] = e.Job.Index,
+                ["made"] = e.Made.ToString(),
+                ["work"] = Of(e.Items, e.Graph),
+                ["needs"] = Value(e.Needs),
+                ["outputs"] = Of(e.Outputs),
+                ["known"] = Value(e.Known),
+            },
+            RunEvent.ExpandFailed e => new() { ["job"] = e.Job.Index, ["error"] = Of(e.Error) },
             RunEvent.BuildersFound e => new()
             {
                 ["connecting"] = new JsonArray([.. e.Connecting.Select(builder => Of(builder))]),

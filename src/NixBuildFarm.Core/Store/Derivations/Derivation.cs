@@ -14,8 +14,14 @@ internal sealed class Derivation
     /// <summary>The outputs by name, sorted as Nix sorts them.</summary>
     public required IReadOnlyDictionary<string, DerivationOutput> Outputs { get; init; }
 
-    /// <summary>The derivations it needs, each with the names of the outputs that it uses.</summary>
+    /// <summary>
+    /// The derivations it needs, each with the names of the outputs that it uses: none where it uses only what these make.
+    /// </summary>
     public required IReadOnlyDictionary<StorePath, IReadOnlyList<string>> InputDerivations { get; init; }
+
+    /// <summary>What it uses of derivations that its input derivations make, by the input and by the output that is one.</summary>
+    public IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, DynamicInput>> DynamicInputs { get; init; } =
+        new Dictionary<StorePath, IReadOnlyDictionary<string, DynamicInput>>();
 
     /// <summary>Store paths it needs that no derivation makes.</summary>
     public required IReadOnlyList<StorePath> InputSources { get; init; }

@@ -116,16 +116,17 @@ internal sealed class DerivationGraph
         {
             var derivation = closure[path];
             var inputs = derivation.InputDerivations.OrderBy(input => input.Key)
-                .Select(input => new DerivationInput(placed[input.Key], input.Value))
+                .Select(input => new DerivationInput(
+                    placed[input.Key], input.Value, derivation.DynamicInputs.GetValueOrDefault(input.Key, DynamicInput.None)))
                 .ToArray();
             var node = new DerivationNode(nodes.Count, path, derivation, inputs);
-            foreach (var input in inputs) RequireOutputs(node, nodes[input.Index], input.Outputs);
+            foreach (var input in inputs) RequireOutputs(node, nodes[input.Index], input.Needed);
             placed.Add(path, node.Index);
             nodes.Add(node);
         }
     }
 
-    private static void RequireOutputs(DerivationNode node, DerivationNode input, IReadOnlyList<string> outputs)
+    private static void RequireOutputs(DerivationNode node, DerivationNode input, IEnumerable<string> outputs)
     {
         var missing = outputs.FirstOrDefault(output => !input.Derivation.Outputs.ContainsKey(output));
         if (missing is null) return;

@@ -53,7 +53,9 @@ internal sealed class DerivationHashes(DerivationGraph graph)
             return HashOf(Encoding.UTF8.GetBytes($"fixed:out:{output.HashAlgorithm}:{output.Hash}:{output.Path}"));
         }
         if (derivation.IsImpure) return HashOf("impure"u8);
-        var inputs = node.Inputs.GroupBy(input => known[input.Index], input => input.Outputs)
+        // What inputs make counts only in that they make it.
+        var inputs = node.Inputs.Where(input => input.Outputs.Count > 0)
+            .GroupBy(input => known[input.Index], input => input.Outputs)
             .Select(group => KeyValuePair.Create(group.Key, group.SelectMany(names => names).Distinct()));
         return HashOf(DerivationWriter.Write(derivation, maskOutputs, inputs));
     }

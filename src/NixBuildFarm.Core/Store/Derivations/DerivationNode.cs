@@ -3,6 +3,18 @@ namespace NixBuildFarm.Store.Derivations;
 /// <summary>A derivation in a <see cref="DerivationGraph"/>.</summary>
 internal sealed class DerivationNode
 {
+    /// <summary>A derivation that builds nothing.</summary>
+    internal static readonly Derivation Nothing = new()
+    {
+        Outputs = new Dictionary<string, DerivationOutput>(),
+        InputDerivations = new Dictionary<StorePath, IReadOnlyList<string>>(),
+        InputSources = [],
+        System = "",
+        Builder = "",
+        Arguments = [],
+        Environment = new Dictionary<string, string>(),
+    };
+
     internal DerivationNode(int index, StorePath path, Derivation derivation, IReadOnlyList<DerivationInput> inputs)
     {
         Index = index;
@@ -42,4 +54,10 @@ internal sealed class DerivationNode
 /// <summary>A derivation's need of another one.</summary>
 /// <param name="Index">The index of the other.</param>
 /// <param name="Outputs">The names of its outputs that are used.</param>
-internal readonly record struct DerivationInput(int Index, IReadOnlyList<string> Outputs);
+/// <param name="Made">What is used of the derivations that it makes, by the output that is the <c>.drv</c> file.</param>
+internal readonly record struct DerivationInput(
+    int Index, IReadOnlyList<string> Outputs, IReadOnlyDictionary<string, DynamicInput> Made)
+{
+    /// <summary>The names of all outputs of it that must be there.</summary>
+    public IEnumerable<string> Needed => new DynamicInput(Outputs, Made).Needed;
+}

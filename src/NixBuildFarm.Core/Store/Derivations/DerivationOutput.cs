@@ -33,10 +33,13 @@ internal sealed record DerivationOutput(StorePath? Path, string HashAlgorithm, s
             if (Kind != DerivationOutputKind.Fixed) return null;
             if (Hash.Length % 2 != 0 || !Hash.All(char.IsAsciiHexDigit)) return null;
             var address = $"{HashAlgorithm}:{NixBase32.Encode(Convert.FromHexString(Hash))}";
-            if (!HashAlgorithm.StartsWith("text:", StringComparison.Ordinal)) address = $"fixed:{address}";
+            if (!IsText) address = $"fixed:{address}";
             return Store.ContentAddress.TryParse(address, out _) ? address : null;
         }
     }
+
+    /// <summary>Whether it is a text, with the references that it mentions: a <c>.drv</c> file, say.</summary>
+    public bool IsText => HashAlgorithm.StartsWith("text:", StringComparison.Ordinal);
 
     /// <summary>How the output gets its path, which Nix tells from the fields that are empty.</summary>
     public DerivationOutputKind Kind => (Path, HashAlgorithm, Hash) switch

@@ -13,10 +13,16 @@ internal ref struct DerivationReader
     private static readonly SearchValues<byte> Special = SearchValues.Create("\"\\\n\r\t"u8);
     private static readonly IReadOnlyList<string> OutOnly = ["out"];
 
+    // Builders make such derivations: what they nest must not be deeper than a thread has room for.
+    private const int MaxDepth = 100;
+
     private readonly ReadOnlySpan<byte> aterm;
     private int position;
 
     public DerivationReader(ReadOnlySpan<byte> aterm) => this.aterm = aterm;
+
+    /// <summary>How a derivation begins that uses outputs of derivations which its inputs make.</summary>
+    public static ReadOnlySpan<byte> DynamicStart => "DrvWithVersion(\"xp-dyn-drv\","u8;
 
     private readonly ReadOnlySpan<byte> Rest => aterm[position..];
 
@@ -26,17 +32,14 @@ internal ref struct DerivationReader
         {
             throw new FormatException($"The derivation has {aterm.Length} bytes, more than the {Derivation.MaxSize} that are accepted.");
         }
-        if (aterm.StartsWith("DrvWithVersion("u8))
-        {
-            throw new FormatException(
-                "The derivation is a dynamic one (DrvWithVersion): it builds what another derivation's build decides, with Nix's " +
-                "experimental feature dynamic-derivations. NixBuildFarm does not build these; let Nix build it.");
-        }
-
-        Expect("Derive("u8);
+        var isDynamic = aterm.StartsWith("DrvWithVersion("u8);
+        if (isDynamic) Expect(DynamicStart);
+        else Expect("Derive("u8);
         var outputs = ReadOutputs();
         Expect(","u8);
-        var inputDerivations = ReadInputDerivations();
+        var dynamicInputs = new Dictionary<StorePath, IReadOnlyDictionary<string, DynamicInput>>();
+        var inputDerivations = ReadInputDerivations(isDynamic ? dynamicInputs : null);
+        if (isDynamic && dynamicInputs.Count == 0) throw Wrong(0, "it says that it has dynamic inputs, and has none");
         Expect(","u8);
         var inputSources = ReadInputSources();
         Expect(","u8);
@@ -54,6 +57,7 @@ internal ref struct DerivationReader
         {
             Outputs = outputs,
             InputDerivations = inputDerivations,
+            DynamicInputs = dynamicInputs,
             InputSources = inputSources,
             System = system,
             Builder = builder,
@@ -90,7 +94,9 @@ internal ref struct DerivationReader
         return outputs.Count > 0 ? outputs : throw Wrong(position, "it has no outputs");
     }
 
-    private Dictionary<StorePath, IReadOnlyList<string>> ReadInputDerivations()
+    /// <param name="dynamic">Receives what is used of derivations that inputs make; null: there is nothing of the kind.</param>
+    private Dictionary<StorePath, IReadOnlyList<string>> ReadInputDerivations(
+        Dictionary<StorePath, IReadOnlyDictionary<string, DynamicInput>>? dynamic)
     {
         var inputs = new Dictionary<StorePath, IReadOnlyList<string>>();
         StorePath? last = null;
@@ -103,11 +109,37 @@ internal ref struct DerivationReader
             if (!path.IsDerivation) throw Wrong(start, $"“{text}” is listed as an input derivation, but is not a .drv");
             RequireOrder(last?.ToString(), text, start, "input derivation");
             Expect(","u8);
-            inputs.Add(path, ReadOutputNames());
+            var (names, made) = ReadUse(dynamic is null ? MaxDepth : 0);
+            inputs.Add(path, names);
+            if (made.Count > 0) dynamic!.Add(path, made);
             Expect(")"u8);
             last = path;
         }
         return inputs;
+    }
+
+    /// <summary>The outputs of an input that are used, and what is used of those that are derivations.</summary>
+    private DynamicInput ReadUse(int depth)
+    {
+        if (depth == MaxDepth || !Rest.StartsWith("("u8)) return new(ReadOutputNames(), DynamicInput.None);
+        Expect("("u8);
+        var names = ReadOutputNames();
+        var made = new Dictionary<string, DynamicInput>();
+        string? last = null;
+        Expect(",["u8);
+        while (NextItem(isFirst: last is null))
+        {
+            Expect("("u8);
+            var name = ReadText(out var start);
+            RequireOrder(last, name, start, "output");
+            Expect(","u8);
+            made.Add(name, ReadUse(depth + 1));
+            Expect(")"u8);
+            last = name;
+        }
+        if (last is null) throw Expected("an output that is a derivation");
+        Expect(")"u8);
+        return new(names, made);
     }
 
     private IReadOnlyList<string> ReadOutputNames()

@@ -15,16 +15,25 @@ internal sealed class DerivationWriter
         Write(
             derivation,
             maskOutputs: false,
-            derivation.InputDerivations.Select(input => KeyValuePair.Create(input.Key.ToString(), input.Value.AsEnumerable())));
+            derivation.InputDerivations.Select(
+                input => KeyValuePair.Create(
+                    input.Key.ToString(),
+                    new DynamicInput(input.Value, derivation.DynamicInputs.GetValueOrDefault(input.Key, DynamicInput.None)))));
 
     /// <summary>Writes the form of a derivation that is hashed.</summary>
     /// <param name="derivation">The derivation.</param>
     /// <param name="maskOutputs">Whether its own output paths, which may follow from that hash, are left out.</param>
     /// <param name="inputs">Replacements for its input derivations, each with the outputs that it uses.</param>
-    public static byte[] Write(Derivation derivation, bool maskOutputs, IEnumerable<KeyValuePair<string, IEnumerable<string>>> inputs)
+    public static byte[] Write(Derivation derivation, bool maskOutputs, IEnumerable<KeyValuePair<string, IEnumerable<string>>> inputs) =>
+        Write(
+            derivation,
+            maskOutputs,
+            inputs.Select(input => KeyValuePair.Create(input.Key, new DynamicInput([.. input.Value], DynamicInput.None))));
+
+    private static byte[] Write(Derivation derivation, bool maskOutputs, IEnumerable<KeyValuePair<string, DynamicInput>> inputs)
     {
         var writer = new DerivationWriter();
-        writer.Put("Derive("u8);
+        writer.Put(derivation.DynamicInputs.Count > 0 ? DerivationReader.DynamicStart : "Derive("u8);
         writer.PutList(derivation.Outputs.OrderBy(output => output.Key, NixText.Order), output => writer.PutOutput(output, maskOutputs));
         writer.Put(","u8);
         writer.PutList(inputs.OrderBy(input => input.Key, NixText.Order), writer.PutInput);
@@ -50,12 +59,20 @@ internal sealed class DerivationWriter
         PutTuple(output.Key, isMasked ? "" : path?.ToString() ?? "", algorithm, hash);
     }
 
-    private void PutInput(KeyValuePair<string, IEnumerable<string>> input)
+    private void PutInput(KeyValuePair<string, DynamicInput> input)
     {
         Put("("u8);
         PutText(input.Key);
         Put(","u8);
-        PutList(input.Value.Order(NixText.Order), PutText);
+        var (outputs, made) = input.Value;
+        if (made.Count > 0) Put("("u8);
+        PutList(outputs.Order(NixText.Order), PutText);
+        if (made.Count > 0)
+        {
+            Put(","u8);
+            PutList(made.OrderBy(one => one.Key, NixText.Order), PutInput);
+            Put(")"u8);
+        }
         Put(")"u8);
     }
 

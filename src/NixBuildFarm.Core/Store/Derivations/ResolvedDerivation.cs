@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 
 namespace NixBuildFarm.Store.Derivations;
 
@@ -68,22 +67,6 @@ internal sealed class ResolvedDerivation
 
     /// <summary>The name by which stores look up an output of it: <c>sha256:HEX!out</c>.</summary>
     public string RealisationId(string output) => $"sha256:{hash.Value}!{output}";
-}
-
-/// <summary>An output of a derivation that another one uses.</summary>
-/// <param name="Derivation">The derivation that makes it.</param>
-/// <param name="Output">The output's name.</param>
-internal sealed record UsedOutput(StorePath Derivation, string Output)
-{
-    /// <summary>What stands in the derivation that uses it for its path, where that is not known before.</summary>
-    public string Placeholder
-    {
-        get
-        {
-            var text = $"nix-upstream-output:{Derivation.HashPart}:{DerivationNode.NameOf(Derivation, Output)}";
-            return "/" + new Sha256Hash(SHA256.HashData(Encoding.UTF8.GetBytes(text))).ToBase32();
-        }
-    }
 }
 
 /// <summary>Where an output is that a derivation uses.</summary>
