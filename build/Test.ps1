@@ -22,6 +22,9 @@ $nixVersions = [ordered]@{
     'mixed' = '2.34,own,2.26,2.34'
 }
 
+# This machine's: that of Debian 12.
+$ownNix = '2.8'
+
 # With this code, with-farm.sh ends where a root with another Nix cannot be made: there is no network, perhaps.
 $noRoot = 77
 
@@ -35,6 +38,7 @@ function Invoke-Test {
         $failed += $counts.Failed
         $skipped += $counts.Skipped
     }
+    if (-not (Test-VersionDocument)) { $failed++ }
     Write-Line "$passed passed, $failed failed, $skipped skipped"
     if ($failed -gt 0) { exit 1 }
 }
@@ -151,18 +155,23 @@ function Complete-Part([object] $Part) {
 # where there is no report, or half of one.
 function Read-Count([string] $Report) {
     $counts = @{ Passed = 0; Failed = 0; Skipped = 0 }
-    if (-not [IO.File]::Exists($Report)) { return $counts }
-    $text = [IO.File]::ReadAllText($Report)
     if ($Report.EndsWith('.tap', [StringComparison]::Ordinal)) {
+        if (-not [IO.File]::Exists($Report)) { return $counts }
+        $text = [IO.File]::ReadAllText($Report)
         $counts.Passed, $counts.Failed, $counts.Skipped = 'pass', 'fail', 'skipped' |
             ForEach-Object { [int] [regex]::Match($text, "(?m)^# $_ (\d+)").Groups[1].Value }
         return $counts
     }
-    if (-not $text.EndsWith('</assemblies>', [StringComparison]::Ordinal)) { return $counts }
-    foreach ($assembly in [Xml.Linq.XDocument]::Parse($text).Root.Elements('assembly')) {
+    if (-not (Test-WholeReport $Report)) { return $counts }
+    foreach ($assembly in [Xml.Linq.XDocument]::Load($Report).Root.Elements('assembly')) {
         $counts.Passed += [int] $assembly.Attribute('passed').Value
         $counts.Failed += [int] $assembly.Attribute('failed').Value + [int] $assembly.Attribute('errors').Value
         $counts.Skipped += [int] $assembly.Attribute('skipped').Value
     }
     $counts
+}
+
+# Whether there is a report in XML, and all of it.
+function Test-WholeReport([string] $Report) {
+    [IO.File]::Exists($Report) -and [IO.File]::ReadAllText($Report).EndsWith('</assemblies>', [StringComparison]::Ordinal)
 }

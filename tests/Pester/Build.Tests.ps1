@@ -4,6 +4,7 @@ BeforeAll {
     $out = "$TestDrive/out"
     . "$root/build/Programs.ps1"
     . "$root/build/Test.ps1"
+    . "$root/build/Versions.ps1"
     New-EmptyFolder $results
 }
 
@@ -74,5 +75,71 @@ Describe 'Test' {
 
         $build.WaitForExit(60000) | Should -BeTrue
         Wait-Until { -not (Test-Part) } 'the part has ended with the task'
+    }
+}
+
+Describe 'The table of versions' {
+    BeforeAll {
+        $versionTable = "$TestDrive/nix-versions.md"
+
+        function Set-Report([string] $Path, [hashtable] $Tests) {
+            $lines = foreach ($feature in $Tests.Keys) {
+                foreach ($result in $Tests[$feature]) {
+                    $reason = $result -eq 'Skip' ? "<reason>Nix $ownNix has none</reason>" : ''
+                    "<test result=`"$result`"><traits><trait name=`"Nix`" value=`"every`"/>" +
+                        "<trait name=`"Feature`" value=`"$feature`"/></traits>$reason</test>"
+                }
+            }
+            [IO.File]::WriteAllText($Path, "<assemblies><assembly><test result=`"Fail`"/>$lines</assembly></assemblies>")
+        }
+
+        function Set-Table([string[]] $Row) {
+            $head = "| Feature | $ownNix | $($nixVersions.Keys -join ' | ') |", '|---|---|---|---|---|'
+            [IO.File]::WriteAllText(
+                $versionTable, "Before.`n`n$versionTableBegin`n`n$(($head + $Row) -join "`n")`n`n$versionTableEnd`n`nAfter.`n")
+        }
+    }
+
+    BeforeEach {
+        New-EmptyFolder $results
+        foreach ($reports in (Get-VersionColumn).Values) { foreach ($report in $reports) { Set-Report $report @{} } }
+        Set-Report "$results/NixBuildFarm.Farm.Tests.Faults.xml" @{ Copies = 'Pass'; Flakes = 'Skip', 'Pass' }
+        Set-Report "$results/NixBuildFarm.Farm.Tests.Rest.xml" @{ Copies = 'Pass' }
+        foreach ($version in $nixVersions.Keys) {
+            Set-Report "$results/NixBuildFarm.Farm.Tests.Nix.$version.xml" @{ Copies = 'Pass'; Flakes = 'Pass' }
+        }
+        Set-Table '| Copies | yes | yes | yes | yes |', "| Flakes | no, Nix $ownNix has none | yes | yes | yes |"
+    }
+
+    It 'is right where it says what the tests have found' {
+        Test-VersionDocument | Should -BeTrue
+    }
+
+    It 'is wrong where it <Name>' -ForEach @(
+        @{ Name = 'promises more'; Row = '| Copies | yes | yes | yes | yes |', '| Flakes | yes | yes | yes | yes |' }
+        @{ Name = 'leaves a feature out'; Row = @('| Copies | yes | yes | yes | yes |') }
+        @{ Name = 'has a feature without tests'; Row = '| Copies | yes | yes | yes | yes |', '| Magic | yes | yes | yes | yes |' }
+    ) {
+        $right = [IO.File]::ReadAllText($versionTable)
+        Set-Table $Row
+
+        Test-VersionDocument | Should -BeFalse
+
+        [IO.File]::ReadAllText("$results/nix-versions.md") | Should -Be $right
+    }
+
+    It 'is wrong where one of several tests fails' {
+        Set-Report "$results/NixBuildFarm.Farm.Tests.Nix.2.34.xml" @{ Copies = 'Pass', 'Fail', 'Pass'; Flakes = 'Pass' }
+
+        Test-VersionDocument | Should -BeFalse
+
+        [IO.File]::ReadAllText("$results/nix-versions.md") | Should -Match '\| Copies \| yes \| yes \| fails \| yes \|'
+    }
+
+    It 'keeps the column of a version that was not tested' {
+        [IO.File]::Delete("$results/NixBuildFarm.Farm.Tests.Nix.2.26.xml")
+        [IO.File]::WriteAllText("$results/NixBuildFarm.Farm.Tests.Nix.mixed.xml", '<assemblies><assembly>')
+
+        Test-VersionDocument | Should -BeTrue
     }
 }

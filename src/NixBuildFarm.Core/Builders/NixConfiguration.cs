@@ -52,6 +52,24 @@ public sealed record NixConfiguration
     /// <summary><c>store</c>: the store that commands use, usually <c>auto</c>.</summary>
     public string Store { get; init; } = "auto";
 
+    /// <summary>
+    /// Checks that Nix uses the store of this machine: there derivations are read, and outputs are copied back to it. The URI may have
+    /// parameters, but none for another folder.
+    /// </summary>
+    /// <exception cref="NixBuildFarmException">It uses another store.</exception>
+    public void RequireOwnStore()
+    {
+        var (kind, parameters) = Store.Split('?', 2) is [var before, var after] ? (before, after) : (Store, "");
+        var isOwn = kind is "" or "auto" or "daemon" or "local" or "local://" || kind.StartsWith("unix://", StringComparison.Ordinal);
+        var hasOtherFolder = parameters.Split('&').Any(parameter => parameter.Split('=')[0] is "root" or "store" or "state" or "real");
+        if (isOwn && !hasOtherFolder) return;
+        throw new NixBuildFarmException(
+            "OtherStore",
+            $"Nix is set to use the store “{Store}”, and NixBuildFarm works with the store of this machine.",
+            "Take “store” out of nix.conf or NIX_CONFIG, and NIX_REMOTE out of the environment. Another machine is a builder: add it to "
+                + "the machines list, or copy what was built there with Copy-NixStorePath.");
+    }
+
     /// <summary>Asks the Nix of this machine. Needs no daemon.</summary>
     /// <exception cref="NixBuildFarmException">Nix is missing, refuses (the message is its own), or does not answer in 30 s.</exception>
     public static Task<NixConfiguration> ReadAsync(CancellationToken cancellation) =>

@@ -9,10 +9,10 @@ public static class AttributeNames
 {
     // Names only: the kind of an attribute is known only after its evaluation.
     private const string Expression = """
-        { file, path }:
+        file: path:
         let
           call = value: if builtins.isFunction value then value { } else value;
-          set = builtins.foldl' (value: name: value.${name}) (call (import (/. + file))) (builtins.fromJSON path);
+          set = builtins.foldl' (value: name: value.${name}) (call (import (/. + file))) path;
         in
         if builtins.isAttrs set && (set.type or "") != "derivation" then builtins.attrNames set else [ ]
         """;
@@ -27,12 +27,9 @@ public static class AttributeNames
     /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
     public static async Task<IReadOnlyList<string>> OfFileAsync(string file, IReadOnlyList<string> path, CancellationToken cancellation)
     {
-        string[] words =
-        [
-            "--eval", "--strict", "--json", "--expr", Expression, "--argstr", "file", Path.GetFullPath(file), "--argstr", "path",
-            JsonSerializer.Serialize(path),
-        ];
-        var printed = await NixCommand.RunAsync("nix-instantiate", words, cancellation: cancellation);
+        var called = $"({Expression}) {NixLiteral.Of(Path.GetFullPath(file))} [ {string.Join(' ', path.Select(NixLiteral.Of))} ]";
+        string[] words = ["eval", "--extra-experimental-features", "nix-command", "--impure", "--json", "--expr", called];
+        var printed = await NixCommand.RunAsync("nix", words, cancellation: cancellation);
         return JsonSerializer.Deserialize<string[]>(printed) ?? [];
     }
 

@@ -20,21 +20,26 @@ internal sealed partial record DerivationSet(
     /// <summary>A function of Nix that describes a value in JSON.</summary>
     /// <param name="systems">The systems that are wanted; empty: all.</param>
     /// <param name="arguments">Arguments for functions: the expression of a set. A function gets those that it names.</param>
-    public static string Expression(IEnumerable<string> systems, string arguments = "{ }") => $$"""
+    /// <param name="isOfFile">
+    /// Whether the rules are those of <c>nix-build</c>: only a set that says so is looked into, and all outputs are meant.
+    /// </param>
+    public static string Expression(IEnumerable<string> systems, string arguments = "{ }", bool isOfFile = false) => $$"""
         value:
         let
           inherit (builtins) all attrNames concatMap elem filter functionArgs head intersectAttrs isAttrs isFunction isList match typeOf;
           wanted = [ {{string.Join(' ', systems.Where(system => Word().IsMatch(system)).Select(system => $"\"{system}\""))}} ];
+          isOfFile = {{(isOfFile ? "true" : "false")}};
           isSystem = name: match ".+-(linux|darwin|cygwin|windows|none|wasi|(free|net|open)bsd[0-9]*|solaris|redox|genode)" name != null;
           isBySystem = set: set != { } && all isSystem (attrNames set);
           isWanted = set: name: name != "recurseForDerivations" && (wanted == [ ] || !isBySystem set || elem name wanted);
           namesOf = set: filter (isWanted set) (attrNames set);
           isDerivation = value: isAttrs value && (value.type or null) == "derivation";
           hasOnlyDerivations = depth: set: depth > 0 && all (name: isDerivation set.${name} || isLookedInto (depth - 1) set.${name}) (namesOf set);
-          isLookedInto = depth: value: isAttrs value && (value.recurseForDerivations or (hasOnlyDerivations depth value));
+          isLookedInto = depth: value: isAttrs value && (value.recurseForDerivations or (!isOfFile && hasOnlyDerivations depth value));
           outputsOf = derivation:
             if derivation.outputSpecified or false || (derivation.outputName or "out") != head (derivation.outputs or [ (derivation.outputName or "out") ])
             then [ derivation.outputName ]
+            else if isOfFile then [ ]
             else derivation.meta.outputsToInstall or [ (derivation.outputName or "out") ];
           called = value: if isFunction value then value (intersectAttrs (functionArgs value) {{arguments}}) else value;
           derivationsOf = value:

@@ -13,7 +13,7 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
     private const string Mark = "@nix ";
     private const int WarningLevel = 1;
 
-    // Messages about the way we call Nix, not about the evaluation.
+    // Messages about the way we call Nix, not about the evaluation. Lix begins some with a capital.
     private static readonly string[] OfNoConcern =
     [
         "you did not specify '--add-root'", "ignoring the client-specified setting 'builders'",
@@ -59,7 +59,7 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
     private string? ReadMessage(int level, string text)
     {
         if (level == 0 && text.StartsWith("error:", StringComparison.Ordinal)) return text;
-        if (text.Length == 0 || OfNoConcern.Any(text.Contains)) return null;
+        if (text.Length == 0 || OfNoConcern.Any(known => text.Contains(known, StringComparison.OrdinalIgnoreCase))) return null;
         Pass(level switch
         {
             0 => new(EvaluationMessageKind.Trace, Without(text, "trace: ")),

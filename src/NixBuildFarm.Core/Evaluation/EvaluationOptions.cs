@@ -14,6 +14,9 @@ public sealed record EvaluationOptions
     /// <summary>Inputs of a flake that are replaced (<c>--override-input</c>): flake references by name.</summary>
     public IReadOnlyDictionary<string, string> OverrideInputs { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>What becomes of a flake's lock file.</summary>
+    public LockFileMode LockFile { get; init; }
+
     /// <summary>Settings of nix.conf for this evaluation (<c>--option</c>).</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 

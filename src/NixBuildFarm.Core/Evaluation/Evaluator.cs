@@ -7,6 +7,7 @@ namespace NixBuildFarm.Evaluation;
 /// <summary>Runs the evaluating programs of Nix, and reads their messages.</summary>
 internal sealed class Evaluator(EvaluationOptions options)
 {
+    private const string Instantiate = "nix-instantiate";
     private static readonly string[] Features = ["--extra-experimental-features", "nix-command flakes"];
     private static readonly string[] Format = ["--log-format", "internal-json"];
 
@@ -14,6 +15,9 @@ internal sealed class Evaluator(EvaluationOptions options)
 
     /// <summary>The options.</summary>
     public EvaluationOptions Options => options;
+
+    /// <summary>Whether this machine has <c>nix-instantiate</c>: where only <c>nix</c> itself was installed, it has not.</summary>
+    public static bool HasInstantiate => ProgramPath.Find(Instantiate) is not null;
 
     /// <summary>The paths of an installable's derivations. Nix caches them, so the second time is fast.</summary>
     /// <exception cref="NixBuildFarmException">It does not evaluate, or is something else.</exception>
@@ -33,24 +37,34 @@ internal sealed class Evaluator(EvaluationOptions options)
     /// <param name="cancellation">Ends the evaluation.</param>
     /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
     public Task<DerivationSet> FindInExpressionAsync(
-        string expression, string? attribute, IReadOnlyDictionary<string, string> arguments, CancellationToken cancellation)
-    {
-        var assignments = arguments.Select(argument => $"{NixString(argument.Key)} = {argument.Value}; ");
-        var given = $"{{ {string.Concat(assignments)}}}";
-        return DescribeAsync(
+        string expression, string? attribute, IReadOnlyDictionary<string, string> arguments, CancellationToken cancellation) =>
+        DescribeAsync(
             [
                 .. PurityWords(), "--expr", expression, .. ArgumentWords(arguments), "--apply",
-                DerivationSet.Expression(options.Systems, given), .. attribute is null ? Array.Empty<string>() : ["--", attribute],
+                DerivationSet.Expression(options.Systems, SetOf(arguments)), .. AttributeWords(attribute),
             ],
             cancellation);
-    }
+
+    /// <summary>
+    /// The same for a file, or an attribute of it, with the derivations and outputs that <c>nix-instantiate</c> finds: for a machine that
+    /// does not have that program.
+    /// </summary>
+    /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
+    public Task<DerivationSet> FindInFileAsync(
+        string file, string? attribute, IReadOnlyDictionary<string, string> arguments, CancellationToken cancellation) =>
+        DescribeAsync(
+            [
+                "--impure", "--file", file, .. ArgumentWords(arguments), "--apply",
+                DerivationSet.Expression([], SetOf(arguments), isOfFile: true), .. AttributeWords(attribute),
+            ],
+            cancellation);
 
     /// <summary>The paths of the derivations that a file, or attributes of it, evaluate to.</summary>
     /// <exception cref="NixBuildFarmException">It does not evaluate.</exception>
     public Task<string> InstantiateAsync(
         string file, IEnumerable<string> attributes, IReadOnlyDictionary<string, string> arguments, CancellationToken cancellation) =>
         RunAsync(
-            "nix-instantiate",
+            Instantiate,
             [file, .. attributes.SelectMany(attribute => (string[])["--attr", attribute]), .. ArgumentWords(arguments)],
             cancellation);
 
@@ -81,19 +95,42 @@ internal sealed class Evaluator(EvaluationOptions options)
                 program, [.. words[..at], .. Format, .. options.Words, .. words[at..]], options.WorkingDirectory, listen: log.Read,
                 cancellation: cancellation);
         }
-        catch (NixBuildFarmException e) when (e.Message.Contains("--impure", StringComparison.Ordinal))
+        catch (NixBuildFarmException e) when (Recommendation(e.Message) is { } recommendation)
         {
-            throw new NixBuildFarmException(e.Id, e.Message, "Give -Impure, if it may use what is not in the store or locked.", e);
+            throw new NixBuildFarmException(e.Id, e.Message, recommendation, e);
         }
     }
 
+    /// <summary>What to do, where Nix's message names its own options, or what only the network has.</summary>
+    internal static string? Recommendation(string message) =>
+        message.Contains("--impure", StringComparison.Ordinal) ? "Give -Impure, if it may use what is not in the store or locked."
+        : message.Contains("--no-update-lock-file", StringComparison.Ordinal)
+            ? "Lock its inputs with “nix flake lock”, or leave out -LockFile Fixed."
+        : message.Contains("unable to download", StringComparison.Ordinal) && message.Contains("registry", StringComparison.Ordinal)
+            ? "Without a network, name a registry on this machine, -Option @{ 'flake-registry' = '/etc/nix/registry.json' }, or give the "
+                + "address of the flake in place of its name."
+        : null;
+
     private IEnumerable<string> FlakeWords() =>
-        [.. PurityWords(), .. options.OverrideInputs.SelectMany(input => (string[])["--override-input", input.Key, input.Value])];
+        [
+            .. PurityWords(), .. LockFileWords(),
+            .. options.OverrideInputs.SelectMany(input => (string[])["--override-input", input.Key, input.Value]),
+        ];
+
+    private IEnumerable<string> LockFileWords() => options.LockFile switch
+    {
+        LockFileMode.Keep => ["--no-write-lock-file"],
+        LockFileMode.Fixed => ["--no-update-lock-file"],
+        _ => [],
+    };
 
     private IEnumerable<string> PurityWords() => options.IsImpure ? ["--impure"] : [];
+
+    private static IEnumerable<string> AttributeWords(string? attribute) => attribute is null ? [] : ["--", attribute];
 
     private static IEnumerable<string> ArgumentWords(IReadOnlyDictionary<string, string> arguments) =>
         arguments.SelectMany(argument => (string[])["--arg", argument.Key, argument.Value]);
 
-    private static string NixString(string text) => JsonSerializer.Serialize(text).Replace("$", "\\$", StringComparison.Ordinal);
+    private static string SetOf(IReadOnlyDictionary<string, string> arguments) =>
+        $"{{ {string.Concat(arguments.Select(argument => $"{NixLiteral.Of(argument.Key)} = {argument.Value}; "))}}}";
 }

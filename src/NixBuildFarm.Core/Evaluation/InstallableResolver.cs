@@ -51,13 +51,26 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
     public async Task<IReadOnlyList<RequestedDerivation>> ResolveFileAsync(
         string file, IReadOnlyList<string> attributes, IReadOnlyDictionary<string, string> arguments, CancellationToken cancellation)
     {
-        var requested = ParseLines(await evaluator.InstantiateAsync(Path.GetFullPath(file), attributes, arguments, cancellation));
+        var requested = Evaluator.HasInstantiate
+            ? ParseLines(await evaluator.InstantiateAsync(Path.GetFullPath(file), attributes, arguments, cancellation))
+            : await FindInFileAsync();
         return requested.Count > 0
             ? requested
             : throw new NixBuildFarmException(
                 "DerivationNotFound",
                 $"{file} evaluates to no derivation.",
                 "Name an attribute that is a derivation, or a set of them: -Attribute NAME.");
+
+        async Task<List<RequestedDerivation>> FindInFileAsync()
+        {
+            var found = new List<RequestedDerivation>();
+            foreach (var attribute in attributes.Count > 0 ? attributes : (IReadOnlyList<string?>)[null])
+            {
+                var set = await evaluator.FindInFileAsync(Path.GetFullPath(file), attribute, arguments, cancellation);
+                found.AddRange(set.Derivations);
+            }
+            return found;
+        }
     }
 
     /// <summary>Evaluates an expression: the whole, or the attributes named.</summary>

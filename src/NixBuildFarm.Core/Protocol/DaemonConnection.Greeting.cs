@@ -62,14 +62,16 @@ internal sealed partial class DaemonConnection
 
     private async Task IntroduceAsync(CancellationToken cancellation)
     {
-        // Each feature changes layouts; none of them is implemented here, so none is offered.
-        if (Version >= ProtocolVersion.WithFeatures) writer.WriteStrings([]);
+        if (Version >= ProtocolVersion.WithFeatures) writer.WriteStrings(options.NewestVersion.Features);
         writer.WriteUInt64(0); // Processor affinity: no daemon reads it any more.
         writer.WriteUInt64(0); // Reserve space: no daemon reads it any more.
         var setting = options.Settings is null ? null : new SetOptionsRequest(options.Settings);
         if (setting is not null) Put(setting);
         await FlushAsync(cancellation);
-        if (Version >= ProtocolVersion.WithFeatures) await reader.ReadStringsAsync(WireLimits.Name, cancellation);
+        if (Version >= ProtocolVersion.WithFeatures)
+        {
+            Version = options.NewestVersion.SharedWith(await reader.ReadStringsAsync(WireLimits.Name, cancellation));
+        }
         if (Version >= ProtocolVersion.WithNixVersion) NixVersion = await reader.ReadStringAsync(WireLimits.Name, cancellation);
         if (Version >= ProtocolVersion.WithTrust) Trust = await ReadTrustAsync(cancellation);
         await ReadStderrAsync(options.Sink, cancellation);

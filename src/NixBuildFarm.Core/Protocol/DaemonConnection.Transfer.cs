@@ -104,10 +104,17 @@ internal sealed partial class DaemonConnection
             refused: (index, refusal) => refusal.Refused = sources[index].Info.Path);
     }
 
-    /// <summary>Tells the store where outputs are whose paths were known only after the build. The paths must be valid there.</summary>
+    /// <summary>
+    /// Tells the store where outputs are whose paths were known only after the build. The paths must be valid there. A store that looks
+    /// outputs up by resolved derivations is told of those whose is known.
+    /// </summary>
     /// <exception cref="DaemonException">The store knows no content-addressed derivations, or another path for the same output.</exception>
-    public Task RegisterRealisationsAsync(IReadOnlyCollection<Realisation> realisations, CancellationToken cancellation) =>
-        PipelineAsync([.. realisations.Select(realisation => new RegisterRealisationRequest(realisation))], cancellation);
+    public Task RegisterRealisationsAsync(IReadOnlyCollection<Realisation> realisations, CancellationToken cancellation) => PipelineAsync(
+        [
+            .. realisations.Where(realisation => !Version.HasRealisationsByPath || realisation.Resolved is not null)
+                .Select(realisation => new RegisterRealisationRequest(realisation)),
+        ],
+        cancellation);
 
     /// <summary>Gives the store the log of a build that was carried out elsewhere; needs trust.</summary>
     /// <param name="derivation">The derivation that was built.</param>

@@ -43,9 +43,6 @@ internal sealed partial class DaemonConnection : IAsyncDisposable
     /// <summary>Whether the daemon trusts us.</summary>
     public DaemonTrust Trust { get; private set; }
 
-    /// <summary>The optional features that both sides have.</summary>
-    public IReadOnlySet<string> Features { get; private set; } = new HashSet<string>();
-
     /// <summary>Whether the connection is closed, or can no longer be used.</summary>
     public bool IsBroken => Volatile.Read(ref failure) is not null;
 

@@ -16,7 +16,7 @@ internal sealed record DaemonConnectionOptions
     /// </summary>
     public DaemonOptions? Settings { get; init; }
 
-    /// <summary>The newest version of the protocol to offer.</summary>
+    /// <summary>The newest version of the protocol to offer, with its features.</summary>
     public ProtocolVersion NewestVersion { get; init; } = ProtocolVersion.Newest;
 
     /// <summary>Receives the daemon's messages during requests without a sink of their own.</summary>

@@ -11,13 +11,11 @@ public static class BuildSettings
 {
     private static readonly HashSet<string> OfBuilds = new(StringComparer.Ordinal)
     {
-        "allowed-impure-host-deps", "connect-timeout", "download-attempts", "enforce-determinism", "fallback", "filter-syscalls",
-        "http-connections",
-        "impersonate-linux-26", "keep-failed", "max-build-log-size", "narinfo-cache-negative-ttl", "narinfo-cache-positive-ttl", "repeat",
-        "sandbox",
-        "sandbox-build-dir", "sandbox-dev-shm-size", "sandbox-fallback", "sandbox-paths", "stalled-download-timeout", "substitute",
-        "substituters",
-        "trusted-public-keys",
+        "allowed-impure-host-deps", "always-allow-substitutes", "auto-allocate-uids", "build-dir", "connect-timeout", "download-attempts",
+        "enforce-determinism", "fallback", "filetransfer-retry-attempts", "filter-syscalls", "http-connections", "impersonate-linux-26",
+        "keep-failed", "max-build-log-size", "max-substitution-jobs", "narinfo-cache-negative-ttl", "narinfo-cache-positive-ttl", "repeat",
+        "sandbox", "sandbox-build-dir", "sandbox-dev-shm-size", "sandbox-fallback", "sandbox-paths", "stalled-download-timeout",
+        "substitute", "substituters", "trusted-public-keys", "use-cgroups",
     };
 
     private static readonly Dictionary<string, string> Parameters = new(StringComparer.Ordinal)

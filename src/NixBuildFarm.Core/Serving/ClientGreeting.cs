@@ -8,7 +8,9 @@ using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Serving;
 
-/// <summary>The greeting of a client: it ends with a version that the client, the front and the local daemon all speak.</summary>
+/// <summary>
+/// The greeting of a client: it ends with a version and features that the client, the front and the local daemon all speak.
+/// </summary>
 /// <param name="client">To the client.</param>
 /// <param name="reader">From the client.</param>
 /// <param name="local">Reaches the local daemon.</param>
@@ -44,6 +46,17 @@ internal sealed class ClientGreeting(Stream client, WireReader reader, IBuilderT
                 await opened.DisposeAsync();
                 opened = await OpenAsync(version, cancellation);
             }
+            if (opened.Daemon.Version >= ProtocolVersion.WithFeatures)
+            {
+                var shared = opened.Daemon.Version.SharedWith(await reader.ReadStringsAsync(WireLimits.Name, cancellation));
+                if (shared != opened.Daemon.Version)
+                {
+                    await opened.DisposeAsync();
+                    opened = await OpenAsync(shared, cancellation);
+                }
+                writer.WriteStrings(shared.Features);
+                await SendAsync(cancellation);
+            }
             await IntroduceAsync(opened, cancellation);
             return opened;
         }
@@ -59,13 +72,6 @@ internal sealed class ClientGreeting(Stream client, WireReader reader, IBuilderT
 
     private async Task IntroduceAsync(SessionConnection opened, CancellationToken cancellation)
     {
-        if (opened.Daemon.Version >= ProtocolVersion.WithFeatures)
-        {
-            // Each feature changes layouts, and none was agreed on with the daemon.
-            await reader.ReadStringsAsync(WireLimits.Name, cancellation);
-            writer.WriteStrings([]);
-            await SendAsync(cancellation);
-        }
         // Processor affinity: no daemon reads it any more.
         if (await reader.ReadBoolAsync(cancellation)) await reader.ReadUInt64Async(cancellation);
         await reader.ReadUInt64Async(cancellation); // Reserve space: no daemon reads it any more.

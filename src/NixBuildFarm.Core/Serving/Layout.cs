@@ -48,7 +48,7 @@ internal static class Layouts
             Number,
             Number,
             Since(ProtocolVersion.WithProcessorTimes, Sequence(Optional(Number), Optional(Number))),
-            Map);
+            Realised(byPath: Many(OneText, OneText, Texts), byHash: Map));
 
     /// <summary>A derivation whose inputs are plain paths.</summary>
     public static readonly Layout BasicDerivation = Sequence(Many(OneText, OneText, OneText, OneText), Texts, OneText, OneText, Texts, Map);
@@ -85,6 +85,12 @@ internal static class Layouts
         for (var left = known; left > 0; left--) await item(passage, cancellation);
         await passage.WriteAsync(added, cancellation);
     };
+
+    /// <summary>Something about realisations, which one feature of the protocol lays out in its own way.</summary>
+    /// <param name="byPath">How, where both sides have that feature.</param>
+    /// <param name="byHash">How, where they have not.</param>
+    public static Layout Realised(Layout byPath, Layout byHash) => (passage, cancellation) =>
+        passage.Version.HasRealisationsByPath ? byPath(passage, cancellation) : byHash(passage, cancellation);
 
     private static Layout PathInfoWith(Layout ultimate) => Sequence(OneText, OneText, Texts, Number, Number, ultimate, Texts, OneText);
 

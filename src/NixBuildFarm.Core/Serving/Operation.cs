@@ -45,8 +45,11 @@ internal sealed record Operation(string Name, Layout Request, Layout Reply)
         [39] = new("AddToStoreNar", Sequence(OneText, PathInfo, Number, Number, Frames), Nothing),
         [40] = new("QueryMissing", Texts, Sequence(Texts, Texts, Texts, Number, Number)),
         [41] = new("QueryDerivationOutputMap", OneText, Map),
-        [42] = new("RegisterDrvOutput", OneText, Nothing),
-        [43] = new("QueryRealisation", OneText, Texts),
+        [42] = new("RegisterDrvOutput", Realised(byPath: Sequence(OneText, OneText, OneText, Texts), byHash: OneText), Nothing),
+        [43] = new(
+            "QueryRealisation",
+            Realised(byPath: Sequence(OneText, OneText), byHash: OneText),
+            Realised(byPath: Optional(Sequence(OneText, Texts)), byHash: Texts)),
         [44] = new("AddMultipleToStore", Sequence(Number, Number, Frames), Nothing),
         [45] = new("AddBuildLog", Sequence(OneText, Frames), Number),
         [46] = new("BuildPathsWithResults", Sequence(Texts, Number), Many(KeyedResult)),

@@ -43,7 +43,7 @@ internal sealed class SessionConnection : IAsyncDisposable
     /// <summary>Opens a channel for the requests of another client, which gives its own settings.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="transport">Reaches it.</param>
-    /// <param name="newest">The newest version that the client speaks.</param>
+    /// <param name="newest">The newest version that the client speaks, with its features.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
     public static async Task<SessionConnection> OpenForClientAsync(

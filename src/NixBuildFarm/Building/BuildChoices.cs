@@ -119,6 +119,7 @@ public sealed class BuildChoices
             var reading = NixConfiguration.ReadAsync(cancellation);
             var builders = await SelectAsync(given, output, cancellation);
             var configuration = await reading;
+            configuration.RequireOwnStore();
             return new()
             {
                 Builders = builders,

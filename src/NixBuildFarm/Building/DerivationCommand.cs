@@ -57,6 +57,10 @@ public abstract class DerivationCommand : AsyncCommand
     [ValidateNotNull]
     public Hashtable OverrideInput { get; set; } = [];
 
+    /// <summary>What becomes of the flake's lock file where inputs are not locked.</summary>
+    [Parameter(ParameterSetName = InstallableSet)]
+    public LockFileMode LockFile { get; set; }
+
     /// <summary>Settings of nix.conf by name, for this evaluation and where they are about builds for these.</summary>
     [Parameter(ParameterSetName = InstallableSet)]
     [Parameter(ParameterSetName = PathSet)]
@@ -95,6 +99,7 @@ public abstract class DerivationCommand : AsyncCommand
             WorkingDirectory = SessionState.Path.CurrentFileSystemLocation.ProviderPath,
             IsImpure = Impure,
             OverrideInputs = OverrideInput.Cast<DictionaryEntry>().ToDictionary(entry => entry.Key.ToString()!, entry => $"{entry.Value}"),
+            LockFile = LockFile,
             Settings = Settings,
         };
         var arguments = Argument.Cast<DictionaryEntry>()

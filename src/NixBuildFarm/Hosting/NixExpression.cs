@@ -1,8 +1,8 @@
 using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
-using System.Text;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Evaluation;
 
 namespace NixBuildFarm.Hosting;
 
@@ -16,11 +16,11 @@ internal static class NixExpression
         null => "null",
         bool b => b ? "true" : "false",
         SwitchParameter s => s.IsPresent ? "true" : "false",
-        string s => Quote(s),
+        string s => NixLiteral.Of(s),
         sbyte or byte or short or ushort or int or uint or long => ((IFormattable)value!).ToString(null, CultureInfo.InvariantCulture),
         double d when double.IsFinite(d) => d.ToString("0.0###############", CultureInfo.InvariantCulture),
         IDictionary table =>
-            $"{{ {string.Concat(table.Cast<DictionaryEntry>().Select(e => $"{Quote(e.Key.ToString()!)} = {From(e.Value)}; "))}}}",
+            $"{{ {string.Concat(table.Cast<DictionaryEntry>().Select(e => $"{NixLiteral.Of(e.Key.ToString()!)} = {From(e.Value)}; "))}}}",
         IEnumerable list => $"[ {string.Concat(list.Cast<object?>().Select(item => $"({From(item)}) "))}]",
         var other =>
             throw new NixBuildFarmException(
@@ -44,24 +44,4 @@ internal static class NixExpression
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         var other => $"{other}",
     };
-
-    private static string Quote(string text)
-    {
-        var quoted = new StringBuilder("\"");
-        foreach (var c in text)
-        {
-            quoted.Append(c switch
-            {
-                '"' => "\\\"",
-                '\\' => "\\\\",
-                // ${ would be evaluated.
-                '$' => "\\$",
-                '\n' => "\\n",
-                '\r' => "\\r",
-                '\t' => "\\t",
-                _ => c.ToString(),
-            });
-        }
-        return quoted.Append('"').ToString();
-    }
 }

@@ -68,6 +68,30 @@ public class NixConfigurationTests
     }
 
     [Theory]
+    [InlineData("auto")]
+    [InlineData("daemon")]
+    [InlineData("local")]
+    [InlineData("unix:///run/user/1000/nixbuildfarm/default/socket")]
+    [InlineData("auto?trusted=true")]
+    public void The_store_of_this_machine_has_several_names(string store) =>
+        new NixConfiguration { System = "a", Store = store }.RequireOwnStore();
+
+    [Theory]
+    [InlineData("ssh-ng://ruby")]
+    [InlineData("/mnt/other")]
+    [InlineData("local?root=/mnt/other")]
+    [InlineData("unix:///run/socket?root=/mnt/other")]
+    [InlineData("https://cache.example.org")]
+    public void Another_store_is_refused_in_words_that_help(string store)
+    {
+        var error = Assert.Throws<NixBuildFarmException>(() => new NixConfiguration { System = "a", Store = store }.RequireOwnStore());
+
+        Assert.Equal("OtherStore", error.Id);
+        Assert.Contains($"“{store}”", error.Message);
+        Assert.Contains("NIX_REMOTE", error.Recommendation);
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("max-jobs = 1")]
     [InlineData("[]")]

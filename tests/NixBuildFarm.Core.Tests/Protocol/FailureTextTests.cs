@@ -2,7 +2,7 @@ using NixBuildFarm.Protocol;
 
 namespace NixBuildFarm.Core.Tests.Protocol;
 
-/// <summary>What Nix 2.8.0, 2.26.3 and 2.34.8 said of the same failures.</summary>
+/// <summary>What Nix 2.8.0, 2.26.3 and 2.34.8 said of the same failures, and Lix says in the words of its source.</summary>
 public class FailureTextTests
 {
     [Theory]
@@ -13,6 +13,10 @@ public class FailureTextTests
     [InlineData(
         "builder for '/nix/store/s-fails.drv' failed with exit code 3;\nlast 2 log lines:\n> first\n> the reason\nFor full logs, run:"
             + "\n  nix log /nix/store/s-fails.drv",
+        "builder for '/nix/store/s-fails.drv' failed with exit code 3")]
+    [InlineData(
+        "builder for '/nix/store/s-fails.drv' failed with exit code 3;\nlast 2 log lines:\n> first\n> the reason\nFor full logs, run:"
+            + "\n\tnix-store -l /nix/store/s-fails.drv",
         "builder for '/nix/store/s-fails.drv' failed with exit code 3")]
     [InlineData(
         "Cannot build '/nix/store/s-fails.drv'.\nReason: builder failed with exit code 3.\nOutput paths:\n  /nix/store/9-fails\n  "

@@ -68,6 +68,37 @@ public sealed class ClientSessionTests
         Assert.NotNull(await client.QueryPathInfoAsync(path, Cancellation));
     }
 
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public async Task A_feature_is_used_where_the_client_and_the_daemon_have_it(bool daemonHas, bool clientHas)
+    {
+        var front = new FrontPair(new() { Version = ProtocolVersion.WithFeatures with { HasRealisationsByPath = daemonHas } });
+        await using var client =
+            await front.ConnectAsync(newest: ProtocolVersion.WithFeatures with { HasRealisationsByPath = clientHas });
+        var path = front.Daemon.Store.AddFile("file");
+
+        var results = await client.BuildPathsWithResultsAsync([DerivedPath.AllOutputs(Hello)], BuildMode.Normal, null, Cancellation);
+
+        Assert.Equal(daemonHas && clientHas, client.Version.HasRealisationsByPath);
+        Assert.True(results.Single().Result.IsSuccess);
+        Assert.NotNull(await client.QueryPathInfoAsync(path, Cancellation));
+    }
+
+    [Fact]
+    public async Task A_realisation_passes_in_the_layout_that_the_client_and_the_daemon_share()
+    {
+        var front = new FrontPair(new() { Version = ProtocolVersion.Newest });
+        await using var client = await front.ConnectAsync();
+
+        await client.RegisterRealisationsAsync(
+            [new("sha256:00!dev", FakeStore.PathOf("hello-dev")) { Resolved = Hello }], Cancellation);
+
+        Assert.Equal([$"{Hello}^dev {FakeStore.PathOf("hello-dev")}"], front.Daemon.Store.Realisations);
+        Assert.Null(await client.QueryPathInfoAsync(FakeStore.PathOf("nothing"), Cancellation));
+    }
+
     [Fact]
     public async Task A_thousand_requests_that_do_not_wait_for_answers_are_answered_in_order()
     {

@@ -73,7 +73,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Builders that do not trust the login")]
     public async Task A_login_that_is_not_trusted_says_what_to_do()
     {
         await using var garnet = await farm.AddAsync("garnet", "--user", "guest");
@@ -85,7 +85,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("`Test-NixBuilder` finds out system and features")]
     public async Task A_builder_that_lacks_features_of_the_list_is_degraded()
     {
         await using var garnet = await farm.AddAsync("garnet", "--features", "gccarch-znver3");
@@ -97,7 +97,7 @@ public sealed class BuilderStateTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("`Test-NixBuilder` finds out system and features")]
     public async Task A_system_that_the_list_claims_and_the_builder_cannot_build_shows_in_a_build()
     {
         await using var garnet = await farm.AddAsync("garnet", "--systems", "x86_64-linux,riscv64-linux,mips64el-linux");

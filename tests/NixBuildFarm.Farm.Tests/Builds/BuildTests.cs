@@ -10,7 +10,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     public void Dispose() => session.Dispose();
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Builds on several builders at once")]
     public async Task A_wide_graph_is_built_on_every_builder_and_copied_back()
     {
         session.Write("wide", """package "root" "cat $inputs > $out" (many 24 (i: package "leaf${toString i}" (sleep 0.4) [ ]))""");
@@ -96,7 +96,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Builds on several builders at once")]
     public void Inputs_that_were_built_on_one_builder_reach_another()
     {
         // Two chains with a common end: whatever is decided, something has to move.
@@ -138,7 +138,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Outputs that substituters have")]
     public async Task A_substitutable_output_is_fetched_rather_than_built()
     {
         session.Write(
@@ -156,7 +156,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Installables, files and paths of derivations; links to outputs")]
     public void Installables_and_derivation_paths_name_the_same()
     {
         session.Write("default", """{ top = package "top" (sleep 0) [ ]; }""");
@@ -205,7 +205,7 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Installables, files and paths of derivations; links to outputs")]
     public void All_outputs_of_what_was_asked_for_are_linked()
     {
         session.Write("several", """

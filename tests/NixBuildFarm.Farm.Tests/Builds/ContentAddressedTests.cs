@@ -28,7 +28,7 @@ public sealed class ContentAddressedTests(TestFarm farm) : IAsyncLifetime
     private const string Floating = "{ __contentAddressed = true; outputHashMode = \"recursive\"; outputHashAlgo = \"sha256\"; }";
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Content-addressed derivations")]
     public async Task A_floating_derivation_and_what_depends_on_it_are_built_and_known_at_home()
     {
         session.Write("floating", $$"""

@@ -77,6 +77,48 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
+    [EveryNix("Lock files, inputs and registries of flakes")]
+    public void Lock_files_are_written_kept_or_final_and_registries_need_no_network()
+    {
+        foreach (var name in (string[])["first", "second"])
+        {
+            Directory.CreateDirectory(Path.Combine(session.Folder, name));
+            File.WriteAllText(Path.Combine(session.Folder, name, "flake.nix"), $$"""
+                { outputs = _: { name = "{{name}}"; packages.x86_64-linux.default = ({{Named}}) "default-of-{{name}}"; }; }
+                """);
+        }
+        var (flake, lockFile) = (Directory.CreateDirectory(Path.Combine(session.Folder, "flake")).FullName, "flake/flake.lock");
+        File.WriteAllText(Path.Combine(flake, "flake.nix"), $$"""
+            { inputs.names.url = "path:{{session.Folder}}/first"; outputs = { self, names }: { packages.x86_64-linux.default = ({{Named}}) names.name; }; }
+            """);
+        File.WriteAllText(Path.Combine(session.Folder, "registry.json"), $$"""
+            { "version": 2, "flakes": [ { "from": { "type": "indirect", "id": "mine" }, "to": { "type": "path", "path": "{{session.Folder}}/second" } } ] }
+            """);
+
+        var notLocked = Test("path:./flake -LockFile Fixed");
+        Assert.Contains("leave out -LockFile Fixed", notLocked.Errors);
+        Assert.Equal("first", NameOf(Test("path:./flake -LockFile Keep")));
+        Assert.False(Exists(lockFile));
+        Assert.Equal("second", NameOf(Test($"path:./flake -OverrideInput @{{ names = 'path:{session.Folder}/second' }}")));
+        Assert.False(Exists(lockFile));
+        Assert.Equal("first", NameOf(Test("path:./flake")));
+        Assert.True(Exists(lockFile));
+        Assert.Equal("first", NameOf(Test("path:./flake -LockFile Fixed")));
+
+        Assert.Equal("default-of-second", NameOf(Test("mine -Option @{ 'flake-registry' = \"$PWD/registry.json\" }")));
+        var noNetwork = Test("nixpkgs#hello -Option @{ 'flake-registry' = 'http://10.77.0.1:9/registry.json'; 'download-attempts' = 1 }");
+        Assert.Contains("Without a network, name a registry on this machine", noNetwork.Errors);
+
+        BuildOutput Test(string flake) => session.Run($"Test-NixBuilderPolicy {flake} -Builder ruby");
+        bool Exists(string file) => File.Exists(Path.Combine(session.Folder, file));
+        static string NameOf(BuildOutput test)
+        {
+            Assert.Equal("", test.Errors);
+            return $"{test.Script.Output.Single().Properties["Derivation"].Value}";
+        }
+    }
+
+    [Fact]
     public void A_setting_about_builds_reaches_the_builders()
     {
         session.Write(

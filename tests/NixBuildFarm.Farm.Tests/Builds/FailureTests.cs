@@ -11,7 +11,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     public void Dispose() => session.Dispose();
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Failures, with the end of the log")]
     public void A_failed_build_is_told_with_the_end_of_its_log()
     {
         session.Write("broken", """package "top" "cat $inputs" [ (package "broken" "echo first; echo the reason >&2; exit 3" [ ]) ]""");
@@ -82,7 +82,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Time limits of builds")]
     public void A_build_that_is_silent_for_too_long_is_ended()
     {
         session.Write("silent", """package "silent" "echo here; sleep 60" [ ]""");
@@ -148,7 +148,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Builders that refuse, fail or are lost")]
     public async Task What_a_builder_refuses_although_it_is_said_to_build_such_is_built_elsewhere()
     {
         session.Write("gem", """attrs { requiredSystemFeatures = [ "gem" ]; } "gem" (sleep 0) [ ]""");
@@ -180,7 +180,7 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Builders that refuse, fail or are lost")]
     public async Task A_builder_that_is_lost_in_the_middle_costs_its_running_builds_only()
     {
         session.Write(

@@ -55,6 +55,63 @@ public sealed class InstallableTests : IDisposable
         Assert.Equal(["deep", "it"], build.Results.Select(r => r.Name).Order());
     }
 
+    [Fact]
+    [EveryNix("Installables, files and paths of derivations; links to outputs")]
+    public void Each_form_means_its_derivations()
+    {
+        Dictionary<string, string> forms = new()
+        {
+            ["'path:.#checks'"] = "one two unit",
+            ["'path:.#mixed'"] = "deep it",
+            ["'path:.#several'"] = "several",
+            ["'path:.#several^dev,doc'"] = "several",
+            ["'path:.#packages.x86_64-linux.several^*', 'path:.#checks.x86_64-linux.unit'"] = "several unit",
+            ["-Path parts.nix -Attribute mixed"] = "deep it",
+            ["-Expression '(import ./parts.nix).checks.x86_64-linux' -Impure"] = "one two unit",
+            ["-DerivationPath \"$several\", \"$several^dev\""] = "several",
+        };
+        var several = "$several = (Invoke-NixDistributedBuild -WhatIf 'path:.#several' -Builder ruby).DerivationPath\n";
+
+        var found = session.Run(several + string.Join(
+            '\n', forms.Keys.Select(form => $"\"$((Invoke-NixDistributedBuild {form} -Builder ruby -WhatIf).Name)\"")));
+
+        Assert.True(found.Errors.Length == 0, found.Errors);
+        Assert.Equal(forms.Values, found.Script.Output.Select(names => string.Join(' ', $"{names}".Split(' ').Distinct().Order())));
+    }
+
+    [Theory]
+    [InlineData("parts.nix -Attribute mixed", "deep it")]
+    [InlineData("parts.nix -Attribute several.dev, checks.x86_64-linux.unit", "several unit")]
+    [InlineData("default.nix", "one two")]
+    [EveryNix("Files where there is no `nix-instantiate`")]
+    public void Without_nix_instantiate_a_file_means_the_same(string file, string names)
+    {
+        session.Write("default", """
+            { wanted ? "two" }: [ (package "one" "echo > $out" [ ]) ({ }: package wanted "echo > $out" [ ]) { left.out = package "no" "echo > $out" [ ]; } ]
+            """);
+        var script = $"(Test-NixBuilderPolicy -Path {file} -Builder ruby).Derivation";
+        var path = Environment.GetEnvironmentVariable("PATH")!;
+        var programs = Directory.CreateDirectory(Path.Combine(session.Folder, "bin")).FullName;
+        File.CreateSymbolicLink(
+            Path.Combine(programs, "nix"), path.Split(':').Select(folder => Path.Combine(folder, "nix")).First(File.Exists));
+
+        var with = session.Run(script);
+        Environment.SetEnvironmentVariable("PATH", programs);
+        BuildOutput without;
+        try
+        {
+            without = session.Run(script);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("PATH", path);
+        }
+
+        Assert.True((with.Errors + without.Errors).Length == 0, with.Errors + without.Errors);
+        Assert.Equal(names, string.Join(' ', with.Script.Output.Select(name => $"{name}").Order()));
+        Assert.Equal(names, string.Join(' ', without.Script.Output.Select(name => $"{name}").Order()));
+    }
+
     [Theory]
     [InlineData("path:.#empty", "DerivationNotFound", "set without derivations")]
     [InlineData("path:.#number", "DerivationNotFound", "type int")]
@@ -77,7 +134,7 @@ public sealed class InstallableTests : IDisposable
     [InlineData("'path:.#several^*'", "result result-dev result-doc")]
     [InlineData("'path:.#chosen'", "result result-doc")]
     [InlineData("'path:.#several', 'path:.#checks.x86_64-linux.unit', 'path:.#checks.x86_64-linux.nested.one'", "result result-1 result-2")]
-    [EveryNix]
+    [EveryNix("Installables, files and paths of derivations; links to outputs")]
     public void Those_outputs_are_linked_that_the_installable_means(string installables, string links)
     {
         session.Run($"Get-NixBuilder ruby | Invoke-NixDistributedBuild {installables} -OutLink result").Succeeded();

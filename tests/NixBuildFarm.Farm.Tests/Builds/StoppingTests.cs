@@ -12,7 +12,7 @@ public sealed class StoppingTests(TestFarm farm) : IDisposable
     public void Dispose() => session.Dispose();
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Ctrl-C ends the builds on builders")]
     public async Task Ctrl_C_in_the_middle_of_builds_ends_them_on_every_builder()
     {
         session.Write("long", $$"""package "root" "echo > $out" (many 9 (i: package "leaf${toString i}" "sleep {{Marker}}" [ ]))""");

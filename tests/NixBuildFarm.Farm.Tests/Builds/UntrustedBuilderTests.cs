@@ -13,7 +13,7 @@ public sealed class UntrustedBuilderTests(TestFarm farm) : IDisposable
     public void Dispose() => session.Dispose();
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Builders that do not trust the login")]
     public async Task It_builds_derivations_with_sources_and_what_it_has_built_itself()
     {
         session.Write("deep", """
@@ -29,7 +29,7 @@ public sealed class UntrustedBuilderTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Builders that do not trust the login")]
     public async Task An_input_that_is_not_signed_is_refused_and_what_needs_it_is_built_elsewhere()
     {
         session.Write("two", """package "top" "cat $inputs > $out" [ (attrs { requiredSystemFeatures = [ "kana" ]; } "bottom" "echo bottom > $out" [ ]) ]""");

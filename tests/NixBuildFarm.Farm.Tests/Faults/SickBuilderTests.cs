@@ -26,7 +26,7 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Builders that refuse, fail or are lost")]
     public async Task A_store_that_fills_up_in_a_build_costs_that_build_a_second_try_elsewhere()
     {
         run.Session.Write("big", $$"""package "big" "head -c 100000000 /dev/zero > $out" [ {{FaultyRun.OnOpal}} ]""");
@@ -56,7 +56,7 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Builders that refuse, fail or are lost")]
     public void A_build_that_is_killed_is_not_repeated_where_memory_is_no_larger()
     {
         // All machines of this farm have the same memory.
@@ -83,7 +83,7 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Failures, with the end of the log")]
     public void An_output_with_the_wrong_hash_is_refused_and_not_built_again()
     {
         run.Session.Write("wrong", """attrs { outputHash = "0000000000000000000000000000000000000000000000000000"; outputHashAlgo = "sha256"; outputHashMode = "flat"; } "wrong" "echo other > $out" [ ]""");

@@ -11,6 +11,9 @@ public class FarmHost(TestFarm farm, string name)
     /// <exception cref="InvalidOperationException">It failed; the message has its output.</exception>
     public Task<string> ExecAsync(params IEnumerable<string> command) => farm.ControlAsync(["exec", Name, .. command]);
 
+    /// <summary>The version of its Nix.</summary>
+    public async Task<Version> NixVersionAsync() => Version.Parse((await ExecAsync("nix", "--version")).Trim().Split(' ')[^1]);
+
     /// <summary>Its line of the machines list.</summary>
     public async Task<string> MachineLineAsync() => (await ControlAsync("machine")).TrimEnd();
 

@@ -46,6 +46,11 @@ public sealed class TestFarm
     /// <summary>The builders that are there from the start.</summary>
     public IReadOnlyList<FarmHost> Builders => [Aquamarine, Ruby, Kana];
 
+    /// <summary>The newest Nix that hosts of this farm have, as <c>farm add --nix</c> names it.</summary>
+    public static string NewestNix => Directory.GetDirectories("/run/farm/roots")
+        .Select(Path.GetFileName)
+        .MaxBy(name => Version.TryParse(name, out var version) ? version : new Version(0, 0))!;
+
     /// <summary>Adds a builder; <paramref name="options"/> are those of <c>farm add</c>.</summary>
     public async Task<AddedHost> AddAsync(string name, params IEnumerable<string> options)
     {

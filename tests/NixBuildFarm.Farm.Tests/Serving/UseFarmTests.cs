@@ -14,7 +14,7 @@ public sealed partial class UseFarmTests(TestFarm farm) : IDisposable
     public void Dispose() => session.Dispose();
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Nix's own commands on a farm: `Use-NixBuildFarm`")]
     public void Nix_build_builds_on_the_builders_that_are_given_and_prints_the_output()
     {
         session.Write("one", """package "one" (sleep 0) [ (package "input" (sleep 0) [ ]) ]""");
@@ -64,7 +64,7 @@ public sealed partial class UseFarmTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Nix's own commands on a farm: `Use-NixBuildFarm`")]
     public void A_failure_is_said_as_Nix_says_it_once_and_the_exit_code_is_Nixs()
     {
         session.Write("bad", """package "bad" "echo this is why; exit 3" [ ]""");
@@ -130,7 +130,7 @@ public sealed partial class UseFarmTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Nix's own commands on a farm: `Use-NixBuildFarm`")]
     public void The_log_of_what_was_built_elsewhere_is_found_by_nix_log()
     {
         session.Write("one", """package "one" "echo the log of $host; echo > $out" [ ]""");

@@ -49,7 +49,7 @@ public sealed class SharedBuildTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Shared compilation")]
     public async Task A_shared_build_gives_the_bits_of_a_plain_one_and_a_rebuild_finds_what_was_compiled()
     {
         var shared = await BuildAsync("Always");

@@ -12,7 +12,7 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
     public void Dispose() => session.Dispose();
 
     [Fact]
-    [EveryNix]
+    [EveryNix("`Copy-NixStorePath`")]
     public async Task A_closure_goes_to_a_builder_and_on_to_another_and_comes_home()
     {
         var (top, bottom) = Built();

@@ -48,7 +48,7 @@ public sealed class SupplyTests(TestFarm farm) : IAsyncLifetime
     }
 
     [Fact]
-    [EveryNix]
+    [EveryNix("Builds on several builders at once")]
     public async Task An_output_goes_from_builder_to_builder_with_all_that_it_refers_to_and_never_touches_the_local_store()
     {
         session.Write("relay", """

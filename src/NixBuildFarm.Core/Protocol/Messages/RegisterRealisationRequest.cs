@@ -5,8 +5,8 @@ using NixBuildFarm.Protocol.Wire;
 namespace NixBuildFarm.Protocol.Messages;
 
 /// <summary>
-/// Tells a store where an output is whose path was known only after the build. Since 1.31 it is one JSON text [RegisterDrvOutput in
-/// src/libstore/daemon.cc of NixOS/nix].
+/// Tells a store where an output is whose path was known only after the build. Since 1.31 it is one JSON text, and with the feature of Nix
+/// 2.35 the resolved derivation, the output's name, its path and signatures. [RegisterDrvOutput in src/libstore/daemon.cc of NixOS/nix]
 /// </summary>
 internal sealed record RegisterRealisationRequest(Realisation Realisation) : IRequest<Done>
 {
@@ -16,6 +16,22 @@ internal sealed record RegisterRealisationRequest(Realisation Realisation) : IRe
     public WorkerOperation Operation => WorkerOperation.RegisterRealisation;
 
     public void Write(WireWriter writer, ProtocolVersion version)
+    {
+        if (version.HasRealisationsByPath) WriteByPath(writer);
+        else WriteByHash(writer);
+    }
+
+    public ValueTask<Done> ReadReplyAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation) => Done.Nothing;
+
+    private void WriteByPath(WireWriter writer)
+    {
+        writer.WriteStorePath(Realisation.Resolved ?? throw new InvalidOperationException($"{Realisation.Id} is not resolved."));
+        writer.WriteString(Realisation.Output);
+        writer.WriteStorePath(Realisation.Path);
+        writer.WriteStrings([]); // No signatures.
+    }
+
+    private void WriteByHash(WireWriter writer)
     {
         using var text = new MemoryStream();
         using (var json = new Utf8JsonWriter(text, Plain))
@@ -32,6 +48,4 @@ internal sealed record RegisterRealisationRequest(Realisation Realisation) : IRe
         }
         writer.WriteBytes(text.ToArray());
     }
-
-    public ValueTask<Done> ReadReplyAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation) => Done.Nothing;
 }

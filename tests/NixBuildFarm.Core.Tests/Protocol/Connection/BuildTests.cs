@@ -60,6 +60,21 @@ public class BuildTests
     }
 
     [Fact]
+    public async Task Outputs_come_with_signatures_where_realisations_have_paths()
+    {
+        var daemon = new FakeDaemon { Version = ProtocolVersion.Newest, Build = build => Task.FromResult(build.Succeed() with
+        {
+            BuiltOutputs = new Dictionary<string, StorePath> { ["dev"] = FakeStore.PathOf("dev"), ["out"] = Out },
+        }) };
+        await using var connection = await daemon.OpenAsync();
+
+        var result = await connection.BuildDerivationAsync(Drv, Hello, BuildMode.Normal, sink: null, Cancellation);
+
+        Assert.Equal(new Dictionary<string, StorePath> { ["dev"] = FakeStore.PathOf("dev"), ["out"] = Out }, result.BuiltOutputs);
+        Assert.True(await connection.IsValidPathAsync(Out, Cancellation));
+    }
+
+    [Fact]
     public async Task A_build_that_fails_is_a_result_and_no_error()
     {
         var daemon = new FakeDaemon

@@ -25,7 +25,6 @@ public class GreetingTests
         Assert.Equal(new ProtocolVersion(1, (byte)minor), connection.Version);
         Assert.Equal(nixVersion, connection.NixVersion);
         Assert.Equal(trust, $"{connection.Trust}");
-        Assert.Empty(connection.Features);
         Assert.False(await connection.IsValidPathAsync(FakeStore.PathOf("x"), Cancellation));
     }
 
@@ -34,8 +33,26 @@ public class GreetingTests
     {
         await using var connection = await new FakeDaemon { Version = new(1, 57) }.OpenAsync();
 
-        Assert.Equal(ProtocolVersion.Newest, connection.Version);
+        Assert.Equal(new ProtocolVersion(1, 38), connection.Version);
     }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    public async Task A_feature_is_used_where_both_sides_have_it(bool weHave, bool theyHave)
+    {
+        var daemon = new FakeDaemon { Version = new(1, 38) { HasRealisationsByPath = theyHave } };
+        await using var connection =
+            await daemon.OpenAsync(new() { Builder = "ruby", NewestVersion = new(1, 38) { HasRealisationsByPath = weHave } });
+
+        Assert.Equal(weHave && theyHave, connection.Version.HasRealisationsByPath);
+        Assert.False(await connection.IsValidPathAsync(FakeStore.PathOf("x"), Cancellation));
+    }
+
+    [Fact]
+    public void The_feature_is_offered_to_every_daemon() =>
+        Assert.Equal(["realisation-with-path-not-hash"], new DaemonConnectionOptions { Builder = "ruby" }.NewestVersion.Features);
 
     [Fact]
     public async Task A_daemon_says_that_it_does_not_trust_us()

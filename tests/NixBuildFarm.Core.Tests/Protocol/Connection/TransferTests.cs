@@ -27,6 +27,19 @@ public class TransferTests
     }
 
     [Fact]
+    public async Task A_store_that_looks_outputs_up_by_resolved_derivations_is_told_of_those_only()
+    {
+        await using var connection = await new FakeDaemon { Store = store, Version = ProtocolVersion.Newest }.OpenAsync();
+        var (derivation, output) = (FakeStore.PathOf("resolved.drv"), FakeStore.PathOf("output"));
+
+        await connection.RegisterRealisationsAsync(
+            [new("sha256:00!out", FakeStore.PathOf("unknown")), new("sha256:11!dev", output) { Resolved = derivation }], Cancellation);
+
+        Assert.Equal([$"{derivation}^dev {output}"], store.Realisations);
+        Assert.False(await connection.IsValidPathAsync(output, Cancellation));
+    }
+
+    [Fact]
     public async Task Many_nars_are_asked_for_without_waiting_for_each_and_taken_one_by_one()
     {
         var paths = Enumerable.Range(0, 500).Select(i => store.AddFile($"p{i}", new string('x', i * 37))).ToArray();

@@ -12,13 +12,14 @@ internal sealed class FakeDaemon
 {
     private readonly ConcurrentBag<Task> sessions = [];
 
-    public ProtocolVersion Version { get; init; } = ProtocolVersion.Newest;
+    public ProtocolVersion Version { get; init; } = ProtocolVersion.WithFeatures;
 
     public string NixVersion { get; init; } = "2.99.0";
 
     public DaemonTrust Trust { get; init; } = DaemonTrust.Trusted;
 
-    public IReadOnlyCollection<string> Features { get; init; } = ["a-feature-that-nobody-else-has"];
+    /// <summary>Features that it has beside those of its version, and nobody else has.</summary>
+    public IReadOnlyCollection<string> OtherFeatures { get; init; } = ["a-feature-that-nobody-else-has"];
 
     public FakeStore Store { get; init; } = new();
 

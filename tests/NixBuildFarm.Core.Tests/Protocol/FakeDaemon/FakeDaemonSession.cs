@@ -65,8 +65,8 @@ internal sealed class FakeDaemonSession
         version = theirs < daemon.Version ? theirs : daemon.Version;
         if (version.Minor >= 38)
         {
-            await reader.ReadStringsAsync(100, gone);
-            writer.WriteStrings(daemon.Features);
+            version = daemon.Version.SharedWith(await reader.ReadStringsAsync(100, gone));
+            writer.WriteStrings([.. daemon.Version.Features, .. daemon.OtherFeatures]);
             await SendAsync();
         }
         Assert.Equal(0UL, await reader.ReadUInt64Async(gone));
@@ -131,7 +131,7 @@ internal sealed class FakeDaemonSession
                 else if (Begin(operation)) WriteOutputs(outputs);
                 break;
             case WorkerOperation.RegisterRealisation:
-                Store.Realisations.Enqueue(await reader.ReadStringAsync(1000, gone));
+                Store.Realisations.Enqueue(await ReadRealisationAsync());
                 Begin(operation);
                 break;
             case WorkerOperation.QueryRealisation:
@@ -161,6 +161,20 @@ internal sealed class FakeDaemonSession
                 await SendAsync();
                 throw new SessionEndedException();
         }
+    }
+
+    /// <summary>As Nix's daemon: where realisations have paths, it understands no others.</summary>
+    private async Task<string> ReadRealisationAsync()
+    {
+        if (!version.HasRealisationsByPath)
+        {
+            Assert.False(daemon.Version.HasRealisationsByPath, "It would take the realisation for the next request.");
+            return await reader.ReadStringAsync(1000, gone);
+        }
+        var (derivation, output) = (await reader.ReadStorePathAsync(gone), await reader.ReadStringAsync(100, gone));
+        var path = await reader.ReadStorePathAsync(gone);
+        Assert.Empty(await reader.ReadStringsAsync(100, gone));
+        return $"{derivation}^{output} {path}";
     }
 
     /// <summary>Ends the messages before a reply; false where an error stands in the reply's place.</summary>
@@ -476,6 +490,13 @@ internal sealed class FakeDaemonSession
         writer.WriteInt64(result.BuiltOutputs.Count);
         foreach (var (name, path) in result.BuiltOutputs)
         {
+            if (version.HasRealisationsByPath)
+            {
+                writer.WriteString(name);
+                writer.WriteStorePath(path);
+                writer.WriteStrings(["ruby:c2lnbmF0dXJl"]);
+                continue;
+            }
             writer.WriteString($"sha256:{new string('0', 64)}!{name}");
             writer.WriteString($$"""{"dependentRealisations":{},"id":"sha256:0!{{name}}","outPath":"{{path.BaseName}}","signatures":[]}""");
         }

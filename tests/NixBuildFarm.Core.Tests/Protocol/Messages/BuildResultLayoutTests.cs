@@ -65,6 +65,22 @@ public class BuildResultLayoutTests
         Assert.Equal(new Dictionary<string, StorePath> { ["out"] = Path }, result.BuiltOutputs);
     }
 
+    [Fact]
+    public async Task Built_outputs_are_read_from_paths_and_signatures()
+    {
+        byte[] bytes = ProtocolBytes.Of(0, "", 1, 0, 0, 0, 0, 0, 2, "dev", Path, 0, "out", Path, new[] { "key:c2ln", "other:c2ln" });
+
+        var result = await ReadAsync(bytes, new(1, 38) { HasRealisationsByPath = true });
+
+        Assert.Equal(new Dictionary<string, StorePath> { ["dev"] = Path, ["out"] = Path }, result.BuiltOutputs);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("../../etc/passwd")]
+    public async Task A_built_output_that_is_no_store_path_is_refused(string path) => await Assert.ThrowsAsync<WireException>(
+        () => ReadAsync(ProtocolBytes.Of(0, "", 1, 0, 0, 0, 0, 0, 1, "out", path, 0), new(1, 38) { HasRealisationsByPath = true }));
+
     [Theory]
     [InlineData("")]
     [InlineData("not json")]
@@ -97,7 +113,9 @@ public class BuildResultLayoutTests
     public async Task A_processor_time_beyond_all_calendars_is_refused() =>
         await Assert.ThrowsAsync<WireException>(() => ReadAsync(38, 0, "", 0, 0, 0, 0, 1, long.MaxValue, 0, 0));
 
-    private static async Task<BuildResult> ReadAsync(int minor, params object[] fields) =>
-        await BuildResultLayout.ReadAsync(
-            new WireReader(new MemoryStream(ProtocolBytes.Of(fields))), new(1, (byte)minor), TestContext.Current.CancellationToken);
+    private static Task<BuildResult> ReadAsync(int minor, params object[] fields) =>
+        ReadAsync(ProtocolBytes.Of(fields), new(1, (byte)minor));
+
+    private static async Task<BuildResult> ReadAsync(byte[] bytes, ProtocolVersion version) =>
+        await BuildResultLayout.ReadAsync(new WireReader(new MemoryStream(bytes)), version, TestContext.Current.CancellationToken);
 }

@@ -18,6 +18,8 @@ public class RequestTests
     private static readonly StorePath PathB = StorePath.Parse(B);
     private static readonly StorePath PathDrv = StorePath.Parse(Drv);
 
+    private static readonly ProtocolVersion WithoutFeatures = new(1, 38);
+
     private static readonly PathInfo Info = new()
     {
         Path = PathA,
@@ -71,6 +73,7 @@ public class RequestTests
 
         Expect(
             request,
+            WithoutFeatures,
             42,
             "{\"id\":\"sha256:00!out\",\"outPath\":\"" + PathA.BaseName + "\",\"signatures\":[],\"dependentRealisations\":{}}");
         await ReplyAsync(request);
@@ -87,6 +90,16 @@ public class RequestTests
         Assert.Null(await ReplyAsync(request, ProtocolBytes.Of(0), new(1, minor)));
         Assert.Equal(PathA, await ReplyAsync(request, ProtocolBytes.Of(1, reply), new(1, minor)));
     }
+
+    [Fact]
+    public void RegisterRealisation_by_path() => Expect(
+        new RegisterRealisationRequest(new("sha256:00!dev", PathA) { Resolved = PathDrv }),
+        WithoutFeatures with { HasRealisationsByPath = true },
+        42,
+        Drv,
+        "dev",
+        A,
+        0);
 
     [Fact]
     public async Task SetOptions()
@@ -216,7 +229,8 @@ public class RequestTests
         var request = new AddToStoreNarRequest(Info, DontCheckSignatures: false);
 
         Assert.Equal(39UL, (ulong)request.Operation);
-        Assert.Equal(ProtocolBytes.Concat(ProtocolBytes.Of(A), InfoBytesOf(ultimate: 0), ProtocolBytes.Of(0, 0)), Written(request));
+        Assert.Equal(
+            ProtocolBytes.Concat(ProtocolBytes.Of(A), InfoBytesOf(ultimate: 0), ProtocolBytes.Of(0, 0)), Written(request, WithoutFeatures));
     }
 
     [Fact]
@@ -288,16 +302,19 @@ public class RequestTests
     private static byte[] InfoBytesOf(int ultimate) => ProtocolBytes.Of(
         Drv, Hash, new[] { A, B }, 23423, 1234, ultimate, new[] { "fake-sig-1", "fake-sig-2" }, Info.ContentAddress!);
 
-    private static void Expect<T>(IRequest<T> request, int operation, params object[] fields)
+    private static void Expect<T>(IRequest<T> request, int operation, params object[] fields) =>
+        Expect(request, ProtocolVersion.Newest, operation, fields);
+
+    private static void Expect<T>(IRequest<T> request, ProtocolVersion version, int operation, params object[] fields)
     {
         Assert.Equal((ulong)operation, (ulong)request.Operation);
-        Assert.Equal(Convert.ToHexString(ProtocolBytes.Of(fields)), Convert.ToHexString(Written(request)));
+        Assert.Equal(Convert.ToHexString(ProtocolBytes.Of(fields)), Convert.ToHexString(Written(request, version)));
     }
 
-    private static byte[] Written<T>(IRequest<T> request)
+    private static byte[] Written<T>(IRequest<T> request, ProtocolVersion version)
     {
         var writer = new WireWriter();
-        request.Write(writer, ProtocolVersion.Newest);
+        request.Write(writer, version);
         return writer.Written.ToArray();
     }
 
