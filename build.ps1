@@ -27,7 +27,7 @@ $ErrorActionPreference = 'Stop'
 
 $root = $PSScriptRoot
 $out = "$root/out"
-foreach ($family in 'Programs', 'Setup', 'Build', 'Test', 'Versions', 'Fuzz', 'Bench', 'Package') { . "$root/build/$family.ps1" }
+foreach ($family in 'Programs', 'Setup', 'Build', 'Precompile', 'Test', 'Versions', 'Fuzz', 'Bench', 'Package') { . "$root/build/$family.ps1" }
 
 $tasks = [ordered]@{
     Setup   = { Invoke-Setup }

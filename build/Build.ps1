@@ -1,7 +1,31 @@
 # Build, Docs and Clean: what is made in out/, and the help pages that are made from it.
 
+# One compiler process compiles all projects: a new one for each would spend more time on its own start, and on that of the analysers,
+# than on our code.
 function Invoke-Build {
-    Invoke-Checked dotnet 'build', "$root/NixBuildFarm.sln", '--configuration', 'Release', '--nologo', '--verbosity', 'minimal'
+    $socket = "/tmp/nixbuildfarm-compiler-$PID"
+    $compiler = Start-Compiler $socket
+    try {
+        Invoke-Checked dotnet @(
+            'build', "$root/NixBuildFarm.sln", '--configuration', 'Release', '--nologo', '--verbosity', 'minimal'
+            '-p:UseSharedCompilation=true', "-p:SharedCompilationId=$([IO.Path]::GetFileName($socket))"
+        )
+    }
+    finally {
+        $compiler.Kill()
+        $compiler.Dispose()
+        [IO.File]::Delete($socket)
+    }
+}
+
+# Starts the compiler as a server, which dies with us: one that the build starts would stay behind. Its sockets are all in /tmp.
+function Start-Compiler([string] $Socket) {
+    $folder = dotnet msbuild "$root/src/NixBuildFarm.Core" -getProperty:RoslynTargetsPath
+    $compiler = Start-Program dotnet 'exec', "$folder/bincore/VBCSCompiler.dll", "-pipename:$([IO.Path]::GetFileName($Socket))"
+    while (-not [IO.File]::Exists($Socket)) {
+        if ($compiler.WaitForExit(50)) { throw "The compiler server ended with exit code $($compiler.ExitCode)." }
+    }
+    $compiler
 }
 
 function Invoke-Docs {

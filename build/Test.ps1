@@ -31,6 +31,7 @@ $noRoot = 77
 function Invoke-Test {
     Invoke-Setup
     Invoke-Build
+    Invoke-Precompile
     New-EmptyFolder $results
     $passed = $failed = $skipped = 0
     foreach ($counts in Invoke-Part (Get-TestPart)) {

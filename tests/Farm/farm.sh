@@ -87,8 +87,7 @@ kill_all() {
     for process in /proc/[0-9]*; do
       [ "$process/ns/pid" -ef "/proc/$host/ns/pid" ] && read -r name 2> /dev/null < "$process/comm" || continue
       [[ $name == "$2"* ]] || continue
-      # One that has ended by itself meanwhile is no error.
-      if kill -KILL "${process#/proc/}" 2> /dev/null; then again=true; fi
+      if kill -KILL "${process#/proc/}" 2> /dev/null; then again=true; fi     # it may have ended by itself
     done
   done
 }
@@ -214,7 +213,8 @@ as() {
   [ -n "$home" ] || die "no user named $user"
   cd "$home"
   exec setpriv --reuid "$user" --regid "$user" --init-groups env -i HOME="$home" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
-    PATH="$FARM_PATH" LANG=C.UTF-8 TERM="${TERM:-dumb}" DOTNET_CLI_HOME="$home" DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 "$@"
+    PATH="$FARM_PATH" LANG=C.UTF-8 TERM="${TERM:-dumb}" DOTNET_CLI_HOME="$home" DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 \
+    POWERSHELL_TELEMETRY_OPTOUT=1 "$@"
 }
 
 # The neighbour entries are pinned, otherwise the missing ARP answer would tell.

@@ -151,5 +151,5 @@ done
 cd "$repository"
 code=0
 env -i HOME=/root USER=root LOGNAME=root SHELL=/bin/bash PATH="$PATH" LANG=C.UTF-8 TERM="${TERM:-dumb}" \
-  DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 NIXBUILDFARM_REPOSITORY="$repository" "$@" || code=$?
+  DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 POWERSHELL_TELEMETRY_OPTOUT=1 NIXBUILDFARM_REPOSITORY="$repository" "$@" || code=$?
 exit "$code"

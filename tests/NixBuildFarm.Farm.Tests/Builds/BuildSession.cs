@@ -81,7 +81,7 @@ public sealed class BuildSession : IDisposable
     public void Dispose()
     {
         // The next test's machines are to be reached anew, whatever it does to them.
-        LogOut();
+        session.Run("Remove-Module NixBuildFarm");
         session.Dispose();
         Directory.Delete(Folder, recursive: true);
     }
