@@ -1,4 +1,5 @@
 using NixBuildFarm.Observing;
+using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Deciding;
@@ -29,6 +30,9 @@ internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder
 
     /// <summary>The cores that the scheduler counts it with; those that it may use, where that is a number.</summary>
     public required int CountedCores { get; init; }
+
+    /// <summary>What its derivation was resolved to when it began; null: it was not.</summary>
+    public ResolvedDerivation? Resolved { get; init; }
 
     /// <summary>How its compiles are shared; null: they are not.</summary>
     public ShareTerms? Share { get; init; }
@@ -90,6 +94,7 @@ internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder
         OutputBytes = OutputBytes,
         LogPath = LogPath,
         Outcome = Outcome,
+        Resolved = Resolved,
         Share = Share,
     };
 

@@ -29,6 +29,7 @@ internal sealed class Attempts(RunFacts facts, CompileGrants grants)
         var attempt = new Attempt(count++, job, on, builder, allowed, facts.UtcNow)
         {
             CountedCores = counted,
+            Resolved = job.Resolved,
             Share = grants.TermsOf(job, builder, counted),
             Urgency = new(TransferPurpose.Needed, scheduler.RankOf(job.Index)),
             ExpectedSeconds = scheduler.EstimateOf(job.Index).Seconds / scheduler.SpeedOf(builder, job.Index)

@@ -24,21 +24,24 @@ internal static partial class FailureClassifier
     public static bool IsUnknownToNix(string reason) => reason.Contains("unknown hash algorithm", StringComparison.Ordinal);
 
     /// <summary>
-    /// Whether a Nix knows what a derivation asks for, and has it switched off: a path that follows from the contents, say.
+    /// The experimental feature that a Nix has switched off, and for which it refuses a derivation; null: it refuses it for another reason.
+    /// What a build has printed, which may stand in the message too, does not count.
     /// </summary>
-    public static bool IsSwitchedOff(string reason) =>
-        reason.Contains("experimental Nix feature", StringComparison.Ordinal) && reason.Contains("is disabled", StringComparison.Ordinal);
+    public static string? SwitchedOff(string refusal) =>
+        FeatureRefusal().Match(refusal) is { Success: true } match ? match.Groups["feature"].Value : null;
 
-    /// <summary>Whether a derivation needs the feature that is switched off.</summary>
-    public static bool NeedsSwitchedOff(string reason, Derivation derivation)
+    /// <inheritdoc cref="SwitchedOff(string)"/>
+    public static string? SwitchedOff(BuildResult result) =>
+        result.Status is BuildStatus.MiscFailure or BuildStatus.InputRejected ? SwitchedOff(result.ErrorMessage) : null;
+
+    /// <summary>Whether a derivation needs an experimental feature of Nix, as far as its outputs tell.</summary>
+    public static bool Needs(Derivation derivation, string feature) => feature switch
     {
-        return derivation.Outputs.Values.Any(
-            output => (Names("ca-derivations") && output.Kind == DerivationOutputKind.FloatingContentAddressed)
-                || (Names("dynamic-derivations") && output.IsText)
-                || (Names("impure-derivations") && output.Kind == DerivationOutputKind.Impure));
-
-        bool Names(string feature) => reason.Contains($"'{feature}'", StringComparison.Ordinal);
-    }
+        "ca-derivations" => derivation.FollowsFromContent,
+        "dynamic-derivations" => derivation.Outputs.Values.Any(output => output.IsText),
+        "impure-derivations" => derivation.IsImpure,
+        _ => false,
+    };
 
     /// <summary>
     /// Whether the build was killed. The kernel does so when memory runs out; Nix calls it a failure of the builder program.
@@ -62,4 +65,9 @@ internal static partial class FailureClassifier
             + "|primary store that isn't a local store",
         RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex MachineRefusal();
+
+    [GeneratedRegex(
+        @"\A(error:\s*)?(error parsing derivation '[^']*':\s*(error:\s*)?)?experimental Nix feature '(?<feature>[a-z-]+)' is disabled",
+        RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex FeatureRefusal();
 }

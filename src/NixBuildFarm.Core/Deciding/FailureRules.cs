@@ -22,9 +22,9 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
             TryWithMoreMemory(attempt);
             return;
         }
-        if (FailureClassifier.IsSwitchedOff(outcome.Result.ErrorMessage))
+        if (FailureClassifier.SwitchedOff(outcome.Result) is { } feature)
         {
-            TryWhereItIsOn(attempt, FailureText.InOneLine(outcome.Result.ErrorMessage));
+            TryWhereItIsOn(attempt, feature, FailureText.InOneLine(outcome.Result.ErrorMessage));
             return;
         }
         var kind = FailureClassifier.KindOf(outcome.Result);
@@ -48,7 +48,10 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
             || error is PathLostException or DamagedPathException or BuilderException { Failure: BuilderFailure.ConnectionLost };
         var reason = Rebuilds.InWords(error);
         if (error is UnsignedPathException) TryElsewhere(attempt, error.Message);
-        else if (FailureClassifier.IsSwitchedOff(reason)) TryWhereItIsOn(attempt, reason);
+        else if (error is DaemonException refusal && FailureClassifier.SwitchedOff(refusal.Text) is { } feature)
+        {
+            TryWhereItIsOn(attempt, feature, reason);
+        }
         else if (FailureClassifier.IsUnknownToNix(reason)) TryWithAnotherNix(attempt, reason);
         else Retry(attempt, isOthersFault ? FailureKind.Retry : FailureKind.RetryElsewhere, reason);
         if (Rebuilds.UselessPathOf(error) is { } path)
@@ -83,12 +86,17 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
     }
 
     /// <summary>
-    /// A builder that has the feature switched off has not been tried. Others of the kind need not ask it again.
+    /// A builder that has the feature switched off has not been tried. Other jobs that need the feature are not sent to it.
     /// </summary>
-    private void TryWhereItIsOn(Attempt attempt, string reason)
+    private void TryWhereItIsOn(Attempt attempt, string feature, string reason)
     {
+        if (facts.SwitchedOff.Add((attempt.On.Name, feature)))
+        {
+            facts.Reporter.Degraded($"{attempt.On} does not build what needs {feature}: its nix.conf does not enable that experimental "
+                + "feature of Nix. Others build it, if they can.");
+        }
         TryElsewhere(attempt, reason);
-        foreach (var job in facts.Jobs.Where(job => FailureClassifier.NeedsSwitchedOff(reason, job.Derivation) && job != attempt.Job))
+        foreach (var job in facts.Jobs.Where(job => FailureClassifier.Needs(job.Derivation, feature) && job != attempt.Job))
         {
             if (facts.Scheduler.StateOf(job.Index) is JobState.Waiting or JobState.Ready) rebuilds.Exclude(job.Index, attempt.Builder);
         }

@@ -101,7 +101,9 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
         var here = scheduler.Builders;
         var absent = facts.Estimates.Farm.Where(builder => here.All(other => other.Name != builder.Name)).ToArray();
         var reasons = scheduler.WhyNot(job.Index)
-            .Zip(here, (why, builder) => IsLost(builder) ? troubles.ReasonOf(builder.Name) ?? why : why);
+            .Zip(
+                here,
+                (why, builder) => IsLost(builder) ? troubles.ReasonOf(builder.Name) ?? why : why is null ? null : Missing(builder) ?? why);
         return ReasonText.Refusals(
             [
                 .. reasons,
@@ -111,6 +113,11 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
                             ?? "it has not answered"),
             ],
             [.. here, .. absent]);
+
+        string? Missing(FarmBuilder builder) =>
+            facts.SwitchedOff.Where(one => one.Builder == builder.Name && FailureClassifier.Needs(job.Derivation, one.Feature))
+                .Select(one => $"its nix.conf does not enable {one.Feature}")
+                .FirstOrDefault();
 
         bool IsLost(FarmBuilder builder) =>
             facts.IndexOf(builder.Name) is >= 0 and var index && scheduler.StatusOf(index) == BuilderStatus.Lost;

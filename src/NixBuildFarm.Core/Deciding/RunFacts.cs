@@ -54,6 +54,9 @@ internal sealed class RunFacts
     /// <summary>The builders that do not take part and may still join, or come back.</summary>
     public ISet<PendingConnection> Expected { get; } = new HashSet<PendingConnection>();
 
+    /// <summary>Builders, by name, and the experimental features of Nix that they have turned out not to have.</summary>
+    public ISet<(string Builder, string Feature)> SwitchedOff { get; } = new HashSet<(string, string)>();
+
     /// <summary>What is believed of jobs and builders.</summary>
     public RunEstimates Estimates { get; }
 

@@ -1,3 +1,4 @@
+using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
@@ -81,6 +82,11 @@ internal sealed partial class DaemonConnection
                     catch (DaemonException e) when (e.Connection == this)
                     {
                         refusal ??= e;
+                        return default;
+                    }
+                    catch (BuilderException) when (refusal is not null)
+                    {
+                        // A daemon that could not read a request hangs up once it has said so.
                         return default;
                     }
                 }

@@ -87,7 +87,7 @@ internal sealed class BuildExecutor(
         var realised = result.IsSuccess
             ? await outputs.AcceptAsync(session, job, result.BuiltOutputs, infos, cancellation)
             : ImmutableDictionary<string, StorePath>.Empty;
-        if (result.IsSuccess && session.Builder.IsLocal) await BuiltOutputs.RegisterAsync(local, job, realised, cancellation);
+        if (result.IsSuccess && session.Builder.IsLocal) await BuiltOutputs.RegisterAsync(local, job, attempt.Resolved, realised, cancellation);
         return new(result, realised, log.Path, log.Tail)
         {
             Ended = ended,
@@ -97,11 +97,15 @@ internal sealed class BuildExecutor(
         };
     }
 
-    /// <summary>Another derivation may have come to the same, now that the paths of the inputs are known.</summary>
+    /// <summary>
+    /// Another derivation may have come to the same, now that the paths of the inputs are known. What is built again is not looked for: it
+    /// may be damaged.
+    /// </summary>
     private async Task<BuildOutcome?> FindAtHomeAsync(RunJob job, CancellationToken cancellation)
     {
+        if (job.Last is not null) return null;
         if (await outputs.FindAtHomeAsync(local, job, cancellation) is not { } known) return null;
-        await BuiltOutputs.RegisterAsync(local, job, known, cancellation);
+        await BuiltOutputs.RegisterAsync(local, job, job.Resolved, known, cancellation);
         return new(new() { Status = BuildStatus.ResolvesToAlreadyValid, BuiltOutputs = known }, known, LogPath: null, LogTail: [])
         {
             Ended = clock.UtcNow,
@@ -120,8 +124,9 @@ internal sealed class BuildExecutor(
     {
         var job = attempt.Job;
         if (!GoesAsDerivation(session)) return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation, job.Path);
-        if (job.Resolved is { File: { } file })
+        if (job.Resolved is { } resolved)
         {
+            var file = resolved.ToFile();
             var supplied = await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation, job.Path);
             await session.ProtectAsync([file.Info.Path], cancellation);
             await session.AskAsync(
@@ -138,7 +143,7 @@ internal sealed class BuildExecutor(
     private void KeepLog(RunJob job, string path)
     {
         logs.Keep(job.Path, path);
-        if (job.Resolved is { } resolved) logs.Keep(resolved.Path, path);
+        if (job.Resolved is { } resolved && resolved.Path != job.Path) logs.Keep(resolved.Path, path);
     }
 
     /// <summary>Builds, and does not rely on the daemon alone for the limits of the build.</summary>

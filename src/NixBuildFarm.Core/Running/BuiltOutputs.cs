@@ -66,10 +66,16 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
     }
 
     /// <summary>Tells the local store, which has the outputs of a job, that they are those of its derivation.</summary>
+    /// <param name="local">The local store.</param>
+    /// <param name="job">The job.</param>
+    /// <param name="resolved">What it was resolved to when they were built; null: there is nothing to tell.</param>
+    /// <param name="outputs">Where they are, by name.</param>
+    /// <param name="cancellation">Gives up.</param>
     public static async Task RegisterAsync(
-        BuilderSession local, WorkItem job, IReadOnlyDictionary<string, StorePath> outputs, CancellationToken cancellation)
+        BuilderSession local, WorkItem job, ResolvedDerivation? resolved, IReadOnlyDictionary<string, StorePath> outputs,
+        CancellationToken cancellation)
     {
-        if (job is not { Unresolved: { } unresolved, Resolved: { } resolved }) return;
+        if (resolved is null || job.Unresolved is not { } unresolved) return;
         var realisations = unresolved.RealisationsOf(resolved, outputs);
         if (realisations.Count > 0)
         {
@@ -86,6 +92,8 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
     public async Task<IReadOnlyList<T>> FindKeptAsync<T>(BuilderSession at, IReadOnlyList<T> jobs, CancellationToken cancellation)
         where T : WorkItem
     {
+        // What was built from inputs that are others by now is built again.
+        jobs = [.. jobs.Where(job => job.BuiltFrom is null || job.BuiltFrom == job.Resolved)];
         if (jobs.Count == 0) return [];
         StorePath[] paths = [.. jobs.SelectMany(job => job.Outputs)];
         await at.ProtectAsync(paths, cancellation);

@@ -253,7 +253,7 @@ internal sealed class RunEffects : IDisposable
         {
             begun = await (job.MustComeHome ? requestedOutputs : otherOutputs).CopyAsync(builder, copy.Outputs);
             ended = clock.UtcNow;
-            await BuiltOutputs.RegisterAsync(local, job, copy.Outcome.Outputs, Stopping);
+            await BuiltOutputs.RegisterAsync(local, job, copy.Attempt.Resolved, copy.Outcome.Outputs, Stopping);
             if (Hook is not null && copy.Status == NixBuildStatus.Built) await Hook.RunAsync(job.Path, copy.Outputs, Stopping);
             tasks.Post(new RunEvent.CameHome(copy, begun.Value, ended.Value));
         }

@@ -191,6 +191,7 @@ internal sealed class RunJobs
         var (known, awaited) = (new List<RealisedInput>(), new List<UsedOutput>());
         foreach (var input in used)
         {
+            if (input.Node.Derivation.IsImpure && node.Derivation is { IsImpure: false, IsFixedOutput: false }) throw Impure(node, input.Node);
             var output = new UsedOutput(input.Node.Path, input.Output);
             if (PathOf(input) is { } path) known.Add(new(path));
             else if (KnownPathOf(input) is { } realised) known.Add(new(realised, output.Placeholder));
@@ -198,6 +199,12 @@ internal sealed class RunJobs
         }
         return new(node, hashes, known, [.. awaited, .. made]);
     }
+
+    /// <summary>Nix refuses it too: what is found again by its inputs must not have inputs that differ each time.</summary>
+    private static NixBuildFarmException Impure(DerivationNode node, DerivationNode input) => new(
+        "ImpureInput",
+        $"{node.Name} needs {input.Name}, which is impure, and is not impure itself: {node.Path}",
+        "Make it impure too (__impure = true), or one whose hash is given (outputHash).");
 
     /// <summary>The outputs that are used of derivations which a derivation makes, and which these make in turn.</summary>
     private static IEnumerable<UsedOutput> MadeBy(

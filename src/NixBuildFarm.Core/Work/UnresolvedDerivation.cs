@@ -15,12 +15,19 @@ namespace NixBuildFarm.Work;
 internal sealed class UnresolvedDerivation(
     DerivationNode node, DerivationHashes hashes, IReadOnlyList<RealisedInput> known, IReadOnlyList<UsedOutput> awaited)
 {
-    /// <summary>Resolves it.</summary>
+    private IReadOnlyList<StorePath> paths = [];
+    private ResolvedDerivation? resolved;
+
+    /// <summary>Resolves it: anew only if an input has another path than before.</summary>
     /// <param name="pathOf">Where an output of another derivation is.</param>
-    public ResolvedDerivation Resolve(Func<StorePath, string, StorePath> pathOf) =>
-        ResolvedDerivation.Of(
-            node,
-            [.. known, .. awaited.Select(used => new RealisedInput(used.Outputs.Aggregate(used.Derivation, pathOf), used.Placeholder))]);
+    public ResolvedDerivation Resolve(Func<StorePath, string, StorePath> pathOf)
+    {
+        StorePath[] now = [.. awaited.Select(used => used.Outputs.Aggregate(used.Derivation, pathOf))];
+        if (resolved is not null && now.SequenceEqual(paths)) return resolved;
+        paths = now;
+        var inputs = awaited.Zip(now, (used, path) => new RealisedInput(path, used.Placeholder));
+        return resolved = ResolvedDerivation.Of(node, [.. known, .. inputs]);
+    }
 
     /// <summary>
     /// The realisations by which a store finds its outputs: of itself, and of what it is resolved to. Impure outputs have none, and

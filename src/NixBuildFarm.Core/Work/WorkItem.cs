@@ -56,6 +56,9 @@ internal class WorkItem
     /// <summary>The outputs, as the derivation states them that is built.</summary>
     public IReadOnlyDictionary<string, DerivationOutput> OutputsToBuild => (Resolved?.Derivation ?? Derivation).Outputs;
 
+    /// <summary>What it had been resolved to when its outputs were built; null: nothing.</summary>
+    public ResolvedDerivation? BuiltFrom { get; set; }
+
     /// <summary>Where its outputs are that have no path before the build; by name, empty until then.</summary>
     public IReadOnlyDictionary<string, StorePath> Realised { get; set; } = new Dictionary<string, StorePath>();
 
@@ -72,12 +75,12 @@ internal class WorkItem
     /// <summary>The derivation's name.</summary>
     public string Name => Node.Name;
 
-    /// <summary>Puts the paths of its inputs in their places, if that is necessary.</summary>
+    /// <summary>Replaces placeholders by the paths of its inputs, if it has any.</summary>
     /// <param name="pathOf">Where an output of another derivation is.</param>
     public void Resolve(Func<StorePath, string, StorePath> pathOf)
     {
-        if (Unresolved is null) return;
-        Resolved = Unresolved.Resolve(pathOf);
+        if (Unresolved?.Resolve(pathOf) is not { } resolved || resolved == Resolved) return;
+        Resolved = resolved;
         Inputs = Resolved.Derivation.InputSources;
     }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
@@ -143,6 +144,44 @@ public sealed class ContentAddressedRunTests : IDisposable
         Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, "ruby"), (result.Status, result.Builder)));
         Assert.Equal(1, asked);
         Assert.Empty(fast.LostBuilders);
+    }
+
+    [Fact]
+    public async Task What_a_build_prints_about_features_says_nothing_of_its_builder()
+    {
+        const string Printed = """
+            builder for '/nix/store/00000000000000000000000000000000-a.drv' failed with exit code 1; last 1 log lines:
+            > error: experimental Nix feature 'ca-derivations' is disabled; add '--extra-experimental-features ca-derivations' to enable it
+            """;
+        farm["ruby"].Builds(build => Task.FromResult(
+            build.Path.Name == "a.drv" ? new() { Status = BuildStatus.PermanentFailure, ErrorMessage = Printed } : build.Succeed()));
+        var both = farm.Derivation("both", [farm.Floating("a"), farm.Floating("b")]);
+
+        var results = await farm.BuildAsync(both, request => request with { KeepGoing = true }, "ruby");
+
+        Assert.Equal(NixBuildStatus.Failed, results["a"].Status);
+        Assert.Empty(results["a"].Attempts);
+        Assert.Equal((NixBuildStatus.Built, "ruby"), (results["b"].Status, results["b"].Builder));
+    }
+
+    [Fact]
+    public async Task A_pure_derivation_that_needs_an_impure_one_is_refused_as_Nix_refuses_it()
+    {
+        var impure = farm.Impure("impure");
+
+        var refusal = await Assert.ThrowsAsync<NixBuildFarmException>(() => farm.BuildAsync(farm.Floating("pure", impure), on: "ruby"));
+
+        Assert.Equal("ImpureInput", refusal.Id);
+        Assert.Contains("pure needs impure, which is impure", refusal.Message);
+    }
+
+    [Fact]
+    public async Task Impure_derivations_may_need_each_other_and_no_store_remembers_them()
+    {
+        var results = await farm.BuildAsync(farm.Impure("top", farm.Impure("below")), on: "ruby");
+
+        Assert.All(results.Values, result => Assert.Equal(NixBuildStatus.Built, result.Status));
+        Assert.Empty(farm.Local.Daemon.Store.Realisations);
     }
 
     [Fact]

@@ -101,6 +101,10 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
         return path;
     }
 
+    /// <summary>One that is built anew each time.</summary>
+    public StorePath Impure(string name, params IEnumerable<StorePath> inputs) =>
+        Derivation(name, new DerivationOutput(null, "r:sha256", "impure"), inputs);
+
     /// <summary>One whose output path is known once it is known where its inputs are.</summary>
     public StorePath Deferred(string name, params IEnumerable<StorePath> inputs) =>
         Derivation(name, new DerivationOutput(null, "", ""), inputs);

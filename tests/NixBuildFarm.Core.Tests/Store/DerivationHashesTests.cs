@@ -68,6 +68,22 @@ public class DerivationHashesTests
         Assert.Equal(new DerivationHashes(graph).RealisationId(flat, "out"), resolved.RealisationId("out"));
     }
 
+    [Theory]
+    [InlineData("", "")]
+    [InlineData("x/0/1y/", "/bin/sh")]
+    [InlineData("/", "/")]
+    public void Placeholders_are_replaced_wherever_they_stand(string between, string end)
+    {
+        var first = new UsedOutput(SampleUnresolved.Floating, "lib");
+        var second = new UsedOutput(SampleUnresolved.Floating, "out");
+        var places = new Placeholders([new(SampleUnresolved.Top, first.Placeholder), new(SampleUnresolved.Flat, second.Placeholder)]);
+
+        Assert.Equal(
+            $"{SampleUnresolved.Top}{between}{SampleUnresolved.Flat}{end}",
+            places.Fill($"{first.Placeholder}{between}{second.Placeholder}{end}"));
+        Assert.Equal(second.Placeholder[..^1], places.Fill(second.Placeholder[..^1]));
+    }
+
     private static RealisedInput Input(StorePath derivation, string output, string path) =>
         new(StorePath.Parse(path), new UsedOutput(derivation, output).Placeholder);
 }

@@ -106,7 +106,8 @@ internal static class JournalFormat
             ? new JsonObject { ["maker"] = made.Maker.ToString(), ["output"] = made.Output, ["known"] = made.Known?.ToString() }
             : null,
         ["outputs"] = new JsonObject(
-            item.Derivation.Outputs.Select(output => KeyValuePair.Create<string, JsonNode?>(output.Key, output.Value.Path?.ToString()))),
+            item.Derivation.Outputs.Select(output => KeyValuePair.Create<string, JsonNode?>(
+                output.Key, new JsonArray(output.Value.Path?.ToString(), output.Value.HashAlgorithm, output.Value.Hash)))),
     })]);
 
     /// <inheritdoc cref="Of(IReadOnlyList{WorkItem}, JobGraph)"/>
@@ -198,7 +199,9 @@ internal static class JournalFormat
     private static RunJob ToJob(JsonNode node, int index, Job described)
     {
         var outputs = node["outputs"]!.AsObject().ToDictionary(
-            output => output.Key, output => new DerivationOutput((string?)output.Value is { } path ? StorePath.Parse(path) : null, "", ""));
+            output => output.Key,
+            output => new DerivationOutput(
+                (string?)output.Value![0] is { } path ? StorePath.Parse(path) : null, (string)output.Value[1]!, (string)output.Value[2]!));
         var derivation = new Derivation
         {
             Outputs = outputs,

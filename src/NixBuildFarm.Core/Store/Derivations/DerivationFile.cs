@@ -18,14 +18,13 @@ internal sealed class DerivationFile
     {
         var content = DerivationWriter.Write(derivation);
         var hash = new Sha256Hash(SHA256.HashData(content));
-        StorePath[] references = [.. derivation.InputSources.Concat(derivation.InputDerivations.Keys).Distinct().Order()];
         nar = new(content);
         Info = new()
         {
-            Path = StorePath.Of($"text{string.Concat(references.Select(path => $":{path}"))}", hash, $"{name}.drv"),
+            Path = PathOf(derivation, name, hash),
             NarHash = nar.Digest.Hash,
             NarSize = nar.Digest.Size,
-            References = references,
+            References = ReferencesOf(derivation),
             ContentAddress = $"text:sha256:{hash.ToBase32()}",
         };
     }
@@ -35,4 +34,14 @@ internal sealed class DerivationFile
 
     /// <summary>Writes its NAR.</summary>
     public Task WriteNarAsync(Stream destination, CancellationToken cancellation) => nar.WriteAsync(destination, cancellation);
+
+    /// <summary>The path of the file of a derivation.</summary>
+    public static StorePath PathOf(Derivation derivation, string name) =>
+        PathOf(derivation, name, new(SHA256.HashData(DerivationWriter.Write(derivation))));
+
+    private static StorePath PathOf(Derivation derivation, string name, Sha256Hash content) =>
+        StorePath.Of($"text{string.Concat(ReferencesOf(derivation).Select(path => $":{path}"))}", content, $"{name}.drv");
+
+    private static StorePath[] ReferencesOf(Derivation derivation) =>
+        [.. derivation.InputSources.Concat(derivation.InputDerivations.Keys).Distinct().Order()];
 }

@@ -44,7 +44,7 @@ internal sealed class PlainDerivation
         var open = Make("", null);
         var output = OutputPath(open, Out, name);
         var derivation = Make(output.ToString(), output);
-        return new(new DerivationFile(derivation, name).Info.Path, output, derivation);
+        return new(DerivationFile.PathOf(derivation, name), output, derivation);
 
         Derivation Make(string at, StorePath? known) => new()
         {

@@ -8,23 +8,21 @@ namespace NixBuildFarm.Store.Derivations;
 /// </summary>
 internal sealed class ResolvedDerivation
 {
+    private readonly string name;
     private readonly Lazy<string> hash;
 
     private ResolvedDerivation(Derivation derivation, string name)
     {
-        Derivation = derivation;
-        File = new(derivation, name);
+        (Derivation, this.name) = (derivation, name);
+        Path = DerivationFile.PathOf(derivation, name);
         hash = new(() => new Sha256Hash(SHA256.HashData(DerivationWriter.Write(derivation, maskOutputs: true, inputs: []))).ToHex());
     }
 
     /// <summary>The derivation. The paths of its outputs are known, but for those that follow from the contents.</summary>
     public Derivation Derivation { get; }
 
-    /// <summary>Its file.</summary>
-    public DerivationFile File { get; }
-
     /// <summary>The path of its file; nothing needs to be there.</summary>
-    public StorePath Path => File.Info.Path;
+    public StorePath Path { get; }
 
     /// <summary>Resolves a derivation.</summary>
     /// <param name="node">The derivation.</param>
@@ -32,18 +30,18 @@ internal sealed class ResolvedDerivation
     public static ResolvedDerivation Of(DerivationNode node, IReadOnlyCollection<RealisedInput> inputs)
     {
         var derivation = node.Derivation;
-        var places = inputs.Where(input => input.Placeholder is not null)
-            .Select(input => (Place: input.Placeholder!, Path: input.Path.ToString()))
-            .ToArray();
+        var places = new Placeholders(inputs);
         var environment = new Dictionary<string, string>();
-        foreach (var (name, value) in derivation.Environment) environment[Fill(name)] = Fill(value);
+        foreach (var (variable, value) in derivation.Environment) environment[places.Fill(variable)] = places.Fill(value);
         var filled = With(derivation.Outputs);
         var outputs = derivation.Outputs.ToDictionary(output => output.Key, output => output.Value);
-        foreach (var (name, _) in derivation.Outputs.Where(output => output.Value.Kind == DerivationOutputKind.Deferred))
+        var deferred = derivation.Outputs.Where(output => output.Value.Kind == DerivationOutputKind.Deferred)
+            .Select(output => (output.Key, Path: PlainDerivation.OutputPath(filled, output.Key, node.NameOf(output.Key))))
+            .ToArray();
+        foreach (var (output, path) in deferred)
         {
-            var path = PlainDerivation.OutputPath(filled, name, node.NameOf(name));
-            outputs[name] = new(path, "", "");
-            environment[name] = path.ToString();
+            outputs[output] = new(path, "", "");
+            environment[output] = path.ToString();
         }
         return new(With(outputs), node.Name);
 
@@ -53,17 +51,14 @@ internal sealed class ResolvedDerivation
             InputDerivations = new Dictionary<StorePath, IReadOnlyList<string>>(),
             InputSources = [.. derivation.InputSources.Concat(inputs.Select(input => input.Path)).Distinct().Order()],
             System = derivation.System,
-            Builder = Fill(derivation.Builder),
-            Arguments = [.. derivation.Arguments.Select(Fill)],
+            Builder = places.Fill(derivation.Builder),
+            Arguments = [.. derivation.Arguments.Select(places.Fill)],
             Environment = environment,
         };
-
-        string Fill(string text)
-        {
-            foreach (var (place, path) in places) text = text.Replace(place, path, StringComparison.Ordinal);
-            return text;
-        }
     }
+
+    /// <summary>Its file.</summary>
+    public DerivationFile ToFile() => new(Derivation, name);
 
     /// <summary>The name by which stores look up an output of it: <c>sha256:HEX!out</c>.</summary>
     public string RealisationId(string output) => $"sha256:{hash.Value}!{output}";
