@@ -55,8 +55,10 @@ internal sealed partial class DaemonConnection
     }
 
     /// <summary>
-    /// Where outputs are that stores look up by name (<see cref="Realisation"/>), in the same order; null: it does not know.
+    /// Where outputs of a resolved derivation are, which stores look up by name (<see cref="Realisation"/>), in the same order; null: it
+    /// does not know.
     /// </summary>
-    public Task<IReadOnlyList<StorePath?>> QueryRealisationsAsync(IReadOnlyCollection<string> ids, CancellationToken cancellation) =>
-        PipelineAsync([.. ids.Select(id => new QueryRealisationRequest(id))], cancellation);
+    public Task<IReadOnlyList<StorePath?>> QueryRealisationsAsync(
+        StorePath resolved, IReadOnlyCollection<string> ids, CancellationToken cancellation) =>
+        PipelineAsync([.. ids.Select(id => new QueryRealisationRequest(resolved, id))], cancellation);
 }

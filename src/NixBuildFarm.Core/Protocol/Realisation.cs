@@ -13,6 +13,6 @@ internal sealed record Realisation(string Id, StorePath Path)
     /// </summary>
     public StorePath? Resolved { get; init; }
 
-    /// <summary>The output's name.</summary>
-    public string Output => Id[(Id.IndexOf('!', StringComparison.Ordinal) + 1)..];
+    /// <summary>The name of an output in an <see cref="Id"/>.</summary>
+    public static string OutputIn(string id) => id[(id.IndexOf('!', StringComparison.Ordinal) + 1)..];
 }

@@ -150,7 +150,8 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
         string[] unknown = [.. job.OutputsToBuild.Keys.Where(name => !known.ContainsKey(name))];
         if (unknown.Length == 0) return known;
         var found = await at.AskAsync(
-            (daemon, token) => daemon.QueryRealisationsAsync([.. unknown.Select(resolved.RealisationId)], token), cancellation);
+            (daemon, token) => daemon.QueryRealisationsAsync(resolved.Path, [.. unknown.Select(resolved.RealisationId)], token),
+            cancellation);
         foreach (var (name, path) in unknown.Zip(found))
         {
             if (path is not null) known.Add(name, path);

@@ -37,8 +37,10 @@ internal sealed class UnresolvedDerivation(
     {
         if (node.Derivation.IsImpure || node.Derivation.AreOutputPathsKnown) return [];
         var own = outputs.Select(output => new Realisation(hashes.RealisationId(node, output.Key), output.Value));
-        return resolved.Derivation.AreOutputPathsKnown
-            ? [.. own]
-            : [.. own.Concat(outputs.Select(output => new Realisation(resolved.RealisationId(output.Key), output.Value))).Distinct()];
+        if (resolved.Derivation.AreOutputPathsKnown) return [.. own];
+        // They may be the same: then it is the one that every store understands.
+        var ofResolved = outputs.Select(
+            output => new Realisation(resolved.RealisationId(output.Key), output.Value) { Resolved = resolved.Path });
+        return [.. ofResolved.Concat(own).DistinctBy(realisation => realisation.Id)];
     }
 }

@@ -74,7 +74,7 @@ public sealed class ContentAddressedTests(TestFarm farm) : IAsyncLifetime
 
     /// <summary>As if ninja's file were turned into Nix's: each compile is a derivation, and its output is found by its content.</summary>
     [Fact]
-    [EveryNix]
+    [EveryNix("Content-addressed derivations")]
     public async Task A_program_of_many_compiles_is_built_by_all_builders_and_only_what_came_out_differently_is_built_again()
     {
         // Where Nix is new enough that people do so.

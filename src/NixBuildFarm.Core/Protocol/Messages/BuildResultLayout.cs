@@ -73,8 +73,7 @@ internal static class BuildResultLayout
         for (var i = 0; i < count; i++)
         {
             var name = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-            outputs[name] = await reader.ReadStorePathAsync(cancellation);
-            await reader.ReadStringsAsync(WireLimits.Name, cancellation, WireLimits.Signatures);
+            outputs[name] = await RealisationLayout.ReadSignedPathAsync(reader, cancellation);
         }
         return outputs;
     }
@@ -91,8 +90,7 @@ internal static class BuildResultLayout
         for (var i = 0; i < count; i++)
         {
             var id = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-            outputs[id[(id.IndexOf('!', StringComparison.Ordinal) + 1)..]] =
-                await RealisationLayout.ReadPathAsync(reader, cancellation);
+            outputs[Realisation.OutputIn(id)] = await RealisationLayout.ReadPathAsync(reader, cancellation);
         }
         return outputs;
     }

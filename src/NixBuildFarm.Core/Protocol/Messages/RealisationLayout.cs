@@ -4,9 +4,18 @@ using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Protocol.Messages;
 
-/// <summary>A realisation, which is one JSON text. Only its path is read: who asks knows the output.</summary>
+/// <summary>A realisation. Only its path is used: who asks knows the output.</summary>
 internal static class RealisationLayout
 {
+    /// <summary>As the feature of Nix 2.35 has it: the path, and signatures.</summary>
+    public static async ValueTask<StorePath> ReadSignedPathAsync(WireReader reader, CancellationToken cancellation)
+    {
+        var path = await reader.ReadStorePathAsync(cancellation);
+        await reader.ReadStringsAsync(WireLimits.Name, cancellation, WireLimits.Signatures);
+        return path;
+    }
+
+    /// <summary>As all others have it: one JSON text.</summary>
     public static async ValueTask<StorePath> ReadPathAsync(WireReader reader, CancellationToken cancellation)
     {
         var realisation = await reader.ReadStringAsync(WireLimits.Text, cancellation);

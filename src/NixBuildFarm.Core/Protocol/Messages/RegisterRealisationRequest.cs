@@ -26,7 +26,7 @@ internal sealed record RegisterRealisationRequest(Realisation Realisation) : IRe
     private void WriteByPath(WireWriter writer)
     {
         writer.WriteStorePath(Realisation.Resolved ?? throw new InvalidOperationException($"{Realisation.Id} is not resolved."));
-        writer.WriteString(Realisation.Output);
+        writer.WriteString(Realisation.OutputIn(Realisation.Id));
         writer.WriteStorePath(Realisation.Path);
         writer.WriteStrings([]); // No signatures.
     }

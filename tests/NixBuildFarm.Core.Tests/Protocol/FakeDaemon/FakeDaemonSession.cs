@@ -135,8 +135,7 @@ internal sealed class FakeDaemonSession
                 Begin(operation);
                 break;
             case WorkerOperation.QueryRealisation:
-                var known = Store.FindRealisation(await reader.ReadStringAsync(1000, gone));
-                if (Begin(operation)) writer.WriteStrings(known is null ? [] : [known]);
+                await QueryRealisationAsync();
                 break;
             case WorkerOperation.NarFromPath:
                 await NarFromPathAsync();
@@ -175,6 +174,24 @@ internal sealed class FakeDaemonSession
         var path = await reader.ReadStorePathAsync(gone);
         Assert.Empty(await reader.ReadStringsAsync(100, gone));
         return $"{derivation}^{output} {path}";
+    }
+
+    private async Task QueryRealisationAsync()
+    {
+        if (!version.HasRealisationsByPath)
+        {
+            Assert.False(daemon.Version.HasRealisationsByPath, "It would take the name for the next request.");
+            var known = Store.FindRealisation(await reader.ReadStringAsync(1000, gone));
+            if (Begin(WorkerOperation.QueryRealisation)) writer.WriteStrings(known is null ? [] : [known]);
+            return;
+        }
+        var name = $"{await reader.ReadStorePathAsync(gone)}^{await reader.ReadStringAsync(100, gone)} ";
+        var path = Store.Realisations.FirstOrDefault(text => text.StartsWith(name, StringComparison.Ordinal))?[name.Length..];
+        if (!Begin(WorkerOperation.QueryRealisation)) return;
+        writer.WriteBool(path is not null);
+        if (path is null) return;
+        writer.WriteStorePath(StorePath.Parse(path));
+        writer.WriteStrings([]);
     }
 
     /// <summary>Ends the messages before a reply; false where an error stands in the reply's place.</summary>

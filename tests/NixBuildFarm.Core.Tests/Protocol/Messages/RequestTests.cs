@@ -79,16 +79,28 @@ public class RequestTests
         await ReplyAsync(request);
     }
 
-    [Theory]
-    [InlineData(31, "{\"id\":\"sha256:00!out\",\"outPath\":\"iylhv1jiapks1396jz2fv8wq85q68y6y-a\"}")]
-    [InlineData(30, A)]
-    public async Task QueryRealisation(byte minor, string reply)
+    [Fact]
+    public async Task QueryRealisation()
     {
-        var request = new QueryRealisationRequest("sha256:00!out");
+        var request = new QueryRealisationRequest(PathDrv, "sha256:00!out");
 
-        Expect(request, 43, "sha256:00!out");
-        Assert.Null(await ReplyAsync(request, ProtocolBytes.Of(0), new(1, minor)));
-        Assert.Equal(PathA, await ReplyAsync(request, ProtocolBytes.Of(1, reply), new(1, minor)));
+        Expect(request, WithoutFeatures, 43, "sha256:00!out");
+        Assert.Null(await ReplyAsync(request, ProtocolBytes.Of(0), WithoutFeatures));
+        Assert.Equal(
+            PathA,
+            await ReplyAsync(
+                request, ProtocolBytes.Of(1, "{\"id\":\"sha256:00!out\",\"outPath\":\"" + PathA.BaseName + "\"}"), WithoutFeatures));
+    }
+
+    [Fact]
+    public async Task QueryRealisation_by_path()
+    {
+        var (request, version) = (
+            new QueryRealisationRequest(PathDrv, "sha256:00!dev"), WithoutFeatures with { HasRealisationsByPath = true });
+
+        Expect(request, version, 43, Drv, "dev");
+        Assert.Null(await ReplyAsync(request, ProtocolBytes.Of(0), version));
+        Assert.Equal(PathA, await ReplyAsync(request, ProtocolBytes.Of(1, A, new[] { "key:c2ln" }), version));
     }
 
     [Fact]
