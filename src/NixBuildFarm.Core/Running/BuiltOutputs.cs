@@ -4,6 +4,7 @@ using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Supplying;
+using NixBuildFarm.Transport;
 using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Running;
@@ -13,6 +14,9 @@ namespace NixBuildFarm.Running;
 /// <param name="closures">Finds out what stores have.</param>
 internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
 {
+    /// <summary>Whether the local store cannot say where outputs are that follow from their contents.</summary>
+    private volatile bool isHomeIgnorant;
+
     /// <summary>Accepts the outputs of a job.</summary>
     /// <param name="at">The builder.</param>
     /// <param name="job">The job.</param>
@@ -31,7 +35,7 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
         if (job.Resolved is { } resolved && job.OutputsToBuild.Any(output => output.Value.Path is null && !named.ContainsKey(output.Key)))
         {
             // Some versions of Nix do not say it with the result.
-            named = await RealisedAsync(at, job, resolved, cancellation);
+            named = await at.AskAsync((daemon, token) => ReadRealisedAsync(daemon, job, resolved, token), cancellation);
         }
         var outputs = ResultRule.Name(at.Builder.Name, job, named);
         StorePath[] unforeseen = [.. outputs.Where(output => job.OutputsToBuild[output.Key].Path is null).Select(output => output.Value)];
@@ -48,15 +52,17 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
     public async Task<IReadOnlyDictionary<string, StorePath>?> FindAtHomeAsync(
         BuilderSession local, WorkItem job, CancellationToken cancellation)
     {
-        if (job.Resolved is not { } resolved || job.Derivation.IsImpure) return null;
+        if (job.Resolved is not { } resolved || job.Derivation.IsImpure || isHomeIgnorant) return null;
         IReadOnlyDictionary<string, StorePath> known;
         try
         {
-            known = await RealisedAsync(local, job, resolved, cancellation);
+            // Not over the control channel: where ca-derivations is off, a daemon before Nix 2.33 dies of this question.
+            known = await local.UseAsync(
+                ChannelUse.Build, daemon => ReadRealisedAsync(daemon, job, resolved, cancellation), cancellation);
         }
-        catch (DaemonException)
+        catch (Exception e) when (e is DaemonException or BuilderException)
         {
-            // It does not know of such things, so nothing of the kind was built before.
+            isHomeIgnorant = true;
             return null;
         }
         if (known.Count < job.OutputsToBuild.Count) return null;
@@ -76,11 +82,19 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
         CancellationToken cancellation)
     {
         if (resolved is null || job.Unresolved is not { } unresolved) return;
-        var realisations = unresolved.RealisationsOf(resolved, outputs);
-        if (realisations.Count > 0)
+        var realisations = unresolved.RealisationsOf(resolved, outputs).ToLookup(realisation => realisation.Resolved is not null);
+        if (realisations[false].Any()) await TellAsync(realisations[false]);
+        try
         {
-            await local.AskAsync((daemon, token) => daemon.RegisterRealisationsAsync(realisations, token), cancellation);
+            if (realisations[true].Any()) await TellAsync(realisations[true]);
         }
+        catch (DaemonException e) when (e.Text.Contains("already have another one", StringComparison.Ordinal))
+        {
+            // Another derivation that comes to the same was built first, and differently: for later ones that one counts.
+        }
+
+        Task TellAsync(IEnumerable<Realisation> told) =>
+            local.AskAsync((daemon, token) => daemon.RegisterRealisationsAsync([.. told], token), cancellation);
     }
 
     /// <summary>Bytes of the NARs of paths, as far as they are known.</summary>
@@ -142,16 +156,15 @@ internal sealed class BuiltOutputs(PathCatalog catalog, Closures closures)
     }
 
     /// <summary>Where a store has the outputs of a derivation that is resolved, as far as it knows them, valid or not.</summary>
-    private static async Task<IReadOnlyDictionary<string, StorePath>> RealisedAsync(
-        BuilderSession at, WorkItem job, ResolvedDerivation resolved, CancellationToken cancellation)
+    private static async Task<IReadOnlyDictionary<string, StorePath>> ReadRealisedAsync(
+        DaemonConnection daemon, WorkItem job, ResolvedDerivation resolved, CancellationToken cancellation)
     {
         var known = job.OutputsToBuild.Where(output => output.Value.Path is not null)
             .ToDictionary(output => output.Key, output => output.Value.Path!);
         string[] unknown = [.. job.OutputsToBuild.Keys.Where(name => !known.ContainsKey(name))];
         if (unknown.Length == 0) return known;
-        var found = await at.AskAsync(
-            (daemon, token) => daemon.QueryRealisationsAsync(resolved.Path, [.. unknown.Select(resolved.RealisationId)], token),
-            cancellation);
+        var found = await daemon.QueryRealisationsAsync(
+            resolved.Path, [.. unknown.Select(resolved.RealisationId)], cancellation);
         foreach (var (name, path) in unknown.Zip(found))
         {
             if (path is not null) known.Add(name, path);

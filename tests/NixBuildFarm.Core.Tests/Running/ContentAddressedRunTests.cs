@@ -4,6 +4,7 @@ using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Protocol.Messages;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
 
@@ -172,6 +173,20 @@ public sealed class ContentAddressedRunTests : IDisposable
         Assert.Equal(NixBuildStatus.Failed, results["a"].Status);
         Assert.Empty(results["a"].Attempts);
         Assert.Equal((NixBuildStatus.Built, "ruby"), (results["b"].Status, results["b"].Builder));
+    }
+
+    [Fact]
+    public async Task A_local_store_that_knows_no_realisations_costs_the_run_nothing()
+    {
+        farm.Local.Builds(
+            build => Task.FromResult(build.Succeed()),
+            faults: new() { Refusals = new Dictionary<WorkerOperation, string> { [WorkerOperation.QueryRealisation] = "invalid" } });
+
+        var results = await farm.BuildAsync(
+            farm.Floating("top", farm.Floating("below")), request => request with { CopyBack = CopyBack.All }, "ruby");
+
+        Assert.All(results.Values, result => Assert.Equal((NixBuildStatus.Built, "ruby"), (result.Status, result.Builder)));
+        Assert.Single(farm.Local.Daemon.Requests, request => request == WorkerOperation.QueryRealisation);
     }
 
     [Fact]
