@@ -3,7 +3,7 @@
 $results = "$out/test-results"
 
 # More parts at a time than processors, since a part waits more than half of its time.
-$partsAtATime = 3 + [Math]::Max(2, [Environment]::ProcessorCount)
+$partsAtATime = 4 + [Math]::Max(2, [Environment]::ProcessorCount)
 
 # The farm suite in parts, each in a farm of its own: classes by name below NixBuildFarm.Farm.Tests. A part takes what those above leave,
 # the last one all that is left: so each class runs once, also a new one.
@@ -24,28 +24,46 @@ $nixVersions = [ordered]@{
 
 # This machine's: that of Debian 12.
 $ownNix = '2.8'
+$nixRoot = "$root/tests/Farm/nix-root.sh"
 
 # With this code, with-farm.sh ends where a root with another Nix cannot be made: there is no network, perhaps.
 $noRoot = 77
 
 function Invoke-Test {
     Invoke-Setup
-    Invoke-Build
-    Invoke-Precompile
     New-EmptyFolder $results
     $passed = $failed = $skipped = 0
-    foreach ($counts in Invoke-Part (Get-TestPart)) {
-        $passed += $counts.Passed
-        $failed += $counts.Failed
-        $skipped += $counts.Skipped
+    $roots = Start-NixRoot
+    try {
+        Invoke-Build
+        Invoke-Precompile
+        foreach ($counts in Invoke-Part (Get-TestPart)) {
+            $passed += $counts.Passed
+            $failed += $counts.Failed
+            $skipped += $counts.Skipped
+        }
+    }
+    finally {
+        Stop-Program $roots
     }
     if (-not (Test-VersionDocument)) { $failed++ }
     Write-Line "$passed passed, $failed failed, $skipped skipped"
     if ($failed -gt 0) { exit 1 }
 }
 
+# Makes the roots of hosts with another Nix while the build leaves a processor idle. The parts that need one wait for it, and say what
+# keeps it from being made.
+function Start-NixRoot {
+    $versions = @($nixVersions.Values.Split(',') | Where-Object { $_ -ne 'own' } | Sort-Object -Unique)
+    Start-Program '/bin/sh' (@('-c', 'exec "$@" < /dev/null > "$0" 2>&1', "$results/nix-root.log", $nixRoot) + $versions)
+}
+
 # All parts, the longest first.
 function Get-TestPart {
+    $report = "$results/Pester.tap"
+    New-Part 'tests/Pester' -Report $report -Command @(
+        $withFarm, '--', 'pwsh', '-NoProfile', '-NonInteractive', '-File', "$root/tests/Pester/Invoke-Tests.ps1", '-Report', $report
+    )
     $farm = 'NixBuildFarm.Farm.Tests'
     $above = @()
     foreach ($part in $farmParts.GetEnumerator()) {
@@ -53,10 +71,6 @@ function Get-TestPart {
         New-TestProgram $farm -Name "$farm $($part.Key)" -In $withFarm, '--' -Filter $own
         $above += @($part.Value | ForEach-Object { '-class-', "$farm.$_" })
     }
-    $report = "$results/Pester.tap"
-    New-Part 'tests/Pester' -Report $report -Command @(
-        $withFarm, '--', 'pwsh', '-NoProfile', '-NonInteractive', '-File', "$root/tests/Pester/Invoke-Tests.ps1", '-Report', $report
-    )
     foreach ($version in $nixVersions.GetEnumerator()) {
         New-TestProgram $farm -Name "$farm Nix $($version.Key)" -In $withFarm, '--nix', $version.Value, '--' -Filter '-trait', 'Nix=every'
     }

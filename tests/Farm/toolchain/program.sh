@@ -3,14 +3,10 @@ mkdir -p source/include objects
 for ((header = 0; header < 20; header++)); do
   {
     echo "#pragma once"
-    echo "#include <algorithm>"
-    echo "#include <map>"
-    echo "#include <string>"
     echo "#include <vector>"
     echo "template <int N> struct part_$header {"
-    echo "  std::map<std::string, std::vector<int>> values;"
-    echo "  int add(const std::string &key, int value) {"
-    echo "    auto &all = values[key]; all.push_back(value + N); std::sort(all.begin(), all.end()); return all.front(); }"
+    echo "  std::vector<int> values;"
+    echo "  int add(int value) { values.push_back(value + N); return values.front(); }"
     echo "};"
   } > "source/include/part_$header.h"
 done
@@ -21,7 +17,7 @@ for ((unit = 0; unit < units; unit++)); do
     echo "#include \"part_$a.h\""
     echo "#include \"part_$b.h\""
     echo "int unit_$unit(int value) { part_$a<$unit> first; part_$b<$((unit + 1))> second;"
-    echo "  return first.add(\"a\", value) + second.add(\"b\", value); }"
+    echo "  return first.add(value) + second.add(value); }"
   } > "source/unit_$unit.cc"
   objects+=" objects/unit_$unit.o"
 done

@@ -82,14 +82,14 @@ public sealed class ShimHostTests(TestFarm farm) : IAsyncDisposable
 
     private async Task BuildAsync(AddedHost home, bool isShared)
     {
-        await shims.WriteAsync("program", "program", units: 16);
+        await shims.WriteAsync("program", "program", units: 14);
 
         var build =
             shims.Session.Run("Get-NixBuilder beryl, coral | Invoke-NixDistributedBuild -Path program.nix -Share Always -CopyBack None")
             .Succeeded();
 
         Assert.Equal(home.Name, build["program"].Builder);
-        if (isShared) Assert.InRange(ShimFarm.Shared(build, "program"), 1, 17);
+        if (isShared) Assert.InRange(ShimFarm.Shared(build, "program"), 1, 15);
         else Assert.Equal(0, ShimFarm.Shared(build, "program"));
         await shims.NothingIsHarmedAsync();
     }

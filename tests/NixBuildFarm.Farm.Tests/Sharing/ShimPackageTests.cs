@@ -13,11 +13,11 @@ public sealed class ShimPackageTests(TestFarm farm) : IAsyncDisposable
     [InlineData("zoo", "zoo", 20)]
     [InlineData("lua", "lua-5.4.4", 10)]
     [InlineData("redis", "redis-7.0.15", 12)]
-    [InlineData("program", "program", 8)]
+    [InlineData("program", "program", 5)]
     public async Task A_package_has_the_same_bits_when_others_compile_for_it(string attribute, string name, int shared)
     {
         Assert.SkipUnless(shims.HasToolchain, "the toolchain of tests/Farm/toolchain is not there");
-        await shims.WriteAsync("package", attribute, units: 24);
+        await shims.WriteAsync("package", attribute, units: 14);
         await shims.AddHomeAsync("--sandbox");
         await shims.AddHelperAsync();
 

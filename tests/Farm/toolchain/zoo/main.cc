@@ -2,8 +2,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstdio>
-#include <map>
-#include <string>
+#include <utility>
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-variable"
 static void quiet() { int unused; }
@@ -26,12 +25,12 @@ int main(int argc, char **argv)
         int shadowed = 2;
         (void)shadowed;
     }
-    std::map<std::string, box<int>> boxes;
-    boxes["a"].value = argc;
+    std::pair<char, box<int>> boxed;
+    boxed.second.value = argc;
     quiet();
     unsigned all = -1;
     if (argc < all)
         std::printf("%s %s %d %s %s\n", __FILE__, __BASE_FILE__, __INCLUDE_LEVEL__, raw, __func__);
     assert(argc > 0 && LARGER(argc, 2));
-    return boxes["a"].get() + pushed(1, 2) + of_line(3) + only_here.value == 0;
+    return boxed.second.get() + pushed(1, 2) + of_line(3) + only_here.value == 0;
 }

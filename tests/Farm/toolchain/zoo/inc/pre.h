@@ -1,4 +1,4 @@
 #ifdef __cplusplus
-#include <vector>
+#include <utility>
 #endif
 #define PRE 1
