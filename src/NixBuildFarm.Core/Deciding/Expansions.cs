@@ -32,10 +32,7 @@ internal sealed class Expansions(RunFacts facts, CopyBacks copyBacks, Requests r
         foreach (var (output, path) in expanded.Outputs) facts.Know(expanded.Made, output, path);
         var jobs = requests.Add(expanded);
         int[] needs = [.. expanded.Needs.Select(index => jobs[index].Index)];
-        int[] users =
-        [
-            .. facts.Scheduler.Graph.DependentsOf(job.Index).ToArray().Where(user => facts.Scheduler.StateOf(user) == JobState.Waiting),
-        ];
+        var users = UsersOf(job);
         if (facts.Scheduler.Graph.WouldBeCircle(users, needs))
         {
             GiveUp(job, $"{expanded.Made}, which it makes, needs what needs it.");
@@ -71,9 +68,21 @@ internal sealed class Expansions(RunFacts facts, CopyBacks copyBacks, Requests r
         facts.Do(new RunAction.Expand(job, facts.PathOf(expansion.Maker, expansion.Output)!));
     }
 
+    /// <summary>Nobody is told of the job itself, so that what needs it says why.</summary>
     private void GiveUp(RunJob job, string error)
     {
+        foreach (var user in UsersOf(job))
+        {
+            facts.Apply(new SchedulingEvent.JobResolved(facts.Now, user, ExternalOutcome.Cancelled));
+            facts.Fail(
+                facts.Jobs[user],
+                NixBuildStatus.DependencyFailed,
+                error: $"It needs a derivation that {job.Name} makes, and that cannot be used: {error}");
+        }
         facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Cancelled));
-        facts.Fail(job, NixBuildStatus.Failed, error: error);
+        facts.Reporter.End(job, NixBuildStatus.Failed, error: error);
     }
+
+    private int[] UsersOf(RunJob job) =>
+        [.. facts.Scheduler.Graph.DependentsOf(job.Index).ToArray().Where(user => facts.Scheduler.StateOf(user) == JobState.Waiting)];
 }

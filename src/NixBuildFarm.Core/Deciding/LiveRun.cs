@@ -167,16 +167,12 @@ internal sealed class LiveRun
                 facts.Reporter.End(
                     facts.Jobs[d.Job],
                     NixBuildStatus.DependencyFailed,
-                    error: WhyAbandoned(facts.Jobs[d.Cause]));
+                    error: $"It needs {facts.Jobs[d.Cause].Name}, which was not built.");
                 break;
             case SchedulingDecision.NoBuilder d: pending.OnNoBuilder(facts.Jobs[d.Job]); break;
             default: throw new InvalidOperationException($"The scheduler decided {decision}, which the run does not know.");
         }
     }
-
-    private static string WhyAbandoned(RunJob cause) => cause.Expansion is null
-        ? $"It needs {cause.Name}, which was not built."
-        : $"It needs a derivation that {cause.Name} makes, and that cannot be used: {cause.Result?.Error}";
 
     private bool IsGivenUp(SchedulingDecision decision) => facts.Scheduler.StateOf(decision switch
     {

@@ -202,7 +202,7 @@ public sealed class BuildRun
             Hook = hook,
             History = history,
             Builders = builders,
-            Derivations = derivations,
+            Derivations = _ => derivations,
             // What was found before the run, and what builds of it have made.
             Joined = _ => recorder.Joined = facts.Jobs,
         };

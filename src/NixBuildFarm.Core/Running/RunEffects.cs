@@ -80,8 +80,8 @@ internal sealed class RunEffects : IDisposable
     /// <summary>Connects the builders that are of use for what joins; null: none beside those that are there.</summary>
     public UsefulBuilders? Builders { get; init; }
 
-    /// <summary>Where derivations are read that builds have made.</summary>
-    public IDerivationSource Derivations { get; init; } = new StoreFolder();
+    /// <summary>Where the derivation is read that a job stands for.</summary>
+    public required Func<RunJob, IDerivationSource> Derivations { get; init; }
 
     /// <summary>Called when a request has joined, and when it has ended, by whoever carries out actions; null: nobody minds.</summary>
     public Action<RunAction.Joined>? Joined { get; init; }
@@ -101,7 +101,7 @@ internal sealed class RunEffects : IDisposable
             case RunAction.StopBuild a: StopBuild(a.Attempt); break;
             case RunAction.Prefetch a: tasks.Run(() => PrefetchAsync(a)); break;
             case RunAction.Fetch a: tasks.Run(() => FetchAsync(a.Job)); break;
-            case RunAction.Expand a: tasks.Run(() => ExpandAsync(a)); break;
+            case RunAction.Expand a: ExpandBeside(a); break;
             case RunAction.BringHome a: tasks.Run(() => BringHomeAsync(a.Copy)); break;
             case RunAction.Connect a: tasks.Run(() => ConnectAsync(a)); break;
             case RunAction.Await a: tasks.Run(() => AwaitAsync(a)); break;
@@ -228,16 +228,25 @@ internal sealed class RunEffects : IDisposable
         }
     }
 
-    private async Task ExpandAsync(RunAction.Expand expand)
+    private void ExpandBeside(RunAction.Expand expand)
+    {
+        // Looked up here, on the run's own thread.
+        var derivations = Derivations(expand.Job);
+        tasks.Run(() => ExpandAsync(expand, derivations));
+    }
+
+    private async Task ExpandAsync(RunAction.Expand expand, IDerivationSource derivations)
     {
         try
         {
-            var jobs = await RunJobs.ExpandAsync(expand.Job.Expansion!, expand.Made, Derivations, local, Stopping);
+            var jobs = await RunJobs.ExpandAsync(expand.Job.Expansion!, expand.Made, derivations, local, Stopping);
             await supply.Closures.DiscoverAsync(local, jobs.LocalInputs, Stopping);
             jobs.Weigh(catalog);
             foreach (var job in jobs.Jobs) job.Limits = expand.Job.Limits;
+            var expanded = jobs.ToExpanded(expand.Job, History?.BuildsOf(jobs.Graph) ?? []);
+            await supply.Closures.DiscoverAsync(local, [.. expanded.Outputs.Values], Stopping);
             if (Builders is not null) await Builders.ConnectAsync(jobs.Graph);
-            tasks.Post(jobs.ToExpanded(expand.Job, History?.BuildsOf(jobs.Graph) ?? []));
+            tasks.Post(expanded);
         }
         catch (NixBuildFarmException e)
         {

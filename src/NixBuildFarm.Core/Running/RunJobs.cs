@@ -111,8 +111,12 @@ internal sealed class RunJobs
         var made = graph.Nodes[graph.Roots[0]];
         var needs = ExpansionsOf(made, job.Expansion!.Use.Made).Select(expansion => indexOfExpansion[expansion.Path]).ToList();
         if (indexOf.TryGetValue(made.Index, out var build)) needs.Add(build);
-        var there = work.Wanted[made.Index].Select(name => (Name: name, Path: KnownPathOf((made, name)))).Where(output => output.Path is not null);
-        return new(job, made.Path, Jobs, Graph, needs, there.ToDictionary(output => output.Name, output => output.Path!)) { Known = known };
+        var outputs = new Dictionary<string, StorePath>();
+        foreach (var name in work.Wanted[made.Index])
+        {
+            if (KnownPathOf((made, name)) is { } path) outputs.Add(name, path);
+        }
+        return new(job, made.Path, Jobs, Graph, needs, outputs) { Known = known };
     }
 
     /// <summary>Results of what was asked for and is there already.</summary>
@@ -211,7 +215,8 @@ internal sealed class RunJobs
         StorePath maker, IReadOnlyList<string> through, IReadOnlyDictionary<string, DynamicInput> made) =>
         from one in made
         let outputs = (IReadOnlyList<string>)[.. through, one.Key]
-        from used in one.Value.Outputs.Select(name => new UsedOutput(maker, [.. outputs, name])).Concat(MadeBy(maker, outputs, one.Value.Made))
+        let own = one.Value.Outputs.Select(name => new UsedOutput(maker, [.. outputs, name]))
+        from used in own.Concat(MadeBy(maker, outputs, one.Value.Made))
         select used;
 
     private IEnumerable<(DerivationNode Node, string Output)> UsedBy(DerivationInput input) =>

@@ -35,7 +35,9 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
 
     private RunRecord Make(Func<IReadOnlyList<RecordedJob>, RunState> state, string? error)
     {
-        IReadOnlyList<RecordedJob> jobs = Jobs is null ? [] : [.. RecordJobs(Joined ?? Jobs.Jobs), .. Jobs.AlreadyValid(runId).Select(Record)];
+        IReadOnlyList<RecordedJob> jobs = Jobs is null
+            ? []
+            : [.. RecordJobs(Joined ?? Jobs.Jobs), .. Jobs.AlreadyValid(runId).Select(Record)];
         return new()
         {
             Id = runId,
@@ -57,8 +59,8 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
         return jobs.Select(job =>
         {
             var described = job.Described ?? Jobs!.Graph[job.Index];
-            return Record(
-                job, described with { Dependencies = [.. described.Dependencies.Where(places.ContainsKey).Select(other => places[other])] });
+            int[] dependencies = [.. described.Dependencies.Where(places.ContainsKey).Select(other => places[other])];
+            return Record(job, described with { Dependencies = dependencies });
         });
     }
 

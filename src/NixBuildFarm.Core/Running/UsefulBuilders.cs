@@ -4,7 +4,9 @@ using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Running;
 
-/// <summary>Connects the builders that are of use for what joins a run, and of which it does not know yet. Safe for concurrent use.</summary>
+/// <summary>
+/// Connects the builders that are of use for what joins a run, and of which it does not know yet. Safe for concurrent use.
+/// </summary>
 /// <param name="remote">All builders.</param>
 /// <param name="tasks">The run, which is told.</param>
 /// <param name="cancellation">Ends with the run.</param>

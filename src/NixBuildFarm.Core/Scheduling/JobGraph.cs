@@ -3,8 +3,8 @@ using NixBuildFarm.Errors;
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>
-/// What is to be built and what waits for what. Only the scheduler changes it, when work joins: jobs and edges are added and never taken away. The
-/// edges lie in two flat arrays, so that a graph of 100,000 jobs is walked at the speed of memory.
+/// What is to be built and what waits for what. Only the scheduler changes it, when work joins: jobs and edges are added and never taken
+/// away. The edges lie in two flat arrays, so that a graph of 100,000 jobs is walked at the speed of memory.
 /// </summary>
 public sealed class JobGraph
 {

@@ -9,6 +9,7 @@ using NixBuildFarm.Platform;
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Sessions;
+using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Supplying;
 using NixBuildFarm.Transport;
 
@@ -169,6 +170,7 @@ internal sealed class FarmRun : IAsyncDisposable
                 Hook = hook,
                 History = history,
                 Builders = builders,
+                Derivations = job => orders.GetValueOrDefault(job.WantedBy.Keys.FirstOrDefault())?.Order.Source ?? new StoreFolder(),
                 Joined = joined => orders.GetValueOrDefault(joined.Request)?.Join(joined.Jobs),
                 RequestEnded = id => orders.GetValueOrDefault(id)?.Finish(),
             };

@@ -56,7 +56,9 @@ internal readonly struct Sha256Hash : IEquatable<Sha256Hash>
         return new(Convert.FromHexString(text));
     }
 
-    /// <summary>All of it folded into fewer bytes, as Nix makes hashes of paths. [compressHash in src/libutil/hash.cc of NixOS/nix]</summary>
+    /// <summary>
+    /// All of it folded into fewer bytes, as Nix makes hashes of paths. [compressHash in src/libutil/hash.cc of NixOS/nix]
+    /// </summary>
     public void Fold(Span<byte> folded)
     {
         folded.Clear();

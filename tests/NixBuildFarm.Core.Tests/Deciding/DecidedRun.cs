@@ -31,7 +31,7 @@ internal sealed class DecidedRun
     {
         this.work = work;
         this.nixOf = nixOf;
-        var (jobs, graph) = Describe(requested);
+        var (jobs, graph) = Describe([requested]);
         Local = Connect(NixBuilder.LocalName);
         var estimates = new RunEstimates(graph, [.. on.Concat(others).Select(name => work.Builder(name).ToFarmBuilder())], new Estimator());
         facts = new(
@@ -215,6 +215,15 @@ internal sealed class DecidedRun
         return Apply(new RunEvent.CameHome(copy, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch));
     }
 
+    /// <summary>What a build has made is read.</summary>
+    public IReadOnlyList<RunAction> Expand(RunJob job)
+    {
+        var made = work.MadeBy(job.Expansion!.Maker);
+        var (jobs, graph) = Describe([made], areRequested: false);
+        int[] needs = [Array.FindIndex(jobs, one => one.Path == made)];
+        return Apply(new RunEvent.Expanded(job, made, jobs, graph, needs, new Dictionary<string, StorePath>()));
+    }
+
     /// <summary>The outputs of a job come from a substituter.</summary>
     public IReadOnlyList<RunAction> Fetch(RunJob job)
     {
@@ -242,12 +251,24 @@ internal sealed class DecidedRun
     /// <summary>The inputs of a job that nobody has.</summary>
     public IReadOnlyList<StorePath> MissingInputsOf(RunJob job) => [.. job.Inputs.Where(path => !IsSomewhere(path))];
 
-    private (RunJob[] Jobs, JobGraph Graph) Describe(params StorePath[] requested)
+    private (RunJob[] Jobs, JobGraph Graph) Describe(StorePath[] requested, bool areRequested = true)
     {
         var paths = work.ClosureOf(requested);
         var indexOf = paths.Select((path, index) => (path, index)).ToDictionary(pair => pair.path, pair => pair.index);
-        RunJob[] jobs = [.. paths.Select((path, index) => work.Job(index, path, requested.Contains(path)))];
-        return (jobs, new([.. jobs.Select(job => job.ToSchedulerJob([.. work.NeedsOf(job.Path).Select(need => indexOf[need])]))]));
+        StorePath[] makers = [.. paths.Select(work.MakerFor).OfType<StorePath>().Distinct()];
+        RunJob[] jobs =
+        [
+            .. paths.Select((path, index) => work.Job(index, path, areRequested && requested.Contains(path))),
+            .. makers.Select((maker, index) => GivenWork.JobOfMade(paths.Count + index, maker)),
+        ];
+        return (jobs, new([.. jobs.Select(job => job.ToSchedulerJob([.. NeedsOf(job)]))]));
+
+        IEnumerable<int> NeedsOf(RunJob job)
+        {
+            if (job.Expansion is { } expansion) return [indexOf[expansion.Maker]];
+            var needs = work.NeedsOf(job.Path).Select(need => indexOf[need]);
+            return work.MakerFor(job.Path) is { } maker ? needs.Append(paths.Count + Array.IndexOf(makers, maker)) : needs;
+        }
     }
 
     private bool IsSomewhere(StorePath path) => HoldersOf(path).Count > 0;

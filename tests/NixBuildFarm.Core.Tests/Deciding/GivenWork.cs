@@ -3,6 +3,7 @@ using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
+using NixBuildFarm.Work;
 
 namespace NixBuildFarm.Core.Tests.Deciding;
 
@@ -10,6 +11,10 @@ namespace NixBuildFarm.Core.Tests.Deciding;
 internal sealed class GivenWork(params string[] names)
 {
     private readonly Dictionary<StorePath, (Derivation Derivation, StorePath[] Needs, bool IsSubstitution)> derivations = [];
+    private readonly Dictionary<StorePath, StorePath> makers = [];
+    private readonly Dictionary<StorePath, StorePath> madeBy = [];
+
+    private static readonly StorePath[] NoPath = [];
 
     /// <summary>The names of the builders.</summary>
     public IReadOnlyList<string> Names => names;
@@ -46,6 +51,57 @@ internal sealed class GivenWork(params string[] names)
         return path;
     }
 
+    /// <summary>A derivation whose output is another one, which nobody knows before.</summary>
+    public StorePath Maker(string name, StorePath makes)
+    {
+        var path = Derivation(name);
+        derivations[path] = (With(derivations[path].Derivation, makes), [], false);
+        madeBy[path] = makes;
+        return path;
+    }
+
+    /// <summary>A derivation that uses what another one makes.</summary>
+    public StorePath UserOf(string name, StorePath maker, IEnumerable<StorePath> inputs)
+    {
+        var path = Derivation(name, inputs.Append(maker));
+        makers[path] = maker;
+        return path;
+    }
+
+    /// <summary>The derivation that makes what one uses; null: it uses nothing of the kind.</summary>
+    public StorePath? MakerFor(StorePath user) => makers.GetValueOrDefault(user);
+
+    /// <summary>What a derivation makes.</summary>
+    public StorePath MadeBy(StorePath maker) => madeBy[maker];
+
+    /// <summary>The job that stands for what a derivation makes.</summary>
+    public static RunJob JobOfMade(int index, StorePath maker)
+    {
+        var expansion = new Expansion(maker, "out", new(["out"], DynamicInput.None));
+        return new()
+        {
+            Index = index,
+            Node = expansion.ToNode(),
+            Expansion = expansion,
+            IsSubstitution = false,
+            IsRequested = false,
+            Unresolved = null,
+            Inputs = [],
+            Wanted = [],
+        };
+    }
+
+    private static Derivation With(Derivation plain, StorePath output) => new()
+    {
+        Outputs = new Dictionary<string, DerivationOutput> { ["out"] = new(output, "", "") },
+        InputDerivations = plain.InputDerivations,
+        InputSources = plain.InputSources,
+        System = plain.System,
+        Builder = plain.Builder,
+        Arguments = plain.Arguments,
+        Environment = plain.Environment,
+    };
+
     /// <summary>A derivation and all that it needs, what is needed first.</summary>
     public IReadOnlyList<StorePath> ClosureOf(params IEnumerable<StorePath> tops)
     {
@@ -75,7 +131,7 @@ internal sealed class GivenWork(params string[] names)
             IsSubstitution = isSubstitution,
             IsRequested = isRequested,
             Unresolved = null,
-            Inputs = [.. needs.Select(OutputOf)],
+            Inputs = [.. needs.Select(OutputOf), .. makers.TryGetValue(path, out var maker) ? [OutputOf(madeBy[maker])] : NoPath],
             Wanted = [OutputOf(path)],
         };
     }

@@ -80,7 +80,7 @@ internal sealed class RandomRun
         Take(run.End());
 
         Assert.Equal(started, run.Started.Count);
-        Assert.Equal(run.Jobs.Select(job => job.Name).Order(), run.Results.Select(result => result.Name).Order());
+        Assert.Equal(Told.Select(job => job.Name).Order(), run.Results.Select(result => result.Name).Order());
         if (hasStopped) return;
         Assert.Equal(joined.Keys.Order(), ended.Order());
         Assert.DoesNotContain(run.Jobs, job => job.WantedBy.Count > 0 && job.Result!.Status == NixBuildStatus.Cancelled);
@@ -92,6 +92,9 @@ internal sealed class RandomRun
                 $"World {seed} says that {job.Name} is there, and it is not.");
         }
     }
+
+    /// <summary>The jobs of which the user is told.</summary>
+    private IEnumerable<RunJob> Told => run.Jobs.Where(job => job.Expansion is null);
 
     /// <summary>The journal of the run.</summary>
     public IReadOnlyList<string> Journal => run.Journal;
@@ -128,7 +131,17 @@ internal sealed class RandomRun
         for (var i = 0; i < random.Next(3, 15); i++)
         {
             var inputs = made.Where(_ => random.Next(3) == 0).ToArray();
-            made.Add(work.Derivation($"job{i}", inputs, isSubstitution: random.Next(8) == 0));
+            if (random.Next(5) == 0)
+            {
+                var inner = work.Derivation($"inner{i}", made.Where(_ => random.Next(3) == 0).ToArray());
+                made.Add(work.UserOf($"job{i}", work.Maker($"maker{i}", inner), inputs));
+                // Sometimes others know it beforehand.
+                if (random.Next(3) == 0) made.Add(inner);
+            }
+            else
+            {
+                made.Add(work.Derivation($"job{i}", inputs, isSubstitution: random.Next(8) == 0));
+            }
         }
         made.Add(work.Derivation("top", made));
         return made[^1];
@@ -149,7 +162,11 @@ internal sealed class RandomRun
                     break;
                 case RunAction.StopRun: hasStopped = true; break;
                 case RunAction.Disconnect a: gone.Add(a.On); break;
-                case RunAction.Joined a: joined.Add(a.Request, a.Jobs); break;
+                case RunAction.Joined { Request: Requests.First }: break;
+                case RunAction.Joined a: joined[a.Request] = [.. joined.GetValueOrDefault(a.Request) ?? [], .. a.Jobs]; break;
+                case RunAction.Expand a:
+                    Assert.True(run.HoldersOf(a.Made).Contains(run.Local), $"World {seed} reads {a.Made}, which is not at home.");
+                    break;
                 case RunAction.RequestEnded a: EndRequest(a.Request); break;
             }
             // What a build that was called off still says comes all the same.
@@ -179,7 +196,7 @@ internal sealed class RandomRun
         Assert.All(running.GroupBy(attempt => attempt.Builder), builds => Assert.InRange(builds.Count(), 0, work.MaxJobs));
         Assert.DoesNotContain(running, attempt => gone.Contains(attempt.On));
         Assert.All(running.GroupBy(attempt => attempt.Job), tries => Assert.InRange(tries.Count(), 1, 2));
-        Assert.Equal(run.Jobs.Count(job => job.HasEnded), run.Results.Count);
+        Assert.Equal(Told.Count(job => job.HasEnded), run.Results.Count);
         Assert.All(running, attempt => Assert.NotEmpty(attempt.Job.WantedBy));
         foreach (var job in run.Jobs.Where(job => !job.HasEnded && job.WantedBy.Count > 0))
         {
@@ -201,6 +218,8 @@ internal sealed class RandomRun
             RunAction.Fetch a when Fails(6) =>
                 run.Apply(new RunEvent.FetchFailed(a.Job, new("NotThere", "The substituter does not have it."))),
             RunAction.Fetch a => run.Fetch(a.Job),
+            RunAction.Expand a when Fails(6) => run.Apply(new RunEvent.ExpandFailed(a.Job, new("Malformed", "It is no derivation."))),
+            RunAction.Expand a => run.Expand(a.Job),
             RunAction.BringHome a when gone.Contains(a.Copy.Attempt.On) || Fails(4) => Fail(a.Copy),
             RunAction.BringHome a => run.ComeHome(a.Copy),
             RunAction.Connect a when Fails(2) => run.Apply(new RunEvent.ConnectFailed(a.Connection, a.Builder, Refused(a.Builder.Name))),

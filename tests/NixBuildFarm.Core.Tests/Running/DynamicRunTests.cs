@@ -80,6 +80,23 @@ public sealed class DynamicRunTests : IDisposable
     }
 
     [Fact]
+    public async Task What_came_of_it_before_and_is_at_home_is_used()
+    {
+        var inner = farm.Made("inner");
+        var maker = farm.MakerOf(inner);
+        farm.HasMade(maker);
+        var (output, nar) = FakeStore.ContentAddressed("inner", [1]);
+        farm.Local.Daemon.Store.Add(output, nar);
+        farm.Local.Daemon.Store.Outputs[inner] = new Dictionary<string, StorePath?> { ["out"] = output.Path };
+
+        var results = await farm.BuildAsync(farm.UserOf("user", maker), on: "ruby");
+
+        Assert.Equal(NixBuildStatus.Built, Assert.Single(results).Value.Status);
+        Assert.Equal(output.Path.ToString(), seen["user.drv"]!.Environment["inputs"]);
+        Assert.True(farm["ruby"].Daemon.Store.IsValid(output.Path));
+    }
+
+    [Fact]
     public async Task What_is_made_and_is_no_derivation_fails_what_uses_it_and_says_why()
     {
         var inner = farm.Made("inner");
@@ -94,7 +111,8 @@ public sealed class DynamicRunTests : IDisposable
         Assert.Equal(NixBuildStatus.Built, results["other"].Status);
         Assert.Equal(NixBuildStatus.DependencyFailed, results["user"].Status);
         Assert.Equal(
-            $"It needs a derivation that inner.drv makes, and that cannot be used: “{inner}” cannot be read as a derivation. Look at it.",
+            "It needs a derivation that inner.drv makes, and that cannot be used: "
+                + $"“{inner}” cannot be read as a derivation. Look at it.",
             results["user"].Error);
     }
 

@@ -65,10 +65,22 @@ public class DynamicDerivationTests
     }
 
     [Theory]
-    [InlineData("user", "bc2530ff6e600fa8d7eaba194aa8a0bece461884491b157ed53dafb7b8ba231a", "9dc06f47c6be1a10368944a4ab6ca9975c519ce227222c9eda0d543f25bb1cfc")]
-    [InlineData("only", "1b62dc5118313ad57f0a9db4616b478bad39d174adf4a7a0d51be185b407fe1c", "9f8b2d15c726c2935675b373c2feed048810e70e2e4539a55bab46ebb1f32e7d")]
-    [InlineData("nested", "290ed1db924d56d266ed5e8140c6e8839119bd629f62f3893233c3ed34bdbc12", "04abf2dc223ace407d40725e343c5db802195009a99804b6d10523bee7a01bfd")]
-    [InlineData("above", "b89bb1cde19ff642c6aea16d67aed4b69989286fb34edf253c243f3cd59ecaf6", "633fbeb07a0fdc8f91888e9acd4aa5384761aaeacec853d3a7f47a65b3c209e3")]
+    [InlineData(
+        "user",
+        "bc2530ff6e600fa8d7eaba194aa8a0bece461884491b157ed53dafb7b8ba231a",
+        "9dc06f47c6be1a10368944a4ab6ca9975c519ce227222c9eda0d543f25bb1cfc")]
+    [InlineData(
+        "only",
+        "1b62dc5118313ad57f0a9db4616b478bad39d174adf4a7a0d51be185b407fe1c",
+        "9f8b2d15c726c2935675b373c2feed048810e70e2e4539a55bab46ebb1f32e7d")]
+    [InlineData(
+        "nested",
+        "290ed1db924d56d266ed5e8140c6e8839119bd629f62f3893233c3ed34bdbc12",
+        "04abf2dc223ace407d40725e343c5db802195009a99804b6d10523bee7a01bfd")]
+    [InlineData(
+        "above",
+        "b89bb1cde19ff642c6aea16d67aed4b69989286fb34edf253c243f3cd59ecaf6",
+        "633fbeb07a0fdc8f91888e9acd4aa5384761aaeacec853d3a7f47a65b3c209e3")]
     public async Task Its_outputs_are_looked_up_by_the_hashes_that_Nix_registers_and_are_where_Nix_puts_them(
         string name, string named, string resolved)
     {
@@ -113,7 +125,8 @@ public class DynamicDerivationTests
     public void Nesting_without_end_is_refused()
     {
         const int Depth = 1_000_000;
-        var nested = string.Concat(Enumerable.Repeat("([],[(\"out\",", Depth)) + "[\"out\"]" + string.Concat(Enumerable.Repeat(")])", Depth));
+        var nested = string.Concat(Enumerable.Repeat("([],[(\"out\",", Depth).Append("[\"out\"]"))
+            + string.Concat(Enumerable.Repeat(")])", Depth));
         var text = $"DrvWithVersion(\"xp-dyn-drv\",[(\"out\",\"\",\"\",\"\")],[(\"{Maker}\",{nested})],[],\"\",\"\",[],[])";
 
         Assert.Contains("expected", Assert.Throws<FormatException>(() => Derivation.Parse(Encoding.UTF8.GetBytes(text))).Message);

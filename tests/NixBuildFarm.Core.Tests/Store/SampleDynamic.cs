@@ -120,6 +120,7 @@ internal static class SampleDynamic
 
     private sealed class Source : IDerivationSource
     {
-        public Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation) => Task.FromResult(Derivation.Parse(TextOf(path)));
+        public Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation) =>
+            Task.FromResult(Derivation.Parse(TextOf(path)));
     }
 }

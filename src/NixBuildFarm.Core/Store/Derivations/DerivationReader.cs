@@ -7,7 +7,9 @@ namespace NixBuildFarm.Store.Derivations;
 /// Reads a derivation in ATerm, the format of <c>.drv</c> files. As strict as Nix's writer is: lists that Nix keeps as sets must be
 /// sorted without duplicates, and characters escaped exactly where Nix escapes them.
 /// </summary>
-/// <remarks>Format: Nix's <c>src/libstore/derivation/aterm.cc</c>.</remarks>
+/// <remarks>
+/// Format: Nix's <c>src/libstore/derivation/aterm.cc</c>. Longer than most files: it has a method for each part of the format.
+/// </remarks>
 internal ref struct DerivationReader
 {
     private static readonly SearchValues<byte> Special = SearchValues.Create("\"\\\n\r\t"u8);
