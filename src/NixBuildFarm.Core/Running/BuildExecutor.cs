@@ -87,7 +87,10 @@ internal sealed class BuildExecutor(
         var realised = result.IsSuccess
             ? await outputs.AcceptAsync(session, job, result.BuiltOutputs, infos, cancellation)
             : ImmutableDictionary<string, StorePath>.Empty;
-        if (result.IsSuccess && session.Builder.IsLocal) await BuiltOutputs.RegisterAsync(local, job, attempt.Resolved, realised, cancellation);
+        if (result.IsSuccess && session.Builder.IsLocal)
+        {
+            await BuiltOutputs.RegisterAsync(local, job, attempt.Resolved, realised, cancellation);
+        }
         return new(result, realised, log.Path, log.Tail)
         {
             Ended = ended,

@@ -195,7 +195,10 @@ internal sealed class RunJobs
         var (known, awaited) = (new List<RealisedInput>(), new List<UsedOutput>());
         foreach (var input in used)
         {
-            if (input.Node.Derivation.IsImpure && node.Derivation is { IsImpure: false, IsFixedOutput: false }) throw Impure(node, input.Node);
+            if (input.Node.Derivation.IsImpure && node.Derivation is { IsImpure: false, IsFixedOutput: false })
+            {
+                throw Impure(node, input.Node);
+            }
             var output = new UsedOutput(input.Node.Path, input.Output);
             if (PathOf(input) is { } path) known.Add(new(path));
             else if (KnownPathOf(input) is { } realised) known.Add(new(realised, output.Placeholder));
