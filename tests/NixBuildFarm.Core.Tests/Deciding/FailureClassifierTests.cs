@@ -1,6 +1,8 @@
-using NixBuildFarm.Protocol;
+using System.Text;
 using NixBuildFarm.Deciding;
+using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Store.Derivations;
 
 namespace NixBuildFarm.Core.Tests.Deciding;
 
@@ -42,6 +44,23 @@ public class FailureClassifierTests
         Assert.Equal(
             FailureKind.RetryElsewhere,
             FailureClassifier.KindOf(new() { Status = BuildStatus.InputRejected, ErrorMessage = message }));
+
+    [Theory]
+    [InlineData("ca-derivations", "r:sha256", "", true)]
+    [InlineData("ca-derivations", "text:sha256", "", true)]
+    [InlineData("dynamic-derivations", "text:sha256", "", true)]
+    [InlineData("dynamic-derivations", "r:sha256", "", false)]
+    [InlineData("impure-derivations", "r:sha256", "impure", true)]
+    [InlineData("impure-derivations", "r:sha256", "", false)]
+    public void A_feature_that_is_switched_off_concerns_what_needs_it(string feature, string algorithm, string hash, bool concerns)
+    {
+        var reason = $"error: experimental Nix feature '{feature}' is disabled; add '--extra-experimental-features {feature}' to enable it";
+        var derivation = Derivation.Parse(Encoding.UTF8.GetBytes(
+            $"Derive([(\"out\",\"\",\"{algorithm}\",\"{hash}\")],[],[],\"x86_64-linux\",\"/bin/sh\",[],[])"));
+
+        Assert.Equal(feature, FailureClassifier.SwitchedOff(reason));
+        Assert.Equal(concerns, FailureClassifier.Needs(derivation, feature));
+    }
 
     [Fact]
     public void A_derivation_that_Nix_finds_wrong_is_wrong_everywhere() =>

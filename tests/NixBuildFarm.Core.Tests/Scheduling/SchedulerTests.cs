@@ -19,6 +19,50 @@ public class SchedulerTests
     }
 
     [Fact]
+    public void A_job_that_turns_out_to_need_more_waits_for_that_too()
+    {
+        // Nobody builds what is to be found out.
+        var scheduler = Scheduler([Job("unknown") with { System = "none" }, Job("user", 0), Job("top", 1)], [Local(2)]);
+        Assert.Empty(Starts(scheduler.Decide(0)));
+
+        scheduler.Apply(new WorkAdded(1, [Job("found"), Job("urgent")], Estimates([Job("found"), Job("urgent")], 1, 1.5), []));
+        scheduler.Apply(new NeedsFound(1, [1], [3]));
+        scheduler.Apply(new JobResolved(1, 0, ExternalOutcome.Available));
+
+        // What the user and the top wait for goes first, though it is shorter.
+        Assert.Equal([3, 4], Starts(scheduler.Decide(1)).Select(start => start.Job));
+        Assert.Equal([0, 3], scheduler.Graph.DependenciesOf(1).ToArray());
+        Assert.Equal(JobState.Waiting, scheduler.StateOf(1));
+        scheduler.Apply(new JobStarted(1, 3, 0));
+        scheduler.Apply(new JobFinished(2, 3, 0, 10));
+        Assert.Equal([1], Starts(scheduler.Decide(2)).Select(start => start.Job));
+        scheduler.Apply(new JobStarted(2, 1, 0));
+        scheduler.Apply(new JobFinished(3, 1, 0, 10));
+        Assert.Equal([2], Starts(scheduler.Decide(3)).Select(start => start.Job));
+    }
+
+    [Fact]
+    public void A_job_that_turns_out_to_need_what_was_given_up_is_given_up()
+    {
+        var scheduler = Scheduler([Job("unknown") with { System = "none" }, Job("user", 0), Job("other")], [Local()]);
+        scheduler.Apply(new JobResolved(0, 2, ExternalOutcome.Cancelled));
+
+        scheduler.Apply(new NeedsFound(0, [1], [2]));
+
+        Assert.Equal(new SchedulingDecision.Abandon(1, 2), Assert.Single(scheduler.Decide(0).OfType<SchedulingDecision.Abandon>()));
+    }
+
+    [Fact]
+    public void Jobs_cannot_turn_out_to_need_what_waits_for_them()
+    {
+        var scheduler = Scheduler([Job("unknown") with { System = "none" }, Job("user", 0), Job("top", 1)], [Local()]);
+
+        Assert.True(scheduler.Graph.WouldBeCircle([1], [2]));
+        Assert.Throws<InvalidOperationException>(() => scheduler.Apply(new NeedsFound(0, [1], [2])));
+        Assert.Equal([0], scheduler.Graph.DependenciesOf(1).ToArray());
+    }
+
+    [Fact]
     public void The_longest_chain_goes_first()
     {
         var scheduler = Scheduler([Job("short"), Job("head"), Job("tail", 1)], [Local()], 5, 1, 9);

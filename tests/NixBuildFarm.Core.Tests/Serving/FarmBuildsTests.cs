@@ -49,6 +49,41 @@ public sealed class FarmBuildsTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_builds_make_joins_the_orders_that_want_it()
+    {
+        Do(build => Task.FromResult(farm.Make(build)));
+        var maker = farm.MakerOf(farm.Made("inner"));
+        var (told, users) = (new Listener(), (string[])["a", "b"]);
+        var orders = users.Select(name => farm.UserOf(name, maker)).ToArray().Select(user => Order(user, listener: told)).ToArray();
+
+        var results = await Task.WhenAll(orders.Select(order => order.Results)).WaitAsync(Cancellation);
+
+        foreach (var (own, name) in results.Zip(users))
+        {
+            Assert.Equal([name, "inner", "inner.drv"], own.Select(result => result.Name).Order());
+            Assert.All(own, result => Assert.True(result.Success));
+            Assert.Equal(name, Assert.Single(own, result => result.IsRequested).Name);
+        }
+        Assert.Equal((1, 1), (Built("inner"), Built("inner.drv")));
+    }
+
+    [Fact]
+    public async Task An_order_is_told_why_what_a_build_makes_is_of_no_use()
+    {
+        Do(build => Task.FromResult(farm.Make(build)));
+        var inner = farm.Made("inner");
+        var user = farm.UserOf("user", farm.MakerOf(inner));
+        farm.Damage(inner);
+
+        var results = await Order(user).Results.WaitAsync(Cancellation);
+
+        Assert.Equal(["inner.drv", "user"], results.Select(result => result.Name).Order());
+        var failed = Assert.Single(results, result => result.Name == "user");
+        Assert.Equal(NixBuildStatus.DependencyFailed, failed.Status);
+        Assert.Contains("cannot be read as a derivation", failed.Error);
+    }
+
+    [Fact]
     public async Task An_order_is_told_of_the_copies_that_are_made_for_it_and_of_no_others()
     {
         var (first, second) = (farm.Derivation("a", [farm.Derivation("input")]), farm.Derivation("b"));
