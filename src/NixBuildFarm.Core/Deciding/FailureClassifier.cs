@@ -37,7 +37,7 @@ internal static partial class FailureClassifier
     /// <summary>Whether a derivation needs an experimental feature of Nix, as far as its outputs tell.</summary>
     public static bool Needs(Derivation derivation, string feature) => feature switch
     {
-        "ca-derivations" => derivation.FollowsFromContent,
+        "ca-derivations" => derivation.Outputs.Values.Any(output => output.Kind == DerivationOutputKind.FloatingContentAddressed),
         "dynamic-derivations" => derivation.Outputs.Values.Any(output => output.IsText),
         "impure-derivations" => derivation.IsImpure,
         _ => false,

@@ -74,7 +74,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
             DerivationPath = job.Path.ToString(),
             IsSubstitution = job.IsSubstitution,
             Status = job.Result?.Status ?? NixBuildStatus.Cancelled,
-            Builder = attempt?.On.Name ?? job.Result?.Builder,
+            Builder = attempt is null or { Outcome.WasAtHome: true } ? job.Result?.Builder : attempt.On.Name,
             SupplyStart = Offset(attempt?.Begun),
             Start = Offset(attempt?.BuildBegun ?? job.Result?.Started),
             Seconds = attempt is { BuildBegun: { } begun }

@@ -96,7 +96,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     {
         var path = StorePath.Parse($"/nix/store/{FakeStore.PathOf($"other-{name}").HashPart}-{name}.drv");
         var first = derivations[FakeStore.PathOf(name + ".drv")];
-        derivations.Add(path, WithOutput(first, new(null, "r:sha256", ""), inputs, inputs.Any() ? "" : "a comment"));
+        derivations.Add(path, WithOutput(name, first, new(null, "r:sha256", ""), inputs, inputs.Any() ? "" : "a comment"));
         Register(path, [.. inputs], output: null);
         return path;
     }
@@ -122,7 +122,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
             Arguments = [],
             Environment = new Dictionary<string, string>(),
         };
-        var derivation = WithOutput(plain, new(null, "r:sha256", ""), inputs, $"the {name}");
+        var derivation = WithOutput(name, plain, new(null, "r:sha256", ""), inputs, $"the {name}");
         var file = new DerivationFile(derivation, name);
         derivations[file.Info.Path] = derivation;
         files[$"{file.Info.Path.Name}.drv"] = file;
@@ -145,7 +145,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
         // A derivation that refers to others is made by one that may read their files.
         var sources = derivations[made].InputDerivations.Keys.ToArray();
         var path = Derivation(made.Name, sources: sources);
-        derivations[path] = WithOutput(derivations[path], new(null, "text:sha256", ""), [], $"makes {made.Name}", sources);
+        derivations[path] = WithOutput(made.Name, derivations[path], new(null, "text:sha256", ""), [], $"makes {made.Name}", sources);
         Register(path, sources, output: null);
         return path;
     }
@@ -219,13 +219,13 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
     private StorePath Derivation(string name, DerivationOutput output, IEnumerable<StorePath> inputs)
     {
         var path = Derivation(name, inputs);
-        derivations[path] = WithOutput(derivations[path], output, inputs);
+        derivations[path] = WithOutput(name, derivations[path], output, inputs);
         Register(path, [.. inputs], output.Path);
         return path;
     }
 
     private static Derivation WithOutput(
-        Derivation derivation, DerivationOutput output, IEnumerable<StorePath> inputs, string comment = "",
+        string name, Derivation derivation, DerivationOutput output, IEnumerable<StorePath> inputs, string comment = "",
         IReadOnlyList<StorePath>? sources = null) => new()
     {
         Outputs = new Dictionary<string, DerivationOutput> { ["out"] = output },
@@ -236,6 +236,8 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
         Arguments = [],
         Environment = new Dictionary<string, string>
         {
+            // As Nix puts it there: two derivations of different names are never the same.
+            ["name"] = name,
             ["comment"] = comment,
             ["inputs"] = string.Join(' ', inputs.Select(input => new UsedOutput(input, "out").Placeholder)),
         },

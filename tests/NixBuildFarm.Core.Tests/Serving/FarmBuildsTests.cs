@@ -290,6 +290,8 @@ public sealed class FarmBuildsTests : IAsyncDisposable
             farm.Derivation("top", [farm.Derivation("bob"), farm.Derivation("elsewhere", system: "riscv64-linux")]),
             asker: new("bob", BuildPriority.Low));
         Assert.Equal("elsewhere.drv", begun.Take(Cancellation));
+        // While it runs, bob has a slot as well.
+        await Until.TrueAsync(() => Task.FromResult(farm.Local.Has("elsewhere")), "it has ended and come home");
         open.Release();
 
         Assert.Equal("bob.drv", begun.Take(Cancellation));

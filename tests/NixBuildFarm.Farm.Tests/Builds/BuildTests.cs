@@ -108,8 +108,9 @@ public sealed class BuildTests(TestFarm farm) : IDisposable
 
         var build = session.Run("Get-NixBuilder aquamarine, ruby, kana | Invoke-NixDistributedBuild -Path diamond.nix").Succeeded();
 
-        Assert.Equal(
-            3, build.Results.Where(r => r.Name.StartsWith("side", StringComparison.Ordinal)).Select(r => r.Builder).Distinct().Count());
+        // One that takes long to connect may come too late.
+        Assert.InRange(
+            build.Results.Where(r => r.Name.StartsWith("side", StringComparison.Ordinal)).Select(r => r.Builder).Distinct().Count(), 2, 3);
         Assert.Equal(string.Concat(Enumerable.Range(0, 7).Select(i => $"the bottom\nside {i}\n")), File.ReadAllText(build["top"].Output));
         Assert.Contains(build.Results, r => r.Supplied > 0);
     }

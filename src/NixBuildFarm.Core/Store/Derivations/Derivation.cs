@@ -47,10 +47,6 @@ internal sealed class Derivation
     /// <summary>Whether the paths of all outputs are known before the build.</summary>
     public bool AreOutputPathsKnown => Outputs.Values.All(output => output.Path is not null);
 
-    /// <summary>Whether the path of an output follows from its contents, which takes features of Nix that are off by default.</summary>
-    public bool FollowsFromContent =>
-        Outputs.Values.Any(output => output.Kind is DerivationOutputKind.FloatingContentAddressed or DerivationOutputKind.Impure);
-
     /// <summary>Whether it is built anew each time.</summary>
     public bool IsImpure => Outputs.Values.Any(output => output.Kind == DerivationOutputKind.Impure);
 
