@@ -6,19 +6,15 @@ using NixBuildFarm.Module.Tests.Surface.Help;
 namespace NixBuildFarm.Module.Tests.Policies;
 
 /// <summary>A setting of a policy stands in one class. All others have it from there, or are held to it here.</summary>
-public sealed class PolicySettingTests : IDisposable
+public sealed class PolicySettingTests(ModuleSession session) : IClassFixture<ModuleSession>
 {
     private static readonly string[] NoSettings = ["Name", "Builder", "Scope", "PassThru", "WhatIf", "Confirm"];
-
-    private readonly ModuleSession session = new();
 
     private Type Shown => Assert.Single(session.OutputTypes, type => type.Name == "NixBuilderPolicy");
 
     private Type Settings => Shown.BaseType!;
 
     private IReadOnlyList<string> Names => (IReadOnlyList<string>)Settings.GetProperty("Names")!.GetValue(null)!;
-
-    public void Dispose() => session.Dispose();
 
     [Fact]
     public void Set_NixBuilderPolicy_has_a_parameter_of_its_type_for_each_setting_and_no_other()

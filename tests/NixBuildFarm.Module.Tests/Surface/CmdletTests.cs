@@ -4,16 +4,12 @@ using System.Reflection;
 namespace NixBuildFarm.Module.Tests.Surface;
 
 /// <summary>What PowerShell's users expect of every cmdlet.</summary>
-public sealed class CmdletTests : IDisposable
+public sealed class CmdletTests(ModuleSession session) : IClassFixture<ModuleSession>
 {
     private static readonly string[] Changing =
     [
         "Clear", "Copy", "Export", "Invoke", "New", "Remove", "Reset", "Set", "Start", "Stop", "Update",
     ];
-
-    private readonly ModuleSession session = new();
-
-    public void Dispose() => session.Dispose();
 
     public static TheoryData<string> EachCmdlet => ModuleFolder.EachCmdlet;
 

@@ -5,12 +5,16 @@ using NixBuildFarm.EngineHost.Recording;
 
 namespace NixBuildFarm.Module.Tests.Surface;
 
-/// <summary>A session with the module, to look at what the module shows of itself.</summary>
-internal sealed class ModuleSession : IDisposable
+/// <summary>
+/// A session with the module, to look at what the module shows of itself. Tests that only look share one.
+/// </summary>
+public sealed class ModuleSession : IDisposable
 {
     private readonly RecordingSession session = RecordingSession.WithModule();
 
-    public CmdletInfo Cmdlet(string name) => Assert.Single(Run("Get-Command $args[0] -Module NixBuildFarm", name).OutputAs<CmdletInfo>());
+    // Of no other type: else all programs on the PATH are looked through.
+    public CmdletInfo Cmdlet(string name) =>
+        Assert.Single(Run("Get-Command $args[0] -Module NixBuildFarm -CommandType Cmdlet", name).OutputAs<CmdletInfo>());
 
     /// <summary>The assembly of the cmdlets.</summary>
     public Assembly Assembly => Cmdlet(ModuleFolder.Cmdlets[0]).ImplementingType.Assembly;

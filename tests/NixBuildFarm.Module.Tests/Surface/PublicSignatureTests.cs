@@ -4,15 +4,11 @@ using System.Runtime.InteropServices;
 namespace NixBuildFarm.Module.Tests.Surface;
 
 /// <summary>Packages are private: what others can see of us names only .NET, PowerShell and ourselves.</summary>
-public sealed class PublicSignatureTests : IDisposable
+public sealed class PublicSignatureTests(ModuleSession session) : IClassFixture<ModuleSession>
 {
     private const BindingFlags Members =
         BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
     private static readonly string[] Visible = ["NixBuildFarm", "NixBuildFarm.Core", "System.Management.Automation"];
-
-    private readonly ModuleSession session = new();
-
-    public void Dispose() => session.Dispose();
 
     [Theory]
     [InlineData("NixBuildFarm")]

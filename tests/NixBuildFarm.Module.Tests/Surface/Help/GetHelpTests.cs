@@ -3,12 +3,8 @@ using NixBuildFarm.HelpGenerator;
 namespace NixBuildFarm.Module.Tests.Surface.Help;
 
 /// <summary>What a user sees who asks for help.</summary>
-public sealed class GetHelpTests : IDisposable
+public sealed class GetHelpTests(ModuleSession session) : IClassFixture<ModuleSession>
 {
-    private readonly ModuleSession session = new();
-
-    public void Dispose() => session.Dispose();
-
     public static TheoryData<string> EachCmdlet => ModuleFolder.EachCmdlet;
 
     [Fact]

@@ -3,12 +3,8 @@ using System.Management.Automation;
 namespace NixBuildFarm.Module.Tests.Surface.Help;
 
 /// <summary>The pages say of the cmdlets what is so.</summary>
-public sealed class HelpPageTests : IDisposable
+public sealed class HelpPageTests(ModuleSession session) : IClassFixture<ModuleSession>
 {
-    private readonly ModuleSession session = new();
-
-    public void Dispose() => session.Dispose();
-
     public static TheoryData<string> EachCmdlet => ModuleFolder.EachCmdlet;
 
     [Fact]
