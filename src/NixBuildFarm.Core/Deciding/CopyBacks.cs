@@ -34,11 +34,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
         (attempt.HomeBegun, attempt.HomeEnded) = (begun, ended);
         Settle(job);
-        job.IsHome = true;
-        if (facts.IndexOf(facts.Local) is >= 0 and var home && facts.Scheduler.StateOf(job.Index) == JobState.Done)
-        {
-            facts.Apply(new SchedulingEvent.OutputsArrived(facts.Now, job.Index, home));
-        }
+        facts.MarkHome(job);
         // One that is not requested has been told of already, or nobody asks for it any more.
         facts.Reporter.End(job, copy.Status, attempt, copy.Outcome);
     }

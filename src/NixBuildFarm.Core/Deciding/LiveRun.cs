@@ -200,14 +200,11 @@ internal sealed class LiveRun
         job.BuiltFrom = attempt.Resolved;
         attempt.Outcome = outcome;
         attempt.OutputBytes = outcome.OutputBytes;
-        job.IsHome = outcome.WasAtHome || attempt.On.IsLocal;
+        job.IsHome = attempt.On.IsLocal;
         job.Last = attempt;
         var finished = new SchedulingEvent.JobFinished(facts.Now, job.Index, attempt.Builder, attempt.OutputBytes);
         facts.Apply(finished);
-        if (outcome.WasAtHome && facts.IndexOf(facts.Local) is >= 0 and var home)
-        {
-            facts.Apply(new SchedulingEvent.OutputsArrived(facts.Now, job.Index, home));
-        }
+        if (outcome.WasAtHome) facts.MarkHome(job);
         if (outcome.Result.Status == BuildStatus.Built) learning.FromBuild(attempt, finished);
         facts.MarkDependentsReady(job);
         copyBacks.Begin(attempt, outcome);

@@ -111,9 +111,19 @@ internal sealed class RunFacts
     public void Know(StorePath derivation, string output, StorePath path) => there[(derivation, output)] = path;
 
     /// <summary>Resolves a job that is ready: what it needs has been built, and is known by now.</summary>
-    public void Resolve(RunJob job) => job.Resolve((derivation, output) => PathOf(derivation, output)
+    public void Resolve(RunJob job) => job.Unresolved?.Resolve((derivation, output) => PathOf(derivation, output)
         ?? throw new InvalidOperationException(
             $"{job.Name} is to be built, but nobody knows where {new UsedOutput(derivation, output)} is."));
+
+    /// <summary>The outputs of a job are in the local store.</summary>
+    public void MarkHome(RunJob job)
+    {
+        job.IsHome = true;
+        if (IndexOf(Local) is >= 0 and var home && Scheduler.StateOf(job.Index) == JobState.Done)
+        {
+            Apply(new SchedulingEvent.OutputsArrived(Now, job.Index, home));
+        }
+    }
 
     /// <summary>A job joins.</summary>
     public void Add(RunJob job)

@@ -126,20 +126,24 @@ internal sealed class BuildExecutor(
     private async Task<long> SupplyAsync(Attempt attempt, BuilderSession session, CancellationToken cancellation)
     {
         var job = attempt.Job;
-        if (!GoesAsDerivation(session)) return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation, job.Path);
-        if (job.Resolved is { } resolved)
+        var needed = job.Inputs;
+        if (job.Resolved is null && !session.Builder.IsLocal && GoesAsDerivation(session))
         {
-            var file = resolved.ToFile();
-            var supplied = await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation, job.Path);
-            await session.ProtectAsync([file.Info.Path], cancellation);
-            await session.AskAsync(
-                (daemon, token) => daemon.AddToStoreNarAsync(new(file.Info, file.WriteNarAsync), dontCheckSignatures: false, token),
-                cancellation);
-            return supplied;
+            await supply.Closures.DiscoverAsync(local, [job.Path], cancellation);
+            needed = [job.Path, .. needed];
         }
-        if (session.Builder.IsLocal) return await supply.EnsureAsync(session, job.Inputs, attempt.Urgency, cancellation, job.Path);
-        await supply.Closures.DiscoverAsync(local, [job.Path], cancellation);
-        return await supply.EnsureAsync(session, [job.Path, .. job.Inputs], attempt.Urgency, cancellation, job.Path);
+        var supplied = await supply.EnsureAsync(session, needed, attempt.Urgency, cancellation, job.Path);
+        if (job.Resolved is { } resolved && GoesAsDerivation(session)) await SendAsync(session, resolved.ToFile(), cancellation);
+        return supplied;
+    }
+
+    /// <summary>Puts a derivation into a store, which refuses one whose inputs it does not have.</summary>
+    private static async Task SendAsync(BuilderSession session, DerivationFile file, CancellationToken cancellation)
+    {
+        await session.ProtectAsync([file.Info.Path], cancellation);
+        await session.AskAsync(
+            (daemon, token) => daemon.AddToStoreNarAsync(new(file.Info, file.WriteNarAsync), dontCheckSignatures: false, token),
+            cancellation);
     }
 
     /// <summary>Nix looks for the log of an output by what it was built from, which is what the derivation was resolved to.</summary>
@@ -198,7 +202,7 @@ internal sealed class BuildExecutor(
         if (!GoesAsDerivation(session))
         {
             return await daemon.BuildDerivationAsync(
-                path, BasicDerivation.From(job.Resolved?.Derivation ?? job.Derivation, job.Inputs), options,
+                path, BasicDerivation.From(job.DerivationToBuild, job.Inputs), options,
                 [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation, ended);
         }
         await daemon.SetOptionsAsync(options, cancellation);

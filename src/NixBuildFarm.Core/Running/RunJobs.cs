@@ -30,8 +30,7 @@ internal sealed class RunJobs
         this.requested = requested;
         int[] nodes = [.. work.Substitutions, .. work.Builds];
         indexOf = nodes.Select((node, index) => (node, index)).ToDictionary(pair => pair.node, pair => pair.index);
-        var made = work.Builds.SelectMany(node => graph.Nodes[node].Inputs)
-            .SelectMany(input => ExpansionsOf(graph.Nodes[input.Index], input.Made));
+        var made = work.Builds.SelectMany(node => ExpansionsFor(graph.Nodes[node]));
         if (expanded is not null) made = made.Concat(ExpansionsOf(graph.Nodes[graph.Roots[0]], expanded.Use.Made));
         Expansion[] expansions = [.. made.DistinctBy(expansion => expansion.Path)];
         indexOfExpansion = expansions.Select((expansion, index) => (expansion.Path, Index: nodes.Length + index))
@@ -174,6 +173,9 @@ internal sealed class RunJobs
     private IEnumerable<Expansion> ExpansionsOf(DerivationNode maker, IReadOnlyDictionary<string, DynamicInput> made) =>
         made.Select(one => new Expansion(maker.Path, one.Key, one.Value) { Known = KnownPathOf((maker, one.Key)) });
 
+    private IEnumerable<Expansion> ExpansionsFor(DerivationNode user) =>
+        user.Inputs.SelectMany(input => ExpansionsOf(graph.Nodes[input.Index], input.Made));
+
     private int[] DependenciesOf(RunJob job)
     {
         if (job.IsSubstitution) return [];
@@ -181,8 +183,7 @@ internal sealed class RunJobs
         return
         [
             .. job.Node.Inputs.SelectMany(input => JobsOf(input.Index)),
-            .. job.Node.Inputs.SelectMany(input => ExpansionsOf(graph.Nodes[input.Index], input.Made))
-                .Select(made => indexOfExpansion[made.Path]),
+            .. ExpansionsFor(job.Node).Select(made => indexOfExpansion[made.Path]),
         ];
 
         int[] JobsOf(int node) => indexOf.TryGetValue(node, out var index) ? [index] : [];

@@ -88,13 +88,15 @@ public sealed class JobGraph
         return needs.Any(need => comesLater[need]);
     }
 
-    /// <summary>Has jobs wait for more than before, which may have joined after them; that must be no circle.</summary>
-    internal void AddDependencies(IReadOnlyCollection<int> waiting, IReadOnlyCollection<int> needs)
+    /// <summary>Has jobs wait for more than before, which may have joined after them; false: it would be a circle.</summary>
+    internal bool TryAddDependencies(IReadOnlyCollection<int> waiting, IReadOnlyCollection<int> needs)
     {
         var comesLater = WhatComesAfter(waiting);
+        if (needs.Any(need => comesLater[need])) return false;
         foreach (var job in waiting) AddDependencies(job, needs);
         int[] order = [.. TopologicalOrder];
         topologicalOrder = [.. order.Where(job => !comesLater[job]), .. order.Where(job => comesLater[job])];
+        return true;
     }
 
     /// <summary>By job: whether it is one of these, or waits for one of them.</summary>

@@ -402,8 +402,7 @@ internal sealed class Scheduler
     {
         foreach (var job in e.Jobs.Concat(e.Needs)) CheckJob(e, job);
         foreach (var job in e.Jobs.Where(job => state.StateOf(job) != JobState.Waiting)) Refuse(e, $"{Graph[job].Name} does not wait");
-        if (Graph.WouldBeCircle(e.Jobs, e.Needs)) Refuse(e, "they would wait for themselves");
-        Graph.AddDependencies(e.Jobs, e.Needs);
+        if (!Graph.TryAddDependencies(e.Jobs, e.Needs)) Refuse(e, "they would wait for themselves");
         rank.AddDependents(e.Needs);
         foreach (var job in e.Needs) state.Requeue(job);
         foreach (var job in e.Jobs) state.CountUnmet(job);

@@ -16,17 +16,19 @@ internal sealed class UnresolvedDerivation(
     DerivationNode node, DerivationHashes hashes, IReadOnlyList<RealisedInput> known, IReadOnlyList<UsedOutput> awaited)
 {
     private IReadOnlyList<StorePath> paths = [];
-    private ResolvedDerivation? resolved;
+
+    /// <summary>What it is resolved to; null: nothing yet.</summary>
+    public ResolvedDerivation? Resolved { get; private set; }
 
     /// <summary>Resolves it: anew only if an input has another path than before.</summary>
     /// <param name="pathOf">Where an output of another derivation is.</param>
-    public ResolvedDerivation Resolve(Func<StorePath, string, StorePath> pathOf)
+    public void Resolve(Func<StorePath, string, StorePath> pathOf)
     {
         StorePath[] now = [.. awaited.Select(used => used.Outputs.Aggregate(used.Derivation, pathOf))];
-        if (resolved is not null && now.SequenceEqual(paths)) return resolved;
+        if (Resolved is not null && now.SequenceEqual(paths)) return;
         paths = now;
         var inputs = awaited.Zip(now, (used, path) => new RealisedInput(path, used.Placeholder));
-        return resolved = ResolvedDerivation.Of(node, [.. known, .. inputs]);
+        Resolved = ResolvedDerivation.Of(node, [.. known, .. inputs]);
     }
 
     /// <summary>

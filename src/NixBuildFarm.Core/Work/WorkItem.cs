@@ -11,6 +11,8 @@ internal class WorkItem
     private const string Substitution = "substitution";
     private const string Expanding = "expansion";
 
+    private readonly IReadOnlyList<StorePath> knownInputs = [];
+
     /// <summary>Index in the scheduler's job graph.</summary>
     public required int Index { get; init; }
 
@@ -36,7 +38,11 @@ internal class WorkItem
     /// The store paths that it needs directly: sources, and the outputs it uses of other derivations; until it is resolved those that are
     /// known.
     /// </summary>
-    public required IReadOnlyList<StorePath> Inputs { get; set; }
+    public required IReadOnlyList<StorePath> Inputs
+    {
+        get => Resolved?.Derivation.InputSources ?? knownInputs;
+        init => knownInputs = value;
+    }
 
     /// <summary>The outputs that are needed.</summary>
     public required IReadOnlyList<StorePath> Wanted { get; init; }
@@ -51,10 +57,13 @@ internal class WorkItem
     public Derivation Derivation => Node.Derivation;
 
     /// <summary>What it is resolved to; null: nothing yet, or it need not be.</summary>
-    public ResolvedDerivation? Resolved { get; private set; }
+    public ResolvedDerivation? Resolved => Unresolved?.Resolved;
+
+    /// <summary>The derivation that is built: the resolved one, where there is one.</summary>
+    public Derivation DerivationToBuild => Resolved?.Derivation ?? Derivation;
 
     /// <summary>The outputs, as the derivation states them that is built.</summary>
-    public IReadOnlyDictionary<string, DerivationOutput> OutputsToBuild => (Resolved?.Derivation ?? Derivation).Outputs;
+    public IReadOnlyDictionary<string, DerivationOutput> OutputsToBuild => DerivationToBuild.Outputs;
 
     /// <summary>What it had been resolved to when its outputs were built; null: nothing.</summary>
     public ResolvedDerivation? BuiltFrom { get; set; }
@@ -74,15 +83,6 @@ internal class WorkItem
 
     /// <summary>The derivation's name.</summary>
     public string Name => Node.Name;
-
-    /// <summary>Replaces placeholders by the paths of its inputs, if it has any.</summary>
-    /// <param name="pathOf">Where an output of another derivation is.</param>
-    public void Resolve(Func<StorePath, string, StorePath> pathOf)
-    {
-        if (Unresolved?.Resolve(pathOf) is not { } resolved || resolved == Resolved) return;
-        Resolved = resolved;
-        Inputs = Resolved.Derivation.InputSources;
-    }
 
     /// <summary>The job as the scheduler wants to see it.</summary>
     public Job ToSchedulerJob(IReadOnlyList<int> dependencies)

@@ -10,12 +10,7 @@ internal static class BuildResultLayout
     public static async ValueTask<BuildResult> ReadAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation)
     {
         var result = await ReadFieldsAsync(reader, version, cancellation);
-        return result with
-        {
-            BuiltOutputs = version.HasRealisationsByPath
-                ? await ReadOutputsAsync(reader, cancellation)
-                : await ReadHashedOutputsAsync(reader, cancellation),
-        };
+        return result with { BuiltOutputs = await ReadOutputsAsync(reader, version, cancellation) };
     }
 
     /// <summary>Writes a result that has no outputs: a failure.</summary>
@@ -64,33 +59,20 @@ internal static class BuildResultLayout
             ? new(count * TimeSpan.TicksPerMicrosecond)
             : throw new WireException($"{count} µs is no processor time.");
 
-    /// <summary>A map from an output to its path and signatures.</summary>
-    private static async ValueTask<IReadOnlyDictionary<string, StorePath>> ReadOutputsAsync(
-        WireReader reader, CancellationToken cancellation)
-    {
-        var count = await reader.ReadCountAsync(cancellation);
-        var outputs = new Dictionary<string, StorePath>();
-        for (var i = 0; i < count; i++)
-        {
-            var name = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-            outputs[name] = await RealisationLayout.ReadSignedPathAsync(reader, cancellation);
-        }
-        return outputs;
-    }
-
     /// <summary>
-    /// A map from <c>sha256:HASH!OUTPUT</c> to a realisation in JSON. Only the output's name and the path are used: the caller knows the
-    /// derivation; Nix 2.35 and later sends zeros for the hash.
+    /// A map to realisations from <c>sha256:HASH!OUTPUT</c>, where Nix 2.35 and later sends zeros for the hash, or from the output's name
+    /// alone. The caller knows the derivation.
     /// </summary>
-    private static async ValueTask<IReadOnlyDictionary<string, StorePath>> ReadHashedOutputsAsync(
-        WireReader reader, CancellationToken cancellation)
+    private static async ValueTask<IReadOnlyDictionary<string, StorePath>> ReadOutputsAsync(
+        WireReader reader, ProtocolVersion version, CancellationToken cancellation)
     {
         var count = await reader.ReadCountAsync(cancellation);
         var outputs = new Dictionary<string, StorePath>();
         for (var i = 0; i < count; i++)
         {
             var id = await reader.ReadStringAsync(WireLimits.Name, cancellation);
-            outputs[Realisation.OutputIn(id)] = await RealisationLayout.ReadPathAsync(reader, cancellation);
+            var name = version.HasRealisationsByPath ? id : Realisation.OutputIn(id);
+            outputs[name] = await RealisationLayout.ReadPathAsync(reader, version, cancellation);
         }
         return outputs;
     }

@@ -33,12 +33,7 @@ internal sealed record QueryRealisationRequest(StorePath Resolved, string Id) : 
             ? await reader.ReadBoolAsync(cancellation) ? 1 : 0
             : await reader.ReadCountAsync(cancellation);
         StorePath? path = null;
-        for (var i = 0; i < count; i++)
-        {
-            path = version.HasRealisationsByPath
-                ? await RealisationLayout.ReadSignedPathAsync(reader, cancellation)
-                : await RealisationLayout.ReadPathAsync(reader, cancellation);
-        }
+        for (var i = 0; i < count; i++) path = await RealisationLayout.ReadPathAsync(reader, version, cancellation);
         return path;
     }
 }

@@ -7,8 +7,12 @@ namespace NixBuildFarm.Protocol.Messages;
 /// <summary>A realisation. Only its path is used: who asks knows the output.</summary>
 internal static class RealisationLayout
 {
+    /// <summary>Reads the path.</summary>
+    public static ValueTask<StorePath> ReadPathAsync(WireReader reader, ProtocolVersion version, CancellationToken cancellation) =>
+        version.HasRealisationsByPath ? ReadSignedPathAsync(reader, cancellation) : ReadJsonAsync(reader, cancellation);
+
     /// <summary>As the feature of Nix 2.35 has it: the path, and signatures.</summary>
-    public static async ValueTask<StorePath> ReadSignedPathAsync(WireReader reader, CancellationToken cancellation)
+    private static async ValueTask<StorePath> ReadSignedPathAsync(WireReader reader, CancellationToken cancellation)
     {
         var path = await reader.ReadStorePathAsync(cancellation);
         await reader.ReadStringsAsync(WireLimits.Name, cancellation, WireLimits.Signatures);
@@ -16,7 +20,7 @@ internal static class RealisationLayout
     }
 
     /// <summary>As all others have it: one JSON text.</summary>
-    public static async ValueTask<StorePath> ReadPathAsync(WireReader reader, CancellationToken cancellation)
+    private static async ValueTask<StorePath> ReadJsonAsync(WireReader reader, CancellationToken cancellation)
     {
         var realisation = await reader.ReadStringAsync(WireLimits.Text, cancellation);
         try
