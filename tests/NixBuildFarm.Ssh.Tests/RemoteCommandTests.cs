@@ -68,6 +68,12 @@ public class RemoteCommandTests
         Assert.Equal(command, RemoteCommand.For(Builder([program], store: null), ChannelUse.Build));
 
     [Fact]
+    public void A_daemon_that_would_keep_settings_to_itself_connects_anew_for_each_request() =>
+        Assert.Equal(
+            "nix-daemon --stdio --store 'auto?max-connection-age=0'",
+            RemoteCommand.For(Builder([], store: null), ChannelUse.PassedOnBuild));
+
+    [Fact]
     public void Closures_are_asked_of_the_nix_store_that_is_beside_the_daemon()
     {
         Assert.Equal("nix-store --serve", RemoteCommand.For(Builder([], store: null), ChannelUse.Closure));

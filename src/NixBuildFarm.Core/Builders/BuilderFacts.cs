@@ -20,4 +20,17 @@ internal sealed record BuilderFacts
 
     /// <summary>The machine below its Nix.</summary>
     public BuilderMachine Machine { get; init; } = new();
+
+    /// <summary>
+    /// Whether <c>nix-daemon</c> keeps settings to itself for a login that is not root: it is a client of the daemon that builds, and since
+    /// 2.20 connects to it before it knows them. Lix, whose versions begin with 2.90, does not. [runDaemon in src/nix/unix/daemon.cc of
+    /// NixOS/nix]
+    /// </summary>
+    public bool KeepsSettings =>
+        Machine.IsRoot == false && VersionNumber() is { } version && version >= new Version(2, 20) && version < new Version(2, 90);
+
+    private Version? VersionNumber() =>
+        NixVersion?.Split(['.', '-', 'p'], 3) is [var major, var minor, ..] && Version.TryParse($"{major}.{minor}", out var version)
+            ? version
+            : null;
 }

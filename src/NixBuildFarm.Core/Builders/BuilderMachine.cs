@@ -14,6 +14,7 @@ public sealed record BuilderMachine
     public const string Question =
         "PATH=$PATH:/run/current-system/sw/bin:/usr/bin:/bin:/usr/sbin:/sbin; "
         + "echo cores $(nproc || getconf _NPROCESSORS_ONLN); "
+        + "echo user $(id -u); "
         + "echo load $(cat /proc/loadavg || sysctl -n vm.loadavg); "
         + "echo memory $(grep MemTotal: /proc/meminfo || sysctl -n hw.memsize); "
         + "echo store $(df -Pk /nix/store); "
@@ -21,6 +22,9 @@ public sealed record BuilderMachine
 
     /// <summary>The cores that a login may use.</summary>
     public int? Cores { get; init; }
+
+    /// <summary>Whether the login is root.</summary>
+    public bool? IsRoot { get; init; }
 
     /// <summary>The main memory, in bytes.</summary>
     public long? Memory { get; init; }
@@ -43,6 +47,8 @@ public sealed record BuilderMachine
                 ["cores", var count] when int.TryParse(count, CultureInfo.InvariantCulture, out var cores)
                     && cores is > 0 and <= 1_000_000 =>
                     machine with { Cores = cores },
+                ["user", var id] when uint.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var user) =>
+                    machine with { IsRoot = user == 0 },
                 ["load", var load, ..] when double.TryParse(load, CultureInfo.InvariantCulture, out var average)
                     && average is >= 0 and <= 1e9 =>
                     machine with { Load = average },

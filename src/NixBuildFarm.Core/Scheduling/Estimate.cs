@@ -13,6 +13,15 @@ public readonly record struct Estimate(double Seconds, double Spread, long Outpu
     /// <summary>What of it other builders can do; by default nothing.</summary>
     public CompileEstimate Compiles { get; init; }
 
+    /// <summary>The most memory that the build has at a time, in bytes, its median; 0: so little that it does not count.</summary>
+    public long Memory { get; init; }
+
+    /// <summary>Standard deviation of the natural logarithm of <see cref="Memory"/>.</summary>
+    public double MemorySpread { get; init; }
+
+    /// <summary>The memory to keep for the build, in bytes: five builds of six take no more.</summary>
+    public long MemoryNeed => (long)(Memory * Math.Exp(MemorySpread));
+
     /// <summary>The cores that <see cref="Seconds"/> speaks of.</summary>
     public const int ReferenceCores = 4;
 

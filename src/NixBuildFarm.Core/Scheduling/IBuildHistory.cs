@@ -29,6 +29,12 @@ public sealed record BuildObservation
     /// <summary>Size of its outputs.</summary>
     public long OutputBytes { get; init; }
 
+    /// <summary>The most memory that it had at a time, in bytes; null where that was not seen.</summary>
+    public long? PeakMemory { get; init; }
+
+    /// <summary>Processor time that it took, of user and kernel; null where that was not seen.</summary>
+    public double? ProcessorSeconds { get; init; }
+
     /// <summary>Its compiles; null: it was not shared.</summary>
     public CompileObservation? Compiles { get; init; }
 

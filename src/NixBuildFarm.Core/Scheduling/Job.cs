@@ -47,6 +47,12 @@ public sealed record Job
     /// </summary>
     public long ExternalInputBytes { get; init; }
 
+    /// <summary>Memory that the derivation says it needs (<c>NIXBUILDNET_MIN_MEM</c>, in MB there), in bytes; 0: it does not say.</summary>
+    public long StatedMemory { get; init; }
+
+    /// <summary>Cores that the derivation says it needs (<c>NIXBUILDNET_MIN_CPU</c>); 0: it does not say.</summary>
+    public int StatedCores { get; init; }
+
     /// <summary>
     /// Whether it stays on the local machine where that takes part and can build it: <c>builtin</c> and <c>preferLocalBuild</c>.
     /// </summary>

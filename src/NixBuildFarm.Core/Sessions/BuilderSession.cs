@@ -134,7 +134,11 @@ internal sealed class BuilderSession : IAsyncDisposable
     public BuilderException GiveUp(string what) => control.GiveUp(what);
 
     /// <inheritdoc cref="SessionPool.Reserve"/>
-    public Reservation Reserve(ChannelUse use, CancellationToken cancellation) => pool.Reserve(use, cancellation);
+    public Reservation Reserve(ChannelUse use, CancellationToken cancellation) =>
+        pool.Reserve(use == ChannelUse.Build && PassesOn ? ChannelUse.PassedOnBuild : use, cancellation);
+
+    // Where the store is given, so is its way.
+    private bool PassesOn => Facts.KeepsSettings && !Builder.IsLocal && Builder.RemoteStore is null;
 
     /// <inheritdoc cref="SessionPool.OpenAsync(StoreProgram, CancellationToken)"/>
     public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) => pool.OpenAsync(program, cancellation);

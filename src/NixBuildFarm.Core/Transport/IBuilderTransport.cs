@@ -30,6 +30,12 @@ public enum ChannelUse
     /// <summary>Questions and builds: several share one connection.</summary>
     Build,
 
+    /// <summary>
+    /// As <see cref="Build"/>, where the login's <c>nix-daemon</c> is a client of the daemon that builds, and would keep our settings to
+    /// itself: it opens a connection anew for each request, and so passes on what it was told until then.
+    /// </summary>
+    PassedOnBuild,
+
     /// <summary>NARs: a connection of its own, so that a slow reader does not delay others.</summary>
     Bulk,
 

@@ -14,13 +14,17 @@ internal static class RemoteCommand
     private const string DaemonProgram = "nix-daemon";
     private const string StoreProgram = "nix-store";
 
+    /// <summary>The store that Nix chooses by itself; the setting is one of connections to a daemon.</summary>
+    private const string AnewForEachRequest = "auto?max-connection-age=0";
+
     /// <summary>The command of a channel for some use.</summary>
     /// <exception cref="BuilderException">A word cannot be passed through a shell.</exception>
     public static string For(NixBuilder builder, ChannelUse use) => use switch
     {
         ChannelUse.Machine => $"sh -c {Quote(BuilderMachine.Question)}",
-        ChannelUse.Closure => Nix(builder, Store(builder), "--serve"),
-        _ => Nix(builder, Daemon(builder), "--stdio"),
+        ChannelUse.Closure => Nix(builder, Store(builder), "--serve", builder.RemoteStore),
+        ChannelUse.PassedOnBuild => Nix(builder, Daemon(builder), "--stdio", AnewForEachRequest),
+        _ => Nix(builder, Daemon(builder), "--stdio", builder.RemoteStore),
     };
 
     /// <summary>What a channel to a program in the store runs.</summary>
@@ -55,12 +59,12 @@ internal static class RemoteCommand
         return [.. daemon.SkipLast(1), program[..^DaemonProgram.Length] + StoreProgram];
     }
 
-    /// <summary>A program of Nix, with the builder's <c>remote-store</c>, as Nix runs it.</summary>
+    /// <summary>A program of Nix, for a store of the builder, or that which it chooses, as Nix runs it.</summary>
     /// <exception cref="BuilderException">A word cannot be passed through a shell.</exception>
-    private static string Nix(NixBuilder builder, IReadOnlyList<string> program, string option)
+    private static string Nix(NixBuilder builder, IReadOnlyList<string> program, string option, string? store)
     {
         List<string> words = [.. program, option];
-        if (builder.RemoteStore is { } store) words.AddRange(["--store", store]);
+        if (store is not null) words.AddRange(["--store", store]);
         if (words.Find(word => word.Any(char.IsControl)) is { } bad)
         {
             throw new BuilderException(

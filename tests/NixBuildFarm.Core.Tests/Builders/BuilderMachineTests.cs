@@ -10,6 +10,7 @@ public class BuilderMachineTests
 {
     private const string Linux = """
         cores 8
+        user 1000
         load 0.52 0.58 0.59 1/467 12345
         memory MemTotal: 16333764 kB
         store Filesystem 1024-blocks Used Available Capacity Mounted on /dev/sda1 102400 60000 42400 59% /nix
@@ -22,6 +23,7 @@ public class BuilderMachineTests
         var machine = BuilderMachine.Parse(Linux);
 
         Assert.Equal(8, machine.Cores);
+        Assert.False(machine.IsRoot);
         Assert.Equal(0.52, machine.Load);
         Assert.Equal(16333764L * 1024, machine.Memory);
         Assert.Equal(42400L * 1024, machine.StoreFree);
@@ -42,12 +44,30 @@ public class BuilderMachineTests
 
     [Theory]
     [InlineData("")]
-    [InlineData("cores\nload\nmemory\nstore\n")]
-    [InlineData("cores 0\nload -1\nmemory -5\nstore 1% x")]
+    [InlineData("cores\nuser\nload\nmemory\nstore\n")]
+    [InlineData("cores 0\nuser -1\nload -1\nmemory -5\nstore 1% x")]
     [InlineData("cores 99999999999999\nload NaN\nmemory MemTotal: 99999999999999999999 kB\nstore a b c 9223372036854775807 1% /")]
     [InlineData("\0\u001b[2Jcores\u00a08\n")]
     public void An_unclear_answer_of_a_builder_is_unknown(string answer) =>
         Assert.Equal(new BuilderMachine(), BuilderMachine.Parse(answer));
+
+    [Theory]
+    [InlineData("2.8.0", 1000, false)]
+    [InlineData("2.18.9", 1000, false)]
+    [InlineData("2.20.0", 1000, true)]
+    [InlineData("2.34.8", 1000, true)]
+    [InlineData("2.24pre20240827_abcdef0", 1000, true)]
+    [InlineData("2.34.8", 0, false)]
+    [InlineData("2.34.8", null, false)]
+    [InlineData("2.93.3", 1000, false)] // Lix
+    [InlineData("unknown", 1000, false)]
+    [InlineData(null, 1000, false)]
+    public void A_daemon_of_Nix_2_20_keeps_settings_to_itself_where_the_login_is_not_root(string? version, int? user, bool keeps)
+    {
+        var machine = BuilderMachine.Parse($"user {user}\n");
+
+        Assert.Equal(keeps, new BuilderFacts { Protocol = "1.38", Trusted = true, NixVersion = version, Machine = machine }.KeepsSettings);
+    }
 
     [Fact]
     public void A_greeting_before_the_answer_does_no_harm() => Assert.Equal(8, BuilderMachine.Parse("Welcome to ruby!\n" + Linux).Cores);

@@ -52,21 +52,25 @@ public sealed class BuilderSettingsTests(TestFarm farm) : IDisposable
 
     /// <summary>
     /// As another user than root, <c>nix-daemon --stdio</c> is a client of the daemon that builds. Since 2.20 it opens its connection
-    /// before it knows our settings, and never sends them on. [runDaemon in src/nix/unix/daemon.cc of NixOS/nix]
+    /// before it knows our settings, unless it is told to open one anew for each request. [runDaemon in src/nix/unix/daemon.cc of NixOS/nix]
     /// </summary>
     [Fact]
     [EveryNix("Settings of a run (`-Cores`, `-Option`, time limits) on builders whose login is not root")]
     public async Task Settings_of_a_run_hold_where_the_login_is_not_root()
     {
         await using var garnet = await farm.AddAsync("garnet", "--user", "nix", "--nix", TestFarm.NewestNix);
-        session.Write("cores", """package "cores" "echo $NIX_BUILD_CORES > $out" [ ]""");
+        session.Write("cores", """package "cores" "echo $NIX_BUILD_CORES > $out; sleep 30" [ ]""");
+        session.Write("seven", """package "seven" "echo $NIX_BUILD_CORES > $out" [ ]""");
+        session.Write("old", """package "old" "/bin/busybox uname -r > $out" [ ]""");
 
-        var build = session.Run("Get-NixBuilder garnet | Invoke-NixDistributedBuild -Path cores.nix -Cores 7").Succeeded();
+        var seven = session.Run("Get-NixBuilder garnet | Invoke-NixDistributedBuild -Path seven.nix -Cores 7").Succeeded();
+        var old = session.Run(
+            "Get-NixBuilder garnet | Invoke-NixDistributedBuild -Path old.nix -Option @{ 'impersonate-linux-26' = $true }").Succeeded();
+        var slow = session.Run("Get-NixBuilder garnet | Invoke-NixDistributedBuild -Path cores.nix -Timeout 00:00:02");
 
-        var cores = (await File.ReadAllTextAsync(build["cores"].Output)).Trim();
-        Assert.SkipWhen(
-            cores != "7" && await garnet.NixVersionAsync() >= new Version(2, 20), "its `nix-daemon --stdio` does not pass them on");
-        Assert.Equal("7", cores);
+        Assert.Equal("7", (await File.ReadAllTextAsync(seven["seven"].Output)).Trim());
+        Assert.StartsWith("2.6.", await File.ReadAllTextAsync(old["old"].Output));
+        Assert.Equal("TimedOut", $"{slow["cores"].Status}");
     }
 
     [Fact]
