@@ -16,7 +16,7 @@ options=(--quiet --variant=minbase --dpkgopt=force-unsafe-io --dpkgopt='path-exc
   --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='APT::Sandbox::User "root"'
   --aptopt='Acquire::Retries "3"' --aptopt='Acquire::http::Timeout "60"'
   # What the farm and the tests use beside a minimal Debian; the .NET runtime needs libicu, of whatever number.
-  --include=nix-bin,openssh-server,openssh-client,iproute2,busybox-static,procps,util-linux-extra --include='?name(^libicu[0-9]+$)')
+  --include=nix-bin,openssh-server,openssh-client,iproute2,busybox-static,procps,util-linux-extra,git --include='?name(^libicu[0-9]+$)')
 
 # Debian's archive, as this machine's apt has it: no host is named here.
 archive() {

@@ -119,6 +119,26 @@ public sealed class EvaluationTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
+    [EveryNix("Flakes in a Git repository")]
+    public async Task A_flake_in_a_Git_repository_has_what_Git_tracks()
+    {
+        await farm.Coordinator.ExecAsync("git", "init", "-q", session.Folder);
+        File.WriteAllText(Path.Combine(session.Folder, "name.nix"), "\"tracked\"");
+        File.WriteAllText(Path.Combine(session.Folder, "flake.nix"), $$"""
+            { outputs = _: { packages.x86_64-linux.default = ({{Named}}) (import ./name.nix); }; }
+            """);
+        await farm.Coordinator.ExecAsync("git", "-C", session.Folder, "add", "flake.nix");
+
+        var untracked = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild .");
+        await farm.Coordinator.ExecAsync("git", "-C", session.Folder, "add", "name.nix");
+        var tracked = session.Run("Get-NixBuilder ruby | Invoke-NixDistributedBuild .").Succeeded();
+
+        Assert.Contains("name.nix", untracked.Errors);
+        Assert.Empty(untracked.Results);
+        Assert.Equal("tracked", Assert.Single(tracked.Results).Name);
+    }
+
+    [Fact]
     public void A_setting_about_builds_reaches_the_builders()
     {
         session.Write(

@@ -113,6 +113,39 @@ public sealed class SickBuilderTests(TestFarm farm) : IAsyncDisposable
         Assert.Contains("store paths deleted", await opal.ExecAsync("cat", "/tmp/collected"));
     }
 
+    [Fact]
+    public async Task Garbage_collectors_that_run_on_all_machines_all_the_time_take_nothing_that_a_run_needs()
+    {
+        run.Session.Write("layers", """
+            let
+              layer = n: if n == 0 then [ ] else many 4 (i:
+                package "layer${toString n}-${toString i}" "sleep 0.3; cat $inputs > $out; echo $name >> $out" (layer (n - 1)));
+            in package "top" "cat $inputs > $out" (layer 3)
+            """);
+        FarmHost[] all = [farm.Coordinator, .. farm.Builders];
+        foreach (var host in all)
+        {
+            await host.ExecAsync(
+                "bash", "-c",
+                "(while [ ! -e /tmp/all-done ]; do nix-collect-garbage; sleep 0.05; done) > /tmp/all-collected 2>&1 < /dev/null & disown");
+        }
+        try
+        {
+            var build = run.Session
+                .Run("Get-NixBuilder local, aquamarine, ruby, kana | Invoke-NixDistributedBuild -Path layers.nix -OutLink top")
+                .Succeeded();
+
+            // Each layer names its four packages, and holds what each of the layer before holds.
+            Assert.Equal(4 * (1 + 4 * (1 + 4)), (await File.ReadAllLinesAsync(Path.Combine(run.Session.Folder, "top"))).Length);
+            Assert.True(build.BuildersUsed.Count() > 1);
+        }
+        finally
+        {
+            foreach (var host in all) await host.ExecAsync("touch", "/tmp/all-done");
+        }
+        foreach (var host in all) Assert.Contains("store paths deleted", await host.ExecAsync("cat", "/tmp/all-collected"));
+    }
+
     [Theory]
     [InlineData("flat", "nix-hash --type sha256 --flat /tmp/sound", "fixed:sha256:")]
     [InlineData("recursive", "nix-hash --type sha256 /tmp/sound", "fixed:r:sha256:")]
