@@ -4,14 +4,14 @@ using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.History;
 
-/// <summary>Builds that succeeded, from which durations and speeds are learnt.</summary>
+/// <summary>Builds that succeeded, or were killed for their memory: durations, speeds and memory are learnt from them.</summary>
 internal static class BuildTable
 {
     /// <summary>More of one package and system speak of versions and machines that are gone.</summary>
     private const int NewestKept = 24;
 
     private const string Columns = "package, system, builder, seconds, cores, parallel, speed_factor, output_bytes, ended, "
-        + "compiles, compiles_shared, compile_seconds, compile_saved";
+        + "compiles, compiles_shared, compile_seconds, compile_saved, peak_memory, processor_seconds, killed";
 
     /// <summary>The builds of these packages, oldest first.</summary>
     public static List<BuildObservation> Read(SqliteConnection connection, IReadOnlySet<string> packages) => connection.Query(
@@ -30,6 +30,9 @@ internal static class BuildTable
             Compiles = row.IsDBNull(9)
                 ? null
                 : new(row.GetInt32(9), row.GetInt32(10), row.GetDouble(11), row.IsDBNull(12) ? null : row.GetDouble(12)),
+            PeakMemory = row.IsDBNull(13) ? null : row.GetInt64(13),
+            ProcessorSeconds = row.IsDBNull(14) ? null : row.GetDouble(14),
+            WasKilled = row.GetBoolean(15),
         },
         ("@packages", JsonSerializer.Serialize(packages)));
 
@@ -41,6 +44,7 @@ internal static class BuildTable
             b.Package, b.System, b.Builder, b.Seconds, b.Cores, b.EnableParallelBuilding, b.SpeedFactor, b.OutputBytes,
             b.At.ToUnixTimeMilliseconds(),
             b.Compiles?.Count, b.Compiles?.Shared, b.Compiles?.Seconds, b.Compiles?.SavedSeconds,
+            b.PeakMemory, b.ProcessorSeconds, b.WasKilled,
         ]);
         transaction.Connection!.Execute(
             $"""

@@ -7,7 +7,7 @@ namespace NixBuildFarm.History;
 internal static class Schema
 {
     /// <summary>Counts up with each change of the tables; a change comes with the step from the version before.</summary>
-    private const int Version = 3;
+    private const int Version = 4;
 
     /// <summary>Marks the file as ours: <c>NxBF</c>.</summary>
     private const int ApplicationId = 0x4e784246;
@@ -86,6 +86,13 @@ internal static class Schema
         ) STRICT, WITHOUT ROWID;
         """;
 
+    /// <summary>What version 4 has and version 3 has not: memory and processor time of builds.</summary>
+    private const string Resources = """
+        ALTER TABLE build ADD COLUMN peak_memory INTEGER;
+        ALTER TABLE build ADD COLUMN processor_seconds REAL;
+        ALTER TABLE build ADD COLUMN killed INTEGER NOT NULL DEFAULT 0;
+        """;
+
     /// <summary>Makes the tables in an empty file, and those that an older one lacks; refuses a file that is not ours.</summary>
     /// <exception cref="HistoryException">It is newer than this program, or something else.</exception>
     public static void Ensure(SqliteConnection connection, string file)
@@ -99,6 +106,7 @@ internal static class Schema
             if (found < 1) connection.Execute($"{Tables} PRAGMA application_id = {ApplicationId};");
             if (found < 2) connection.Execute(Troubles);
             if (found < 3) connection.Execute(Compiles);
+            if (found < 4) connection.Execute(Resources);
             connection.Execute($"PRAGMA user_version = {Version}");
             transaction.Commit();
         }

@@ -97,8 +97,16 @@ public sealed class HistoryFileTests : IDisposable
         Assert.Equal(before, File.ReadAllBytes(folder.File));
     }
 
-    /// <summary>Takes away what version 3 of the tables brought.</summary>
-    private const string UndoVersion3 = """
+    /// <summary>Takes away what version 4 of the tables brought.</summary>
+    private const string UndoVersion4 = """
+        ALTER TABLE build DROP COLUMN peak_memory;
+        ALTER TABLE build DROP COLUMN processor_seconds;
+        ALTER TABLE build DROP COLUMN killed;
+        """;
+
+    /// <summary>Takes away what version 3 of the tables brought, and what came after it.</summary>
+    private const string UndoVersion3 = $"""
+        {UndoVersion4}
         DROP TABLE memo;
         ALTER TABLE build DROP COLUMN compiles;
         ALTER TABLE build DROP COLUMN compiles_shared;
@@ -120,6 +128,20 @@ public sealed class HistoryFileTests : IDisposable
         Assert.Equal([Seen.Build("gcc")], history.Builds("gcc"));
         Assert.Equal([shared], history.Builds("llvm"));
         Assert.Equal([new KeptCompile("/nix/store/x", 7, DateTimeOffset.UnixEpoch)], history.KeptCompiles("ruby"));
+    }
+
+    [Fact]
+    public void One_of_the_time_before_memory_takes_it_in_and_keeps_what_it_has()
+    {
+        using (var first = folder.Open()) first.Add(Seen.Build("gcc"));
+        folder.Sql($"{UndoVersion4} PRAGMA user_version = 3");
+        using var history = folder.Open();
+        var seen = Seen.Build("llvm") with { PeakMemory = 16_100_000_000, ProcessorSeconds = 3456.7 };
+
+        history.Add(seen);
+
+        Assert.Equal([Seen.Build("gcc")], history.Builds("gcc"));
+        Assert.Equal([seen], history.Builds("llvm"));
     }
 
     [Fact]

@@ -30,6 +30,33 @@ public sealed class ObservationTests : IDisposable
     }
 
     [Fact]
+    public void The_memory_and_the_processor_time_of_a_build_are_read_as_they_were()
+    {
+        var built = Seen.Build("llvm") with { PeakMemory = 16_100_000_000, ProcessorSeconds = 3456.75 };
+        var killed = Seen.Build("rustc") with { PeakMemory = 8_000_000_000, WasKilled = true };
+        using (var first = folder.Open()) first.Add(built, killed, Seen.Build("gcc"));
+
+        using var second = folder.Open();
+
+        Assert.Equal([built], second.Builds("llvm"));
+        Assert.Equal([killed], second.Builds("rustc"));
+        Assert.Equal([Seen.Build("gcc")], second.Builds("gcc"));
+    }
+
+    [Fact]
+    public void The_next_run_knows_that_a_build_was_killed_for_its_memory()
+    {
+        using (var first = folder.Open()) first.Add(Seen.Build("rustc") with { PeakMemory = 40_000_000_000, WasKilled = true });
+        using var history = folder.Open();
+        var graph = new JobGraph([new Job { Name = "rustc-1.90", PackageName = "rustc", System = "x86_64-linux" }]);
+
+        var estimate = Estimator.FromHistory(history, graph).For(graph[0]);
+
+        Assert.True(estimate.Memory > 40_000_000_000, $"{estimate.Memory} bytes are expected.");
+        Assert.Equal(new Estimator().For(graph[0]).Seconds, estimate.Seconds);
+    }
+
+    [Fact]
     public void What_compiles_have_left_is_known_by_builder_and_path_until_it_is_forgotten()
     {
         var (old, used) = (new KeptCompile("/nix/store/a", 1, DateTimeOffset.UnixEpoch),

@@ -74,6 +74,8 @@ internal static class Recorded
         Cores = 4,
         SuppliedBytes = 1_000_000_000_000,
         OutputBytes = 42,
+        PeakMemory = 3_000_000_000,
+        ProcessorSeconds = 40.5,
         LogPath = "/home/alice/.local/state/nixbuildfarm/logs/one/x.log",
     };
 }

@@ -38,6 +38,19 @@ public sealed class RunRecordTests : IDisposable
     }
 
     [Fact]
+    public void The_results_of_a_past_run_say_what_memory_and_processor_time_builds_took()
+    {
+        using var history = folder.Open();
+        var run = Recorded.Run("one");
+        history.Add(run with { Jobs = [run.Jobs[0], run.Jobs[1] with { PeakMemory = null, ProcessorSeconds = null }] });
+
+        var results = history.Run("one")!.ToResults(logLines: 0).ToArray();
+
+        Assert.Equal((3_000_000_000, TimeSpan.FromSeconds(40.5)), (results[0].PeakMemory, results[0].ProcessorTime));
+        Assert.Equal((null, null), (results[1].PeakMemory, results[1].ProcessorTime));
+    }
+
+    [Fact]
     public void A_run_can_be_played_again()
     {
         using var history = folder.Open();

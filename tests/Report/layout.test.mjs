@@ -230,6 +230,15 @@ test('what a build is said to be leaves out what is not known, and a dependency 
   ]);
 });
 
+test('the facts of a build have what memory and processor time it took, where that was seen', () => {
+  const run = runOf([job('a', 5, 10, { peakMemory: 3 * 1024 ** 3, processorSeconds: 95 })]);
+  const facts = factsOf(run, layout(run).itemOf[0]);
+
+  assert.deepEqual(facts.filter(([name]) => ['Memory', 'Processor time'].includes(name)), [
+    ['Memory', '3.0 GiB at most'], ['Processor time', '1 m 35 s'],
+  ]);
+});
+
 test('durations, sizes and lists are short', () => {
   const seconds = [undefined, 0, 9.94, 9.95, 59.6, 3599.6, 7325];
   assert.deepEqual(seconds.map(span), ['', '0.0 s', '9.9 s', '10 s', '1 m 00 s', '1 h 00 m', '2 h 02 m']);

@@ -26,14 +26,15 @@ internal sealed class Attempts(RunFacts facts, CompileGrants grants)
         var allowed = job.Limits.Cores ?? facts.Rules.CoresFor(on.Builder, cores);
         var counted = allowed > 0 ? allowed : cores;
         var scheduler = facts.Scheduler;
+        var estimate = scheduler.EstimateOf(job.Index);
         var attempt = new Attempt(count++, job, on, builder, allowed, facts.UtcNow)
         {
             CountedCores = counted,
             Resolved = job.Resolved,
             Share = grants.TermsOf(job, builder, counted),
             Urgency = new(TransferPurpose.Needed, scheduler.RankOf(job.Index)),
-            ExpectedSeconds = scheduler.EstimateOf(job.Index).Seconds / scheduler.SpeedOf(builder, job.Index)
-                * Estimate.CoreFactor(scheduler.Graph[job.Index].EnableParallelBuilding, counted),
+            ExpectedSeconds = estimate.Seconds / scheduler.SpeedOf(builder, job.Index)
+                * estimate.FactorOf(scheduler.Graph[job.Index].EnableParallelBuilding, counted),
         };
         job.Running.Add(builder, attempt);
         running.Add(attempt);

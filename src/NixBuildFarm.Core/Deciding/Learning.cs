@@ -15,7 +15,9 @@ internal sealed class Learning(RunFacts facts)
         // The name of a download says nothing of its size.
         if (job.IsFixedOutput || job.IsBuiltin || attempt is not { BuildBegun: { } begun, BuildEnded: { } ended }) return;
         var seconds = Math.Max(0.001, (ended - begun).TotalSeconds);
-        var compiles = attempt.Outcome?.Shared?.Observation;
+        var outcome = attempt.Outcome;
+        var (peakMemory, processorSeconds) = (outcome?.PeakMemory, outcome?.ProcessorTime?.TotalSeconds);
+        var compiles = outcome?.Shared?.Observation;
         facts.Do(new RunAction.KeepBuild(new()
         {
             Package = PackagePriors.KeyOf(job),
@@ -26,15 +28,42 @@ internal sealed class Learning(RunFacts facts)
             EnableParallelBuilding = job.EnableParallelBuilding,
             SpeedFactor = attempt.On.Builder.SpeedFactor,
             OutputBytes = finished.OutputBytes,
+            PeakMemory = peakMemory,
+            ProcessorSeconds = processorSeconds,
             Compiles = compiles,
             At = ended,
         }));
         foreach (
             var learnt in facts.Estimates.Learn(
-                finished, facts.Scheduler.DescriptionOf(finished.Builder), seconds, attempt.CountedCores, compiles))
+                finished, facts.Scheduler.DescriptionOf(finished.Builder), seconds, attempt.CountedCores, compiles, peakMemory,
+                processorSeconds))
         {
             facts.Apply(learnt);
         }
+    }
+
+    /// <summary>
+    /// A build was killed when memory ran out: it takes more than it had, or, where nobody saw that, more than was kept for it.
+    /// </summary>
+    public void FromKilled(Attempt attempt, BuildOutcome outcome)
+    {
+        var index = attempt.Job.Index;
+        var job = facts.Scheduler.Graph[index];
+        if (job.IsFixedOutput || job.IsBuiltin) return;
+        var kept = facts.Scheduler.EstimateOf(index).MemoryNeed;
+        var least = outcome.PeakMemory ?? Math.Min(kept, attempt.On.Memory ?? kept);
+        if (least <= 0) return;
+        facts.Do(new RunAction.KeepBuild(new()
+        {
+            Package = PackagePriors.KeyOf(job),
+            System = job.System,
+            Builder = attempt.On.Name,
+            Seconds = 0,
+            PeakMemory = least,
+            WasKilled = true,
+            At = outcome.Ended,
+        }));
+        foreach (var learnt in facts.Estimates.LearnKilled(index, attempt.On.Name, least, facts.Now)) facts.Apply(learnt);
     }
 
     /// <summary>A transfer has shown what a link carries.</summary>

@@ -191,6 +191,7 @@ internal sealed class LiveRun
         TellOfLogs(attempt, outcome);
         if (!outcome.Result.IsSuccess)
         {
+            if (FailureClassifier.WasKilled(outcome.Result)) learning.FromKilled(attempt, outcome);
             failures.OnBuildFailed(attempt, outcome);
             return;
         }

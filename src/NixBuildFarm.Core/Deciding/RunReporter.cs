@@ -32,6 +32,7 @@ internal sealed class RunReporter(RunFacts facts, string runId)
             return;
         }
         if (attempt is not null) job.Last = attempt;
+        var ended = outcome ?? attempt?.Outcome;
         error ??= outcome is { Result: { IsSuccess: false } failure } ? failure.ErrorMessage : null;
         Tell(job, new()
         {
@@ -45,7 +46,9 @@ internal sealed class RunReporter(RunFacts facts, string runId)
             Waited = attempt is { BuildBegun: { } start } && job.Ready is { } ready && start > ready ? start - ready : TimeSpan.Zero,
             Supplied = attempt?.Supplied ?? 0,
             Attempts = [.. job.Attempts],
-            SharedCompiles = (outcome ?? attempt?.Outcome)?.Shared is { Count: > 0 } shared ? shared : null,
+            PeakMemory = ended?.PeakMemory,
+            ProcessorTime = ended?.ProcessorTime,
+            SharedCompiles = ended?.Shared is { Count: > 0 } shared ? shared : null,
             Outputs = error is null ? OutputsOf(job) : new Dictionary<string, string>(),
             Error = error,
             LogPath = outcome?.LogPath,

@@ -105,6 +105,12 @@ public sealed class NixBuildResult
     /// <summary>Bytes of NARs that were sent to the builder for it.</summary>
     public long Supplied { get; init; }
 
+    /// <summary>The most memory that the build had at a time, in bytes; null: that was not seen.</summary>
+    public long? PeakMemory { get; init; }
+
+    /// <summary>Processor time that the build took on its builder, of user and kernel; null: that was not seen.</summary>
+    public TimeSpan? ProcessorTime { get; init; }
+
     /// <summary>The failed attempts, in order.</summary>
     public IReadOnlyList<NixBuildAttempt> Attempts { get; init; } = [];
 

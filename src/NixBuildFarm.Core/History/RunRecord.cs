@@ -79,6 +79,8 @@ public sealed record RunRecord
         Waited = TimeSpan.FromSeconds(job.Waited),
         Supplied = job.SuppliedBytes,
         Attempts = job.Attempts,
+        PeakMemory = job.PeakMemory,
+        ProcessorTime = job.ProcessorSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
         SharedCompiles = job.SharedCompiles,
         Outputs = job.Outputs,
         Error = job.Error,
@@ -136,6 +138,12 @@ public sealed record RecordedJob
 
     /// <summary>Size of its outputs; 0 when there are none.</summary>
     public long OutputBytes { get; init; }
+
+    /// <summary>The most memory that the build had at a time, in bytes; null: that was not seen.</summary>
+    public long? PeakMemory { get; init; }
+
+    /// <summary>Processor time that the build took on its builder, in seconds; null: that was not seen.</summary>
+    public double? ProcessorSeconds { get; init; }
 
     /// <summary>
     /// When the copy of its outputs to the local store began, in seconds since the run's beginning; null when they were not copied. One

@@ -81,11 +81,8 @@ public sealed class BuildPlanner
         }
         var lending = new CompileLending(scheduler);
         var reasons = new Dictionary<int, string>();
-        var truth = new GraphDurations([.. estimates.Current.Select(e => e.Seconds)], [.. estimates.Current.Select(e => e.OutputBytes)])
-        {
-            Compiles = [.. estimates.Current.Select(e => e.Compiles)],
-        };
-        var run = new FarmSimulator(scheduler, truth, new SimulationOptions { Decided = Note }).Run();
+        var believed = GraphDurations.Of(estimates.Current);
+        var run = new FarmSimulator(scheduler, believed, new SimulationOptions { Decided = Note }).Run();
 
         var builds = run.Schedule.ToDictionary(entry => entry.Job);
         var planned = jobs.Jobs.Where(job => job.Expansion is null)

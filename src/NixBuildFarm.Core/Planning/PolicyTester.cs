@@ -72,7 +72,7 @@ public sealed class PolicyTester
 
         ScheduledJob? Play(IReadOnlyList<FarmBuilder> on)
         {
-            var truth = new GraphDurations([estimates.Current[0].Seconds], [estimates.Current[0].OutputBytes]);
+            var truth = GraphDurations.Of(estimates.Current) with { Compiles = null };
             var run = new FarmSimulator(new Scheduler(graph, on, estimates.Current, Options), truth).Run();
             return run.Schedule.Count > 0 ? run.Schedule[0] : null;
         }

@@ -78,6 +78,9 @@ internal sealed record BuildResult
     /// <summary>Processor time in the kernel; null: the daemon does not say.</summary>
     public TimeSpan? CpuSystem { get; init; }
 
+    /// <summary>Processor time in all; null: the daemon does not say.</summary>
+    public TimeSpan? ProcessorTime => CpuUser is null && CpuSystem is null ? null : (CpuUser ?? default) + (CpuSystem ?? default);
+
     /// <summary>
     /// The outputs by name, as far as the daemon says: Nix leaves it empty where the paths were known before. It may be false, as all that
     /// a daemon says.

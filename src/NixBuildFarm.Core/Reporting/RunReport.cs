@@ -142,6 +142,12 @@ public sealed record ReportJob
     /// <summary>Size of its outputs.</summary>
     public long OutputBytes { get; init; }
 
+    /// <summary>The most memory that the build had at a time, in bytes; null: that was not seen.</summary>
+    public long? PeakMemory { get; init; }
+
+    /// <summary>Processor time that the build took on its builder; null: that was not seen.</summary>
+    public double? ProcessorSeconds { get; init; }
+
     /// <summary>Whether the user asked for it.</summary>
     public bool IsRequested { get; init; }
 

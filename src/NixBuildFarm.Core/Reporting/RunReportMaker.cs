@@ -56,6 +56,8 @@ public static class RunReportMaker
         Cores = job.Cores,
         SuppliedBytes = job.SuppliedBytes,
         OutputBytes = job.OutputBytes,
+        PeakMemory = job.PeakMemory,
+        ProcessorSeconds = job.ProcessorSeconds,
         IsRequested = job.Job.IsRequested,
         Dependencies = job.Job.Dependencies,
         Compiles = job.SharedCompiles is { } shared ? Describe(run, shared) : null,

@@ -96,6 +96,7 @@ internal sealed class BuildExecutor(
             Ended = ended,
             OutputBytes = outputs.BytesOf(realised.Values),
             LogProblem = log.Problem,
+            ProcessorTime = result.ProcessorTime,
             Shared = SharedOf(attempt, shared),
         };
     }

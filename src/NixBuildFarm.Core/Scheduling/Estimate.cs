@@ -20,18 +20,32 @@ public readonly record struct Estimate(double Seconds, double Spread, long Outpu
     public double MemorySpread { get; init; }
 
     /// <summary>The memory to keep for the build, in bytes: five builds of six take no more.</summary>
-    public long MemoryNeed => (long)(Memory * Math.Exp(MemorySpread));
+    public long MemoryNeed => (long)Math.Min(MostMemory, Memory * Math.Exp(MemorySpread));
+
+    /// <summary>No machine has more, in bytes: what a builder tells of a build may be nonsense.</summary>
+    internal const double MostMemory = 1e15;
+
+    /// <summary>
+    /// The part of a parallel build's work that only one core does, however many there are, from 0 to 1; by default
+    /// <see cref="TypicalSerialPart"/>.
+    /// </summary>
+    public double SerialPart { get => TypicalSerialPart + beyondTypical; init => beyondTypical = value - TypicalSerialPart; }
+
+    // So that an estimate that says nothing of it has the typical one.
+    private readonly double beyondTypical;
 
     /// <summary>The cores that <see cref="Seconds"/> speaks of.</summary>
     public const int ReferenceCores = 4;
 
-    /// <summary>
-    /// How the duration changes with cores. Amdahl's law with a serial part of 5 % where the job builds in parallel, no change otherwise.
-    /// </summary>
-    public static double CoreFactor(bool parallel, int cores) =>
-        parallel ? (SerialPart + (1 - SerialPart) / cores) / (SerialPart + (1 - SerialPart) / ReferenceCores) : 1;
+    /// <summary>The <see cref="SerialPart"/> of a build of which nothing is known.</summary>
+    public const double TypicalSerialPart = 0.05;
 
-    private const double SerialPart = 0.05;
+    /// <summary>How the duration of this build changes with cores: by Amdahl's law where it builds in parallel, else not.</summary>
+    public double FactorOf(bool parallel, int cores) => CoreFactor(parallel, cores, SerialPart);
+
+    /// <summary>How the duration of a build with a serial part changes with cores.</summary>
+    public static double CoreFactor(bool parallel, int cores, double serialPart = TypicalSerialPart) =>
+        parallel ? (serialPart + (1 - serialPart) / cores) / (serialPart + (1 - serialPart) / ReferenceCores) : 1;
 
     /// <summary>
     /// The mean duration at speed 1.0 on <see cref="ReferenceCores"/> cores. It is above the median, the more the less is known: where a

@@ -11,7 +11,7 @@ internal interface IEstimator
     /// <summary>How fast a builder is for a platform: as configured, corrected by what was seen. 0 where it does not build it.</summary>
     double SpeedOf(FarmBuilder builder, string system);
 
-    /// <summary>Takes in a build that succeeded.</summary>
+    /// <summary>Takes in a build that succeeded, or was killed for its memory.</summary>
     /// <returns>Whether anything was learnt from it.</returns>
     bool Observe(BuildObservation build);
 }
@@ -19,15 +19,12 @@ internal interface IEstimator
 /// <summary>
 /// Estimates from history: by package and system, then by package, then by <see cref="PackagePriors"/>. Medians, so that one odd build
 /// does no harm; a spread that says how much they are worth; and for each builder and system a speed that is learnt from builds whose
-/// duration was known from elsewhere, so that emulation shows up as what it costs.
+/// duration was known from elsewhere, so that emulation shows up as what it costs. Memory and the use of cores are learnt likewise.
 /// </summary>
 internal sealed class Estimator : IEstimator
 {
     /// <summary>How many builds of a package and system are remembered: what is older speaks of other versions and machines.</summary>
     private const int MaxSamples = 15;
-
-    /// <summary>Below this the spread of a few equal durations is not believed.</summary>
-    private const double LeastSpread = 0.08;
 
     /// <summary>
     /// Builds of one package differ (bootstrap stages, versions, options): one of them tells so little of a builder's speed.
@@ -44,6 +41,8 @@ internal sealed class Estimator : IEstimator
     private readonly Dictionary<(string Package, string System), Samples> samples = [];
     private readonly Dictionary<string, List<string>> systemsOf = [];
     private readonly Dictionary<string, LearntCompiles> compiles = [];
+    private readonly Dictionary<string, LearntMemory> memory = [];
+    private readonly Dictionary<string, LearntCores> cores = [];
     private readonly Dictionary<(string Builder, string System), LearntSpeed> speeds = [];
 
     /// <summary>Starts from nothing but the table of packages.</summary>
@@ -71,8 +70,14 @@ internal sealed class Estimator : IEstimator
         // The name of a download says nothing of its size; they are all small.
         if (job.IsFixedOutput || job.IsBuiltin) return guess;
         var key = PackagePriors.KeyOf(job);
-        var seen = Seen(key, job.System) ?? guess;
-        return seen with { Compiles = compiles.TryGetValue(key, out var known) ? known.Summary : guess.Compiles };
+        var estimate = guess;
+        if (Seen(key, job.System) is { } seen)
+        {
+            estimate = guess with { Seconds = seen.Seconds, Spread = seen.Spread, OutputBytes = seen.OutputBytes };
+        }
+        if (compiles.TryGetValue(key, out var itsCompiles)) estimate = estimate with { Compiles = itsCompiles.Summary };
+        if (cores.TryGetValue(key, out var itsCores)) estimate = estimate with { SerialPart = itsCores.SerialPart };
+        return memory.TryGetValue(key, out var itsMemory) ? itsMemory.Improve(estimate, job.System) : estimate;
     }
 
     /// <inheritdoc/>
@@ -85,15 +90,20 @@ internal sealed class Estimator : IEstimator
     /// <inheritdoc/>
     public bool Observe(BuildObservation build)
     {
+        if (build.PeakMemory is > 0 and var peak) Of(memory, build.Package).Add(build.System, peak, build.WasKilled);
+        if (build.WasKilled) return build.PeakMemory > 0;
         if (!(build.Seconds > 0) || build.SpeedFactor <= 0) return false;
+        if (LearntCores.Of(build) is { } part) Of(cores, build.Package).Add(part);
+        var serialPart = cores.TryGetValue(build.Package, out var known) ? known.SerialPart : Estimate.TypicalSerialPart;
         // What it would have taken alone: help is another matter, and another each time.
         var alone = build.Seconds + Math.Max(0, build.Compiles?.SavedSeconds ?? 0);
-        var configured = alone * build.SpeedFactor / Estimate.CoreFactor(build.EnableParallelBuilding, Math.Max(1, build.Cores));
+        var configured =
+            alone * build.SpeedFactor / Estimate.CoreFactor(build.EnableParallelBuilding, Math.Max(1, build.Cores), serialPart);
         var key = (build.Builder, build.System);
         if (!speeds.TryGetValue(key, out var speed)) speeds.Add(key, speed = new LearntSpeed());
-        if (build.Seconds >= LeastTellingSeconds && SeenElsewhere(build) is { } known)
+        if (build.Seconds >= LeastTellingSeconds && SeenElsewhere(build) is { } elsewhere)
         {
-            speed.Learn(Math.Log(known.Seconds / configured), known.Spread);
+            speed.Learn(Math.Log(elsewhere.Seconds / configured), elsewhere.Spread);
         }
 
         var sampleKey = (build.Package, build.System);
@@ -105,9 +115,15 @@ internal sealed class Estimator : IEstimator
         }
         of.Add(build.Builder, configured * Math.Exp(speed.LogCorrection), build.OutputBytes);
         if (build.Compiles is not { } seen) return true;
-        if (!compiles.TryGetValue(build.Package, out var learnt)) compiles.Add(build.Package, learnt = new LearntCompiles());
-        learnt.Add(LearntCompiles.Of(seen, configured, build.SpeedFactor));
+        Of(compiles, build.Package).Add(LearntCompiles.Of(seen, configured, build.SpeedFactor));
         return true;
+    }
+
+    private static T Of<T>(Dictionary<string, T> learnt, string package)
+        where T : new()
+    {
+        if (!learnt.TryGetValue(package, out var its)) learnt.Add(package, its = new());
+        return its;
     }
 
     /// <summary>
@@ -151,11 +167,8 @@ internal sealed class Estimator : IEstimator
         {
             var chosen = last.Where(s => s.Builder != except).ToArray();
             if (chosen.Length == 0) return null;
-            var logs = chosen.Select(s => Math.Log(s.Seconds)).ToArray();
-            var middle = Median.Of(logs);
-            // 1.48 makes the median of absolute deviations comparable with a standard deviation; few samples are trusted less.
-            var spread = 1.48 * Median.Of(logs.Select(l => Math.Abs(l - middle)));
-            return new Estimate(Math.Exp(middle), Math.Max(LeastSpread, spread) + 0.25 / chosen.Length, chosen[^1].Bytes);
+            var (seconds, spread) = SampleSummary.Of(chosen.Select(sample => sample.Seconds));
+            return new Estimate(seconds, spread, chosen[^1].Bytes);
         }
     }
 

@@ -2,7 +2,7 @@ using NixBuildFarm.Errors;
 
 namespace NixBuildFarm.Scheduling;
 
-/// <summary>One build that succeeded, as history keeps it.</summary>
+/// <summary>One build that succeeded, or was killed for its memory, as history keeps it.</summary>
 public sealed record BuildObservation
 {
     /// <summary>What the package is called across versions: see <see cref="PackagePriors.KeyOf"/>.</summary>
@@ -31,6 +31,9 @@ public sealed record BuildObservation
 
     /// <summary>The most memory that it had at a time, in bytes; null where that was not seen.</summary>
     public long? PeakMemory { get; init; }
+
+    /// <summary>Whether it was killed when memory ran out. It takes more than <see cref="PeakMemory"/>; nothing else follows.</summary>
+    public bool WasKilled { get; init; }
 
     /// <summary>Processor time that it took, of user and kernel; null where that was not seen.</summary>
     public double? ProcessorSeconds { get; init; }

@@ -1,5 +1,3 @@
-using System.Collections.Frozen;
-using System.Globalization;
 using System.Text.RegularExpressions;
 using NixBuildFarm.Scheduling.Lending;
 
@@ -7,7 +5,7 @@ namespace NixBuildFarm.Scheduling;
 
 /// <summary>
 /// What can be guessed of a build that nobody has seen. The few hundred packages that take nearly all the time are in a table of measured
-/// facts (<c>package-priors.txt</c>, from the T2 SDE project); the rest is told by its kind.
+/// facts (<c>package-priors.txt</c>, from the T2 SDE project); the rest is told by its kind. Memory is added by <see cref="MemoryPriors"/>.
 /// </summary>
 internal static partial class PackagePriors
 {
@@ -16,27 +14,27 @@ internal static partial class PackagePriors
     /// </summary>
     private const double SecondsPerUnit = 0.29, FixedSeconds = 2;
 
-    private static readonly FrozenDictionary<string, double> Work = Read();
+    private static readonly PackageTable Work = new("package-priors.txt", figures: 1);
 
     /// <summary>The package of a job across versions: <c>pname</c>, else the name up to its version.</summary>
     public static string KeyOf(Job job) => job.PackageName ?? Version().Replace(job.Name, "", 1);
 
     /// <summary>A guess from name and kind alone.</summary>
-    public static Estimate For(Job job) => DurationOf(job) with { Compiles = CompilePriors.For(job) };
-
-    /// <summary>Whether a package is one of a language that has its own way of building, by its name.</summary>
-    public static bool IsOfOtherLanguage(string package) => LanguagePackage().IsMatch(package);
+    public static Estimate For(Job job) =>
+        (IsDownload(job) ? Download(job)
+            : IsTrivial(job) ? new(0.7, 0.7, 100_000)
+            : MemoryPriors.AddTo(DurationOf(job), job))
+            with { Compiles = CompilePriors.For(job) };
 
     private static Estimate DurationOf(Job job) =>
-        IsDownload(job) ? Download(job)
-        : IsTrivial(job) ? new(0.7, 0.7, 100_000)
-        : TryFind(KeyOf(job), out var units) ? new(units * SecondsPerUnit + FixedSeconds, 0.4, (long)(units * 100_000) + 2_000_000)
-        : LanguagePackage().IsMatch(KeyOf(job)) ? new(4, 0.8, 1_000_000)
+        Work.Find(KeyOf(job)) is [var units] ? new(units * SecondsPerUnit + FixedSeconds, 0.4, (long)(units * 100_000) + 2_000_000)
+        : PackageTable.IsOfOtherLanguage(KeyOf(job)) ? new(4, 0.8, 1_000_000)
         : Unnamed(job);
 
     /// <summary>A guess from the kind of job alone, as if the table and all names were unknown.</summary>
     public static Estimate WithoutNames(Job job) =>
-        (IsDownload(job) || job.PreferLocal ? new(1, 0.7, 1_000_000) : Unnamed(job)) with { Compiles = CompilePriors.WithoutNames(job) };
+        (IsDownload(job) || job.PreferLocal ? new(1, 0.7, 1_000_000) : MemoryPriors.AddByKind(Unnamed(job), job))
+            with { Compiles = CompilePriors.WithoutNames(job) };
 
     /// <summary>
     /// What the attributes tell, by the packages of nixpkgs that are in the table: <c>big-parallel</c> is asked for by the largest
@@ -55,30 +53,6 @@ internal static partial class PackagePriors
 
     private static bool IsTrivial(Job job) => job.PreferLocal || TrivialName().IsMatch(job.Name) || TrivialName().IsMatch(KeyOf(job));
 
-    private static bool TryFind(string package, out double units)
-    {
-        var name = package.ToLowerInvariant();
-        name = CrossTarget().Replace(name, "");
-        if (Work.TryGetValue(name, out units)) return true;
-        name = LanguagePackage().Replace(name, "");
-        return Work.TryGetValue(name, out units) || Work.TryGetValue(Variant().Replace(name, ""), out units);
-    }
-
-    private static FrozenDictionary<string, double> Read()
-    {
-        using var stream = typeof(PackagePriors).Assembly.GetManifestResourceStream("NixBuildFarm.Scheduling.package-priors.txt")
-            ?? throw new InvalidOperationException("The table of packages is missing from the assembly.");
-        using var reader = new StreamReader(stream);
-        var table = new Dictionary<string, double>();
-        while (reader.ReadLine() is { } line)
-        {
-            if (line.StartsWith('#')) continue;
-            var blank = line.IndexOf(' ', StringComparison.Ordinal);
-            table.Add(line[..blank], double.Parse(line.AsSpan(blank), CultureInfo.InvariantCulture));
-        }
-        return table.ToFrozenDictionary();
-    }
-
     // Of the clock on the wall: a busy machine may keep a thread waiting for seconds.
     private const int TimeLimit = 60_000;
 
@@ -87,19 +61,4 @@ internal static partial class PackagePriors
 
     [GeneratedRegex(@"(\.(patch|diff|sh|conf|service|json|toml|xml|txt|pl|py|el|tar|tgz|zip|gz|xz|bz2)|-(wrapper|hook|src|source|env|config|setup|script|scripts|man|manpages|stdenv|stdenv-linux|vendor|fmt|headers))$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeLimit)]
     private static partial Regex TrivialName();
-
-    [GeneratedRegex(
-        @"^(python[23](\.\d+)?|perl5?(\.\d+)*|ruby\d*(\.\d+)*|lua\d*(\.\d+)*|ocaml\d*(\.\d+)*|emacs|vimplugin|texlive|r)-",
-        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase,
-        TimeLimit)]
-    private static partial Regex LanguagePackage();
-
-    [GeneratedRegex(
-        @"^(x86_64|i686|aarch64|armv[67]l|riscv64|powerpc64le)-[a-z0-9]+-[a-z0-9]+(-[a-z0-9]+)?-(?=[a-z])",
-        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
-        TimeLimit)]
-    private static partial Regex CrossTarget();
-
-    [GeneratedRegex(@"(-(unwrapped|minimal|bootstrap|full|headless|static|slim|nox|small|interactive|unstable|lts|latest|git|only|libc|no-libc))+$|(?<=[a-z])[-_]?\d+(\.\d+)*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, TimeLimit)]
-    private static partial Regex Variant();
 }

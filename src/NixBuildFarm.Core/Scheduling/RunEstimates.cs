@@ -67,16 +67,19 @@ internal sealed class RunEstimates
     /// <param name="seconds">How long the build itself took.</param>
     /// <param name="cores">What it was allowed to use.</param>
     /// <param name="compiles">What it told of its compiles; null: it was not shared.</param>
+    /// <param name="peakMemory">The most memory that it had at a time, in bytes; null: that was not seen.</param>
+    /// <param name="processorSeconds">Processor time that it took; null: that was not seen.</param>
     /// <returns>Events to apply: estimates of other jobs of this package, the speed of this builder.</returns>
     public IReadOnlyList<SchedulingEvent> Learn(
-        SchedulingEvent.JobFinished finished, FarmBuilder builder, double seconds, int cores, CompileObservation? compiles = null)
+        SchedulingEvent.JobFinished finished, FarmBuilder builder, double seconds, int cores, CompileObservation? compiles = null,
+        long? peakMemory = null, double? processorSeconds = null)
     {
         var job = all[finished.Job];
+        var key = PackagePriors.KeyOf(job);
         if (job.IsFixedOutput || job.IsBuiltin) return [];
         // One that has joined during the run comes as it is configured.
         configured.TryAdd(builder.Name, builder);
         var original = configured[builder.Name];
-        var key = PackagePriors.KeyOf(job);
         var learnt = estimator.Observe(new BuildObservation
         {
             Package = key,
@@ -87,6 +90,8 @@ internal sealed class RunEstimates
             EnableParallelBuilding = job.EnableParallelBuilding,
             SpeedFactor = original.SpeedOf(job.System),
             OutputBytes = finished.OutputBytes,
+            PeakMemory = peakMemory,
+            ProcessorSeconds = processorSeconds,
             Compiles = compiles,
         });
         if (!learnt) return [];
@@ -97,10 +102,10 @@ internal sealed class RunEstimates
             var estimate = estimator.For(all[jobs[0]]);
             foreach (var other in jobs)
             {
-                if (!Differs(estimate.Seconds, current[other].Seconds) && !Differs(estimate.Spread, current[other].Spread)
-                    && !Differs(estimate.Compiles.Share, current[other].Compiles.Share)) continue;
-                current[other] = estimate;
-                if (other != finished.Job) changes.Add(new SchedulingEvent.EstimateChanged(finished.At, other, estimate));
+                if (Believe(other, estimate) && other != finished.Job)
+                {
+                    changes.Add(new SchedulingEvent.EstimateChanged(finished.At, other, estimate));
+                }
             }
         }
         if (Differs(estimator.SpeedOf(original, job.System), builder.SpeedOf(job.System), WorthOfSpeed))
@@ -109,6 +114,45 @@ internal sealed class RunEstimates
                 new SchedulingEvent.BuilderChanged(finished.At, finished.Builder, builder with { Systems = LearntSpeeds(original) }));
         }
         return changes;
+    }
+
+    /// <summary>Learns from a build that was killed when memory ran out.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="builder">The builder.</param>
+    /// <param name="least">What the build takes at least, in bytes.</param>
+    /// <param name="at">When, in seconds of the run.</param>
+    /// <returns>Events to apply: estimates of this job and others of its package.</returns>
+    public IReadOnlyList<SchedulingEvent> LearnKilled(int job, string builder, long least, double at)
+    {
+        var killed = all[job];
+        if (killed.IsFixedOutput || killed.IsBuiltin) return [];
+        var key = PackagePriors.KeyOf(killed);
+        var learnt = estimator.Observe(new BuildObservation
+        {
+            Package = key,
+            System = killed.System,
+            Builder = builder,
+            Seconds = 0,
+            PeakMemory = least,
+            WasKilled = true,
+        });
+        if (!learnt) return [];
+        return
+        [
+            .. jobsOf[key].Values.SelectMany(jobs => jobs).Where(other => Believe(other, estimator.For(all[other])))
+                .Select(other => new SchedulingEvent.EstimateChanged(at, other, current[other])),
+        ];
+    }
+
+    /// <summary>False: the same was believed before.</summary>
+    private bool Believe(int job, Estimate estimate)
+    {
+        var before = current[job];
+        if (!Differs(estimate.Seconds, before.Seconds) && !Differs(estimate.Spread, before.Spread)
+            && !Differs(estimate.Compiles.Share, before.Compiles.Share) && !Differs(estimate.MemoryNeed, before.MemoryNeed)
+            && !(Math.Abs(estimate.SerialPart - before.SerialPart) > Worth)) return false;
+        current[job] = estimate;
+        return true;
     }
 
     private SystemSpeed[] LearntSpeeds(FarmBuilder original) =>

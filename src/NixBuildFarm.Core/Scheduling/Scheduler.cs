@@ -538,7 +538,8 @@ internal sealed class Scheduler
     private double WeightOf(int job)
     {
         var parallel = options.Moldable && Graph[job].EnableParallelBuilding;
-        var seconds = state.Estimates[job].Seconds * Estimate.CoreFactor(parallel, state.BestCoresFor(job)) / state.BestSpeedOf(job);
+        ref readonly var estimate = ref state.Estimates[job];
+        var seconds = estimate.Seconds * estimate.FactorOf(parallel, state.BestCoresFor(job)) / state.BestSpeedOf(job);
         seconds *= placement.Sharing.RankFactorOf(job);
         return (seconds + options.StartOverhead) * heuristic.FactorOf(job);
     }

@@ -69,6 +69,12 @@ internal sealed class DecidedRun
     /// <summary>The builds that were decided, in order.</summary>
     public List<Attempt> Started { get; } = [];
 
+    /// <summary>What later runs learn of builds.</summary>
+    public List<BuildObservation> Kept { get; } = [];
+
+    /// <summary>What is believed of a job.</summary>
+    public Estimate EstimateOf(RunJob job) => facts.Scheduler.EstimateOf(job.Index);
+
     /// <summary>What the user was told of derivations.</summary>
     public List<NixBuildResult> Results { get; } = [];
 
@@ -181,31 +187,28 @@ internal sealed class DecidedRun
     }
 
     /// <summary>A build succeeds: its builder has the output.</summary>
-    public IReadOnlyList<RunAction> Succeed(Attempt attempt)
+    public IReadOnlyList<RunAction> Succeed(Attempt attempt, Func<BuildOutcome, BuildOutcome>? with = null)
     {
         if (attempt.IsRunning) Keep(attempt.Job, attempt.On);
-        return End(attempt, BuildStatus.Built);
+        return End(attempt, BuildStatus.Built, with);
     }
 
     /// <summary>A build ends.</summary>
-    public IReadOnlyList<RunAction> End(Attempt attempt, BuildStatus status)
+    /// <param name="attempt">The build.</param>
+    /// <param name="status">How.</param>
+    /// <param name="with">Changes what is known of it.</param>
+    public IReadOnlyList<RunAction> End(Attempt attempt, BuildStatus status, Func<BuildOutcome, BuildOutcome>? with = null)
     {
         var actions = new List<RunAction>();
         if (attempt.IsRunning) foreach (var path in attempt.Job.Inputs) Hold(path, attempt.On);
         ApplyAlone(new RunEvent.BuildBegan(attempt, 10, null), actions);
         var result = new BuildResult { Status = status, ErrorMessage = $"It ended as {status}." };
-        return
-        [
-            .. actions,
-            .. Apply(
-                new RunEvent.BuildEnded(
-                    attempt,
-                    new(result, new Dictionary<string, StorePath>(), null, [])
-                    {
-                        Ended = DateTimeOffset.UnixEpoch.AddSeconds(Now),
-                        OutputBytes = 100,
-                    })),
-        ];
+        var outcome = new BuildOutcome(result, new Dictionary<string, StorePath>(), null, [])
+        {
+            Ended = DateTimeOffset.UnixEpoch.AddSeconds(Now),
+            OutputBytes = 100,
+        };
+        return [.. actions, .. Apply(new RunEvent.BuildEnded(attempt, with?.Invoke(outcome) ?? outcome))];
     }
 
     /// <summary>Outputs come to the local store.</summary>
@@ -298,7 +301,10 @@ internal sealed class DecidedRun
                 case RunAction.TellProgress(var running, var progress):
                     Assert.InRange(progress.Waiting - running.Count, -running.Count, progress.Total);
                     break;
-                case RunAction.KeepBuild or RunAction.KeepTrouble: break;
+                case RunAction.KeepBuild(var build):
+                    Kept.Add(build);
+                    break;
+                case RunAction.KeepTrouble: break;
                 case RunAction.Disconnect a:
                     actions.Add(a);
                     ApplyAlone(Disconnect(a), actions);

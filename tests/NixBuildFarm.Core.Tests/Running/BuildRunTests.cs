@@ -33,6 +33,17 @@ public sealed class BuildRunTests : IDisposable
     }
 
     [Fact]
+    public async Task The_processor_time_that_a_daemon_reports_is_in_the_result()
+    {
+        farm["ruby"].Builds(build => Task.FromResult(
+            build.Succeed() with { CpuUser = TimeSpan.FromSeconds(3), CpuSystem = TimeSpan.FromSeconds(0.5) }));
+
+        var result = (await farm.BuildAsync(farm.Derivation("top"), on: ["ruby"]))["top"];
+
+        Assert.Equal((TimeSpan.FromSeconds(3.5), null), (result.ProcessorTime, result.PeakMemory));
+    }
+
+    [Fact]
     public async Task Machines_are_connected_while_nix_evaluates()
     {
         // The local machine says which systems are likely to be asked for.

@@ -30,6 +30,7 @@ public sealed class ViewTests : IDisposable
         [NixBuildFarm.History.NixBuildResult]@{
             Name = 'hello-2.12'; DerivationPath = '/nix/store/0c9b-hello-2.12.drv'; System = 'x86_64-linux'; Status = 'Failed'; Builder = 'ruby'
             Started = [DateTimeOffset]::UnixEpoch; Duration = '00:03:05'; Waited = '00:00:02'; Supplied = 1500000
+            PeakMemory = 3000000000; ProcessorTime = '00:10:05'
             Attempts = [NixBuildFarm.History.NixBuildAttempt[]]@($attempt); Outputs = $outputs; Error = 'builder failed with exit code 1'
             LogPath = '/root/logs/hello.log'; LogTail = [string[]]('compiling', 'it does not compile'); IsRequested = $true; RunId = '20260102-030405'
         }
@@ -310,6 +311,8 @@ public sealed class ViewTests : IDisposable
         "Duration: 3 m 05 s",
         "Waited: 2.0 s",
         "Supplied: 1.4 MiB",
+        "PeakMemory: 2.8 GiB",
+        "ProcessorTime: 10 m 05 s",
         "Attempts: kana: the connection was lost",
         "Error: builder failed with exit code 1",
         "LogTail: compiling",

@@ -29,6 +29,8 @@ internal static class ActionText
         RunAction.Tell { News: RunNews.Degraded(var message) } => $"warn {message}",
         RunAction.Tell { News: RunNews.Decided(var message) } => $"say {message}",
         RunAction.Tell { News: RunNews.BuilderFailed(var builder, var error) } => $"tell {builder.Name} failed: {error.Message}",
+        RunAction.KeepBuild { Build: { WasKilled: true } build } =>
+            Line($"learn {build.Package} takes more than {build.PeakMemory} bytes on {build.Builder}"),
         RunAction.KeepBuild a => Line($"learn {a.Build.Package} takes {a.Build.Seconds:0.000} s on {a.Build.Builder}"),
         RunAction.KeepTrouble a => Line($"learn {a.Trouble.Builder} opened {a.Trouble.Openings} times"),
         RunAction.LetBegin a => $"let {a.Attempt} begin",

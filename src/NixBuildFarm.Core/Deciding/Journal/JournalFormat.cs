@@ -175,6 +175,8 @@ internal static class JournalFormat
         ["logProblem"] = outcome.LogProblem,
         ["ended"] = Value(outcome.Ended),
         ["bytes"] = outcome.OutputBytes,
+        ["memory"] = outcome.PeakMemory,
+        ["processor"] = outcome.ProcessorTime?.TotalSeconds,
     };
 
     /// <inheritdoc cref="Of(BuildOutcome)"/>
@@ -188,6 +190,8 @@ internal static class JournalFormat
         LogProblem = (string?)node["logProblem"],
         Ended = To<DateTimeOffset>(node["ended"]),
         OutputBytes = (long)node["bytes"]!,
+        PeakMemory = (long?)node["memory"],
+        ProcessorTime = (double?)node["processor"] is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
     };
 
     private static Expansion ToExpansion(JsonNode node) =>

@@ -54,8 +54,9 @@ internal static class BuildResultLayout
             var tag => throw new WireException($"The tag {tag} says neither that a time follows nor that none does."),
         };
 
+    // The sum of two is to be a time, too.
     private static TimeSpan Microseconds(long count) =>
-        count is >= 0 and <= long.MaxValue / TimeSpan.TicksPerMicrosecond
+        count is >= 0 and <= long.MaxValue / 2 / TimeSpan.TicksPerMicrosecond
             ? new(count * TimeSpan.TicksPerMicrosecond)
             : throw new WireException($"{count} µs is no processor time.");
 

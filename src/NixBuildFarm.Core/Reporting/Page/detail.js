@@ -58,6 +58,8 @@ function jobFacts(run, item) {
     ['Waited', job.waited >= LeastWait ? `${span(job.waited)} from when it could have begun` : ''],
     ['Compiles', job.compiles ? compilesText(job.compiles) : ''],
     ['Cores', job.cores ? String(job.cores) : ''],
+    ['Memory', job.peakMemory ? `${bytes(job.peakMemory)} at most` : ''],
+    ['Processor time', job.processorSeconds ? span(job.processorSeconds) : ''],
     ['Outputs', job.outputBytes ? bytes(job.outputBytes) : ''],
     ...job.attempts.map(attempt => attemptFact(run, attempt)),
     ['Needs', firstOf(namesOf(run, job.dependencies))],

@@ -19,7 +19,7 @@ internal static partial class CompilePriors
     {
         if (!IsPossible(job)) return default;
         var package = PackagePriors.KeyOf(job);
-        return OtherCompiler().IsMatch(package) || PackagePriors.IsOfOtherLanguage(package) ? default
+        return OtherCompiler().IsMatch(package) || PackageTable.IsOfOtherLanguage(package) ? default
             : BootstrapName().IsMatch(package) ? Bootstrap
             : CppName().IsMatch(package) ? Cpp
             : CName().IsMatch(package) ? C

@@ -33,12 +33,14 @@ internal static class SharedDuration
     /// <param name="coresCount">Whether the number of its cores changes its duration.</param>
     /// <param name="homePlaces">Its cores.</param>
     /// <param name="helperPlaces">See <see cref="Gain"/>.</param>
-    public static double Factor(CompileEstimate compiles, bool coresCount, int homePlaces, double helperPlaces)
+    /// <param name="serialPart">See <see cref="Estimate.SerialPart"/>.</param>
+    public static double Factor(
+        CompileEstimate compiles, bool coresCount, int homePlaces, double helperPlaces, double serialPart = Estimate.TypicalSerialPart)
     {
         if (!(compiles.Share > 0)) return 1;
         // What is no compile takes as long however many cores there are.
         var part = coresCount
-            ? Math.Min(1, compiles.Share * Estimate.ReferenceCores / homePlaces / Estimate.CoreFactor(true, homePlaces))
+            ? Math.Min(1, compiles.Share * Estimate.ReferenceCores / homePlaces / Estimate.CoreFactor(true, homePlaces, serialPart))
             : compiles.Share;
         return 1 - part * (1 - 1 / Gain(compiles.Seconds, homePlaces, helperPlaces));
     }

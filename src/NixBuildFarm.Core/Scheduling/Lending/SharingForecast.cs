@@ -67,8 +67,9 @@ internal sealed class SharingForecast(SchedulingState state, SchedulerOptions op
     private double FactorOf(int job, int home, int cores, double part)
     {
         var places = state.HelperPlaces.Of(state.Classes[job], home, cores, part);
+        ref readonly var estimate = ref state.Estimates[job];
         return SharedDuration.Factor(
-            state.Estimates[job].Compiles, options.Moldable && state.Graph[job].EnableParallelBuilding, cores, places);
+            estimate.Compiles, options.Moldable && state.Graph[job].EnableParallelBuilding, cores, places, estimate.SerialPart);
     }
 
     private double Idle(double work, double horizon) =>

@@ -76,7 +76,8 @@ internal sealed class PlacingContext(SchedulingState state, SchedulerOptions opt
     public double TailOf(int job) => Math.Max(0, state.Order.Key[job] - LeastSeconds(job));
 
     /// <summary>How cores change the duration of a job.</summary>
-    public double CoreFactor(int job, int cores) => Estimate.CoreFactor(options.Moldable && state.Graph[job].EnableParallelBuilding, cores);
+    public double CoreFactor(int job, int cores) =>
+        state.Estimates[job].FactorOf(options.Moldable && state.Graph[job].EnableParallelBuilding, cores);
 
     /// <summary>How cores and helpers change the duration of a job.</summary>
     public double Factor(int job, int b, int cores) => CoreFactor(job, cores) * Sharing.FactorOf(job, b, cores);

@@ -24,6 +24,7 @@ internal sealed class FarmSimulator
     private readonly int local;
     private readonly SharedProgress? sharing;
     private readonly IReadOnlyList<CompileEstimate>? compiles;
+    private readonly IReadOnlyList<double>? serialParts;
     private long happenings;
     private double now;
     private double wakeup;
@@ -36,7 +37,7 @@ internal sealed class FarmSimulator
     /// <param name="truth">What the jobs really take, whatever the scheduler believes.</param>
     /// <param name="options">What else happens; null: nothing.</param>
     public FarmSimulator(Scheduler scheduler, GraphDurations truth, SimulationOptions? options = null)
-        : this(scheduler, truth.Seconds, truth.OutputBytes, truth.Compiles, options ?? new SimulationOptions())
+        : this(scheduler, truth.Seconds, truth.OutputBytes, truth.Compiles, truth.SerialParts, options ?? new SimulationOptions())
     {
         if (truth.Seconds.Count < scheduler.Graph.Count) throw new ArgumentException("One duration for each job is needed.", nameof(truth));
     }
@@ -48,6 +49,7 @@ internal sealed class FarmSimulator
             seconds,
             scheduler.State.OutputSizes,
             Array.ConvertAll(scheduler.State.Estimates, e => e.Compiles),
+            Array.ConvertAll(scheduler.State.Estimates, e => e.SerialPart),
             new SimulationOptions())
     {
         this.now = now;
@@ -79,15 +81,19 @@ internal sealed class FarmSimulator
 
     private FarmSimulator(
         Scheduler scheduler, IReadOnlyList<double> seconds, IReadOnlyList<long> outputBytes, IReadOnlyList<CompileEstimate>? compiles,
-        SimulationOptions options)
+        IReadOnlyList<double>? serialParts, SimulationOptions options)
     {
         this.compiles = compiles;
+        this.serialParts = serialParts;
         this.scheduler = scheduler;
         this.seconds = seconds;
         this.outputBytes = outputBytes;
         this.options = options;
         farm = [.. scheduler.Builders];
-        if (scheduler.Options.Share != ShareMode.Never && compiles is not null) sharing = new SharedProgress(scheduler, compiles, farm);
+        if (scheduler.Options.Share != ShareMode.Never && compiles is not null)
+        {
+            sharing = new SharedProgress(scheduler, compiles, serialParts, farm);
+        }
         uplinkFree = Enumerable.Repeat(0.0, scheduler.Builders.Count).ToList();
         downlinkFree = Enumerable.Repeat(0.0, scheduler.Builders.Count).ToList();
         local = scheduler.Builders.ToList().FindIndex(b => b.IsLocal);
@@ -305,7 +311,8 @@ internal sealed class FarmSimulator
     {
         var fixedCores = seconds[job] / farm[builder].SpeedOf(scheduler.Graph[job].System);
         return scheduler.Options.Moldable
-            ? fixedCores * Estimate.CoreFactor(scheduler.Graph[job].EnableParallelBuilding, cores)
+            ? fixedCores * Estimate.CoreFactor(
+                scheduler.Graph[job].EnableParallelBuilding, cores, serialParts?[job] ?? Estimate.TypicalSerialPart)
             : fixedCores;
     }
 

@@ -12,4 +12,15 @@ public sealed record GraphDurations(IReadOnlyList<double> Seconds, IReadOnlyList
 
     /// <summary>By job: its compiles; null: nothing can be shared.</summary>
     public IReadOnlyList<CompileEstimate>? Compiles { get; init; }
+
+    /// <summary>By job: its <see cref="Estimate.SerialPart"/>; null: all have the typical one.</summary>
+    public IReadOnlyList<double>? SerialParts { get; init; }
+
+    /// <summary>What the jobs take if all is as it is believed.</summary>
+    internal static GraphDurations Of(IReadOnlyList<Estimate> estimates) =>
+        new([.. estimates.Select(e => e.Seconds)], [.. estimates.Select(e => e.OutputBytes)])
+        {
+            Compiles = [.. estimates.Select(e => e.Compiles)],
+            SerialParts = [.. estimates.Select(e => e.SerialPart)],
+        };
 }

@@ -8,9 +8,10 @@ namespace NixBuildFarm.Scheduling.Playing;
 /// </summary>
 /// <param name="scheduler">Decides on the run.</param>
 /// <param name="compiles">By job: what others can do of it.</param>
+/// <param name="serialParts">By job: its <see cref="Estimate.SerialPart"/>; null: all have the typical one.</param>
 /// <param name="farm">The builders as they are, whatever the scheduler believes of them; may change.</param>
 internal sealed class SharedProgress(
-    Scheduler scheduler, IReadOnlyList<CompileEstimate> compiles, IReadOnlyList<FarmBuilder> farm)
+    Scheduler scheduler, IReadOnlyList<CompileEstimate> compiles, IReadOnlyList<double>? serialParts, IReadOnlyList<FarmBuilder> farm)
 {
     private readonly LendingRules rules = new(scheduler.State, scheduler.Options);
     private readonly List<Build> builds = [];
@@ -67,7 +68,8 @@ internal sealed class SharedProgress(
             {
                 var coresCount = scheduler.Options.Moldable && scheduler.Graph[build.Part.Job].EnableParallelBuilding;
                 build.GoOn(now);
-                build.Rate = 1 / SharedDuration.Factor(compiles[build.Part.Job], coresCount, build.Cores, build.Part.Places);
+                var serialPart = serialParts?[build.Part.Job] ?? Estimate.TypicalSerialPart;
+                build.Rate = 1 / SharedDuration.Factor(compiles[build.Part.Job], coresCount, build.Cores, build.Part.Places, serialPart);
                 build.RateOf = build.Part.Places;
             }
             if (!(Due <= build.Due)) Due = build.Due;
