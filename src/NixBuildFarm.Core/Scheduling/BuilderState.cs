@@ -30,7 +30,7 @@ internal sealed class BuilderState
     {
         Description = other.Description;
         Status = other.Status;
-        Speeds = other.Speeds;
+        (Speeds, IsHeld) = (other.Speeds, other.IsHeld);
         Slots = (Slot[])other.Slots.Clone();
         FreeSlots = other.FreeSlots;
         CoresInUse = other.CoresInUse;
@@ -52,6 +52,9 @@ internal sealed class BuilderState
     public FarmBuilder Description { get; private set; }
 
     public BuilderStatus Status { get; set; }
+
+    /// <summary>Whether it takes nothing new for the time being. Nobody waits for it then: when that ends is not known.</summary>
+    public bool IsHeld { get; private set; }
 
     /// <summary>By index of the system; 0 where it does not build it. Replaced, never changed.</summary>
     public double[] Speeds { get; private set; } = [];
@@ -95,6 +98,12 @@ internal sealed class BuilderState
         Description = description;
         Speeds = systems.Select(description.SpeedOf).ToArray();
         FitSlots();
+    }
+
+    public void Hold(bool isHeld)
+    {
+        IsHeld = isHeld;
+        Update();
     }
 
     public void Take(int job, double now, double freeAt, int cores, bool shares)
@@ -165,10 +174,10 @@ internal sealed class BuilderState
 
     private void Update()
     {
-        FreeSlots = Math.Max(0, Math.Min(MaxJobs - Running, FreeCores));
+        FreeSlots = IsHeld ? 0 : Math.Max(0, Math.Min(MaxJobs - Running, FreeCores));
         UpdateKey();
     }
 
     private void UpdateKey() =>
-        Key = FreeSlots > 0 ? -FreeSlots : Slots.Length == 0 ? double.PositiveInfinity : Slots[EarliestSlot()].FreeAt;
+        Key = FreeSlots > 0 ? -FreeSlots : IsHeld || Slots.Length == 0 ? double.PositiveInfinity : Slots[EarliestSlot()].FreeAt;
 }

@@ -124,6 +124,9 @@ internal sealed class Scheduler
     /// <summary>Whether a builder takes jobs.</summary>
     public BuilderStatus StatusOf(int builder) => state.Builders[builder].Status;
 
+    /// <summary>Whether a builder takes nothing new for the time being.</summary>
+    public bool IsHeld(int builder) => state.Builders[builder].IsHeld;
+
     /// <summary>What is believed of a job.</summary>
     public Estimate EstimateOf(int job) => state.Estimates[job];
 
@@ -180,6 +183,7 @@ internal sealed class Scheduler
             case SchedulingEvent.BuilderJoined e: Apply(e); break;
             case SchedulingEvent.BuilderLost e: Apply(e); break;
             case SchedulingEvent.BuilderDrained e: Apply(e); break;
+            case SchedulingEvent.BuilderHeld e: Apply(e); break;
             case SchedulingEvent.BuilderChanged e: Apply(e); break;
             case SchedulingEvent.EstimateChanged e: Apply(e); break;
             case SchedulingEvent.WorkAdded e: Apply(e); break;
@@ -335,6 +339,7 @@ internal sealed class Scheduler
         if (StatusOf(e.Builder) == BuilderStatus.Lost) Refuse(e, "it is lost already");
         var interrupted = state.Builders[e.Builder].Slots.Where(s => s.Job >= 0).Select(s => s.Job).ToArray();
         foreach (var job in interrupted) state.Release(job, e.Builder);
+        state.Hold(e.Builder, false);
         state.SetStatus(e.Builder, BuilderStatus.Lost);
         state.Locations.RemoveBuilder(e.Builder);
         foreach (var job in interrupted)
@@ -351,6 +356,12 @@ internal sealed class Scheduler
         if (StatusOf(e.Builder) != BuilderStatus.Online) Refuse(e, $"it is {StatusOf(e.Builder)}");
         state.SetStatus(e.Builder, BuilderStatus.Draining);
         FarmChanged();
+    }
+
+    private void Apply(SchedulingEvent.BuilderHeld e)
+    {
+        CheckBuilder(e, e.Builder);
+        if (StatusOf(e.Builder) != BuilderStatus.Lost) state.Hold(e.Builder, e.IsHeld);
     }
 
     private void Apply(SchedulingEvent.BuilderChanged e)

@@ -385,6 +385,12 @@ internal sealed class SchedulingState
         FarmChanged();
     }
 
+    public void Hold(int builder, bool isHeld)
+    {
+        Builders[builder].Hold(isHeld);
+        Groups.Update(builder);
+    }
+
     private static (string[] Systems, int[] SystemOf) InternSystems(JobGraph graph)
     {
         var known = new Dictionary<string, int>();
