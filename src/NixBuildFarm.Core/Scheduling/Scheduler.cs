@@ -57,7 +57,7 @@ internal sealed class Scheduler
         if (estimates.Count != graph.Count) throw new ArgumentException("One estimate for each job is needed.", nameof(estimates));
         this.options = options ?? new SchedulerOptions();
         heuristic = Heuristic.Of(this.options.Policy);
-        state = new SchedulingState(graph, farm, estimates, heuristic.IsFifo);
+        state = new SchedulingState(graph, farm, estimates, heuristic);
         placement = new Placement(state, this.options, heuristic);
         portfolio = this.options.Policy == SchedulingRule.Portfolio ? new Portfolio(this) : null;
         rank = new UpwardRank(graph, Weights());
@@ -124,6 +124,9 @@ internal sealed class Scheduler
     /// <summary>Whether a builder takes jobs.</summary>
     public BuilderStatus StatusOf(int builder) => state.Builders[builder].Status;
 
+    /// <summary>The memory to keep for a job on a builder, in bytes.</summary>
+    public long MemoryNeedOf(int job, int builder) => state.NeedOf(job, builder);
+
     /// <summary>Whether a builder takes nothing new for the time being.</summary>
     public bool IsHeld(int builder) => state.Builders[builder].IsHeld;
 
@@ -153,12 +156,14 @@ internal sealed class Scheduler
     /// <summary>For each builder, by index, what keeps it from taking the job; null where nothing does.</summary>
     public IReadOnlyList<string?> WhyNot(int job)
     {
-        var verdicts = Eligibility.OnFarm(Graph[job], Builders);
+        var verdicts = Eligibility.OnFarm(Graph[job] with { StatedCores = 0 }, Builders);
+        var may = state.BuildersFor(job);
         return Enumerable.Range(0, state.Builders.Length).Select(b => state.Builders[b].Status switch
         {
             BuilderStatus.Lost => "it was lost",
             BuilderStatus.Draining => "it is being drained",
-            _ => state.IsExcluded(job, b) ? "the job has failed there, or cannot be built there" : verdicts[b].Problem,
+            _ when state.IsExcluded(job, b) => "the job has failed there, or cannot be built there",
+            _ => verdicts[b].Problem ?? (may[b] ? null : "another builder has the cores or the memory for the job"),
         }).ToArray();
     }
 
