@@ -19,7 +19,7 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
         var wasKilled = FailureClassifier.WasKilled(outcome.Result);
         if (wasKilled && !job.WasKilled)
         {
-            TryWithMoreMemory(attempt);
+            TryWithMoreMemory(attempt, MemoryShortage.After(facts.Scheduler, job.Index, attempt.Builder, facts.Now));
             return;
         }
         if (FailureClassifier.SwitchedOff(outcome.Result) is { } feature)
@@ -65,15 +65,15 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
         }
     }
 
-    /// <summary>Once more, on a machine that has more memory, or does not tell how much it has.</summary>
-    private void TryWithMoreMemory(Attempt attempt)
+    /// <summary>
+    /// Once more: with the machine to itself where others ran beside it, else on one that has more memory, or does not tell how much.
+    /// </summary>
+    private void TryWithMoreMemory(Attempt attempt, IReadOnlyList<SchedulingEvent> shortage)
     {
-        var job = attempt.Job;
-        job.WasKilled = true;
-        var memory = attempt.On.Memory;
         attempts.RecordFailure(attempt, KillingOf(attempt));
-        ApplyFailed(attempt, FailureKind.RetryElsewhere);
-        ExcludeOthers(attempt, other => other.Memory <= memory);
+        // Where it is killed with a machine to itself, or again and again, the next time is the last.
+        attempt.Job.WasKilled = attempts.AreUsedUp(attempt.Job) || !shortage.Any(happened => happened is SchedulingEvent.EstimateChanged);
+        foreach (var happened in shortage) facts.Apply(happened);
     }
 
     /// <summary>On a builder that has another Nix, or does not tell which.</summary>

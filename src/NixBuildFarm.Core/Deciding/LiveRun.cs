@@ -1,3 +1,4 @@
+using System.Globalization;
 using NixBuildFarm.Builders;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
@@ -151,6 +152,7 @@ internal sealed class LiveRun
                 when IsGivenUp(decision):
                 break;
             case SchedulingDecision.Start d:
+                if (d.Reason == PlacementReason.MostMemory) TellOfMemory(d);
                 attempts.Start(
                     facts.Jobs[d.Job], d.Builder, d.Cores, $"{d.Reason.InWords()}, in about {Math.Max(0, d.Finish - facts.Now):0.0} s");
                 break;
@@ -173,6 +175,11 @@ internal sealed class LiveRun
             default: throw new InvalidOperationException($"The scheduler decided {decision}, which the run does not know.");
         }
     }
+
+    private void TellOfMemory(SchedulingDecision.Start start) => facts.Reporter.Degraded(string.Create(
+        CultureInfo.InvariantCulture,
+        $"{facts.Jobs[start.Job].Name} is expected to need {facts.Scheduler.MemoryNeedOf(start.Job, start.Builder) / 1e9:0.#} GB of memory, "
+            + $"more than any builder has that may take it. {facts.Farm[start.Builder]} has most, and builds nothing beside it."));
 
     private bool IsGivenUp(SchedulingDecision decision) => facts.Scheduler.StateOf(decision switch
     {

@@ -13,20 +13,31 @@ internal sealed class BuilderGroups
     private readonly int[][] groupsOfClass;
     private readonly IndexedHeap<ByAvailability>[] heaps;
     private readonly int[] positions;
+    private readonly long?[][]? ruledMemory;
 
     public BuilderGroups(JobGraph graph, EligibilityClasses classes, BuilderState[] builders, Func<int, int, double> speedOf)
     {
         this.builders = builders;
         var online = Enumerable.Range(0, builders.Length).Where(b => builders[b].Status == BuilderStatus.Online).ToArray();
         var descriptions = online.Select(b => builders[b].Description).ToArray();
-        var eligible = new bool[classes.Count][];
+        var (allowed, eligible) = (new bool[classes.Count][], new bool[classes.Count][]);
         for (var c = 0; c < classes.Count; c++)
         {
-            eligible[c] = new bool[builders.Length];
-            var verdicts = Eligibility.OnFarm(graph[classes.Representatives[c]], descriptions);
-            for (var i = 0; i < online.Length; i++) eligible[c][online[i]] = verdicts[i].IsEligible;
+            allowed[c] = new bool[builders.Length];
+            var job = graph[classes.Representatives[c]];
+            var verdicts = Eligibility.OnFarm(job with { StatedCores = 0 }, descriptions);
+            for (var i = 0; i < online.Length; i++) allowed[c][online[i]] = verdicts[i].IsEligible;
+            eligible[c] = (bool[])allowed[c].Clone();
+            LargeEnough.Keep(eligible[c], b => builders[b].Description, job, classes.Needs[c]);
         }
-        Eligible = eligible;
+        (Allowed, Eligible) = (allowed, eligible);
+        if (descriptions.Any(builder => builder.MemoryRules.Count > 0))
+        {
+            ruledMemory =
+            [
+                .. classes.Representatives.Select(job => Array.ConvertAll(builders, b => b.Description.RuledMemory(graph[job].Name))),
+            ];
+        }
 
         var members = new List<List<int>>();
         var known = new Dictionary<string, int>();
@@ -63,7 +74,7 @@ internal sealed class BuilderGroups
     private BuilderGroups(BuilderGroups other, BuilderState[] builders)
     {
         this.builders = builders;
-        Eligible = other.Eligible;
+        (Allowed, Eligible, ruledMemory) = (other.Allowed, other.Eligible, other.ruledMemory);
         BestSpeed = other.BestSpeed;
         BestCores = other.BestCores;
         TotalCapacity = other.TotalCapacity;
@@ -73,8 +84,11 @@ internal sealed class BuilderGroups
         heaps = other.heaps.Select(heap => new IndexedHeap<ByAvailability>(heap, new(builders), positions)).ToArray();
     }
 
-    /// <summary>By class, then builder.</summary>
+    /// <summary>By class, then builder: whether it may take jobs of the class, and none is preferred to it.</summary>
     public bool[][] Eligible { get; }
+
+    /// <summary>The same before those that are large enough are preferred to the others.</summary>
+    public bool[][] Allowed { get; }
 
     /// <summary>By class: the speed of the fastest builder that may take it; 1 where there is none.</summary>
     public double[] BestSpeed { get; }
@@ -94,6 +108,9 @@ internal sealed class BuilderGroups
 
     /// <summary>The groups of builders that may take jobs of a class.</summary>
     public ReadOnlySpan<int> GroupsOf(int eligibilityClass) => groupsOfClass[eligibilityClass];
+
+    /// <summary>What the policy of a builder says that jobs of a class need, in bytes; null: nothing.</summary>
+    public long? RuledMemory(int eligibilityClass, int builder) => ruledMemory?[eligibilityClass][builder];
 
     /// <summary>The builder of a group that is free first.</summary>
     public int FirstOf(int group) => heaps[group].First;

@@ -30,10 +30,10 @@ internal sealed class BuilderState
     {
         Description = other.Description;
         Status = other.Status;
-        Speeds = other.Speeds;
+        (Speeds, UsableMemory, IsHeld) = (other.Speeds, other.UsableMemory, other.IsHeld);
         Slots = (Slot[])other.Slots.Clone();
         FreeSlots = other.FreeSlots;
-        CoresInUse = other.CoresInUse;
+        (CoresInUse, MemoryInUse) = (other.CoresInUse, other.MemoryInUse);
         (Group, Key) = (other.Group, other.Key);
     }
 
@@ -45,6 +45,9 @@ internal sealed class BuilderState
         public int Cores;
         public bool HasBegun;
 
+        /// <summary>Bytes of memory that are kept for it.</summary>
+        public long Memory;
+
         /// <summary>Whether others may do compiles of it.</summary>
         public bool Shares;
     }
@@ -52,6 +55,9 @@ internal sealed class BuilderState
     public FarmBuilder Description { get; private set; }
 
     public BuilderStatus Status { get; set; }
+
+    /// <summary>Whether it takes nothing new for the time being. Nobody waits for it then: when that ends is not known.</summary>
+    public bool IsHeld { get; private set; }
 
     /// <summary>By index of the system; 0 where it does not build it. Replaced, never changed.</summary>
     public double[] Speeds { get; private set; } = [];
@@ -65,6 +71,12 @@ internal sealed class BuilderState
     public int CoresInUse { get; private set; }
 
     public int FreeCores => Math.Max(0, Description.TotalCores - CoresInUse);
+
+    /// <summary>Bytes that are kept for what runs.</summary>
+    public long MemoryInUse { get; private set; }
+
+    /// <summary>Bytes that builds may have in all; null where unknown: then it is not counted.</summary>
+    public long? UsableMemory { get; private set; }
 
     /// <summary>Index of the <see cref="BuilderGroups"/> it belongs to; −1 where it takes no jobs.</summary>
     public int Group { get; set; } = -1;
@@ -93,15 +105,28 @@ internal sealed class BuilderState
     public void Describe(FarmBuilder description, string[] systems)
     {
         Description = description;
+        UsableMemory = description.UsableMemory;
         Speeds = systems.Select(description.SpeedOf).ToArray();
         FitSlots();
     }
 
-    public void Take(int job, double now, double freeAt, int cores, bool shares)
+    public void Hold(bool isHeld)
+    {
+        IsHeld = isHeld;
+        Update();
+    }
+
+    /// <summary>
+    /// Whether the memory for one more job is free. Where nothing runs it is, whatever the job needs: it has the machine to itself.
+    /// </summary>
+    public bool HasMemoryFor(long need) => UsableMemory is not { } usable || MemoryInUse + need <= usable || Running == 0;
+
+    public void Take(int job, double now, double freeAt, int cores, long memory, bool shares)
     {
         var slot = IndexOf(Idle);
-        Slots[slot] = new Slot { Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores, Shares = shares };
+        Slots[slot] = new Slot { Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores, Memory = memory, Shares = shares };
         CoresInUse += cores;
+        MemoryInUse += memory;
         Update();
     }
 
@@ -118,6 +143,7 @@ internal sealed class BuilderState
         var index = IndexOf(job);
         var slot = Slots[index];
         CoresInUse -= slot.Cores;
+        MemoryInUse -= slot.Memory;
         Slots[index] = EmptySlot;
         if (Slots.Length > MaxJobs)
         {
@@ -165,10 +191,11 @@ internal sealed class BuilderState
 
     private void Update()
     {
-        FreeSlots = Math.Max(0, Math.Min(MaxJobs - Running, FreeCores));
+        // Nothing is built beside a job that is too large for the machine.
+        FreeSlots = IsHeld || MemoryInUse > UsableMemory ? 0 : Math.Max(0, Math.Min(MaxJobs - Running, FreeCores));
         UpdateKey();
     }
 
     private void UpdateKey() =>
-        Key = FreeSlots > 0 ? -FreeSlots : Slots.Length == 0 ? double.PositiveInfinity : Slots[EarliestSlot()].FreeAt;
+        Key = FreeSlots > 0 ? -FreeSlots : IsHeld || Slots.Length == 0 ? double.PositiveInfinity : Slots[EarliestSlot()].FreeAt;
 }

@@ -45,20 +45,35 @@ public readonly record struct Eligibility(string? Problem)
 
     /// <summary>
     /// For each builder whether it may take the job. A job that stays local (<see cref="Job.StaysLocal"/>) is for the local machine alone
-    /// where that is part of the farm and may take it.
+    /// where that is part of the farm and may take it. One that asks for cores is for builders that have them, where there is one.
     /// </summary>
     public static IReadOnlyList<Eligibility> OnFarm(Job job, IReadOnlyList<FarmBuilder> farm)
     {
         var result = farm.Select(b => Of(job, b)).ToArray();
-        if (!job.StaysLocal) return result;
-        var local = Enumerable.Range(0, farm.Count).FirstOrDefault(b => farm[b].IsLocal && result[b].IsEligible, -1);
-        if (local < 0) return result;
-        var why = job.IsBuiltin ? "Nix's own builders run locally" : "the derivation asks for a local build (preferLocalBuild)";
-        for (var b = 0; b < result.Length; b++)
-        {
-            if (b != local && result[b].IsEligible) result[b] = new(why);
-        }
+        if (job.StaysLocal) StayLocal(job, farm, result);
+        if (job.StatedCores > 0) PreferCores(job, farm, result);
         return result;
+    }
+
+    private static void StayLocal(Job job, IReadOnlyList<FarmBuilder> farm, Eligibility[] verdicts)
+    {
+        var local = Enumerable.Range(0, farm.Count).FirstOrDefault(b => farm[b].IsLocal && verdicts[b].IsEligible, -1);
+        if (local < 0) return;
+        var why = job.IsBuiltin ? "Nix's own builders run locally" : "the derivation asks for a local build (preferLocalBuild)";
+        for (var b = 0; b < verdicts.Length; b++)
+        {
+            if (b != local && verdicts[b].IsEligible) verdicts[b] = new(why);
+        }
+    }
+
+    private static void PreferCores(Job job, IReadOnlyList<FarmBuilder> farm, Eligibility[] verdicts)
+    {
+        if (!verdicts.Where((verdict, b) => verdict.IsEligible && LargeEnough.HasCores(farm[b], job)).Any()) return;
+        for (var b = 0; b < verdicts.Length; b++)
+        {
+            if (!verdicts[b].IsEligible || LargeEnough.HasCores(farm[b], job)) continue;
+            verdicts[b] = new($"it has {farm[b].MostCores} cores, and the derivation asks for {job.StatedCores}, which another builder has");
+        }
     }
 
     private static Eligibility OfEntries(Job job, IReadOnlyList<FarmBuilder> entries)

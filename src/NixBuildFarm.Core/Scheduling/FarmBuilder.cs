@@ -1,3 +1,5 @@
+using System.IO.Enumeration;
+
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>How fast a builder is for one platform: an emulated one is slower than the native one.</summary>
@@ -8,6 +10,11 @@ public readonly record struct SystemSpeed(string System, double Speed)
     /// <summary>Whether the machine is known to run it by emulation.</summary>
     public bool IsEmulated { get; init; }
 }
+
+/// <summary>What the user says of the memory that some builds need.</summary>
+/// <param name="Pattern">A wildcard (<c>*</c>, <c>?</c>) for the name of the job.</param>
+/// <param name="Bytes">What they need.</param>
+public readonly record struct MemoryRule(string Pattern, long Bytes);
 
 /// <summary>A builder as the scheduler sees it. Builders are known by their index in the scheduler's list.</summary>
 public sealed record FarmBuilder
@@ -29,6 +36,15 @@ public sealed record FarmBuilder
 
     /// <summary>The memory of its machine in bytes; null where unknown.</summary>
     public long? Memory { get; init; }
+
+    /// <summary>Policy: bytes of it that builds leave to others.</summary>
+    public long ReservedMemory { get; init; }
+
+    /// <summary>The memory that builds may have in all, in bytes; null where unknown: then it is not counted.</summary>
+    public long? UsableMemory => Memory is { } all ? Math.Max(0, all - ReservedMemory) : null;
+
+    /// <summary>Policy: what builds need here, whatever was learnt of them. Where several match, the largest counts.</summary>
+    public IReadOnlyList<MemoryRule> MemoryRules { get; init; } = [];
 
     /// <summary>What it can do beyond plain builds.</summary>
     public IReadOnlyList<string> SupportedFeatures { get; init; } = [];
@@ -71,6 +87,17 @@ public sealed record FarmBuilder
 
     /// <summary>The most cores that a single build can use.</summary>
     public int MostCores => Cores > 0 ? Cores : TotalCores;
+
+    /// <summary>What the policy says that a job needs here, in bytes; null: nothing.</summary>
+    public long? RuledMemory(string name)
+    {
+        long? most = null;
+        foreach (var rule in MemoryRules)
+        {
+            if (FileSystemName.MatchesSimpleExpression(rule.Pattern, name) && !(most >= rule.Bytes)) most = rule.Bytes;
+        }
+        return most;
+    }
 
     /// <summary>The speed for a platform; 0 where it does not build it.</summary>
     public double SpeedOf(string system)

@@ -49,6 +49,9 @@ internal sealed record Heuristic
     /// <summary>Of that factor.</summary>
     public int Seed { get; init; }
 
+    /// <summary>Whether what runs on a builder has to fit its memory. The rules of others know nothing of that.</summary>
+    public bool CountsMemory => Rule == PlacementRule.EarliestFinish;
+
     /// <summary>What each policy begins with; the portfolio goes on from there.</summary>
     public static Heuristic Of(SchedulingRule policy) => policy switch
     {

@@ -3,7 +3,7 @@ using NixBuildFarm.Scheduling.Lending;
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>
-/// What no schedule can beat, whatever it does: transfers are ignored and every job has its best builder. The largest of three bounds.
+/// What no schedule can beat, whatever it does: transfers are ignored and every job has its best builder. The largest of four bounds.
 /// </summary>
 /// <param name="CriticalPath">The longest chain, each job at the fastest speed that may take it; in seconds.</param>
 /// <param name="Capacity">
@@ -14,6 +14,12 @@ namespace NixBuildFarm.Scheduling;
 /// </param>
 public sealed record LowerBound(double CriticalPath, double Capacity, double HeadAndTail)
 {
+    /// <summary>
+    /// For each eligibility class and union of two: memory × time that its jobs need at least ÷ the memory of the builders that may take
+    /// it; in seconds. 0 where memory does not count.
+    /// </summary>
+    public double Memory { get; init; }
+
     /// <summary>Heads and tails are told apart in this many steps.</summary>
     private const int Steps = 24;
 
@@ -21,7 +27,7 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
     private const int MaxClassesForUnions = 48;
 
     /// <summary>The bound, in seconds.</summary>
-    public double Seconds => Math.Max(CriticalPath, Math.Max(Capacity, HeadAndTail));
+    public double Seconds => Math.Max(Math.Max(CriticalPath, Memory), Math.Max(Capacity, HeadAndTail));
 
     /// <summary>Computes the bound.</summary>
     /// <param name="graph">The jobs.</param>
@@ -29,12 +35,13 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
     /// <param name="seconds">By job: duration at speed 1.0 on <see cref="Estimate.ReferenceCores"/> cores.</param>
     /// <param name="moldable">Whether a build may get any number of cores, or each the same share.</param>
     /// <param name="compiles">By job: what all builders may do together; null: nothing.</param>
+    /// <param name="needs">By job: bytes of memory; null: what runs together need not fit.</param>
     public static LowerBound Of(
         JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<double> seconds, bool moldable = false,
-        IReadOnlyList<CompileEstimate>? compiles = null)
+        IReadOnlyList<CompileEstimate>? compiles = null, IReadOnlyList<long>? needs = null)
     {
-        var classes = new EligibilityClasses(graph, farm);
-        var eligible = classes.Representatives.Select(j => Eligibility.OnFarm(graph[j], farm).Select(e => e.IsEligible).ToArray())
+        var classes = new EligibilityClasses(graph, farm, needs is null ? null : job => needs[job]);
+        var eligible = Enumerable.Range(0, classes.Count).Select(c => MayTake(graph[classes.Representatives[c]], farm, classes.Needs[c]))
             .ToArray();
         var least = LeastSeconds(graph, farm, seconds, moldable, classes, eligible);
         if (compiles is not null) Share(least, graph, farm, seconds, moldable, classes, eligible, compiles);
@@ -76,7 +83,45 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
                 }
             }
         }
-        return new LowerBound(criticalPath, capacity, headAndTail);
+        return new LowerBound(criticalPath, capacity, headAndTail)
+        {
+            Memory = needs is null ? 0 : MemoryTime(graph, farm, least, classes, eligible, needs),
+        };
+    }
+
+    private static bool[] MayTake(Job job, IReadOnlyList<FarmBuilder> farm, long? need)
+    {
+        bool[] may = [.. Eligibility.OnFarm(job, farm).Select(verdict => verdict.IsEligible)];
+        LargeEnough.Keep(may, b => farm[b], job, need);
+        return may;
+    }
+
+    private static double MemoryTime(
+        JobGraph graph, IReadOnlyList<FarmBuilder> farm, double[] least, EligibilityClasses classes, bool[][] eligible,
+        IReadOnlyList<long> needs)
+    {
+        var work = new double[classes.Count];
+        // What one without a rule needs is the same everywhere.
+        var takers = eligible.Select(may => farm.Where((_, b) => may[b]).DistinctBy(b => (b.UsableMemory, b.MemoryRules)).ToArray()).ToArray();
+        for (var job = 0; job < graph.Count; job++)
+        {
+            long? leastNeed = null;
+            foreach (var builder in takers[classes[job]])
+            {
+                // A job that is too large for a builder has all of it.
+                var need = Math.Min(LargeEnough.NeedOn(builder, graph[job], needs[job]), builder.UsableMemory ?? 0);
+                if (!(leastNeed <= need)) leastNeed = need;
+            }
+            work[classes[job]] += least[job] * (leastNeed ?? 0);
+        }
+        var longest = 0.0;
+        foreach (var builders in SetsOfBuilders(eligible))
+        {
+            var members = Enumerable.Range(0, classes.Count).Where(c => IsSubset(eligible[c], builders));
+            var total = Enumerable.Range(0, farm.Count).Where(b => builders[b]).Sum(b => (double?)farm[b].UsableMemory ?? double.NaN);
+            if (total > 0) longest = Math.Max(longest, members.Sum(c => work[c]) / total);
+        }
+        return longest;
     }
 
     private static double[] LeastSeconds(

@@ -11,6 +11,7 @@ public static class ReasonText
         PlacementReason.EarliestFinish => "it ends there first",
         PlacementReason.OnlyChoice => "nobody else may take it",
         PlacementReason.FreeNow => "there is room, and nothing is lost by it",
+        PlacementReason.MostMemory => "nobody has the memory that it needs, and here it has most, with nothing beside it",
         _ => "the policy says so",
     };
 

@@ -57,7 +57,7 @@ internal sealed class Scheduler
         if (estimates.Count != graph.Count) throw new ArgumentException("One estimate for each job is needed.", nameof(estimates));
         this.options = options ?? new SchedulerOptions();
         heuristic = Heuristic.Of(this.options.Policy);
-        state = new SchedulingState(graph, farm, estimates, heuristic.IsFifo);
+        state = new SchedulingState(graph, farm, estimates, heuristic);
         placement = new Placement(state, this.options, heuristic);
         portfolio = this.options.Policy == SchedulingRule.Portfolio ? new Portfolio(this) : null;
         rank = new UpwardRank(graph, Weights());
@@ -124,6 +124,12 @@ internal sealed class Scheduler
     /// <summary>Whether a builder takes jobs.</summary>
     public BuilderStatus StatusOf(int builder) => state.Builders[builder].Status;
 
+    /// <summary>The memory to keep for a job on a builder, in bytes.</summary>
+    public long MemoryNeedOf(int job, int builder) => state.NeedOf(job, builder);
+
+    /// <summary>Whether a builder takes nothing new for the time being.</summary>
+    public bool IsHeld(int builder) => state.Builders[builder].IsHeld;
+
     /// <summary>What is believed of a job.</summary>
     public Estimate EstimateOf(int job) => state.Estimates[job];
 
@@ -150,12 +156,14 @@ internal sealed class Scheduler
     /// <summary>For each builder, by index, what keeps it from taking the job; null where nothing does.</summary>
     public IReadOnlyList<string?> WhyNot(int job)
     {
-        var verdicts = Eligibility.OnFarm(Graph[job], Builders);
+        var verdicts = Eligibility.OnFarm(Graph[job] with { StatedCores = 0 }, Builders);
+        var may = state.BuildersFor(job);
         return Enumerable.Range(0, state.Builders.Length).Select(b => state.Builders[b].Status switch
         {
             BuilderStatus.Lost => "it was lost",
             BuilderStatus.Draining => "it is being drained",
-            _ => state.IsExcluded(job, b) ? "the job has failed there, or cannot be built there" : verdicts[b].Problem,
+            _ when state.IsExcluded(job, b) => "the job has failed there, or cannot be built there",
+            _ => verdicts[b].Problem ?? (may[b] ? null : "another builder has the cores or the memory for the job"),
         }).ToArray();
     }
 
@@ -180,6 +188,7 @@ internal sealed class Scheduler
             case SchedulingEvent.BuilderJoined e: Apply(e); break;
             case SchedulingEvent.BuilderLost e: Apply(e); break;
             case SchedulingEvent.BuilderDrained e: Apply(e); break;
+            case SchedulingEvent.BuilderHeld e: Apply(e); break;
             case SchedulingEvent.BuilderChanged e: Apply(e); break;
             case SchedulingEvent.EstimateChanged e: Apply(e); break;
             case SchedulingEvent.WorkAdded e: Apply(e); break;
@@ -335,6 +344,7 @@ internal sealed class Scheduler
         if (StatusOf(e.Builder) == BuilderStatus.Lost) Refuse(e, "it is lost already");
         var interrupted = state.Builders[e.Builder].Slots.Where(s => s.Job >= 0).Select(s => s.Job).ToArray();
         foreach (var job in interrupted) state.Release(job, e.Builder);
+        state.Hold(e.Builder, false);
         state.SetStatus(e.Builder, BuilderStatus.Lost);
         state.Locations.RemoveBuilder(e.Builder);
         foreach (var job in interrupted)
@@ -351,6 +361,12 @@ internal sealed class Scheduler
         if (StatusOf(e.Builder) != BuilderStatus.Online) Refuse(e, $"it is {StatusOf(e.Builder)}");
         state.SetStatus(e.Builder, BuilderStatus.Draining);
         FarmChanged();
+    }
+
+    private void Apply(SchedulingEvent.BuilderHeld e)
+    {
+        CheckBuilder(e, e.Builder);
+        if (StatusOf(e.Builder) != BuilderStatus.Lost) state.Hold(e.Builder, e.IsHeld);
     }
 
     private void Apply(SchedulingEvent.BuilderChanged e)

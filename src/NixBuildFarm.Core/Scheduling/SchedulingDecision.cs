@@ -52,6 +52,9 @@ public enum PlacementReason
     /// <summary>Another builder would be faster, but this one is free and nothing is lost by it.</summary>
     FreeNow,
 
+    /// <summary>No builder has the memory that it needs. This one has most, and builds nothing beside it.</summary>
+    MostMemory,
+
     /// <summary>The rule of the chosen policy says so (stock Nix, Hydra).</summary>
     Rule,
 }

@@ -75,6 +75,12 @@ internal abstract record SchedulingEvent(double At)
     public sealed record BuilderDrained(double At, int Builder) : SchedulingEvent(At);
 
     /// <summary>
+    /// A builder takes no new build until it is released: it is busy with something else, short of space, or left to its owner. What runs
+    /// there goes on. Nothing follows for one that is lost: word of its load may come late. One that joins again is not held.
+    /// </summary>
+    public sealed record BuilderHeld(double At, int Builder, bool IsHeld) : SchedulingEvent(At);
+
+    /// <summary>
     /// A builder that takes part has other slots, cores, speeds, bandwidths or policy than before. Running jobs stay, also where they are
     /// more than the new number of slots.
     /// </summary>

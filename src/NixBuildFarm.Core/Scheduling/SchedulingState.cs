@@ -15,20 +15,23 @@ internal sealed class SchedulingState
     private int[] systemOf;
     private string[] systems;
     private Estimate[] estimates;
+    private long[] needs;
     private readonly bool isFifo;
+    private readonly bool countsMemory;
     private long readied;
     private BuilderGroups? groups;
     private HelperPlaces? helperPlaces;
     private ReadyQueue[] queues;
 
-    public SchedulingState(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<Estimate> estimates, bool isFifo)
+    public SchedulingState(JobGraph graph, IReadOnlyList<FarmBuilder> farm, IReadOnlyList<Estimate> estimates, Heuristic heuristic)
     {
         Graph = graph;
-        this.isFifo = isFifo;
+        (isFifo, countsMemory) = (heuristic.IsFifo, heuristic.CountsMemory);
         this.estimates = [.. estimates];
+        needs = Array.ConvertAll(this.estimates, e => e.MemoryNeed);
         (systems, systemOf) = InternSystems(graph);
         Builders = farm.Select(b => new BuilderState(b, systems)).ToArray();
-        Classes = new EligibilityClasses(graph, farm);
+        Classes = NewClasses(farm);
         Locations = new OutputLocations(graph.Count, farm.Count);
         outputBytes = Array.ConvertAll(this.estimates, e => e.OutputBytes);
         madeOn = Enumerable.Repeat(-1, graph.Count).ToArray();
@@ -51,8 +54,8 @@ internal sealed class SchedulingState
     private SchedulingState(SchedulingState other)
     {
         Graph = other.Graph;
-        (isFifo, readied) = (other.isFifo, other.readied);
-        estimates = (Estimate[])other.estimates.Clone();
+        (isFifo, readied, countsMemory) = (other.isFifo, other.readied, other.countsMemory);
+        (estimates, needs) = ((Estimate[])other.estimates.Clone(), (long[])other.needs.Clone());
         (systems, systemOf) = (other.systems, other.systemOf);
         Builders = Array.ConvertAll(other.Builders, b => b.Clone());
         Classes = other.Classes;
@@ -145,9 +148,40 @@ internal sealed class SchedulingState
     /// <summary>The cores of the largest builder that may take the job.</summary>
     public int BestCoresFor(int job) => Groups.BestCores[Classes[job]];
 
+    /// <summary>The memory to keep for a job on a builder, in bytes.</summary>
+    public long NeedOf(int job, int builder) =>
+        countsMemory ? Math.Max(Graph[job].StatedMemory, Groups.RuledMemory(Classes[job], builder) ?? needs[job]) : 0;
+
+    /// <summary>Whether a job needs more memory than a builder has for builds, so that it has it to itself.</summary>
+    public bool IsTooLargeFor(int builder, int job) => Builders[builder].UsableMemory is { } usable && NeedOf(job, builder) > usable;
+
+    /// <summary>
+    /// The memory that a builder has for builds, in bytes, where a job is expected to need less and may be expected to need more; else null.
+    /// </summary>
+    public long? UsableBeyond(int builder, int job) =>
+        countsMemory && Groups.RuledMemory(Classes[job], builder) is null && Builders[builder].UsableMemory is { } usable
+            && NeedOf(job, builder) < usable
+            ? usable
+            : null;
+
+    /// <summary>By job: the memory that it is expected to need, in bytes; null: memory does not count.</summary>
+    public IReadOnlyList<long>? MemoryNeeds => countsMemory ? needs : null;
+
     /// <summary>Whether a builder that takes jobs may take this one, its past failures considered.</summary>
-    public bool MayTake(int builder, int job) =>
-        Groups.Eligible[Classes[job]][builder] && !IsExcluded(job, builder);
+    public bool MayTake(int builder, int job) => BuildersFor(job)[builder];
+
+    /// <summary>
+    /// By builder, whether it may take a job, its past failures considered: where it has failed on all that are large enough for it, the
+    /// others are left.
+    /// </summary>
+    public bool[] BuildersFor(int job)
+    {
+        if (!ExcludedBuilders.TryGetValue(job, out var excluded)) return Groups.Eligible[Classes[job]];
+        var may = (bool[])Groups.Allowed[Classes[job]].Clone();
+        foreach (var builder in excluded) may[builder] = false;
+        LargeEnough.Keep(may, b => Builders[b].Description, Graph[job], countsMemory ? needs[job] : null);
+        return may;
+    }
 
     /// <summary>Keeps a job from a builder from now on.</summary>
     public void Exclude(int job, int builder)
@@ -180,6 +214,9 @@ internal sealed class SchedulingState
         RemainingWork[Classes[job]] = Math.Max(0, RemainingWork[Classes[job]] + estimate.Seconds - Estimates[job].Seconds);
         Estimates[job] = estimate;
         outputBytes[job] = estimate.OutputBytes;
+        if (estimate.MemoryNeed == needs[job]) return;
+        needs[job] = estimate.MemoryNeed;
+        if (countsMemory) Reclassify(job);
     }
 
     /// <summary>The queue that a job belongs to.</summary>
@@ -216,7 +253,7 @@ internal sealed class SchedulingState
         RunningCount++;
         var shares = Estimates[job].Compiles.Share > 0;
         if (shares) SharingCount++;
-        Builders[builder].Take(job, now, freeAt, cores, shares);
+        Builders[builder].Take(job, now, freeAt, cores, NeedOf(job, builder), shares);
         Groups.Scarce.Count(builder, Classes[job], 1);
         Groups.Update(builder);
     }
@@ -320,11 +357,15 @@ internal sealed class SchedulingState
         GrowingArray.Grow(ref outputBytes, count, 0);
         GrowingArray.Grow(ref systemOf, count, 0);
         GrowingArray.Grow(ref estimates, count, default!);
+        GrowingArray.Grow(ref needs, count, 0);
         Locations.GrowJobs(count);
         Transfers.GrowJobs(count);
         Families.GrowJobs(count);
         if (Order.GrowJobs(count)) queues = Array.ConvertAll(queues, queue => queue.Clone(Order));
-        for (var i = 0; i < more.Count; i++) (estimates[first + i], outputBytes[first + i]) = (more[i], more[i].OutputBytes);
+        for (var i = 0; i < more.Count; i++)
+        {
+            (estimates[first + i], outputBytes[first + i], needs[first + i]) = (more[i], more[i].OutputBytes, more[i].MemoryNeed);
+        }
         var (classes, areSystemsNew) = (Classes.Count, InternSystems(first));
         if (Classes.Add(Graph, first) || areSystemsNew) ClassesGrew(areSystemsNew);
         Shares.Add(first);
@@ -385,6 +426,12 @@ internal sealed class SchedulingState
         FarmChanged();
     }
 
+    public void Hold(int builder, bool isHeld)
+    {
+        Builders[builder].Hold(isHeld);
+        Groups.Update(builder);
+    }
+
     private static (string[] Systems, int[] SystemOf) InternSystems(JobGraph graph)
     {
         var known = new Dictionary<string, int>();
@@ -417,7 +464,7 @@ internal sealed class SchedulingState
     private void ClassesGrew(bool areSystemsNew)
     {
         if (areSystemsNew) foreach (var builder in Builders) builder.Describe(builder.Description, systems);
-        groups = null;
+        (groups, helperPlaces) = (null, null);
         var work = RemainingWork;
         Array.Resize(ref work, Classes.Count);
         RemainingWork = work;
@@ -426,12 +473,35 @@ internal sealed class SchedulingState
     private void FarmChanged()
     {
         (groups, helperPlaces) = (null, null);
-        if (Classes.Cover(Builders.Select(b => b.Description))) return;
+        if (Classes.Cover(Array.ConvertAll(Builders, b => b.Description))) return;
         var ready = queues.SelectMany(queue => queue.Items.ToArray()).Order().ToArray();
-        Classes = new EligibilityClasses(Graph, Builders.Select(b => b.Description));
+        Classes = NewClasses(Builders.Select(b => b.Description));
         queues = MakeQueues();
         RemainingWork = SumRemainingWork();
         foreach (var job in ready) Enqueue(job);
+    }
+
+    private EligibilityClasses NewClasses(IEnumerable<FarmBuilder> farm) => new(Graph, farm, countsMemory ? job => needs[job] : null);
+
+    /// <summary>A job that is not settled needs more memory than was thought, or less, and so belongs to another class.</summary>
+    private void Reclassify(int job)
+    {
+        var (before, classes, isQueued) = (Classes[job], Classes.Count, Order.Position[job] >= 0);
+        if (isQueued) Dequeue(job);
+        var isNew = Classes.Update(Graph, job);
+        if (isNew) ClassesGrew(areSystemsNew: false);
+        GrowQueues(classes);
+        if (isQueued) Enqueue(job);
+        if (Classes[job] == before) return;
+        RemainingWork[before] = Math.Max(0, RemainingWork[before] - estimates[job].Seconds);
+        RemainingWork[Classes[job]] += estimates[job].Seconds;
+        // Groups that are made anew count what runs now.
+        for (var b = 0; b < Builders.Length && groups is not null && !isNew; b++)
+        {
+            if (Builders[b].IndexOf(job) < 0) continue;
+            groups.Scarce.Count(b, before, -1);
+            groups.Scarce.Count(b, Classes[job], 1);
+        }
     }
 
     private double[] SumRemainingWork()

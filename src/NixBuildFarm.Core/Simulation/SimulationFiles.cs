@@ -80,8 +80,8 @@ public static class SimulationFiles
     }
 
     /// <summary>
-    /// Reads a farm: <c>{"machines":[{"name","systems":[…],"features":[…],"slots","speed","bw","local"}]}</c>. A machine has four cores for
-    /// each slot; without <c>bw</c> its link is no limit.
+    /// Reads a farm: <c>{"machines":[{"name","systems":[…],"features":[…],"slots","speed","bw","memory","local"}]}</c>. A machine has four cores for
+    /// each slot; without <c>bw</c> its link is no limit, without <c>memory</c> its memory.
     /// </summary>
     /// <exception cref="NixBuildFarmException">The file is not such a farm.</exception>
     public static IReadOnlyList<FarmBuilder> ReadFarm(string path)
@@ -108,6 +108,10 @@ public static class SimulationFiles
             {
                 throw Invalid(path, $"the bw of {machine.Name} (machines[{i}]) is no number above 0");
             }
+            if (machine.Memory is { } memory && !(memory > 0 && memory <= LargestFigure))
+            {
+                throw Invalid(path, $"the memory of {machine.Name} (machines[{i}]) is no number above 0");
+            }
         }
         if (machines.Count == 0) throw Invalid(path, "it has no machines");
         if (machines.Count(m => m.Local) > 1) throw Invalid(path, "several machines are local");
@@ -125,6 +129,7 @@ public static class SimulationFiles
             SupportedFeatures = machine.Features,
             MaxJobs = machine.Slots,
             Cores = machine.Slots * Estimate.ReferenceCores,
+            Memory = (long?)(machine.Memory * BytesPerMegabyte),
             UploadBandwidth = bandwidth,
             DownloadBandwidth = bandwidth,
         };
@@ -239,6 +244,7 @@ internal sealed record FarmMachine
     [JsonPropertyName("slots")] public required int Slots { get; set; }
     [JsonPropertyName("speed")] public double Speed { get; set; } = 1;
     [JsonPropertyName("bw")] public double? Bandwidth { get; set; }
+    [JsonPropertyName("memory")] public double? Memory { get; set; }
     [JsonPropertyName("local")] public bool Local { get; set; }
 }
 

@@ -17,5 +17,7 @@ internal static class DerivationDescription
         PreferLocal = derivation.PreferLocalBuild,
         IsFixedOutput = derivation.IsFixedOutput,
         EnableParallelBuilding = derivation.EnableParallelBuilding,
+        StatedMemory = derivation.LeastMemory,
+        StatedCores = derivation.LeastCores,
     };
 }

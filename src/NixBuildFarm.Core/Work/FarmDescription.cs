@@ -21,6 +21,8 @@ public static class FarmDescription
             SupportedFeatures = [.. entries.SelectMany(entry => entry.SupportedFeatures).Distinct()],
             MandatoryFeatures = [],
             Enabled = entries.Any(entry => entry.Enabled),
+            ReservedMemory = entries.Max(entry => entry.ReservedMemory),
+            MemoryRules = [.. entries.SelectMany(entry => entry.MemoryRules).Distinct()],
             Match = [.. entries.SelectMany(entry => entry.Match).Distinct()],
             Exclude = [.. entries.SelectMany(entry => entry.Exclude).Distinct()],
         };
@@ -34,6 +36,8 @@ public static class FarmDescription
         // A user who reserves cores does not want more builds than the other cores.
         MaxJobs = builder.Policy.Reserve > 0 && builder.BuildCores is { } cores ? Math.Min(builder.MaxJobs, cores) : builder.MaxJobs,
         Cores = builder.BuildCores ?? 0,
+        ReservedMemory = builder.Policy.ReserveMemory ?? 0,
+        MemoryRules = [.. builder.Policy.Memory?.Select(need => new MemoryRule(need.Key, need.Value)) ?? []],
         SupportedFeatures = builder.SupportedFeatures,
         MandatoryFeatures = builder.MandatoryFeatures,
         DownloadBandwidth = builder.Policy.MaxUpload ?? double.PositiveInfinity,

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
@@ -45,6 +46,16 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [Parameter]
     [ValidateRange(0, int.MaxValue)]
     public int? Reserve { get; set; }
+
+    /// <summary>Bytes of memory that builds leave to the person at the machine.</summary>
+    [Parameter]
+    [ValidateRange(0, long.MaxValue)]
+    public long? ReserveMemory { get; set; }
+
+    /// <summary>Bytes of memory to keep for builds, by names of derivations, with wildcards.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public Hashtable? Memory { get; set; }
 
     /// <summary>Speed relative to the other builders.</summary>
     [Parameter]
@@ -122,18 +133,39 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     {
         SwitchParameter given => given.IsPresent,
         string file when name == nameof(IdentityFile) => this.FileOf(file),
+        Hashtable needs => NeedsOf(needs),
         var value => value,
     });
 
     /// <inheritdoc/>
     protected override void BeginProcessing()
     {
+        if (Memory is { } needs && NeedsOf(needs).FirstOrDefault(need => need.Key.Length == 0 || need.Value < 0) is { Key: { } wrong })
+        {
+            ThrowTerminatingError(
+                new NixBuildFarmException(
+                    "MalformedMemory",
+                    $"The memory of “{wrong}” is no size.",
+                    "Give names of derivations, with wildcards, and bytes, such as @{ 'chromium*' = 32GB }.")
+                    .ToErrorRecord());
+        }
         if (Change.IsEmpty)
         {
             ThrowTerminatingError(
                 new NixBuildFarmException("NothingToSet", "No setting is given.", "Give at least one, such as -MaxJobs or -Enabled.")
                     .ToErrorRecord());
         }
+    }
+
+    /// <summary>Bytes by wildcard; −1 where they are no number.</summary>
+    private static Dictionary<string, long> NeedsOf(Hashtable table)
+    {
+        var needs = new Dictionary<string, long>();
+        foreach (DictionaryEntry need in table)
+        {
+            needs[$"{need.Key}"] = LanguagePrimitives.TryConvertTo<long>(need.Value, out var bytes) ? bytes : -1;
+        }
+        return needs;
     }
 
     /// <inheritdoc/>

@@ -25,6 +25,8 @@ public class BuilderPolicy
     private readonly double? speedFactor;
     private readonly long? maxUpload;
     private readonly long? shareMemo;
+    private readonly long? reserveMemory;
+    private readonly IReadOnlyDictionary<string, long>? memory;
 
     /// <summary>The policy that sets nothing, until settings are given.</summary>
     public BuilderPolicy()
@@ -54,6 +56,24 @@ public class BuilderPolicy
     /// <summary>Cores that are kept free for the person at the machine, 0 or more; one stays for builds in any case.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
     public int? Reserve { get => reserve; init => reserve = AtLeast(0, value); }
+
+    /// <summary>Bytes of memory that builds leave to the person at the machine, 0 or more.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
+    public long? ReserveMemory { get => reserveMemory; init => reserveMemory = AtLeast(0, value); }
+
+    /// <summary>
+    /// Bytes of memory to keep for builds there, 0 or more, by wildcards for the names of derivations; where several match, the largest.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">One is negative.</exception>
+    public IReadOnlyDictionary<string, long>? Memory
+    {
+        get => memory;
+        init
+        {
+            foreach (var need in value?.Values ?? []) _ = AtLeast<long>(0, need);
+            memory = value;
+        }
+    }
 
     /// <summary>Speed relative to the other builders, above 0.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is 0, negative or no finite number.</exception>
@@ -148,6 +168,8 @@ public class BuilderPolicy
     private static string Text(object value) => value switch
     {
         IEnumerable<string> list => string.Join(' ', list),
+        IEnumerable<KeyValuePair<string, long>> figures => string.Join(
+            ' ', figures.Select(figure => string.Create(CultureInfo.InvariantCulture, $"{figure.Key}={figure.Value}"))),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString()!,
     };

@@ -7,13 +7,16 @@ namespace NixBuildFarm.Scheduling.Placing;
 /// <remarks>
 /// Topcuoglu, Hariri and Wu, “Performance-effective and low-complexity task scheduling for heterogeneous computing”, 2002.
 /// </remarks>
-internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots) : IPlacementRule
+internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots, MemoryHolds memory) : IPlacementRule
 {
     /// <summary>A job is long when it fills this part of the time that is left.</summary>
     private const double GuardedPart = 0.03;
 
     /// <summary>A builder is one of the fastest for a job from this part of the best speed on.</summary>
     private const double NearlyBest = 0.97;
+
+    /// <summary>Builders of a group that a job may wait for where the memory of all is taken: a bound for the work of one look.</summary>
+    private const int MostOthers = 8;
 
     private readonly SchedulingState state = context.State;
 
@@ -24,9 +27,10 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
         var latest = LatestFinish(job, now);
         if (state.ExcludedBuilders.ContainsKey(job))
         {
-            for (var b = 0; b < state.Builders.Length; b++)
+            var may = state.BuildersFor(job);
+            for (var b = 0; b < may.Length; b++)
             {
-                if (state.MayTake(b, job)) Consider(job, b, now, mayWait, latest, ref best);
+                if (may[b]) Consider(job, b, now, mayWait, latest, ref best);
             }
             return best;
         }
@@ -37,7 +41,9 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
         }
         foreach (var group in state.Groups.GroupsOf(state.Classes[job]))
         {
-            Consider(job, slots.FirstOf(group, now), now, mayWait, latest, ref best);
+            var first = slots.FirstOf(group, now);
+            Consider(job, first, now, mayWait, latest, ref best);
+            if (!memory.IsFree(job, first)) ConsiderOthers(job, group, first, now, mayWait, latest, ref best);
         }
         // Where its inputs were made is worth a look as well: nothing needs to move.
         foreach (var dependency in state.Graph.DependenciesOf(job))
@@ -55,21 +61,19 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
     /// <param name="now">The time.</param>
     /// <param name="latest">When the job has to end, unless this is one of its fastest builders.</param>
     /// <param name="best">The best so far.</param>
-    public void ConsiderFrom(int job, int b, double free, double now, double latest, ref Place best)
+    public void ConsiderFrom(int job, int b, double free, double now, double latest, ref Place best) =>
+        Take(job, PlaceFrom(job, b, free, now), mayWait: true, latest, ref best);
+
+    /// <summary>The memory of the builder that is free first is taken: one that has some does as well, or else one of a few that may.</summary>
+    private void ConsiderOthers(int job, int group, int first, double now, bool mayWait, double latest, ref Place best)
     {
-        var start = Math.Max(free, state.Transfers.InputsAt(job, b, now)) + context.Options.StartOverhead;
-        var finish = start + state.Estimates[job].MeanSeconds / state.SpeedOf(b, job);
-        if (context.Options.Moldable || context.Sharing.IsOn)
+        int[] others = [.. state.Groups.MembersOf(group)];
+        var free = Array.FindIndex(others, b => state.Builders[b].FreeSlots > 0 && memory.IsFree(job, b));
+        if (free >= 0) others = [others[free]];
+        foreach (var other in others.AsSpan(0, Math.Min(others.Length, MostOthers)))
         {
-            finish = start + (finish - start) * context.Factor(job, b, context.CoresFor(job, b));
+            if (other != first) Consider(job, other, now, mayWait, latest, ref best);
         }
-        // Later than it should be is still best on the fastest: there the job keeps its place in the queue.
-        if (finish > latest && !IsNearlyBest(job, b))
-        {
-            if (!best.Exists) best = best with { IsTooLate = true };
-            return;
-        }
-        if (finish < best.Finish) best = new Place(b, start, finish);
     }
 
     private void Consider(int job, int b, double now, bool mayWait, double latest, ref Place best)
@@ -80,7 +84,42 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots)
         // Whose turn it is does not give way to the short jobs of others.
         if (context.Heuristic.Guards && !state.Shares.AreNeeded && IsGuarded(job, b, now)) return;
         if (!mayWait && builder.FreeSlots == 0) return;
-        ConsiderFrom(job, b, builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key), now, latest, ref best);
+        var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
+        var place = PlaceFrom(job, b, free, now) with { Waits = builder.FreeSlots == 0 };
+        if (memory.FreeAt(job, b, place.Finish, now) is var fits && fits > free)
+        {
+            if (double.IsInfinity(fits))
+            {
+                if (!best.Exists) best = best with { LacksMemory = true };
+                return;
+            }
+            place = PlaceFrom(job, b, fits, now) with { Waits = true };
+        }
+        Take(job, place, mayWait, latest, ref best);
+    }
+
+    private Place PlaceFrom(int job, int b, double free, double now)
+    {
+        var start = Math.Max(free, state.Transfers.InputsAt(job, b, now)) + context.Options.StartOverhead;
+        var finish = start + state.Estimates[job].MeanSeconds / state.SpeedOf(b, job);
+        if (context.Options.Moldable || context.Sharing.IsOn)
+        {
+            finish = start + (finish - start) * context.Factor(job, b, context.CoresFor(job, b));
+        }
+        return new Place(b, start, finish);
+    }
+
+    private void Take(int job, Place place, bool mayWait, double latest, ref Place best)
+    {
+        // Later than it should be is still best on the fastest: there the job keeps its place in the queue.
+        if (place.Finish > latest && !IsNearlyBest(job, place.Builder))
+        {
+            if (!best.Exists) best = best with { IsTooLate = true };
+            return;
+        }
+        // For memory every job waits where it can start nowhere, else small ones would keep it from large ones for ever.
+        var isBetter = mayWait || !best.Exists || place.Waits == best.Waits ? place.Finish < best.Finish : best.Waits;
+        if (isBetter) best = place;
     }
 
     /// <summary>

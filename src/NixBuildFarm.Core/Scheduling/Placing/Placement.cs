@@ -13,12 +13,16 @@ internal sealed class Placement
     /// </summary>
     private const int MaxWaiting = 64;
 
+    /// <summary>Jobs that are passed over in one decision since there is no memory for them: a bound as well.</summary>
+    private const int MaxPassedOver = 16;
+
     /// <summary>Slots that are shared by three or more do not add up exactly.</summary>
     private const double SameShare = 1e-9;
 
     private readonly SchedulingState state;
     private readonly PlacingContext context;
     private readonly SlotForecast slots;
+    private readonly MemoryHolds memory;
     private readonly EarliestFinish earliestFinish;
     private readonly LeastLoad leastLoad;
     private readonly Prefetching prefetching;
@@ -38,7 +42,8 @@ internal sealed class Placement
         this.context = context;
         state = context.State;
         slots = new(context);
-        earliestFinish = new(context, slots);
+        memory = new(context, slots);
+        earliestFinish = new(context, slots, memory);
         leastLoad = new(context);
         prefetching = new(context, earliestFinish);
         hedging = new(context);
@@ -80,6 +85,7 @@ internal sealed class Placement
         Requeue();
         for (var i = reserved.Count - 1; i >= 0; i--) state.SetFreeAt(reserved[i].Builder, reserved[i].Slot, reserved[i].FreeAt);
         reserved.Clear();
+        memory.Clear();
         if (isQuiet && state.RunningCount > 0) hedging.Decide(now, decisions);
     }
 
@@ -112,12 +118,12 @@ internal sealed class Placement
         Array.Resize(ref turns, state.Queues.Count);
         Array.Fill(turns, new QueueTurn(context.Heuristic.Waits ? MaxWaiting : 0));
         if (state.Shares.AreNeeded) state.Shares.Count();
-        var postponements = MaxWaiting;
+        var (postponements, passedOver) = (MaxWaiting, 0);
         for (var next = NextJob(); next >= 0; next = NextJob())
         {
             ref var turn = ref turns[state.QueueOf(next)];
             var place = Best(next, now, turn.MayWait);
-            if (place.Exists && state.Builders[place.Builder].FreeSlots > 0)
+            if (place.Exists && !place.Waits)
             {
                 decisions.Add(StartJobOrSibling(next, place, now, turn.MayWait));
             }
@@ -131,6 +137,11 @@ internal sealed class Placement
                 SetAside(next);
                 turn.Patience = Math.Max(0, turn.Patience - 1);
                 if (--postponements <= 0) turn.IsOver = true;
+            }
+            else if (place.LacksMemory && passedOver < MaxPassedOver)
+            {
+                SetAside(next);
+                passedOver++;
             }
             else if (IsPossible(next))
             {
@@ -183,11 +194,7 @@ internal sealed class Placement
     private bool IsPossible(int job)
     {
         if (!state.ExcludedBuilders.ContainsKey(job)) return state.Groups.GroupsOf(state.Classes[job]).Length > 0;
-        for (var b = 0; b < state.Builders.Length; b++)
-        {
-            if (state.MayTake(b, job)) return true;
-        }
-        return false;
+        return Array.IndexOf(state.BuildersFor(job), true) >= 0;
     }
 
     /// <summary>Starts a job, or in its place an equal one whose output is needed together with what is built there.</summary>
@@ -195,7 +202,7 @@ internal sealed class Placement
     {
         if (!context.SparesLinks) return Start(job, place, now);
         var sibling = state.Families.BetterSibling(job, place.Builder);
-        if (sibling >= 0 && Best(sibling, now, mayWait) is var other && other.Builder == place.Builder) (job, place) = (sibling, other);
+        if (sibling >= 0 && Best(sibling, now, mayWait) is { Waits: false } other && other.Builder == place.Builder) (job, place) = (sibling, other);
         state.Families.Claim(job, place.Builder);
         return Start(job, place, now);
     }
@@ -204,29 +211,35 @@ internal sealed class Placement
     {
         var cores = context.CoresFor(job, place.Builder);
         state.Transfers.Book(job, place.Builder, now);
+        memory.Start(job, place.Builder, place.Finish);
         state.Take(job, place.Builder, Math.Max(now, place.Start), place.Finish, cores);
         if (state.Shares.AreNeeded) state.Shares.Take(job, state.Builders[place.Builder], cores);
-        return new SchedulingDecision.Start(job, place.Builder, cores, place.Finish, ReasonFor(job));
+        return new SchedulingDecision.Start(job, place.Builder, cores, place.Finish, ReasonFor(job, place.Builder));
     }
 
-    private PlacementReason ReasonFor(int job)
+    private PlacementReason ReasonFor(int job, int builder)
     {
         if (!IsEarliestFinish) return PlacementReason.Rule;
+        if (state.IsTooLargeFor(builder, job)) return PlacementReason.MostMemory;
         var groups = state.Groups.GroupsOf(state.Classes[job]);
         if (groups.Length == 1 && state.Groups.MembersOf(groups[0]).Length == 1) return PlacementReason.OnlyChoice;
         return turns[state.QueueOf(job)].MayWait ? PlacementReason.EarliestFinish : PlacementReason.FreeNow;
     }
 
-    /// <summary>The job waits for a builder that is busy; its slot counts as taken until the end of this decision.</summary>
+    /// <summary>The job waits for a builder that is busy; its slot and its memory count as taken until the end of this decision.</summary>
     private void ReserveAndWait(int job, Place place, double now)
     {
         SetAside(job);
         var builder = state.Builders[place.Builder];
-        var slot = builder.EarliestSlot();
-        var freeAt = builder.Slots[slot].FreeAt;
-        if (freeAt > now) context.WakeUpAt(freeAt);
-        reserved.Add((place.Builder, slot, freeAt));
-        state.SetFreeAt(place.Builder, slot, place.Finish);
+        if (!builder.HasMemoryFor(state.NeedOf(job, place.Builder))) context.WakeUpAt(memory.Hold(job, place.Builder, now));
+        if (builder.FreeSlots == 0)
+        {
+            var slot = builder.EarliestSlot();
+            var freeAt = builder.Slots[slot].FreeAt;
+            if (freeAt > now) context.WakeUpAt(freeAt);
+            reserved.Add((place.Builder, slot, freeAt));
+            state.SetFreeAt(place.Builder, slot, place.Finish);
+        }
         if (state.Shares.AreNeeded) state.Shares.Take(job, builder, cores: 1);
     }
 

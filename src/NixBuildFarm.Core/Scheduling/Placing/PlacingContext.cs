@@ -90,7 +90,7 @@ internal sealed class PlacingContext(SchedulingState state, SchedulerOptions opt
         if (!state.Graph[job].EnableParallelBuilding) return 1;
         // A busy builder gives what it gives on average; a free one shares its free cores among the jobs that may come now.
         if (builder.FreeSlots == 0) return Math.Max(1, builder.Description.TotalCores / builder.MaxJobs);
-        var sharers = Math.Clamp(state.ReadyCount, 1, builder.FreeSlots);
+        var sharers = state.IsTooLargeFor(b, job) ? 1 : Math.Clamp(state.ReadyCount, 1, builder.FreeSlots);
         var most = Math.Clamp(builder.FreeCores - (sharers - 1), 1, builder.Description.MostCores);
         // On the critical path every second counts: the others make do with one core each.
         var isCritical = state.Order.Key[job] >= CriticalPart * (RunEnd - Now);

@@ -29,7 +29,8 @@ internal sealed class Prefetching(PlacingContext context, EarliestFinish rule)
             }
             lookedAhead[q] = (job, double.PositiveInfinity);
             var place = rule.Best(job, now, mayWait: true);
-            if (!place.Exists) continue;
+            // One that waits for memory may wait for long.
+            if (!place.Exists || (place.Waits && state.Builders[place.Builder].FreeSlots > 0)) continue;
             var inputsAt = state.Transfers.InputsAt(job, place.Builder, now);
             var free = Math.Max(now, state.Builders[place.Builder].Key);
             // Sooner than this the transfer would be in the way of more urgent ones.

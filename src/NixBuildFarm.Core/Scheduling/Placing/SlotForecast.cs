@@ -38,6 +38,15 @@ internal sealed class SlotForecast(PlacingContext context)
         }
     }
 
+    /// <summary>Corrects the forecast of the late jobs of a builder.</summary>
+    public void UpdateLate(int builder, double now)
+    {
+        for (var slot = 0; slot < state.Builders[builder].Slots.Length; slot++)
+        {
+            if (state.Builders[builder].Slots[slot] is { Job: >= 0 } entry && entry.FreeAt <= now) Update(builder, slot, now);
+        }
+    }
+
     private void Update(int builder, int slot, double now)
     {
         var entry = state.Builders[builder].Slots[slot];

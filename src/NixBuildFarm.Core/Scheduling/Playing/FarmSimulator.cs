@@ -25,6 +25,8 @@ internal sealed class FarmSimulator
     private readonly SharedProgress? sharing;
     private readonly IReadOnlyList<CompileEstimate>? compiles;
     private readonly IReadOnlyList<double>? serialParts;
+    private readonly IReadOnlyList<long>? peaks;
+    private readonly SimulatedMemory? memory;
     private long happenings;
     private double now;
     private double wakeup;
@@ -39,6 +41,7 @@ internal sealed class FarmSimulator
     public FarmSimulator(Scheduler scheduler, GraphDurations truth, SimulationOptions? options = null)
         : this(scheduler, truth.Seconds, truth.OutputBytes, truth.Compiles, truth.SerialParts, options ?? new SimulationOptions())
     {
+        if (truth.Memory is not null) (peaks, memory) = (truth.Memory, new SimulatedMemory(truth.Memory, farm));
         if (truth.Seconds.Count < scheduler.Graph.Count) throw new ArgumentException("One duration for each job is needed.", nameof(truth));
     }
 
@@ -125,9 +128,15 @@ internal sealed class FarmSimulator
             Schedule = schedule,
             NotDone = scheduler.Graph.Count - schedule.Select(e => e.Job).Distinct().Count(),
             Bound = LowerBound.Of(
-                scheduler.Graph, farm, seconds, scheduler.Options.Moldable, scheduler.Options.Share == ShareMode.Never ? null : compiles),
+                scheduler.Graph,
+                farm,
+                seconds,
+                scheduler.Options.Moldable,
+                scheduler.Options.Share == ShareMode.Never ? null : compiles,
+                peaks ?? scheduler.State.MemoryNeeds),
             BytesMoved = bytesMoved,
             Decisions = decisions,
+            Killed = memory?.Killed ?? 0,
         };
     }
 
@@ -284,6 +293,7 @@ internal sealed class FarmSimulator
                 var alone = TrueSeconds(job, builder, happening.Attempt!.Cores);
                 if (sharing?.MayShare(job, builder) == true) BeginShared(job, builder, happening.Attempt, alone);
                 else Expect(happening with { Kind = HappeningKind.Ended }, now + alone);
+                foreach (var killed in memory?.Begin(job, builder) ?? []) Kill(killed, builder);
                 break;
             case HappeningKind.Ended when IsCurrent(happening):
                 Ended(happening);
@@ -319,6 +329,7 @@ internal sealed class FarmSimulator
     private void Ended(Happening happening)
     {
         var (job, builder, attempt) = (happening.Job, happening.Builder, happening.Attempt!);
+        Leave(job, builder);
         if (options.Failure?.Invoke(job, builder) is { } failure)
         {
             attempts.Remove((job, builder));
@@ -378,7 +389,7 @@ internal sealed class FarmSimulator
                 joining--;
                 break;
             case SchedulingEvent.WorkWithdrawn:
-                foreach (var key in attempts.Keys.Where(k => !scheduler.Runs(k.Job, k.Builder)).ToArray()) attempts.Remove(key);
+                foreach (var key in attempts.Keys.Where(k => !scheduler.Runs(k.Job, k.Builder)).ToArray()) Drop(key);
                 break;
             case SchedulingEvent.BuilderChanged e:
                 farm[e.Builder] = e.Description;
@@ -401,6 +412,43 @@ internal sealed class FarmSimulator
     {
         attempts.Remove(attempt);
         sharing?.Remove(attempt.Job, attempt.Builder);
+        Leave(attempt.Job, attempt.Builder);
+    }
+
+    /// <summary>A build ends: what was killed there and can be built nowhere else has another try.</summary>
+    private void Leave(int job, int builder)
+    {
+        if (memory is null) return;
+        memory.End(job, builder);
+        foreach (var other in memory.TakeStalled(builder).Where(other => scheduler.Runs(other, builder)))
+        {
+            scheduler.Apply(new SchedulingEvent.JobFailed(now, other, builder, FailureKind.Retry));
+        }
+    }
+
+    /// <summary>
+    /// The memory of a machine has run out. Ours learns of that as a run does; the rules of others have another machine try, or, where none
+    /// is left, the same one later.
+    /// </summary>
+    private void Kill(int job, int builder)
+    {
+        attempts.Remove((job, builder));
+        sharing?.Remove(job, builder);
+        if (scheduler.Heuristic.CountsMemory)
+        {
+            foreach (var happened in MemoryShortage.After(scheduler, job, builder, now)) scheduler.Apply(happened);
+            return;
+        }
+        var reasons = scheduler.WhyNot(job);
+        int[] able = [.. Enumerable.Range(0, farm.Count).Where(b => reasons[b] is null && !(peaks![job] > farm[b].Memory))];
+        var isOnlyHere = able is [var only] && only == builder;
+        if (isOnlyHere && memory!.IsBusy(builder))
+        {
+            memory.Stall(job, builder);
+            return;
+        }
+        var kind = able.Length == 0 ? FailureKind.Permanent : isOnlyHere ? FailureKind.Retry : FailureKind.RetryElsewhere;
+        scheduler.Apply(new SchedulingEvent.JobFailed(now, job, builder, kind));
     }
 
     /// <summary>What the end of a shared build tells of its compiles; null where it was not shared.</summary>

@@ -10,6 +10,9 @@ public sealed record GraphDurations(IReadOnlyList<double> Seconds, IReadOnlyList
     /// <summary>By job: what a table of packages would have guessed; null where the file says nothing of it.</summary>
     public IReadOnlyList<double>? TableSeconds { get; init; }
 
+    /// <summary>By job: the most memory that it has at a time, in bytes; null: no build is killed for want of it.</summary>
+    public IReadOnlyList<long>? Memory { get; init; }
+
     /// <summary>By job: its compiles; null: nothing can be shared.</summary>
     public IReadOnlyList<CompileEstimate>? Compiles { get; init; }
 

@@ -26,6 +26,9 @@ public sealed record SimulationResult
     /// <summary>What no schedule can beat, in seconds.</summary>
     public required LowerBound Bound { get; init; }
 
+    /// <summary>Builds that were killed, since their machine had not the memory for all that ran there.</summary>
+    public int Killed { get; init; }
+
     /// <summary>When the last job ended, in seconds.</summary>
     public double Makespan => Schedule.Count == 0 ? 0 : Schedule.Max(e => e.End);
 

@@ -68,6 +68,12 @@ internal sealed class Derivation
     /// <summary>Whether it says that it makes use of several cores.</summary>
     public bool EnableParallelBuilding => Attributes.EnableParallelBuilding;
 
+    /// <summary>Bytes of memory that it says it needs (<c>NIXBUILDNET_MIN_MEM</c>); 0: it does not say.</summary>
+    public long LeastMemory => Attributes.LeastMemory;
+
+    /// <summary>Cores that it says it needs (<c>NIXBUILDNET_MIN_CPU</c>); 0: it does not say.</summary>
+    public int LeastCores => Attributes.LeastCores;
+
     private DerivationAttributes Attributes => attributes ??= DerivationAttributes.Read(Environment);
 
     /// <summary>

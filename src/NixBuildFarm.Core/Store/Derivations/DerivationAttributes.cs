@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace NixBuildFarm.Store.Derivations;
@@ -10,6 +11,14 @@ internal sealed record DerivationAttributes
 {
     private const string Structured = "__json";
     private const int MaxJsonDepth = 1000;
+
+    // Of nixbuild.net, where memory is in MB.
+    private const string MinMemory = "NIXBUILDNET_MIN_MEM", MinCores = "NIXBUILDNET_MIN_CPU";
+
+    /// <summary>Larger figures are mistakes: a petabyte, a million cores.</summary>
+    private const int MostMegabytes = 1_000_000_000, MostCores = 1_000_000;
+
+    private const long BytesPerMegabyte = 1_000_000;
 
     private static readonly char[] Blanks = [' ', '\t', '\n', '\r'];
 
@@ -24,6 +33,12 @@ internal sealed record DerivationAttributes
     public bool AllowSubstitutes { get; private init; }
 
     public bool EnableParallelBuilding { get; private init; }
+
+    /// <summary>Bytes of memory that the build needs at least; 0: it does not say.</summary>
+    public long LeastMemory { get; private init; }
+
+    /// <summary>Cores that the build needs at least; 0: it does not say.</summary>
+    public int LeastCores { get; private init; }
 
     public static bool IsStructured(IReadOnlyDictionary<string, string> environment) => environment.ContainsKey(Structured);
 
@@ -41,6 +56,8 @@ internal sealed record DerivationAttributes
             PreferLocalBuild = Flag("preferLocalBuild", otherwise: false),
             AllowSubstitutes = Flag("allowSubstitutes", otherwise: true),
             EnableParallelBuilding = Flag("enableParallelBuilding", otherwise: false),
+            LeastMemory = Number(Text(MinMemory), MostMegabytes) * BytesPerMegabyte,
+            LeastCores = Number(Text(MinCores), MostCores),
         };
 
         string? Text(string name) => environment.GetValueOrDefault(name);
@@ -75,7 +92,16 @@ internal sealed record DerivationAttributes
             PreferLocalBuild = Flag("preferLocalBuild", otherwise: false),
             AllowSubstitutes = Flag("allowSubstitutes", otherwise: true),
             EnableParallelBuilding = Flag("enableParallelBuilding", otherwise: false),
+            LeastMemory = Number(Figure(MinMemory), MostMegabytes) * BytesPerMegabyte,
+            LeastCores = Number(Figure(MinCores), MostCores),
         };
+
+        // They are variables of the build: structured attributes have them in "env", or as numbers beside the others.
+        string? Figure(string name) =>
+            (root.TryGetProperty("env", out var variables) && variables.ValueKind == JsonValueKind.Object
+                && variables.TryGetProperty(name, out var value)) || root.TryGetProperty(name, out value)
+                ? value.ToString()
+                : null;
 
         string? Text(string name) =>
             root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
@@ -88,6 +114,10 @@ internal sealed record DerivationAttributes
             ? [.. value.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString()!)]
             : Words(Text(name));
     }
+
+    /// <summary>A whole number of a derivation; 0 where it is none, or larger than makes sense: it is no more than a hint.</summary>
+    private static int Number(string? text, int most) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= most ? number : 0;
 
     private static string? NullIfEmpty(string? text) => text is "" ? null : text;
 
