@@ -144,7 +144,9 @@ internal sealed class RunEffects : IDisposable
         builds[attempt] = stop;
         // Looked at here, on the run's own thread: it may change as soon as this has returned.
         var mayBegin = attempt.IsHeldUp ? GateOf(attempt).Task : Task.CompletedTask;
-        tasks.Run(() => BuildAsync(attempt, sessions[attempt.On], mayBegin, stop.Token));
+        // An attempt that is called off before its task begins has no source any more, and still its token.
+        var cancellation = stop.Token;
+        tasks.Run(() => BuildAsync(attempt, sessions[attempt.On], mayBegin, cancellation));
     }
 
     /// <summary>The connection is closed, and the builder's daemon ends the build.</summary>

@@ -31,10 +31,11 @@ public sealed class FarmBuildsTests : IAsyncDisposable
     {
         var shared = farm.Derivation("shared");
         var gate = Hold("shared");
-        var told = new Listener();
-        var (first, second) = (Order(farm.Derivation("a", [shared])), Order(farm.Derivation("b", [shared]), listener: told));
-        // What the second wants has been found out by then, and the build is a part of it.
-        await Task.WhenAll(gate.Begun.Task, told.Progressed.Task).WaitAsync(Cancellation);
+        var (toldFirst, toldSecond) = (new Listener(), new Listener());
+        var first = Order(farm.Derivation("a", [shared]), listener: toldFirst);
+        var second = Order(farm.Derivation("b", [shared]), listener: toldSecond);
+        // What each wants has been found out by then, and the build is a part of it.
+        await Task.WhenAll(gate.Begun.Task, toldFirst.Progressed.Task, toldSecond.Progressed.Task).WaitAsync(Cancellation);
 
         gate.Open.SetResult();
         var results = await Task.WhenAll(first.Results, second.Results).WaitAsync(Cancellation);
