@@ -14,7 +14,8 @@ internal static class MemoryShortage
     /// <returns>Events to apply: its failure and, where it may help, a larger estimate.</returns>
     public static IReadOnlyList<SchedulingEvent> After(Scheduler scheduler, int job, int builder, double now)
     {
-        if (scheduler.State.UsableBeyond(builder, job) is not { } usable || scheduler.State.Builders[builder].Running == 1)
+        var there = scheduler.State.Builders[builder];
+        if (scheduler.State.UsableBeyond(builder, job) is not { } usable || !there.Slots[there.IndexOf(job)].HadCompany)
         {
             return [new SchedulingEvent.JobFailed(now, job, builder, FailureKind.RetryElsewhere), .. NotOnSmaller()];
         }

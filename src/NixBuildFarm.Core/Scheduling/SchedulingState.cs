@@ -156,7 +156,7 @@ internal sealed class SchedulingState
     public bool IsTooLargeFor(int builder, int job) => Builders[builder].UsableMemory is { } usable && NeedOf(job, builder) > usable;
 
     /// <summary>
-    /// The memory that a builder has for builds, in bytes, where a job is expected to need less and may be expected to need more; else null.
+    /// The memory that a builder has for builds, in bytes, where a job is expected to need less, and no policy says so; else null.
     /// </summary>
     public long? UsableBeyond(int builder, int job) =>
         countsMemory && Groups.RuledMemory(Classes[job], builder) is null && Builders[builder].UsableMemory is { } usable

@@ -117,8 +117,8 @@ public class MemoryTests
     public void A_hundred_large_builds_do_not_hold_up_a_hundred_small_ones(SchedulingRule rule)
     {
         Job[] jobs = [.. Enumerable.Range(0, 200).Select(i => Job($"j{i}"))];
-        Estimate[] estimates =
-            [.. jobs.Select((_, i) => i < 100 ? new Estimate(1000, 0, 0) { Memory = 7 * GB } : new Estimate(10, 0, 0) { Memory = GB / 10 })];
+        Estimate large = new(1000, 0, 0) { Memory = 7 * GB }, small = new(10, 0, 0) { Memory = GB / 10 };
+        Estimate[] estimates = [.. jobs.Select((_, i) => i < 100 ? large : small)];
         var scheduler = new Scheduler(
             new JobGraph(jobs), [Builder("b", 8) with { Memory = 8 * GB }], estimates, new SchedulerOptions { Policy = rule });
 
@@ -168,7 +168,10 @@ public class MemoryTests
     public void A_build_that_has_failed_where_it_fits_is_tried_on_the_largest_that_is_left()
     {
         FarmBuilder[] farm =
-            [Builder("small") with { Memory = 4 * GB }, Builder("middle") with { Memory = 8 * GB }, Builder("large") with { Memory = 32 * GB }];
+        [
+            Builder("small") with { Memory = 4 * GB }, Builder("middle") with { Memory = 8 * GB },
+            Builder("large") with { Memory = 32 * GB },
+        ];
         var scheduler = Needing([20], farm);
         Assert.Equal([(0, 2)], Starts(scheduler.Decide(0)));
         scheduler.Apply(new JobFailed(1, 0, 2, FailureKind.RetryElsewhere));

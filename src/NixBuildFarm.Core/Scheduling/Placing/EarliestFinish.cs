@@ -64,7 +64,7 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots,
     public void ConsiderFrom(int job, int b, double free, double now, double latest, ref Place best) =>
         Take(job, PlaceFrom(job, b, free, now), mayWait: true, latest, ref best);
 
-    /// <summary>The memory of the builder that is free first is taken: one that has some does as well, or else one of a few that may.</summary>
+    /// <summary>The memory of the builder that is free first is taken: one that has some does as well, or a few may have it soon.</summary>
     private void ConsiderOthers(int job, int group, int first, double now, bool mayWait, double latest, ref Place best)
     {
         int[] others = [.. state.Groups.MembersOf(group)];
