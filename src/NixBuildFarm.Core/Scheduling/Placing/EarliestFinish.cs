@@ -86,7 +86,7 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots,
         if (!mayWait && builder.FreeSlots == 0) return;
         var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
         var place = PlaceFrom(job, b, free, now) with { Waits = builder.FreeSlots == 0 };
-        if (memory.FreeAt(job, b, place.Finish, now) is var fits && fits > free)
+        if (builder.UsableMemory is not null && memory.FreeAt(job, b, place.Finish, now) is var fits && fits > free)
         {
             if (double.IsInfinity(fits))
             {
