@@ -156,13 +156,11 @@ internal sealed class SchedulingState
     public bool IsTooLargeFor(int builder, int job) => Builders[builder].UsableMemory is { } usable && NeedOf(job, builder) > usable;
 
     /// <summary>
-    /// The memory that a builder has for builds, in bytes, where a job is expected to need less, and no policy says so; else null.
+    /// The memory that a builder has for builds, in bytes; null: it is unknown, or does not count for a job, or a policy says what the job
+    /// needs.
     /// </summary>
-    public long? UsableBeyond(int builder, int job) =>
-        countsMemory && Groups.RuledMemory(Classes[job], builder) is null && Builders[builder].UsableMemory is { } usable
-            && NeedOf(job, builder) < usable
-            ? usable
-            : null;
+    public long? UsableBy(int job, int builder) =>
+        countsMemory && Groups.RuledMemory(Classes[job], builder) is null ? Builders[builder].UsableMemory : null;
 
     /// <summary>By job: the memory that it is expected to need, in bytes; null: memory does not count.</summary>
     public IReadOnlyList<long>? MemoryNeeds => countsMemory ? needs : null;

@@ -205,6 +205,21 @@ public class MemoryTests
     }
 
     [Fact]
+    public void A_build_that_was_killed_beside_others_may_have_the_machine_though_it_is_thought_too_large_for_it_by_now()
+    {
+        var scheduler = Needing([4, 4], [Builder("b", 3) with { Memory = 16 * GB }], 10, 9);
+        Assert.Equal(2, Starts(scheduler.Decide(0)).Length);
+        scheduler.Apply(new EstimateChanged(1, 0, new Estimate(10, 0, 0) { Memory = 20 * GB }));
+
+        foreach (var happened in MemoryShortage.After(scheduler, 0, 0, 1)) scheduler.Apply(happened);
+        scheduler.Apply(new JobFinished(2, 1, 0, 0));
+
+        Assert.Equal([(0, 0)], Starts(scheduler.Decide(2)));
+        Assert.Contains(
+            new JobFailed(3, 0, 0, FailureKind.RetryElsewhere), MemoryShortage.After(scheduler, 0, 0, 3));
+    }
+
+    [Fact]
     public void A_build_that_was_killed_alone_is_built_where_there_is_more()
     {
         FarmBuilder[] farm =
