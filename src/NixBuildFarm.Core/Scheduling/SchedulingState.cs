@@ -73,6 +73,7 @@ internal sealed class SchedulingState
         RemainingWork = (double[])other.RemainingWork.Clone();
         groups = other.groups?.Clone(Builders);
         helperPlaces = other.helperPlaces;
+        ExpectsBuilders = other.ExpectsBuilders;
         ExcludedBuilders = other.ExcludedBuilders.ToDictionary(p => p.Key, p => new HashSet<int>(p.Value));
     }
 
@@ -161,6 +162,9 @@ internal sealed class SchedulingState
     /// </summary>
     public long? UsableBy(int job, int builder) =>
         countsMemory && Groups.RuledMemory(Classes[job], builder) is null ? Builders[builder].UsableMemory : null;
+
+    /// <summary>Whether more builders are about to join, of which one may have the memory that a job lacks.</summary>
+    public bool ExpectsBuilders { get; set; }
 
     /// <summary>By job: the memory that it is expected to need, in bytes; null: memory does not count.</summary>
     public IReadOnlyList<long>? MemoryNeeds => countsMemory ? needs : null;

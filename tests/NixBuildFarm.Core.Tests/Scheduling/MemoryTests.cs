@@ -70,6 +70,30 @@ public class MemoryTests
     }
 
     [Fact]
+    public void A_build_that_fits_nowhere_waits_for_builders_that_are_about_to_join_and_others_do_not()
+    {
+        var scheduler = Needing([20, 2], [Builder("small", 2) with { Memory = 8 * GB }]);
+        scheduler.Apply(new BuildersExpected(0, true));
+
+        Assert.Equal([(1, 0)], Starts(scheduler.Decide(0)));
+        scheduler.Apply(new JobFinished(1, 1, 0, 0));
+        Assert.Empty(Starts(scheduler.Decide(1)));
+        scheduler.Apply(new BuilderJoined(2, Builder("large", speed: 0.1) with { Memory = 32 * GB }));
+        Assert.Equal([(0, 1)], Starts(scheduler.Decide(2)));
+    }
+
+    [Fact]
+    public void A_build_that_fits_nowhere_starts_where_there_is_most_when_nobody_is_about_to_join_any_more()
+    {
+        var scheduler = Needing([20], [Builder("small", 2) with { Memory = 8 * GB }]);
+        scheduler.Apply(new BuildersExpected(0, true));
+        Assert.Empty(scheduler.Decide(0));
+        scheduler.Apply(new BuildersExpected(1, false));
+
+        Assert.Equal([(0, 0)], Starts(scheduler.Decide(1)));
+    }
+
+    [Fact]
     public void A_build_that_fits_nowhere_waits_until_the_largest_builder_is_idle_and_nothing_long_goes_before_it()
     {
         var scheduler = Needing([1, 40, 1, 1], [Builder("b", 3) with { Memory = 32 * GB }], 10, 5, 4, 9);

@@ -84,6 +84,11 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots,
         // Whose turn it is does not give way to the short jobs of others.
         if (context.Heuristic.Guards && !state.Shares.AreNeeded && IsGuarded(job, b, now)) return;
         if (!mayWait && builder.FreeSlots == 0) return;
+        if (state.ExpectsBuilders && state.IsTooLargeFor(b, job))
+        {
+            if (!best.Exists) best = best with { LacksMemory = true };
+            return;
+        }
         var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
         var place = PlaceFrom(job, b, free, now) with { Waits = builder.FreeSlots == 0 };
         if (builder.UsableMemory is not null && memory.FreeAt(job, b, place.Finish, now) is var fits && fits > free)
