@@ -5,12 +5,15 @@ using NixBuildFarm.Bench.Parts;
 using NixBuildFarm.Bench.Share;
 using NixBuildFarm.Bench.Supplying;
 
-// scheduler [--graphs DIR] [--farm NAME] [--quick] [--share], parts [--derivations DIR], supply [--quick], session [--runs N], farm [--runs
-// N], front [--runs N], share: the tables of docs/benchmarks.md, as Markdown.
+// scheduler [--graphs DIR] [--farm NAME] [--quick] [--share] [--memory], parts [--derivations DIR], supply [--quick], session [--runs N],
+// farm [--runs N], front [--runs N], share: the tables of docs/benchmarks.md, as Markdown.
 switch (args)
 {
     case ["scheduler", ..] when args.Contains("--share"):
         SchedulerSharing.Print(BenchGraph.Read(Value("--graphs")));
+        return 0;
+    case ["scheduler", ..] when args.Contains("--memory"):
+        new SchedulerMemory(Value("--priors")).Print(BenchGraph.Read(Value("--graphs")));
         return 0;
     case ["scheduler", ..]:
         var graphs = BenchGraph.Read(Value("--graphs"));
@@ -45,7 +48,7 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine("""
-            usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick] [--share]
+            usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick] [--share] [--memory [--priors FILE]]
                    NixBuildFarm.Bench parts [--derivations DIR]
                    NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--way ours] [--quick]     in a farm: tests/Farm/with-farm.sh
                    NixBuildFarm.Bench session --module FILE [--runs N]

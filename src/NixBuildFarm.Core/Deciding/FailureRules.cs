@@ -72,7 +72,8 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
     {
         attempts.RecordFailure(attempt, KillingOf(attempt));
         // Where it is killed with a machine to itself, or again and again, the next time is the last.
-        attempt.Job.WasKilled = attempts.AreUsedUp(attempt.Job) || !shortage.Any(happened => happened is SchedulingEvent.EstimateChanged);
+        var hadAll = shortage.Any(happened => happened is SchedulingEvent.JobFailed { Kind: FailureKind.RetryElsewhere });
+        attempt.Job.WasKilled = hadAll || attempts.AreUsedUp(attempt.Job);
         foreach (var happened in shortage) facts.Apply(happened);
     }
 

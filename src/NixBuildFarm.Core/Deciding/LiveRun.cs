@@ -178,8 +178,8 @@ internal sealed class LiveRun
 
     private void TellOfMemory(SchedulingDecision.Start start) => facts.Reporter.Degraded(string.Create(
         CultureInfo.InvariantCulture,
-        $"{facts.Jobs[start.Job].Name} is expected to need {facts.Scheduler.MemoryNeedOf(start.Job, start.Builder) / 1e9:0.#} GB of memory, "
-            + $"more than any builder has that may take it. {facts.Farm[start.Builder]} has most, and builds nothing beside it."));
+        $"{facts.Jobs[start.Job].Name} is expected to need {facts.Scheduler.MemoryNeedOf(start.Job, start.Builder) / 1e9:0.#} GB of "
+            + $"memory, more than any builder has that may take it. {facts.Farm[start.Builder]} has most, and builds nothing beside it."));
 
     private bool IsGivenUp(SchedulingDecision decision) => facts.Scheduler.StateOf(decision switch
     {

@@ -25,7 +25,7 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
     public PendingConnection Add(NixBuilder builder, ConnectCause cause, bool isAwaited, params IReadOnlyList<RunJob> had)
     {
         if (isAwaited) pending++;
-        if (cause == ConnectCause.FirstTime) connecting++;
+        if (cause == ConnectCause.FirstTime && connecting++ == 0) facts.Apply(new SchedulingEvent.BuildersExpected(facts.Now, true));
         var connection = new PendingConnection(connections++, builder.Name, cause, isAwaited, had);
         facts.Expected.Add(connection);
         return connection;
@@ -34,7 +34,10 @@ internal sealed class PendingBuilders(RunFacts facts, BuilderTroubles troubles)
     /// <summary>The builder has joined, or cannot.</summary>
     public void Settle(PendingConnection connection)
     {
-        if (connection.Cause == ConnectCause.FirstTime) connecting--;
+        if (connection.Cause == ConnectCause.FirstTime && --connecting == 0)
+        {
+            facts.Apply(new SchedulingEvent.BuildersExpected(facts.Now, false));
+        }
         facts.Expected.Remove(connection);
         if (connection.IsAwaited) Settle();
     }

@@ -50,6 +50,9 @@ internal sealed class BuilderState
 
         /// <summary>Whether others may do compiles of it.</summary>
         public bool Shares;
+
+        /// <summary>Whether others have run beside it, however short.</summary>
+        public bool HadCompany;
     }
 
     public FarmBuilder Description { get; private set; }
@@ -124,7 +127,11 @@ internal sealed class BuilderState
     public void Take(int job, double now, double freeAt, int cores, long memory, bool shares)
     {
         var slot = IndexOf(Idle);
-        Slots[slot] = new Slot { Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores, Memory = memory, Shares = shares };
+        foreach (ref var other in Slots.AsSpan()) other.HadCompany |= other.Job != Idle;
+        Slots[slot] = new Slot
+        {
+            Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores, Memory = memory, Shares = shares, HadCompany = Running > 0,
+        };
         CoresInUse += cores;
         MemoryInUse += memory;
         Update();

@@ -72,7 +72,7 @@ public readonly record struct Eligibility(string? Problem)
         for (var b = 0; b < verdicts.Length; b++)
         {
             if (!verdicts[b].IsEligible || LargeEnough.HasCores(farm[b], job)) continue;
-            verdicts[b] = new($"it has {farm[b].MostCores} cores, and the derivation asks for {job.StatedCores}, which another builder has");
+            verdicts[b] = new($"it has {farm[b].MostCores} cores, and another one has the {job.StatedCores} that the derivation asks for");
         }
     }
 

@@ -15,8 +15,7 @@ namespace NixBuildFarm.Scheduling;
 public sealed record LowerBound(double CriticalPath, double Capacity, double HeadAndTail)
 {
     /// <summary>
-    /// For each eligibility class and union of two: memory × time that its jobs need at least ÷ the memory of the builders that may take
-    /// it; in seconds. 0 where memory does not count.
+    /// The time that the memory of the builders allows at best (<see cref="MemoryBound"/>), in seconds; 0 where memory does not count.
     /// </summary>
     public double Memory { get; init; }
 
@@ -41,8 +40,7 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
         IReadOnlyList<CompileEstimate>? compiles = null, IReadOnlyList<long>? needs = null)
     {
         var classes = new EligibilityClasses(graph, farm, needs is null ? null : job => needs[job]);
-        var eligible = Enumerable.Range(0, classes.Count).Select(c => MayTake(graph[classes.Representatives[c]], farm, classes.Needs[c]))
-            .ToArray();
+        var eligible = classes.Representatives.Select((j, c) => MemoryBound.MayTake(graph[j], farm, classes.Needs[c])).ToArray();
         var least = LeastSeconds(graph, farm, seconds, moldable, classes, eligible);
         if (compiles is not null) Share(least, graph, farm, seconds, moldable, classes, eligible, compiles);
         var (head, tail) = HeadsAndTails(graph, least);
@@ -85,43 +83,8 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
         }
         return new LowerBound(criticalPath, capacity, headAndTail)
         {
-            Memory = needs is null ? 0 : MemoryTime(graph, farm, least, classes, eligible, needs),
+            Memory = needs is null ? 0 : MemoryBound.Of(graph, farm, needs, least, head, tail, classes, eligible, SetsOfBuilders(eligible)),
         };
-    }
-
-    private static bool[] MayTake(Job job, IReadOnlyList<FarmBuilder> farm, long? need)
-    {
-        bool[] may = [.. Eligibility.OnFarm(job, farm).Select(verdict => verdict.IsEligible)];
-        LargeEnough.Keep(may, b => farm[b], job, need);
-        return may;
-    }
-
-    private static double MemoryTime(
-        JobGraph graph, IReadOnlyList<FarmBuilder> farm, double[] least, EligibilityClasses classes, bool[][] eligible,
-        IReadOnlyList<long> needs)
-    {
-        var work = new double[classes.Count];
-        // What one without a rule needs is the same everywhere.
-        var takers = eligible.Select(may => farm.Where((_, b) => may[b]).DistinctBy(b => (b.UsableMemory, b.MemoryRules)).ToArray()).ToArray();
-        for (var job = 0; job < graph.Count; job++)
-        {
-            long? leastNeed = null;
-            foreach (var builder in takers[classes[job]])
-            {
-                // A job that is too large for a builder has all of it.
-                var need = Math.Min(LargeEnough.NeedOn(builder, graph[job], needs[job]), builder.UsableMemory ?? 0);
-                if (!(leastNeed <= need)) leastNeed = need;
-            }
-            work[classes[job]] += least[job] * (leastNeed ?? 0);
-        }
-        var longest = 0.0;
-        foreach (var builders in SetsOfBuilders(eligible))
-        {
-            var members = Enumerable.Range(0, classes.Count).Where(c => IsSubset(eligible[c], builders));
-            var total = Enumerable.Range(0, farm.Count).Where(b => builders[b]).Sum(b => (double?)farm[b].UsableMemory ?? double.NaN);
-            if (total > 0) longest = Math.Max(longest, members.Sum(c => work[c]) / total);
-        }
-        return longest;
     }
 
     private static double[] LeastSeconds(

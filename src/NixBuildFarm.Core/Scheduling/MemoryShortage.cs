@@ -4,8 +4,8 @@ namespace NixBuildFarm.Scheduling;
 internal static class MemoryShortage
 {
     /// <summary>
-    /// Where others ran beside it, it needs the machine to itself, as far as is known now, or a larger one. Where it was alone, or nothing
-    /// is known of the memory there, it is to be built where there is more.
+    /// Where others ran beside it, and less than all memory was kept for it, it needs the machine to itself, as far as is known now, or a
+    /// larger one. Where it had that, or nothing is known of the memory there, it is to be built where there is more.
     /// </summary>
     /// <param name="scheduler">The scheduler; it still has the build as running.</param>
     /// <param name="job">The job.</param>
@@ -14,15 +14,17 @@ internal static class MemoryShortage
     /// <returns>Events to apply: its failure and, where it may help, a larger estimate.</returns>
     public static IReadOnlyList<SchedulingEvent> After(Scheduler scheduler, int job, int builder, double now)
     {
-        if (scheduler.State.UsableBeyond(builder, job) is not { } usable || scheduler.State.Builders[builder].Running == 1)
+        var there = scheduler.State.Builders[builder];
+        var slot = there.Slots[there.IndexOf(job)];
+        if (scheduler.State.UsableBy(job, builder) is not { } usable || !slot.HadCompany || slot.Memory >= usable)
         {
             return [new SchedulingEvent.JobFailed(now, job, builder, FailureKind.RetryElsewhere), .. NotOnSmaller()];
         }
-        return
-        [
-            new SchedulingEvent.EstimateChanged(now, job, scheduler.EstimateOf(job) with { Memory = usable, MemorySpread = 0 }),
-            new SchedulingEvent.JobFailed(now, job, builder, FailureKind.Retry),
-        ];
+        var again = new SchedulingEvent.JobFailed(now, job, builder, FailureKind.Retry);
+        var estimate = scheduler.EstimateOf(job);
+        return estimate.MemoryNeed >= usable
+            ? [again]
+            : [new SchedulingEvent.EstimateChanged(now, job, estimate with { Memory = usable, MemorySpread = 0 }), again];
 
         IEnumerable<SchedulingEvent> NotOnSmaller()
         {

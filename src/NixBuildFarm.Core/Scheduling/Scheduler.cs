@@ -189,6 +189,7 @@ internal sealed class Scheduler
             case SchedulingEvent.BuilderLost e: Apply(e); break;
             case SchedulingEvent.BuilderDrained e: Apply(e); break;
             case SchedulingEvent.BuilderHeld e: Apply(e); break;
+            case SchedulingEvent.BuildersExpected e: state.ExpectsBuilders = e.AreExpected; break;
             case SchedulingEvent.BuilderChanged e: Apply(e); break;
             case SchedulingEvent.EstimateChanged e: Apply(e); break;
             case SchedulingEvent.WorkAdded e: Apply(e); break;

@@ -74,6 +74,9 @@ internal abstract record SchedulingEvent(double At)
     /// <summary>A builder ends what it does and takes nothing new.</summary>
     public sealed record BuilderDrained(double At, int Builder) : SchedulingEvent(At);
 
+    /// <summary>Whether more builders are about to join. Until that is over, a job that fits the memory of no builder waits.</summary>
+    public sealed record BuildersExpected(double At, bool AreExpected) : SchedulingEvent(At);
+
     /// <summary>
     /// A builder takes no new build until it is released: it is busy with something else, short of space, or left to its owner. What runs
     /// there goes on. Nothing follows for one that is lost: word of its load may come late. One that joins again is not held.

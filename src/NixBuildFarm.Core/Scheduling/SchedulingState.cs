@@ -73,6 +73,7 @@ internal sealed class SchedulingState
         RemainingWork = (double[])other.RemainingWork.Clone();
         groups = other.groups?.Clone(Builders);
         helperPlaces = other.helperPlaces;
+        ExpectsBuilders = other.ExpectsBuilders;
         ExcludedBuilders = other.ExcludedBuilders.ToDictionary(p => p.Key, p => new HashSet<int>(p.Value));
     }
 
@@ -156,13 +157,14 @@ internal sealed class SchedulingState
     public bool IsTooLargeFor(int builder, int job) => Builders[builder].UsableMemory is { } usable && NeedOf(job, builder) > usable;
 
     /// <summary>
-    /// The memory that a builder has for builds, in bytes, where a job is expected to need less and may be expected to need more; else null.
+    /// The memory that a builder has for builds, in bytes; null: it is unknown, or does not count for a job, or a policy says what the job
+    /// needs.
     /// </summary>
-    public long? UsableBeyond(int builder, int job) =>
-        countsMemory && Groups.RuledMemory(Classes[job], builder) is null && Builders[builder].UsableMemory is { } usable
-            && NeedOf(job, builder) < usable
-            ? usable
-            : null;
+    public long? UsableBy(int job, int builder) =>
+        countsMemory && Groups.RuledMemory(Classes[job], builder) is null ? Builders[builder].UsableMemory : null;
+
+    /// <summary>Whether more builders are about to join, of which one may have the memory that a job lacks.</summary>
+    public bool ExpectsBuilders { get; set; }
 
     /// <summary>By job: the memory that it is expected to need, in bytes; null: memory does not count.</summary>
     public IReadOnlyList<long>? MemoryNeeds => countsMemory ? needs : null;

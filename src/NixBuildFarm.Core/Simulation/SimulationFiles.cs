@@ -80,8 +80,8 @@ public static class SimulationFiles
     }
 
     /// <summary>
-    /// Reads a farm: <c>{"machines":[{"name","systems":[…],"features":[…],"slots","speed","bw","memory","local"}]}</c>. A machine has four cores for
-    /// each slot; without <c>bw</c> its link is no limit, without <c>memory</c> its memory.
+    /// Reads a farm: <c>{"machines":[{"name","systems":[…],"features":[…],"slots","speed","bw","memory","local"}]}</c>. A machine has four
+    /// cores for each slot; without <c>bw</c> its link is no limit, without <c>memory</c> its memory.
     /// </summary>
     /// <exception cref="NixBuildFarmException">The file is not such a farm.</exception>
     public static IReadOnlyList<FarmBuilder> ReadFarm(string path)

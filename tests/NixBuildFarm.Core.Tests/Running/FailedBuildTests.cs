@@ -108,6 +108,28 @@ public sealed class FailedBuildTests : IDisposable
     }
 
     [Fact]
+    public async Task A_build_that_is_killed_beside_another_is_built_with_the_machine_to_itself()
+    {
+        using var machines = new FakeFarm("only");
+        machines["only"].Machine = "memory 8000000000\n";
+        var (together, killed) = (new TaskCompletionSource(), false);
+        machines["only"].Builds(async build =>
+        {
+            if (build.Path.Name == "other.drv") await together.Task;
+            if (build.Path.Name != "fat.drv" || killed) return build.Succeed();
+            killed = true;
+            together.SetResult();
+            return new() { Status = BuildStatus.PermanentFailure, ErrorMessage = "builder failed due to signal 9 (Killed)" };
+        });
+
+        var results = await machines.BuildAsync(
+            machines.Derivation("top", [machines.Derivation("other"), machines.Derivation("fat")]), on: ["only"]);
+
+        Assert.Equal((NixBuildStatus.Built, "only"), (results["fat"].Status, results["fat"].Builder));
+        Assert.Single(results["fat"].Attempts, attempt => attempt.Reason.StartsWith("It was killed by signal 9", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_build_that_is_killed_where_no_machine_has_more_memory_has_failed()
     {
         foreach (var name in new[] { "ruby", "kana" })

@@ -44,6 +44,23 @@ public class LowerBoundTests
     }
 
     [Fact]
+    public void Work_cannot_end_sooner_than_the_memory_allows()
+    {
+        Job[] jobs = [.. Enumerable.Range(0, 8).Select(i => Job($"j{i}"))];
+        FarmBuilder[] farm = [Local(8) with { Memory = 10 }, Builder("small", 8) with { Memory = 2 }];
+
+        LowerBound Bound(long need) => LowerBound.Of(
+            new JobGraph(jobs), farm, [.. jobs.Select(_ => 10.0)], needs: [.. jobs.Select(_ => need)]);
+
+        Assert.Equal(8 * 10 * 2 / 12.0, Bound(need: 2).Memory, 1e-9);
+        // Nothing of this is small enough for the other builder, and no two of it fit.
+        Assert.Equal(80, Bound(need: 6).Seconds, 1e-9);
+        // What fits nowhere has the largest one to itself.
+        Assert.Equal(80, Bound(need: 60).Seconds, 1e-9);
+        Assert.Equal(0, Bound(need: 0).Memory);
+    }
+
+    [Fact]
     public void The_chains_before_and_after_a_crowd_add_to_its_bound()
     {
         Job[] jobs = [Job("head"), .. Enumerable.Range(1, 8).Select(i => Job($"m{i}", 0)), Job("tail", 1, 2, 3, 4, 5, 6, 7, 8)];

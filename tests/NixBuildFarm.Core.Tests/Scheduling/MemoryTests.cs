@@ -70,6 +70,30 @@ public class MemoryTests
     }
 
     [Fact]
+    public void A_build_that_fits_nowhere_waits_for_builders_that_are_about_to_join_and_others_do_not()
+    {
+        var scheduler = Needing([20, 2], [Builder("small", 2) with { Memory = 8 * GB }]);
+        scheduler.Apply(new BuildersExpected(0, true));
+
+        Assert.Equal([(1, 0)], Starts(scheduler.Decide(0)));
+        scheduler.Apply(new JobFinished(1, 1, 0, 0));
+        Assert.Empty(Starts(scheduler.Decide(1)));
+        scheduler.Apply(new BuilderJoined(2, Builder("large", speed: 0.1) with { Memory = 32 * GB }));
+        Assert.Equal([(0, 1)], Starts(scheduler.Decide(2)));
+    }
+
+    [Fact]
+    public void A_build_that_fits_nowhere_starts_where_there_is_most_when_nobody_is_about_to_join_any_more()
+    {
+        var scheduler = Needing([20], [Builder("small", 2) with { Memory = 8 * GB }]);
+        scheduler.Apply(new BuildersExpected(0, true));
+        Assert.Empty(scheduler.Decide(0));
+        scheduler.Apply(new BuildersExpected(1, false));
+
+        Assert.Equal([(0, 0)], Starts(scheduler.Decide(1)));
+    }
+
+    [Fact]
     public void A_build_that_fits_nowhere_waits_until_the_largest_builder_is_idle_and_nothing_long_goes_before_it()
     {
         var scheduler = Needing([1, 40, 1, 1], [Builder("b", 3) with { Memory = 32 * GB }], 10, 5, 4, 9);
@@ -117,8 +141,8 @@ public class MemoryTests
     public void A_hundred_large_builds_do_not_hold_up_a_hundred_small_ones(SchedulingRule rule)
     {
         Job[] jobs = [.. Enumerable.Range(0, 200).Select(i => Job($"j{i}"))];
-        Estimate[] estimates =
-            [.. jobs.Select((_, i) => i < 100 ? new Estimate(1000, 0, 0) { Memory = 7 * GB } : new Estimate(10, 0, 0) { Memory = GB / 10 })];
+        Estimate large = new(1000, 0, 0) { Memory = 7 * GB }, small = new(10, 0, 0) { Memory = GB / 10 };
+        Estimate[] estimates = [.. jobs.Select((_, i) => i < 100 ? large : small)];
         var scheduler = new Scheduler(
             new JobGraph(jobs), [Builder("b", 8) with { Memory = 8 * GB }], estimates, new SchedulerOptions { Policy = rule });
 
@@ -168,7 +192,10 @@ public class MemoryTests
     public void A_build_that_has_failed_where_it_fits_is_tried_on_the_largest_that_is_left()
     {
         FarmBuilder[] farm =
-            [Builder("small") with { Memory = 4 * GB }, Builder("middle") with { Memory = 8 * GB }, Builder("large") with { Memory = 32 * GB }];
+        [
+            Builder("small") with { Memory = 4 * GB }, Builder("middle") with { Memory = 8 * GB },
+            Builder("large") with { Memory = 32 * GB },
+        ];
         var scheduler = Needing([20], farm);
         Assert.Equal([(0, 2)], Starts(scheduler.Decide(0)));
         scheduler.Apply(new JobFailed(1, 0, 2, FailureKind.RetryElsewhere));
@@ -199,6 +226,21 @@ public class MemoryTests
         scheduler.Apply(new JobFinished(2, 1, 0, 0));
         Assert.Equal([(0, 0)], Starts(scheduler.Decide(2)));
         Assert.Equal(16 * GB, scheduler.MemoryNeedOf(0, 0));
+    }
+
+    [Fact]
+    public void A_build_that_was_killed_beside_others_may_have_the_machine_though_it_is_thought_too_large_for_it_by_now()
+    {
+        var scheduler = Needing([4, 4], [Builder("b", 3) with { Memory = 16 * GB }], 10, 9);
+        Assert.Equal(2, Starts(scheduler.Decide(0)).Length);
+        scheduler.Apply(new EstimateChanged(1, 0, new Estimate(10, 0, 0) { Memory = 20 * GB }));
+
+        foreach (var happened in MemoryShortage.After(scheduler, 0, 0, 1)) scheduler.Apply(happened);
+        scheduler.Apply(new JobFinished(2, 1, 0, 0));
+
+        Assert.Equal([(0, 0)], Starts(scheduler.Decide(2)));
+        Assert.Contains(
+            new JobFailed(3, 0, 0, FailureKind.RetryElsewhere), MemoryShortage.After(scheduler, 0, 0, 3));
     }
 
     [Fact]

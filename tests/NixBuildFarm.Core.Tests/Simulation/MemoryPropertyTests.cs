@@ -78,7 +78,7 @@ public class MemoryPropertyTests
     {
         var world = new RandomWorld(seed);
         // The first one takes everything, and so does the memory that it has.
-        world.Farm = [.. world.Farm.Select((builder, b) => builder with { Memory = b == 0 ? 64 * GB : (4 + 8 * world.Random.Next(5)) * GB })];
+        world.Farm = [.. world.Farm.Select((b, index) => b with { Memory = index == 0 ? 64 * GB : (4 + 8 * world.Random.Next(5)) * GB })];
         long[] peaks = [.. Enumerable.Range(0, world.Graph.Count).Select(_ => Math.Min(64 * GB, Need(world.Random)))];
         long[] guesses = [.. peaks.Select(peak => (long)(peak * Math.Exp(world.Random.NextDouble() - 0.7)))];
         var options = world.Options();

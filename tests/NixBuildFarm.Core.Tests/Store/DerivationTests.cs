@@ -68,6 +68,25 @@ public class DerivationTests
         Assert.True(structured.AllowSubstitutes);
     }
 
+    [Theory]
+    [InlineData("20000", "16", 20_000_000_000, 16)]
+    [InlineData("0", "0", 0, 0)]
+    [InlineData("much", "-1", 0, 0)]
+    [InlineData("99999999999999999999", "4.5", 0, 0)]
+    public void What_a_derivation_says_that_it_needs_is_read_and_what_is_no_number_says_nothing(
+        string memory, string cores, long bytes, int count)
+    {
+        var plain = $"(\"NIXBUILDNET_MIN_CPU\",\"{cores}\"),(\"NIXBUILDNET_MIN_MEM\",\"{memory}\")";
+        var variables = $"{{\\\"NIXBUILDNET_MIN_CPU\\\":\\\"{cores}\\\",\\\"NIXBUILDNET_MIN_MEM\\\":\\\"{memory}\\\"}}";
+        var structured = @"(""__json"",""{\""env\"":" + variables + @"}"")";
+
+        foreach (var environment in new[] { plain, structured })
+        {
+            var derivation = Derivation.Parse(Encoding.UTF8.GetBytes(Minimal.Replace("[],[])", $"[],[{environment}])")));
+            Assert.Equal((bytes, count), (derivation.LeastMemory, derivation.LeastCores));
+        }
+    }
+
     [Fact]
     public void Missing_attributes_have_Nixs_defaults()
     {

@@ -62,6 +62,16 @@ public class FarmDescriptionTests
     }
 
     [Fact]
+    public void Memory_that_is_reserved_and_rules_of_memory_reach_the_scheduler()
+    {
+        var described = Under(new() { ReserveMemory = 2, Memory = new Dictionary<string, long> { ["chromium*"] = 30, ["*-large"] = 40 } })
+            with { Memory = 10 };
+
+        Assert.Equal(8, described.UsableMemory);
+        Assert.Equal([30, 40, null], new[] { "chromium-1", "chromium-large", "x" }.Select(described.RuledMemory));
+    }
+
+    [Fact]
     public void Entries_of_one_builder_share_its_slots_and_keep_their_own_conditions()
     {
         var other = new NixBuilder

@@ -217,13 +217,15 @@ public class NixBuilderPolicyTests
         using var machine = new MachineSession(Farm);
 
         machine.Run("""
-            Set-NixBuilderPolicy ruby -Cores 6 -Reserve 2 -Drain -System a-linux, b-linux -ExcludeSystem b-linux -Feature kvm `
-                -Match 'linux-*', gcc* -Exclude *-debug -CopyBack Requested -MaxUpload 2MB -IdentityFile /keys/own
+            Set-NixBuilderPolicy ruby -Cores 6 -Reserve 2 -ReserveMemory 4KB -Memory @{ 'chromium*' = 32KB } -Drain `
+                -System a-linux, b-linux -ExcludeSystem b-linux -Feature kvm -Match 'linux-*', gcc* -Exclude *-debug `
+                -CopyBack Requested -MaxUpload 2MB -IdentityFile /keys/own
             """);
 
         Assert.Equal(
-            "Cores 6, Reserve 2, Drain True, System a-linux b-linux, ExcludeSystem b-linux, Feature kvm, Match linux-* gcc*, Exclude "
-                + "*-debug, CopyBack Requested, MaxUpload 2097152, IdentityFile /keys/own",
+            "Cores 6, Reserve 2, ReserveMemory 4096, Memory chromium*=32768, Drain True, System a-linux b-linux, "
+                + "ExcludeSystem b-linux, Feature kvm, Match linux-* gcc*, Exclude *-debug, "
+                + "CopyBack Requested, MaxUpload 2097152, IdentityFile /keys/own",
             Assert.Single(machine.Run("\"$((Get-NixBuilderPolicy ruby).Settings)\"").OutputAs<string>()));
         Assert.Equal(
             "6 4 a-linux kvm",
@@ -240,6 +242,10 @@ public class NixBuilderPolicyTests
     [Theory]
     [InlineData("-Cores 0")]
     [InlineData("-Reserve -1")]
+    [InlineData("-ReserveMemory -1")]
+    [InlineData("-Memory @{ 'chromium*' = 'much' }")]
+    [InlineData("-Memory @{ '' = 4GB }")]
+    [InlineData("-Memory @{}")]
     [InlineData("-MaxUpload 0")]
     [InlineData("-System @()")]
     [InlineData("-CopyBack Some")]

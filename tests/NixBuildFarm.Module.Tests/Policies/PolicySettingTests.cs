@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Management.Automation;
 using System.Xml.Linq;
 using NixBuildFarm.Module.Tests.Surface;
@@ -50,5 +51,6 @@ public sealed class PolicySettingTests(ModuleSession session) : IClassFixture<Mo
     private static string Plain(Type type) =>
         type == typeof(SwitchParameter) ? nameof(Boolean)
         : type == typeof(string[]) || type == typeof(IReadOnlyList<string>) ? "list"
+        : type == typeof(Hashtable) || type == typeof(IReadOnlyDictionary<string, long>) ? "table"
         : (Nullable.GetUnderlyingType(type) ?? type).Name;
 }

@@ -64,7 +64,7 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots,
     public void ConsiderFrom(int job, int b, double free, double now, double latest, ref Place best) =>
         Take(job, PlaceFrom(job, b, free, now), mayWait: true, latest, ref best);
 
-    /// <summary>The memory of the builder that is free first is taken: one that has some does as well, or else one of a few that may.</summary>
+    /// <summary>The memory of the builder that is free first is taken: one that has some does as well, or a few may have it soon.</summary>
     private void ConsiderOthers(int job, int group, int first, double now, bool mayWait, double latest, ref Place best)
     {
         int[] others = [.. state.Groups.MembersOf(group)];
@@ -84,9 +84,14 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots,
         // Whose turn it is does not give way to the short jobs of others.
         if (context.Heuristic.Guards && !state.Shares.AreNeeded && IsGuarded(job, b, now)) return;
         if (!mayWait && builder.FreeSlots == 0) return;
+        if (state.ExpectsBuilders && state.IsTooLargeFor(b, job))
+        {
+            if (!best.Exists) best = best with { LacksMemory = true };
+            return;
+        }
         var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
         var place = PlaceFrom(job, b, free, now) with { Waits = builder.FreeSlots == 0 };
-        if (memory.FreeAt(job, b, place.Finish, now) is var fits && fits > free)
+        if (builder.UsableMemory is not null && memory.FreeAt(job, b, place.Finish, now) is var fits && fits > free)
         {
             if (double.IsInfinity(fits))
             {

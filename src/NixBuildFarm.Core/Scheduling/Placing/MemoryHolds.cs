@@ -15,8 +15,8 @@ internal sealed class MemoryHolds(PlacingContext context, SlotForecast slots)
     private readonly List<(double FreeAt, long Memory)> ends = [];
 
     /// <summary>Whether a builder has the memory for a job now, and nobody waits for memory there.</summary>
-    public bool IsFree(int job, int b) =>
-        state.Builders[b].HasMemoryFor(state.NeedOf(job, b)) && (holds.Count == 0 || !holds.ContainsKey(b));
+    public bool IsFree(int job, int b) => state.Builders[b].UsableMemory is null
+        || (state.Builders[b].HasMemoryFor(state.NeedOf(job, b)) && (holds.Count == 0 || !holds.ContainsKey(b)));
 
     /// <summary>When a builder has the memory for a job; infinite: not as long as another job waits for it there.</summary>
     /// <param name="job">The job.</param>
@@ -26,7 +26,6 @@ internal sealed class MemoryHolds(PlacingContext context, SlotForecast slots)
     public double FreeAt(int job, int b, double finish, double now)
     {
         var builder = state.Builders[b];
-        if (builder.UsableMemory is null) return now;
         var need = state.NeedOf(job, b);
         var fits = builder.HasMemoryFor(need);
         if (holds.Count > 0 && holds.TryGetValue(b, out var hold))

@@ -202,7 +202,10 @@ internal sealed class Placement
     {
         if (!context.SparesLinks) return Start(job, place, now);
         var sibling = state.Families.BetterSibling(job, place.Builder);
-        if (sibling >= 0 && Best(sibling, now, mayWait) is { Waits: false } other && other.Builder == place.Builder) (job, place) = (sibling, other);
+        if (sibling >= 0 && Best(sibling, now, mayWait) is { Waits: false } other && other.Builder == place.Builder)
+        {
+            (job, place) = (sibling, other);
+        }
         state.Families.Claim(job, place.Builder);
         return Start(job, place, now);
     }
