@@ -39,8 +39,7 @@ internal sealed class Admission(RunFacts facts, Attempts attempts, CompileGrants
         var isHeld = machine.Reason is not null;
         // One that was lost and is back is not held, whatever it was before.
         if (scheduler.StatusOf(builder) == BuilderStatus.Lost) return;
-        if (scheduler.IsHeld(builder) != isHeld) facts.Apply(new SchedulingEvent.BuilderHeld(facts.Now, builder, isHeld));
-        else if (machine.Cause == before) return;
+        if (!facts.Hold(builder, this, isHeld) && machine.Cause == before) return;
         facts.Reporter.Decided(isHeld ? $"{on} takes no new builds for now: {machine.Reason}." : $"{on} takes builds again.");
     }
 
@@ -54,7 +53,8 @@ internal sealed class Admission(RunFacts facts, Attempts attempts, CompileGrants
         if (isAll && !hasToldOfAll)
         {
             facts.Reporter.Degraded("No builder takes new builds for now: "
-                + string.Join("; ", online.Select(builder => $"{builder}: {MachineOf(builder).Reason}")) + ". What is to be built waits.");
+                + string.Join("; ", online.Select(builder => $"{builder}: {MachineOf(builder).Reason ?? "others hold its slots"}"))
+                + ". What is to be built waits.");
         }
         hasToldOfAll = isAll;
     }

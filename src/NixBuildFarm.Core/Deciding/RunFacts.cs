@@ -21,6 +21,7 @@ internal sealed class RunFacts
     private ImmutableDictionary<string, MachineReading> readings = ImmutableDictionary<string, MachineReading>.Empty;
     private readonly Queue<RunAction> actions = new();
     private readonly Queue<RunJob> failed = new();
+    private readonly HashSet<(int Builder, object Cause)> holds = [];
 
     public RunFacts(
         RunRules rules,
@@ -98,6 +99,18 @@ internal sealed class RunFacts
 
     /// <summary>Tells the scheduler.</summary>
     public void Apply(SchedulingEvent happened) => Scheduler.Apply(happened);
+
+    /// <summary>
+    /// Lets a builder take no new build for a cause, or no longer for it. It takes builds when no cause is left, or when it joins again.
+    /// </summary>
+    /// <returns>Whether that is new.</returns>
+    public bool Hold(int builder, object cause, bool isHeld)
+    {
+        if (!(isHeld ? holds.Add((builder, cause)) : holds.Remove((builder, cause)))) return false;
+        var isHeldNow = holds.Any(hold => hold.Builder == builder);
+        if (Scheduler.IsHeld(builder) != isHeldNow) Apply(new SchedulingEvent.BuilderHeld(Now, builder, isHeldNow));
+        return true;
+    }
 
     /// <summary>A machine has told what it has; null: it tells nothing more.</summary>
     public void Know(RunBuilder builder, MachineReading? reading) =>
@@ -191,6 +204,7 @@ internal sealed class RunFacts
         var known = IndexOf(builder.Name);
         if (known < 0) farm.Add(builder);
         else farm[known] = builder;
+        holds.RemoveWhere(hold => hold.Builder == known);
         Apply(new SchedulingEvent.BuilderJoined(Now, Describe(builder)));
         return known < 0;
     }
