@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using NixBuildFarm.Builders;
 using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
@@ -26,6 +27,13 @@ internal sealed class RunEffects : IDisposable
 
     /// <summary>How often a builder is asked whether its daemon lives: a connection says nothing of that.</summary>
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
+
+    /// <summary>How often a machine is asked what it has now.</summary>
+    internal static readonly TimeSpan ReadingInterval = TimeSpan.FromSeconds(10);
+
+    /// <summary>When it is asked first: a builder that has just been connected has its first build to begin, and a run may be over by
+    /// then.</summary>
+    internal static readonly TimeSpan FirstReading = TimeSpan.FromSeconds(1);
 
     private readonly RunTasks tasks;
     private readonly BuilderSession local;
@@ -106,7 +114,10 @@ internal sealed class RunEffects : IDisposable
             case RunAction.Connect a: tasks.Run(() => ConnectAsync(a)); break;
             case RunAction.Await a: tasks.Run(() => AwaitAsync(a)); break;
             case RunAction.WakeQuarantined: wake.TrySetResult(); break;
-            case RunAction.Watch a: tasks.Run(() => WatchAsync(a.On)); break;
+            case RunAction.Watch a:
+                tasks.Run(() => WatchAsync(a.On));
+                tasks.Run(() => ReadMachineAsync(a.On));
+                break;
             case RunAction.Probe a: tasks.Run(() => ProbeAsync(a)); break;
             case RunAction.Disconnect a: return Disconnect(a);
             case RunAction.DropPaths a: DropPaths(a.On, a.Paths); break;
@@ -343,6 +354,34 @@ internal sealed class RunEffects : IDisposable
         catch (BuilderException e)
         {
             tasks.Post(new RunEvent.BuilderSilent(builder, e));
+        }
+    }
+
+    /// <summary>Asks a machine again and again what it has, until its builder is lost or the run ends.</summary>
+    private async Task ReadMachineAsync(RunBuilder builder)
+    {
+        var session = sessions[builder];
+        // It has not answered when it was asked first.
+        if (session.Facts.Machine == new BuilderMachine())
+        {
+            teller.Tell(new RunNews.Decided($"{builder} does not tell what its machine has: its login runs nothing but Nix."));
+            return;
+        }
+        try
+        {
+            await clock.DelayAsync(FirstReading, Stopping);
+            await using var live = await session.OpenLiveAsync(Stopping);
+            while (true)
+            {
+                tasks.Post(new RunEvent.MachineRead(builder, await live.AskAsync(Stopping)));
+                await clock.DelayAsync(ReadingInterval, Stopping);
+            }
+        }
+        catch (BuilderException e)
+        {
+            if (session.IsClosed) return;
+            teller.Tell(new RunNews.Decided($"{e.Message} Nothing depends on it but the choice of builders."));
+            tasks.Post(new RunEvent.MachineRead(builder, null));
         }
     }
 

@@ -22,6 +22,7 @@ internal static class RemoteCommand
     public static string For(NixBuilder builder, ChannelUse use) => use switch
     {
         ChannelUse.Machine => $"sh -c {Quote(BuilderMachine.Question)}",
+        ChannelUse.Live => $"sh -c {Quote(MachineReading.Question)}",
         ChannelUse.Closure => Nix(builder, Store(builder), "--serve", builder.RemoteStore),
         ChannelUse.PassedOnBuild => Nix(builder, Daemon(builder), "--stdio", AnewForEachRequest),
         _ => Nix(builder, Daemon(builder), "--stdio", builder.RemoteStore),
