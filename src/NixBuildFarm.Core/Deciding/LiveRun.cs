@@ -15,6 +15,7 @@ internal sealed class LiveRun
     private readonly RunFacts facts;
     private readonly CompileGrants grants;
     private readonly Attempts attempts;
+    private readonly Neighbours neighbours;
     private readonly Rebuilds rebuilds;
     private readonly CopyBacks copyBacks;
     private readonly Membership membership;
@@ -31,6 +32,7 @@ internal sealed class LiveRun
         this.facts = facts;
         grants = new(facts);
         attempts = new(facts, grants);
+        neighbours = new(facts, attempts);
         rebuilds = new(facts, attempts);
         troubles = new(facts, known);
         pending = new(facts, troubles);
@@ -66,6 +68,8 @@ internal sealed class LiveRun
             case RunEvent.ExpandFailed e: expansions.Fail(e); break;
             case RunEvent.BuildersFound e: Expect(e.Connecting, e.Quarantined); break;
             case RunEvent.WorkWithdrawn e: requests.Withdraw(e.Request); break;
+            case RunEvent.SlotAwaited e: neighbours.OnSlotAwaited(e); break;
+            case RunEvent.SlotFree e: neighbours.OnSlotFree(e); break;
             case RunEvent.BuildBegan e: attempts.Begin(e); break;
             case RunEvent.BuildEnded e: OnBuildEnded(e.Attempt, e.Outcome); break;
             case RunEvent.AttemptFailed e when attempts.Counts(e.Attempt): Judge(e, e.Error, e.Attempt); break;

@@ -18,6 +18,7 @@ internal sealed class RunFacts
     private readonly Dictionary<(StorePath Derivation, string Output), StorePath> there = [];
     private readonly Queue<RunAction> actions = new();
     private readonly Queue<RunJob> failed = new();
+    private readonly HashSet<(int Builder, object Cause)> holds = [];
 
     public RunFacts(
         RunRules rules,
@@ -92,6 +93,17 @@ internal sealed class RunFacts
 
     /// <summary>Tells the scheduler.</summary>
     public void Apply(SchedulingEvent happened) => Scheduler.Apply(happened);
+
+    /// <summary>
+    /// Lets a builder take no new build for a cause, or no longer for it. It takes builds when no cause is left, or when it joins again.
+    /// </summary>
+    public void Hold(int builder, object cause, bool isHeld)
+    {
+        if (isHeld) holds.Add((builder, cause));
+        else holds.Remove((builder, cause));
+        var isHeldNow = holds.Any(hold => hold.Builder == builder);
+        if (Scheduler.IsHeld(builder) != isHeldNow) Apply(new SchedulingEvent.BuilderHeld(Now, builder, isHeldNow));
+    }
 
     /// <summary>Takes down how the scheduler has jobs that have joined, or wait for more than before.</summary>
     public void Describe(IEnumerable<RunJob> changed)
@@ -181,6 +193,7 @@ internal sealed class RunFacts
         var known = IndexOf(builder.Name);
         if (known < 0) farm.Add(builder);
         else farm[known] = builder;
+        holds.RemoveWhere(hold => hold.Builder == known);
         Apply(new SchedulingEvent.BuilderJoined(Now, Describe(builder)));
         return known < 0;
     }

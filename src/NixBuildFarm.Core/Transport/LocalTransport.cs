@@ -18,7 +18,7 @@ internal sealed class LocalTransport : IBuilderTransport
 
     /// <inheritdoc/>
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
-        use == ChannelUse.Machine ? SpawnShell()
+        ShellScript.Of(use) is { } script ? SpawnShell(script)
         : use == ChannelUse.Closure ? throw new NotSupportedException("The local daemon is near enough to be asked path by path.")
         : File.Exists(DaemonSocket.Path) ? await ConnectAsync(cancellation)
         : SpawnDaemon();
@@ -89,8 +89,8 @@ internal sealed class LocalTransport : IBuilderTransport
                     e));
     }
 
-    private static ProcessChannel SpawnShell() => Spawn(
-        "/bin/sh", ["-c", BuilderMachine.Question], e => Unreachable($"/bin/sh cannot be started: {e.Message}.", "Look at /bin/sh.", e));
+    private static ProcessChannel SpawnShell(string script) => Spawn(
+        "/bin/sh", ["-c", script], e => Unreachable($"/bin/sh cannot be started: {e.Message}.", "Look at /bin/sh.", e));
 
     private static ProcessChannel Spawn(string program, string[] arguments, Func<Win32Exception, BuilderException> problem)
     {

@@ -1,0 +1,16 @@
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm.Transport;
+
+/// <summary>The scripts for a POSIX shell that channels run in place of Nix.</summary>
+internal static class ShellScript
+{
+    /// <summary>The script for a use; null: it needs none.</summary>
+    public static string? Of(ChannelUse use) => use switch
+    {
+        ChannelUse.Machine => BuilderMachine.Question,
+        ChannelUse.Slots => SlotScript.Text,
+        ChannelUse.SlotHolders => SlotHolder.Question,
+        _ => null,
+    };
+}
