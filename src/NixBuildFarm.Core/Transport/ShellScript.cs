@@ -3,7 +3,7 @@ using NixBuildFarm.Builders;
 namespace NixBuildFarm.Transport;
 
 /// <summary>The scripts for a POSIX shell that channels run in place of Nix.</summary>
-internal static class ShellScript
+public static class ShellScript
 {
     /// <summary>The script for a use; null: it needs none.</summary>
     public static string? Of(ChannelUse use) => use switch
