@@ -44,10 +44,8 @@ public sealed record SlotHolder(int Slot, string User, string Host, string Run, 
             var words = line.Split([' ', '\t', '\r'], StringSplitOptions.RemoveEmptyEntries);
             if (words is ["now", var moment]) there = Number(moment);
             if (there is not { } present || words is not ["held", var taken, _, _, var user, .., var path]) continue;
-            if (Number(taken) is not { } then || path[(path.LastIndexOf('/') + 1)..].Split(',') is not [_, var number, _, var host, var run])
-            {
-                continue;
-            }
+            if (Number(taken) is not { } then) continue;
+            if (path[(path.LastIndexOf('/') + 1)..].Split(',') is not [_, var number, _, var host, var run]) continue;
             if (Number(number) is not { } slot || slot is < 1 or > SlotScript.Most) continue;
             var holder = new SlotHolder(
                 (int)slot, TerminalText.Strip(user), TerminalText.Strip(host), TerminalText.Strip(run),

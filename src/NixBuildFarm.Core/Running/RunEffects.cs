@@ -200,8 +200,11 @@ internal sealed class RunEffects : IDisposable
         teller.Tell(new RunNews.Decided($"Builds on {session} take no slots there, and other runs may fill it as well: {why}."));
     }
 
-    private async Task SayWhoHoldsAsync(Attempt attempt, BuilderSession session) =>
-        tasks.Post(new RunEvent.SlotAwaited(attempt, [.. (await session.Slots.HoldersAsync(Stopping)).Select(holder => holder.ToString())]));
+    private async Task SayWhoHoldsAsync(Attempt attempt, BuilderSession session)
+    {
+        var holders = await session.Slots.HoldersAsync(Stopping);
+        tasks.Post(new RunEvent.SlotAwaited(attempt, [.. holders.Select(holder => holder.ToString())]));
+    }
 
     private async Task AwaitSlotAsync(RunBuilder builder)
     {

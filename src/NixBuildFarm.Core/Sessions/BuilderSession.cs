@@ -98,7 +98,8 @@ internal sealed class BuilderSession : IAsyncDisposable
             var facts = await ControlChannel.ProbeAsync(builder, first.Daemon, limit, time, cancellation);
             patience.CancelAfter(MachineQuestion.Patience);
             facts = facts with { Machine = await machine.WaitAsync(cancellation) };
-            return new(builder, options, facts, new(builder, first, time), warm, new(builder, transport), new(builder, transport, time), time);
+            return new(
+                builder, options, facts, new(builder, first, time), warm, new(builder, transport), new(builder, transport, time), time);
         }
         catch
         {

@@ -123,7 +123,8 @@ public sealed class SlotLocksTests : IAsyncDisposable
 
         var holder = Assert.Single(await mine.HoldersAsync(Cancellation));
 
-        Assert.Equal((1, Environment.UserName, "pearl.example", "20261129-101112-beef"), (holder.Slot, holder.User, holder.Host, holder.Run));
+        Assert.Equal((1, Environment.UserName), (holder.Slot, holder.User));
+        Assert.Equal(("pearl.example", "20261129-101112-beef"), (holder.Host, holder.Run));
         Assert.InRange(DateTimeOffset.UtcNow - holder.Since, TimeSpan.FromSeconds(-2), Until.Limit);
         slot.Dispose();
         await Until.TrueAsync(() => Directory.GetFiles(folder.Path, "held,*").Length == 0, "the note is gone");
