@@ -197,6 +197,22 @@ internal static class Targets
             input => BuilderMachine.Parse(Text(input)),
             _ => false),
         new(
+            "readings of a machine",
+            [
+                .. Texts("cores 2\nticks 100\nload 0.06 0.59 0.70 1/207 12027\nbusy cpu 10 0 5 900 3 0 1 0 0 0\n"
+                    + "memory MemTotal: 24684096 kB MemAvailable: 21691416 kB\npages\n"
+                    + "pressure cpu some avg10=0.00 avg60=0.04 avg300=3.64 total=90278941 full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+                    + "store Filesystem 1024-blocks Used Available Capacity Mounted on /dev/vda 264212084 15765292 81012680 17% /\n"
+                    + "room Filesystem 1024-blocks Used Available Capacity Mounted on /dev/vda 264212084 15765292 81012680 17% /tmp\n"
+                    + "folder drwx------ 3 30001 30000 4096 Nov 29 22:56 /tmp/nix-build-hello-2.12.drv-0\nbuild 30001 4096 12\n"
+                    + "build 0 22072 578 out=/nix/store/pq04w64ic3bg7k9bzh38ng9wi0adiyjx-program\nend\n"),
+                .. Texts("cores 10\nload { 2.10 1.80 1.70 }\nmemory 17179869184\n"
+                    + "pages Mach Virtual Memory Statistics: (page size of 16384 bytes) "
+                    + "Pages free: 3632. Pages active: 200. Pages inactive: 300. Pages speculative: 5.\nend\n"),
+            ],
+            input => ReadMachine(Text(input)),
+            _ => false),
+        new(
             "known_hosts",
             [
                 .. Texts($"ruby,10.0.0.1 {HostKey}\n@cert-authority *.example "
@@ -427,6 +443,21 @@ internal static class Targets
         {
             AssertHarmless(builder.HostName, builder.User);
         }
+    }
+
+    /// <summary>Whatever a machine tells, nothing of it is out of its range.</summary>
+    private static void ReadMachine(string answer)
+    {
+        var reading = MachineReadingParser.Parse(answer);
+        Assert.InRange(reading.Builds.Count, 0, MachineReadingParser.MostBuilds);
+        Assert.All(reading.Builds, build => Assert.True(build.Memory >= 0 && build.ProcessorTime >= TimeSpan.Zero));
+        Assert.All(
+            new[] { reading.CpuPressure, reading.MemoryPressure, reading.IoPressure },
+            pressure => Assert.True(pressure is null or (>= 0 and <= 100)));
+        Assert.All(
+            new[] { reading.Memory, reading.MemoryAvailable, reading.StoreSize, reading.StoreFree, reading.BuildFree },
+            size => Assert.True(size is null or >= 0));
+        Assert.True(reading.Load is null or (>= 0 and <= 1e9));
     }
 
     private static void ReadUri(byte[] input)

@@ -94,6 +94,25 @@ public class RemoteCommandTests
         Assert.Contains($"cores {Environment.ProcessorCount}\n", answer);
     }
 
+    [Fact]
+    public void A_shell_answers_each_line_with_what_the_machine_has()
+    {
+        var command = RemoteCommand.For(Builder([], store: null), ChannelUse.Live);
+
+        var answer = SshServer.Run("sh", "-c", $"printf '\\n\\n' | {command}");
+
+        Assert.Equal(2, answer.Split('\n').Count(line => line == $"cores {Environment.ProcessorCount}"));
+        Assert.Equal(2, answer.Split('\n').Count(line => line == "end"));
+    }
+
+    [Fact]
+    public void Every_login_shell_passes_the_scripts_on_unchanged()
+    {
+        string[] scripts = [BuilderMachine.Question, MachineReading.Question];
+
+        Assert.All(scripts, script => Assert.DoesNotContain(script, letter => letter is '\'' or '\\' or '\n' or '!'));
+    }
+
     [Theory]
     [InlineData(ChannelUse.Slots)]
     [InlineData(ChannelUse.SlotHolders)]

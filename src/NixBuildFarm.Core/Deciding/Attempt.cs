@@ -58,6 +58,15 @@ internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder
     /// <summary>Bytes of NARs sent for it.</summary>
     public long Supplied { get; set; }
 
+    /// <summary>The most memory that its processes were seen with, in bytes; null: they were not seen.</summary>
+    public long? PeakMemory { get; set; }
+
+    /// <summary>Their processor time when they were last seen; null: they were not.</summary>
+    public TimeSpan? ProcessorTime { get; set; }
+
+    /// <summary>When that was, in seconds of the run.</summary>
+    public double SeenAt { get; set; }
+
     /// <summary>Size of its outputs; 0 while there are none.</summary>
     public long OutputBytes { get; set; }
 
@@ -91,6 +100,9 @@ internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder
         BuildBegun = BuildBegun,
         BuildEnded = BuildEnded,
         Supplied = Supplied,
+        PeakMemory = PeakMemory,
+        ProcessorTime = ProcessorTime,
+        SeenAt = SeenAt,
         OutputBytes = OutputBytes,
         LogPath = LogPath,
         Outcome = Outcome,

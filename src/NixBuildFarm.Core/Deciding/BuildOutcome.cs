@@ -21,6 +21,12 @@ internal sealed record BuildOutcome(
     /// <summary>Whether nothing was built: once its inputs were known, the local store turned out to have the outputs.</summary>
     public bool WasAtHome { get; init; }
 
+    /// <summary>The most memory that the build had at a time, in bytes; null: that was not seen.</summary>
+    public long? PeakMemory { get; init; }
+
+    /// <summary>Processor time that the build took, of user and kernel; null: that was not seen.</summary>
+    public TimeSpan? ProcessorTime { get; init; }
+
     /// <summary>Its compiles; null: it was not shared.</summary>
     public SharedCompiles? Shared { get; init; }
 

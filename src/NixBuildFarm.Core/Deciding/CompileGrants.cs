@@ -85,6 +85,9 @@ internal sealed class CompileGrants(RunFacts facts)
         heldUp[(attempt.Job.Index, attempt.Builder)] = attempt;
     }
 
+    /// <summary>How many slots of a builder compiles of others are in now.</summary>
+    public int LentBy(int builder) => lending.LentBy(builder);
+
     /// <summary>Takes note of what has happened to a shared build.</summary>
     public void Apply(LendingEvent happened)
     {

@@ -44,6 +44,14 @@ internal static partial class FailureClassifier
     };
 
     /// <summary>
+    /// Whether something failed for want of disk space, as the kernel says it or as Nix guesses (8 MiB free). Nix calls a build that failed
+    /// so a TransientFailure. [src/libstore/unix/build/derivation-builder.cc of NixOS/nix]
+    /// </summary>
+    public static bool IsOutOfSpace(string reason) =>
+        reason.Contains("No space left on device", StringComparison.OrdinalIgnoreCase)
+        || reason.Contains("lack of free disk space", StringComparison.Ordinal);
+
+    /// <summary>
     /// Whether the build was killed. The kernel does so when memory runs out; Nix calls it a failure of the builder program.
     /// </summary>
     public static bool WasKilled(BuildResult result) =>

@@ -10,7 +10,8 @@ namespace NixBuildFarm.Deciding;
 /// What follows a failed attempt: the job fails for good, or is tried again, here or elsewhere, as long as attempts are left; and what that
 /// says of the builder.
 /// </summary>
-internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds rebuilds, Membership membership)
+internal sealed class FailureRules(
+    RunFacts facts, Attempts attempts, Admission admission, Rebuilds rebuilds, Membership membership)
 {
     /// <summary>A build ended, and its result is a failure.</summary>
     public void OnBuildFailed(Attempt attempt, BuildOutcome outcome)
@@ -125,6 +126,7 @@ internal sealed class FailureRules(RunFacts facts, Attempts attempts, Rebuilds r
         attempts.RecordFailure(attempt, reason);
         // Another attempt at it may still run.
         ApplyFailed(attempt, kind);
+        if (FailureClassifier.IsOutOfSpace(reason)) admission.TakeFull(attempt.On);
         if (kind == FailureKind.RetryElsewhere) membership.CountFault(attempt.On, reason);
         if (!attempts.AreUsedUp(job)) facts.Reporter.Degraded($"{job.Name} failed on {attempt.On}, and is tried again: {reason}");
         else if (job.Running.Count == 0) attempts.GiveUp(attempt);

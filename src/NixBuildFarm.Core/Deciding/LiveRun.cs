@@ -23,6 +23,8 @@ internal sealed class LiveRun
     private readonly PendingBuilders pending;
     private readonly FailureRules failures;
     private readonly Learning learning;
+    private readonly Sampling sampling;
+    private readonly Admission admission;
     private readonly Requests requests;
     private readonly Expansions expansions;
     private bool hasToldOfLogs;
@@ -32,13 +34,15 @@ internal sealed class LiveRun
         this.facts = facts;
         grants = new(facts);
         attempts = new(facts, grants);
+        sampling = new(facts, attempts);
+        admission = new(facts, attempts, grants);
         neighbours = new(facts, attempts);
         rebuilds = new(facts, attempts);
         troubles = new(facts, known);
         pending = new(facts, troubles);
         copyBacks = new(facts, attempts, rebuilds, pending);
         membership = new(facts, attempts, rebuilds, copyBacks, troubles, pending);
-        failures = new(facts, attempts, rebuilds, membership);
+        failures = new(facts, attempts, admission, rebuilds, membership);
         learning = new(facts);
         requests = new(facts, attempts, copyBacks);
         expansions = new(facts, copyBacks, requests);
@@ -87,6 +91,7 @@ internal sealed class LiveRun
             case RunEvent.SourceDropped e: OnSourceDropped(e); break;
             case RunEvent.CompilesChanged e: grants.Apply(e.Happened); break;
             case RunEvent.PauseOver e: membership.OnPauseOver(e); break;
+            case RunEvent.MachineRead e: sampling.Take(e); admission.Take(e); break;
             case RunEvent.LinkMeasured e: learning.FromLink(e); break;
             case RunEvent.Unforeseen e: throw new InvalidOperationException(
                 $"Something that NixBuildFarm did not foresee: {e.Error.Message}", e.Error);
@@ -192,6 +197,7 @@ internal sealed class LiveRun
         if (!attempts.TryEnd(attempt)) return;
         if (outcome.Shared is { } shared) outcome = outcome with { Shared = grants.Weigh(attempt, shared) };
         attempt.BuildEnded = outcome.Ended;
+        outcome = sampling.Complete(attempt, outcome);
         TellOfLogs(attempt, outcome);
         if (!outcome.Result.IsSuccess)
         {

@@ -168,6 +168,11 @@ internal abstract record RunEvent
     /// <param name="Upload">Bytes per second that it sends; null where that is not known.</param>
     public sealed record LinkMeasured(string Builder, double? Download, double? Upload) : RunEvent;
 
+    /// <summary>A machine has told what it has now.</summary>
+    /// <param name="On">The builder.</param>
+    /// <param name="Reading">What; null: it tells nothing more.</param>
+    public sealed record MachineRead(RunBuilder On, MachineReading? Reading) : RunEvent;
+
     /// <summary>Work beside the loop failed in a way that nothing handles; this ends the run.</summary>
     public sealed record Unforeseen(Exception Error) : RunEvent;
 }

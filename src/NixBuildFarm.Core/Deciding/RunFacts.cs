@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
@@ -16,6 +18,7 @@ internal sealed class RunFacts
     private readonly List<RunJob> jobs;
     private readonly Dictionary<StorePath, RunJob> jobOf = [];
     private readonly Dictionary<(StorePath Derivation, string Output), StorePath> there = [];
+    private ImmutableDictionary<string, MachineReading> readings = ImmutableDictionary<string, MachineReading>.Empty;
     private readonly Queue<RunAction> actions = new();
     private readonly Queue<RunJob> failed = new();
     private readonly HashSet<(int Builder, object Cause)> holds = [];
@@ -58,6 +61,9 @@ internal sealed class RunFacts
     /// <summary>Builders, by name, and the experimental features of Nix that they have turned out not to have.</summary>
     public ISet<(string Builder, string Feature)> SwitchedOff { get; } = new HashSet<(string, string)>();
 
+    /// <summary>What machines have, as they last told, by the name of their builder.</summary>
+    public IReadOnlyDictionary<string, MachineReading> Readings => readings;
+
     /// <summary>What is believed of jobs and builders.</summary>
     public RunEstimates Estimates { get; }
 
@@ -97,13 +103,18 @@ internal sealed class RunFacts
     /// <summary>
     /// Lets a builder take no new build for a cause, or no longer for it. It takes builds when no cause is left, or when it joins again.
     /// </summary>
-    public void Hold(int builder, object cause, bool isHeld)
+    /// <returns>Whether that is new.</returns>
+    public bool Hold(int builder, object cause, bool isHeld)
     {
-        if (isHeld) holds.Add((builder, cause));
-        else holds.Remove((builder, cause));
+        if (!(isHeld ? holds.Add((builder, cause)) : holds.Remove((builder, cause)))) return false;
         var isHeldNow = holds.Any(hold => hold.Builder == builder);
         if (Scheduler.IsHeld(builder) != isHeldNow) Apply(new SchedulingEvent.BuilderHeld(Now, builder, isHeldNow));
+        return true;
     }
+
+    /// <summary>A machine has told what it has; null: it tells nothing more.</summary>
+    public void Know(RunBuilder builder, MachineReading? reading) =>
+        readings = reading is null ? readings.Remove(builder.Name) : readings.SetItem(builder.Name, reading);
 
     /// <summary>Takes down how the scheduler has jobs that have joined, or wait for more than before.</summary>
     public void Describe(IEnumerable<RunJob> changed)

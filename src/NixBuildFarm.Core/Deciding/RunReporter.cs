@@ -92,6 +92,7 @@ internal sealed class RunReporter(RunFacts facts, string runId)
                     Substitutions = substitutions,
                     Remaining = remaining,
                     Supplied = supplied,
+                    Machines = facts.Readings,
                 }));
     }
 

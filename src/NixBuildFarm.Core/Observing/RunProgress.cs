@@ -1,3 +1,5 @@
+using NixBuildFarm.Builders;
+
 namespace NixBuildFarm.Observing;
 
 /// <summary>A build that is under way.</summary>
@@ -26,6 +28,9 @@ public sealed record RunProgress(int Total, int Done, int Failed, IReadOnlyList<
 {
     /// <summary>How long it will take still, as far as estimates say; null where nothing can be said.</summary>
     public TimeSpan? Remaining { get; init; }
+
+    /// <summary>What machines have, as they last told, by the name of their builder.</summary>
+    public IReadOnlyDictionary<string, MachineReading> Machines { get; init; } = new Dictionary<string, MachineReading>();
 
     /// <summary>How many of all come from a substituter.</summary>
     public int Substitutions { get; init; }

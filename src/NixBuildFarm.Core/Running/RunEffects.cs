@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using NixBuildFarm.Builders;
 using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
@@ -29,6 +30,13 @@ internal sealed class RunEffects : IDisposable
 
     /// <summary>How long a slot that has become free is kept for a build that starts.</summary>
     private static readonly TimeSpan SlotKept = TimeSpan.FromSeconds(1);
+
+    /// <summary>How often a machine is asked what it has now.</summary>
+    internal static readonly TimeSpan ReadingInterval = TimeSpan.FromSeconds(10);
+
+    /// <summary>When it is asked first: a builder that has just been connected has its first build to begin, and a run may be over by
+    /// then.</summary>
+    internal static readonly TimeSpan FirstReading = TimeSpan.FromSeconds(1);
 
     private readonly RunTasks tasks;
     private readonly BuilderSession local;
@@ -111,7 +119,10 @@ internal sealed class RunEffects : IDisposable
             case RunAction.Await a: tasks.Run(() => AwaitAsync(a)); break;
             case RunAction.AwaitSlot a: tasks.Run(() => AwaitSlotAsync(a.On)); break;
             case RunAction.WakeQuarantined: wake.TrySetResult(); break;
-            case RunAction.Watch a: tasks.Run(() => WatchAsync(a.On)); break;
+            case RunAction.Watch a:
+                tasks.Run(() => WatchAsync(a.On));
+                tasks.Run(() => ReadMachineAsync(a.On));
+                break;
             case RunAction.Probe a: tasks.Run(() => ProbeAsync(a)); break;
             case RunAction.Disconnect a: return Disconnect(a);
             case RunAction.DropPaths a: DropPaths(a.On, a.Paths); break;
@@ -372,6 +383,34 @@ internal sealed class RunEffects : IDisposable
         catch (BuilderException e)
         {
             tasks.Post(new RunEvent.BuilderSilent(builder, e));
+        }
+    }
+
+    /// <summary>Asks a machine again and again what it has, until its builder is lost or the run ends.</summary>
+    private async Task ReadMachineAsync(RunBuilder builder)
+    {
+        var session = sessions[builder];
+        // It has not answered when it was asked first.
+        if (session.Facts.Machine == new BuilderMachine())
+        {
+            teller.Tell(new RunNews.Decided($"{builder} does not tell what its machine has: its login runs nothing but Nix."));
+            return;
+        }
+        try
+        {
+            await clock.DelayAsync(FirstReading, Stopping);
+            await using var live = await session.OpenLiveAsync(Stopping);
+            while (true)
+            {
+                tasks.Post(new RunEvent.MachineRead(builder, await live.AskAsync(Stopping)));
+                await clock.DelayAsync(ReadingInterval, Stopping);
+            }
+        }
+        catch (BuilderException e)
+        {
+            if (session.IsClosed) return;
+            teller.Tell(new RunNews.Decided($"{e.Message} Nothing depends on it but the choice of builders."));
+            tasks.Post(new RunEvent.MachineRead(builder, null));
         }
     }
 

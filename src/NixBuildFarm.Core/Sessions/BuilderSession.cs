@@ -148,6 +148,9 @@ internal sealed class BuilderSession : IAsyncDisposable
     /// <inheritdoc cref="SessionPool.OpenAsync(StoreProgram, CancellationToken)"/>
     public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) => pool.OpenAsync(program, cancellation);
 
+    /// <inheritdoc cref="SessionPool.OpenLiveAsync"/>
+    public Task<LiveChannel> OpenLiveAsync(CancellationToken cancellation) => pool.OpenLiveAsync(time, cancellation);
+
     /// <summary>Uses a connection exclusively.</summary>
     public async Task<T> UseAsync<T>(ChannelUse use, Func<DaemonConnection, Task<T>> work, CancellationToken cancellation)
     {

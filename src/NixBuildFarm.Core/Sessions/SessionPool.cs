@@ -57,6 +57,20 @@ internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transpor
         }
     }
 
+    /// <summary>Opens a channel for readings of the builder's machine.</summary>
+    /// <exception cref="BuilderException">The builder cannot be reached.</exception>
+    public async Task<LiveChannel> OpenLiveAsync(TimeProvider time, CancellationToken cancellation)
+    {
+        try
+        {
+            return await LiveChannel.OpenAsync(builder, transport, LiveChannel.Patience, time, cancellation);
+        }
+        catch (ObjectDisposedException) when (isClosed)
+        {
+            throw Gone();
+        }
+    }
+
     /// <summary>Closes every idle connection; a connection that comes back later is closed then.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -45,6 +45,12 @@ public enum ChannelUse
     Machine,
 
     /// <summary>
+    /// The machine below Nix, as long as the channel is open: no daemon, but an answer to <see cref="MachineReading.Question"/> for each
+    /// line that is sent.
+    /// </summary>
+    Live,
+
+    /// <summary>
     /// <c>nix-store --serve</c> in place of the daemon: it tells a whole closure at once, which the daemon cannot. Not every builder has
     /// it.
     /// </summary>

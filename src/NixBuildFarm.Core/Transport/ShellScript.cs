@@ -9,6 +9,7 @@ public static class ShellScript
     public static string? Of(ChannelUse use) => use switch
     {
         ChannelUse.Machine => BuilderMachine.Question,
+        ChannelUse.Live => MachineReading.Question,
         ChannelUse.Slots => SlotScript.Text,
         ChannelUse.SlotHolders => SlotHolder.Question,
         _ => null,

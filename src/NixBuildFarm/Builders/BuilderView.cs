@@ -45,6 +45,26 @@ public static class BuilderView
         OtherSettings.Select(name => (Name: name, Value: PropertyBag.Property(policy, name))).Where(setting => setting.Value is not null)
             .Select(setting => $"{setting.Name} {string.Join(' ', PropertyBag.Texts(setting.Value))}"));
 
+    /// <summary>A load and the cores that carry it: <c>3.2 of 8</c>.</summary>
+    public static string Load(object? load, object? cores) => PropertyBag.As<double>(load) is not { } value ? ""
+        : PropertyBag.As<int>(cores) is { } count ? FormattableString.Invariant($"{value:0.0} of {count}")
+        : FormattableString.Invariant($"{value:0.0}");
+
+    /// <summary>What programs wait for most, and how much of the time: <c>memory 12 %</c>; nothing where it is hardly anything.</summary>
+    public static string Pressure(object? cpu, object? memory, object? io)
+    {
+        var (share, what) = new[] { (Of(cpu), "cpu"), (Of(memory), "memory"), (Of(io), "io") }.Max();
+        return share >= 1 ? FormattableString.Invariant($"{what} {share:0} %") : "";
+
+        static double Of(object? value) => PropertyBag.As<double>(value) ?? 0;
+    }
+
+    /// <summary>Builds with their memory, one under the other.</summary>
+    public static string Builds(object? builds) => string.Join('\n', PropertyBag.Items(builds).Select(build =>
+        PropertyBag.As<long>(PropertyBag.Property(build, nameof(MachineBuild.Memory))) is { } memory
+            ? $"{PropertyBag.Text(build)}: {HumanText.Bytes(memory)}"
+            : PropertyBag.Text(build)));
+
     /// <summary>The builder of a policy.</summary>
     public static string For(object? name) => PropertyBag.Text(name) is { Length: > 0 } text ? text : "farm-wide";
 }

@@ -4,6 +4,8 @@ using NixBuildFarm.Builders.Listing;
 using NixBuildFarm.Builders.Nixos;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Hosting;
+using NixBuildFarm.Testing;
+using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Builders;
 
@@ -11,9 +13,12 @@ namespace NixBuildFarm.Builders;
 /// Gets the builders that this machine knows: itself and those of Nix's machines list or of another source, policy applied.
 /// </summary>
 [Cmdlet(VerbsCommon.Get, "NixBuilder", DefaultParameterSetName = "Path")]
-[OutputType(typeof(NixBuilder))]
+[OutputType(typeof(NixBuilder), typeof(NixBuilderReading))]
 public sealed class GetNixBuilderCommand : AsyncCommand
 {
+    private const int AskedAtATime = 16;
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(10);
+
     private readonly List<string> names = [];
 
     /// <summary>Names, with wildcards; by default all.</summary>
@@ -46,6 +51,12 @@ public sealed class GetNixBuilderCommand : AsyncCommand
     [ValidateNotNullOrEmpty]
     public string? Flake { get; set; }
 
+    /// <summary>
+    /// Asks each builder what its machine has now, and writes that: memory, load, pressure, free space, and the builds that go on there.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Live { get; set; }
+
     /// <inheritdoc/>
     protected override void ProcessRecord() => names.AddRange(Name ?? []);
 
@@ -58,8 +69,31 @@ public sealed class GetNixBuilderCommand : AsyncCommand
         Await(async (output, cancellation) =>
         {
             var builders = await ConfiguredBuilders.ReadAsync(source, output, cancellation);
-            foreach (var builder in names.Count == 0 ? builders : builders.Named(names, output)) output.Object(builder);
+            var chosen = names.Count == 0 ? builders : builders.Named(names, output);
+            if (Live) await ReadAsync(chosen, output, cancellation);
+            else foreach (var builder in chosen) output.Object(builder);
         });
+    }
+
+    private static async Task ReadAsync(IReadOnlyList<NixBuilder> builders, CommandOutput output, CancellationToken cancellation)
+    {
+        // A connection stays open for the next question.
+        var options = new TransportOptions { Verbose = output.Verbose, IsComplete = () => true };
+        await Parallel.ForEachAsync(
+            builders,
+            new ParallelOptions { MaxDegreeOfParallelism = AskedAtATime, CancellationToken = cancellation },
+            async (builder, stop) =>
+            {
+                await using var transport = SessionTransports.Factory.Create(builder, options);
+                try
+                {
+                    output.Object(await LiveReading.TakeAsync(builder, transport, AnswerLimit, stop));
+                }
+                catch (BuilderException e)
+                {
+                    output.Error(e, builder);
+                }
+            });
     }
 
     // The session's state, such as its location, is read on the pipeline's thread.

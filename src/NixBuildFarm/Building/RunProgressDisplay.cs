@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using NixBuildFarm.Builders;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Observing;
 
@@ -79,7 +80,7 @@ internal sealed class RunProgressDisplay : IDisposable
         progress.Shown();
         isNew = false;
         output.Progress(Overall(latest!, now));
-        var wanted = BuilderLines(latest!.Running, now);
+        var wanted = BuilderLines(latest!, now);
         for (var line = 0; line < wanted.Count; line++)
         {
             var (builder, text) = wanted[line];
@@ -114,16 +115,29 @@ internal sealed class RunProgressDisplay : IDisposable
         return record;
     }
 
-    private static List<(string Builder, string Text)> BuilderLines(IReadOnlyList<RunningBuild> running, DateTimeOffset now)
+    private static List<(string Builder, string Text)> BuilderLines(RunProgress run, DateTimeOffset now)
     {
-        var builders = running.GroupBy(build => build.Builder).OrderBy(own => own.Key, StringComparer.Ordinal).ToArray();
+        var builders = run.Running.GroupBy(build => build.Builder).OrderBy(own => own.Key, StringComparer.Ordinal).ToArray();
         List<(string, string)> shown =
         [
             .. builders.Take(builders.Length > MostLines ? MostLines - 1 : MostLines)
-                .Select(own => (own.Key, Text([.. own.OrderBy(build => build.Since)], now))),
+                .Select(own => (
+                    own.Key, Text([.. own.OrderBy(build => build.Since)], now) + Text(run.Machines.GetValueOrDefault(own.Key)))),
         ];
         if (builders.Length > MostLines) shown.Add(("…", $"{builders.Length - MostLines + 1} more builders at work"));
         return shown;
+    }
+
+    /// <summary>What the machine has, behind what it builds: a narrow window shows the builds.</summary>
+    private static string Text(MachineReading? machine)
+    {
+        if (machine?.Load is null && machine?.MemoryAvailable is null) return "";
+        string?[] parts =
+        [
+            machine.Load is null ? null : $"load {BuilderView.Load(machine.Load, machine.Cores)}",
+            machine.MemoryAvailable is { } memory ? $"{HumanText.Bytes(memory)} of memory free" : null,
+        ];
+        return $" [{string.Join(", ", parts.OfType<string>())}]";
     }
 
     private static string Text(RunningBuild[] builds, DateTimeOffset now)

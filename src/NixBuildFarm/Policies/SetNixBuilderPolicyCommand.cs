@@ -51,6 +51,20 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [ValidateRange(0.001, 1000.0)]
     public double? SpeedFactor { get; set; }
 
+    /// <summary>The load of others for each core with which it takes no new builds.</summary>
+    [Parameter]
+    [ValidateRange(0.01, 1000.0)]
+    public double? MaxLoad { get; set; }
+
+    /// <summary>Bytes that have to be free in its store, and where builds work, for it to take new builds.</summary>
+    [Parameter]
+    [ValidateRange(0, long.MaxValue)]
+    public long? MinFreeSpace { get; set; }
+
+    /// <summary>Takes new builds only while nobody else uses it; <c>-IdleOnly:$false</c> takes them at any time again.</summary>
+    [Parameter]
+    public SwitchParameter IdleOnly { get; set; }
+
     /// <summary>Whether runs use the builder when they are not told otherwise.</summary>
     [Parameter]
     public bool? Enabled { get; set; }

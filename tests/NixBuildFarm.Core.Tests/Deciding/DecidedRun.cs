@@ -54,6 +54,12 @@ internal sealed class DecidedRun
     /// <summary>The local store.</summary>
     public RunBuilder Local { get; }
 
+    /// <summary>The builders that take part.</summary>
+    public IReadOnlyList<RunBuilder> Farm => facts.Farm;
+
+    /// <summary>What the user was told of decisions.</summary>
+    public List<string> Decisions { get; } = [];
+
     /// <summary>The journal of the run.</summary>
     public IReadOnlyList<string> Journal => lines;
 
@@ -192,7 +198,7 @@ internal sealed class DecidedRun
     {
         var actions = new List<RunAction>();
         if (attempt.IsRunning) foreach (var path in attempt.Job.Inputs) Hold(path, attempt.On);
-        ApplyAlone(new RunEvent.BuildBegan(attempt, 10, null), actions);
+        if (attempt.BuildBegun is null) ApplyAlone(new RunEvent.BuildBegan(attempt, 10, null), actions);
         var result = new BuildResult { Status = status, ErrorMessage = $"It ended as {status}." };
         return
         [
@@ -335,6 +341,7 @@ internal sealed class DecidedRun
         {
             case RunNews.Ended(var result): Results.Add(result); break;
             case RunNews.Degraded(var message): Warnings.Add(message); break;
+            case RunNews.Decided(var message): Decisions.Add(message); break;
             case RunNews.BuilderFailed(var builder, _): LostBuilders.Add(builder.Name); break;
         }
     }

@@ -23,7 +23,7 @@ internal sealed class RandomRun
     private readonly Dictionary<int, (int User, int Priority)> terms = new() { [Requests.First] = default };
     private readonly HashSet<int> ended = [];
     private readonly int seed;
-    private readonly Random random, slots;
+    private readonly Random random, machines, slots;
     private readonly List<RunAction> open = [];
     private readonly HashSet<RunBuilder> gone = [];
     private readonly HashSet<StorePath> damaged = [];
@@ -32,14 +32,16 @@ internal sealed class RandomRun
     private readonly CopyBack copyBack;
     private readonly List<StorePath> made = [];
     private int requests;
-    private int faults = 25, slotWaits = 8;
+    private int faults = 25, slotWaits;
     private bool hasStopped;
 
     /// <summary>Begins a run.</summary>
     public RandomRun(int seed)
     {
         this.seed = seed;
-        (random, slots) = (new(seed), new(~seed));
+        (random, machines, slots) = (new(seed), new(seed + 1), new(~seed));
+        // A third of the worlds have neighbours.
+        slotWaits = seed % 3 == 0 ? 8 : 0;
         work = new(Names) { MaxJobs = random.Next(1, 4) };
         copyBack = random.Next(3) switch { 0 => CopyBack.All, 1 => CopyBack.Requested, _ => CopyBack.None };
         var (late, rests) = (
@@ -73,6 +75,7 @@ internal sealed class RandomRun
             run.Now += random.Next(20) == 0 ? 1000 * random.NextDouble() : random.NextDouble();
             if (random.Next(25) == 0) ChangeRequests();
             else Take(Next() is { } next ? Answer(next) : run.Tick());
+            if (machines.Next(10) == 0) Take(run.Apply(Reading()));
             Check();
         }
         var started = run.Started.Count;
@@ -106,6 +109,30 @@ internal sealed class RandomRun
         if (pressing.Length > 0 && random.Next(8) > 0) return pressing[random.Next(pressing.Length)];
         return open.Count > 0 && random.Next(4) > 0 ? open[random.Next(open.Count)] : null;
     }
+
+    /// <summary>What some machine tells, or that it tells nothing more.</summary>
+    private RunEvent.MachineRead Reading() => new(
+        run.Farm[machines.Next(run.Farm.Count)],
+        machines.Next(4) == 0
+            ? null
+            : new MachineReading
+            {
+                Cores = 2,
+                Load = 6 * machines.NextDouble(),
+                Memory = 1000,
+                MemoryAvailable = machines.Next(300),
+                StoreFree = machines.NextInt64(3L << 30),
+                Builds =
+                [
+                    .. run.Started.Where(_ => machines.Next(2) == 0).Select(attempt => new MachineBuild
+                    {
+                        Name = attempt.Job.Name,
+                        User = 1,
+                        Memory = machines.Next(1000),
+                        ProcessorTime = TimeSpan.FromSeconds(machines.Next(100)),
+                    }),
+                ],
+            });
 
     /// <summary>A request joins, for derivations old and new, or is called off.</summary>
     private void ChangeRequests()

@@ -428,6 +428,9 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
     /// <summary>What it says of the machine below it; nothing: it does not tell; null: it does not answer.</summary>
     public string? Machine { get; set; } = "";
 
+    /// <summary>What it answers when it is asked what its machine has now; null: nothing.</summary>
+    public Func<string>? Live { get; set; }
+
     /// <summary>Ends when who connects is logged in.</summary>
     public Task Login { get; set; } = Task.CompletedTask;
 
@@ -455,6 +458,9 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
                 return new Channel(new MemoryStream(Encoding.UTF8.GetBytes(answer)));
             case ChannelUse.Machine:
                 return new Channel(new MemoryChannel(Daemon.Capacity).Client);
+            case ChannelUse.Live:
+                var live = new MemoryChannel(Daemon.Capacity);
+                return new Channel(live.Client, Live is { } tell ? AnswerAsync(live, tell) : null);
             case ChannelUse.Closure:
                 var channel = new MemoryChannel(Daemon.Capacity);
                 return new Channel(
@@ -465,6 +471,12 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
                 Opened.Enqueue(new(stream));
                 return new Channel(stream);
         }
+    }
+
+    private static async Task AnswerAsync(MemoryChannel channel, Func<string> tell)
+    {
+        using var lines = new StreamReader(channel.Server);
+        while (await lines.ReadLineAsync() is not null) await channel.Server.WriteAsync(Encoding.UTF8.GetBytes($"{tell()}\nend\n"));
     }
 
     /// <summary>The programs of its store: what each does with the other end of the channel.</summary>

@@ -80,6 +80,14 @@ public sealed class ViewTests : IDisposable
         "[NixBuildFarm.History.NixBuildAttempt]@{ Builder = 'kana'; Started = [DateTimeOffset]::UnixEpoch; Duration = '00:00:01'; Reason "
             + "= 'the connection was lost' }";
 
+    private const string Reading = $$"""
+        $build = [NixBuildFarm.Builders.MachineBuild]@{ Name = 'firefox-130'; User = 30001; Memory = 8GB; ProcessorTime = '00:10:00' }
+        [NixBuildFarm.Testing.NixBuilderReading]@{
+            Builder = {{Builder}}; Cores = 8; Load = 3.25; Memory = 16GB; MemoryAvailable = 5.5GB; CpuPressure = 2.5; MemoryPressure = 12.4
+            IoPressure = 0; StoreSize = 100GB; StoreFree = 40GB; BuildFree = 7GB; Builds = [NixBuildFarm.Builders.MachineBuild[]]@($build)
+        }
+        """;
+
     private const string Policy =
         "Set-NixBuilderPolicy -Scope Session -MaxJobs 2 -Match gcc*, llvm*; Get-NixBuilderPolicy -Scope Session; Reset-NixBuilderPolicy "
             + "-Scope Session";
@@ -133,6 +141,7 @@ public sealed class ViewTests : IDisposable
     [InlineData(Builder, "ruby x86_64, riscv64 2 1.5 True kvm (required) /etc/nix/machines:1")]
     [InlineData(Test, "ruby Degraded 4.2 ms 2.8.0 It lacks kvm. → Remove kvm from its entry.")]
     [InlineData(Result, "Failed hello-2.12 ruby 3 m 05 s")]
+    [InlineData(Reading, "ruby 3.3 of 8 5.5 GiB 40.0 GiB memory 12 % firefox-130")]
     [InlineData(Run, "20260102-030405-ab12 nixpkgs#hello, .#checks Interrupted 10 m 00 s 12")]
     [InlineData(Plan, "0.0 s hello-2.12 [riscv64-linux] ruby 1 m 01 s all free in 0 s")]
     [InlineData(Step, "x NoEligibleB… y")]
@@ -168,7 +177,7 @@ public sealed class ViewTests : IDisposable
     }
 
     public static TheoryData<string> Samples =>
-        [Builder, Test, Result, Run, Plan, Step, PolicyTest, Copy, Farm, Proof, Attempt, Policy, Measurement];
+        [Builder, Test, Reading, Result, Run, Plan, Step, PolicyTest, Copy, Farm, Proof, Attempt, Policy, Measurement];
 
     [Fact]
     public void Every_type_that_a_cmdlet_writes_has_a_sample_here()
@@ -300,6 +309,7 @@ public sealed class ViewTests : IDisposable
         "System: x86_64-linux",
         "Features: {big-parallel}",
         "Findings: It lacks kvm. → Remove kvm from its entry.")]
+    [InlineData(Reading, "Load: 3.25", "MemoryAvailable: 5.5 GiB", "BuildFree: 7.0 GiB", "Builds: firefox-130: 8.0 GiB")]
     [InlineData(
         Result,
         "Name: hello-2.12",

@@ -23,6 +23,8 @@ public class BuilderPolicy
     private readonly int? cores;
     private readonly int? reserve;
     private readonly double? speedFactor;
+    private readonly double? maxLoad;
+    private readonly long? minFreeSpace;
     private readonly long? maxUpload;
     private readonly long? shareMemo;
 
@@ -57,18 +59,18 @@ public class BuilderPolicy
 
     /// <summary>Speed relative to the other builders, above 0.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is 0, negative or no finite number.</exception>
-    public double? SpeedFactor
-    {
-        get => speedFactor;
-        init
-        {
-            if (value is { } factor && !(double.IsFinite(factor) && factor > 0))
-            {
-                throw new ArgumentOutOfRangeException(nameof(value), value, "SpeedFactor is above 0.");
-            }
-            speedFactor = value;
-        }
-    }
+    public double? SpeedFactor { get => speedFactor; init => speedFactor = AboveZero(value); }
+
+    /// <summary>The load of others for each core, above 0, with which it takes no new builds.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is 0, negative or no finite number.</exception>
+    public double? MaxLoad { get => maxLoad; init => maxLoad = AboveZero(value); }
+
+    /// <summary>Bytes that have to be free in its store, and where builds work, for it to take new builds, 0 or more.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
+    public long? MinFreeSpace { get => minFreeSpace; init => minFreeSpace = AtLeast(0, value); }
+
+    /// <summary>Whether it takes new builds only while nobody else uses it.</summary>
+    public bool? IdleOnly { get; init; }
 
     /// <summary>Whether runs use the builder when they are not told otherwise.</summary>
     public bool? Enabled { get; init; }
@@ -151,6 +153,11 @@ public class BuilderPolicy
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString()!,
     };
+
+    private static double? AboveZero(double? value, [CallerMemberName] string setting = "") =>
+        value is { } given && !(double.IsFinite(given) && given > 0)
+            ? throw new ArgumentOutOfRangeException(setting, given, $"{setting} is above 0.")
+            : value;
 
     private static T? AtLeast<T>(T least, T? value, [CallerMemberName] string setting = "")
         where T : struct, IComparable<T> =>

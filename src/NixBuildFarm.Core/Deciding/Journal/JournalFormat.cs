@@ -59,6 +59,9 @@ internal static class JournalFormat
         ["cores"] = builder.BuildCores,
         ["speed"] = builder.SpeedFactor,
         ["copyBack"] = builder.Policy.CopyBack?.ToString(),
+        ["maxLoad"] = builder.Policy.MaxLoad,
+        ["minFreeSpace"] = builder.Policy.MinFreeSpace,
+        ["idleOnly"] = builder.Policy.IdleOnly,
     };
 
     /// <inheritdoc cref="Of(NixBuilder)"/>
@@ -75,7 +78,13 @@ internal static class JournalFormat
             Cores = (int?)node["cores"],
             SpeedFactor = (double)node["speed"]!,
             Source = "a journal",
-        }.WithPolicy(new() { CopyBack = (string?)node["copyBack"] is { } copyBack ? Enum.Parse<CopyBack>(copyBack) : null });
+        }.WithPolicy(new()
+        {
+            CopyBack = (string?)node["copyBack"] is { } copyBack ? Enum.Parse<CopyBack>(copyBack) : null,
+            MaxLoad = (double?)node["maxLoad"],
+            MinFreeSpace = (long?)node["minFreeSpace"],
+            IdleOnly = (bool?)node["idleOnly"],
+        });
     }
 
     /// <summary>Builders in quarantine.</summary>

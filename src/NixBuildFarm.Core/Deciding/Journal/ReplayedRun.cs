@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Scheduling;
@@ -127,6 +128,7 @@ internal sealed class ReplayedRun
         nameof(RunEvent.CompilesChanged) => new RunEvent.CompilesChanged(ToLendingEvent((string)node["kind"]!, node["happened"]!)),
         nameof(RunEvent.LinkMeasured) =>
             new RunEvent.LinkMeasured((string)node["builder"]!, (double?)node["download"], (double?)node["upload"]),
+        nameof(RunEvent.MachineRead) => new RunEvent.MachineRead(Builder(node["on"]!), To<MachineReading?>(node["reading"])),
         nameof(RunEvent.Unforeseen) => new RunEvent.Unforeseen(ToError(node["error"]!)),
         _ => throw Unknown(node),
     };

@@ -116,6 +116,7 @@ internal sealed class RunJournal(Action<string> output)
             RunEvent.PauseOver e => new() { ["on"] = Of(e.On), ["awaited"] = e.IsAwaited },
             RunEvent.CompilesChanged e => new() { ["kind"] = e.Happened.GetType().Name, ["happened"] = Of(e.Happened) },
             RunEvent.LinkMeasured e => new() { ["builder"] = e.Builder, ["download"] = e.Download, ["upload"] = e.Upload },
+            RunEvent.MachineRead e => new() { ["on"] = Of(e.On), ["reading"] = Value(e.Reading) },
             RunEvent.Unforeseen e => new() { ["error"] = Of(e.Error) },
             _ => throw new InvalidOperationException($"A journal does not know {happened}."),
         };

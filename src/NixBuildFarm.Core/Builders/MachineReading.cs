@@ -1,0 +1,96 @@
+using System.Text.Json.Serialization;
+
+namespace NixBuildFarm.Builders;
+
+/// <summary>What the machine of a builder has, and what it does, at one moment; null where it does not tell.</summary>
+public sealed record MachineReading
+{
+    /// <summary>
+    /// The script that answers each line of its input with a reading, and ends with its input. For a POSIX shell: constant, without single
+    /// quotes and backslashes, so that every login shell passes it on unchanged.
+    /// </summary>
+    /// <remarks>
+    /// A build is a session (setsid) whose leader is a child of a program of Nix and none itself. Its processes are those of the session
+    /// and, where a user was set aside for it, those of that user.
+    /// </remarks>
+    public const string Question =
+        "PATH=$PATH:/run/current-system/sw/bin:/usr/bin:/bin:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL; exec 2>/dev/null; "
+        + "while read -r next; do "
+        + "echo cores $(nproc || getconf _NPROCESSORS_ONLN); "
+        + "echo ticks $(getconf CLK_TCK); "
+        + "echo load $(cat /proc/loadavg || sysctl -n vm.loadavg); "
+        + "echo busy $(grep \"^cpu \" /proc/stat); "
+        + "echo memory $(grep -E \"^Mem(Total|Available):\" /proc/meminfo || sysctl -n hw.memsize); "
+        + "echo pages $(vm_stat); "
+        + "for what in cpu memory io; do echo pressure $what $(cat /proc/pressure/$what); done; "
+        + "echo store $(df -Pk /nix/store); "
+        + "for folder in /nix/var/nix/builds \"${TMPDIR:-/tmp}\"; do "
+        + "if [ -d \"$folder\" ]; then echo room $(df -Pk \"$folder\"); break; fi; done; "
+        + "ls -ldn /tmp/nix-build-*.drv-* | head -n 64 | sed \"s/^/folder /\"; "
+        + BuildQuestion + " /proc/[0-9]* | head -n 64 | while read -r pid rest; do "
+        + "echo build $rest $(tr -c \"#-~\" \" \" < /proc/$pid/environ | grep -oE \"(^| )out=/nix/store/[^ ]*\" | head -n 1); done; "
+        + "echo end; done";
+
+    // Fields of stat without the first two: parent 2, session 4, processor times 12 to 15, size 21. Threads of the kernel have no size.
+    private const string BuildQuestion =
+        "awk -v stat=/stat -v status=/status \"BEGIN { "
+        + "for (i = 1; i < ARGC; i++) { "
+        + "p = substr(ARGV[i], 7); file = ARGV[i] stat; "
+        + "if ((getline s < file) <= 0) continue; close(file); "
+        + "nix[p] = s ~ /^[0-9]+ [(]nix/; sub(/.*[)] /, none, s); split(s, w); "
+        + "if (w[21] == 0) continue; "
+        + "up[p] = w[2]; leader[p] = w[4]; used[p] = w[12] + w[13] + w[14] + w[15]; file = ARGV[i] status; "
+        + "while ((getline s < file) > 0) { split(s, w); "
+        + "if (s ~ /^Uid:/) uid[p] = w[2]; if (s ~ /^VmRSS:/) { kept[p] = w[2]; break } } close(file) } "
+        + "for (p in leader) if (leader[p] == p && nix[p] == 0 && nix[up[p]] == 1) { "
+        + "m = t = 0; own = (uid[p] == uid[up[p]]) ? 0 : 1; "
+        + "for (q in leader) if (leader[q] == p || (own && uid[q] == uid[p])) { m += kept[q]; t += used[q] } "
+        + "print p, uid[p], m, t } }\"";
+
+    /// <summary>The name of the builder.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>The cores that the login may use.</summary>
+    public int? Cores { get; init; }
+
+    /// <summary>How many processes ran or wanted to, on the average of the last minute.</summary>
+    public double? Load { get; init; }
+
+    /// <summary>The time that its processors have worked since it started, all of them together.</summary>
+    public TimeSpan? ProcessorTime { get; init; }
+
+    /// <summary>The main memory, in bytes.</summary>
+    public long? Memory { get; init; }
+
+    /// <summary>The memory that programs can still get, in bytes.</summary>
+    public long? MemoryAvailable { get; init; }
+
+    /// <summary>How much of the last 10 s some process waited for a processor, in percent.</summary>
+    public double? CpuPressure { get; init; }
+
+    /// <summary>The same for memory.</summary>
+    public double? MemoryPressure { get; init; }
+
+    /// <summary>The same for reading and writing.</summary>
+    public double? IoPressure { get; init; }
+
+    /// <summary>The size of the store's file system, in bytes.</summary>
+    public long? StoreSize { get; init; }
+
+    /// <summary>Free space of the store's file system, in bytes.</summary>
+    public long? StoreFree { get; init; }
+
+    /// <summary>Free space of the file system that builds work in, in bytes.</summary>
+    public long? BuildFree { get; init; }
+
+    /// <summary>The builds of Nix that go on, whoever asked for them; as far as the login may see them.</summary>
+    public IReadOnlyList<MachineBuild> Builds { get; init; } = [];
+
+    /// <summary>The load for each core; null where either is not known.</summary>
+    [JsonIgnore]
+    public double? LoadPerCore => Load / Cores;
+
+    /// <summary>Whether nothing is known.</summary>
+    [JsonIgnore]
+    internal bool IsEmpty => Cores is null && Load is null && Memory is null && StoreFree is null;
+}

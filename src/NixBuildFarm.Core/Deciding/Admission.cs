@@ -1,0 +1,73 @@
+using NixBuildFarm.Scheduling;
+
+namespace NixBuildFarm.Deciding;
+
+/// <summary>
+/// Holds builders that take no new builds for the time being: others or their owner use them, or they are short of memory or space.
+/// </summary>
+internal sealed class Admission(RunFacts facts, Attempts attempts, CompileGrants grants)
+{
+    private readonly Dictionary<string, MachineAdmission> machines = [];
+    private bool hasToldOfAll;
+
+    /// <summary>A machine has told what it has, or tells nothing more.</summary>
+    public void Take(RunEvent.MachineRead read)
+    {
+        if (facts.IndexOf(read.On) is not (>= 0 and var builder)) return;
+        var machine = MachineOf(read.On);
+        if (read.Reading is { } reading) machine.Take(reading, OwnUseOf(read.On, builder), facts.Now);
+        else machine.Forget();
+        Apply(read.On, builder, machine);
+        TellOfAll();
+    }
+
+    /// <summary>A build found no space on its builder, which is full until its machine tells otherwise.</summary>
+    public void TakeFull(RunBuilder on)
+    {
+        // One that tells nothing would be full for ever.
+        if (facts.IndexOf(on) is not (>= 0 and var builder) || !facts.Readings.ContainsKey(on.Name)) return;
+        var machine = MachineOf(on);
+        machine.TakeFull(facts.Now);
+        Apply(on, builder, machine);
+    }
+
+    private void Apply(RunBuilder on, int builder, MachineAdmission machine)
+    {
+        var scheduler = facts.Scheduler;
+        var isHeld = machine.Reason is not null;
+        if (scheduler.StatusOf(builder) == BuilderStatus.Lost || !facts.Hold(builder, this, isHeld)) return;
+        facts.Reporter.Decided(isHeld ? $"{on} takes no new builds for now: {machine.Reason}." : $"{on} takes builds again.");
+    }
+
+    /// <summary>Where nothing runs and no builder takes builds, the user should know why.</summary>
+    private void TellOfAll()
+    {
+        var online = facts.Farm.Where((_, index) => facts.Scheduler.StatusOf(index) == BuilderStatus.Online).ToArray();
+        var isAll = attempts.Running.Count == 0
+            && online.Length > 0
+            && online.All(builder => facts.Scheduler.IsHeld(facts.IndexOf(builder)));
+        if (isAll && !hasToldOfAll)
+        {
+            facts.Reporter.Degraded("No builder takes new builds for now: "
+                + string.Join("; ", online.Select(builder => $"{builder}: {MachineOf(builder).Reason ?? "others hold its slots"}")) + ". What is to be built waits.");
+        }
+        hasToldOfAll = isAll;
+    }
+
+    private OwnUse OwnUseOf(RunBuilder on, int builder)
+    {
+        var here = attempts.Running.Where(attempt => attempt.On == on && attempt.Step == AttemptStep.Building).ToArray();
+        return new(
+            here.Sum(attempt => Math.Max(1, attempt.CountedCores)) + grants.LentBy(builder),
+            TimeSpan.FromSeconds(here.Sum(attempt => attempt.ProcessorTime?.TotalSeconds ?? 0)));
+    }
+
+    private MachineAdmission MachineOf(RunBuilder on)
+    {
+        if (!machines.TryGetValue(on.Name, out var machine))
+        {
+            machines.Add(on.Name, machine = new(AdmissionLimits.Of(on.Builder.Policy)));
+        }
+        return machine;
+    }
+}

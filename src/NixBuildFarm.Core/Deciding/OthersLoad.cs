@@ -1,0 +1,52 @@
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm.Deciding;
+
+/// <summary>What our builds do on a machine.</summary>
+/// <param name="Cores">The cores that they are counted with.</param>
+/// <param name="ProcessorTime">Their processor time so far, as far as it was seen.</param>
+internal sealed record OwnUse(double Cores, TimeSpan ProcessorTime);
+
+/// <summary>
+/// How many cores of a machine others keep busy: its load, and the time that its processors have worked, without what is ours of both.
+/// </summary>
+internal sealed class OthersLoad
+{
+    /// <summary>The load of a machine is an average over about as many seconds.</summary>
+    private const double LoadSeconds = 60;
+
+    private (TimeSpan? Busy, OwnUse Own, double At)? last;
+    private double ownLoad;
+
+    /// <summary>The cores.</summary>
+    public double Load { get; private set; }
+
+    /// <summary>The machine has told what it has.</summary>
+    /// <param name="reading">What.</param>
+    /// <param name="own">What our builds do there.</param>
+    /// <param name="now">The time, in seconds of the run.</param>
+    /// <param name="isOwners">Whether the load that is there at first is taken for its owner's, and not for that of our last run.</param>
+    public void Take(MachineReading reading, OwnUse own, double now, bool isOwners)
+    {
+        var byTime = 0.0;
+        if (last is { } before && now > before.At)
+        {
+            var seconds = now - before.At;
+            var measured = Math.Max(0, (own.ProcessorTime - before.Own.ProcessorTime).TotalSeconds / seconds);
+            // A build that began or ended meanwhile counts with all of its cores.
+            var cores = Math.Max(measured, Math.Max(own.Cores, before.Own.Cores));
+            var kept = Math.Exp(-seconds / LoadSeconds);
+            ownLoad = ownLoad * kept + cores * (1 - kept);
+            if (reading.ProcessorTime is { } busy && before.Busy is { } earlier) byTime = (busy - earlier).TotalSeconds / seconds - cores;
+        }
+        else if (last is null)
+        {
+            ownLoad = isOwners ? 0 : reading.Load ?? 0;
+        }
+        last = (reading.ProcessorTime, own, now);
+        Load = Math.Max(0, Math.Max((reading.Load ?? 0) - ownLoad, byTime));
+    }
+
+    /// <summary>The machine tells nothing more.</summary>
+    public void Forget() => (last, ownLoad, Load) = (null, 0, 0);
+}
