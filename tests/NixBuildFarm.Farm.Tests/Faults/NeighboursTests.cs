@@ -74,6 +74,8 @@ public sealed class NeighboursTests(TestFarm farm) : IAsyncDisposable
         await UntilHeldAsync(2);
         await farm.Coordinator.ExecAsync("kill", "-STOP", id!);
 
+        var live = run.Session.Run("(Get-NixBuilder ruby -Live).SlotHolders | ForEach-Object { \"$($_.Slot) $($_.Host)\" }");
+        Assert.Equal(["1 coordinator", "2 coordinator"], live.Script.Output.Select(line => line.ToString()));
         var build = run.Session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path short.nix").Succeeded();
         await farm.Coordinator.ExecAsync("kill", "-CONT", id!);
         await farm.Ruby.ExecAsync("touch", "/tmp/go-on");
