@@ -189,6 +189,16 @@ internal static class Targets
             IsOurs),
         new("settings of Nix", [.. Texts("""{"system":{"value":"x86_64-linux"},"max-jobs":{"value":"auto"},"builders":{"value":"@/etc/nix/machines"},"cores":{"value":0}}""")], input => NixConfiguration.Parse(Text(input), 4), IsOurs),
         new(
+            "holders of slots",
+            [
+                .. Texts("now 1795995743\nheld 1795995740 -rw-r--r-- 1 eve users 0 Nov 29 10:00 /tmp/nixbuildfarm-slots/held,1,77,pearl,"
+                    + "20261129-101112-beef\n"),
+            ],
+            input => Assert.All(
+                SlotHolder.Parse(Text(input), DateTimeOffset.UnixEpoch),
+                holder => Assert.True(holder.Slot is >= 1 and <= SlotScript.Most && holder.Since <= DateTimeOffset.UnixEpoch)),
+            _ => false),
+        new(
             "a machine's answer",
             [
                 .. Texts("cores 8\nload 0.5 0.4 0.3 1/200 99\nmemory MemTotal: 8000000 kB\nstore Filesystem 1024-blocks Used Available "

@@ -114,6 +114,17 @@ public class RemoteCommandTests
     }
 
     [Theory]
+    [InlineData(ChannelUse.Slots)]
+    [InlineData(ChannelUse.SlotHolders)]
+    public void The_scripts_for_slots_need_nothing_of_a_login_shell_but_single_quotes(ChannelUse use)
+    {
+        var command = RemoteCommand.For(Builder([], store: null), use);
+
+        Assert.Equal($"sh -c '{ShellScript.Of(use)}'", command);
+        Assert.Equal(ShellScript.Of(use), SshServer.Run("sh", "-c", $"echo {command["sh -c ".Length..]}").TrimEnd('\n'));
+    }
+
+    [Theory]
     [InlineData("nix\ndaemon")]
     [InlineData("nix\0daemon")]
     public void Control_characters_are_refused(string word)

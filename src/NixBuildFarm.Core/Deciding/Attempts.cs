@@ -79,6 +79,13 @@ internal sealed class Attempts(RunFacts facts, CompileGrants grants)
     /// <summary>Ends all attempts on a builder.</summary>
     public IReadOnlyList<Attempt> CallOffAll(int builder) => [.. facts.Jobs.Select(job => CallOff(job, builder)).OfType<Attempt>()];
 
+    /// <summary>Takes an attempt back that cannot begin: its job is to be started again, there or elsewhere. It is not counted.</summary>
+    public void Withdraw(Attempt attempt)
+    {
+        if (CallOff(attempt.Job, attempt.Builder) is null) return;
+        facts.Apply(new SchedulingEvent.JobFailed(facts.Now, attempt.Job.Index, attempt.Builder, FailureKind.Retry));
+    }
+
     /// <summary>Records an attempt that failed for a reason of its builder, and counts it.</summary>
     public void RecordFailure(Attempt attempt, string reason)
     {

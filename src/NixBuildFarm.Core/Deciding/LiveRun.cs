@@ -16,6 +16,7 @@ internal sealed class LiveRun
     private readonly RunFacts facts;
     private readonly CompileGrants grants;
     private readonly Attempts attempts;
+    private readonly Neighbours neighbours;
     private readonly Rebuilds rebuilds;
     private readonly CopyBacks copyBacks;
     private readonly Membership membership;
@@ -36,6 +37,7 @@ internal sealed class LiveRun
         attempts = new(facts, grants);
         sampling = new(facts, attempts);
         admission = new(facts, attempts, grants);
+        neighbours = new(facts, attempts);
         rebuilds = new(facts, attempts);
         troubles = new(facts, known);
         pending = new(facts, troubles);
@@ -71,6 +73,8 @@ internal sealed class LiveRun
             case RunEvent.ExpandFailed e: expansions.Fail(e); break;
             case RunEvent.BuildersFound e: Expect(e.Connecting, e.Quarantined); break;
             case RunEvent.WorkWithdrawn e: requests.Withdraw(e.Request); break;
+            case RunEvent.SlotAwaited e: neighbours.OnSlotAwaited(e); break;
+            case RunEvent.SlotFree e: neighbours.OnSlotFree(e); break;
             case RunEvent.BuildBegan e: attempts.Begin(e); break;
             case RunEvent.BuildEnded e: OnBuildEnded(e.Attempt, e.Outcome); break;
             case RunEvent.AttemptFailed e when attempts.Counts(e.Attempt): Judge(e, e.Error, e.Attempt); break;

@@ -44,6 +44,9 @@ internal abstract record RunAction
     /// <summary>Wait for a builder that began to connect before the run. Answers: BuilderConnected or ConnectFailed.</summary>
     public sealed record Await(NixBuilder Builder, PendingConnection Connection) : RunAction;
 
+    /// <summary>Wait until others leave a slot of a builder to this run. Answer: SlotFree.</summary>
+    public sealed record AwaitSlot(RunBuilder On) : RunAction;
+
     /// <summary>Connect now the builders that are quarantined since an earlier run.</summary>
     public sealed record WakeQuarantined : RunAction;
 

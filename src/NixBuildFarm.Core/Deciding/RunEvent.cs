@@ -77,6 +77,14 @@ internal abstract record RunEvent
     /// <summary>A request is called off.</summary>
     public sealed record WorkWithdrawn(int Request) : RunEvent;
 
+    /// <summary>Others have held all slots of an attempt's builder for a while.</summary>
+    /// <param name="Attempt">The attempt, whose build cannot begin.</param>
+    /// <param name="Holders">Who holds slots there, as far as the builder tells; this run may be among them.</param>
+    public sealed record SlotAwaited(Attempt Attempt, IReadOnlyList<string> Holders) : RunEvent;
+
+    /// <summary>A slot that was waited for is free, or the builder is lost.</summary>
+    public sealed record SlotFree(RunBuilder On) : RunEvent;
+
     /// <summary>The inputs of an attempt are there, and its build begins.</summary>
     /// <param name="Attempt">The attempt.</param>
     /// <param name="Supplied">Bytes of NARs sent for it.</param>

@@ -25,6 +25,9 @@ internal sealed class BuildExecutor(
     /// <summary>How much longer than its limits a build may take before its daemon, which is to end it then, is taken for dead.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long a build waits for a slot that others hold before it may go elsewhere.</summary>
+    private static readonly TimeSpan SlotPatience = TimeSpan.FromSeconds(5);
+
     /// <summary>The time of the run.</summary>
     public RunClock Clock => clock;
 
@@ -34,6 +37,9 @@ internal sealed class BuildExecutor(
     /// <summary>Accepts what builders say of their outputs.</summary>
     public BuiltOutputs Outputs => outputs;
 
+    /// <summary>Who takes slots of builders, as others see it.</summary>
+    public required string Holder { get; init; }
+
     /// <summary>Prepares builds whose compiles may be done elsewhere.</summary>
     public required SharedBuilds Shared { get; init; }
 
@@ -41,6 +47,7 @@ internal sealed class BuildExecutor(
     /// <param name="attempt">What.</param>
     /// <param name="session">Where.</param>
     /// <param name="mayBegin">Ends when the build may begin, its inputs apart.</param>
+    /// <param name="awaitsSlot">Called when others have held all slots of the builder for so long that the build may go elsewhere.</param>
     /// <param name="begun">Called when the inputs are there and the build begins, with the bytes that were sent and the log's file.</param>
     /// <param name="said">Called with each message of the builder's daemon about this build.</param>
     /// <param name="cancellation">Gives up.</param>
@@ -48,14 +55,17 @@ internal sealed class BuildExecutor(
     /// <exception cref="Errors.BuilderException">The builder has failed, or is lost.</exception>
     /// <exception cref="DaemonException">The builder's daemon refused the inputs or the build.</exception>
     public async Task<BuildOutcome> CarryOutAsync(
-        Attempt attempt, BuilderSession session, Task mayBegin, Action<long, string?> begun, Action<DaemonMessage> said,
-        CancellationToken cancellation)
+        Attempt attempt, BuilderSession session, Task mayBegin, Action awaitsSlot, Action<long, string?> begun,
+        Action<DaemonMessage> said, CancellationToken cancellation)
     {
         var job = attempt.Job;
         if (await FindAtHomeAsync(job, cancellation) is { } earlier) return earlier;
+        // Asked for meanwhile: it takes a round trip.
+        using var slot = session.Slots.Ask(Holder);
         await using var connection = session.Reserve(ChannelUse.Build, cancellation);
         var supplied = await SupplyAsync(attempt, session, cancellation);
         await mayBegin.WaitAsync(cancellation);
+        await TakeAsync(slot, awaitsSlot, cancellation);
         await using var shared = await ShareAsync(attempt, session, cancellation);
         // Nobody else may build with what this build sees: settings of a connection cannot be taken back.
         if (shared is not null) connection.IsClosedAfterwards = true;
@@ -82,6 +92,7 @@ internal sealed class BuildExecutor(
             }
         });
         var ended = clock.UtcNow;
+        slot.Dispose();
         log.Dispose();
         if (!session.Builder.IsLocal && log is { Path: { } path, Problem: null }) KeepLog(job, path);
         var realised = result.IsSuccess
@@ -99,6 +110,13 @@ internal sealed class BuildExecutor(
             ProcessorTime = result.ProcessorTime,
             Shared = SharedOf(attempt, shared),
         };
+    }
+
+    private async Task TakeAsync(SlotRequest slot, Action awaitsSlot, CancellationToken cancellation)
+    {
+        await Task.WhenAny(slot.Taken, slot.HeldUp).WaitAsync(cancellation);
+        if (await Task.WhenAny(slot.Taken, clock.DelayAsync(SlotPatience, cancellation)) != slot.Taken) awaitsSlot();
+        await slot.Taken.WaitAsync(cancellation);
     }
 
     /// <summary>

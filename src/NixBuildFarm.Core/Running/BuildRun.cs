@@ -1,3 +1,4 @@
+using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
@@ -193,7 +194,11 @@ public sealed class BuildRun
             supply, new(catalog, supply, observer.Decided), history, clock,
             happened => tasks.Post(new RunEvent.CompilesChanged(happened)), observer.Decided);
         var executor = new BuildExecutor(
-            supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs) { Shared = shared };
+            supply, outputs, local, request, request.LogFolder ?? LogArchive.FolderOf(RunId), clock, logs)
+        {
+            Shared = shared,
+            Holder = SlotHolder.NameOf(Environment.MachineName, RunId),
+        };
         var facts = new RunFacts(request.Rules, jobs.Jobs, jobs.Graph, here, farm, await estimating, clock.Started, RunId);
         var run = new LiveRun(facts, remote.Troubles.Values);
         using var effects = new RunEffects(tasks, local, sessions, supply, catalog, executor, connector, new(observer) { Shared = shared })

@@ -28,6 +28,9 @@ internal sealed class RunEffects : IDisposable
     /// <summary>How often a builder is asked whether its daemon lives: a connection says nothing of that.</summary>
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a slot that has become free is kept for a build that starts.</summary>
+    private static readonly TimeSpan SlotKept = TimeSpan.FromSeconds(1);
+
     /// <summary>How often a machine is asked what it has now.</summary>
     internal static readonly TimeSpan ReadingInterval = TimeSpan.FromSeconds(10);
 
@@ -46,6 +49,7 @@ internal sealed class RunEffects : IDisposable
     private readonly RunClock clock;
     private readonly ConcurrentDictionary<Attempt, CancellationTokenSource> builds = new();
     private readonly ConcurrentDictionary<Attempt, TaskCompletionSource> gates = new();
+    private readonly ConcurrentDictionary<BuilderSession, bool> withoutSlots = new();
     private readonly SemaphoreSlim substitutionTurn = new(SubstitutionsAtATime);
     private readonly SemaphoreSlim copyTurn = new(CopiesHomeAtATime);
     private readonly TaskCompletionSource wake = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -113,6 +117,7 @@ internal sealed class RunEffects : IDisposable
             case RunAction.BringHome a: tasks.Run(() => BringHomeAsync(a.Copy)); break;
             case RunAction.Connect a: tasks.Run(() => ConnectAsync(a)); break;
             case RunAction.Await a: tasks.Run(() => AwaitAsync(a)); break;
+            case RunAction.AwaitSlot a: tasks.Run(() => AwaitSlotAsync(a.On)); break;
             case RunAction.WakeQuarantined: wake.TrySetResult(); break;
             case RunAction.Watch a:
                 tasks.Run(() => WatchAsync(a.On));
@@ -180,7 +185,12 @@ internal sealed class RunEffects : IDisposable
                 attempt,
                 session,
                 mayBegin,
-                begun: (supplied, log) => tasks.Post(new RunEvent.BuildBegan(attempt, supplied, log)),
+                awaitsSlot: () => tasks.Run(() => SayWhoHoldsAsync(attempt, session)),
+                begun: (supplied, log) =>
+                {
+                    TellOfNoSlots(session);
+                    tasks.Post(new RunEvent.BuildBegan(attempt, supplied, log));
+                },
                 said: message => teller.Hear(attempt, message),
                 cancellation);
             tasks.Post(new RunEvent.BuildEnded(attempt, outcome));
@@ -195,6 +205,27 @@ internal sealed class RunEffects : IDisposable
             gates.TryRemove(attempt, out _);
             if (builds.TryRemove(attempt, out var stop)) stop.Dispose();
         }
+    }
+
+    private void TellOfNoSlots(BuilderSession session)
+    {
+        if (session.Slots.WhyNone is not { } why || !withoutSlots.TryAdd(session, true)) return;
+        teller.Tell(new RunNews.Decided($"Builds on {session} take no slots there, and other runs may fill it as well: {why}."));
+    }
+
+    private async Task SayWhoHoldsAsync(Attempt attempt, BuilderSession session)
+    {
+        var holders = await session.Slots.HoldersAsync(Stopping);
+        tasks.Post(new RunEvent.SlotAwaited(attempt, [.. holders.Select(holder => holder.ToString())]));
+    }
+
+    private async Task AwaitSlotAsync(RunBuilder builder)
+    {
+        using var slot = sessions[builder].Slots.Ask(executor.Holder);
+        await slot.Taken.WaitAsync(Stopping);
+        slot.LeaveToNext();
+        tasks.Post(new RunEvent.SlotFree(builder));
+        await clock.DelayAsync(SlotKept, Stopping);
     }
 
     private async Task PrefetchAsync(RunAction.Prefetch prefetch)

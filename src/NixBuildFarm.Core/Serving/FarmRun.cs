@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using NixBuildFarm.Builders;
 using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
@@ -156,6 +157,7 @@ internal sealed class FarmRun : IAsyncDisposable
             var executor = new BuildExecutor(supply, new(catalog, supply.Closures), local, request, request.LogFolder, clock, logs)
             {
                 Shared = shared,
+                Holder = SlotHolder.NameOf(Environment.MachineName, "farm"),
                 LogFolderOf = LogFolderOf,
             };
             var none = new JobGraph([]);

@@ -28,9 +28,10 @@ internal sealed class BuilderSession : IAsyncDisposable
 
     private BuilderSession(
         NixBuilder builder, DaemonOptions options, BuilderFacts facts, ControlChannel control, SessionPool pool, ClosureHints hints,
-        TimeProvider time)
+        SlotLocks slots, TimeProvider time)
     {
         Builder = builder.WithMachine(facts.Machine);
+        Slots = slots;
         Options = options;
         Facts = facts;
         this.control = control;
@@ -41,6 +42,9 @@ internal sealed class BuilderSession : IAsyncDisposable
 
     /// <summary>The builder, with the cores of its machine where it tells.</summary>
     public NixBuilder Builder { get; }
+
+    /// <summary>The slots that builds of this session take there.</summary>
+    public SlotLocks Slots { get; }
 
     /// <summary>The settings of each new connection.</summary>
     public DaemonOptions Options { get; }
@@ -94,7 +98,8 @@ internal sealed class BuilderSession : IAsyncDisposable
             var facts = await ControlChannel.ProbeAsync(builder, first.Daemon, limit, time, cancellation);
             patience.CancelAfter(MachineQuestion.Patience);
             facts = facts with { Machine = await machine.WaitAsync(cancellation) };
-            return new(builder, options, facts, new(builder, first, time), warm, new(builder, transport), time);
+            return new(
+                builder, options, facts, new(builder, first, time), warm, new(builder, transport), new(builder, transport, time), time);
         }
         catch
         {
@@ -188,7 +193,8 @@ internal sealed class BuilderSession : IAsyncDisposable
         pool.IsClosed ? ImmutableHashSet<StorePath>.Empty : await hints.GuessAsync(roots, cancellation);
 
     /// <summary>Closes every connection, and so ends every build that still runs here.</summary>
-    public async ValueTask DisposeAsync() => await Task.WhenAll(pool.DisposeAsync().AsTask(), control.DisposeAsync().AsTask());
+    public async ValueTask DisposeAsync() =>
+        await Task.WhenAll(pool.DisposeAsync().AsTask(), control.DisposeAsync().AsTask(), Slots.DisposeAsync().AsTask());
 
     /// <summary>The builder's name.</summary>
     public override string ToString() => Builder.Name;

@@ -18,6 +18,7 @@ public static class LiveReading
         NixBuilder builder, IBuilderTransport transport, TimeSpan limit, CancellationToken cancellation)
     {
         await using var live = await LiveChannel.OpenAsync(builder, transport, limit, TimeProvider.System, cancellation);
-        return new(builder, await live.AskAsync(cancellation));
+        var holders = SlotQuestion.AskAsync(transport, TimeProvider.System, cancellation);
+        return new(builder, await live.AskAsync(cancellation)) { SlotHolders = await holders };
     }
 }

@@ -57,6 +57,9 @@ public sealed class NixBuilderReading
     /// <inheritdoc cref="MachineReading.Builds"/>
     public IReadOnlyList<MachineBuild> Builds { get; init; } = [];
 
+    /// <summary>Who holds its slots, of those who take them as builds of this module do.</summary>
+    public IReadOnlyList<SlotHolder> SlotHolders { get; init; } = [];
+
     /// <summary>The builder's name.</summary>
     public override string ToString() => Name;
 }

@@ -55,6 +55,12 @@ public enum ChannelUse
     /// it.
     /// </summary>
     Closure,
+
+    /// <summary>The slots of the machine: no daemon, but <see cref="SlotScript.Text"/>, which lives as long as the channel.</summary>
+    Slots,
+
+    /// <summary>Who holds its slots: no daemon, but the answer to <see cref="SlotHolder.Question"/>, then the end of the stream.</summary>
+    SlotHolders,
 }
 
 /// <summary>One duplex byte stream to a daemon.</summary>

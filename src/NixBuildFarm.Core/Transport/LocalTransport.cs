@@ -18,8 +18,7 @@ internal sealed class LocalTransport : IBuilderTransport
 
     /// <inheritdoc/>
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
-        use == ChannelUse.Machine ? SpawnShell(BuilderMachine.Question)
-        : use == ChannelUse.Live ? SpawnShell(MachineReading.Question)
+        ShellScript.Of(use) is { } script ? SpawnShell(script)
         : use == ChannelUse.Closure ? throw new NotSupportedException("The local daemon is near enough to be asked path by path.")
         : File.Exists(DaemonSocket.Path) ? await ConnectAsync(cancellation)
         : SpawnDaemon();

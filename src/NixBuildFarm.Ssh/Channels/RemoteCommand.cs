@@ -21,8 +21,7 @@ internal static class RemoteCommand
     /// <exception cref="BuilderException">A word cannot be passed through a shell.</exception>
     public static string For(NixBuilder builder, ChannelUse use) => use switch
     {
-        ChannelUse.Machine => $"sh -c {Quote(BuilderMachine.Question)}",
-        ChannelUse.Live => $"sh -c {Quote(MachineReading.Question)}",
+        _ when ShellScript.Of(use) is { } script => $"sh -c {Quote(script)}",
         ChannelUse.Closure => Nix(builder, Store(builder), "--serve", builder.RemoteStore),
         ChannelUse.PassedOnBuild => Nix(builder, Daemon(builder), "--stdio", AnewForEachRequest),
         _ => Nix(builder, Daemon(builder), "--stdio", builder.RemoteStore),

@@ -23,8 +23,7 @@ internal sealed class RandomRun
     private readonly Dictionary<int, (int User, int Priority)> terms = new() { [Requests.First] = default };
     private readonly HashSet<int> ended = [];
     private readonly int seed;
-    private readonly Random random;
-    private readonly Random machines;
+    private readonly Random random, machines, slots;
     private readonly List<RunAction> open = [];
     private readonly HashSet<RunBuilder> gone = [];
     private readonly HashSet<StorePath> damaged = [];
@@ -33,15 +32,16 @@ internal sealed class RandomRun
     private readonly CopyBack copyBack;
     private readonly List<StorePath> made = [];
     private int requests;
-    private int faults = 25;
+    private int faults = 25, slotWaits;
     private bool hasStopped;
 
     /// <summary>Begins a run.</summary>
     public RandomRun(int seed)
     {
         this.seed = seed;
-        random = new(seed);
-        machines = new(seed + 1);
+        (random, machines, slots) = (new(seed), new(seed + 1), new(~seed));
+        // A third of the worlds have neighbours.
+        slotWaits = seed % 3 == 0 ? 8 : 0;
         work = new(Names) { MaxJobs = random.Next(1, 4) };
         copyBack = random.Next(3) switch { 0 => CopyBack.All, 1 => CopyBack.Requested, _ => CopyBack.None };
         var (late, rests) = (
@@ -239,7 +239,9 @@ internal sealed class RandomRun
         if (action is not RunAction.Watch) open.Remove(action);
         return action switch
         {
+            RunAction.StartBuild a when WaitsForSlot() => run.Apply(new RunEvent.SlotAwaited(a.Attempt, [])),
             RunAction.StartBuild a => End(a.Attempt),
+            RunAction.AwaitSlot a => run.Apply(new RunEvent.SlotFree(a.On)),
             RunAction.Prefetch a when gone.Contains(a.On) => run.Tick(),
             RunAction.Prefetch a => run.Apply(new RunEvent.InputsArrived(a.Job, a.Builder)),
             RunAction.Fetch a when Fails(6) =>
@@ -321,6 +323,9 @@ internal sealed class RandomRun
         foreach (var job in kept) run.Keep(job, connected);
         return run.Apply(new RunEvent.BuilderConnected(connection, connected, kept));
     }
+
+    /// <summary>Drawn by itself: where nobody waits, worlds are as they are without neighbours.</summary>
+    private bool WaitsForSlot() => slotWaits > 0 && slots.Next(10) == 0 && slotWaits-- > 0;
 
     private bool Fails(int oneIn)
     {

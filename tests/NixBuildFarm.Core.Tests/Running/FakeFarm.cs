@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Protocol;
+using NixBuildFarm.Core.Tests.Sessions;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.History;
@@ -439,8 +440,15 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
     /// <summary>What it says more of a closure than is true.</summary>
     public IReadOnlyCollection<StorePath> Invented { get; set; } = [];
 
+    /// <summary>The slots of its machine; null: it has none to take.</summary>
+    public SlotFolder? Slots { get; set; }
+
     public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
     {
+        if (use is ChannelUse.Slots or ChannelUse.SlotHolders)
+        {
+            return Slots is { } slots ? await slots.OpenAsync(use, cancellation) : new Channel(new MemoryStream());
+        }
         Interlocked.Increment(ref Asked);
         if (Unreachable is { } problem) throw problem;
         await Login.WaitAsync(cancellation);

@@ -17,6 +17,7 @@ internal static class ActionText
         RunAction.BringHome a => Line($"bring home {a.Copy.Attempt}, after {a.Copy.Failures} failures"),
         RunAction.Connect a => Line($"connect {a.Builder.Name} after {a.After.TotalSeconds} s"),
         RunAction.Await a => $"await {a.Builder.Name}",
+        RunAction.AwaitSlot a => $"await slot of {a.On}",
         RunAction.WakeQuarantined => "wake quarantined",
         RunAction.Watch a => $"watch {a.On}",
         RunAction.Probe a => $"probe {a.On}",

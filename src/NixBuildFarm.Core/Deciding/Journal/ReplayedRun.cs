@@ -98,6 +98,8 @@ internal sealed class ReplayedRun
         nameof(RunEvent.BuildersFound) => new RunEvent.BuildersFound(
             [.. node["connecting"]!.AsArray().Select(one => ToBuilder(one!))], ToQuarantined(node["quarantined"]!)),
         nameof(RunEvent.WorkWithdrawn) => new RunEvent.WorkWithdrawn((int)node["request"]!),
+        nameof(RunEvent.SlotAwaited) => new RunEvent.SlotAwaited(AttemptOf(node), To<string[]>(node["holders"])),
+        nameof(RunEvent.SlotFree) => new RunEvent.SlotFree(Builder(node["on"]!)),
         nameof(RunEvent.BuildBegan) => new RunEvent.BuildBegan(AttemptOf(node), (long)node["supplied"]!, (string?)node["log"]),
         nameof(RunEvent.BuildEnded) => new RunEvent.BuildEnded(AttemptOf(node), ToOutcome(node["outcome"]!)),
         nameof(RunEvent.AttemptFailed) => new RunEvent.AttemptFailed(AttemptOf(node), ToError(node["error"]!), (bool)node["gone"]!),

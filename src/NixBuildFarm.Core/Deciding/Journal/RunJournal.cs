@@ -82,6 +82,8 @@ internal sealed class RunJournal(Action<string> output)
                 ["quarantined"] = Of(e.Quarantined),
             },
             RunEvent.WorkWithdrawn e => new() { ["request"] = e.Request },
+            RunEvent.SlotAwaited e => new() { ["attempt"] = e.Attempt.Number, ["holders"] = Value(e.Holders) },
+            RunEvent.SlotFree e => new() { ["on"] = Of(e.On) },
             RunEvent.BuildBegan e => new() { ["attempt"] = e.Attempt.Number, ["supplied"] = e.Supplied, ["log"] = e.LogPath },
             RunEvent.BuildEnded e => new() { ["attempt"] = e.Attempt.Number, ["outcome"] = Of(e.Outcome) },
             RunEvent.AttemptFailed e => new() { ["attempt"] = e.Attempt.Number, ["error"] = Of(e.Error), ["gone"] = e.IsPathGone },

@@ -1,0 +1,17 @@
+using NixBuildFarm.Builders;
+
+namespace NixBuildFarm.Transport;
+
+/// <summary>The scripts for a POSIX shell that channels run in place of Nix.</summary>
+public static class ShellScript
+{
+    /// <summary>The script for a use; null: it needs none.</summary>
+    public static string? Of(ChannelUse use) => use switch
+    {
+        ChannelUse.Machine => BuilderMachine.Question,
+        ChannelUse.Live => MachineReading.Question,
+        ChannelUse.Slots => SlotScript.Text,
+        ChannelUse.SlotHolders => SlotHolder.Question,
+        _ => null,
+    };
+}
