@@ -50,7 +50,8 @@ public class MemoryPropertyTests
         {
             var world = new RandomWorld(seed);
             if (hasMemory) world.Farm = [.. world.Farm.Select((builder, b) => builder with { Memory = (b + 1) * GB })];
-            return RandomWorld.Lines(world.Play(world.Options()));
+            var scheduler = Make(world, world.Options(), new long[world.Graph.Count]);
+            return RandomWorld.Lines(new FarmSimulator(scheduler, world.Truth).Run());
         }
 
         Assert.Equal(Plan(hasMemory: false), Plan(hasMemory: true));
