@@ -3,14 +3,14 @@ namespace NixBuildFarm.Core.Tests.Running;
 /// <summary>Runs on machines that tell what they have while builds run.</summary>
 public class LiveReadingTests
 {
-    private const string Machine = "cores 2\nmemory MemTotal: 1000 kB\n";
+    private const string Machine = "cores 2\nmemory MemTotal: 16000000 kB\n";
 
     [Fact]
     public async Task A_builder_whose_machine_is_short_of_memory_gets_no_further_build()
     {
         using var farm = new FakeFarm(FakeFarm.Fastest, "kana");
         var full = farm[FakeFarm.Fastest];
-        (full.Machine, full.Live) = (Machine, () => "cores 2\nmemory MemTotal: 1000 kB MemAvailable: 1 kB");
+        (full.Machine, full.Live) = (Machine, () => "cores 2\nmemory MemTotal: 16000000 kB MemAvailable: 1 kB");
         full.Builds(async build =>
         {
             await Until.TrueAsync(
