@@ -67,7 +67,7 @@ internal sealed class FailureRules(
     }
 
     /// <summary>
-    /// Once more: with the machine to itself where others ran beside it, else on one that has more memory, or does not tell how much.
+    /// Once more: on a machine that has more memory, or does not tell how much, or on this one alone where others ran beside it.
     /// </summary>
     private void TryWithMoreMemory(Attempt attempt, IReadOnlyList<SchedulingEvent> shortage)
     {

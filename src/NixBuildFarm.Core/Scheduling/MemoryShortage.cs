@@ -4,8 +4,8 @@ namespace NixBuildFarm.Scheduling;
 internal static class MemoryShortage
 {
     /// <summary>
-    /// Where others ran beside it, and less than all memory was kept for it, it needs the machine to itself, as far as is known now, or a
-    /// larger one. Where it had that, or nothing is known of the memory there, it is to be built where there is more.
+    /// Where others ran beside it, it needs a larger machine, or this one to itself. Where it had that, or nothing is known of the memory
+    /// there, it is to be built where there is more.
     /// </summary>
     /// <param name="scheduler">The scheduler; it still has the build as running.</param>
     /// <param name="job">The job.</param>
@@ -16,15 +16,16 @@ internal static class MemoryShortage
     {
         var there = scheduler.State.Builders[builder];
         var slot = there.Slots[there.IndexOf(job)];
-        if (scheduler.State.UsableBy(job, builder) is not { } usable || !slot.HadCompany || slot.Memory >= usable)
+        if (scheduler.State.UsableBy(job, builder) is not { } usable || !slot.HadCompany || slot.Memory > usable)
         {
             return [new SchedulingEvent.JobFailed(now, job, builder, FailureKind.RetryElsewhere), .. NotOnSmaller()];
         }
         var again = new SchedulingEvent.JobFailed(now, job, builder, FailureKind.Retry);
         var estimate = scheduler.EstimateOf(job);
-        return estimate.MemoryNeed >= usable
+        // More than the builder has, by so little that a larger one has it: nothing is built beside it here, not even what needs nothing.
+        return estimate.MemoryNeed > usable
             ? [again]
-            : [new SchedulingEvent.EstimateChanged(now, job, estimate with { Memory = usable, MemorySpread = 0 }), again];
+            : [new SchedulingEvent.EstimateChanged(now, job, estimate with { Memory = usable + 1, MemorySpread = 0 }), again];
 
         IEnumerable<SchedulingEvent> NotOnSmaller()
         {

@@ -222,10 +222,25 @@ public class MemoryTests
 
         foreach (var happened in MemoryShortage.After(scheduler, 0, 0, 1)) scheduler.Apply(happened);
 
-        Assert.Empty(Starts(scheduler.Decide(1)));
         scheduler.Apply(new JobFinished(2, 1, 0, 0));
-        Assert.Equal([(0, 0)], Starts(scheduler.Decide(2)));
-        Assert.Equal(16 * GB, scheduler.MemoryNeedOf(0, 0));
+        Assert.Empty(Starts(scheduler.Decide(2)));
+        scheduler.Apply(new JobFinished(3, 2, 0, 0));
+        Assert.Equal([(0, 0)], Starts(scheduler.Decide(3)));
+        // Not even what needs nothing is built beside it.
+        scheduler.Apply(new WorkAdded(4, [Job("small")], [new Estimate(1, 0, 0)], []));
+        Assert.Empty(Starts(scheduler.Decide(4)));
+    }
+
+    [Fact]
+    public void A_build_that_was_killed_beside_others_goes_to_a_larger_builder_where_there_is_one()
+    {
+        FarmBuilder[] farm = [Builder("small", 2, speed: 9) with { Memory = 8 * GB }, Builder("large") with { Memory = 32 * GB }];
+        var scheduler = Needing([3, 3], farm, 50, 40);
+        Assert.Equal([(0, 0), (1, 0)], Starts(scheduler.Decide(0)));
+
+        foreach (var happened in MemoryShortage.After(scheduler, 0, 0, 1)) scheduler.Apply(happened);
+
+        Assert.Equal([(0, 1)], Starts(scheduler.Decide(1)));
     }
 
     [Fact]
