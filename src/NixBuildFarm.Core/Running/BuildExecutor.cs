@@ -28,6 +28,9 @@ internal sealed class BuildExecutor(
     /// <summary>How long a build waits for a slot that others hold before it may go elsewhere.</summary>
     private static readonly TimeSpan SlotPatience = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long it may remain untold whether a slot is held by others.</summary>
+    private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(30);
+
     /// <summary>The time of the run.</summary>
     public RunClock Clock => clock;
 
@@ -113,9 +116,18 @@ internal sealed class BuildExecutor(
 
     private async Task TakeAsync(SlotRequest slot, Action awaitsSlot, CancellationToken cancellation)
     {
-        await Task.WhenAny(slot.Taken, slot.HeldUp).WaitAsync(cancellation);
-        if (await Task.WhenAny(slot.Taken, clock.DelayAsync(SlotPatience, cancellation)) != slot.Taken) awaitsSlot();
+        if (slot.Taken.IsCompleted) return;
+        using var had = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        // A script that says nothing may hang at what another login has put into its way.
+        await Task.WhenAny(slot.Taken, slot.HeldUp, clock.DelayAsync(AnswerPatience, had.Token));
+        var patience = clock.DelayAsync(SlotPatience, had.Token);
+        if (await Task.WhenAny(slot.Taken, patience) == patience)
+        {
+            await patience;
+            awaitsSlot();
+        }
         await slot.Taken.WaitAsync(cancellation);
+        await had.CancelAsync();
     }
 
     /// <summary>
