@@ -10,6 +10,9 @@ BeforeAll {
 Describe 'Tab' {
     It 'completes <Line> to <Expected>' -ForEach @(
         @{ Line = 'Get-NixBuilder ru'; Expected = 'ruby' }
+        @{ Line = 'Get-NixBuilder -Li'; Expected = '-Live' }
+        @{ Line = 'Get-NixBuilder -Live ru'; Expected = 'ruby' }
+        @{ Line = 'Set-NixBuilderPolicy kana -Id'; Expected = '-IdentityFile', '-IdleOnly' }
         @{ Line = 'Test-NixBuilder aqu'; Expected = 'aquamarine' }
         @{ Line = 'Invoke-NixDistributedBuild x -Builder ka'; Expected = 'kana' }
         @{ Line = 'Invoke-NixDistributedBuild x -Builder ruby, ka'; Expected = 'kana' }

@@ -9,6 +9,7 @@ BeforeAll {
     Set-NixBuilderPolicy kana -MaxJobs 1
     $objects = @{
         'Get-NixBuilder'                    = Get-NixBuilder
+        'Get-NixBuilder -Live'              = Get-NixBuilder -Live
         'Test-NixBuilder'                   = Get-NixBuilder | Test-NixBuilder
         'Get-NixBuilderPolicy'              = Get-NixBuilderPolicy
         'Invoke-NixDistributedBuild'        = $results
@@ -25,7 +26,7 @@ AfterAll { Reset-NixBuilderPolicy kana }
 
 Describe 'The table of <Command> at <Width> columns' -ForEach @(
     foreach (
-        $command in 'Get-NixBuilder', 'Test-NixBuilder', 'Get-NixBuilderPolicy', 'Invoke-NixDistributedBuild',
+        $command in 'Get-NixBuilder', 'Get-NixBuilder -Live', 'Test-NixBuilder', 'Get-NixBuilderPolicy', 'Invoke-NixDistributedBuild',
         'Invoke-NixDistributedBuild -WhatIf'
     ) {
         foreach ($width in 60, 80, 120) { @{ Command = $command; Width = $width } }

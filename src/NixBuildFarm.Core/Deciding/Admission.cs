@@ -15,9 +15,10 @@ internal sealed class Admission(RunFacts facts, Attempts attempts, CompileGrants
     {
         if (facts.IndexOf(read.On) is not (>= 0 and var builder)) return;
         var machine = MachineOf(read.On);
+        var before = machine.Cause;
         if (read.Reading is { } reading) machine.Take(reading, OwnUseOf(read.On, builder), facts.Now);
         else machine.Forget();
-        Apply(read.On, builder, machine);
+        Apply(read.On, builder, machine, before);
         TellOfAll();
     }
 
@@ -27,15 +28,18 @@ internal sealed class Admission(RunFacts facts, Attempts attempts, CompileGrants
         // One that tells nothing would be full for ever.
         if (facts.IndexOf(on) is not (>= 0 and var builder) || !facts.Readings.ContainsKey(on.Name)) return;
         var machine = MachineOf(on);
+        var before = machine.Cause;
         machine.TakeFull(facts.Now);
-        Apply(on, builder, machine);
+        Apply(on, builder, machine, before);
     }
 
-    private void Apply(RunBuilder on, int builder, MachineAdmission machine)
+    private void Apply(RunBuilder on, int builder, MachineAdmission machine, HoldCause before)
     {
         var scheduler = facts.Scheduler;
         var isHeld = machine.Reason is not null;
-        if (scheduler.StatusOf(builder) == BuilderStatus.Lost || !facts.Hold(builder, this, isHeld)) return;
+        // One that was lost and is back is not held, whatever it was before.
+        if (scheduler.StatusOf(builder) == BuilderStatus.Lost) return;
+        if (!facts.Hold(builder, this, isHeld) && machine.Cause == before) return;
         facts.Reporter.Decided(isHeld ? $"{on} takes no new builds for now: {machine.Reason}." : $"{on} takes builds again.");
     }
 
@@ -49,7 +53,8 @@ internal sealed class Admission(RunFacts facts, Attempts attempts, CompileGrants
         if (isAll && !hasToldOfAll)
         {
             facts.Reporter.Degraded("No builder takes new builds for now: "
-                + string.Join("; ", online.Select(builder => $"{builder}: {MachineOf(builder).Reason ?? "others hold its slots"}")) + ". What is to be built waits.");
+                + string.Join("; ", online.Select(builder => $"{builder}: {MachineOf(builder).Reason ?? "others hold its slots"}"))
+                + ". What is to be built waits.");
         }
         hasToldOfAll = isAll;
     }

@@ -30,7 +30,9 @@ internal sealed record AdmissionLimits
     /// </summary>
     public static readonly TimeSpan LongestHold = TimeSpan.FromMinutes(10);
 
-    private const double UsualLoad = 1;
+    /// <summary>With this load of others a build takes five times as long: another builder is better, and so is to wait a while.</summary>
+    private const double UsualLoad = 4;
+
     private const long UsualSpace = 1L << 30;
     private const double UsualPartOfStore = 0.05;
 

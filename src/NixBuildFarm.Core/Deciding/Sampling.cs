@@ -24,8 +24,8 @@ internal sealed class Sampling(RunFacts facts, Attempts attempts)
     }
 
     /// <summary>
-    /// What was seen of a build that has ended, where the builder does not tell better. After the last reading it is taken to have gone on as
-    /// before.
+    /// What was seen of a build that has ended, where the builder does not tell better. After the last reading it is taken to have gone on
+    /// as before.
     /// </summary>
     public BuildOutcome Complete(Attempt attempt, BuildOutcome outcome)
     {

@@ -37,6 +37,23 @@ public sealed class AdmissionTests
     }
 
     [Fact]
+    public void A_builder_that_is_held_for_another_reason_than_before_says_so()
+    {
+        var run = DecidedRun.Begin(farm, farm.Derivation("top", [farm.Derivation("one")]), ["ruby"]);
+        var on = Assert.Single(run.Started).On;
+
+        run.Apply(new RunEvent.MachineRead(on, Full));
+        run.Apply(new RunEvent.MachineRead(on, Healthy with { StoreFree = 0 }));
+        run.Apply(new RunEvent.MachineRead(on, Healthy with { StoreFree = 0 }));
+        run.Apply(new RunEvent.MachineRead(on, Healthy));
+
+        Assert.Equal(
+            ["only 0 MiB of its memory are available", "only 0 MiB of its disk are free", "ruby takes builds again"],
+            run.Decisions.Where(said => said.StartsWith("ruby takes", StringComparison.Ordinal))
+                .Select(said => said.Split(": ")[^1].TrimEnd('.')));
+    }
+
+    [Fact]
     public void Another_builder_takes_what_it_would_have_taken()
     {
         var run = DecidedRun.Begin(farm, farm.Derivation("top", [farm.Derivation("one")]), ["ruby", "kana"]);

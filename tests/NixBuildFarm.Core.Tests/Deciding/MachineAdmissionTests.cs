@@ -129,7 +129,7 @@ public class MachineAdmissionTests
     [Fact]
     public void The_load_that_our_last_run_has_left_behind_fades_and_holds_nothing()
     {
-        var machine = new MachineAdmission(new());
+        var machine = new MachineAdmission(new() { MaxLoad = 1 });
 
         for (var load = 8.0; load > 0.1; load *= Math.Exp(-Interval / 60))
         {
@@ -140,7 +140,7 @@ public class MachineAdmissionTests
     [Fact]
     public void A_load_of_others_that_stays_holds_it_and_one_that_has_gone_releases_it()
     {
-        var machine = new MachineAdmission(new());
+        var machine = new MachineAdmission(new() { MaxLoad = 1 });
         for (var i = 0; i < 30; i++) Take(machine, Idle with { Load = 8 });
         Assert.Equal(HoldCause.Load, machine.Cause);
 

@@ -52,7 +52,8 @@ public sealed class BuilderSettingsTests(TestFarm farm) : IDisposable
 
     /// <summary>
     /// As another user than root, <c>nix-daemon --stdio</c> is a client of the daemon that builds. Since 2.20 it opens its connection
-    /// before it knows our settings, unless it is told to open one anew for each request. [runDaemon in src/nix/unix/daemon.cc of NixOS/nix]
+    /// before it knows our settings, unless it is told to open one anew for each request. [runDaemon in src/nix/unix/daemon.cc of
+    /// NixOS/nix]
     /// </summary>
     [Fact]
     [EveryNix("Settings of a run (`-Cores`, `-Option`, time limits) on builders whose login is not root")]

@@ -94,7 +94,7 @@ public sealed class LiveTests(TestFarm farm) : IDisposable
     {
         await using var garnet = await farm.AddAsync("garnet");
         session.Write("two", "package \"last\" \"echo > $out\" [ (package \"first\" \"${held}echo > $out\" [ ]) ]");
-        session.Run("Set-NixBuilderPolicy garnet -MinFreeSpace 900MB");
+        session.Run("Set-NixBuilderPolicy garnet -MinFreeSpace 700MB -MaxLoad 1000");
         await garnet.ExecAsync("fallocate", "-l", "1500M", "/nix/ballast");
         using var running = session.Start("Get-NixBuilder garnet | Invoke-NixDistributedBuild -Path two.nix -Verbose");
 

@@ -21,6 +21,16 @@ public class GetNixBuilderTests
         Assert.Equal([true, false, false, false], machine.Values("Get-NixBuilder", "IsLocal"));
     }
 
+    [Fact]
+    public void This_machine_tells_what_it_has_now()
+    {
+        using var machine = new MachineSession(Farm);
+
+        Assert.Equal(["local"], machine.Names("Get-NixBuilder local -Live"));
+        Assert.Equal([Environment.ProcessorCount], machine.Values("Get-NixBuilder local -Live", "Cores"));
+        Assert.True((long)machine.Values("Get-NixBuilder local -Live", "MemoryAvailable").Single()! > 0);
+    }
+
     [Theory]
     [InlineData("Get-NixBuilder ruby", "ruby")]
     [InlineData("Get-NixBuilder RUBY", "ruby")]
