@@ -80,6 +80,9 @@ public sealed record MachineReading
     /// <summary>Free space of the store's file system, in bytes.</summary>
     public long? StoreFree { get; init; }
 
+    /// <summary>The size of the file system that builds work in, in bytes.</summary>
+    public long? BuildSize { get; init; }
+
     /// <summary>Free space of the file system that builds work in, in bytes.</summary>
     public long? BuildFree { get; init; }
 

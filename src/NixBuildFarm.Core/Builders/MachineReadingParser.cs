@@ -54,7 +54,8 @@ internal sealed partial class MachineReadingParser
             // A line of headings, then device, size, used, available, used in percent, where.
             ["store", .., var size, _, var free, var used, _] when used.EndsWith('%') =>
                 reading with { StoreSize = Kilobytes(size), StoreFree = Kilobytes(free) },
-            ["room", .., _, _, var free, var used, _] when used.EndsWith('%') => reading with { BuildFree = Kilobytes(free) },
+            ["room", .., var size, _, var free, var used, _] when used.EndsWith('%') =>
+                reading with { BuildSize = Kilobytes(size), BuildFree = Kilobytes(free) },
             _ => reading,
         };
         switch (words)

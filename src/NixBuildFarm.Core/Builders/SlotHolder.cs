@@ -29,6 +29,9 @@ public sealed record SlotHolder(int Slot, string User, string Host, string Run, 
     /// <summary>The login, its machine and its run.</summary>
     public override string ToString() => $"{User} from {Host}, run {Run}";
 
+    /// <summary>Whether this is who is named so by <see cref="NameOf"/>.</summary>
+    internal bool IsCalled(string name) => $"{Host},{Run}" == name;
+
     /// <summary>Names who asks for slots, as <see cref="SlotScript.Text"/> takes it.</summary>
     internal static string NameOf(string host, string run) => $"{Word(host)},{Word(run)}";
 

@@ -44,9 +44,10 @@ internal static class SlotScript
         + "echo ready; "
         + "while read -r word ask slot p; do eval q=\"$\"p$ask; case $word in "
         + "take) { { take $ask $slot; } 8<$d/turn || echo none folder; } 7<&- & eval p$ask=$! ;; "
-        + "give) kill ${p:-$q}; wait $q; rm -f $d/held,$slot,$$,* ;; "
+        + "give) kill ${p:-$q}; wait $q; eval p$ask=ended; rm -f $d/held,$slot,$$,* ;; "
         + "end) break ;; "
         + "esac; done; "
+        // The number of a process that has ended may be that of another by now.
         + "n=1; while eval q=\"$\"p$n; [ \"$q\" ]; do kill $q; n=$((n + 1)); done; "
         + "rm -f $life $d/held,*,$$,*";
 

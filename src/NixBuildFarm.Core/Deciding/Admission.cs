@@ -8,7 +8,7 @@ namespace NixBuildFarm.Deciding;
 internal sealed class Admission(RunFacts facts, Attempts attempts, CompileGrants grants)
 {
     private readonly Dictionary<string, MachineAdmission> machines = [];
-    private bool hasToldOfAll;
+    private bool hasToldOfWaiting;
 
     /// <summary>A machine has told what it has, or tells nothing more.</summary>
     public void Take(RunEvent.MachineRead read)
@@ -19,7 +19,7 @@ internal sealed class Admission(RunFacts facts, Attempts attempts, CompileGrants
         if (read.Reading is { } reading) machine.Take(reading, OwnUseOf(read.On, builder), facts.Now);
         else machine.Forget();
         Apply(read.On, builder, machine, before);
-        TellOfAll();
+        TellOfWaiting();
     }
 
     /// <summary>A build found no space on its builder, which is full until its machine tells otherwise.</summary>
@@ -43,27 +43,28 @@ internal sealed class Admission(RunFacts facts, Attempts attempts, CompileGrants
         facts.Reporter.Decided(isHeld ? $"{on} takes no new builds for now: {machine.Reason}." : $"{on} takes builds again.");
     }
 
-    /// <summary>Where nothing runs and no builder takes builds, the user should know why.</summary>
-    private void TellOfAll()
+    /// <summary>Where nothing runs, and what could run waits for builders that are held, the user should know why.</summary>
+    private void TellOfWaiting()
     {
-        var online = facts.Farm.Where((_, index) => facts.Scheduler.StatusOf(index) == BuilderStatus.Online).ToArray();
-        var isAll = attempts.Running.Count == 0
-            && online.Length > 0
-            && online.All(builder => facts.Scheduler.IsHeld(facts.IndexOf(builder)));
-        if (isAll && !hasToldOfAll)
+        var held = facts.Farm.Where(
+            (_, index) => facts.Scheduler.StatusOf(index) == BuilderStatus.Online && facts.Scheduler.IsHeld(index)).ToArray();
+        var isWaiting = attempts.Running.Count == 0 && held.Length > 0 && facts.Scheduler.ReadyCount > 0;
+        if (isWaiting && !hasToldOfWaiting)
         {
-            facts.Reporter.Degraded("No builder takes new builds for now: "
-                + string.Join("; ", online.Select(builder => $"{builder}: {MachineOf(builder).Reason ?? "others hold its slots"}"))
+            facts.Reporter.Degraded("Nothing can be built for now: "
+                + string.Join("; ", held.Select(builder => $"{builder}: {MachineOf(builder).Reason ?? "others hold its slots"}"))
                 + ". What is to be built waits.");
         }
-        hasToldOfAll = isAll;
+        hasToldOfWaiting = isWaiting;
     }
 
     private OwnUse OwnUseOf(RunBuilder on, int builder)
     {
         var here = attempts.Running.Where(attempt => attempt.On == on && attempt.Step == AttemptStep.Building).ToArray();
+        // One that was given no number of cores may use all of them.
+        var all = facts.Scheduler.DescriptionOf(builder).MostCores;
         return new(
-            here.Sum(attempt => Math.Max(1, attempt.CountedCores)) + grants.LentBy(builder),
+            here.Sum(attempt => attempt.Cores > 0 ? Math.Max(1, attempt.CountedCores) : all) + grants.LentBy(builder),
             TimeSpan.FromSeconds(here.Sum(attempt => attempt.ProcessorTime?.TotalSeconds ?? 0)));
     }
 

@@ -1,4 +1,3 @@
-using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
 
 namespace NixBuildFarm.Deciding;
@@ -34,13 +33,13 @@ internal sealed record AdmissionLimits
     private const double UsualLoad = 4;
 
     private const long UsualSpace = 1L << 30;
-    private const double UsualPartOfStore = 0.05;
+    private const double UsualPart = 0.05;
 
     /// <summary>The load of others, for each core.</summary>
     public double MaxLoad { get; init; } = UsualLoad;
 
     /// <summary>
-    /// The free space of the store, and of the folder that builds work in, in bytes; null: a gigabyte, less in a small store.
+    /// The free space of the store, and of the folder that builds work in, in bytes; null: a gigabyte, less where they are small.
     /// </summary>
     public long? MinFreeSpace { get; init; }
 
@@ -53,7 +52,7 @@ internal sealed record AdmissionLimits
         MaxLoad = policy.MaxLoad ?? UsualLoad, MinFreeSpace = policy.MinFreeSpace, IsIdleOnly = policy.IdleOnly == true,
     };
 
-    /// <summary>The free space that a machine has to have, in bytes.</summary>
-    public long SpaceOf(MachineReading reading) =>
-        MinFreeSpace ?? (reading.StoreSize is { } size ? Math.Min(UsualSpace, (long)(size * UsualPartOfStore)) : UsualSpace);
+    /// <summary>The free space that a file system has to have, in bytes.</summary>
+    /// <param name="size">Its size; null: unknown.</param>
+    public long SpaceOf(long? size) => MinFreeSpace ?? (size is { } all ? Math.Min(UsualSpace, (long)(all * UsualPart)) : UsualSpace);
 }

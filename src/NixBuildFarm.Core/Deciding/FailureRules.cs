@@ -20,7 +20,9 @@ internal sealed class FailureRules(
         var wasKilled = FailureClassifier.WasKilled(outcome.Result);
         if (wasKilled && !job.WasKilled)
         {
-            TryWithMoreMemory(attempt, MemoryShortage.After(facts.Scheduler, job.Index, attempt.Builder, facts.Now));
+            TryWithMoreMemory(
+                attempt,
+                MemoryShortage.After(facts.Scheduler, job.Index, attempt.Builder, facts.Now, hadNeighbours: HasNeighbours(attempt.On)));
             return;
         }
         if (FailureClassifier.SwitchedOff(outcome.Result) is { } feature)
@@ -38,6 +40,11 @@ internal sealed class FailureRules(
         var status = outcome.Result.Status == BuildStatus.TimedOut ? NixBuildStatus.TimedOut : NixBuildStatus.Failed;
         facts.Fail(job, status, attempt, outcome, wasKilled ? KillingOf(attempt) : null);
     }
+
+    /// <summary>Whether the machine has told of more builds than ours.</summary>
+    private bool HasNeighbours(RunBuilder on) =>
+        facts.Readings.TryGetValue(on.Name, out var reading)
+            && reading.Builds.Count > attempts.Running.Count(attempt => attempt.On == on && attempt.Step == AttemptStep.Building) + 1;
 
     /// <summary>An attempt ended without a result.</summary>
     public void OnAttemptFailed(RunEvent.AttemptFailed failed, SuspectState suspect)

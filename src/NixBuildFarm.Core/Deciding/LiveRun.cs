@@ -28,6 +28,7 @@ internal sealed class LiveRun
     private readonly Admission admission;
     private readonly Requests requests;
     private readonly Expansions expansions;
+    private readonly HashSet<(string Package, int Builder)> toldOfMemory = [];
     private bool hasToldOfLogs;
 
     public LiveRun(RunFacts facts, IEnumerable<BuilderTrouble> known)
@@ -185,10 +186,16 @@ internal sealed class LiveRun
         }
     }
 
-    private void TellOfMemory(SchedulingDecision.Start start) => facts.Reporter.Degraded(string.Create(
-        CultureInfo.InvariantCulture,
-        $"{facts.Jobs[start.Job].Name} is expected to need {facts.Scheduler.MemoryNeedOf(start.Job, start.Builder) / 1e9:0.#} GB of "
-            + $"memory, more than any builder has that may take it. {facts.Farm[start.Builder]} has most, and builds nothing beside it."));
+    /// <summary>Once for each package and builder.</summary>
+    private void TellOfMemory(SchedulingDecision.Start start)
+    {
+        if (!toldOfMemory.Add((PackagePriors.KeyOf(facts.Scheduler.Graph[start.Job]), start.Builder))) return;
+        facts.Reporter.Degraded(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{facts.Jobs[start.Job].Name} may need {facts.Scheduler.MemoryNeedOf(start.Job, start.Builder) / 1e9:0.#} GB of "
+                + "memory, more than any builder has that may take it. "
+                + $"{facts.Farm[start.Builder]} has most, and builds nothing beside it."));
+    }
 
     private bool IsGivenUp(SchedulingDecision decision) => facts.Scheduler.StateOf(decision switch
     {

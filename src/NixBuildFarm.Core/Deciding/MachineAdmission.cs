@@ -63,8 +63,7 @@ internal sealed class MachineAdmission(AdmissionLimits limits)
     private (HoldCause Cause, string? Reason) Judge(MachineReading reading, double now)
     {
         if (limits.IsIdleOnly && IsInUse(now)) return (HoldCause.Owner, "its owner uses it");
-        var space = limits.SpaceOf(reading) * (Cause == HoldCause.Space ? MoreSpace : 1);
-        if (Least(reading.StoreFree, reading.BuildFree) is { } free && free < space)
+        if ((Shortage(reading.StoreFree, reading.StoreSize) ?? Shortage(reading.BuildFree, reading.BuildSize)) is { } free)
         {
             return (HoldCause.Space, Text($"only {free >> 20} MiB of its disk are free"));
         }
@@ -97,7 +96,9 @@ internal sealed class MachineAdmission(AdmissionLimits limits)
         return Cause == HoldCause.Owner && now - quietSince < AdmissionLimits.OwnersAbsence.TotalSeconds;
     }
 
-    private static long? Least(long? one, long? other) => one is { } a && other is { } b ? Math.Min(a, b) : one ?? other;
+    /// <summary>What is free of a file system that has too little; null: it has enough, or does not tell.</summary>
+    private long? Shortage(long? free, long? size) =>
+        free is { } left && left < limits.SpaceOf(size) * (Cause == HoldCause.Space ? MoreSpace : 1) ? left : null;
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -25,12 +25,6 @@ internal sealed class BuildExecutor(
     /// <summary>How much longer than its limits a build may take before its daemon, which is to end it then, is taken for dead.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a build waits for a slot that others hold before it may go elsewhere.</summary>
-    private static readonly TimeSpan SlotPatience = TimeSpan.FromSeconds(5);
-
-    /// <summary>How long it may remain untold whether a slot is held by others.</summary>
-    private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(30);
-
     /// <summary>The time of the run.</summary>
     public RunClock Clock => clock;
 
@@ -63,12 +57,12 @@ internal sealed class BuildExecutor(
     {
         var job = attempt.Job;
         if (await FindAtHomeAsync(job, cancellation) is { } earlier) return earlier;
-        // Asked for meanwhile: it takes a round trip.
-        using var slot = session.Slots.Ask(Holder);
+        using var slot = new SlotTurn(session.Slots, Holder, clock);
         await using var connection = session.Reserve(ChannelUse.Build, cancellation);
-        var supplied = await SupplyAsync(attempt, session, cancellation);
-        await mayBegin.WaitAsync(cancellation);
-        await TakeAsync(slot, awaitsSlot, cancellation);
+        var supplying = PrepareAsync(attempt, session, mayBegin, cancellation);
+        await slot.KeepDuringAsync(supplying, cancellation);
+        var supplied = await supplying;
+        await slot.TakeAsync(awaitsSlot, cancellation);
         await using var shared = await ShareAsync(attempt, session, cancellation);
         // Nobody else may build with what this build sees: settings of a connection cannot be taken back.
         if (shared is not null) connection.IsClosedAfterwards = true;
@@ -115,22 +109,6 @@ internal sealed class BuildExecutor(
         };
     }
 
-    private async Task TakeAsync(SlotRequest slot, Action awaitsSlot, CancellationToken cancellation)
-    {
-        if (slot.Taken.IsCompleted) return;
-        using var had = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        // A script that says nothing may hang at what another login has put into its way.
-        await Task.WhenAny(slot.Taken, slot.HeldUp, clock.DelayAsync(AnswerPatience, had.Token));
-        var patience = clock.DelayAsync(SlotPatience, had.Token);
-        if (await Task.WhenAny(slot.Taken, patience) == patience)
-        {
-            await patience;
-            awaitsSlot();
-        }
-        await slot.Taken.WaitAsync(cancellation);
-        await had.CancelAsync();
-    }
-
     /// <summary>
     /// Another derivation may have come to the same, now that the paths of the inputs are known. What is built again is not looked for: it
     /// may be damaged.
@@ -153,6 +131,13 @@ internal sealed class BuildExecutor(
     /// what it has built by it, goes the derivation itself, with all that it refers to: every daemon builds what is in its store.
     /// </summary>
     private static bool GoesAsDerivation(BuilderSession session) => session.Builder.IsLocal || !session.Facts.Trusted;
+
+    private async Task<long> PrepareAsync(Attempt attempt, BuilderSession session, Task mayBegin, CancellationToken cancellation)
+    {
+        var supplied = await SupplyAsync(attempt, session, cancellation);
+        await mayBegin.WaitAsync(cancellation);
+        return supplied;
+    }
 
     private async Task<long> SupplyAsync(Attempt attempt, BuilderSession session, CancellationToken cancellation)
     {

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using NixBuildFarm.Builders;
 using NixBuildFarm.Compiling;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
@@ -28,16 +27,6 @@ internal sealed class RunEffects : IDisposable
     /// <summary>How often a builder is asked whether its daemon lives: a connection says nothing of that.</summary>
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long a slot that has become free is kept for a build that starts.</summary>
-    private static readonly TimeSpan SlotKept = TimeSpan.FromSeconds(1);
-
-    /// <summary>How often a machine is asked what it has now.</summary>
-    internal static readonly TimeSpan ReadingInterval = TimeSpan.FromSeconds(10);
-
-    /// <summary>When it is asked first: a builder that has just been connected has its first build to begin, and a run may be over by
-    /// then.</summary>
-    internal static readonly TimeSpan FirstReading = TimeSpan.FromSeconds(1);
-
     private readonly RunTasks tasks;
     private readonly BuilderSession local;
     private readonly RunSessions sessions;
@@ -49,7 +38,8 @@ internal sealed class RunEffects : IDisposable
     private readonly RunClock clock;
     private readonly ConcurrentDictionary<Attempt, CancellationTokenSource> builds = new();
     private readonly ConcurrentDictionary<Attempt, TaskCompletionSource> gates = new();
-    private readonly ConcurrentDictionary<BuilderSession, bool> withoutSlots = new();
+    private readonly MachineReader machines;
+    private readonly SlotWaits slots;
     private readonly SemaphoreSlim substitutionTurn = new(SubstitutionsAtATime);
     private readonly SemaphoreSlim copyTurn = new(CopiesHomeAtATime);
     private readonly TaskCompletionSource wake = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -75,6 +65,8 @@ internal sealed class RunEffects : IDisposable
         this.connector = connector;
         this.teller = teller;
         clock = executor.Clock;
+        machines = new(tasks, teller, clock);
+        slots = new(tasks, teller, clock, executor.Holder);
         // What was asked for does not queue behind what was not.
         requestedOutputs = new(paths => CopyAsync(paths, TransferPurpose.Needed), atATime: 2);
         otherOutputs = new(CopyInTurnAsync, atATime: 1);
@@ -117,11 +109,11 @@ internal sealed class RunEffects : IDisposable
             case RunAction.BringHome a: tasks.Run(() => BringHomeAsync(a.Copy)); break;
             case RunAction.Connect a: tasks.Run(() => ConnectAsync(a)); break;
             case RunAction.Await a: tasks.Run(() => AwaitAsync(a)); break;
-            case RunAction.AwaitSlot a: tasks.Run(() => AwaitSlotAsync(a.On)); break;
+            case RunAction.AwaitSlot a: tasks.Run(() => slots.AwaitAsync(a.On, sessions[a.On])); break;
             case RunAction.WakeQuarantined: wake.TrySetResult(); break;
             case RunAction.Watch a:
                 tasks.Run(() => WatchAsync(a.On));
-                tasks.Run(() => ReadMachineAsync(a.On));
+                tasks.Run(() => machines.ReadAsync(a.On, sessions[a.On]));
                 break;
             case RunAction.Probe a: tasks.Run(() => ProbeAsync(a)); break;
             case RunAction.Disconnect a: return Disconnect(a);
@@ -185,10 +177,10 @@ internal sealed class RunEffects : IDisposable
                 attempt,
                 session,
                 mayBegin,
-                awaitsSlot: () => tasks.Run(() => SayWhoHoldsAsync(attempt, session)),
+                awaitsSlot: () => tasks.Run(() => slots.SayWhoHoldsAsync(attempt, session)),
                 begun: (supplied, log) =>
                 {
-                    TellOfNoSlots(session);
+                    slots.TellOfNone(session);
                     tasks.Post(new RunEvent.BuildBegan(attempt, supplied, log));
                 },
                 said: message => teller.Hear(attempt, message),
@@ -205,27 +197,6 @@ internal sealed class RunEffects : IDisposable
             gates.TryRemove(attempt, out _);
             if (builds.TryRemove(attempt, out var stop)) stop.Dispose();
         }
-    }
-
-    private void TellOfNoSlots(BuilderSession session)
-    {
-        if (session.Slots.WhyNone is not { } why || !withoutSlots.TryAdd(session, true)) return;
-        teller.Tell(new RunNews.Decided($"Builds on {session} take no slots there, and other runs may fill it as well: {why}."));
-    }
-
-    private async Task SayWhoHoldsAsync(Attempt attempt, BuilderSession session)
-    {
-        var holders = await session.Slots.HoldersAsync(Stopping);
-        tasks.Post(new RunEvent.SlotAwaited(attempt, [.. holders.Select(holder => holder.ToString())]));
-    }
-
-    private async Task AwaitSlotAsync(RunBuilder builder)
-    {
-        using var slot = sessions[builder].Slots.Ask(executor.Holder);
-        await slot.Taken.WaitAsync(Stopping);
-        slot.LeaveToNext();
-        tasks.Post(new RunEvent.SlotFree(builder));
-        await clock.DelayAsync(SlotKept, Stopping);
     }
 
     private async Task PrefetchAsync(RunAction.Prefetch prefetch)
@@ -385,34 +356,6 @@ internal sealed class RunEffects : IDisposable
         catch (BuilderException e)
         {
             tasks.Post(new RunEvent.BuilderSilent(builder, e));
-        }
-    }
-
-    /// <summary>Asks a machine again and again what it has, until its builder is lost or the run ends.</summary>
-    private async Task ReadMachineAsync(RunBuilder builder)
-    {
-        var session = sessions[builder];
-        // It has not answered when it was asked first.
-        if (session.Facts.Machine == new BuilderMachine())
-        {
-            teller.Tell(new RunNews.Decided($"{builder} does not tell what its machine has: its login runs nothing but Nix."));
-            return;
-        }
-        try
-        {
-            await clock.DelayAsync(FirstReading, Stopping);
-            await using var live = await session.OpenLiveAsync(Stopping);
-            while (true)
-            {
-                tasks.Post(new RunEvent.MachineRead(builder, await live.AskAsync(Stopping)));
-                await clock.DelayAsync(ReadingInterval, Stopping);
-            }
-        }
-        catch (BuilderException e)
-        {
-            if (session.IsClosed) return;
-            teller.Tell(new RunNews.Decided($"{e.Message} Nothing depends on it but the choice of builders."));
-            tasks.Post(new RunEvent.MachineRead(builder, null));
         }
     }
 

@@ -42,7 +42,11 @@ internal sealed class LearntMemory
         var (newest, wasKilled) = samples.Last();
         // The next try needs more, whatever those before have shown; what a later one shows counts again like all others.
         if (wasKilled) (memory, spread) = (Math.Max(memory, newest), Math.Max(spread, KilledSpread));
-        if (samples.All(sample => sample.WasKilled)) memory = Math.Max(memory, guess.Memory);
+        // Who saw no build to its end may have seen little of the last one: what was expected stays expected.
+        if (samples.All(sample => sample.WasKilled))
+        {
+            (memory, spread) = (Math.Max(memory, guess.Memory), Math.Max(spread, guess.MemorySpread));
+        }
         return guess with { Memory = (long)Math.Min(memory, Estimate.MostMemory), MemorySpread = spread };
     }
 }

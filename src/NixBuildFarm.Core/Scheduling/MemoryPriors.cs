@@ -15,16 +15,17 @@ internal static class MemoryPriors
 
     /// <summary>
     /// The 16 packages that take more than 15 minutes there: geometric mean 5.6 GB, deviation of its logarithm 1.08. Such ask for
-    /// <c>big-parallel</c> in nixpkgs.
+    /// <c>big-parallel</c> in nixpkgs. The spread is half of it: a guess that keeps a build from a machine for good costs more than one
+    /// that lets it be killed there once.
     /// </summary>
-    private static readonly (double Gigabytes, double Spread) Big = (5.5, 1);
+    private static readonly (double Gigabytes, double Spread) Big = (5.5, 0.5);
 
     /// <summary>
     /// The 59 others that are no Python: the median is 1.37 GB and nine of ten stay below 3.2 GB. Python packages, which need next to
-    /// nothing, have 1.19 GB there, so the rest is the build's own: 0.2 GB and 2 GB. A median of twice the first with this spread has as
-    /// much above it, and is careful with what is common.
+    /// nothing, have 1.19 GB there, so the rest is the build's own: 0.2 GB and 2 GB. A median of twice the first is careful with what is
+    /// common, and with this spread a board of one gigabyte still takes such a build.
     /// </summary>
-    private static readonly (double Gigabytes, double Spread) Parallel = (0.4, 1);
+    private static readonly (double Gigabytes, double Spread) Parallel = (0.4, 0.8);
 
     /// <summary>What that CI takes itself hides what such need. A compiler proper takes 0.1 to 0.5 GB.</summary>
     private static readonly (double Gigabytes, double Spread) Serial = (0.2, 0.8);

@@ -11,12 +11,13 @@ internal static class MemoryShortage
     /// <param name="job">The job.</param>
     /// <param name="builder">Where it was.</param>
     /// <param name="now">The time: seconds since the run began.</param>
+    /// <param name="hadNeighbours">Whether builds ran beside it that are not of this run.</param>
     /// <returns>Events to apply: its failure and, where it may help, a larger estimate.</returns>
-    public static IReadOnlyList<SchedulingEvent> After(Scheduler scheduler, int job, int builder, double now)
+    public static IReadOnlyList<SchedulingEvent> After(Scheduler scheduler, int job, int builder, double now, bool hadNeighbours = false)
     {
         var there = scheduler.State.Builders[builder];
         var slot = there.Slots[there.IndexOf(job)];
-        if (scheduler.State.UsableBy(job, builder) is not { } usable || !slot.HadCompany || slot.Memory > usable)
+        if (scheduler.State.UsableBy(job, builder) is not { } usable || !(slot.HadCompany || hadNeighbours) || slot.Memory > usable)
         {
             return [new SchedulingEvent.JobFailed(now, job, builder, FailureKind.RetryElsewhere), .. NotOnSmaller()];
         }

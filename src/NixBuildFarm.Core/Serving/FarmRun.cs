@@ -157,7 +157,7 @@ internal sealed class FarmRun : IAsyncDisposable
             var executor = new BuildExecutor(supply, new(catalog, supply.Closures), local, request, request.LogFolder, clock, logs)
             {
                 Shared = shared,
-                Holder = SlotHolder.NameOf(Environment.MachineName, "farm"),
+                Holder = SlotHolder.NameOf(Environment.MachineName, $"farm-{Environment.ProcessId}"),
                 LogFolderOf = LogFolderOf,
             };
             var none = new JobGraph([]);

@@ -51,6 +51,22 @@ internal sealed class SlotLocks(NixBuilder builder, IBuilderTransport transport,
     /// <summary>Why builds go on without slots; null: they have them, or none was asked for yet.</summary>
     public string? WhyNone { get; private set; }
 
+    /// <summary>How many slots this session holds.</summary>
+    public int Held
+    {
+        get
+        {
+            lock (gate) return held.Count;
+        }
+    }
+
+    /// <summary>Builds need no slots from now on.</summary>
+    /// <param name="why">Why, for the user.</param>
+    public void GoOnWithout(string why)
+    {
+        lock (gate) GoWithout(why);
+    }
+
     /// <summary>Asks for a slot, which is had until the request is disposed of.</summary>
     /// <param name="holder">Who asks: <see cref="SlotHolder.NameOf"/>. The first to ask speaks for all.</param>
     public SlotRequest Ask(string holder)
@@ -140,9 +156,13 @@ internal sealed class SlotLocks(NixBuilder builder, IBuilderTransport transport,
         {
             why = e.Message;
         }
-        lock (gate) GoWithout(why);
-        ready.TrySetCanceled();
-        lines.Writer.TryComplete();
+        finally
+        {
+            // However it has ended, nobody may wait for it.
+            GoOnWithout(why);
+            ready.TrySetCanceled();
+            lines.Writer.TryComplete();
+        }
         await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 

@@ -84,6 +84,24 @@ public sealed class AdmissionTests
     }
 
     [Fact]
+    public void Who_waits_for_a_builder_that_is_held_is_told_also_where_another_one_is_idle()
+    {
+        farm.Features["ruby"] = ["gem"];
+        var gem = new Dictionary<string, string> { ["requiredSystemFeatures"] = "gem" };
+        var run = DecidedRun.Begin(
+            farm, farm.Derivation("top", [farm.Derivation("one", environment: gem)], environment: gem), ["ruby", "kana"]);
+        var first = Assert.Single(run.Started);
+        run.Apply(new RunEvent.MachineRead(first.On, Full));
+        run.Succeed(first);
+
+        run.Apply(new RunEvent.MachineRead(first.On, Full));
+
+        Assert.Equal(
+            "Nothing can be built for now: ruby: only 0 MiB of its memory are available. What is to be built waits.",
+            Assert.Single(run.Warnings));
+    }
+
+    [Fact]
     public void A_builder_whose_machine_tells_nothing_more_takes_builds()
     {
         var run = DecidedRun.Begin(farm, farm.Derivation("top", [farm.Derivation("one")]), ["ruby"]);

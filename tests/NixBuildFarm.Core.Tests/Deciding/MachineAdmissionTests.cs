@@ -80,6 +80,15 @@ public class MachineAdmissionTests
     }
 
     [Fact]
+    public void A_small_folder_for_builds_has_to_be_free_in_its_own_measure()
+    {
+        var small = Idle with { BuildSize = Gigabyte / 2 };
+
+        Assert.Equal(HoldCause.None, Take(new(new()), small with { BuildFree = Gigabyte / 3 }));
+        Assert.Equal(HoldCause.Space, Take(new(new()), small with { BuildFree = Gigabyte / 50 }));
+    }
+
+    [Fact]
     public void A_build_that_found_no_space_holds_it_until_its_machine_tells_of_space()
     {
         var machine = new MachineAdmission(new());

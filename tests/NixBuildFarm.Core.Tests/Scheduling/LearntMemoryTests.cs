@@ -117,6 +117,7 @@ public class LearntMemoryTests
         estimator.Observe(Build("llvm", 2) with { Seconds = 0, WasKilled = true });
 
         Assert.Equal(PackagePriors.For(Package("llvm")).Memory, estimator.For(Package("llvm")).Memory);
+        Assert.True(estimator.For(Package("llvm")).MemoryNeed >= PackagePriors.For(Package("llvm")).MemoryNeed);
     }
 
     [Fact]

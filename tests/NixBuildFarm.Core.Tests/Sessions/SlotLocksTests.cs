@@ -33,6 +33,22 @@ public sealed class SlotLocksTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Who_finds_the_slots_held_by_an_earlier_connection_of_its_own_goes_on_without()
+    {
+        var (lost, anew) = (Run(1), Run(1));
+        using var stale = await TakenAsync(lost, "a,1");
+        using var waiting = anew.Ask("a,1");
+        await waiting.HeldUp.WaitAsync(Until.Limit, Cancellation);
+
+        var holder = Assert.Single(await anew.HoldersAsync(Cancellation));
+        Assert.True(holder.IsCalled("a,1"));
+        Assert.False(holder.IsCalled("a,2"));
+        Assert.Equal((1, 0), (lost.Held, anew.Held));
+        anew.GoOnWithout("they are stale");
+        await waiting.Taken.WaitAsync(Until.Limit, Cancellation);
+    }
+
+    [Fact]
     public async Task Who_waits_gets_whichever_slot_is_free_first()
     {
         var (mine, others) = (Run(3), Run(3));

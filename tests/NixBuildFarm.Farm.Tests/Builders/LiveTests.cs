@@ -101,7 +101,7 @@ public sealed class LiveTests(TestFarm farm) : IDisposable
         await SaidAsync(running, "garnet takes no new builds for now: only ");
         await session.ReleaseAsync(garnet);
         await Until.TrueAsync(
-            () => running.Streams.Warning.Any(said => said.Message.StartsWith("No builder takes new builds", StringComparison.Ordinal)),
+            () => running.Streams.Warning.Any(said => said.Message.StartsWith("Nothing can be built for now", StringComparison.Ordinal)),
             "the user is told why nothing starts");
         Assert.DoesNotContain(running.Streams.Verbose, said => said.Message.StartsWith("last →", StringComparison.Ordinal));
         await garnet.ExecAsync("rm", "/nix/ballast");

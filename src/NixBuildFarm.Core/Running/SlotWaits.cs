@@ -1,0 +1,48 @@
+using System.Collections.Concurrent;
+using NixBuildFarm.Deciding;
+using NixBuildFarm.Observing;
+using NixBuildFarm.Platform;
+using NixBuildFarm.Sessions;
+
+namespace NixBuildFarm.Running;
+
+/// <summary>Waits for slots of builders that others hold, and tells of them.</summary>
+internal sealed class SlotWaits(RunTasks tasks, RunTeller teller, RunClock clock, string holder)
+{
+    /// <summary>How long a slot that has become free is kept for a build that starts.</summary>
+    private static readonly TimeSpan Kept = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<BuilderSession, bool> withoutSlots = new();
+
+    /// <summary>Says, once, that a builder has no slots to take.</summary>
+    public void TellOfNone(BuilderSession session)
+    {
+        if (session.Slots.WhyNone is not { } why || !withoutSlots.TryAdd(session, true)) return;
+        teller.Tell(new RunNews.Decided($"Builds on {session} take no slots there, and other runs may fill it as well: {why}."));
+    }
+
+    /// <summary>
+    /// A build waits for its slot. Where none but this run itself holds slots there, by a connection that was lost and has not ended on the
+    /// builder, nobody would ever give one back: builds go on without.
+    /// </summary>
+    public async Task SayWhoHoldsAsync(Attempt attempt, BuilderSession session)
+    {
+        var holders = await session.Slots.HoldersAsync(tasks.Stopping);
+        if (holders.Count > session.Slots.Held && holders.All(other => other.IsCalled(holder)))
+        {
+            session.Slots.GoOnWithout("an earlier connection of this run still holds them");
+            return;
+        }
+        tasks.Post(new RunEvent.SlotAwaited(attempt, [.. holders.Select(other => other.ToString())]));
+    }
+
+    /// <summary>Waits for the turn of this run.</summary>
+    public async Task AwaitAsync(RunBuilder builder, BuilderSession session)
+    {
+        using var slot = session.Slots.Ask(holder);
+        await slot.Taken.WaitAsync(tasks.Stopping);
+        slot.LeaveToNext();
+        tasks.Post(new RunEvent.SlotFree(builder));
+        await clock.DelayAsync(Kept, tasks.Stopping);
+    }
+}
