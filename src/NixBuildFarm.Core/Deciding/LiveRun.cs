@@ -193,7 +193,7 @@ internal sealed class LiveRun
         facts.Reporter.Degraded(string.Create(
             CultureInfo.InvariantCulture,
             $"{facts.Jobs[start.Job].Name} may need {facts.Scheduler.MemoryNeedOf(start.Job, start.Builder) / 1e9:0.#} GB of "
-                + "memory, more than any builder has that may take it. "
+                + $"memory, more than any builder has that may take it. "
                 + $"{facts.Farm[start.Builder]} has most, and builds nothing beside it."));
     }
 
