@@ -90,8 +90,10 @@ internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder
         Expected = ExpectedSeconds > 0 ? TimeSpan.FromSeconds(Math.Min(ExpectedSeconds, TimeSpan.MaxValue.TotalSeconds / 2)) : null,
     };
 
-    /// <summary>The same, when its builder was lost and is back.</summary>
-    public Attempt Over(RunBuilder on) => new(Number, Job, on, Builder, Cores, Begun)
+    /// <summary>The same, with outputs that a builder has which was lost and is back.</summary>
+    /// <param name="on">The builder.</param>
+    /// <param name="builder">The scheduler's index of it.</param>
+    public Attempt Over(RunBuilder on, int builder) => new(Number, Job, on, builder, Cores, Begun)
     {
         Step = Step,
         CountedCores = CountedCores,

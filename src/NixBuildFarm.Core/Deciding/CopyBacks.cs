@@ -23,7 +23,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         if (!isWanted || !job.MustComeHome) facts.Reporter.End(job, copy.Status, attempt, outcome);
         if (!isWanted) return;
         Pending++;
-        job.IsComingHome = true;
+        job.ComingHome = attempt;
         facts.Do(new RunAction.BringHome(copy));
     }
 
@@ -33,7 +33,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         var (copy, begun, ended) = came;
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
         (attempt.HomeBegun, attempt.HomeEnded) = (begun, ended);
-        Settle(job);
+        Settle(copy);
         facts.MarkHome(job);
         // One that is not requested has been told of already, or nobody asks for it any more.
         facts.Reporter.End(job, copy.Status, attempt, copy.Outcome);
@@ -71,10 +71,11 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     /// <summary>Whether there is, or may come, a builder beside the one that cannot give the outputs.</summary>
     private bool HasOtherBuilder => facts.Scheduler.Builders.Count > 1 || builders.AreConnecting;
 
-    private void Settle(RunJob job)
+    private void Settle(CopyHome copy)
     {
         Pending--;
-        job.IsComingHome = false;
+        // Another copy may have begun, from a builder that is back.
+        if (copy.Attempt.Job.ComingHome == copy.Attempt) copy.Attempt.Job.ComingHome = null;
     }
 
     private bool IsWanted(Attempt attempt)
@@ -87,9 +88,9 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     private void GiveUp(CopyHome copy, Exception error)
     {
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
-        Settle(job);
-        // Where the builder was lost, a requested job is being built again.
-        if (job.MustComeHome && facts.Scheduler.StateOf(job.Index) == JobState.Done)
+        Settle(copy);
+        // Where the builder was lost, a requested job is being built again, or comes from a builder that is back.
+        if (job.MustComeHome && facts.Scheduler.StateOf(job.Index) == JobState.Done && job.Last == attempt)
         {
             facts.Fail(
                 job,
@@ -114,7 +115,7 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
             GiveUp(copy, error);
             return;
         }
-        Settle(job);
+        Settle(copy);
         facts.Do(new RunAction.DropPaths(attempt.On, job.Outputs));
         var reason = Rebuilds.InWords(error);
         if (isPathGone && Rebuilds.UselessPathOf(error) is { } useless && !job.Outputs.Contains(useless))

@@ -113,11 +113,9 @@ internal sealed class FailureRules(
 
     private void ExcludeOthers(Attempt attempt, Func<RunBuilder, bool> isUseless)
     {
-        var job = attempt.Job;
         for (var other = 0; other < facts.Farm.Count; other++)
         {
-            if (other == attempt.Builder || job.Running.ContainsKey(other) || !isUseless(facts.Farm[other])) continue;
-            facts.Apply(new SchedulingEvent.JobExcluded(facts.Now, job.Index, other));
+            if (other != attempt.Builder && isUseless(facts.Farm[other])) rebuilds.Exclude(attempt.Job.Index, other);
         }
     }
 

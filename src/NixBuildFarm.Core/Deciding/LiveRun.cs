@@ -46,7 +46,7 @@ internal sealed class LiveRun
         membership = new(facts, attempts, rebuilds, copyBacks, troubles, pending);
         failures = new(facts, attempts, admission, rebuilds, membership);
         learning = new(facts);
-        requests = new(facts, attempts, copyBacks);
+        requests = new(facts, attempts, rebuilds, copyBacks);
         expansions = new(facts, copyBacks, requests);
     }
 
@@ -99,6 +99,7 @@ internal sealed class LiveRun
                 $"Something that NixBuildFarm did not foresee: {e.Error.Message}", e.Error);
             default: throw new InvalidOperationException($"{happened} happened, which the run does not know.");
         }
+        requests.WantUndone();
         requests.EndFailed();
         requests.EndDone();
     }

@@ -189,20 +189,22 @@ internal sealed class Membership(
         {
             case JobState.Done:
                 facts.Apply(new SchedulingEvent.OutputsArrived(facts.Now, job.Index, builder));
+                // What another has built since comes from there.
+                if (job.Last?.Builder != builder) return;
                 break;
             case JobState.Waiting or JobState.Ready:
                 facts.Apply(new SchedulingEvent.JobResolved(facts.Now, job.Index, ExternalOutcome.Available, builder));
                 facts.Reporter.Decided(
                     $"{job.Name} is not built again: {at} {(build is null ? "still has it" : "has built it meanwhile")}.");
-                if (build is not null) End(build.Over(at));
+                if (build is not null) End(build.Over(at, builder));
                 facts.MarkDependentsReady(job);
                 break;
             default:
                 // Another builder is at it.
                 return;
         }
-        if (job.Last is not { Outcome: { } outcome } last || last.Builder != builder || job.IsHome) return;
-        job.Last = last.Over(at);
+        if (job.Last is not { Outcome: { } outcome } last || job.IsHome) return;
+        job.Last = last.Over(at, builder);
         copyBacks.Begin(job.Last, outcome);
     }
 

@@ -32,7 +32,7 @@ internal sealed class Rebuilds(RunFacts facts, Attempts attempts)
         foreach (var index in LostOutputs.Of(scheduler.Graph, IsMissing, IsNeeded))
         {
             facts.Reporter.Decided($"{facts.Jobs[index].Name} is built again: only {lost} had it.");
-            facts.Apply(new SchedulingEvent.OutputsLost(facts.Now, index));
+            facts.Undo(facts.Jobs[index]);
         }
 
         bool IsMissing(int job) => scheduler.StateOf(job) == JobState.Done && gone.Contains(job);
@@ -59,14 +59,33 @@ internal sealed class Rebuilds(RunFacts facts, Attempts attempts)
             attempts.RecordFailure(last, reason);
         }
         facts.Reporter.Degraded($"{job.Name} is built again: {reason}");
-        facts.Apply(new SchedulingEvent.OutputsLost(facts.Now, job.Index));
+        facts.Undo(job);
         if (attempts.AreUsedUp(job) && job.Last is { } tried) attempts.GiveUp(tried);
+        else BuildLostNeedsOf(job);
+    }
+
+    /// <summary>Has a job built again that is done, and whose outputs nobody has any more; and what it needs for that in turn.</summary>
+    public void BuildIfLost(RunJob job)
+    {
+        var scheduler = facts.Scheduler;
+        if (job is not { IsBuild: true, IsHome: false } || scheduler.StateOf(job.Index) != JobState.Done) return;
+        if (!scheduler.IsNowhere(job.Index)) return;
+        facts.Undo(job);
+        BuildLostNeedsOf(job);
     }
 
     /// <summary>Keeps a job away from a builder.</summary>
     public void Exclude(int job, int builder)
     {
-        if (facts.Scheduler.StateOf(job) is JobState.Abandoned || facts.Jobs[job].Running.ContainsKey(builder)) return;
+        // The scheduler is asked: of what it starts in a run that has stopped, nothing else knows.
+        if (facts.Scheduler.StateOf(job) is JobState.Abandoned || facts.Scheduler.Runs(job, builder)) return;
         facts.Apply(new SchedulingEvent.JobExcluded(facts.Now, job, builder));
+    }
+
+    /// <summary>What nobody needed when its builder was lost is needed by a job that is built again.</summary>
+    private void BuildLostNeedsOf(RunJob job)
+    {
+        if (facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready)) return;
+        foreach (var need in facts.Scheduler.Graph.DependenciesOf(job.Index)) BuildIfLost(facts.Jobs[need]);
     }
 }

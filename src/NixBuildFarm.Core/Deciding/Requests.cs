@@ -6,8 +6,8 @@ namespace NixBuildFarm.Deciding;
 
 /// <summary>
 /// Who wants what. A run begins with one request; others may join it and be called off. Each job knows the requests that want it: those
-/// that ask for it, and those that ask for something that needs it. So the users that want it are those who have made these requests, and
-/// it is as urgent as the most urgent of them.
+/// that ask for it, and those that ask for something that needs it. A request that wants a job which is not done wants all that the job
+/// depends on. So the users that want a job are those who have made its requests, and it is as urgent as the most urgent of them.
 /// </summary>
 internal sealed class Requests
 {
@@ -16,6 +16,7 @@ internal sealed class Requests
 
     private readonly RunFacts facts;
     private readonly Attempts attempts;
+    private readonly Rebuilds rebuilds;
     private readonly CopyBacks copyBacks;
     private readonly Dictionary<int, List<RunJob>> jobsOf = [];
     private readonly HashSet<int> keepGoing = [];
@@ -27,9 +28,9 @@ internal sealed class Requests
     // How many jobs of a request, from the first on, have ended.
     private readonly Dictionary<int, int> endedOf = [];
 
-    public Requests(RunFacts facts, Attempts attempts, CopyBacks copyBacks)
+    public Requests(RunFacts facts, Attempts attempts, Rebuilds rebuilds, CopyBacks copyBacks)
     {
-        (this.facts, this.attempts, this.copyBacks) = (facts, attempts, copyBacks);
+        (this.facts, this.attempts, this.rebuilds, this.copyBacks) = (facts, attempts, rebuilds, copyBacks);
         jobsOf.Add(First, [.. facts.Jobs]);
         termsOf.Add(First, default);
         if (facts.Rules.KeepGoing) keepGoing.Add(First);
@@ -64,7 +65,7 @@ internal sealed class Requests
         var priority = wanting.Max(request => termsOf[request].Priority);
         facts.Estimates.Know(seen);
         var jobs = new RunJob[items.Count];
-        var (fresh, described, requested) = (new List<RunJob>(), new List<Job>(), new List<int>());
+        var (shared, fresh, described, requested) = (new List<RunJob>(), new List<RunJob>(), new List<Job>(), new List<int>());
         foreach (var index in graph.TopologicalOrder)
         {
             var item = items[index];
@@ -72,6 +73,7 @@ internal sealed class Requests
             if (item.Expansion is null && facts.Find(item.Path) is { } known && IsOfUse(known))
             {
                 jobs[index] = known;
+                shared.Add(known);
                 if (item.IsRequested && !known.IsRequested) requested.Add(known.Index);
             }
             else
@@ -95,7 +97,11 @@ internal sealed class Requests
         }
         facts.Apply(new SchedulingEvent.WorkAdded(facts.Now, described, facts.Estimates.Add(described), requested));
         facts.Describe(fresh);
-        foreach (var request in wanting) facts.Do(new RunAction.Joined(request, [.. jobs.Where(job => job.Expansion is null)]));
+        foreach (var request in wanting)
+        {
+            var more = WantNeedsOf(shared, request).Where(job => !job.HasEnded);
+            facts.Do(new RunAction.Joined(request, [.. jobs.Concat(more).Where(job => job.Expansion is null)]));
+        }
         Reclaim(jobs);
         foreach (var job in fresh)
         {
@@ -135,6 +141,19 @@ internal sealed class Requests
         facts.Do(new RunAction.RequestEnded(request));
     }
 
+    /// <summary>Who wants a job that has to be done again wants what it was done from.</summary>
+    public void WantUndone()
+    {
+        while (facts.TryTakeUndone(out var job))
+        {
+            foreach (var request in job!.WantedBy.Keys)
+            {
+                RunJob[] more = [.. WantNeedsOf([job], request).Where(job => !job.HasEnded && job.Expansion is null)];
+                if (more.Length > 0) facts.Do(new RunAction.Joined(request, more));
+            }
+        }
+    }
+
     /// <summary>Ends the requests all of whose jobs have ended.</summary>
     public void EndDone()
     {
@@ -147,6 +166,30 @@ internal sealed class Requests
             Reclaim(jobs);
             facts.Do(new RunAction.RequestEnded(request));
         }
+    }
+
+    /// <summary>
+    /// A request that wants jobs wants what they depend on, whichever request that has joined for: so all who wait for what a build has
+    /// made want it. What is done is wanted too, for it may be lost. What it was done from is wanted when it is lost.
+    /// </summary>
+    /// <returns>What the request did not want before.</returns>
+    private List<RunJob> WantNeedsOf(IEnumerable<RunJob> wanted, int request)
+    {
+        var (more, open) = (new List<RunJob>(), new Stack<RunJob>(wanted));
+        while (open.TryPop(out var job))
+        {
+            if (facts.Scheduler.StateOf(job.Index) is not (JobState.Waiting or JobState.Ready or JobState.Running)) continue;
+            foreach (var index in facts.Scheduler.Graph.DependenciesOf(job.Index))
+            {
+                var need = facts.Jobs[index];
+                if (!need.WantedBy.TryAdd(request, false)) continue;
+                more.Add(need);
+                open.Push(need);
+            }
+        }
+        jobsOf[request].AddRange(more);
+        Reclaim(more);
+        return more;
     }
 
     /// <summary>Tells the scheduler who wants these jobs now, where that has changed.</summary>
@@ -205,12 +248,8 @@ internal sealed class Requests
     /// </summary>
     private bool IsOfUse(RunJob known)
     {
-        var scheduler = facts.Scheduler;
-        if (scheduler.StateOf(known.Index) == JobState.Done && !known.IsSubstitution && !known.IsHome && scheduler.IsNowhere(known.Index))
-        {
-            facts.Apply(new SchedulingEvent.OutputsLost(facts.Now, known.Index));
-        }
-        return scheduler.StateOf(known.Index) is not (JobState.Failed or JobState.Abandoned);
+        rebuilds.BuildIfLost(known);
+        return facts.Scheduler.StateOf(known.Index) is not (JobState.Failed or JobState.Abandoned);
     }
 
     /// <summary>A job that was known is asked for now: if it is done, its outputs come home as those of others do.</summary>

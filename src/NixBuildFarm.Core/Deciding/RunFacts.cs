@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
+using NixBuildFarm.Protocol;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
@@ -21,6 +22,7 @@ internal sealed class RunFacts
     private ImmutableDictionary<string, MachineReading> readings = ImmutableDictionary<string, MachineReading>.Empty;
     private readonly Queue<RunAction> actions = new();
     private readonly Queue<RunJob> failed = new();
+    private readonly Queue<RunJob> undone = new();
     private readonly HashSet<(int Builder, object Cause)> holds = [];
 
     public RunFacts(
@@ -164,10 +166,25 @@ internal sealed class RunFacts
         if (Find(expansion.Maker) is { } maker) maker.IsAwaitedAtHome = true;
     }
 
+    /// <summary>A job that is done has to be done again, and needs what it was done from.</summary>
+    public void Undo(RunJob job)
+    {
+        Apply(new SchedulingEvent.OutputsLost(Now, job.Index));
+        undone.Enqueue(job);
+    }
+
+    /// <summary>Takes the next job that has to be done again.</summary>
+    public bool TryTakeUndone(out RunJob? job) => undone.TryDequeue(out job);
+
     /// <summary>A job has failed for good, which ends the requests that want it, unless they keep going.</summary>
     public void Fail(RunJob job, NixBuildStatus status, Attempt? attempt = null, BuildOutcome? outcome = null, string? error = null)
     {
+        var wasDone = job.HasEnded;
         Reporter.End(job, status, attempt, outcome, error);
+        if (wasDone && job.LateError is { } why)
+        {
+            Reporter.Degraded($"{job.Name}, which was done, fails after all: {FailureText.InOneLine(why)}");
+        }
         failed.Enqueue(job);
     }
 

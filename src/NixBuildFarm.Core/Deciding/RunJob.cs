@@ -57,8 +57,11 @@ internal sealed class RunJob : WorkItem
     /// <summary>Whether its outputs are needed in the local store.</summary>
     public bool MustComeHome => IsRequested || IsAwaitedAtHome;
 
-    /// <summary>Whether they are on their way to the local store.</summary>
-    public bool IsComingHome { get; set; }
+    /// <summary>The try whose outputs are on their way to the local store; null: none are.</summary>
+    public Attempt? ComingHome { get; set; }
+
+    /// <summary>Whether outputs are on their way to the local store.</summary>
+    public bool IsComingHome => ComingHome is not null;
 
     /// <summary>What was told of its end; null while it has not ended.</summary>
     public NixBuildResult? Result { get; set; }

@@ -26,6 +26,7 @@ internal sealed class RunReporter(RunFacts facts, string runId)
     /// <summary>A derivation has ended.</summary>
     public void End(RunJob job, NixBuildStatus status, Attempt? attempt = null, BuildOutcome? outcome = null, string? error = null)
     {
+        error ??= outcome is { Result: { IsSuccess: false } failure } ? failure.ErrorMessage : null;
         if (job.HasEnded)
         {
             job.LateError = status.IsSuccess() ? null : error ?? status.ToString();
@@ -33,7 +34,6 @@ internal sealed class RunReporter(RunFacts facts, string runId)
         }
         if (attempt is not null) job.Last = attempt;
         var ended = outcome ?? attempt?.Outcome;
-        error ??= outcome is { Result: { IsSuccess: false } failure } ? failure.ErrorMessage : null;
         Tell(job, new()
         {
             Name = job.Name,

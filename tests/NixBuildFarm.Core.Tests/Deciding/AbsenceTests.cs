@@ -2,6 +2,7 @@ using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
+using NixBuildFarm.Supplying;
 
 namespace NixBuildFarm.Core.Tests.Deciding;
 
@@ -98,6 +99,48 @@ public sealed class AbsenceTests
         var result = Assert.Single(run.Results);
         Assert.Single(run.Started);
         Assert.Equal((NixBuildStatus.Built, "ruby", "log"), (result.Status, result.Builder, result.LogPath));
+        Assert.True(run.Run.IsOver);
+    }
+
+    [Fact]
+    public void Outputs_come_from_a_builder_that_is_back_where_another_that_built_them_since_cannot_give_them()
+    {
+        var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby", "kana"]);
+        var first = Assert.Single(run.Started);
+        var cut = Assert.Single(run.Succeed(first).OfType<RunAction.BringHome>()).Copy;
+        var lost = run.Apply(new RunEvent.BuilderSilent(first.On, Gone(first.On.Name)));
+        run.Apply(new RunEvent.CopyBackFailed(cut, null, null, new IOException("The connection broke.")));
+        var copy = Assert.Single(run.Succeed(run.Started[1]).OfType<RunAction.BringHome>()).Copy;
+        var damaged = new DamagedPathException(run.Started[1].On.Name, copy.Outputs[0], new IOException("It is longer."));
+        run.Apply(new RunEvent.CopyBackFailed(copy, null, null, damaged, IsPathGone: true));
+        var back = run.Connect(first.On.Name);
+
+        var actions = run.Apply(
+            new RunEvent.BuilderConnected(lost.OfType<RunAction.Connect>().Single().Connection, back, [first.Job]));
+
+        var again = Assert.Single(actions.OfType<RunAction.BringHome>()).Copy;
+        Assert.Same(back, again.Attempt.On);
+        run.ComeHome(again);
+        Assert.Equal(NixBuildStatus.Built, Assert.Single(run.Results).Status);
+        Assert.True(run.Run.IsOver);
+    }
+
+    [Fact]
+    public void A_copy_that_broke_with_its_builder_fails_no_job_whose_outputs_come_from_it_again()
+    {
+        var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"]);
+        var attempt = Assert.Single(run.Started);
+        var broken = Assert.Single(run.Succeed(attempt).OfType<RunAction.BringHome>()).Copy;
+        var connect = run.Apply(new RunEvent.BuilderSilent(attempt.On, Gone("ruby"))).OfType<RunAction.Connect>().Single();
+        var back = run.Apply(new RunEvent.BuilderConnected(connect.Connection, run.Connect("ruby"), [attempt.Job]));
+
+        // The news comes late.
+        run.Apply(new RunEvent.CopyBackFailed(broken, null, null, new IOException("The connection broke.")));
+
+        Assert.Empty(run.Results);
+        Assert.True(attempt.Job.IsComingHome);
+        run.ComeHome(Assert.Single(back.OfType<RunAction.BringHome>()).Copy);
+        Assert.Equal(NixBuildStatus.Built, Assert.Single(run.Results).Status);
         Assert.True(run.Run.IsOver);
     }
 

@@ -213,8 +213,11 @@ internal sealed class RandomRun
         Assert.True(ended.Add(request), $"World {seed} ends request {request} twice.");
         var jobs = joined[request];
         Assert.True(
-            withdrawn.Contains(request) || jobs.All(job => job.HasEnded) || jobs.Any(job => job.Result is { Success: false }),
+            withdrawn.Contains(request) || jobs.All(job => job.HasEnded) || jobs.Any(HasFailed),
             $"World {seed} ends request {request} too early.");
+
+        // What was done may fail when it has to be done again.
+        static bool HasFailed(RunJob job) => job.Result is { Success: false } || job.LateError is not null;
     }
 
     private void Check()
