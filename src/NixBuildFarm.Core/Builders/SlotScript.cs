@@ -55,7 +55,8 @@ internal static class SlotScript
         "none() { echo none $1; exit 0; }; "
         + "file() { [ -e $1 ] || true >$1; [ -f $1 ] && [ -r $1 ] || return 1; [ -L $1 ] && return 1; return 0; }; "
         + "stop() { [ \"$c\" ] && kill $c; exit 0; }; "
-        + "hold() { exec 7<$life 8<&-; trap - TERM; exec flock -s 7 >/dev/null; }; "
+        // The trap stays: a shell forgets a signal that comes before it takes the trap away, or before it becomes another program.
+        + "hold() { exec 7<$life 8<&-; flock -s 7 9<&- >/dev/null & c=$!; wait $c; exit 0; }; "
         // $c: what this process waits for, and ends where it is ended.
         + "await() { \"$@\" & c=$!; wait $c; }; "
         + "note() { [ -f $life ] && true >$d/held,$1,$$,$who; }; "

@@ -32,6 +32,22 @@ public sealed class SlotLocksTests : IAsyncDisposable
         await third.Taken.WaitAsync(Until.Limit, Cancellation);
     }
 
+    [Theory]
+    [InlineData("/bin/sh")]
+    [InlineData("busybox sh")]
+    [InlineData("bash")]
+    public async Task A_slot_that_is_given_back_as_soon_as_it_is_had_can_be_had_again(string shell)
+    {
+        Assert.SkipUnless(shell[0] == '/' || ProgramPath.Find(shell.Split(' ')[0]) is not null, $"There is no {shell} here.");
+        using var there = new SlotFolder(shell.Split(' '));
+        await using var locks = new SlotLocks(SlotFolder.Builder(1), there, TimeProvider.System);
+
+        for (var turn = 0; turn < 300; turn++)
+        {
+            using var slot = await TakenAsync(locks);
+        }
+    }
+
     [Fact]
     public async Task Who_finds_the_slots_held_by_an_earlier_connection_of_its_own_goes_on_without()
     {
