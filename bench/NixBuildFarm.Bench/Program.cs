@@ -13,7 +13,7 @@ switch (args)
         SchedulerSharing.Print(BenchGraph.Read(Value("--graphs")));
         return 0;
     case ["scheduler", ..] when args.Contains("--memory"):
-        new SchedulerMemory(Value("--priors")).Print(BenchGraph.Read(Value("--graphs")));
+        SchedulerMemory.Print(BenchGraph.Read(Value("--graphs")));
         return 0;
     case ["scheduler", ..]:
         var graphs = BenchGraph.Read(Value("--graphs"));
@@ -48,7 +48,7 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine("""
-            usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick] [--share] [--memory [--priors FILE]]
+            usage: NixBuildFarm.Bench scheduler [--graphs DIR] [--farm NAME] [--quick] [--share] [--memory]
                    NixBuildFarm.Bench parts [--derivations DIR]
                    NixBuildFarm.Bench supply [--only large|layers|small|graphs] [--way ours] [--quick]     in a farm: tests/Farm/with-farm.sh
                    NixBuildFarm.Bench session --module FILE [--runs N]

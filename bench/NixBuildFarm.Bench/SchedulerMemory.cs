@@ -1,4 +1,3 @@
-using System.Globalization;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Playing;
 
@@ -8,29 +7,13 @@ namespace NixBuildFarm.Bench;
 /// What it is worth that placement counts memory: each graph on the article's farm with 16, 8, 8 and 32 GB. True peaks are drawn from what
 /// is known of each package; where those that run have more than the machine, the largest is killed and built again.
 /// </summary>
-internal sealed class SchedulerMemory
+internal static class SchedulerMemory
 {
     private const double GB = 1e9;
 
     private static readonly long[] Memories = [(long)(16 * GB), (long)(8 * GB), (long)(8 * GB), (long)(32 * GB)];
 
-    private readonly Dictionary<string, Estimate> table = [];
-
-    /// <summary>Prepares the bench.</summary>
-    /// <param name="priors">A table as CSV: package, …, median and 90 % of the peak in MB; null: what the module itself knows.</param>
-    public SchedulerMemory(string? priors)
-    {
-        foreach (var row in priors is null ? [] : File.ReadLines(priors).Skip(1).Select(line => line.Split(',')))
-        {
-            var (median, most) = (Megabytes(row[5]), Megabytes(row[6]));
-            table[row[0].Replace("py-", "", StringComparison.Ordinal)] =
-                new Estimate { Memory = (long)(median * 1e6), MemorySpread = Math.Max(0.1, Math.Log(most / median) / 1.28) };
-        }
-
-        static double Megabytes(string text) => double.Parse(text, CultureInfo.InvariantCulture);
-    }
-
-    public void Print(IReadOnlyList<BenchGraph> graphs)
+    public static void Print(IReadOnlyList<BenchGraph> graphs)
     {
         Console.WriteLine("| graph | bound, min | without memory: killed | ÷ bound | with memory: killed | ÷ bound "
             + "| ÷ bound of what is kept | peaks known: killed | ÷ bound | "
@@ -40,7 +23,7 @@ internal sealed class SchedulerMemory
         {
             FarmBuilder[] farm =
                 [.. ReferenceFarms.Make("article", graph.Graph).Zip(Memories, (builder, memory) => builder with { Memory = memory })];
-            var known = Enumerable.Range(0, graph.Graph.Count).Select(job => Know(graph.Graph[job])).ToArray();
+            var known = Enumerable.Range(0, graph.Graph.Count).Select(job => PackagePriors.For(graph.Graph[job])).ToArray();
             var truth = graph.Durations with { Memory = Draw(graph.Graph, farm, known) };
             var without = Play(graph.Graph, farm, truth, SchedulingRule.Portfolio, new Estimate[known.Length]);
             var with = Play(graph.Graph, farm, truth, SchedulingRule.Portfolio, known);
@@ -64,19 +47,6 @@ internal sealed class SchedulerMemory
             .. memory.Select((known, job) => known with { Seconds = truth.Seconds[job], Spread = 0, OutputBytes = truth.OutputBytes[job] }),
         ];
         return new FarmSimulator(new Scheduler(graph, farm, estimates, new SchedulerOptions { Policy = rule }), truth).Run();
-    }
-
-    /// <summary>The median and spread of a package, or of its kind where the table has it not.</summary>
-    private Estimate Know(Job job)
-    {
-        var own = PackagePriors.For(job);
-        if (own.Memory > 0 || table.Count == 0) return own;
-        var package = PackagePriors.KeyOf(job);
-        if (job.IsFixedOutput || job.IsBuiltin || job.PreferLocal) return own;
-        if (table.TryGetValue(package, out var known)) return known;
-        var (median, spread) = job.RequiredFeatures.Contains("big-parallel") ? (5.5, 1.0)
-            : job.EnableParallelBuilding ? (0.4, 1.0) : (0.2, 0.8);
-        return new Estimate { Memory = (long)(median * GB), MemorySpread = spread };
     }
 
     /// <summary>True peaks, none of them larger than the largest machine that may build the job: no placement could save those.</summary>

@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace NixBuildFarm.Builders;
 
 /// <summary>What the machine of a builder has, and what it does, at one moment; null where it does not tell.</summary>
@@ -14,16 +12,16 @@ public sealed record MachineReading
     /// and, where a user was set aside for it, those of that user.
     /// </remarks>
     public const string Question =
-        "PATH=$PATH:/run/current-system/sw/bin:/usr/bin:/bin:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL; exec 2>/dev/null; "
+        BuilderMachine.FindPrograms + "LC_ALL=C; export PATH LC_ALL; exec 2>/dev/null; "
         + "while read -r next; do "
-        + "echo cores $(nproc || getconf _NPROCESSORS_ONLN); "
+        + AskCores
         + "echo ticks $(getconf CLK_TCK); "
-        + "echo load $(cat /proc/loadavg || sysctl -n vm.loadavg); "
+        + AskLoad
         + "echo busy $(grep \"^cpu \" /proc/stat); "
         + "echo memory $(grep -E \"^Mem(Total|Available):\" /proc/meminfo || sysctl -n hw.memsize); "
         + "echo pages $(vm_stat); "
         + "for what in cpu memory io; do echo pressure $what $(cat /proc/pressure/$what); done; "
-        + "echo store $(df -Pk /nix/store); "
+        + AskStore
         + "for folder in /nix/var/nix/builds \"${TMPDIR:-/tmp}\"; do "
         + "if [ -d \"$folder\" ]; then echo room $(df -Pk \"$folder\"); break; fi; done; "
         + "ls -ldn /tmp/nix-build-*.drv-* | head -n 64 | sed \"s/^/folder /\"; "
@@ -46,6 +44,11 @@ public sealed record MachineReading
         + "m = t = 0; own = (uid[p] == uid[up[p]]) ? 0 : 1; "
         + "for (q in leader) if (leader[q] == p || (own && uid[q] == uid[p])) { m += kept[q]; t += used[q] } "
         + "print p, uid[p], m, t } }\"";
+
+    // What the short question about a machine asks as well.
+    internal const string AskCores = "echo cores $(nproc || getconf _NPROCESSORS_ONLN); ";
+    internal const string AskLoad = "echo load $(cat /proc/loadavg || sysctl -n vm.loadavg); ";
+    internal const string AskStore = "echo store $(df -Pk /nix/store); ";
 
     /// <summary>The name of the builder.</summary>
     public string Name { get; init; } = "";
@@ -89,11 +92,9 @@ public sealed record MachineReading
     /// <summary>The builds of Nix that go on, whoever asked for them; as far as the login may see them.</summary>
     public IReadOnlyList<MachineBuild> Builds { get; init; } = [];
 
-    /// <summary>The load for each core; null where either is not known.</summary>
-    [JsonIgnore]
-    public double? LoadPerCore => Load / Cores;
+    /// <summary>Whether the login is root; asked for by <see cref="BuilderMachine.Question"/> only.</summary>
+    internal bool? IsRoot { get; init; }
 
     /// <summary>Whether nothing is known.</summary>
-    [JsonIgnore]
     internal bool IsEmpty => Cores is null && Load is null && Memory is null && StoreFree is null;
 }

@@ -5,8 +5,8 @@ using NixBuildFarm.Store;
 namespace NixBuildFarm.Builders;
 
 /// <summary>
-/// Reads answers to <see cref="MachineReading.Question"/>. A builder is not trusted: lines that are not of an answer, such as a greeting,
-/// are passed over, and what is out of its range is unknown.
+/// Reads answers to <see cref="MachineReading.Question"/>, and to <see cref="BuilderMachine.Question"/>, which asks for less. A builder is
+/// not trusted: lines that are not of an answer, such as a greeting, are passed over, and what is out of its range is unknown.
 /// </summary>
 internal sealed partial class MachineReadingParser
 {
@@ -37,6 +37,7 @@ internal sealed partial class MachineReadingParser
         reading = words switch
         {
             ["cores", var cores] => reading with { Cores = Number(cores, 1_000_000) is > 0 and var count ? (int)count : null },
+            ["user", var id] => reading with { IsRoot = User(id) is { } user ? user == 0 : null },
             ["load", var load, ..] => reading with { Load = Fraction(load, 1e9) },
             // user, nice, system, idle, waiting for I/O, interrupts, soft interrupts; the rest is in these or another's.
             ["busy", "cpu", var user, var nice, var system, _, _, var hard, var soft, ..] => reading with

@@ -15,7 +15,7 @@ public sealed record SlotHolder(int Slot, string User, string Host, string Run, 
     /// The script that asks, made as <see cref="SlotScript.Text"/> is. It opens no file but those whose lock shows that a holder lives.
     /// </summary>
     internal const string Question =
-        "PATH=$PATH:/run/current-system/sw/bin:/usr/bin:/bin:/usr/sbin:/sbin; exec 2>/dev/null; "
+        BuilderMachine.FindPrograms + "exec 2>/dev/null; "
         + "d=" + SlotScript.Folder + "; c=0; echo now $(date +%s); "
         + "for f in $d/held,*; do c=$((c + 1)); [ $c -le 1000 ] || break; "
         + "case $f in *[!A-Za-z0-9_.,/-]*) continue ;; esac; "

@@ -28,7 +28,7 @@ internal static class SlotScript
 
     /// <summary>The script.</summary>
     public const string Text =
-        "PATH=$PATH:/run/current-system/sw/bin:/usr/bin:/bin:/usr/sbin:/sbin; exec 2>/dev/null; umask 022; set -C; "
+        BuilderMachine.FindPrograms + "exec 2>/dev/null; umask 022; set -C; "
         // On this machine Ctrl-C would end it before the builds.
         + "trap \"\" INT; "
         + "d=" + Folder + "; "

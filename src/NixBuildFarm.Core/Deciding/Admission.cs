@@ -60,7 +60,7 @@ internal sealed class Admission(RunFacts facts, Attempts attempts, CompileGrants
 
     private OwnUse OwnUseOf(RunBuilder on, int builder)
     {
-        var here = attempts.Running.Where(attempt => attempt.On == on && attempt.Step == AttemptStep.Building).ToArray();
+        var here = attempts.BuildingOn(on).ToArray();
         // One that was given no number of cores may use all of them.
         var all = facts.Scheduler.DescriptionOf(builder).MostCores;
         return new(

@@ -13,6 +13,10 @@ internal sealed class Attempts(RunFacts facts, CompileGrants grants)
     /// <summary>Those under way.</summary>
     public IReadOnlyCollection<Attempt> Running => running;
 
+    /// <summary>Those whose build goes on at a builder.</summary>
+    public IEnumerable<Attempt> BuildingOn(RunBuilder on) =>
+        running.Where(attempt => attempt.On == on && attempt.Step == AttemptStep.Building);
+
     /// <summary>Starts one.</summary>
     /// <param name="job">What is built.</param>
     /// <param name="builder">Where.</param>

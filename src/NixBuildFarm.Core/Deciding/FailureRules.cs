@@ -44,7 +44,7 @@ internal sealed class FailureRules(
     /// <summary>Whether the machine has told of more builds than ours.</summary>
     private bool HasNeighbours(RunBuilder on) =>
         facts.Readings.TryGetValue(on.Name, out var reading)
-            && reading.Builds.Count > attempts.Running.Count(attempt => attempt.On == on && attempt.Step == AttemptStep.Building) + 1;
+            && reading.Builds.Count > attempts.BuildingOn(on).Count() + 1;
 
     /// <summary>An attempt ended without a result.</summary>
     public void OnAttemptFailed(RunEvent.AttemptFailed failed, SuspectState suspect)

@@ -14,7 +14,7 @@ internal sealed class Sampling(RunFacts facts, Attempts attempts)
         if (facts.IndexOf(read.On) < 0 && read.On != facts.Local) return;
         facts.Know(read.On, read.Reading);
         if (read.Reading is not { } reading) return;
-        Attempt[] here = [.. attempts.Running.Where(attempt => attempt.On == read.On && attempt.Step == AttemptStep.Building)];
+        Attempt[] here = [.. attempts.BuildingOn(read.On)];
         foreach (var attempt in here)
         {
             if (Find(attempt, here, reading.Builds) is not { } build) continue;

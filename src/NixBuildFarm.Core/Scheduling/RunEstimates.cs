@@ -75,11 +75,11 @@ internal sealed class RunEstimates
         long? peakMemory = null, double? processorSeconds = null)
     {
         var job = all[finished.Job];
-        var key = PackagePriors.KeyOf(job);
         if (job.IsFixedOutput || job.IsBuiltin) return [];
         // One that has joined during the run comes as it is configured.
         configured.TryAdd(builder.Name, builder);
         var original = configured[builder.Name];
+        var key = PackagePriors.KeyOf(job);
         var learnt = estimator.Observe(new BuildObservation
         {
             Package = key,

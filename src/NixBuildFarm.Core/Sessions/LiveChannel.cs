@@ -17,7 +17,7 @@ internal sealed class LiveChannel : IAsyncDisposable
     private static readonly byte[] Next = "\n"u8.ToArray();
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>How long an answer may take during a run. A machine that is as busy as that is asked no more.</summary>
+    /// <summary>How long an answer may take during a run. A machine that is as busy as that is asked anew later.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private readonly NixBuilder builder;

@@ -45,31 +45,13 @@ internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transpor
 
     /// <summary>Opens a channel to a program in the builder's store.</summary>
     /// <exception cref="BuilderException">The builder cannot be reached or used.</exception>
-    public async Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation)
-    {
-        try
-        {
-            return await transport.OpenAsync(program, cancellation);
-        }
-        catch (ObjectDisposedException) when (isClosed)
-        {
-            throw Gone();
-        }
-    }
+    public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) =>
+        WhileOpenAsync(() => transport.OpenAsync(program, cancellation));
 
     /// <summary>Opens a channel for readings of the builder's machine.</summary>
     /// <exception cref="BuilderException">The builder cannot be reached.</exception>
-    public async Task<LiveChannel> OpenLiveAsync(TimeProvider time, CancellationToken cancellation)
-    {
-        try
-        {
-            return await LiveChannel.OpenAsync(builder, transport, LiveChannel.Patience, time, cancellation);
-        }
-        catch (ObjectDisposedException) when (isClosed)
-        {
-            throw Gone();
-        }
-    }
+    public Task<LiveChannel> OpenLiveAsync(TimeProvider time, CancellationToken cancellation) =>
+        WhileOpenAsync(() => LiveChannel.OpenAsync(builder, transport, LiveChannel.Patience, time, cancellation));
 
     /// <summary>Closes every idle connection; a connection that comes back later is closed then.</summary>
     public async ValueTask DisposeAsync()
@@ -96,11 +78,16 @@ internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transpor
 
     private ConcurrentStack<Task<SessionConnection>> IdleOf(ChannelUse use) => idle.GetOrAdd(use, static _ => new());
 
-    private async Task<SessionConnection> OpenAsync(ChannelUse use, CancellationToken cancellation)
+    private Task<SessionConnection> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
+        WhileOpenAsync(() => SessionConnection.OpenAsync(builder, transport, use, options, cancellation));
+
+    /// <summary>Opens something over the transport, which is closed with the session.</summary>
+    /// <exception cref="BuilderException">The session is over.</exception>
+    private async Task<T> WhileOpenAsync<T>(Func<Task<T>> openAsync)
     {
         try
         {
-            return await SessionConnection.OpenAsync(builder, transport, use, options, cancellation);
+            return await openAsync();
         }
         catch (ObjectDisposedException) when (isClosed)
         {

@@ -14,10 +14,11 @@ internal sealed class LeastLoad(PlacingContext context) : IPlacementRule
     {
         var isHydra = context.Heuristic.Rule == PlacementRule.Hydra;
         var (best, bestRank) = (-1, (IsLocal: true, Load: 0.0, Speed: 0.0, Running: 0));
+        var may = state.BuildersFor(job);
         for (var b = 0; b < state.Builders.Length; b++)
         {
             var builder = state.Builders[b];
-            if (builder.FreeSlots == 0 || !state.MayTake(b, job)) continue;
+            if (builder.FreeSlots == 0 || !may[b]) continue;
             var running = builder.MaxJobs - builder.FreeSlots;
             var speed = state.SpeedOf(b, job);
             var load = isHydra ? Math.Round(running / speed) : running / speed;
