@@ -8,7 +8,7 @@
     Description          = 'Builds Nix derivations on many builders at the same time. You choose the builders, this machine among them, for each build.'
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = @('Core')
-    FormatsToProcess     = @('NixBuilder.Format.ps1xml', 'NixBuilderTest.Format.ps1xml', 'NixBuildResult.Format.ps1xml', 'NixBuildMeasurement.Format.ps1xml', 'NixBuildPlan.Format.ps1xml', 'NixStorePathCopy.Format.ps1xml', 'NixBuildRun.Format.ps1xml', 'NixFarm.Format.ps1xml')
+    FormatsToProcess     = @('NixBuilder.Format.ps1xml', 'NixBuilderTest.Format.ps1xml', 'NixBuildResult.Format.ps1xml', 'NixBuildMeasurement.Format.ps1xml', 'NixBuildPlan.Format.ps1xml', 'NixStorePathCopy.Format.ps1xml', 'NixBuildRun.Format.ps1xml', 'NixBuildComparison.Format.ps1xml', 'NixBuildHistoryImport.Format.ps1xml', 'NixFarm.Format.ps1xml')
     TypesToProcess       = @('NixBuildFarm.Types.ps1xml')
     CmdletsToExport      = @(
         'Clear-NixBuildHistory'
@@ -20,6 +20,7 @@
         'Get-NixBuildLog'
         'Get-NixBuilder'
         'Get-NixBuilderPolicy'
+        'Import-NixBuildHistory'
         'Import-NixBuilder'
         'Invoke-NixDistributedBuild'
         'Measure-NixBuild'
@@ -32,6 +33,7 @@
         'Test-NixBuilderPolicy'
         'Use-NixBuildFarm'
         'Wait-NixBuild'
+        'Watch-NixBuild'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()

@@ -10,6 +10,7 @@
     Demo    shows the module at work on a farm on this machine
     Bench   measures, and prints a table of docs/benchmarks.md: `Bench scheduler [--graphs DIR]` of the scheduler in simulation,
             `Bench parts [--derivations DIR]` of parsers and protocol, `Bench session [--runs N]` of what one waits for at the prompt,
+            `Bench soak [--runs N]` of what a session holds that builds a hundred times, `Bench channels` of what a channel costs,
             `Bench supply` of transfers and `Bench farm [--runs N] [--case WORDS] [--json FILE]` of whole builds beside stock Nix,
             on a farm on this machine; without --case the last one replaces its table in that file, and so does
             `Bench front [--runs N]`, of Nix commands that build through a farm that serves

@@ -11,7 +11,7 @@ $withFarm = "$root/tests/Farm/with-farm.sh"
 function Write-Line([string] $Text) { $Host.UI.WriteLine($Text) }
 
 function Test-Program([string] $Name) {
-    (Get-Command $Name -CommandType Application -ErrorAction Ignore) -or [IO.File]::Exists("/usr/sbin/$Name")
+    (Get-Command $Name -CommandType Application -ErrorAction Ignore) -or [IO.File]::Exists("/usr/sbin/$Name") -or [IO.File]::Exists($Name)
 }
 
 # Starts a program that dies with us, however we end: a signal other than Ctrl-C ends us before any `finally`. (setpriv is Linux's; it

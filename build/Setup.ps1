@@ -11,6 +11,11 @@ function Invoke-Setup {
     Install-Optional 'of emulated systems' ([ordered]@{ 'qemu-aarch64-static' = 'qemu-user-static' })
     Install-Optional 'of other versions of Nix' ([ordered]@{ 'mmdebstrap' = 'mmdebstrap' })
     Install-Optional 'of the shim' ([ordered]@{ 'g++' = 'g++' })
+    $python = '/usr/lib/python3/dist-packages'
+    Install-Optional 'that read reports with parsers of others' ([ordered]@{
+        "$python/junitparser/__init__.py"       = 'python3-junitparser'
+        "$python/prometheus_client/__init__.py" = 'python3-prometheus-client'
+    })
     Initialize-Toolchain
     Install-Optional 'of the report' ([ordered]@{ 'node' = 'nodejs'; 'npm' = 'npm'; 'chromium' = 'chromium' })
 }

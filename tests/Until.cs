@@ -9,7 +9,7 @@ internal static class Until
     /// How long a test waits before it calls it a hang: far longer than anything takes where several farms share two cores. No test says
     /// how fast a thing is; benchmarks do.
     /// </summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(15);
+    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(50);
 

@@ -16,7 +16,8 @@ internal static class GraphGenerator
     /// <param name="count">How many jobs; at least 100.</param>
     /// <param name="systems">Platforms; each gets its share of the packages and its own bootstrap.</param>
     /// <param name="seed">Of the random numbers.</param>
-    public static (JobGraph Graph, GraphDurations Durations) Make(int count, IReadOnlyList<string> systems, int seed)
+    /// <param name="chains">Chains of large builds for each platform, as compilers and browsers make them.</param>
+    public static (JobGraph Graph, GraphDurations Durations) Make(int count, IReadOnlyList<string> systems, int seed, int chains = 0)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 100);
         var random = new Random(seed);
@@ -38,6 +39,16 @@ internal static class GraphGenerator
             }
             Package(s, [.. needs]);
         }
+        for (var chain = 0; chain < chains * systems.Count; chain++)
+        {
+            var s = chain % systems.Count;
+            int[] needs = [packages[s][BootstrapLength - 1]];
+            for (var n = 6 + random.Next(5); n > 0; n--)
+            {
+                Package(s, needs, 40 * Math.Pow(5, random.NextDouble()));
+                needs = [packages[s][^1], packages[s][random.Next(packages[s].Count - 1)]];
+            }
+        }
         var used = new bool[jobs.Count];
         foreach (var job in jobs)
         {
@@ -46,7 +57,7 @@ internal static class GraphGenerator
         var graph = new JobGraph(jobs.Select((job, i) => job with { IsRequested = !used[i] }).ToArray());
         return (graph, new GraphDurations(seconds, seconds.Select(t => (long)(t * 300_000 * (0.5 + random.NextDouble()))).ToArray()));
 
-        void Package(int system, int[] needs)
+        void Package(int system, int[] needs, double? given = null)
         {
             var inputs = new List<int>(needs);
             for (var n = random.Next(3); n > 0 && jobs.Count < count - 1; n--)
@@ -62,10 +73,10 @@ internal static class GraphGenerator
                     },
                     0.8 + random.NextDouble());
             }
-            var isSmall = random.Next(5) == 0;
-            var time = isSmall
+            var isSmall = given is null && random.Next(5) == 0;
+            var time = given ?? (isSmall
                 ? 0.3 + random.NextDouble()
-                : 2 + 0.29 * Math.Exp(2.5 + 1.8 * Math.Min(3.5, NormalDistribution.Draw(random)));
+                : 2 + 0.29 * Math.Exp(2.5 + 1.8 * Math.Min(3.5, NormalDistribution.Draw(random))));
             packages[system].Add(jobs.Count);
             Add(
                 new Job

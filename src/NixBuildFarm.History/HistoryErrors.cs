@@ -44,7 +44,8 @@ internal static class HistoryErrors
     private static bool IsAboutLoading(Exception error) =>
         error is TypeInitializationException or DllNotFoundException or BadImageFormatException or FileNotFoundException;
 
-    private static bool IsAboutContents(Exception error) =>
+    /// <summary>Whether a row has values that were never written there.</summary>
+    public static bool IsAboutContents(Exception error) =>
         error is InvalidCastException or FormatException or ArgumentOutOfRangeException or OverflowException or JsonException
             or InvalidDataException;
 

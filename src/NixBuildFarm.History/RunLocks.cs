@@ -50,7 +50,7 @@ internal sealed class RunLocks(string folder) : IDisposable
     }
 
     /// <summary>Whether this or another process holds the lock of a run.</summary>
-    public bool IsHeld(string run) => FileOf(run) is { } file && File.Exists(file) && IsLocked(file);
+    public bool IsHeld(string run) => FileOf(run) is { } file && FileLock.IsHeld(file);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -66,29 +66,11 @@ internal sealed class RunLocks(string folder) : IDisposable
     private string? FileOf(string run) =>
         run.Length > 0 && Path.GetFileName(run) == run && run != ".." && run != "." ? Path.Combine(folder, run) : null;
 
-    /// <summary>Readers share the file among themselves, and not with the run that holds it.</summary>
-    private static bool IsLocked(string file)
-    {
-        try
-        {
-            using var shared = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read);
-            return false;
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
-        {
-            return false;
-        }
-        catch (IOException)
-        {
-            return true;
-        }
-    }
-
     private void RemoveAbandoned()
     {
         foreach (
             var file in Directory.EnumerateFiles(folder)
-                .Where(file => DateTime.UtcNow - File.GetLastWriteTimeUtc(file) > Young && !IsLocked(file)))
+                .Where(file => DateTime.UtcNow - File.GetLastWriteTimeUtc(file) > Young && !FileLock.IsHeld(file)))
         {
             File.Delete(file);
         }

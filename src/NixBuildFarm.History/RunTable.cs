@@ -44,25 +44,37 @@ internal static class RunTable
                 "Give more of the id.");
         }
         if (ids.Count == 0) return null;
-        var run = connection.Query(
+        var run = Record();
+        // The end is written before the lock goes: where it was free, what was read before may be out of date.
+        if (run is not { State: RunState.Running } || locks.IsHeld(run.Id)) return run;
+        run = Record();
+        return run is { State: RunState.Running } ? run with { State = RunState.Interrupted, Error = Interruption } : run;
+
+        RunRecord? Record() => connection.Query(
             "SELECT record FROM run WHERE id = @id", row => RunRecordFormat.Unpack(row.GetFieldValue<byte[]>(0)), ("@id", ids[0]))
             .SingleOrDefault();
-        return run is { State: RunState.Running } && !locks.IsHeld(run.Id)
-            ? run with { State = RunState.Interrupted, Error = Interruption }
-            : run;
     }
 
     /// <summary>Runs, the newest first.</summary>
     public static IReadOnlyList<NixBuildRun> Read(SqliteConnection connection, RunFilter filter, RunLocks locks)
     {
         // Which of the runs that have no end go on is not in the tables.
-        if (filter.State is not (RunState.Running or RunState.Interrupted)) return Query(connection, filter, locks);
-        var runs = Query(connection, filter with { State = RunState.Running, Newest = null }, locks)
+        if (filter.State is not (RunState.Running or RunState.Interrupted)) return ReadTwice(connection, filter, locks);
+        var runs = ReadTwice(connection, filter with { State = RunState.Running, Newest = null }, locks)
             .Where(run => run.State == filter.State);
         return [.. runs.Take(filter.Newest ?? int.MaxValue)];
     }
 
-    private static List<NixBuildRun> Query(SqliteConnection connection, RunFilter filter, RunLocks locks) => connection.Query(
+    /// <summary>Has a run that seems interrupted be so twice: see <see cref="Find"/>.</summary>
+    private static List<NixBuildRun> ReadTwice(SqliteConnection connection, RunFilter filter, RunLocks locks)
+    {
+        var runs = Query(connection, filter, run => !locks.IsHeld(run));
+        var unheld = runs.Where(run => run.State == RunState.Interrupted).Select(run => run.RunId).ToHashSet();
+        return unheld.Count == 0 ? runs : Query(connection, filter, unheld.Contains);
+    }
+
+    private static List<NixBuildRun> Query(
+        SqliteConnection connection, RunFilter filter, Func<string, bool> isInterrupted) => connection.Query(
         """
         SELECT id, started, ended, state, requested, jobs, built, not_done FROM run
         WHERE (@state IS NULL OR state = @state)
@@ -80,7 +92,7 @@ internal static class RunTable
             RunId = row.GetString(0),
             Started = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1)),
             Duration = TimeSpan.FromMilliseconds(row.GetInt64(2) - row.GetInt64(1)),
-            State = StateOf(row.GetString(0), row.GetString(3), locks),
+            State = StateOf(row.GetString(0), row.GetString(3), isInterrupted),
             Requested = JsonSerializer.Deserialize<string[]>(row.GetString(4)) ?? [],
             Derivations = row.GetInt32(5),
             Built = row.GetInt32(6),
@@ -98,10 +110,10 @@ internal static class RunTable
     public static void Remove(SqliteTransaction transaction, IReadOnlyCollection<string> ids) => transaction.Connection!.Execute(
         "DELETE FROM run WHERE id IN (SELECT value FROM json_each(@ids))", ("@ids", JsonSerializer.Serialize(ids)));
 
-    private static RunState StateOf(string run, string written, RunLocks locks)
+    private static RunState StateOf(string run, string written, Func<string, bool> isInterrupted)
     {
         if (!Enum.TryParse<RunState>(written, out var state)) throw new InvalidDataException($"{written} is no end of a run.");
-        return state == RunState.Running && !locks.IsHeld(run) ? RunState.Interrupted : state;
+        return state == RunState.Running && isInterrupted(run) ? RunState.Interrupted : state;
     }
 
     private static void Forget(SqliteConnection connection, DateTimeOffset now) => connection.Execute(

@@ -7,7 +7,7 @@ namespace NixBuildFarm.History;
 internal static class Schema
 {
     /// <summary>Counts up with each change of the tables; a change comes with the step from the version before.</summary>
-    private const int Version = 4;
+    private const int Version = 5;
 
     /// <summary>Marks the file as ours: <c>NxBF</c>.</summary>
     private const int ApplicationId = 0x4e784246;
@@ -93,6 +93,23 @@ internal static class Schema
         ALTER TABLE build ADD COLUMN killed INTEGER NOT NULL DEFAULT 0;
         """;
 
+    /// <summary>
+    /// What version 5 has and version 4 has not: builds that others tell of, each once, and the parts of a build's time at which its phases
+    /// begin.
+    /// </summary>
+    private const string Sources = """
+        ALTER TABLE build ADD COLUMN source TEXT NOT NULL DEFAULT 'Run';
+        ALTER TABLE build ADD COLUMN origin TEXT;
+        ALTER TABLE build ADD COLUMN check_at REAL;
+        ALTER TABLE build ADD COLUMN install_at REAL;
+        CREATE UNIQUE INDEX build_of_origin ON build (source, builder, package, origin) WHERE origin IS NOT NULL;
+
+        CREATE TABLE asked (
+            source TEXT PRIMARY KEY,
+            at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """;
+
     /// <summary>Makes the tables in an empty file, and those that an older one lacks; refuses a file that is not ours.</summary>
     /// <exception cref="HistoryException">It is newer than this program, or something else.</exception>
     public static void Ensure(SqliteConnection connection, string file)
@@ -107,6 +124,7 @@ internal static class Schema
             if (found < 2) connection.Execute(Troubles);
             if (found < 3) connection.Execute(Compiles);
             if (found < 4) connection.Execute(Resources);
+            if (found < 5) connection.Execute(Sources);
             connection.Execute($"PRAGMA user_version = {Version}");
             transaction.Commit();
         }

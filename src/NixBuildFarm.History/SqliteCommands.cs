@@ -28,13 +28,21 @@ internal static class SqliteCommands
     }
 
     /// <summary>Inserts rows; each gives its values in the order of the columns.</summary>
+    /// <param name="transaction">Of all of them.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="columns">Its columns.</param>
+    /// <param name="rows">The rows.</param>
+    /// <param name="values">The values of a row.</param>
+    /// <param name="orIgnore">Whether a row that is there already is left out.</param>
     public static void Insert<T>(
-        this SqliteTransaction transaction, string table, string columns, IEnumerable<T> rows, Func<T, object?[]> values)
+        this SqliteTransaction transaction, string table, string columns, IEnumerable<T> rows, Func<T, object?[]> values,
+        bool orIgnore = false)
     {
         using var command = transaction.Connection!.CreateCommand();
         var names = columns.Split(", ");
         command.Transaction = transaction;
-        command.CommandText = $"INSERT INTO {table} ({columns}) VALUES ({string.Join(", ", names.Select(name => "@" + name))})";
+        command.CommandText = $"INSERT {(orIgnore ? "OR IGNORE " : "")}INTO {table} ({columns}) "
+            + $"VALUES ({string.Join(", ", names.Select(name => "@" + name))})";
         foreach (var name in names) command.Parameters.Add(new SqliteParameter { ParameterName = "@" + name });
         foreach (var row in rows)
         {

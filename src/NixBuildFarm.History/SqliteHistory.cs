@@ -46,6 +46,24 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
     }
 
     /// <inheritdoc/>
+    public int Import(IReadOnlyCollection<BuildObservation> builds)
+    {
+        if (builds.Count == 0) return 0;
+        var added = 0;
+        database.Write(transaction => added = BuildTable.Import(transaction, builds));
+        return added;
+    }
+
+    /// <summary>The builds that this history has seen itself, as those of another user.</summary>
+    internal IReadOnlyList<BuildObservation> BuildsForOthers() => database.Read(BuildTable.ReadForOthers);
+
+    /// <inheritdoc/>
+    public DateTimeOffset? AskedAt(string source) => database.Read(connection => AskedTable.Read(connection, source));
+
+    /// <inheritdoc/>
+    public void SetAsked(string source, DateTimeOffset at) => database.Write(transaction => AskedTable.Set(transaction, source, at));
+
+    /// <inheritdoc/>
     public IReadOnlyList<BuilderTrouble> Troubles() => database.Read(TroubleTable.Read);
 
     /// <inheritdoc/>
@@ -92,6 +110,7 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
             BuildTable.Remove(transaction, before);
             TransferTable.Remove(transaction, before);
             TroubleTable.Remove(transaction, before);
+            AskedTable.Remove(transaction, before);
         });
         database.Shrink();
     }

@@ -37,6 +37,9 @@ internal sealed class SshTransport(
     }
 
     /// <inheritdoc/>
+    public void LeaveDaemonSocket(string reason) => chosen?.LeaveDaemonSocket(reason);
+
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await closing.CancelAsync();

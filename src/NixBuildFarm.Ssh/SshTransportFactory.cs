@@ -12,7 +12,8 @@ namespace NixBuildFarm.Ssh;
 /// </summary>
 public sealed class SshTransportFactory : IBuilderTransportFactory
 {
-    private readonly IdleConnections? kept;
+    private readonly TimeSpan keepFor;
+    private IdleConnections? kept;
 
     /// <summary>Makes a factory whose transports close all that they open.</summary>
     public SshTransportFactory()
@@ -21,7 +22,11 @@ public sealed class SshTransportFactory : IBuilderTransportFactory
 
     /// <summary>Makes a factory whose transports leave idle connections to those that come after them.</summary>
     /// <param name="keepFor">How long an idle connection stays open.</param>
-    public SshTransportFactory(TimeSpan keepFor) => kept = new(keepFor, TimeProvider.System);
+    public SshTransportFactory(TimeSpan keepFor)
+    {
+        this.keepFor = keepFor;
+        kept = NewIdle();
+    }
 
     /// <inheritdoc/>
     public IBuilderTransport Create(NixBuilder builder, TransportOptions options)
@@ -31,6 +36,11 @@ public sealed class SshTransportFactory : IBuilderTransportFactory
         return new SshTransport(builder, options, SshEnvironment.OfProcess(), kept);
     }
 
-    /// <summary>Closes the idle connections.</summary>
-    public void CloseIdle() => kept?.Clear();
+    /// <summary>Closes the idle connections, and those that transports made so far still leave behind.</summary>
+    public void CloseIdle()
+    {
+        if (kept is not null) Interlocked.Exchange(ref kept, NewIdle())?.Close();
+    }
+
+    private IdleConnections NewIdle() => new(keepFor, TimeProvider.System);
 }

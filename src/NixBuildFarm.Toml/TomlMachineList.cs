@@ -1,3 +1,4 @@
+using System.Text;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Listing;
 using Tomlyn;
@@ -127,5 +128,7 @@ public static class TomlMachineList
         return starts.Zip(starts.Skip(1), (from, to) => new TomlPart(Parse(string.Join('\n', lines[from..to]), source), from + 1));
     }
 
-    private static DocumentSyntax Parse(string text, string source) => SyntaxParser.Parse(text, source, validate: true);
+    // Tomlyn throws at half a surrogate pair behind a backslash. As bytes and back, halves become U+FFFD, and all else keeps its place.
+    private static DocumentSyntax Parse(string text, string source) =>
+        SyntaxParser.Parse(Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)), source, validate: true);
 }

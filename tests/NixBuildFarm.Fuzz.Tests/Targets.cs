@@ -10,6 +10,7 @@ using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Wire;
+using NixBuildFarm.Scheduling;
 using NixBuildFarm.Serving;
 using NixBuildFarm.Serving.Control;
 using NixBuildFarm.Sharing;
@@ -221,6 +222,18 @@ internal static class Targets
                     + "Pages free: 3632. Pages active: 200. Pages inactive: 300. Pages speculative: 5.\nend\n"),
             ],
             input => ReadMachine(Text(input)),
+            _ => false),
+        new(
+            "times of builds by their logs",
+            [.. Texts("1796014300.25 1796014391.75 ./iy/lhv1jiapks1396jz2fv8wq85q68y6y-hello-2.12.drv.bz2\n"
+                + "1796014300 1796014391 ./iy/lhv1jiapks1396jz2fv8wq85q68y6y-gcc-14.3.0.drv\n")],
+            input => ReadBuilds(LoggedBuilds.Of(BuildTimes.Parse(Text(input)), Local, DateTimeOffset.MaxValue.AddDays(-1))),
+            _ => false),
+        new(
+            "build reports of nix-output-monitor",
+            [.. Texts("hostname,derivation name,utc time,build seconds\n,llvm,2026-11-29 10:20:30,1234\n"
+                + "ssh://root@ruby,gcc,2026-11-29 10:20:30,56\n")],
+            input => ReadBuilds(NixOutputMonitorReports.Read(Text(input).Split('\n'), new([Local]), DateTimeOffset.MaxValue.AddDays(-1))),
             _ => false),
         new(
             "known_hosts",
@@ -452,6 +465,20 @@ internal static class Targets
         foreach (var builder in MachineList.Parse(Text(input), "/etc/nix/machines", Local, _ => null, TomlMachineList.Read).Builders)
         {
             AssertHarmless(builder.HostName, builder.User);
+        }
+    }
+
+    /// <summary>Whatever is told of builds, it can have been, and estimates make sense of it.</summary>
+    private static void ReadBuilds(IReadOnlyList<BuildObservation> builds)
+    {
+        var estimator = new Estimator();
+        foreach (var build in builds)
+        {
+            Assert.InRange(build.Seconds, 1e-3, 1e7);
+            Assert.DoesNotContain(build.Package + build.Builder, letter => letter is < ' ' or > '~');
+            var job = new Job { Name = build.Package, System = build.System };
+            estimator.Observe(build, job);
+            Assert.InRange(estimator.For(job).Seconds, 1e-4, 1e8);
         }
     }
 

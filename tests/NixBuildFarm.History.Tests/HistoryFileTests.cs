@@ -1,4 +1,5 @@
 using NixBuildFarm.Errors;
+using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.History.Tests;
 
@@ -97,8 +98,19 @@ public sealed class HistoryFileTests : IDisposable
         Assert.Equal(before, File.ReadAllBytes(folder.File));
     }
 
-    /// <summary>Takes away what version 4 of the tables brought.</summary>
-    private const string UndoVersion4 = """
+    /// <summary>Takes away what version 5 of the tables brought.</summary>
+    private const string UndoVersion5 = """
+        DROP INDEX build_of_origin;
+        DROP TABLE asked;
+        ALTER TABLE build DROP COLUMN source;
+        ALTER TABLE build DROP COLUMN origin;
+        ALTER TABLE build DROP COLUMN check_at;
+        ALTER TABLE build DROP COLUMN install_at;
+        """;
+
+    /// <summary>Takes away what version 4 of the tables brought, and what came after it.</summary>
+    private const string UndoVersion4 = $"""
+        {UndoVersion5}
         ALTER TABLE build DROP COLUMN peak_memory;
         ALTER TABLE build DROP COLUMN processor_seconds;
         ALTER TABLE build DROP COLUMN killed;
@@ -142,6 +154,23 @@ public sealed class HistoryFileTests : IDisposable
 
         Assert.Equal([Seen.Build("gcc")], history.Builds("gcc"));
         Assert.Equal([seen], history.Builds("llvm"));
+    }
+
+    [Fact]
+    public void One_of_the_time_before_other_sources_takes_them_in_and_keeps_what_it_has()
+    {
+        using (var first = folder.Open()) first.Add(Seen.Build("gcc"));
+        folder.Sql($"{UndoVersion5} PRAGMA user_version = 4");
+        using var history = folder.Open();
+        var told = Seen.Build("llvm") with { Source = EstimateSource.NixLog, Origin = "a" };
+        var seen = Seen.Build("cmake") with { CheckAt = 0.7, InstallAt = 0.95 };
+
+        history.Import([told]);
+        history.Add(seen);
+
+        Assert.Equal([Seen.Build("gcc")], history.Builds("gcc"));
+        Assert.Equal([told], history.Builds("llvm"));
+        Assert.Equal([seen], history.Builds("cmake"));
     }
 
     [Fact]

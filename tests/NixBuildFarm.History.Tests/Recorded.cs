@@ -23,7 +23,14 @@ internal static class Recorded
         ],
         Jobs =
         [
-            Job("gcc-14.3.0", "ruby"),
+            Job("gcc-14.3.0", "ruby") with
+            {
+                Pushes =
+                [
+                    new() { Store = "s3://cache", State = PushState.Pushed },
+                    new() { Store = "web1", State = PushState.Failed, Error = "It is full." },
+                ],
+            },
             Job("llvm-19", "kana") with
             {
                 Job = new()

@@ -123,6 +123,35 @@ public sealed class RunRecordTests : IDisposable
     }
 
     [Fact]
+    public async Task A_run_that_ends_while_somebody_looks_never_seems_interrupted()
+    {
+        using var own = folder.Open();
+        using var other = folder.Open();
+        Assert.Empty(other.Runs(new()));
+        var seen = new HashSet<RunState>();
+        var newest = 0;
+        var ending = Task.Run(
+            () =>
+            {
+                for (; newest < 200; newest++)
+                {
+                    own.Add(Recorded.Run($"{newest:d3}") with { State = RunState.Running });
+                    own.Add(Recorded.Run($"{newest:d3}") with { State = RunState.Succeeded });
+                }
+            },
+            TestContext.Current.CancellationToken);
+
+        while (!ending.IsCompleted)
+        {
+            if (other.Run($"{Volatile.Read(ref newest):d3}") is { } run) seen.Add(run.State);
+            seen.UnionWith(other.Runs(new() { Newest = 2 }).Select(one => one.State));
+        }
+        await ending;
+
+        Assert.DoesNotContain(RunState.Interrupted, seen);
+    }
+
+    [Fact]
     public void Runs_that_go_on_and_those_that_were_interrupted_are_chosen_apart()
     {
         using var history = folder.Open();

@@ -109,6 +109,11 @@ internal sealed class SshServer : IAsyncDisposable
     public void Authorize(string key) => File.AppendAllText(
         Path.Combine(Folder, "authorized_keys"), $"environment=\"HOME={Folder}\" {File.ReadAllText(key + ".pub").Trim()}\n");
 
+    /// <summary>Lets the key log in with more options of its line [sshd(8)], and no other.</summary>
+    public void AuthorizeWith(params string[] options) => File.WriteAllText(
+        Path.Combine(Folder, "authorized_keys"),
+        $"environment=\"HOME={Folder}\",{string.Join(',', options)} {File.ReadAllText(Key + ".pub").Trim()}\n");
+
     /// <summary>Lets these keys log in, and no others.</summary>
     public void AuthorizeOnly(params string[] keys)
     {
@@ -132,9 +137,9 @@ internal sealed class SshServer : IAsyncDisposable
     public void MakeKnown(string? line = null) =>
         File.AppendAllText(KnownHosts, (line ?? $"[127.0.0.1]:{Port} {HostKeyLine}") + "\n");
 
-    /// <summary>A builder on this server whose “Nix daemon” is a shell command.</summary>
+    /// <summary>A builder on this server whose “Nix daemon” is a shell command; null: it is that of the login.</summary>
     public NixBuilder Builder(
-        string command = "exec cat", string? hostKey = null, string? identityFile = null, string hostName = "127.0.0.1") =>
+        string? command = "exec cat", string? hostKey = null, string? identityFile = null, string hostName = "127.0.0.1") =>
         new()
     {
         Name = "ruby",
@@ -146,7 +151,7 @@ internal sealed class SshServer : IAsyncDisposable
         HostKey = hostKey,
         IdentityFile = identityFile,
         // Nix's own --stdio comes after these words: it is the script's first argument.
-        RemoteProgram = ["sh", "-c", command, "nix-daemon"],
+        RemoteProgram = command is null ? [] : ["sh", "-c", command, "nix-daemon"],
         Source = "/etc/nix/machines line 1",
     };
 

@@ -169,6 +169,20 @@ public class TomlMachineListTests
     public void The_two_formats_are_told_apart_by_how_they_begin(string text, bool isToml) =>
         Assert.Equal(isToml, MachineList.IsToml(text));
 
+    [Theory]
+    [InlineData("\\\uD800")]
+    [InlineData("\\\uDC00")]
+    [InlineData("\\uD800")]
+    [InlineData("\\U00110000")]
+    [InlineData("\\UFFFFFFFF")]
+    public void A_character_that_there_is_not_is_a_mistake_of_its_table(string character)
+    {
+        var list = TomlMachineList.Read($"version = 1\n[machines.a]\nuri = \"{character}\"\n[machines.b]\nuri = 'ssh://b'", "list");
+
+        Assert.Equal("InvalidToml", Assert.Single(list.Problems).Id);
+        Assert.Equal("b", Assert.Single(list.Entries).Name);
+    }
+
     [Fact]
     public void Whatever_the_text_is_it_is_read_without_an_exception() =>
         Gen.OneOf(Gen.String, Gen.Int[0, Pieces.Length - 1].Select(i => Pieces[i]).Array[0, 12].Select(string.Concat))

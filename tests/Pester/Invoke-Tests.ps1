@@ -8,6 +8,8 @@
 param(
     # A file or folder; all tests without it.
     [string] $Path = $PSScriptRoot,
+    # Files that are left out, with wildcards.
+    [string[]] $Exclude = @(),
     # Names of the tests that are run, with wildcards, as Describe and It together say them.
     [string[]] $Name = @(),
     # Gets the counts in lines as TAP has them: # pass N, # fail N, # skipped N.
@@ -22,6 +24,7 @@ if (-not (Test-Path /run/farm/hosts)) {
 Import-Module Pester
 $configuration = New-PesterConfiguration
 $configuration.Run.Path = $Path
+$configuration.Run.ExcludePath = $Exclude
 $configuration.Run.PassThru = $true
 $configuration.Filter.FullName = $Name
 $configuration.Output.Verbosity = if ($Name) { 'Detailed' } else { 'Normal' }

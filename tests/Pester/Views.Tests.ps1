@@ -11,7 +11,7 @@ BeforeAll {
         'Get-NixBuilder'                    = Get-NixBuilder
         'Get-NixBuilder -Live'              = Get-NixBuilder -Live
         'Test-NixBuilder'                   = Get-NixBuilder | Test-NixBuilder
-        'Get-NixBuilderPolicy'              = Get-NixBuilderPolicy
+        'Get-NixBuilderPolicy'              = Get-NixBuilderPolicy kana
         'Invoke-NixDistributedBuild'        = $results
         'Invoke-NixDistributedBuild -WhatIf' = Invoke-NixDistributedBuild -Path $unbuilt -WhatIf -InformationAction Ignore
     }

@@ -29,5 +29,5 @@ $env:REPORT_SAMPLES = "$Out/report-samples"
 $env:CHROMIUM = (Get-Command chromium -CommandType Application)[0].Source
 & "$PSScriptRoot/samples.ps1" "$Out/NixBuildFarm" $env:REPORT_SAMPLES
 $reporters = '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', "--test-reporter-destination=$Report"
-node --test @reporters "$folder/layout.test.mjs" "$folder/report.test.mjs"
+node --test @reporters "$folder/layout.test.mjs" "$folder/report.test.mjs" "$folder/live.test.mjs"
 exit $LASTEXITCODE

@@ -2,14 +2,17 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { bothOf, changesIn, comparisonColumns } from './Page/comparison.js';
+import { columnsOf, matching } from './Page/derivations.js';
 import { factsOf, linesOf } from './Page/detail.js';
-import { bytes, firstOf, span, tickText } from './Page/format.js';
+import { bytes, firstOf, signedSpan, span, tickText } from './Page/format.js';
 import {
   aboveOrBelow, AxisHeight, besideIn, firstAfter, furtherOnPath, HeadHeight, itemAt, kindsOf, laneTop, layout,
 } from './Page/layout.js';
 import { changesOf, loadOf, slotsOf } from './Page/load.js';
+import { fragmentOf, indexOfFragment, statusOf } from './Page/run.js';
 import { figuresOf } from './Page/summary.js';
-import { columnsOf, matching, sorted } from './Page/table.js';
+import { sorted } from './Page/table.js';
 import { View } from './Page/view.js';
 
 const builder = (name, lanes = 1) => ({ name, kind: 'builder', systems: [], slots: lanes, lanes, builds: 1, utilisation: 0 });
@@ -47,8 +50,9 @@ test('each item has the kind that its colour stands for', () => {
   const plan = layout(run);
 
   assert.deepEqual(plan.itemOf.map(item => item.kind), ['failed', 'fetched', 'critical', 'built']);
-  assert.deepEqual([...kindsOf(plan)].sort(), ['built', 'critical', 'failed', 'fetched', 'hedge', 'home', 'retry', 'supply']);
-  assert.equal(kindsOf(layout(runOf([job('a', 0, 1)]))).size, 1);
+  assert.deepEqual([...kindsOf(run, plan)].sort(), ['built', 'critical', 'failed', 'fetched', 'hedge', 'home', 'retry', 'supply']);
+  const plain = runOf([job('a', 0, 1)]);
+  assert.equal(kindsOf(plain, layout(plain)).size, 1);
 });
 
 test('what was not built has no item, nor has an attempt on a builder that the run does not have', () => {
@@ -200,11 +204,11 @@ test('derivations are found by all words in name, builder or system, and by stat
 
 test('numbers in names are sorted as numbers, equal ones stay in order, and what has no value comes last both ways', () => {
   const run = runOf([job('p-10', 3, 1), job('p-9', undefined, 1), job('p-1', 1, 1), job('P-1', 3, 1)]);
-  const [name, start] = ['Name', 'Start'].map(title => columnsOf(run).find(column => column.title === title));
+  const [name, start] = ['Name', 'Start'].map(title => columnsOf(() => run).find(column => column.title === title));
 
-  assert.deepEqual(sorted(run, [0, 1, 2, 3], name, false), [2, 3, 1, 0]);
-  assert.deepEqual(sorted(run, [0, 1, 2, 3], start, false), [2, 0, 3, 1]);
-  assert.deepEqual(sorted(run, [0, 1, 2, 3], start, true), [0, 3, 2, 1]);
+  assert.deepEqual(sorted(run.jobs, [0, 1, 2, 3], name, false), [2, 3, 1, 0]);
+  assert.deepEqual(sorted(run.jobs, [0, 1, 2, 3], start, false), [2, 0, 3, 1]);
+  assert.deepEqual(sorted(run.jobs, [0, 1, 2, 3], start, true), [0, 3, 2, 1]);
 });
 
 test('figures count what was built, what is not there and what failed itself', () => {
@@ -225,7 +229,7 @@ test('what a build is said to be leaves out what is not known, and a dependency 
 
   assert.deepEqual(linesOf(run, plan, plan.itemOf[0]), ['a', 'Built on ruby in 10 s']);
   assert.deepEqual(factsOf(run, plan.itemOf[0]), [
-    ['Status', 'Built'], ['Builder', 'ruby'], ['System', 'x86_64-linux'], ['Built', 'from 5.0 s to 15 s, in 10 s'], ['Needs', 'b'],
+    ['Status', 'Built'], ['Builder', 'ruby'], ['System', 'x86_64-linux'], ['Built', 'from 5.0 s to 15 s, in 10 s'], ['Needs', 'b', [1]],
     ['Derivation', '/nix/store/a.drv'],
   ]);
 });
@@ -237,6 +241,76 @@ test('the facts of a build have what memory and processor time it took, where th
   assert.deepEqual(facts.filter(([name]) => ['Memory', 'Processor time'].includes(name)), [
     ['Memory', '3.0 GiB at most'], ['Processor time', '1 m 35 s'],
   ]);
+});
+
+test('a build that goes on, and what waits for it, have a status and a kind of their own', () => {
+  const next = job('next', undefined, 0, { status: undefined, builder: undefined });
+  const jobs = [job('on', 0, 5, { status: undefined }), next];
+  const run = runOf(jobs, { state: 'Running', seconds: 5, remainder: { seconds: 30, isGuess: true, pushing: 2 } });
+
+  assert.deepEqual(jobs.map(statusOf), ['Running', 'Waiting']);
+  assert.equal(layout(run).itemOf[0].kind, 'running');
+  assert.deepEqual(matching(run, '', 'Waiting'), [1]);
+  assert.deepEqual(figuresOf(run), [
+    ['Elapsed', '5.0 s', 'guess: 30 s to go'], ['Done', '0', 'of 2 derivations'], ['Running', '1', '1 wait'],
+    ['To be pushed', '2', 'outputs of derivations, to other stores'],
+  ]);
+});
+
+test('a view that sees all of a run that goes on sees all of it later, and one that sees a part keeps that', () => {
+  const view = new View({ from: 0, to: 100 });
+  view.extend({ from: 0, to: 200 });
+  assert.deepEqual([view.from, view.to], [0, 200]);
+  view.show(20, 30);
+  view.extend({ from: 0, to: 300 });
+  assert.deepEqual([view.from, view.to], [20, 30]);
+});
+
+test('a fragment opens the derivation that it was made of, and no other fragment opens any', () => {
+  const run = runOf([job('a', 0, 1), job('b?=%2F <c>', 0, 1), job('__proto__', 0, 1)]);
+
+  for (const [index, one] of run.jobs.entries()) assert.equal(indexOfFragment(run, fragmentOf(one)), index);
+  assert.match(fragmentOf(run.jobs[1]), /^#drv-[\w%.-]+$/);
+  const others = ['', '#', '#drv-', '#drv-c', '#a', '#drv-%', '#drv-%ff', 'drv-a'];
+  assert.deepEqual(others.filter(other => indexOfFragment(run, other) !== undefined), []);
+});
+
+test('facts name the derivations that need one, and the command that shows its log is safe to paste', () => {
+  const run = runOf([
+    job('a', 0, 1, { logPath: '/log' }), job('b', 1, 1, { dependencies: [0] }),
+    job("it's $(x)", 1, 1, { dependencies: [0], logPath: '/log' }),
+  ], { runId: '20260301-140522-7c1e' });
+  const factOf = (index, name) => factsOf(run, layout(run).itemOf[index] ?? { index }).find(([title]) => title === name);
+
+  assert.deepEqual(factOf(0, 'Needed by'), ['Needed by', "b, it's $(x)", [1, 2]]);
+  assert.equal(factOf(0, 'To read it')[1], 'Get-NixBuildLog a -Run 20260301-140522-7c1e');
+  assert.equal(factOf(2, 'To read it')[1], "Get-NixBuildLog 'it''s $(x)' -Run 20260301-140522-7c1e");
+});
+
+test('a comparison counts its changes, the ones that a reader looks for first, and has both figures where there are any', () => {
+  const one = (name, change, more) => ({ name, change, ...more });
+  const comparedTo = { makespan: 60, seconds: 70, derivations: [one('a', 'New'), one('b', 'Slower'), one('c', 'New'), one('d', 'Failed')] };
+  const run = runOf([], { makespan: 45.5, seconds: 71, lowerBound: undefined, comparedTo });
+
+  assert.deepEqual(changesIn(comparedTo), [['Slower', 1], ['Failed', 1], ['New', 2]]);
+  assert.deepEqual(bothOf(run), [['Makespan', '1 m 00 s', '46 s', '−15 s'], ['From start to end', '1 m 10 s', '1 m 11 s', '+1.0 s']]);
+});
+
+test('a comparison is sorted by what differs, and says in place of a duration how what was not built has ended', () => {
+  const items = [
+    { name: 'a', change: 'Faster', seconds: 2, secondsThen: 9, difference: -7, status: 'Built', statusThen: 'Built' },
+    { name: 'b', change: 'NotBuilt', status: 'Substituted', statusThen: 'Built', secondsThen: 3 },
+    { name: 'c', change: 'Slower', seconds: 9, secondsThen: 2, difference: 7, status: 'Built', statusThen: 'Built' },
+  ];
+  const column = title => comparisonColumns().find(one => one.title === title);
+
+  assert.deepEqual(sorted(items, [0, 1, 2], column('Difference'), true), [2, 0, 1]);
+  const now = column('Now');
+  assert.deepEqual(items.map(one => now.text(now.value(one), one)), ['2.0 s', 'Substituted', '9.0 s']);
+});
+
+test('a difference has its sign', () => {
+  assert.deepEqual([undefined, 0, 0.04, 1.5, -75].map(signedSpan), ['', '0.0 s', '0.0 s', '+1.5 s', '−1 m 15 s']);
 });
 
 test('durations, sizes and lists are short', () => {
@@ -258,7 +332,7 @@ test('every module can be joined: imports are one line each, and of names that t
       const [, names, from] = line.match(/^import \{ ([\w, ]+) \} from '\.\/(\w+\.js)';$/) ?? assert.fail(`${name}: ${line}`);
       const other = readFileSync(new URL(from, folder), 'utf8');
       for (const one of names.split(', ')) {
-        assert.match(other, new RegExp(`^export (const|function|class) ${one}\\b`, 'm'), `${name}: ${one}`);
+        assert.match(other, new RegExp(`^export (const|(async )?function|class) ${one}\\b`, 'm'), `${name}: ${one}`);
       }
     }
   }

@@ -9,27 +9,32 @@ import { itemAt, laneTop, layout } from './Page/layout.js';
 import { View } from './Page/view.js';
 
 const samples = process.env.REPORT_SAMPLES;
+
+// What has not come to pass after so many looks, a quarter of an hour, never will: no test says how fast a thing is.
+const Looks = 18_000;
+const Pause = 50;
+
 let browser;
 before(async () => {
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
 });
 after(() => browser.close());
 
-async function open(name, options = {}) {
+async function open(name, options = {}, fragment = '') {
   const page = await browser.newPage({ viewport: { width: 1300, height: 900 }, ...options });
   const troubles = [];
   page.on('pageerror', error => troubles.push(error.message));
   page.on('console', message => { if (message.type() === 'error') troubles.push(message.text()); });
   page.on('request', request => { if (!request.url().startsWith('file:')) troubles.push(`asked for ${request.url()}`); });
-  await page.goto(pathToFileURL(`${samples}/${name}.html`).href);
+  await page.goto(pathToFileURL(`${samples}/${name}.html`).href + fragment);
   return { page, troubles };
 }
 const text = (page, selector) => page.locator(selector).innerText();
 // Playwright's own waiting needs eval, which the page's policy forbids.
 async function until(page, condition, argument) {
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < Looks; i++) {
     if (await page.evaluate(condition, argument)) return;
-    await page.waitForTimeout(50);
+    await page.waitForTimeout(Pause);
   }
   assert.fail(`It did not come to pass: ${condition}`);
 }
@@ -61,16 +66,16 @@ async function seesTheSame(scene) {
   assert.ok(seen > 4);
 }
 async function tells(page, x, y, name) {
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < Looks; i++) {
     await page.mouse.move(0, 0);
     await page.mouse.move(x, y);
     if (await page.locator('#tip').isVisible() && (await text(page, '#tip')).split('\n')[0] === name) return;
-    await page.waitForTimeout(50);
+    await page.waitForTimeout(Pause);
   }
   assert.fail(`At ${x}, ${y} there is not ${name} but ${await page.locator('#tip').textContent()}.`);
 }
 const rows = page => page.locator('#body tr:not([aria-hidden])');
-const names = page => page.locator('#body button').allInnerTexts();
+const names = page => page.locator('#body a').allInnerTexts();
 const pixels = page => page.locator('#gantt-canvas').evaluate(canvas => {
   const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
   const colours = new Set();
@@ -82,7 +87,7 @@ const rgb = (page, name) => page.evaluate(variable => {
   return [0, 2, 4].map(i => parseInt(hex.slice(i, i + 2), 16)).join(',');
 }, `--${name}`);
 
-for (const name of ['mixed', 'hostile', 'nothing', 'thousand', 'twenty-thousand']) {
+for (const name of ['mixed', 'hostile', 'nothing', 'compared', 'thousand', 'twenty-thousand']) {
   test(`${name}: opens without an error and asks for nothing`, async () => {
     const { page, troubles } = await open(name);
     assert.match(await page.title(), /^Run 20260301-140522/);
@@ -99,7 +104,7 @@ test('names, errors and logs are text, whatever is in them', async () => {
   assert.match(await text(page, '#error'), /^<\/script><script>/);
   assert.match(await text(page, '#asked'), /\/\*DATA\*\/, \/\*SCRIPT\*\//);
   assert.match(await text(page, '#failure-list pre'), /<!--<script>/);
-  await page.locator('#body button').first().click();
+  await page.locator('#body a').first().click();
   assert.match(await text(page, '#detail'), /onerror=/);
   assert.deepEqual(troubles, []);
   await page.close();
@@ -111,8 +116,116 @@ test('everything that a run can have is drawn, each in its colour', async () => 
   for (const kind of ['built', 'critical', 'failed', 'supply', 'retry', 'hedge', 'fetched', 'home']) {
     assert.ok(drawn.includes(await rgb(page, kind)), kind);
   }
-  assert.equal(await page.locator('#legend li').count(), 8);
+  assert.equal(await page.locator('#legend li').count(), 9);
   await page.close();
+});
+
+test('compiles on other builders are a band at the lower edge of their build, and nowhere else', async () => {
+  const { page } = await open('mixed');
+  const scene = await sceneOf(page);
+  const { plan, view, run } = scene;
+  const item = plan.itemOf[run.jobs.findIndex(job => job.name === 'openssl-3.4')];
+  assert.match(await text(page, '#legend'), /Compiles on other builders/);
+  const dotAt = (time, part) => page.locator('#gantt-canvas').evaluate((canvas, [x, y]) =>
+    [...canvas.getContext('2d').getImageData(Math.round(x), Math.round(y), 1, 1).data].slice(0, 3).join(','),
+  [view.toX(time), laneTop(plan, item.row, item.lane) + plan.laneHeight * part]);
+  const [shared, after] = [run.jobs[item.index].compiles.elsewhere[1], 0.9];
+  const build = await dotAt(shared.start + 7.5, 0.8);
+  assert.equal(await rgb(page, 'critical'), build);
+  assert.notEqual(await dotAt(shared.start + shared.seconds / 2, 0.8), build);
+  assert.equal(await dotAt(shared.start + shared.seconds + after, 0.8), build);
+  const place = await placeOf(scene, item);
+  await page.mouse.click(place.x, place.y);
+  assert.match(await text(page, '#detail'), /Compiles\s+30 of 90 on other builders \(kana 30\); about 12 s saved/);
+  await page.close();
+});
+
+for (const width of [390, 1280]) {
+  test(`at ${width} pixels a link opens a derivation, leads on to what it needs, and the browser goes back and forth`, async () => {
+    const { page, troubles } = await open('mixed', { viewport: { width, height: 800 } });
+    const opened = () => text(page, '#detail h3');
+    const isInSight = () => page.locator('#detail h3').evaluate(title => {
+      const { top, bottom } = title.getBoundingClientRect();
+      return top >= 0 && bottom <= innerHeight;
+    });
+    await page.locator('#body a', { hasText: 'openssl-3.4' }).click();
+    assert.equal(await opened(), 'openssl-3.4');
+    assert.ok(await isInSight());
+    assert.match(page.url(), /#drv-0{32}-openssl-3\.4$/);
+    await page.locator('#detail a', { hasText: 'zlib-1.3.1' }).click();
+    assert.equal(await opened(), 'zlib-1.3.1');
+    assert.match(await text(page, '#detail'), /Tried\s+kana: kana does not answer any more\./);
+    assert.match(await text(page, '#detail'), /Needed by\s+openssl-3\.4/);
+    await page.goBack();
+    await until(page, () => document.querySelector('#detail h3')?.innerText === 'openssl-3.4');
+    await page.goForward();
+    await until(page, () => document.querySelector('#detail h3')?.innerText === 'zlib-1.3.1');
+    await page.goBack();
+    await page.goBack();
+    await until(page, () => document.querySelector('#detail h3') === null);
+
+    const { page: shared } = await open('mixed', { viewport: { width, height: 800 } }, '#drv-00000000000000000000000000000000-bad-1.0');
+    assert.equal(await text(shared, '#detail h3'), 'bad-1.0');
+    assert.match(await text(shared, '#detail pre'), /bad\.c:3: error: expected ';'/);
+    assert.deepEqual(troubles, []);
+    await shared.close();
+    await page.close();
+  });
+}
+
+test('what is chosen in the timeline is in the address, and does not fill the history', async () => {
+  const { page } = await open('mixed');
+  const before = await page.evaluate(() => history.length);
+  await page.locator('#gantt-canvas').focus();
+  for (let i = 0; i < 3; i++) await page.keyboard.press('c');
+  assert.match(page.url(), /#drv-0{32}-zlib-1\.3\.1$/);
+  assert.equal(await page.evaluate(() => history.length), before);
+  await page.keyboard.press('Escape');
+  assert.doesNotMatch(page.url(), /#drv/);
+  await page.close();
+});
+
+test('an address that names a derivation of another run says so', async () => {
+  const { page, troubles } = await open('mixed', {}, '#drv-nothing');
+  assert.match(await text(page, '#detail'), /This run does not have the derivation/);
+  assert.deepEqual(troubles, []);
+  await page.close();
+});
+
+test('two runs side by side: what got slower comes first, each change has its word, and names lead to their derivations', async () => {
+  const { page, troubles } = await open('compared');
+  const lines = () => page.locator('#changes tbody tr').evaluateAll(rows => rows.map(row => [...row.cells].map(cell => cell.innerText)));
+  assert.match(await text(page, '#comparison-title'), /20260228-090000-aaaa/);
+  assert.match(await text(page, '#compared-run'), /^1 slower, 1 failed, 1 faster, 1 mended, 1 new, 1 gone, 1 alike\./);
+  assert.match(await text(page, '#both'), /Makespan\s+55 s\s+1 m 05 s\s+\+10 s/);
+  assert.deepEqual(await lines(), [
+    ['libc-2.40', 'slower', '30 s', '45 s', '+15 s', 'ruby', 'kana'], ['expat-2.6', 'alike', '5.0 s', '5.1 s', '+0.1 s', 'kana', 'kana'],
+    ['zlib-1.3.1', 'faster', '20 s', '12 s', '−8.0 s', 'ruby', 'ruby'], ['fresh-1.0', 'new', '', '4.0 s', '', '', 'ruby'],
+    ['sound-1.0', 'failed', '3.0 s', '3.0 s', '', 'ruby', 'kana'], ['flaky-1.0', 'mended', '3.0 s', '2.0 s', '', 'kana', 'ruby'],
+    ['old-1.0', 'gone', '4.0 s', '', '', 'ruby', ''],
+  ]);
+  await page.locator('#change').selectOption('Failed');
+  assert.deepEqual((await lines()).map(([name]) => name), ['sound-1.0']);
+  await page.locator('#changes a').click();
+  assert.equal(await text(page, '#detail h3'), 'sound-1.0');
+  await page.locator('#change').selectOption('Gone');
+  assert.equal(await page.locator('#changes a').count(), 0);
+  await page.locator('#change').selectOption('');
+  await page.locator('#changes').getByRole('button', { name: 'Name' }).click();
+  assert.deepEqual((await lines()).map(([name]) => name).slice(0, 2), ['expat-2.6', 'flaky-1.0']);
+  assert.deepEqual(troubles, []);
+  await page.close();
+});
+
+test('the comparison fits a phone, and a run that is compared to none has no such part', async () => {
+  const { page } = await open('compared', { viewport: { width: 390, height: 800 } });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  assert.ok(await page.locator('#changes').evaluate(box => box.scrollWidth <= box.clientWidth));
+  assert.match(await page.locator('#changes tbody tr').first().innerText(), /libc-2\.40\s+slower\s+\+15 s/);
+  await page.close();
+  const alone = await open('mixed');
+  assert.ok(!await alone.page.locator('#comparison').isVisible());
+  await alone.page.close();
 });
 
 test('the critical path is the chain that ended last', async () => {
@@ -255,6 +368,20 @@ test('it follows the system from light to dark, and the reader may choose', asyn
   await page.close();
 });
 
+test('on a phone the names have most of the table, and a failure is seen by its colour', async () => {
+  const { page } = await open('mixed', { viewport: { width: 360, height: 740 } });
+  const [table, name] = await page.evaluate(() =>
+    ['.rows table', '.rows td.name'].map(selector => document.querySelector(selector).getBoundingClientRect().width));
+  assert.ok(name > table * 0.6, `${name} of ${table}`);
+  const colours = await page.evaluate(() => [...document.querySelectorAll('.rows tr[data-status]')].map(row =>
+    [row.dataset.status, getComputedStyle(row.querySelector('td.name')).color]));
+  const failed = new Set(colours.filter(([status]) => status === 'Failed').map(([, colour]) => colour));
+  const built = new Set(colours.filter(([status]) => status === 'Built').map(([, colour]) => colour));
+  assert.equal(failed.size, 1);
+  assert.ok(!built.has([...failed][0]));
+  await page.close();
+});
+
 test('nothing is wider than a narrow window', async () => {
   const { page } = await open('mixed', { viewport: { width: 380, height: 800 } });
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
@@ -292,7 +419,7 @@ test('20,000 derivations: only what is in sight is in the page, and the last row
   }
   const item = scene.plan.itemOf[12345];
   assert.ok(item.from > scene.view.to || item.end < scene.view.from);
-  await page.locator('#body button').click();
+  await page.locator('#body a').click();
   scene.view.bringIntoView(item);
   await page.locator('#gantt').scrollIntoViewIfNeeded();
   scene.box = await page.locator('#gantt-canvas').boundingBox();

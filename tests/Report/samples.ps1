@@ -33,13 +33,17 @@ function New-Job([string] $Name, [hashtable] $Job = @{}, [hashtable] $Record = @
     [NixBuildFarm.History.RecordedJob] $all
 }
 
-function Write-Report([string] $Name, [hashtable] $Run) {
+function New-Run([hashtable] $Run) {
     $all = @{
         Id = '20260301-140522-7c1e'; Started = $began; Ended = $began.AddSeconds(300); State = 'Succeeded'
         Requested = [string[]] '.#system'
     }
     foreach ($key in $Run.Keys) { $all[$key] = $Run[$key] }
-    $report = [NixBuildFarm.Reporting.RunReportMaker]::ToReport([NixBuildFarm.History.RunRecord] $all)
+    [NixBuildFarm.History.RunRecord] $all
+}
+
+function Write-Report([string] $Name, [hashtable] $Run, [NixBuildFarm.History.RunRecord] $ComparedTo) {
+    $report = [NixBuildFarm.Reporting.RunReportMaker]::ToReport((New-Run $Run), $ComparedTo)
     foreach ($format in @(
         @('html', [NixBuildFarm.Reporting.HtmlReport]), @('json', [NixBuildFarm.Reporting.ReportJson]),
         @('trace', [NixBuildFarm.Reporting.ChromeTrace])
@@ -89,6 +93,13 @@ $attempts = {
         Builder = $Builder; Started = $began.AddSeconds($At); Duration = [TimeSpan]::FromSeconds($Seconds); Reason = $Reason
     })
 }
+$shared = [NixBuildFarm.History.SharedCompiles]@{
+    Count = 90; Shared = 30; Saved = [timespan]::FromSeconds(12)
+    Builders = [NixBuildFarm.History.BuilderCompiles[]] @([NixBuildFarm.History.BuilderCompiles]::new('kana', 30, 60, $false))
+    Spans = [NixBuildFarm.History.CompileSpan[]] @(foreach ($i in 0..2) {
+        [NixBuildFarm.History.CompileSpan]::new('kana', "part$i.c", $began.AddSeconds(52 + 10 * $i), 6)
+    })
+}
 Write-Report 'mixed' @{
     State = 'Failed'
     Ended = $began.AddSeconds(95)
@@ -108,6 +119,7 @@ Write-Report 'mixed' @{
         (New-Job 'openssl-3.4' @{ Dependencies = [int[]] @(1, 2) } @{
             Builder = 'ruby'; SupplyStart = 46; Start = 46.8; Seconds = 40; ExpectedSeconds = 22; Cores = 4; OutputBytes = 5000000
             HomeStart = 87; HomeSeconds = 2; Attempts = & $attempts 'local' 70 17 'another builder finished first'
+            SharedCompiles = $shared
         })
         (New-Job 'bad-1.0' @{ Dependencies = [int[]] 1 } @{
             Status = 'Failed'; Builder = 'kana'; SupplyStart = 50; Start = 51; Seconds = 12; Error = 'builder failed with exit code 2'
@@ -122,6 +134,66 @@ Write-Report 'mixed' @{
         })
     )
 }
+
+# A run and an earlier one of the same: what can become of a derivation.
+function New-Built([string] $Name, [double] $Start, [double] $Seconds, [string] $Builder = 'ruby', [string] $Hash = '0') {
+    New-Job $Name @{} @{
+        Builder = $Builder; SupplyStart = $Start; Start = $Start; Seconds = $Seconds
+        DerivationPath = "/nix/store/$($Hash * 32)-$Name.drv"
+    }
+}
+$farm = [NixBuildFarm.Scheduling.FarmBuilder[]] @((New-Builder 'ruby' 2), (New-Builder 'kana' 2))
+$failure = @{ Status = 'Failed'; Builder = 'kana'; SupplyStart = 5; Start = 5; Seconds = 3; Error = 'builder failed with exit code 2' }
+$earlier = New-Run @{
+    Id = '20260228-090000-aaaa'; Started = $began.AddDays(-1); Ended = $began.AddDays(-1).AddSeconds(70); State = 'Failed'; Farm = $farm
+    Jobs = [NixBuildFarm.History.RecordedJob[]] @(
+        (New-Built 'libc-2.39' 0 30 'ruby' '1'), (New-Built 'zlib-1.3.1' 30 20 'ruby' '1'), (New-Built 'expat-2.6' 50 5 'kana')
+        (New-Built 'old-1.0' 0 4), (New-Built 'sound-1.0' 5 3), (New-Job 'flaky-1.0' @{} $failure)
+    )
+}
+Write-Report 'compared' @{
+    State = 'Failed'; Ended = $began.AddSeconds(90); Farm = $farm; Jobs = [NixBuildFarm.History.RecordedJob[]] @(
+        (New-Built 'libc-2.40' 0 45 'kana' '2'), (New-Built 'zlib-1.3.1' 45 12 'ruby' '2'), (New-Built 'expat-2.6' 60 5.1 'kana')
+        (New-Built 'fresh-1.0' 0 4), (New-Job 'sound-1.0' @{} $failure), (New-Built 'flaky-1.0' 8 2)
+    )
+} $earlier
+
+# A run that goes on, at three moments, and its page as it is served.
+[IO.File]::WriteAllText("$Folder/libc.log", "configuring`ncompiling malloc.c`n")
+$live = [NixBuildFarm.Reporting.Live.LiveRunRecord]::new()
+function Add-Event([string] $Kind, [double] $At, [hashtable] $More) {
+    $all = @{ Event = $Kind; Time = $began.AddSeconds($At) }
+    foreach ($key in $More.Keys) { $all[$key] = $More[$key] }
+    $live.Apply([NixBuildFarm.Reporting.Events.RunEventLine] $all)
+}
+function Write-Moment([string] $Name, [double] $At) {
+    $report = $live.ToReport($began.AddSeconds($At))
+    $stream = [IO.File]::Create("$Folder/$Name.json")
+    try { [NixBuildFarm.Reporting.ReportJson]::Write($report, $stream) } finally { $stream.Dispose() }
+    $stream = [IO.File]::Create("$Folder/$Name.html")
+    try { [NixBuildFarm.Reporting.HtmlReport]::Write($report, $stream, 'report.json') } finally { $stream.Dispose() }
+}
+$paths = @{}
+foreach ($name in 'libc-2.40', 'app-7.2') { $paths[$name] = "/nix/store/00000000000000000000000000000000-$name.drv" }
+$libc = @{ Derivation = $paths['libc-2.40']; Name = 'libc-2.40'; Builder = 'ruby' }
+$app = @{ Derivation = $paths['app-7.2']; Name = 'app-7.2'; Builder = 'kana' }
+Add-Event RunBegan 0 @{ Run = '20260301-140522-7c1e'; Requested = [string[]] '.#system' }
+Add-Event WorkFound 1 @{ Derivations = [NixBuildFarm.Observing.FoundDerivation[]] @(
+    [NixBuildFarm.Observing.FoundDerivation]::new($paths['libc-2.40'], 'libc-2.40', 'x86_64-linux')
+    $found = [NixBuildFarm.Observing.FoundDerivation]::new($paths['app-7.2'], 'app-7.2', 'x86_64-linux')
+    $found.GetType().GetProperty('Needs').SetValue($found, [int[]] 0)
+    $found
+) }
+Add-Event BuildBegan 2 ($libc + @{ Phase = 'buildPhase'; LogPath = "$Folder/libc.log" })
+Add-Event MachineRead 2 @{ Builder = 'ruby'; Cores = 8; Load = 3.25; MemoryAvailable = 3GB; OtherBuilds = 2 }
+Add-Event Progress 2 @{ Total = 2; Done = 0; Failed = 0; Running = 1; RemainingSeconds = 40; Pushing = 1 }
+Write-Moment 'live-first' 10
+Add-Event DerivationEnded 20 ($libc + @{ Status = 'Built'; Seconds = 18 })
+Add-Event BuildBegan 21 ($app + @{ Phase = 'building' })
+Write-Moment 'live-second' 30
+Add-Event DerivationEnded 40 ($app + @{ Status = 'Failed'; Seconds = 19; Error = 'builder failed with exit code 2' })
+Add-Event RunEnded 41 @{ State = 'Failed' }
+Write-Moment 'live-last' 50
 
 # Names, errors and logs that want to be more than text.
 $evil = '</script><script>document.title="owned"</script><img src=x onerror="document.title=''owned''">'

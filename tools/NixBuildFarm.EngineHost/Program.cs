@@ -37,6 +37,7 @@ if (!interactive && args is [not "-Command", ..] && !File.Exists(args[0]))
 var host = new TerminalHost();
 using var engine = new Engine(host);
 RunningScript? current = null;
+var isRunning = false;
 var interruptions = 0;
 var terminated = false;
 
@@ -44,7 +45,7 @@ var terminated = false;
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context =>
 {
     context.Cancel = true;
-    if (current is { } script) Stop(script);
+    if (Volatile.Read(ref isRunning)) Stop();
 });
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Terminate);
 using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Terminate);
@@ -53,8 +54,8 @@ try
 {
     var code = args switch
     {
-        ["-Command", var command] => Run(engine.StartInteractive(command)),
-        [var path, .. var arguments] => Run(engine.StartFile(path, arguments)),
+        ["-Command", var command] => Run(() => engine.StartInteractive(command)),
+        [var path, .. var arguments] => Run(() => engine.StartFile(path, arguments)),
         [] => 0,
     };
     if (interactive && host.ExitCode is null) code = new Prompt(engine, Run).Loop();
@@ -66,25 +67,27 @@ catch (ParseException e)
     return 1;
 }
 
-int Run(RunningScript script)
+int Run(Func<RunningScript> start)
 {
-    using (script)
-    {
-        interruptions = 0;
-        current = script;
-        var result = script.Wait();
-        current = null;
-        host.ClearProgress();
-        if (terminated) Environment.Exit(Terminated);
-        if (result.TerminatingError is { } error) engine.ShowError(error);
-        if (result.Stopped) return Interrupted;
-        return result.TerminatingError is null ? 0 : 1;
-    }
+    interruptions = 0;
+    Volatile.Write(ref isRunning, true);
+    using var script = start();
+    Volatile.Write(ref current, script);
+    // It writes before we know it, and who reads that may stop it.
+    if (Volatile.Read(ref interruptions) > 0) script.BeginStop();
+    var result = script.Wait();
+    Volatile.Write(ref isRunning, false);
+    current = null;
+    host.ClearProgress();
+    if (terminated) Environment.Exit(Terminated);
+    if (result.TerminatingError is { } error) engine.ShowError(error);
+    if (result.Stopped) return Interrupted;
+    return result.TerminatingError is null ? 0 : 1;
 }
 
-void Stop(RunningScript script)
+void Stop()
 {
-    if (Interlocked.Increment(ref interruptions) == 1) script.BeginStop();
+    if (Interlocked.Increment(ref interruptions) == 1) Volatile.Read(ref current)?.BeginStop();
     else Environment.Exit(Interrupted);
 }
 
@@ -92,6 +95,6 @@ void Terminate(PosixSignalContext context)
 {
     context.Cancel = true;
     terminated = true;
-    if (current is { } script) Stop(script);
+    if (Volatile.Read(ref isRunning)) Stop();
     else Environment.Exit(Terminated);
 }

@@ -7,8 +7,6 @@ namespace NixBuildFarm.Bench.Farm;
 /// <summary>Builds every case with every contender, in turn, on the farm that the program runs in, and prints one table.</summary>
 internal static class FarmBench
 {
-    private const string Config = "/root/.ssh/config";
-
     /// <summary>Runs.</summary>
     /// <param name="module">The module's manifest.</param>
     /// <param name="runs">How often each contender builds each case.</param>
@@ -115,13 +113,13 @@ internal static class FarmBench
             .. FarmSetting.Builders.Select(builder => new DelayingRelay(builder, FarmSetting.OneWay)),
         ];
 
-        public Relays() => File.WriteAllText(Config, string.Concat(FarmSetting.Builders.Zip(relays, (builder, relay) =>
+        public Relays() => File.WriteAllText(FarmSetting.SshConfig, string.Concat(FarmSetting.Builders.Zip(relays, (builder, relay) =>
             $"Host far-{builder}\n  HostName 127.0.0.1\n  Port {relay.Port}\n  HostKeyAlias {builder}\n")));
 
         public void Dispose()
         {
             foreach (var relay in relays) relay.Dispose();
-            File.Delete(Config);
+            File.Delete(FarmSetting.SshConfig);
         }
     }
 }

@@ -6,6 +6,9 @@ namespace NixBuildFarm.Bench.Farm;
 /// <summary>The farm that tests/Farm/with-farm.sh brought up, and the programs that control it.</summary>
 internal static class FarmSetting
 {
+    /// <summary>The user's own settings of ssh on the farm's coordinator.</summary>
+    public const string SshConfig = "/root/.ssh/config";
+
     /// <summary>Builds at a time of each builder.</summary>
     public const int Slots = 2;
 
@@ -66,6 +69,10 @@ internal static class FarmSetting
         await process.WaitForExitAsync();
         return (process.ExitCode == 0, string.Concat(texts));
     }
+
+    /// <summary>The environment of a session that knows nothing of others.</summary>
+    /// <param name="folder">Where it keeps its state.</param>
+    public static Dictionary<string, string> StateOfItsOwn(string folder) => new() { ["XDG_STATE_HOME"] = Path.Combine(folder, "state") };
 
     /// <summary>Logins that a builder's sshd has accepted since it started.</summary>
     public static async Task<int> LoginsAsync()

@@ -4,7 +4,7 @@ namespace NixBuildFarm.Bench.Farm;
 
 /// <summary>
 /// What a user waits for at the prompt, each in a session of its own: importing the module, a long list of builders, a large plan, the end
-/// of a run that is stopped.
+/// of a run that is stopped, slots that one leaves which is killed.
 /// </summary>
 internal static class SessionBench
 {
@@ -17,6 +17,7 @@ internal static class SessionBench
         ("plan", $"-WhatIf of {Layers * Width + 1:N0} derivations, read from the store"),
         ("stop", $"Ctrl-C while {Sleepers} builds run on four hosts: until the prompt is back"),
         ("ended", "the same, until none of them runs"),
+        ("freed", "a coordinator with these builds is killed: until all of its slots are free, as Get-NixBuilder -Live tells"),
     ];
 
     public static async Task PrintAsync(string module, int runs)
@@ -30,7 +31,7 @@ internal static class SessionBench
             var derivation = await InstantiateAsync(Path.Combine(work, "graph.nix"));
             var sleeping = Path.Combine(work, "sleeping.nix");
             await File.WriteAllTextAsync(sleeping, Sleeping);
-            var environment = new Dictionary<string, string> { ["XDG_STATE_HOME"] = Path.Combine(work, "state") };
+            var environment = FarmSetting.StateOfItsOwn(work);
             var script = Path.Combine(AppContext.BaseDirectory, "Farm", "session.ps1");
             var measured = new List<Dictionary<string, double>>();
             for (var run = 0; run < runs; run++)

@@ -26,3 +26,16 @@ $shell.Stop()
 [Console]::Out.WriteLine("stop $($watch.Elapsed.TotalMilliseconds)")
 while ((Measure-Sleeper) -gt 0) { Start-Sleep -Milliseconds 20 }
 [Console]::Out.WriteLine("ended $($watch.Elapsed.TotalMilliseconds)")
+
+# A coordinator that is killed, a process of its own: until nobody is told to hold a slot.
+# Of lists that are all empty, (…).SlotHolders would make one null.
+function Measure-Slot { @(Get-NixBuilder -Live | ForEach-Object { $_.SlotHolders }).Count }
+$command = "Import-Module '$Module'; Get-NixBuilder | Invoke-NixDistributedBuild -Path '$Sleeping'"
+$coordinator = Start-Process pwsh -ArgumentList '-NoProfile', '-Command', "`"$command`"" -PassThru
+while ((Measure-Sleeper) -lt $Sleepers) { Start-Sleep -Milliseconds 200 }
+if ((Measure-Slot) -eq 0) { throw 'The coordinator holds no slots.' }
+$watch.Restart()
+$coordinator.Kill()
+while ((Measure-Slot) -gt 0) { }
+[Console]::Out.WriteLine("freed $($watch.Elapsed.TotalMilliseconds)")
+while ((Measure-Sleeper) -gt 0) { Start-Sleep -Milliseconds 20 }

@@ -59,13 +59,9 @@ internal sealed class ShareFarm(string module, string work, string gcc, string w
     public async Task<SharedRun> OursAsync(string derivation, int builders, string share, int cores = Slots)
     {
         var script = Path.Combine(Folder, "share.ps1");
-        var environment = new Dictionary<string, string>
-        {
-            ["XDG_STATE_HOME"] = Path.Combine(work, "state"),
-            ["XDG_CONFIG_HOME"] = Path.Combine(work, "config"),
-        };
         var (_, output) = await FarmSetting.RunAsync(
-            "engine-host", [script, module, derivation, string.Join(',', Builders.Take(builders)), $"{cores}", share], environment);
+            "engine-host", [script, module, derivation, string.Join(',', Builders.Take(builders)), $"{cores}", share],
+            FarmSetting.StateOfItsOwn(work));
         var run = output.Split('\n')
             .Select(line => line.TrimEnd().Split(' '))
             .FirstOrDefault(words => words is ["BUILD", "True", _, _, _, _, _, _])

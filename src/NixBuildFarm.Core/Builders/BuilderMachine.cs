@@ -33,8 +33,16 @@ public sealed record BuilderMachine
     /// <summary>How many processes ran or wanted to, on the average of the last minute.</summary>
     public double? Load { get; init; }
 
+    /// <summary>The size of the store's file system, in bytes.</summary>
+    public long? StoreSize { get; init; }
+
     /// <summary>Free space of the store's file system, in bytes.</summary>
     public long? StoreFree { get; init; }
+
+    /// <summary>As a first reading; null: it tells nothing that changes.</summary>
+    internal MachineReading? Reading => Load is null && StoreFree is null
+        ? null
+        : new() { Cores = Cores, Memory = Memory, Load = Load, StoreSize = StoreSize, StoreFree = StoreFree };
 
     /// <summary>Reads an answer; lines that are not of it, such as a greeting, are passed over.</summary>
     internal static BuilderMachine Parse(string answer)
@@ -46,6 +54,7 @@ public sealed record BuilderMachine
             IsRoot = reading.IsRoot,
             Memory = reading.Memory,
             Load = reading.Load,
+            StoreSize = reading.StoreSize,
             StoreFree = reading.StoreFree,
         };
     }

@@ -9,6 +9,9 @@ public sealed record MachineBuild
     /// <summary>The store path of the output <c>out</c>; null where the login may not see it.</summary>
     public string? Output { get; init; }
 
+    /// <summary>Whether the run that asked has it built; null: no run has asked.</summary>
+    public bool? IsOwn { get; init; }
+
     /// <summary>The number of the user that it runs as.</summary>
     public required uint User { get; init; }
 

@@ -13,6 +13,11 @@ public sealed record NixConfiguration
     private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(30);
     private static readonly string[] Features = ["--extra-experimental-features", "nix-command"];
 
+    private static readonly RememberedSettings Remembered = new(
+        (arguments, cancellation) => NixCommand.RunAsync("nix", arguments, cancellation: cancellation),
+        RememberedSettings.Surroundings,
+        TimeProvider.System);
+
     /// <summary><c>builders</c>: a machines list, usually <c>@/etc/nix/machines</c>.</summary>
     public string Builders { get; init; } = "";
 
@@ -37,11 +42,17 @@ public sealed record NixConfiguration
     /// <summary><c>substituters</c>: binary caches.</summary>
     public IReadOnlyList<string> Substituters { get; init; } = [];
 
+    /// <summary><c>always-allow-substitutes</c>: derivations that ask not to be fetched (<c>allowSubstitutes</c>) are not heard.</summary>
+    public bool AlwaysAllowSubstitutes { get; init; }
+
     /// <summary><c>trusted-users</c>: users and <c>@groups</c> that the daemon trusts.</summary>
     public IReadOnlyList<string> TrustedUsers { get; init; } = [];
 
     /// <summary><c>trusted-public-keys</c>: whose signatures the store accepts.</summary>
     public IReadOnlyList<string> TrustedPublicKeys { get; init; } = [];
+
+    /// <summary><c>secret-key-files</c>: the private keys that sign what is built on this machine.</summary>
+    public IReadOnlyList<string> SecretKeyFiles { get; init; } = [];
 
     /// <summary><c>require-sigs</c>: the store accepts only paths that a trusted key has signed.</summary>
     public bool RequireSignatures { get; init; } = true;
@@ -70,19 +81,19 @@ public sealed record NixConfiguration
                 + "the machines list, or copy what was built there with Copy-NixStorePath.");
     }
 
-    /// <summary>Asks the Nix of this machine. Needs no daemon.</summary>
+    /// <summary>
+    /// Asks the Nix of this machine, unless it has told already and nothing has changed that settings follow from. Needs no daemon.
+    /// </summary>
     /// <exception cref="NixBuildFarmException">Nix is missing, refuses (the message is its own), or does not answer in 30 s.</exception>
-    public static Task<NixConfiguration> ReadAsync(CancellationToken cancellation) =>
-        ReadAsync((arguments, c) => NixCommand.RunAsync("nix", arguments, cancellation: c), TimeProvider.System, cancellation);
+    public static Task<NixConfiguration> ReadAsync(CancellationToken cancellation) => Remembered.ReadAsync(cancellation);
 
     internal static async Task<NixConfiguration> ReadAsync(
         Func<IReadOnlyList<string>, CancellationToken, Task<string>> runNix, TimeProvider time, CancellationToken cancellation)
     {
-        using var limit = new CancellationTokenSource(TimeLimit, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellation);
+        using var limited = new SilenceWatch(TimeLimit, time, cancellation);
         try
         {
-            return Parse(await RunAsync(runNix, either.Token), Environment.ProcessorCount);
+            return Parse(await RunAsync(runNix, limited.Token), Environment.ProcessorCount);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -92,17 +103,17 @@ public sealed record NixConfiguration
         }
     }
 
-    // Nix 2.20 renamed show-config to config show.
+    // Nix 2.20 renamed show-config to config show, and knows the old name still: asked by it, every version answers at once.
     private static async Task<string> RunAsync(
         Func<IReadOnlyList<string>, CancellationToken, Task<string>> runNix, CancellationToken cancellation)
     {
         try
         {
-            return await runNix([.. Features, "config", "show", "--json"], cancellation);
-        }
-        catch (NixBuildFarmException e) when (e.Message.Contains("'config' is not a recogni", StringComparison.Ordinal))
-        {
             return await runNix([.. Features, "show-config", "--json"], cancellation);
+        }
+        catch (NixBuildFarmException e) when (e.Message.Contains("'show-config' is not a recogni", StringComparison.Ordinal))
+        {
+            return await runNix([.. Features, "config", "show", "--json"], cancellation);
         }
     }
 
@@ -126,8 +137,10 @@ public sealed record NixConfiguration
                 SystemFeatures = settings.List("system-features"),
                 BuildersUseSubstitutes = settings.Switch("builders-use-substitutes") ?? false,
                 Substituters = settings.List("substituters"),
+                AlwaysAllowSubstitutes = settings.Switch("always-allow-substitutes") ?? false,
                 TrustedUsers = settings.List("trusted-users"),
                 TrustedPublicKeys = settings.List("trusted-public-keys"),
+                SecretKeyFiles = settings.List("secret-key-files"),
                 RequireSignatures = settings.Switch("require-sigs") ?? true,
                 PostBuildHook = settings.Text("post-build-hook") ?? "",
                 Store = settings.Text("store") ?? "auto",

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Sharing;
 using NixBuildFarm.Store;
@@ -42,8 +43,7 @@ internal sealed class BrokerChannel : IAsyncDisposable
     public static async Task<BrokerChannel> OpenAsync(
         BuilderSession at, StorePath shim, Func<long, CancellationToken, ValueTask> payAsync, CancellationToken cancellation)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        patience.CancelAfter(Patience);
+        using var patience = new SilenceWatch(Patience, TimeProvider.System, cancellation);
         var opened = await at.OpenAsync(new StoreProgram(shim, "broker"), patience.Token);
         try
         {

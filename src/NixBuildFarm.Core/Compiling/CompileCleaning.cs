@@ -37,7 +37,7 @@ internal sealed class CompileCleaning(IKeptCompiles kept, RunClock clock, Action
             builder.Policy.ShareMemo ?? CompileMemo.UsualSize,
             clock.UtcNow);
         if (memo.Gone.Count == 0) return;
-        using var patience = new CancellationTokenSource(Patience, clock.Time);
+        using var patience = new SilenceWatch(Patience, clock.Time, CancellationToken.None);
         // What stays undeleted is known, and a later run tries again.
         var deleted = await DeleteAsync(session, memo.Gone, patience.Token);
         if (deleted.Count > 0) kept.Forget(builder.Name, [.. deleted.Select(path => path.ToString())]);

@@ -122,8 +122,7 @@ internal sealed class CompileExchange : IAsyncDisposable
 
     private async Task<LoanEnd> TryElsewhereAsync(SharedCompile compile, CompileHelper? helper, TimeSpan limit, bool isAtHome)
     {
-        using var limited = CancellationTokenSource.CreateLinkedTokenSource(compile.Stopping);
-        limited.CancelAfter(limit);
+        using var limited = new SilenceWatch(limit, clock.Time, compile.Stopping);
         var begun = clock.UtcNow;
         lock (gate)
         {
@@ -141,10 +140,8 @@ internal sealed class CompileExchange : IAsyncDisposable
             {
                 result = await helper.CompileAsync(derivation, (files, token) => FetchAsync(compile, unit, files, token), limited.Token);
             }
-            if (result is null || !Answer(compile, result.Result)) return LoanEnd.Unsuitable;
+            if (result is null || !Answer(compile, result, begun, wasLent: !isAtHome)) return LoanEnd.Unsuitable;
             memo.Add(derivation.Derivation.Output, result.From);
-            var span = new CompileSpan(result.From.Session.Builder.Name, compile.Talk.Source, begun, (clock.UtcNow - begun).TotalSeconds);
-            Tally.Deliver(span, result, wasLent: !isAtHome);
             return LoanEnd.Delivered;
         }
         catch (OddFrameException)
@@ -184,12 +181,15 @@ internal sealed class CompileExchange : IAsyncDisposable
         return files.Count == 0 ? [] : await contents.WaitAsync(cancellation);
     }
 
-    private bool Answer(SharedCompile compile, CompileResult result)
+    private bool Answer(SharedCompile compile, HelpersResult result, DateTimeOffset begun, bool wasLent)
     {
         lock (gate)
         {
             if (compile.Talk.Step is not (ShimStep.Described or ShimStep.Compiling)) return false;
-            foreach (var frame in compile.Talk.Answer(result)) share.Broker.Send(frame);
+            // Counted first: with the answer to its last compile, a build may end.
+            var span = new CompileSpan(result.From.Session.Builder.Name, compile.Talk.Source, begun, (clock.UtcNow - begun).TotalSeconds);
+            Tally.Deliver(span, result, wasLent);
+            foreach (var frame in compile.Talk.Answer(result.Result)) share.Broker.Send(frame);
             return true;
         }
     }

@@ -130,6 +130,15 @@ internal sealed class CompileTally(string home)
         }
     }
 
+    /// <summary>The build has ended, and all compilers in it, although not every shim may have been heard of.</summary>
+    public void EndAllAtHome(DateTimeOffset at)
+    {
+        lock (gate)
+        {
+            foreach (var talk in atHome.Keys.ToArray()) EndAtHome(talk, at);
+        }
+    }
+
     /// <summary>Something went wrong with a compile elsewhere.</summary>
     public void Failed(string message)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Sharing;
@@ -112,8 +113,7 @@ internal sealed class SharePreparation(PathCatalog catalog, Supply supply, Actio
     private async Task<SharedToolchain> BuildAsync(
         BuilderSession at, CompilerCandidate candidate, string system, IReadOnlySet<StorePath> closure, CancellationToken cancellation)
     {
-        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limited.CancelAfter(Patience);
+        using var limited = new SilenceWatch(Patience, TimeProvider.System, cancellation);
         var shim = ShimDerivations.Build(candidate, system);
         var shadow = ShimDerivations.Shadow(candidate, shim.Output, system);
         // What the session protects lasts as long as it: the shim is needed by every shared build of the run.

@@ -1,4 +1,5 @@
 using NixBuildFarm.Observing;
+using NixBuildFarm.Scheduling;
 using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Supplying;
 
@@ -43,6 +44,18 @@ internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder
     /// <summary>How long the build was expected to take when the try began.</summary>
     public required double ExpectedSeconds { get; init; }
 
+    /// <summary>Whether that is a guess: see <see cref="Scheduling.Estimate.IsGuess"/>.</summary>
+    public bool IsGuess { get; init; }
+
+    /// <summary>How long the build is expected to take by the phase that it has come to; null: as when the try began.</summary>
+    public double? ExpectedByPhase { get; set; }
+
+    /// <summary>How long the build is expected to take, by all that is known now.</summary>
+    public double ExpectedNow => ExpectedByPhase ?? ExpectedSeconds;
+
+    /// <summary>When it came to its phases.</summary>
+    public Dictionary<TellingPhase, DateTimeOffset> Phases { get; init; } = [];
+
     /// <summary>How much the supply of its inputs matters.</summary>
     public required Urgency Urgency { get; init; }
 
@@ -53,10 +66,18 @@ internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder
     public DateTimeOffset? BuildBegun { get; set; }
 
     /// <summary>When it ended; null while it runs.</summary>
-    public DateTimeOffset? BuildEnded { get; set; }
+    public DateTimeOffset? BuildEnded
+    {
+        get;
+        // That it has begun is heard of by the loop, which has much to do; that it has ended, as it ends.
+        set => field = value < BuildBegun ? BuildBegun : value;
+    }
 
     /// <summary>Bytes of NARs sent for it.</summary>
     public long Supplied { get; set; }
+
+    /// <summary>The memory of its processes when they were last seen, in bytes; null: they were not.</summary>
+    public long? Memory { get; set; }
 
     /// <summary>The most memory that its processes were seen with, in bytes; null: they were not seen.</summary>
     public long? PeakMemory { get; set; }
@@ -87,7 +108,9 @@ internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder
     public RunningBuild ToRunningBuild(string? phase) => new(Job.Name, On.Name, BuildBegun ?? Begun, phase ?? Step.InWords())
     {
         DerivationPath = Job.Path.ToString(),
-        Expected = ExpectedSeconds > 0 ? TimeSpan.FromSeconds(Math.Min(ExpectedSeconds, TimeSpan.MaxValue.TotalSeconds / 2)) : null,
+        Expected = ExpectedNow > 0 ? TimeSpan.FromSeconds(Math.Min(ExpectedNow, TimeSpan.MaxValue.TotalSeconds / 2)) : null,
+        IsGuess = IsGuess,
+        LogPath = LogPath,
     };
 
     /// <summary>The same, with outputs that a builder has which was lost and is back.</summary>
@@ -98,10 +121,14 @@ internal sealed class Attempt(int number, RunJob job, RunBuilder on, int builder
         Step = Step,
         CountedCores = CountedCores,
         ExpectedSeconds = ExpectedSeconds,
+        IsGuess = IsGuess,
+        ExpectedByPhase = ExpectedByPhase,
+        Phases = Phases,
         Urgency = Urgency,
         BuildBegun = BuildBegun,
         BuildEnded = BuildEnded,
         Supplied = Supplied,
+        Memory = Memory,
         PeakMemory = PeakMemory,
         ProcessorTime = ProcessorTime,
         SeenAt = SeenAt,

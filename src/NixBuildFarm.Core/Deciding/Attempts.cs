@@ -39,6 +39,7 @@ internal sealed class Attempts(RunFacts facts, CompileGrants grants)
             Urgency = new(TransferPurpose.Needed, scheduler.RankOf(job.Index)),
             ExpectedSeconds = estimate.Seconds / scheduler.SpeedOf(builder, job.Index)
                 * estimate.FactorOf(scheduler.Graph[job.Index].EnableParallelBuilding, counted),
+            IsGuess = estimate.IsGuess,
         };
         job.Running.Add(builder, attempt);
         running.Add(attempt);
@@ -57,11 +58,15 @@ internal sealed class Attempts(RunFacts facts, CompileGrants grants)
         facts.Apply(new SchedulingEvent.JobStarted(facts.Now, attempt.Job.Index, attempt.Builder));
     }
 
-    /// <summary>Ends an attempt that has a result or has failed. False: it does not count any more.</summary>
-    public bool TryEnd(Attempt attempt)
+    /// <summary>Ends an attempt that has a result or has failed.</summary>
+    /// <param name="attempt">The attempt.</param>
+    /// <param name="hasSucceeded">Whether its job is built.</param>
+    /// <returns>False: it does not count any more.</returns>
+    public bool TryEnd(Attempt attempt, bool hasSucceeded)
     {
         if (!Counts(attempt)) return false;
         Close(attempt, AttemptStep.Ended);
+        if (!hasSucceeded) ForgetPhase(attempt);
         return true;
     }
 
@@ -123,8 +128,18 @@ internal sealed class Attempts(RunFacts facts, CompileGrants grants)
     {
         if (!job.Running.TryGetValue(builder, out var attempt)) return null;
         Close(attempt, AttemptStep.CalledOff);
+        ForgetPhase(attempt);
         facts.Do(new RunAction.StopBuild(attempt));
         return attempt;
+    }
+
+    /// <summary>How long an attempt would have taken by its phase says nothing of the next one.</summary>
+    private void ForgetPhase(Attempt attempt)
+    {
+        var job = attempt.Job;
+        if (attempt.ExpectedByPhase is null || job.IsExpectedByPhase || !facts.Scheduler.Runs(job.Index, attempt.Builder)) return;
+        facts.Apply(new SchedulingEvent.EstimateChanged(
+            facts.Now, job.Index, facts.Scheduler.EstimateOf(job.Index).WithDurationOf(facts.Estimates.Current[job.Index])));
     }
 
     private void Close(Attempt attempt, AttemptStep step)

@@ -1,3 +1,4 @@
+using NixBuildFarm.FollowUp;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
@@ -29,6 +30,12 @@ internal sealed record BuildOutcome(
 
     /// <summary>Its compiles; null: it was not shared.</summary>
     public SharedCompiles? Shared { get; init; }
+
+    /// <summary>The phase that the build was in when it ended, as it names it; null: it names none.</summary>
+    public string? Phase { get; init; }
+
+    /// <summary>The directory of the failed build; null: none is kept.</summary>
+    public KeptFolder? Kept { get; init; }
 
     /// <summary>Why the log is not whole, or not there; null: it is.</summary>
     public string? LogProblem { get; init; }

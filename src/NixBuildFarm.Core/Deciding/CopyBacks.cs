@@ -21,9 +21,18 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
         var copy = new CopyHome(copies++, attempt, outcome, job.Outputs);
         var isWanted = IsWanted(attempt);
         if (!isWanted || !job.MustComeHome) facts.Reporter.End(job, copy.Status, attempt, outcome);
-        if (!isWanted) return;
+        if (isWanted) Bring(copy);
+        else if (!job.IsHome && job.Pushes.Exists(push => push.IsAwaited)) Bring(copy with { IsForPush = true });
+    }
+
+    /// <summary>Copies back what only a push needs here.</summary>
+    public void BringForPush(Attempt attempt, BuildOutcome outcome) =>
+        Bring(new CopyHome(copies++, attempt, outcome, attempt.Job.Outputs) { IsForPush = true });
+
+    private void Bring(CopyHome copy)
+    {
         Pending++;
-        job.ComingHome = attempt;
+        copy.Attempt.Job.ComingHome = copy.Attempt;
         facts.Do(new RunAction.BringHome(copy));
     }
 
@@ -89,6 +98,8 @@ internal sealed class CopyBacks(RunFacts facts, Attempts attempts, Rebuilds rebu
     {
         var (attempt, job) = (copy.Attempt, copy.Attempt.Job);
         Settle(copy);
+        // The job has ended as it should, unless it was asked for since; and the push says what it lacks.
+        if (copy.IsForPush && !IsWanted(attempt)) return;
         // Where the builder was lost, a requested job is being built again, or comes from a builder that is back.
         if (job.MustComeHome && facts.Scheduler.StateOf(job.Index) == JobState.Done && job.Last == attempt)
         {

@@ -11,6 +11,9 @@ namespace NixBuildFarm.Deciding;
 /// <param name="Outputs">The paths.</param>
 internal sealed record CopyHome(int Number, Attempt Attempt, BuildOutcome Outcome, IReadOnlyList<StorePath> Outputs)
 {
+    /// <summary>Whether only a push needs them here.</summary>
+    public bool IsForPush { get; init; }
+
     /// <summary>How often the copy has failed while the builder was well.</summary>
     public int Failures { get; init; }
 

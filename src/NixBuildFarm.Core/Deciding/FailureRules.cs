@@ -13,6 +13,9 @@ namespace NixBuildFarm.Deciding;
 internal sealed class FailureRules(
     RunFacts facts, Attempts attempts, Admission admission, Rebuilds rebuilds, Membership membership)
 {
+    /// <summary>Where others have more than this part of the memory, one that was killed may fit another time.</summary>
+    private const int MuchOfMemory = 4;
+
     /// <summary>A build ended, and its result is a failure.</summary>
     public void OnBuildFailed(Attempt attempt, BuildOutcome outcome)
     {
@@ -22,7 +25,7 @@ internal sealed class FailureRules(
         {
             TryWithMoreMemory(
                 attempt,
-                MemoryShortage.After(facts.Scheduler, job.Index, attempt.Builder, facts.Now, hadNeighbours: HasNeighbours(attempt.On)));
+                MemoryShortage.After(facts.Scheduler, job.Index, attempt.Builder, facts.Now, hadNeighbours: HasNeighbours(attempt)));
             return;
         }
         if (FailureClassifier.SwitchedOff(outcome.Result) is { } feature)
@@ -41,10 +44,11 @@ internal sealed class FailureRules(
         facts.Fail(job, status, attempt, outcome, wasKilled ? KillingOf(attempt) : null);
     }
 
-    /// <summary>Whether the machine has told of more builds than ours.</summary>
-    private bool HasNeighbours(RunBuilder on) =>
-        facts.Readings.TryGetValue(on.Name, out var reading)
-            && reading.Builds.Count > attempts.BuildingOn(on).Count() + 1;
+    /// <summary>Whether the machine has told of more builds than ours, or of much memory that others have.</summary>
+    private bool HasNeighbours(Attempt attempt) =>
+        facts.Scheduler.DescriptionOf(attempt.Builder) is { OthersMemory: var others, Memory: var all } && others > all / MuchOfMemory
+            || facts.Readings.TryGetValue(attempt.On.Name, out var reading)
+                && reading.Builds.Count > attempts.BuildingOn(attempt.On).Count() + 1;
 
     /// <summary>An attempt ended without a result.</summary>
     public void OnAttemptFailed(RunEvent.AttemptFailed failed, SuspectState suspect)
@@ -52,8 +56,10 @@ internal sealed class FailureRules(
         var (attempt, error, isPathGone) = failed;
         var isLost = suspect == SuspectState.Lost;
         // It may be tried here again when this builder is not the one to blame.
-        var isOthersFault = isLost
-            || error is PathLostException or DamagedPathException or BuilderException { Failure: BuilderFailure.ConnectionLost };
+        var mayTryHere = isLost
+            || error is PathLostException or DamagedPathException or BuilderException { Failure: BuilderFailure.ConnectionLost }
+            // One that is too busy to answer in time is better than none.
+            || (error is BuilderException { Failure: BuilderFailure.Unreachable } && !HasAnother(attempt));
         var reason = Rebuilds.InWords(error);
         if (error is UnsignedPathException) TryElsewhere(attempt, error.Message);
         else if (error is DaemonException refusal && FailureClassifier.SwitchedOff(refusal.Text) is { } feature)
@@ -61,7 +67,7 @@ internal sealed class FailureRules(
             TryWhereItIsOn(attempt, feature, reason);
         }
         else if (FailureClassifier.IsUnknownToNix(reason)) TryWithAnotherNix(attempt, reason);
-        else Retry(attempt, isOthersFault ? FailureKind.Retry : FailureKind.RetryElsewhere, reason);
+        else Retry(attempt, mayTryHere ? FailureKind.Retry : FailureKind.RetryElsewhere, reason);
         if (Rebuilds.UselessPathOf(error) is { } path)
         {
             if (isPathGone) rebuilds.BuildAgain(path, reason);
@@ -72,6 +78,10 @@ internal sealed class FailureRules(
             facts.Do(new RunAction.DropSource(giver, attempt.Job, error.Message));
         }
     }
+
+    /// <summary>Whether another builder may take the job of an attempt.</summary>
+    private bool HasAnother(Attempt attempt) =>
+        facts.Scheduler.WhyNot(attempt.Job.Index).Where((why, builder) => why is null && builder != attempt.Builder).Any();
 
     /// <summary>
     /// Once more: on a machine that has more memory, or does not tell how much, or on this one alone where others ran beside it.

@@ -18,6 +18,8 @@ internal sealed class Learning(RunFacts facts)
         var outcome = attempt.Outcome;
         var (peakMemory, processorSeconds) = (outcome?.PeakMemory, outcome?.ProcessorTime?.TotalSeconds);
         var compiles = outcome?.Shared?.Observation;
+        // Help from others makes phases shorter, and another part of them each time.
+        var phases = compiles is null ? (Part(TellingPhase.Check), Part(TellingPhase.Install)) : default((double?, double?));
         facts.Do(new RunAction.KeepBuild(new()
         {
             Package = PackagePriors.KeyOf(job),
@@ -31,15 +33,35 @@ internal sealed class Learning(RunFacts facts)
             PeakMemory = peakMemory,
             ProcessorSeconds = processorSeconds,
             Compiles = compiles,
+            CheckAt = phases.Item1,
+            InstallAt = phases.Item2,
             At = ended,
         }));
         foreach (
             var learnt in facts.Estimates.Learn(
                 finished, facts.Scheduler.DescriptionOf(finished.Builder), seconds, attempt.CountedCores, compiles, peakMemory,
-                processorSeconds))
+                processorSeconds, phases))
         {
-            facts.Apply(learnt);
+            Apply(learnt);
         }
+
+        double? Part(TellingPhase phase) => attempt.Phases.TryGetValue(phase, out var entered) && entered >= begun && entered <= ended
+            ? (entered - begun).TotalSeconds / seconds
+            : null;
+    }
+
+    /// <summary>A build has come to a phase. What was expected of it gives way to what earlier builds have needed from there on.</summary>
+    public void FromPhase(Attempt attempt, TellingPhase phase)
+    {
+        // A build may come to a phase twice: what begins first tells the most.
+        if (attempt.BuildBegun is not { } begun || !attempt.Phases.TryAdd(phase, facts.UtcNow)) return;
+        var job = attempt.Job.Index;
+        var elapsed = (facts.UtcNow - begun).TotalSeconds;
+        var builder = facts.Scheduler.DescriptionOf(attempt.Builder);
+        if (facts.Estimates.EnterPhase(job, builder, phase, elapsed, attempt.CountedCores) is not var (estimate, expected)) return;
+        attempt.ExpectedByPhase = expected;
+        facts.Apply(new SchedulingEvent.EstimateChanged(
+            facts.Now, job, facts.Scheduler.EstimateOf(job).WithDurationOf(estimate)));
     }
 
     /// <summary>
@@ -63,7 +85,17 @@ internal sealed class Learning(RunFacts facts)
             WasKilled = true,
             At = outcome.Ended,
         }));
-        foreach (var learnt in facts.Estimates.LearnKilled(index, attempt.On.Name, least, facts.Now)) facts.Apply(learnt);
+        foreach (var learnt in facts.Estimates.LearnKilled(index, attempt.On.Name, least, facts.Now)) Apply(learnt);
+    }
+
+    /// <summary>The phase that a build has come to tells more of its duration than what builds of others have shown.</summary>
+    private void Apply(SchedulingEvent learnt)
+    {
+        if (learnt is SchedulingEvent.EstimateChanged change && facts.Jobs[change.Job].IsExpectedByPhase)
+        {
+            learnt = change with { Estimate = change.Estimate.WithDurationOf(facts.Scheduler.EstimateOf(change.Job)) };
+        }
+        facts.Apply(learnt);
     }
 
     /// <summary>A transfer has shown what a link carries.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using NixBuildFarm.Builders;
 using NixBuildFarm.History;
 using NixBuildFarm.Protocol;
@@ -19,7 +18,9 @@ internal sealed class LiveRun
     private readonly Neighbours neighbours;
     private readonly Rebuilds rebuilds;
     private readonly CopyBacks copyBacks;
+    private readonly Pushes pushes;
     private readonly Membership membership;
+    private readonly Verdicts verdicts;
     private readonly BuilderTroubles troubles;
     private readonly PendingBuilders pending;
     private readonly FailureRules failures;
@@ -28,7 +29,7 @@ internal sealed class LiveRun
     private readonly Admission admission;
     private readonly Requests requests;
     private readonly Expansions expansions;
-    private readonly HashSet<(string Package, int Builder)> toldOfMemory = [];
+    private readonly HashSet<(string Package, int Builder, PlacementReason Reason)> toldOfRoom = [];
     private bool hasToldOfLogs;
 
     public LiveRun(RunFacts facts, IEnumerable<BuilderTrouble> known)
@@ -43,15 +44,19 @@ internal sealed class LiveRun
         troubles = new(facts, known);
         pending = new(facts, troubles);
         copyBacks = new(facts, attempts, rebuilds, pending);
+        pushes = new(facts, copyBacks);
         membership = new(facts, attempts, rebuilds, copyBacks, troubles, pending);
+        verdicts = new(facts, membership, Settle);
         failures = new(facts, attempts, admission, rebuilds, membership);
         learning = new(facts);
-        requests = new(facts, attempts, rebuilds, copyBacks);
+        requests = new(facts, attempts, rebuilds, copyBacks, pushes);
         expansions = new(facts, copyBacks, requests);
     }
 
     /// <summary>Whether every job has ended, and every output is where it should be.</summary>
-    public bool IsOver => facts.Scheduler.Remaining + copyBacks.Pending == 0;
+    public bool IsOver => IsSettled && pushes.Pending == 0;
+
+    private bool IsSettled => facts.Scheduler.Remaining + copyBacks.Pending == 0;
 
     /// <summary>When the scheduler wants to decide again, though nothing happens, in seconds of the run; null: never.</summary>
     public double? NextWakeup => facts.Scheduler.NextWakeup;
@@ -75,22 +80,26 @@ internal sealed class LiveRun
             case RunEvent.BuildersFound e: Expect(e.Connecting, e.Quarantined); break;
             case RunEvent.WorkWithdrawn e: requests.Withdraw(e.Request); break;
             case RunEvent.SlotAwaited e: neighbours.OnSlotAwaited(e); break;
+            case RunEvent.SlotStillAwaited e: neighbours.OnSlotStillAwaited(e); break;
             case RunEvent.SlotFree e: neighbours.OnSlotFree(e); break;
             case RunEvent.BuildBegan e: attempts.Begin(e); break;
+            case RunEvent.PhaseEntered e when attempts.Counts(e.Attempt): learning.FromPhase(e.Attempt, e.Phase); break;
             case RunEvent.BuildEnded e: OnBuildEnded(e.Attempt, e.Outcome); break;
-            case RunEvent.AttemptFailed e when attempts.Counts(e.Attempt): Judge(e, e.Error, e.Attempt); break;
-            case RunEvent.AttemptFailed: break;
+            case RunEvent.AttemptFailed e when attempts.Counts(e.Attempt): verdicts.Judge(e, e.Error, e.Attempt); break;
+            case RunEvent.AttemptFailed or RunEvent.PhaseEntered: break;
             case RunEvent.InputsArrived e: facts.Apply(new SchedulingEvent.InputsArrived(facts.Now, e.Job.Index, e.Builder)); break;
             case RunEvent.Fetched e: OnFetched(e.Job, e.Begun); break;
             case RunEvent.FetchFailed e: OnFetchFailed(e.Job, e.Error); break;
             case RunEvent.CameHome e: OnCameHome(e); break;
-            case RunEvent.CopyBackFailed e: Judge(e, e.Error, e.Copy.Attempt); break;
-            case RunEvent.BuilderConnected e: membership.OnConnected(e); break;
+            case RunEvent.CopyBackFailed e: verdicts.Judge(e, e.Error, e.Copy.Attempt); break;
+            case RunEvent.Pushed e: pushes.End(e); break;
+            case RunEvent.PushFailed e: pushes.OnFailed(e); break;
+            case RunEvent.BuilderConnected e: membership.OnConnected(e); admission.Begin(e.On); break;
             case RunEvent.ConnectFailed e: membership.OnConnectFailed(e); break;
             case RunEvent.BuilderSilent e: membership.OnSilent(e); break;
-            case RunEvent.BuilderAnswered e: OnAnswered(e); break;
-            case RunEvent.Disconnected e: OnDisconnected(e); break;
-            case RunEvent.SourceDropped e: OnSourceDropped(e); break;
+            case RunEvent.BuilderAnswered e: verdicts.OnAnswered(e); break;
+            case RunEvent.Disconnected e: verdicts.OnDisconnected(e); break;
+            case RunEvent.SourceDropped e: rebuilds.OnSourceDropped(e); break;
             case RunEvent.CompilesChanged e: grants.Apply(e.Happened); break;
             case RunEvent.PauseOver e: membership.OnPauseOver(e); break;
             case RunEvent.MachineRead e: sampling.Take(e); admission.Take(e); break;
@@ -102,6 +111,7 @@ internal sealed class LiveRun
         requests.WantUndone();
         requests.EndFailed();
         requests.EndDone();
+        if (IsSettled) pushes.GiveUpAwaited();
     }
 
     /// <summary>Has the scheduler decide, and reports progress.</summary>
@@ -120,7 +130,7 @@ internal sealed class LiveRun
         requests.EndFailed();
         grants.Decide();
         requests.EndDone();
-        facts.Reporter.Progress(attempts.Running, () => Forecast.Of(scheduler, attempts.Running, facts.UtcNow));
+        facts.Reporter.Progress(attempts.Running, pushes.Pending, () => Forecast.Of(scheduler, attempts.Running, facts.UtcNow));
     }
 
     /// <summary>The run has stopped: decides on what the last events brought, and ends every job that has not ended.</summary>
@@ -129,6 +139,7 @@ internal sealed class LiveRun
     {
         facts.Stop();
         Decide(now);
+        pushes.EndAll();
         foreach (var job in facts.Jobs.Where(job => !job.HasEnded))
         {
             facts.Reporter.End(job, NixBuildStatus.Cancelled, error: "The run was stopped before it could be built.");
@@ -151,6 +162,7 @@ internal sealed class LiveRun
         foreach (var job in facts.Jobs.Where(job => job.IsSubstitution)) facts.Do(new RunAction.Fetch(job));
         foreach (var job in facts.Jobs) facts.MarkReady(job.Index);
         expansions.Begin(facts.Jobs);
+        foreach (var builder in facts.Farm) admission.Begin(builder);
         foreach (var builder in facts.Farm.Append(facts.Local).Distinct()) facts.Do(new RunAction.Watch(builder));
     }
 
@@ -163,7 +175,7 @@ internal sealed class LiveRun
                 when IsGivenUp(decision):
                 break;
             case SchedulingDecision.Start d:
-                if (d.Reason == PlacementReason.MostMemory) TellOfMemory(d);
+                TellOfRoom(d);
                 attempts.Start(
                     facts.Jobs[d.Job], d.Builder, d.Cores, $"{d.Reason.InWords()}, in about {Math.Max(0, d.Finish - facts.Now):0.0} s");
                 break;
@@ -187,15 +199,17 @@ internal sealed class LiveRun
         }
     }
 
-    /// <summary>Once for each package and builder.</summary>
-    private void TellOfMemory(SchedulingDecision.Start start)
+    /// <summary>What is too large for all builders goes to one all the same. Once for each package and builder.</summary>
+    private void TellOfRoom(SchedulingDecision.Start start)
     {
-        if (!toldOfMemory.Add((PackagePriors.KeyOf(facts.Scheduler.Graph[start.Job]), start.Builder))) return;
-        facts.Reporter.Degraded(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{facts.Jobs[start.Job].Name} may need {facts.Scheduler.MemoryNeedOf(start.Job, start.Builder) / 1e9:0.#} GB of "
-                + $"memory, more than any builder has that may take it. "
-                + $"{facts.Farm[start.Builder]} has most, and builds nothing beside it."));
+        var isMemory = start.Reason == PlacementReason.MostMemory;
+        if (!isMemory && start.Reason != PlacementReason.MostSpace) return;
+        if (!toldOfRoom.Add((PackagePriors.KeyOf(facts.Scheduler.Graph[start.Job]), start.Builder, start.Reason))) return;
+        var (scheduler, name, on) = (facts.Scheduler, facts.Jobs[start.Job].Name, facts.Farm[start.Builder]);
+        var bytes = isMemory ? scheduler.MemoryNeedOf(start.Job, start.Builder) : scheduler.SpaceNeedOf(start.Job, start.Builder);
+        var what = FormattableString.Invariant($"{bytes / 1e9:0.#} GB of {(isMemory ? "memory" : "disk space with its inputs")}");
+        facts.Reporter.Degraded($"{name} may need {what}, more than any builder has that may take it and takes builds now. "
+            + $"{on} has most{(isMemory ? ", and builds nothing beside it" : "")}.");
     }
 
     private bool IsGivenUp(SchedulingDecision decision) => facts.Scheduler.StateOf(decision switch
@@ -209,7 +223,7 @@ internal sealed class LiveRun
 
     private void OnBuildEnded(Attempt attempt, BuildOutcome outcome)
     {
-        if (!attempts.TryEnd(attempt)) return;
+        if (!attempts.TryEnd(attempt, outcome.Result.IsSuccess)) return;
         if (outcome.Shared is { } shared) outcome = outcome with { Shared = grants.Weigh(attempt, shared) };
         attempt.BuildEnded = outcome.Ended;
         outcome = sampling.Complete(attempt, outcome);
@@ -233,6 +247,8 @@ internal sealed class LiveRun
         if (outcome.WasAtHome) facts.MarkHome(job);
         if (outcome.Result.Status == BuildStatus.Built) learning.FromBuild(attempt, finished);
         facts.MarkDependentsReady(job);
+        // Whether outputs have to come here for it is known then.
+        pushes.Begin(attempt, outcome, hasJustEnded: true);
         copyBacks.Begin(attempt, outcome);
         expansions.BeginAfter(job);
     }
@@ -240,6 +256,7 @@ internal sealed class LiveRun
     private void OnCameHome(RunEvent.CameHome came)
     {
         copyBacks.End(came);
+        pushes.OnHome(came.Copy.Attempt.Job);
         expansions.BeginAfter(came.Copy.Attempt.Job);
     }
 
@@ -267,50 +284,14 @@ internal sealed class LiveRun
         facts.Fail(job, NixBuildStatus.Failed, error: $"It could not be fetched: {error.Message}");
     }
 
-    /// <summary>
-    /// Finds out whether the builder that an error names is lost, and settles the event with the answer. A single connection may break, or
-    /// a new one be refused, while the builder is well otherwise: then it is asked.
-    /// </summary>
-    private void Judge(RunEvent cause, Exception error, Attempt attempt)
-    {
-        if (facts.SuspectOf(error, attempt.On) is not { } suspect || error is not Errors.BuilderException e)
-        {
-            Settle(cause, SuspectState.None);
-        }
-        else if (e.Failure is Errors.BuilderFailure.ConnectionLost or Errors.BuilderFailure.Unreachable)
-        {
-            facts.Do(new RunAction.Probe(suspect, e, cause));
-        }
-        else if (!membership.Lose(suspect, e, cause))
-        {
-            Settle(cause, SuspectState.Lost);
-        }
-    }
-
-    private void OnAnswered(RunEvent.BuilderAnswered answered)
-    {
-        if (answered.Answers) Settle(answered.Cause, SuspectState.Answers);
-        else if (!membership.Lose(answered.On, answered.Error, answered.Cause)) Settle(answered.Cause, SuspectState.Lost);
-    }
-
-    private void OnDisconnected(RunEvent.Disconnected disconnected)
-    {
-        membership.OnDisconnected(disconnected);
-        if (disconnected.Cause is { } cause) Settle(cause, SuspectState.Lost);
-    }
-
-    private void OnSourceDropped(RunEvent.SourceDropped dropped)
-    {
-        foreach (var path in dropped.Paths) rebuilds.BuildAgain(path, dropped.Reason);
-    }
-
     private void Settle(RunEvent cause, SuspectState suspect)
     {
         switch (cause)
         {
-            case RunEvent.AttemptFailed e when attempts.TryEnd(e.Attempt): failures.OnAttemptFailed(e, suspect); break;
+            case RunEvent.AttemptFailed e when attempts.TryEnd(e.Attempt, hasSucceeded: false): failures.OnAttemptFailed(e, suspect); break;
             case RunEvent.CopyBackFailed e:
                 copyBacks.Fail(e, suspect);
+                pushes.OnCopyFailed(e.Copy.Attempt.Job);
                 expansions.BeginAfter(e.Copy.Attempt.Job);
                 break;
         }

@@ -14,6 +14,7 @@ internal sealed class MachineAdmission(AdmissionLimits limits)
     private const int MoreSpace = 2;
 
     private readonly OthersLoad others = new();
+    private readonly OthersMemory othersMemory = new();
     private double heldSince;
     private double? quietSince;
 
@@ -23,12 +24,20 @@ internal sealed class MachineAdmission(AdmissionLimits limits)
     /// <summary>The same for the user; null: it takes them.</summary>
     public string? Reason { get; private set; }
 
+    /// <summary>Bytes of its memory that others have.</summary>
+    public long OthersMemory => othersMemory.Counted;
+
+    /// <summary>Bytes that builds may write to its store before it is as good as full; null: it does not tell.</summary>
+    public long? FreeSpace { get; private set; }
+
     /// <summary>The machine has told what it has.</summary>
     /// <param name="reading">What.</param>
     /// <param name="own">What our builds do there.</param>
     /// <param name="now">The time, in seconds of the run.</param>
     public void Take(MachineReading reading, OwnUse own, double now)
     {
+        othersMemory.Take(reading, own.Builds, own.KeptFor, now);
+        FreeSpace = reading.StoreFree is { } free ? Math.Max(0, free - limits.SpaceOf(reading.StoreSize)) : null;
         others.Take(reading, own, now, limits.IsIdleOnly);
         var (cause, reason) = Judge(reading, now);
         if (cause == HoldCause.None)
@@ -54,6 +63,8 @@ internal sealed class MachineAdmission(AdmissionLimits limits)
     public void Forget()
     {
         others.Forget();
+        othersMemory.Forget();
+        FreeSpace = null;
         quietSince = null;
         Release();
     }

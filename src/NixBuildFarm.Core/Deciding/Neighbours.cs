@@ -21,6 +21,16 @@ internal sealed class Neighbours(RunFacts facts, Attempts attempts)
         Tell(on, e.Holders);
     }
 
+    /// <summary>It still waits. Where nothing else goes on, the user may want to do something about it.</summary>
+    public void OnSlotStillAwaited(RunEvent.SlotStillAwaited e)
+    {
+        if (!awaited.Contains(e.On)) return;
+        var message = $"All slots of {e.On} are still taken, by {Whom(e.Holders)}. What only {e.On} may take waits until one is free. "
+            + "A run that was stopped keeps its slots until it goes on or is ended, where it was started.";
+        if (attempts.Running.Count == 0) facts.Reporter.Degraded(message);
+        else facts.Reporter.Decided(message);
+    }
+
     /// <summary>This run has its turn, or the builder is lost.</summary>
     public void OnSlotFree(RunEvent.SlotFree e)
     {
@@ -29,9 +39,10 @@ internal sealed class Neighbours(RunFacts facts, Attempts attempts)
 
     private void Tell(RunBuilder on, IReadOnlyList<string> holders)
     {
-        var whom = holders.Count == 0 ? "others" : string.Join("; ", holders.Distinct());
-        var message = $"All slots of {on} are taken, by {whom}. Builds wait for their turn there, or go elsewhere.";
+        var message = $"All slots of {on} are taken, by {Whom(holders)}. Builds wait for their turn there, or go elsewhere.";
         if (told.Add(on.Name)) facts.Reporter.Degraded(message);
         else facts.Reporter.Decided(message);
     }
+
+    private static string Whom(IReadOnlyList<string> holders) => holders.Count == 0 ? "others" : string.Join("; ", holders.Distinct());
 }

@@ -5,7 +5,14 @@ namespace NixBuildFarm.Deciding;
 /// <summary>What our builds do on a machine.</summary>
 /// <param name="Cores">The cores that they are counted with.</param>
 /// <param name="ProcessorTime">Their processor time so far, as far as it was seen.</param>
-internal sealed record OwnUse(double Cores, TimeSpan ProcessorTime);
+internal sealed record OwnUse(double Cores, TimeSpan ProcessorTime)
+{
+    /// <summary>The builds, with what was seen of them.</summary>
+    public IReadOnlyList<Attempt> Builds { get; init; } = [];
+
+    /// <summary>The memory that is kept for a build, in bytes.</summary>
+    public Func<Attempt, long> KeptFor { get; init; } = _ => 0;
+}
 
 /// <summary>
 /// How many cores of a machine others keep busy: its load, and the time that its processors have worked, without what is ours of both.

@@ -39,6 +39,12 @@ internal sealed class Rebuilds(RunFacts facts, Attempts attempts)
         bool IsNeeded(int job) => (facts.Jobs[job].IsRequested && !facts.Jobs[job].HasEnded) || scheduler.HasUnsettledDependents(job);
     }
 
+    /// <summary>Nobody can give some paths any more.</summary>
+    public void OnSourceDropped(RunEvent.SourceDropped dropped)
+    {
+        foreach (var path in dropped.Paths) BuildAgain(path, dropped.Reason);
+    }
+
     /// <summary>Has the job built again that makes a path which no builder has any more.</summary>
     public void BuildAgain(StorePath path, string reason)
     {

@@ -18,6 +18,7 @@ internal sealed class Requests
     private readonly Attempts attempts;
     private readonly Rebuilds rebuilds;
     private readonly CopyBacks copyBacks;
+    private readonly Pushes pushes;
     private readonly Dictionary<int, List<RunJob>> jobsOf = [];
     private readonly HashSet<int> keepGoing = [];
 
@@ -28,9 +29,9 @@ internal sealed class Requests
     // How many jobs of a request, from the first on, have ended.
     private readonly Dictionary<int, int> endedOf = [];
 
-    public Requests(RunFacts facts, Attempts attempts, Rebuilds rebuilds, CopyBacks copyBacks)
+    public Requests(RunFacts facts, Attempts attempts, Rebuilds rebuilds, CopyBacks copyBacks, Pushes pushes)
     {
-        (this.facts, this.attempts, this.rebuilds, this.copyBacks) = (facts, attempts, rebuilds, copyBacks);
+        (this.facts, this.attempts, this.rebuilds, this.copyBacks, this.pushes) = (facts, attempts, rebuilds, copyBacks, pushes);
         jobsOf.Add(First, [.. facts.Jobs]);
         termsOf.Add(First, default);
         if (facts.Rules.KeepGoing) keepGoing.Add(First);
@@ -63,7 +64,7 @@ internal sealed class Requests
     {
         int[] users = [.. wanting.Select(request => termsOf[request].User).Distinct().Order()];
         var priority = wanting.Max(request => termsOf[request].Priority);
-        facts.Estimates.Know(seen);
+        facts.Estimates.Know(seen, graph.TopologicalOrder.ToArray().Select(index => graph[index]));
         var jobs = new RunJob[items.Count];
         var (shared, fresh, described, requested) = (new List<RunJob>(), new List<RunJob>(), new List<Job>(), new List<int>());
         foreach (var index in graph.TopologicalOrder)
@@ -256,10 +257,8 @@ internal sealed class Requests
     private void Request(RunJob job)
     {
         job.IsRequested = true;
-        if (facts.Scheduler.StateOf(job.Index) == JobState.Done
-            && job is { IsHome: false, IsComingHome: false, Last: { Outcome: { } outcome } last })
-        {
-            copyBacks.Begin(last, outcome);
-        }
+        if (facts.Scheduler.StateOf(job.Index) != JobState.Done || job.Last is not { Outcome: { } outcome } last) return;
+        pushes.Begin(last, outcome, hasJustEnded: false);
+        if (job is { IsHome: false, IsComingHome: false }) copyBacks.Begin(last, outcome);
     }
 }

@@ -38,6 +38,9 @@ internal abstract record RunAction
     /// <summary>Copy outputs to the local store. Answers: CameHome or CopyBackFailed.</summary>
     public sealed record BringHome(CopyHome Copy) : RunAction;
 
+    /// <summary>Put outputs into a store that wants them, after a while. Answers: Pushed or PushFailed.</summary>
+    public sealed record Push(Deciding.Push Outputs, TimeSpan After) : RunAction;
+
     /// <summary>Connect a builder after a while. Answers: BuilderConnected or ConnectFailed.</summary>
     public sealed record Connect(NixBuilder Builder, TimeSpan After, PendingConnection Connection) : RunAction;
 

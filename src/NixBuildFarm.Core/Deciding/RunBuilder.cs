@@ -32,6 +32,9 @@ internal sealed class RunBuilder(
     /// <summary>The version of its Nix; null where it does not tell.</summary>
     public string? NixVersion => nixVersion;
 
+    /// <summary>What its machine told as it was connected; null: nothing that changes.</summary>
+    public MachineReading? FirstReading { get; init; }
+
     /// <summary>Whether its machine is known to run programs of a system by emulation.</summary>
     public bool Emulates(string other) => system is not null && !Processors.RunsItself(system, other);
 

@@ -82,6 +82,11 @@ internal abstract record RunEvent
     /// <param name="Holders">Who holds slots there, as far as the builder tells; this run may be among them.</param>
     public sealed record SlotAwaited(Attempt Attempt, IReadOnlyList<string> Holders) : RunEvent;
 
+    /// <summary>Others hold all slots of a builder still, long after that was told.</summary>
+    /// <param name="On">The builder.</param>
+    /// <param name="Holders">Who holds slots there, and since when, as far as the builder tells.</param>
+    public sealed record SlotStillAwaited(RunBuilder On, IReadOnlyList<string> Holders) : RunEvent;
+
     /// <summary>A slot that was waited for is free, or the builder is lost.</summary>
     public sealed record SlotFree(RunBuilder On) : RunEvent;
 
@@ -90,6 +95,9 @@ internal abstract record RunEvent
     /// <param name="Supplied">Bytes of NARs sent for it.</param>
     /// <param name="LogPath">The file with what it prints; null where none could be made.</param>
     public sealed record BuildBegan(Attempt Attempt, long Supplied, string? LogPath) : RunEvent;
+
+    /// <summary>A build has come to a phase that tells how much of it is left.</summary>
+    public sealed record PhaseEntered(Attempt Attempt, TellingPhase Phase) : RunEvent;
 
     /// <summary>The builder's daemon has reported the result of a build, good or bad.</summary>
     public sealed record BuildEnded(Attempt Attempt, BuildOutcome Outcome) : RunEvent;
@@ -120,6 +128,12 @@ internal abstract record RunEvent
     /// <param name="IsPathGone">Whether no builder has the path any more that the error names.</param>
     public sealed record CopyBackFailed(
         CopyHome Copy, DateTimeOffset? Begun, DateTimeOffset? Ended, Exception Error, bool IsPathGone = false) : RunEvent;
+
+    /// <summary>A store has the outputs that it was given.</summary>
+    public sealed record Pushed(Push Push) : RunEvent;
+
+    /// <summary>A store has not got the outputs that it was given.</summary>
+    public sealed record PushFailed(Push Push, Exception Error) : RunEvent;
 
     /// <summary>A builder is connected.</summary>
     /// <param name="Connection">Why it was connected.</param>

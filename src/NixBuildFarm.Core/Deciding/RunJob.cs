@@ -42,6 +42,9 @@ internal sealed class RunJob : WorkItem
     /// <summary>Builds of it that are under way, by the scheduler's index of the builder.</summary>
     public Dictionary<int, Attempt> Running { get; } = [];
 
+    /// <summary>Whether what is expected of it follows from the phase that one of them has come to.</summary>
+    public bool IsExpectedByPhase => Running.Values.Any(attempt => attempt.ExpectedByPhase is not null);
+
     /// <summary>When its inputs were built.</summary>
     public DateTimeOffset? Ready { get; set; }
 
@@ -62,6 +65,9 @@ internal sealed class RunJob : WorkItem
 
     /// <summary>Whether outputs are on their way to the local store.</summary>
     public bool IsComingHome => ComingHome is not null;
+
+    /// <summary>Its outputs on their way to other stores.</summary>
+    public List<Push> Pushes { get; } = [];
 
     /// <summary>What was told of its end; null while it has not ended.</summary>
     public NixBuildResult? Result { get; set; }

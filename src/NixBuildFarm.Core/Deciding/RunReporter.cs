@@ -14,7 +14,7 @@ internal sealed class RunReporter(RunFacts facts, string runId)
     private int done;
     private int failed;
     private long supplied;
-    private TimeSpan? remaining;
+    private Forecast? remaining;
     private int substitutions;
     private int expansions;
     private int counted;
@@ -33,6 +33,11 @@ internal sealed class RunReporter(RunFacts facts, string runId)
             return;
         }
         if (attempt is not null) job.Last = attempt;
+        if (outcome?.Kept is { Here: null, Problem: { } problem } left)
+        {
+            Degraded($"{job.Name}: its build directory is still on {attempt?.On.Name}, in {left.There}. It could not be brought here: "
+                + $"{problem}.");
+        }
         var ended = outcome ?? attempt?.Outcome;
         Tell(job, new()
         {
@@ -48,11 +53,14 @@ internal sealed class RunReporter(RunFacts facts, string runId)
             Attempts = [.. job.Attempts],
             PeakMemory = ended?.PeakMemory,
             ProcessorTime = ended?.ProcessorTime,
+            Pushes = [.. job.Pushes.Select(push => push.State)],
             SharedCompiles = ended?.Shared is { Count: > 0 } shared ? shared : null,
             Outputs = error is null ? OutputsOf(job) : new Dictionary<string, string>(),
             Error = error,
             LogPath = outcome?.LogPath,
             LogTail = outcome?.LogTail ?? [],
+            Phase = outcome?.Phase,
+            BuildFolder = outcome?.Kept?.Here,
             IsRequested = job.IsRequested,
             RunId = runId,
         });
@@ -79,8 +87,9 @@ internal sealed class RunReporter(RunFacts facts, string runId)
 
     /// <summary>Where the run stands.</summary>
     /// <param name="running">What is under way.</param>
+    /// <param name="pushing">How many outputs are still to be pushed.</param>
     /// <param name="forecast">Says how long it will take still; asked once a second, for it looks at every job.</param>
-    public void Progress(IEnumerable<Attempt> running, Func<TimeSpan?> forecast)
+    public void Progress(IEnumerable<Attempt> running, int pushing, Func<Forecast?> forecast)
     {
         if (facts.Now - forecastAt >= ForecastSeconds)
         {
@@ -93,8 +102,10 @@ internal sealed class RunReporter(RunFacts facts, string runId)
                 [.. running], new(facts.Jobs.Count - expansions, done, failed, [])
                 {
                     Substitutions = substitutions,
-                    Remaining = remaining,
+                    Remaining = remaining?.Remaining,
+                    IsRemainingGuess = remaining?.IsGuess == true,
                     Supplied = supplied,
+                    Pushing = pushing,
                     Machines = facts.Readings,
                 }));
     }

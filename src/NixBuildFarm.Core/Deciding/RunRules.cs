@@ -31,11 +31,25 @@ internal sealed record RunRules
     /// <summary>Whether no policy of a builder changes that.</summary>
     public required bool IsCopyBackGiven { get; init; }
 
+    /// <summary>The stores that get what is built; none: those that the policy of its builder says.</summary>
+    public IReadOnlyList<PushTarget> PushTo { get; init; } = [];
+
+    /// <summary>The machines whose stores get it too.</summary>
+    public IReadOnlyList<PushTarget> CopyTo { get; init; } = [];
+
+    /// <summary>Which outputs go there; null: what the policy of their builder says, or all.</summary>
+    public PushScope? Push { get; init; }
+
     /// <summary>How the scheduler works.</summary>
     public required SchedulerOptions Scheduling { get; init; }
 
     /// <summary>Which of the outputs of a builder are copied back.</summary>
     public CopyBack CopyBackOf(NixBuilder builder) => IsCopyBackGiven ? CopyBack : builder.Policy.CopyBack ?? CopyBack;
+
+    /// <summary>The stores that get what a builder has built.</summary>
+    public IEnumerable<PushTarget> TargetsOf(bool isRequested, NixBuilder builder) =>
+        (Push ?? builder.Policy.Push ?? PushScope.All) == PushScope.Requested && !isRequested ? []
+        : [.. (PushTo.Count > 0 ? PushTo : (builder.Policy.PushTo ?? []).Select(PushTarget.Of)).Concat(CopyTo).Distinct()];
 
     /// <summary>The cores that a build is allowed (<c>build-cores</c>), where the scheduler counts it with some.</summary>
     public int CoresFor(NixBuilder builder, int counted) =>

@@ -12,15 +12,21 @@ internal sealed class Sampling(RunFacts facts, Attempts attempts)
     public void Take(RunEvent.MachineRead read)
     {
         if (facts.IndexOf(read.On) < 0 && read.On != facts.Local) return;
-        facts.Know(read.On, read.Reading);
-        if (read.Reading is not { } reading) return;
+        if (read.Reading is not { } reading)
+        {
+            facts.Know(read.On, null);
+            return;
+        }
         Attempt[] here = [.. attempts.BuildingOn(read.On)];
+        var own = new HashSet<MachineBuild>(ReferenceEqualityComparer.Instance);
         foreach (var attempt in here)
         {
             if (Find(attempt, here, reading.Builds) is not { } build) continue;
+            own.Add(build);
             attempt.PeakMemory = Math.Max(attempt.PeakMemory ?? 0, build.Memory);
-            (attempt.ProcessorTime, attempt.SeenAt) = (build.ProcessorTime, facts.Now);
+            (attempt.Memory, attempt.ProcessorTime, attempt.SeenAt) = (build.Memory, build.ProcessorTime, facts.Now);
         }
+        facts.Know(read.On, reading with { Builds = [.. reading.Builds.Select(build => build with { IsOwn = own.Contains(build) })] });
     }
 
     /// <summary>

@@ -18,6 +18,7 @@ internal sealed class EvaluationLog(Action<EvaluationMessage>? heard)
     [
         "you did not specify '--add-root'", "ignoring the client-specified setting 'builders'",
         "ignoring the user-specified setting 'builders'",
+        "ignoring the client-specified setting 'system'", "ignoring the client-specified setting 'extra-platforms'",
     ];
 
     private readonly HashSet<EvaluationMessage> passed = [];

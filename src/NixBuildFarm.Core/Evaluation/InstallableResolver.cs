@@ -126,6 +126,12 @@ public sealed partial class InstallableResolver(EvaluationOptions options)
         {
             var printed = await FindDerivationsAsync(value, cancellation);
             if (printed is null || printed.Count == 0) return null;
+            return await Reevaluation.UseAsync(
+                printed, async token => await FindDerivationsAsync(value, token) ?? [], ChooseAsync, cancellation);
+        }
+
+        async Task<IReadOnlyList<RequestedDerivation>?> ChooseAsync(IReadOnlyList<RequestedDerivation> printed)
+        {
             // Only Nix knows which of several outputs are meant by default.
             var single = printed is [var only]
                 && (outputs is not null || (await derivations.ReadAsync(only.Derivation, cancellation)).Outputs.Count == 1);

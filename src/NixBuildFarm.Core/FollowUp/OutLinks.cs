@@ -65,6 +65,9 @@ internal sealed class OutLinks(string link, int secondNumber)
                 var name = NameOf(index, output);
                 Replace(name, path);
                 await local.AskAsync((daemon, token) => daemon.AddIndirectRootAsync(name, token), cancellation);
+                // A collection that has looked at the links before may look at the temp roots when this session is over: what it is told
+                // of while it runs, it keeps. Each later one sees the link.
+                await local.ProtectAsync([StorePath.Parse(path)], cancellation);
             }
         }
     }

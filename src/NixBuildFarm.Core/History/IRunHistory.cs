@@ -7,6 +7,16 @@ namespace NixBuildFarm.History;
 /// <remarks>All of it throws <see cref="HistoryException"/> where the history cannot be used.</remarks>
 public interface IRunHistory : IBuildHistory
 {
+    /// <summary>Keeps builds that others tell of, each once.</summary>
+    /// <returns>How many of them were not there before, and are kept.</returns>
+    int Import(IReadOnlyCollection<BuildObservation> builds);
+
+    /// <summary>When a source was last asked for builds that it knows of; null: never.</summary>
+    DateTimeOffset? AskedAt(string source);
+
+    /// <summary>A source was asked.</summary>
+    void SetAsked(string source, DateTimeOffset at);
+
     /// <summary>The recent quarantines of builders.</summary>
     IReadOnlyList<BuilderTrouble> Troubles();
 

@@ -117,6 +117,9 @@ public sealed class NixBuildResult
     /// <summary>The compiles of the build, where other builders did some of them; null: it was not shared.</summary>
     public SharedCompiles? SharedCompiles { get; init; }
 
+    /// <summary>The stores that get its outputs, and whether they have them: that changes until the run has ended.</summary>
+    public IReadOnlyList<NixBuildPush> Pushes { get; init; } = [];
+
     /// <summary>The outputs by name; empty when there are none.</summary>
     public IReadOnlyDictionary<string, string> Outputs { get; init; } = new Dictionary<string, string>();
 
@@ -128,6 +131,12 @@ public sealed class NixBuildResult
 
     /// <summary>The last lines that the build printed.</summary>
     public IReadOnlyList<string> LogTail { get; init; } = [];
+
+    /// <summary>The phase that a failed build was in when it ended, as it names it; null: it names none.</summary>
+    public string? Phase { get; init; }
+
+    /// <summary>The directory of a failed build on this machine; null: none was kept, or it could not be brought here.</summary>
+    public string? BuildFolder { get; init; }
 
     /// <summary>Whether the user asked for it, rather than something that the user asked for.</summary>
     public bool IsRequested { get => isRequested; init => isRequested = value; }

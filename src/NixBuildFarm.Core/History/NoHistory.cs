@@ -9,13 +9,25 @@ public class NoHistory : IRunHistory
     public static NoHistory Instance { get; } = new();
 
     /// <inheritdoc/>
-    public IReadOnlyList<BuildObservation> Builds(IReadOnlySet<string> packages) => [];
+    public virtual IReadOnlyList<BuildObservation> Builds(IReadOnlySet<string> packages) => [];
 
     /// <inheritdoc/>
     public virtual IReadOnlyList<TransferObservation> Transfers() => [];
 
     /// <inheritdoc/>
     public void Add(IReadOnlyCollection<BuildObservation> builds, IReadOnlyCollection<TransferObservation> transfers)
+    {
+        // Nothing is stored.
+    }
+
+    /// <inheritdoc/>
+    public virtual int Import(IReadOnlyCollection<BuildObservation> builds) => 0;
+
+    /// <inheritdoc/>
+    public virtual DateTimeOffset? AskedAt(string source) => null;
+
+    /// <inheritdoc/>
+    public virtual void SetAsked(string source, DateTimeOffset at)
     {
         // Nothing is stored.
     }

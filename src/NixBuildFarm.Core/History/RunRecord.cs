@@ -62,10 +62,23 @@ public sealed record RunRecord
         }
     }
 
+    /// <summary>The run without its derivations.</summary>
+    public NixBuildRun ToRun() => new()
+    {
+        RunId = Id,
+        State = State,
+        Started = Started,
+        Duration = Ended - Started,
+        Requested = Requested,
+        Derivations = Jobs.Count,
+        Built = Jobs.Count(job => job.Status == NixBuildStatus.Built),
+        NotDone = Jobs.Count(job => !job.Status.IsSuccess()),
+    };
+
     /// <summary>The results. Of a run that is going on, those of ended derivations.</summary>
     /// <param name="logLines">As many last lines of the logs of those that are not there; the logs have to be there still.</param>
     public IEnumerable<NixBuildResult> ToResults(int logLines) =>
-        Jobs.Where(job => State != RunState.Running || job.Status != NixBuildStatus.Cancelled).Select(job => ToResult(job, logLines));
+        Jobs.Where(job => !job.GoesOnIn(this)).Select(job => ToResult(job, logLines));
 
     private NixBuildResult ToResult(RecordedJob job, int logLines) => new()
     {
@@ -82,9 +95,12 @@ public sealed record RunRecord
         PeakMemory = job.PeakMemory,
         ProcessorTime = job.ProcessorSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
         SharedCompiles = job.SharedCompiles,
+        Pushes = job.Pushes,
         Outputs = job.Outputs,
         Error = job.Error,
         LogPath = job.LogPath,
+        Phase = job.Phase,
+        BuildFolder = job.BuildFolder,
         LogTail = job.Status.IsSuccess() ? [] : LogFile.TailOf(job.LogPath, logLines),
         IsRequested = job.Job.IsRequested,
         RunId = Id,
@@ -124,8 +140,14 @@ public sealed record RecordedJob
     /// <summary>Whether the run built it: its outputs are there, and not because they were there before or were fetched.</summary>
     public bool IsBuilt => Status == NixBuildStatus.Built && Start is not null;
 
+    /// <summary>Whether it has not ended in a run that goes on: until then it is recorded as called off.</summary>
+    public bool GoesOnIn(RunRecord run) => run.State == RunState.Running && Status == NixBuildStatus.Cancelled;
+
     /// <summary>How long it was expected to take on this builder when it was started there; null when it was not.</summary>
     public double? ExpectedSeconds { get; init; }
+
+    /// <summary>Whether that was a guess: no build of the package was known.</summary>
+    public bool IsGuess { get; init; }
 
     /// <summary>Seconds from the moment when its inputs were built to the moment when its build began.</summary>
     public double Waited { get; init; }
@@ -160,6 +182,9 @@ public sealed record RecordedJob
     /// <summary>Its compiles, where other builders may have done some of them; null: it was not shared.</summary>
     public SharedCompiles? SharedCompiles { get; init; }
 
+    /// <summary>The stores that get its outputs, and whether they have them.</summary>
+    public IReadOnlyList<NixBuildPush> Pushes { get; init; } = [];
+
     /// <summary>The outputs by name; empty when there are none.</summary>
     public IReadOnlyDictionary<string, string> Outputs { get; init; } = new Dictionary<string, string>();
 
@@ -168,4 +193,10 @@ public sealed record RecordedJob
 
     /// <summary>The file with everything that the build printed; null when it did not run.</summary>
     public string? LogPath { get; init; }
+
+    /// <summary>The phase that a failed build was in when it ended; null: it names none.</summary>
+    public string? Phase { get; init; }
+
+    /// <summary>The directory of a failed build on this machine; null: there is none.</summary>
+    public string? BuildFolder { get; init; }
 }

@@ -77,9 +77,9 @@ internal sealed class BuildLog : IDisposable
                     UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
                 });
             }
-            catch (IOException) when (attempt < LogLock.Attempts && File.Exists(path))
+            catch (IOException) when (attempt < FileLock.Attempts && File.Exists(path))
             {
-                Thread.Sleep(LogLock.Pause);
+                Thread.Sleep(FileLock.Pause);
             }
         }
     }

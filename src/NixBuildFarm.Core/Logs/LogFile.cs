@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Store;
 
 namespace NixBuildFarm.Logs;
@@ -109,9 +110,9 @@ public sealed record LogFile(string Path, string Name, string RunId)
             {
                 return new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, BufferSize);
             }
-            catch (IOException e) when (attempt < LogLock.Attempts && e is not (FileNotFoundException or DirectoryNotFoundException))
+            catch (IOException e) when (attempt < FileLock.Attempts && e is not (FileNotFoundException or DirectoryNotFoundException))
             {
-                Thread.Sleep(LogLock.Pause);
+                Thread.Sleep(FileLock.Pause);
             }
         }
     }

@@ -11,6 +11,19 @@ public abstract record RunNews
     {
     }
 
+    /// <summary>The run has begun.</summary>
+    /// <param name="RunId">Which.</param>
+    /// <param name="Requested">What was asked for, in the user's words.</param>
+    public sealed record Began(string RunId, IReadOnlyList<string> Requested) : RunNews;
+
+    /// <summary>It is known what there is to do.</summary>
+    /// <param name="Derivations">All that is to be built or fetched, what is needed before what needs it.</param>
+    public sealed record Found(IReadOnlyList<FoundDerivation> Derivations) : RunNews;
+
+    /// <summary>The run has ended.</summary>
+    /// <param name="State">How.</param>
+    public sealed record Over(RunState State) : RunNews;
+
     /// <summary>A derivation has ended, for good.</summary>
     /// <param name="Result">How.</param>
     public sealed record Ended(NixBuildResult Result) : RunNews;

@@ -17,6 +17,12 @@ public sealed record RunningBuild(string Name, string Builder, DateTimeOffset Si
 
     /// <summary>The expected duration of the build, without supply; null where there is no estimate.</summary>
     public TimeSpan? Expected { get; init; }
+
+    /// <summary>Whether that is a guess: no build of this package is known.</summary>
+    public bool IsGuess { get; init; }
+
+    /// <summary>The file with its log; null while its inputs are still on their way.</summary>
+    public string? LogPath { get; init; }
 }
 
 /// <summary>Where a run stands.</summary>
@@ -29,11 +35,17 @@ public sealed record RunProgress(int Total, int Done, int Failed, IReadOnlyList<
     /// <summary>How long it will take still, as far as estimates say; null where nothing can be said.</summary>
     public TimeSpan? Remaining { get; init; }
 
+    /// <summary>Whether that is a guess: it rests on guesses for the greater part.</summary>
+    public bool IsRemainingGuess { get; init; }
+
     /// <summary>What machines have, as they last told, by the name of their builder.</summary>
     public IReadOnlyDictionary<string, MachineReading> Machines { get; init; } = new Dictionary<string, MachineReading>();
 
     /// <summary>How many of all come from a substituter.</summary>
     public int Substitutions { get; init; }
+
+    /// <summary>How many times outputs of a derivation are still to be put into a store.</summary>
+    public int Pushing { get; init; }
 
     /// <summary>Bytes of NARs that were sent for ended derivations.</summary>
     public long Supplied { get; init; }

@@ -3,19 +3,22 @@ using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
+using NixBuildFarm.Protocol;
 using NixBuildFarm.Running;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Scheduling.Playing;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store.Derivations;
+using NixBuildFarm.Supplying;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Planning;
 
 /// <summary>
 /// Plans a run without running it: finds the work as the run does, and simulates it with the run's scheduler and initial estimates. Asks
-/// the local store what it has and can fetch; contacts no other builder, and takes each as it is configured.
+/// the local store what it has and can fetch, and this machine what memory it has; contacts no other builder, and takes each as it is
+/// configured.
 /// </summary>
 public sealed class BuildPlanner
 {
@@ -46,15 +49,19 @@ public sealed class BuildPlanner
         this.derivations = derivations;
     }
 
-    /// <summary>
-    /// Makes the plan: first the requested derivations that are valid already, then the others in the order of their start.
-    /// </summary>
+    /// <summary>Makes the plan.</summary>
     /// <exception cref="NixBuildFarmException">The run could not begin: no local store, unreadable derivations.</exception>
-    public async Task<IReadOnlyList<NixBuildPlan>> PlanAsync(CancellationToken cancellation)
+    public async Task<RunPlan> PlanAsync(CancellationToken cancellation)
     {
         await using var sessions = new SessionSet(transports, new() { Verbose = observer.Decided });
-        var jobs = await RunJobs.FindAsync(
-            await request.Evaluate(cancellation), derivations, sessions.OpenLocalAsync(request.Builders, cancellation), cancellation);
+        var opening = sessions.OpenLocalAsync(request.Builders, cancellation);
+        var requested = await request.Evaluate(cancellation);
+        var (_, jobs) = await RunJobs.FindAsync(requested, request.Evaluate, derivations, opening, cancellation);
+        var local = await opening;
+        var catalog = new PathCatalog();
+        await new Closures(catalog).DiscoverAsync(local, jobs.LocalInputs, cancellation);
+        jobs.Weigh(catalog);
+        var fetched = await FetchedAsync(jobs, local, cancellation);
         await using var known = RunHistory.Open(history, observer, TimeProvider.System, stopped: cancellation);
         // The run's order of builders, which decides between equals.
         NixBuilder[] farm = [.. request.Builders.DistinctBy(builder => builder.Name).OrderBy(builder => !builder.IsLocal)];
@@ -68,12 +75,30 @@ public sealed class BuildPlanner
                 + $"{Math.Ceiling(trouble.PauseAt(DateTimeOffset.UtcNow).TotalSeconds)} s: {trouble.Reason}");
         }
         var estimates = await known.EstimateAsync(jobs.Graph, farm);
-        return await Task.Run(() => Plan(jobs, farm, estimates, cancellation), cancellation).WaitAsync(cancellation);
+        if (farm.Any(builder => !builder.IsLocal))
+        {
+            observer.Decided("The plan knows the memory of this machine only, and takes others as large enough, idle and not held.");
+        }
+        var memory = local.Facts.Machine.Memory;
+        FarmBuilder[] described = [.. estimates.Farm.Select(builder => builder.IsLocal ? builder with { Memory = memory } : builder)];
+        var plan = Task.Run(() => Plan(jobs, farm, described, estimates, cancellation), cancellation);
+        var (steps, schedule) = await plan.WaitAsync(cancellation);
+        return new(steps, Outlook(jobs, farm, schedule, estimates.Current, catalog, fetched));
     }
 
-    private IReadOnlyList<NixBuildPlan> Plan(RunJobs jobs, NixBuilder[] farm, RunEstimates estimates, CancellationToken cancellation)
+    /// <summary>Asks the local store what it would fetch, closures included; null: nothing.</summary>
+    private static async Task<MissingPaths?> FetchedAsync(RunJobs jobs, BuilderSession local, CancellationToken cancellation)
     {
-        var scheduler = new Scheduler(jobs.Graph, estimates.Farm, estimates.Current, request.Rules.Scheduling);
+        DerivedPath[] wanted = [.. jobs.Jobs.Where(job => job.IsSubstitution).SelectMany(job => job.Wanted).Select(DerivedPath.Opaque)];
+        return wanted.Length > 0
+            ? await local.AskAsync((daemon, token) => daemon.QueryMissingAsync(wanted, token), cancellation)
+            : null;
+    }
+
+    private (IReadOnlyList<NixBuildPlan> Steps, IReadOnlyList<ScheduledJob> Schedule) Plan(
+        RunJobs jobs, NixBuilder[] farm, FarmBuilder[] described, RunEstimates estimates, CancellationToken cancellation)
+    {
+        var scheduler = new Scheduler(jobs.Graph, described, estimates.Current, request.Rules.Scheduling);
         // What is made by a build, and what that needs, is not known yet.
         foreach (var job in jobs.Jobs.Where(job => !job.IsBuild))
         {
@@ -88,9 +113,10 @@ public sealed class BuildPlanner
         var planned = jobs.Jobs.Where(job => job.Expansion is null)
             .OrderBy(job => job.IsSubstitution ? 0 : builds.TryGetValue(job.Index, out var entry) ? entry.Start : double.PositiveInfinity)
             .Select(job => job.IsSubstitution ? Substitution(job)
-                : builds.TryGetValue(job.Index, out var entry) ? Build(job, entry, farm[entry.Builder], reasons[job.Index])
+                : builds.TryGetValue(job.Index, out var entry)
+                    ? Build(job, entry, farm[entry.Builder], reasons[job.Index], estimates.Current[job.Index].Source)
                 : Refusal(job, reasons.GetValueOrDefault(job.Index)));
-        return [.. jobs.AlreadyValid(runId: "").Select(Valid), .. planned];
+        return ([.. jobs.AlreadyValid(runId: "").Select(Valid), .. planned], run.Schedule);
 
         bool IsShared(int job, int builder) =>
             lending.MayBeHelped(job, builder) && scheduler.EstimateOf(job).Compiles.Share > 0
@@ -111,6 +137,24 @@ public sealed class BuildPlanner
         }
     }
 
+    private static PlanOutlook Outlook(
+        RunJobs jobs, NixBuilder[] farm, IReadOnlyList<ScheduledJob> schedule, IReadOnlyList<Estimate> estimates, PathCatalog catalog,
+        MissingPaths? fetched) => new()
+    {
+        Span = PlanSpan.Of(schedule, jobs.Graph, estimates),
+        IsGuess = 2 * schedule.Where(entry => estimates[entry.Job].IsGuess).Sum(entry => entry.End - entry.Start)
+            > schedule.Sum(entry => entry.End - entry.Start),
+        FetchedPaths = fetched?.WillSubstitute.Count ?? 0,
+        DownloadBytes = fetched?.DownloadSize ?? 0,
+        UnpackedBytes = fetched?.NarSize ?? 0,
+        InputBytes = schedule.Where(entry => !farm[entry.Builder].IsLocal)
+            .GroupBy(entry => farm[entry.Builder].Name, entry => jobs.Jobs[entry.Job].Inputs)
+            .ToDictionary(
+                own => own.Key,
+                own => catalog.ClosureOf(own.SelectMany(inputs => inputs).Distinct().Where(path => catalog.Find(path) is not null))
+                    .Sum(info => info.NarSize)),
+    };
+
     private static NixBuildPlan Valid(NixBuildResult result) => new()
     {
         Name = result.Name,
@@ -123,7 +167,7 @@ public sealed class BuildPlanner
 
     private static NixBuildPlan Substitution(RunJob job) => Of(job, NixBuildPlanAction.Substitute, "a substituter has it");
 
-    private NixBuildPlan Build(RunJob job, ScheduledJob entry, NixBuilder builder, string why) => new()
+    private NixBuildPlan Build(RunJob job, ScheduledJob entry, NixBuilder builder, string why, EstimateSource source) => new()
     {
         Name = job.Name,
         DerivationPath = job.Path.ToString(),
@@ -132,6 +176,7 @@ public sealed class BuildPlanner
         Builder = builder.Name,
         Start = TimeSpan.FromSeconds(entry.Start),
         End = TimeSpan.FromSeconds(entry.End),
+        EstimateSource = source,
         Cores = request.Rules.CoresFor(builder, entry.Cores),
         Why = why,
         IsRequested = job.IsRequested,

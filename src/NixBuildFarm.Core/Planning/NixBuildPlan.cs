@@ -1,3 +1,5 @@
+using NixBuildFarm.Scheduling;
+
 namespace NixBuildFarm.Planning;
 
 /// <summary>The step that a run would take for a derivation.</summary>
@@ -46,8 +48,14 @@ public sealed class NixBuildPlan
     /// <summary>How long its build would take there, by all that is known of it.</summary>
     public TimeSpan? Duration => End - Start;
 
+    /// <summary>Whether that is a guess: no build of this package is known, here or in the table of packages.</summary>
+    public bool IsGuess => EstimateSource == Scheduling.EstimateSource.Guess;
+
     /// <summary>The same in seconds, for Measure-Object.</summary>
     public double? Seconds => Duration?.TotalSeconds;
+
+    /// <summary>Where that is known from; null where nothing is to be built.</summary>
+    public EstimateSource? EstimateSource { get; init; }
 
     /// <summary>The cores that it would be allowed; 0: all of its machine; null where nothing is to be built.</summary>
     public int? Cores { get; init; }

@@ -24,6 +24,9 @@ public sealed class NixBuilderPolicyTest
     /// <summary>How long the build would take there, by all that is known of it; null where it may not.</summary>
     public TimeSpan? EstimatedDuration { get; init; }
 
+    /// <summary>Whether that is a guess: no build of this package is known, here or in the table of packages.</summary>
+    public bool IsGuess { get; init; }
+
     /// <summary>When it would be done there, from now, if the builder is idle and has the inputs; null where it may not.</summary>
     public TimeSpan? EstimatedFinish { get; init; }
 

@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Evaluation;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Running;
@@ -41,10 +42,14 @@ public sealed class PolicyTester
     }
 
     /// <summary>Tests one derivation of the local store: a result for each builder.</summary>
+    /// <param name="path">The derivation.</param>
+    /// <param name="evaluate">Makes it again where the garbage collector has taken it since.</param>
+    /// <param name="cancellation">Ends it.</param>
     /// <exception cref="NixBuildFarmException">The derivation cannot be read.</exception>
-    public async Task<IReadOnlyList<NixBuilderPolicyTest>> TestAsync(StorePath path, CancellationToken cancellation)
+    public async Task<IReadOnlyList<NixBuilderPolicyTest>> TestAsync(
+        StorePath path, Func<CancellationToken, Task<IReadOnlyList<RequestedDerivation>>> evaluate, CancellationToken cancellation)
     {
-        var derivation = await derivations.ReadAsync(path, cancellation);
+        var derivation = await Reevaluation.UseAsync([], evaluate, _ => derivations.ReadAsync(path, cancellation), cancellation);
         var job = derivation.ToJob(path.Name[..^".drv".Length]);
         var graph = new JobGraph([job]);
         await using var known = RunHistory.Open(history, observer, TimeProvider.System, stopped: cancellation);
@@ -66,6 +71,7 @@ public sealed class PolicyTester
                 IsChosen = chosen?.Builder == b,
                 Reason = eligibility.Problem,
                 EstimatedDuration = alone is { } run ? TimeSpan.FromSeconds(run.End - run.Start) : null,
+                IsGuess = alone is not null && estimates.Current[0].IsGuess,
                 EstimatedFinish = alone is { } end ? TimeSpan.FromSeconds(end.End) : null,
             };
         })];

@@ -66,7 +66,7 @@ internal sealed partial class DaemonConnection
     }
 
     /// <summary>Adds a path to the store.</summary>
-    /// <param name="source">The path and its NAR, which is counted and hashed on its way.</param>
+    /// <param name="source">The path and its NAR, which is counted on its way. The daemon hashes it.</param>
     /// <param name="dontCheckSignatures">Whether it needs no signature; without trust the daemon ignores this.</param>
     /// <param name="cancellation">Closes the connection.</param>
     /// <exception cref="DaemonException">The daemon refuses the path, e.g. for want of a signature.</exception>
@@ -137,7 +137,7 @@ internal sealed partial class DaemonConnection
 
     private static async Task WriteNarAsync(NarSource source, Stream body, CancellationToken cancellation)
     {
-        await using var nar = new CheckedNarStream(body, source.Info);
+        await using var nar = new SizedNarStream(body, source.Info);
         await source.WriteNarAsync(nar, cancellation);
         nar.Verify();
     }

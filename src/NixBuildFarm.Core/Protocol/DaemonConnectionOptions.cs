@@ -9,7 +9,7 @@ internal sealed record DaemonConnectionOptions
     public required string Builder { get; init; }
 
     /// <summary>How long the greeting may take in all, start of the daemon's process included.</summary>
-    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(15);
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
     /// Settings for the whole connection, sent along with the greeting, in no round trip of their own; null: the daemon's own.

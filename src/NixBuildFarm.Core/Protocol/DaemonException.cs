@@ -10,6 +10,8 @@ namespace NixBuildFarm.Protocol;
 /// </summary>
 internal sealed class DaemonException : NixBuildFarmException
 {
+    private const string HashMismatch = "hash mismatch importing path";
+
     /// <summary>Makes the error of a daemon's message.</summary>
     /// <param name="builder">The builder whose daemon it is.</param>
     /// <param name="text">The message; terminal control is removed.</param>
@@ -40,11 +42,14 @@ internal sealed class DaemonException : NixBuildFarmException
     public StorePath? Refused { get; internal set; }
 
     /// <summary>
-    /// Whether it refused a path because the contents are not those announced. [LocalStore::addToStore in src/libstore/local-store.cc of
+    /// Whether it refused a path because its NAR is not the announced one. [LocalStore::addToStore in src/libstore/local-store.cc of
     /// NixOS/nix]
     /// </summary>
+    public bool RefusesNar => !RefusesContent && Refused is not null && Text.Contains(HashMismatch, StringComparison.Ordinal);
+
+    /// <summary>Whether it refused a path because the contents are not those of its content address.</summary>
     public bool RefusesContent => Refused is not null
-        && (Text.Contains("hash mismatch importing path", StringComparison.Ordinal)
+        && (Text.Contains($"ca {HashMismatch}", StringComparison.Ordinal)
             || Text.Contains("claims to be content-addressed but isn't", StringComparison.Ordinal));
 
     /// <summary>The connection on which it was said, for that connection to tell its own daemon's errors from those of another.</summary>

@@ -68,7 +68,7 @@ public static class ChromeTrace
             {
                 WriteSpan(json, job, "supply", row, lane, supply, job.Start!.Value - supply, detail: null);
             }
-            if (job.Start is { } start) WriteSpan(json, job, job.Status.ToString(), row, lane, start, job.Seconds, job.Error);
+            if (job.Start is { } start) WriteSpan(json, job, job.Status?.ToString() ?? "Running", row, lane, start, job.Seconds, job.Error);
         }
         foreach (var attempt in job.Attempts)
         {

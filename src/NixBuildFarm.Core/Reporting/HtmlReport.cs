@@ -12,16 +12,23 @@ public static class HtmlReport
     private const string DataMarker = "/*DATA*/";
     private const string StyleMarker = "/*STYLE*/";
     private const string ScriptMarker = "/*SCRIPT*/";
+    private const string FollowMarker = "<!--FOLLOW-->";
+    private const string PolicyMarker = "/*POLICY*/";
 
     private const string Import = "import ";
     private const string Export = "export ";
     private const string ModuleFolder = "./";
 
     /// <summary>Writes it.</summary>
-    public static void Write(RunReport report, Stream output)
+    /// <param name="report">The report.</param>
+    /// <param name="output">Where to.</param>
+    /// <param name="follow">The address below the page's own where it asks for newer reports; null: it asks for nothing.</param>
+    public static void Write(RunReport report, Stream output, string? follow = null)
     {
         using var writer = new StreamWriter(output, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true);
         var page = Resource("report.html")
+            .Replace(PolicyMarker, follow is null ? "" : "; connect-src 'self'", StringComparison.Ordinal)
+            .Replace(FollowMarker, follow is null ? "" : $"<meta name=\"follow\" content=\"{follow}\">", StringComparison.Ordinal)
             .Replace(StyleMarker, Resource("report.css"), StringComparison.Ordinal)
             .Replace(ScriptMarker, Script(), StringComparison.Ordinal);
         // The data comes last, and is looked into for no marker.

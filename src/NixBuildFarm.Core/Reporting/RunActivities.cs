@@ -45,7 +45,7 @@ internal sealed class RunActivities : IBuildObserver
     {
         lock (gate)
         {
-            if (hasEnded) return;
+            if (hasEnded || news is RunNews.Began or RunNews.Found or RunNews.Over) return;
             overall ??= Start(ActivityType.Builds, "", [], 0);
             switch (news)
             {

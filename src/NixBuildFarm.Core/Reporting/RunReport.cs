@@ -54,7 +54,19 @@ public sealed record RunReport
     /// so on. Had one of them been faster, or waited less, the run might have been faster.
     /// </summary>
     public required IReadOnlyList<int> CriticalPath { get; init; }
+
+    /// <summary>What is left of a run that goes on; null: it has ended, or does not say.</summary>
+    public ReportRemainder? Remainder { get; init; }
+
+    /// <summary>The run that it is compared to; null: to none.</summary>
+    public ReportComparison? ComparedTo { get; init; }
 }
+
+/// <summary>What is left of a run that goes on.</summary>
+/// <param name="Seconds">How long it is still expected to take; null: nothing can be said.</param>
+/// <param name="IsGuess">Whether that is a guess.</param>
+/// <param name="Pushing">How many times outputs of a derivation are still to be put into a store.</param>
+public sealed record ReportRemainder(double? Seconds, bool IsGuess, int Pushing);
 
 /// <summary>The kinds of rows of the report.</summary>
 public enum ReportBuilderKind
@@ -95,7 +107,17 @@ public sealed record ReportBuilder
 
     /// <summary>Bytes of NARs that were sent to it.</summary>
     public required long SuppliedBytes { get; init; }
+
+    /// <summary>What its machine has, while the run goes on; null: it does not tell, or the run has ended.</summary>
+    public ReportMachine? Now { get; init; }
 }
+
+/// <summary>What a machine has, as it last told; null where it does not tell.</summary>
+/// <param name="Cores">Its cores.</param>
+/// <param name="Load">Its load of the last minute.</param>
+/// <param name="MemoryAvailable">The memory that programs can still get, in bytes.</param>
+/// <param name="OtherBuilds">How many builds go on there that are not of the run.</param>
+public sealed record ReportMachine(int? Cores, double? Load, long? MemoryAvailable, int? OtherBuilds);
 
 /// <summary>A derivation of the report.</summary>
 public sealed record ReportJob
@@ -109,8 +131,8 @@ public sealed record ReportJob
     /// <summary>The system that it builds on.</summary>
     public required string System { get; init; }
 
-    /// <summary>How it ended.</summary>
-    public required NixBuildStatus Status { get; init; }
+    /// <summary>How it ended; null: the run goes on, and it has not ended.</summary>
+    public required NixBuildStatus? Status { get; init; }
 
     /// <summary>Index of its builder; null when it was on none.</summary>
     public int? Builder { get; init; }
@@ -132,6 +154,9 @@ public sealed record ReportJob
 
     /// <summary>The expected duration; null where there was no estimate.</summary>
     public double? ExpectedSeconds { get; init; }
+
+    /// <summary>Whether that was a guess, as no build of the package was known; null: it was not.</summary>
+    public bool? IsGuess { get; init; }
 
     /// <summary>The cores that it was counted with.</summary>
     public int Cores { get; init; }
@@ -166,7 +191,13 @@ public sealed record ReportJob
     /// <summary>The file with its log; null when there is none.</summary>
     public string? LogPath { get; init; }
 
-    /// <summary>The last lines of its log, if it failed.</summary>
+    /// <summary>The phase that a failed build was in when it ended, or that one is in that goes on; null: it names none.</summary>
+    public string? Phase { get; init; }
+
+    /// <summary>The directory of a failed build on this machine; null: there is none.</summary>
+    public string? BuildFolder { get; init; }
+
+    /// <summary>The last lines of its log, if it failed or goes on.</summary>
     public IReadOnlyList<string> LogTail { get; init; } = [];
 }
 

@@ -11,8 +11,10 @@ public static class RunReportMaker
     private const string Substituters = "substituters";
     private const int LogLines = 40;
 
-    /// <summary>Makes a report. Reads the logs of failed builds if they still exist.</summary>
-    public static RunReport ToReport(this RunRecord run)
+    /// <summary>Makes a report. Reads the logs of failed builds if they still exist, and of those that go on.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="comparedTo">An earlier run that it is compared to; null: none.</param>
+    public static RunReport ToReport(this RunRecord run, RunRecord? comparedTo = null)
     {
         var rows = new Rows(run);
         var jobs = new ReportJob[run.Jobs.Count];
@@ -20,7 +22,7 @@ public static class RunReportMaker
         rows.Assign(jobs);
         var (copies, copyLanes) = CopiesOf(run, rows);
 
-        var makespan = run.Makespan;
+        var span = SpanOf(run);
         return new()
         {
             RunId = run.Id,
@@ -30,29 +32,42 @@ public static class RunReportMaker
             State = run.State,
             Requested = run.Requested,
             Error = run.Error,
-            Makespan = makespan,
-            LowerBound = run.State == RunState.Succeeded && run.Jobs.Any(job => job.IsBuilt) ? BoundOf(run) : null,
+            Makespan = run.Makespan,
+            LowerBound = BoundOf(run),
             SuppliedBytes = run.Jobs.Sum(job => job.SuppliedBytes),
-            Builders = [.. rows.Names.Select((name, row) => DescribeBuilder(run, name, row, jobs, rows, makespan))],
+            Builders = [.. rows.Names.Select((name, row) => DescribeBuilder(run, name, row, jobs, rows, span))],
             Jobs = jobs,
             Copies = copies,
             CopyLanes = copyLanes,
             CriticalPath = LatestChain(run.Jobs),
+            ComparedTo = comparedTo is null ? null : Compare(run, comparedTo),
         };
     }
+
+    private static ReportComparison Compare(RunRecord run, RunRecord other) => new()
+    {
+        RunId = other.Id,
+        Started = other.Started,
+        State = other.State,
+        Seconds = (other.Ended - other.Started).TotalSeconds,
+        Makespan = other.Makespan,
+        LowerBound = BoundOf(other),
+        Derivations = RunComparison.Of(run, other),
+    };
 
     private static ReportJob Describe(RunRecord run, RecordedJob job, Rows rows) => new()
     {
         Name = job.Job.Name,
         DerivationPath = job.DerivationPath,
         System = job.Job.System,
-        Status = job.Status,
+        Status = job.GoesOnIn(run) ? null : job.Status,
         Builder = job.Start is null && job.SupplyStart is null ? null : rows.IndexOf(job.IsSubstitution ? Substituters : job.Builder),
         SupplyStart = job.SupplyStart,
         Start = job.Start,
         Seconds = job.Seconds,
         Waited = job.Waited,
         ExpectedSeconds = job.ExpectedSeconds,
+        IsGuess = job is { ExpectedSeconds: not null, IsGuess: true } ? true : null,
         Cores = job.Cores,
         SuppliedBytes = job.SuppliedBytes,
         OutputBytes = job.OutputBytes,
@@ -69,9 +84,11 @@ public static class RunReportMaker
             Reason = attempt.Reason,
             GaveWay = attempt.GaveWay,
         })],
-        Error = job.Error,
+        Error = job.GoesOnIn(run) ? null : job.Error,
         LogPath = job.LogPath,
-        LogTail = job.Status.HasFailed() ? LogFile.TailOf(job.LogPath, LogLines) : [],
+        Phase = job.Phase,
+        BuildFolder = job.BuildFolder,
+        LogTail = job.Status.HasFailed() || job.GoesOnIn(run) ? LogFile.TailOf(job.LogPath, LogLines) : [],
     };
 
     private static ReportCompiles Describe(RunRecord run, SharedCompiles shared) => new()
@@ -88,7 +105,15 @@ public static class RunReportMaker
         Elsewhere = [.. shared.Spans.Select(span => new ReportCompile((span.Started - run.Started).TotalSeconds, span.Seconds))],
     };
 
-    private static ReportBuilder DescribeBuilder(RunRecord run, string name, int row, ReportJob[] jobs, Rows rows, double makespan)
+    /// <summary>The seconds that builders could be busy: the makespan, of a run that goes on what there is of it by now.</summary>
+    private static double SpanOf(RunRecord run)
+    {
+        if (run.State != RunState.Running) return run.Makespan;
+        var elapsed = (run.Ended - run.Started).TotalSeconds;
+        return elapsed - run.Jobs.Select(job => job.SupplyStart ?? job.Start ?? elapsed).DefaultIfEmpty(elapsed).Min();
+    }
+
+    private static ReportBuilder DescribeBuilder(RunRecord run, string name, int row, ReportJob[] jobs, Rows rows, double span)
     {
         var own = jobs.Where(job => job.Builder == row).ToArray();
         var known = run.Farm.FirstOrDefault(builder => builder.Name == name);
@@ -104,7 +129,7 @@ public static class RunReportMaker
             Lanes = Math.Max(1, rows.LanesOf(row)),
             Builds = own.Count(job => job.Status == NixBuildStatus.Built),
             BusySeconds = busy,
-            Utilisation = makespan > 0 ? Math.Min(1, busy / (slots * makespan)) : 0,
+            Utilisation = span > 0 ? Math.Min(1, busy / (slots * span)) : 0,
             SuppliedBytes = own.Sum(job => job.SuppliedBytes),
         };
     }
@@ -135,8 +160,9 @@ public static class RunReportMaker
         return (copies, lanes.Count);
     }
 
-    private static double BoundOf(RunRecord run)
+    private static double? BoundOf(RunRecord run)
     {
+        if (run.State != RunState.Succeeded || !run.Jobs.Any(job => job.IsBuilt)) return null;
         var scenario = RunReplay.Of(run).Scenario;
         // Where compiles were shared, no bound holds that has each build done by one builder.
         var compiles = run.Jobs.Any(job => job.SharedCompiles is not null) ? scenario.Durations.Compiles : null;

@@ -57,6 +57,9 @@ internal sealed class BuildExecutor(
     {
         var job = attempt.Job;
         if (await FindAtHomeAsync(job, cancellation) is { } earlier) return earlier;
+        var derivation = GoesAsDerivation(session)
+            ? null
+            : BasicDerivation.From(await job.ReadDerivationToBuildAsync(cancellation), job.Inputs);
         using var slot = new SlotTurn(session.Slots, Holder, clock);
         await using var connection = session.Reserve(ChannelUse.Build, cancellation);
         var supplying = PrepareAsync(attempt, session, mayBegin, cancellation);
@@ -66,10 +69,13 @@ internal sealed class BuildExecutor(
         await using var shared = await ShareAsync(attempt, session, cancellation);
         // Nobody else may build with what this build sees: settings of a connection cannot be taken back.
         if (shared is not null) connection.IsClosedAfterwards = true;
-        // The build keeps its outputs as long as it runs, so nobody needs to wait for these roots before it has ended.
+        // The build keeps its outputs as long as it runs, and so does its daemon as long as the connection is open, so that hardly anybody
+        // needs to wait for these roots: over a distant connection a slot would be idle meanwhile.
         var rooting = session.ProtectAsync(job.Outputs, cancellation);
+        _ = rooting.ContinueWith(static failed => _ = failed.Exception, TaskScheduler.Default);
 
         using var log = BuildLog.Open(logFolder ?? LogFolderOf(attempt), job.Path);
+        var heard = new HeardOfBuild();
         var (result, infos) = await connection.UseAsync(async daemon =>
         {
             begun(supplied, log.Path);
@@ -77,8 +83,8 @@ internal sealed class BuildExecutor(
             {
                 var options = OptionsOf(attempt, session, shared?.Mappings);
                 var built = await BuildInTimeAsync(
-                    daemon, attempt, session, options, message => Listen(message, log, said), cancellation);
-                await rooting;
+                    daemon, attempt, derivation, session, options, message => Listen(message, log, heard, said), cancellation);
+                if (!connection.KeepsRoots) await rooting;
                 return built;
             }
             catch (DaemonException)
@@ -89,9 +95,12 @@ internal sealed class BuildExecutor(
             }
         });
         var ended = clock.UtcNow;
-        slot.Dispose();
+        slot.PassOn();
         log.Dispose();
         if (!session.Builder.IsLocal && log is { Path: { } path, Problem: null }) KeepLog(job, path);
+        var kept = !result.IsSuccess && request.KeepFailed && heard.Folder is { } folder
+            ? await KeptFolders.BringAsync(session, folder, log.Path, clock.Time, cancellation)
+            : null;
         var realised = result.IsSuccess
             ? await outputs.AcceptAsync(session, job, result.BuiltOutputs, infos, cancellation)
             : ImmutableDictionary<string, StorePath>.Empty;
@@ -106,6 +115,8 @@ internal sealed class BuildExecutor(
             LogProblem = log.Problem,
             ProcessorTime = result.ProcessorTime,
             Shared = SharedOf(attempt, shared),
+            Phase = result.IsSuccess ? null : heard.Phase,
+            Kept = kept,
         };
     }
 
@@ -171,8 +182,8 @@ internal sealed class BuildExecutor(
 
     /// <summary>Builds, and does not rely on the daemon alone for the limits of the build.</summary>
     private async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildInTimeAsync(
-        DaemonConnection daemon, Attempt attempt, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said,
-        CancellationToken cancellation)
+        DaemonConnection daemon, Attempt attempt, BasicDerivation? derivation, BuilderSession session, DaemonOptions options,
+        Action<DaemonMessage> said, CancellationToken cancellation)
     {
         using var inAll = new SilenceWatch(LimitOf(TimeoutOf(attempt)), clock.Time, cancellation);
         using var silent = new SilenceWatch(LimitOf(SilenceOf(attempt)), clock.Time, inAll.Token);
@@ -180,7 +191,7 @@ internal sealed class BuildExecutor(
         describing.Hold();
         try
         {
-            return await BuildAsync(daemon, attempt.Job, session, options, Hear, BuildEnded, describing.Token);
+            return await BuildAsync(daemon, attempt.Job, derivation, options, Hear, BuildEnded, describing.Token);
         }
         catch (OperationCanceledException) when (describing.HasRunOut && !cancellation.IsCancellationRequested)
         {
@@ -211,14 +222,14 @@ internal sealed class BuildExecutor(
 
     /// <summary>Builds. Where that takes no further round trip, the outputs are described as well.</summary>
     private static async Task<(BuildResult Result, IReadOnlyDictionary<StorePath, PathInfo>? Outputs)> BuildAsync(
-        DaemonConnection daemon, RunJob job, BuilderSession session, DaemonOptions options, Action<DaemonMessage> said, Action ended,
+        DaemonConnection daemon, RunJob job, BasicDerivation? derivation, DaemonOptions options, Action<DaemonMessage> said, Action ended,
         CancellationToken cancellation)
     {
         var path = job.Resolved?.Path ?? job.Path;
-        if (!GoesAsDerivation(session))
+        if (derivation is not null)
         {
             return await daemon.BuildDerivationAsync(
-                path, BasicDerivation.From(job.DerivationToBuild, job.Inputs), options,
+                path, derivation, options,
                 [.. job.NamedOutputs.Select(output => output.Value)], said, cancellation, ended);
         }
         await daemon.SetOptionsAsync(options, cancellation);
@@ -245,8 +256,8 @@ internal sealed class BuildExecutor(
             // What the local substituters have has been found out before; asking them again for each build costs time.
             UseSubstitutes = session.UsesSubstitutes && !session.Builder.IsLocal,
             MaxSilentTime = SilenceOf(attempt) ?? TimeSpan.Zero,
-            // Nobody would look for it on another machine, or delete it there.
-            KeepFailed = attempt.Job.Limits.KeepFailed && session.Builder.IsLocal,
+            // Who has not asked for it here would not look for it on another machine, or delete it there.
+            KeepFailed = request.KeepFailed || (attempt.Job.Limits.KeepFailed && session.Builder.IsLocal),
             // The same object as long as nothing differs: then it is not sent again.
             Overrides = mappings is null && TimeoutOf(attempt) is null ? session.Options.Overrides : overrides,
         };
@@ -266,15 +277,18 @@ internal sealed class BuildExecutor(
     /// <summary>
     /// What became of its compiles; of one that has no compiler that could be shared: that there were none; null: it was not to be shared.
     /// </summary>
-    private SharedCompiles? SharedOf(Attempt attempt, SharedBuildOpened? shared) =>
-        attempt.Share is not { } terms ? null
-        : shared is not null ? shared.Exchange.Tally.Sum() with { Preparation = shared.Preparation }
-        : Shared.HasCompiler(attempt.Job) ? null
-        : new();
+    private SharedCompiles? SharedOf(Attempt attempt, SharedBuildOpened? shared)
+    {
+        if (attempt.Share is null) return null;
+        if (shared is null) return Shared.HasCompiler(attempt.Job) ? null : new();
+        shared.Exchange.Tally.EndAllAtHome(clock.UtcNow);
+        return shared.Exchange.Tally.Sum() with { Preparation = shared.Preparation };
+    }
 
-    private static void Listen(DaemonMessage message, BuildLog log, Action<DaemonMessage> said)
+    private static void Listen(DaemonMessage message, BuildLog log, HeardOfBuild heard, Action<DaemonMessage> said)
     {
         if (message is BuildLogLine line) log.Add(line);
+        heard.Hear(message);
         said(message);
     }
 }

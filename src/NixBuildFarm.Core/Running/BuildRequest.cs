@@ -2,6 +2,7 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Deciding.Journal;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.FollowUp;
 using NixBuildFarm.Scheduling.Lending;
@@ -25,6 +26,9 @@ public sealed record BuildRequest
 
     /// <summary>Whether what does not depend on a failed build is built all the same.</summary>
     public bool KeepGoing { get; init; }
+
+    /// <summary>Whether the directories of failed builds are kept, and brought to this machine.</summary>
+    public bool KeepFailed { get; init; }
 
     /// <summary>How often a derivation is tried before the failures of builders count as its own.</summary>
     public int MaxAttempts { get; init; } = 3;
@@ -52,6 +56,35 @@ public sealed record BuildRequest
 
     /// <summary>Whether the user has said so for this run: then no policy of a builder changes it.</summary>
     public bool IsCopyBackGiven { get; init; }
+
+    /// <summary>
+    /// The stores that get what is built, as URIs for <c>nix copy --to</c>; none: those that the policies of builders say.
+    /// </summary>
+    /// <exception cref="NixBuildFarmException">One is no such URI.</exception>
+    public IReadOnlyList<string> PushTo
+    {
+        get;
+        init
+        {
+            foreach (var uri in value)
+            {
+                if (StoreUri.WhyNot(uri) is not { } why) continue;
+                throw new NixBuildFarmException(
+                    "MalformedStore", $"“{StoreUri.WithoutSecrets(uri)}” is no store: {why}.",
+                    "Name one as nix copy --to does: s3://cache, file:///srv/cache, https://cache.example.org, ssh-ng://host.");
+            }
+            field = value;
+        }
+    } = [];
+
+    /// <summary>The machines whose stores get what is built.</summary>
+    public IReadOnlyList<NixBuilder> CopyTo { get; init; } = [];
+
+    /// <summary>Which outputs go to those stores and machines; null: what the policy of their builder says, or all.</summary>
+    public PushScope? Push { get; init; }
+
+    /// <summary>Private keys of this machine that sign what it pushes to a binary cache (<c>secret-key-files</c>).</summary>
+    public IReadOnlyList<string> SecretKeyFiles { get; init; } = [];
 
     /// <summary>Bytes per second that may leave this machine for all builders together; null: no limit.</summary>
     public long? MaxUpload { get; init; }
@@ -94,6 +127,9 @@ public sealed record BuildRequest
         Cores = Cores,
         CopyBack = CopyBack,
         IsCopyBackGiven = IsCopyBackGiven,
+        PushTo = [.. PushTo.Select(PushTarget.Of).Distinct()],
+        CopyTo = [.. CopyTo.Select(PushTarget.Of).Distinct()],
+        Push = Push,
         Scheduling = new() { Moldable = true, Hedge = Hedge, Share = AllowedShare },
     };
 }

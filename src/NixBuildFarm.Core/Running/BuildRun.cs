@@ -41,12 +41,8 @@ public sealed class BuildRun
     }
 
     internal BuildRun(
-        BuildRequest request,
-        IBuilderTransportFactory transports,
-        IRunHistory history,
-        IBuildObserver observer,
-        IDerivationSource derivations,
-        TimeProvider time)
+        BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer,
+        IDerivationSource derivations, TimeProvider time)
     {
         this.request = request;
         this.transports = transports;
@@ -82,6 +78,7 @@ public sealed class BuildRun
         }
         await using var history = RunHistory.Open(
             store, observer, time, request.LogFolder is null ? LogArchive.DefaultFolder : null, cancellation);
+        var keeping = Task.Run(() => history.Others.KeepReports(request.Builders), CancellationToken.None);
         await using var sessions = new SessionSet(
             transports, new() { Verbose = observer.Decided, HasSlowLink = history.HasSlowLink }, request.Settings, time);
         var localOpening = sessions.OpenLocalAsync(request.Builders, cancellation);
@@ -97,19 +94,26 @@ public sealed class BuildRun
             request.Named.Count > 0 ? request.Named : [.. requested.Select(r => r.Derivation.ToString())],
             clock) { EvaluationSeconds = clock.Now };
         history.Note(recorder.Ongoing());
+        observer.Observe(new RunNews.Began(RunId, recorder.Requested));
         try
         {
             var results = await RunAsync(requested, localOpening, connector, remote, history, recorder, cancellation);
             sessions.Complete();
-            Record = recorder.Ended();
-            history.Note(Record);
+            await keeping;
+            End(recorder.Ended());
             return results;
         }
         catch (Exception e)
         {
-            Record = recorder.Broken(e);
-            history.Note(Record);
+            End(recorder.Broken(e));
             throw;
+        }
+
+        void End(RunRecord ended)
+        {
+            Record = ended;
+            history.Note(ended);
+            observer.Observe(new RunNews.Over(ended.State));
         }
     }
 
@@ -123,7 +127,7 @@ public sealed class BuildRun
         CancellationToken cancellation)
     {
         request.Links?.CheckNames(requested);
-        var jobs = await RunJobs.FindAsync(requested, derivations, localOpening, cancellation);
+        (requested, var jobs) = await RunJobs.FindAsync(requested, request.Evaluate, derivations, localOpening, cancellation);
         var local = await localOpening;
         recorder.Jobs = jobs;
         if (jobs.Jobs.Count > 0) observer.Observe(new RunNews.Progressed(new(jobs.Jobs.Count, 0, 0, [])));
@@ -201,10 +205,13 @@ public sealed class BuildRun
         };
         var facts = new RunFacts(request.Rules, jobs.Jobs, jobs.Graph, here, farm, await estimating, clock.Started, RunId);
         var run = new LiveRun(facts, remote.Troubles.Values);
-        using var effects = new RunEffects(tasks, local, sessions, supply, catalog, executor, connector, new(observer) { Shared = shared })
+        observer.Observe(new RunNews.Found(jobs.Describe(facts.Scheduler.EstimateOf)));
+        var teller = new RunTeller(observer) { Shared = shared, BringsFoldersHome = request.KeepFailed };
+        using var effects = new RunEffects(tasks, local, sessions, supply, catalog, executor, connector, teller)
         {
             Shared = shared,
             Hook = hook,
+            Pushing = new(request, supply, catalog, local, connector, teller, clock),
             History = history,
             Builders = builders,
             Derivations = _ => derivations,

@@ -46,6 +46,11 @@ internal sealed class FarmConnector(BuildRequest request, SessionSet sessions, T
         }
     }
 
+    /// <summary>Connects a machine that gets outputs, and builds nothing.</summary>
+    /// <exception cref="BuilderException">It cannot be reached or used.</exception>
+    public Task<BuilderSession> ConnectTargetAsync(NixBuilder machine, CancellationToken cancellation) =>
+        sessions.OpenAsync(machine, useSubstitutes: false, cancellation, forNars: true);
+
     /// <summary>Closes a session before the run ends, with all that still goes on in it.</summary>
     public Task CloseAsync(BuilderSession session) => sessions.CloseAsync(session);
 

@@ -1,6 +1,6 @@
-using System.Runtime.InteropServices;
 using NixBuildFarm.Builders;
 using NixBuildFarm.History;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Scheduling.Lending;
 using NixBuildFarm.Work;
@@ -19,22 +19,6 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
 {
     private readonly Dictionary<string, Task<Connected>> connections = [];
 
-    /// <summary>The system of this process, in Nix's words.</summary>
-    private static string ThisSystem
-    {
-        get
-        {
-            var processor = RuntimeInformation.OSArchitecture switch
-            {
-                Architecture.X64 => "x86_64",
-                Architecture.Arm64 => "aarch64",
-                Architecture.X86 => "i686",
-                var other => other.ToString().ToLowerInvariant(),
-            };
-            return $"{processor}-{(OperatingSystem.IsMacOS() ? "darwin" : "linux")}";
-        }
-    }
-
     /// <summary>How any of them failed in earlier runs, by name.</summary>
     public IReadOnlyDictionary<string, BuilderTrouble> Troubles { get; } = known.ToDictionary(trouble => trouble.Builder);
 
@@ -46,7 +30,7 @@ internal sealed class RemoteBuilders(BuildRequest request, FarmConnector connect
     /// <summary>Begins to connect what will probably be of use, before that is known.</summary>
     public void ConnectLikely(CancellationToken cancellation)
     {
-        var systems = request.Builders.FirstOrDefault(builder => builder.IsLocal)?.Systems ?? [ThisSystem];
+        var systems = request.Builders.FirstOrDefault(builder => builder.IsLocal)?.Systems ?? [OwnSystem.Name];
         foreach (var builder in Ready.Where(builder => builder.Systems.Intersect(systems).Any())) _ = Connect(builder, cancellation);
     }
 

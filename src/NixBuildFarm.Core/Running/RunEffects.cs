@@ -39,6 +39,7 @@ internal sealed class RunEffects : IDisposable
     private readonly ConcurrentDictionary<Attempt, CancellationTokenSource> builds = new();
     private readonly ConcurrentDictionary<Attempt, TaskCompletionSource> gates = new();
     private readonly MachineReader machines;
+    private readonly EarlierBuilds earlier;
     private readonly SlotWaits slots;
     private readonly SemaphoreSlim substitutionTurn = new(SubstitutionsAtATime);
     private readonly SemaphoreSlim copyTurn = new(CopiesHomeAtATime);
@@ -66,6 +67,7 @@ internal sealed class RunEffects : IDisposable
         this.teller = teller;
         clock = executor.Clock;
         machines = new(tasks, teller, clock);
+        earlier = new(tasks, teller, clock);
         slots = new(tasks, teller, clock, executor.Holder);
         // What was asked for does not queue behind what was not.
         requestedOutputs = new(paths => CopyAsync(paths, TransferPurpose.Needed), atATime: 2);
@@ -77,6 +79,9 @@ internal sealed class RunEffects : IDisposable
 
     /// <summary>What runs here after each build; null: nothing does.</summary>
     public PostBuildHook? Hook { get; init; }
+
+    /// <summary>Puts what is built into other stores.</summary>
+    public required Pushing Pushing { get; init; }
 
     /// <summary>Keeps what the run learns; null: nothing does.</summary>
     public RunHistory? History { get; init; }
@@ -107,6 +112,7 @@ internal sealed class RunEffects : IDisposable
             case RunAction.Fetch a: tasks.Run(() => FetchAsync(a.Job)); break;
             case RunAction.Expand a: ExpandBeside(a); break;
             case RunAction.BringHome a: tasks.Run(() => BringHomeAsync(a.Copy)); break;
+            case RunAction.Push a: tasks.Run(() => PushAsync(a)); break;
             case RunAction.Connect a: tasks.Run(() => ConnectAsync(a)); break;
             case RunAction.Await a: tasks.Run(() => AwaitAsync(a)); break;
             case RunAction.AwaitSlot a: tasks.Run(() => slots.AwaitAsync(a.On, sessions[a.On])); break;
@@ -114,6 +120,7 @@ internal sealed class RunEffects : IDisposable
             case RunAction.Watch a:
                 tasks.Run(() => WatchAsync(a.On));
                 tasks.Run(() => machines.ReadAsync(a.On, sessions[a.On]));
+                if (History is { } known) tasks.Run(() => earlier.AskAsync(a.On.Builder, sessions[a.On], known));
                 break;
             case RunAction.Probe a: tasks.Run(() => ProbeAsync(a)); break;
             case RunAction.Disconnect a: return Disconnect(a);
@@ -183,7 +190,11 @@ internal sealed class RunEffects : IDisposable
                     slots.TellOfNone(session);
                     tasks.Post(new RunEvent.BuildBegan(attempt, supplied, log));
                 },
-                said: message => teller.Hear(attempt, message),
+                said: message =>
+                {
+                    teller.Hear(attempt, message);
+                    if (RunTeller.PhaseOf(message) is { } phase) tasks.Post(new RunEvent.PhaseEntered(attempt, phase));
+                },
                 cancellation);
             tasks.Post(new RunEvent.BuildEnded(attempt, outcome));
         }
@@ -284,6 +295,25 @@ internal sealed class RunEffects : IDisposable
         catch (Exception e) when (e is NixBuildFarmException or IOException)
         {
             tasks.Post(new RunEvent.CopyBackFailed(copy, begun, ended, e, IsPathGone(e)));
+        }
+    }
+
+    private async Task PushAsync(RunAction.Push action)
+    {
+        var push = action.Outputs;
+        await clock.DelayAsync(action.After, Stopping);
+        try
+        {
+            await Pushing.PushAsync(push.Target, push.By is { } builder ? sessions[builder] : null, push.Outputs, Stopping);
+            tasks.Post(new RunEvent.Pushed(push));
+        }
+        catch (Exception e) when (e is NixBuildFarmException or IOException)
+        {
+            tasks.Post(new RunEvent.PushFailed(push, e));
+        }
+        catch (OperationCanceledException) when (!Stopping.IsCancellationRequested)
+        {
+            tasks.Post(new RunEvent.PushFailed(push, new NixBuildFarmException("PushFailed", "The push was cut off.")));
         }
     }
 

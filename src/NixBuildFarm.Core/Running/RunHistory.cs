@@ -67,16 +67,18 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
     public async Task<RunEstimates> EstimateAsync(JobGraph graph, IEnumerable<NixBuilder> builders)
     {
         var bandwidths = await reading;
-        var estimator = await Task.Run(() => TryRead(() => Estimator.FromHistory(store, graph), new Estimator()));
-        return new(
-            graph,
-            [.. builders.DistinctBy(builder => builder.Name).Select(builder => bandwidths.ApplyTo(builder.ToFarmBuilder()))],
-            estimator);
+        NixBuilder[] farm = [.. builders.DistinctBy(builder => builder.Name)];
+        var told = await Task.Run(() => OtherSources.Reports(farm, time.GetUtcNow()));
+        var estimator = await Task.Run(() => TryRead(() => Estimator.FromHistory(store, graph, told), new Estimator()));
+        return new(graph, [.. farm.Select(builder => bandwidths.ApplyTo(builder.ToFarmBuilder()))], estimator);
     }
 
     /// <summary>The builds of earlier runs that estimates of these jobs rest on.</summary>
     public IReadOnlyList<BuildObservation> BuildsOf(JobGraph graph) =>
-        TryRead(() => store.Builds(Enumerable.Range(0, graph.Count).Select(job => PackagePriors.KeyOf(graph[job])).ToHashSet()), []);
+        TryRead(() => store.Builds(PackagePriors.NamesOf(Enumerable.Range(0, graph.Count).Select(job => graph[job]))), []);
+
+    /// <summary>What others know of builds.</summary>
+    public OtherSources Others => new(store, TryRead, TryWrite, time);
 
     /// <summary>The builders of the run that failed not long ago.</summary>
     public Task<IReadOnlyList<BuilderTrouble>> TroublesAsync() => readingTroubles;
@@ -270,6 +272,8 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
             Fail(e);
         }
     }
+
+    private bool TryRead(Func<bool> read) => TryRead(read, false);
 
     private T TryRead<T>(Func<T> read, T otherwise)
     {

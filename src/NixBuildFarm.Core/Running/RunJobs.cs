@@ -3,6 +3,7 @@ using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.History;
+using NixBuildFarm.Observing;
 using NixBuildFarm.Scheduling;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
@@ -67,12 +68,20 @@ internal sealed class RunJobs
         IReadOnlyList<RequestedDerivation> requested, IDerivationSource derivations, Task<BuilderSession> localOpening,
         CancellationToken cancellation)
     {
-        var loading = DerivationGraph.LoadAsync(derivations, requested.Select(r => r.Derivation), cancellation);
-        var local = await localOpening;
-        var all = await loading;
-        foreach (var request in requested) CheckOutputs(all.Find(request.Derivation)!, request.Outputs);
-        return From(all, await RequiredWork.FindAsync(all, requested, local, cancellation), requested);
+        var (graph, work) = await WorkSearch.FindAsync(derivations, requested, localOpening, cancellation);
+        return From(graph, work, requested);
     }
+
+    /// <summary>The same for derivations that have just been evaluated, and are evaluated again where they are gone.</summary>
+    /// <exception cref="NixBuildFarmException">Derivations cannot be read, or the local store cannot be asked.</exception>
+    public static Task<(IReadOnlyList<RequestedDerivation> Requested, RunJobs Jobs)> FindAsync(
+        IReadOnlyList<RequestedDerivation> evaluated, Func<CancellationToken, Task<IReadOnlyList<RequestedDerivation>>> evaluate,
+        IDerivationSource derivations, Task<BuilderSession> localOpening, CancellationToken cancellation) =>
+        Reevaluation.UseAsync(
+            evaluated,
+            evaluate,
+            async requested => (requested, await FindAsync(requested, derivations, localOpening, cancellation)),
+            cancellation);
 
     /// <summary>Reads a derivation that another one has made, and asks the local store what has to be done for it.</summary>
     /// <exception cref="NixBuildFarmException">It cannot be read, or the local store cannot be asked.</exception>
@@ -80,17 +89,8 @@ internal sealed class RunJobs
         Expansion expansion, StorePath made, IDerivationSource derivations, BuilderSession local, CancellationToken cancellation)
     {
         var wanted = new RequestedDerivation(made, [.. expansion.Use.Needed]);
-        var all = await DerivationGraph.LoadAsync(derivations, [made], cancellation);
-        CheckOutputs(all.Find(made)!, wanted.Outputs);
-        return new(all, await RequiredWork.FindAsync(all, [wanted], local, cancellation), requested: [], expansion);
-    }
-
-    private static void CheckOutputs(DerivationNode node, IReadOnlyList<string> wanted)
-    {
-        if (wanted.FirstOrDefault(name => !node.Derivation.Outputs.ContainsKey(name)) is not { } missing) return;
-        throw new NixBuildFarmException(
-            "OutputNotFound", $"{node.Name} has no output “{missing}”: {node.Path}",
-            $"Its outputs are {string.Join(", ", node.Derivation.Outputs.Keys)}.");
+        var (graph, work) = await WorkSearch.FindAsync(derivations, [wanted], Task.FromResult(local), cancellation);
+        return new(graph, work, requested: [], expansion);
     }
 
     /// <summary>Tells the scheduler how large the inputs are that no job makes; the catalog knows them by now.</summary>
@@ -117,6 +117,22 @@ internal sealed class RunJobs
         }
         return new(job, made.Path, Jobs, Graph, needs, outputs) { Known = known };
     }
+
+    /// <summary>What there is to do, for people; what builds make and is not known yet is left out.</summary>
+    /// <param name="estimateOf">What is expected of a job; null: nothing is known yet.</param>
+    public IReadOnlyList<FoundDerivation> Describe(Func<int, Estimate>? estimateOf) =>
+    [
+        // These come last among the jobs, so that the others keep their places.
+        .. Jobs.TakeWhile(job => job.Expansion is null).Select(job => new FoundDerivation(
+            job.Path.ToString(), job.Name, job.Derivation.System)
+        {
+            IsFetched = job.IsSubstitution,
+            IsRequested = job.IsRequested,
+            Needs = [.. DependenciesOf(job).Where(other => Jobs[other].Expansion is null)],
+            ExpectedSeconds = job.IsSubstitution ? null : estimateOf?.Invoke(job.Index).Seconds,
+            IsGuess = !job.IsSubstitution && estimateOf?.Invoke(job.Index).IsGuess == true,
+        }),
+    ];
 
     /// <summary>Results of what was asked for and is there already.</summary>
     public IEnumerable<NixBuildResult> AlreadyValid(string runId)

@@ -11,6 +11,9 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
     /// <summary>The clock of the run.</summary>
     public RunClock Clock => clock;
 
+    /// <summary>What was asked for, in the user's words.</summary>
+    public IReadOnlyList<string> Requested => requested;
+
     /// <summary>How long it took to find out what was asked for.</summary>
     public double EvaluationSeconds { get; init; }
 
@@ -81,6 +84,7 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
                 ? ((attempt.BuildEnded ?? clock.UtcNow) - begun).TotalSeconds
                 : job.Result?.Duration.TotalSeconds ?? 0,
             ExpectedSeconds = attempt?.ExpectedSeconds,
+            IsGuess = attempt?.IsGuess == true,
             Waited = attempt is { BuildBegun: { } start } && job.Ready is { } ready && start > ready ? (start - ready).TotalSeconds : 0,
             Cores = attempt?.CountedCores ?? 0,
             SuppliedBytes = attempt?.Supplied ?? 0,
@@ -91,9 +95,12 @@ internal sealed class RunRecorder(string runId, IReadOnlyList<string> requested,
             PeakMemory = job.Result?.PeakMemory,
             ProcessorSeconds = job.Result?.ProcessorTime?.TotalSeconds,
             SharedCompiles = job.Result?.SharedCompiles,
+            Pushes = [.. job.Pushes.Select(push => push.State)],
             Outputs = job.Result?.Outputs ?? new Dictionary<string, string>(),
             Error = job.Result is { } result ? result.Error : Unfinished(job),
             LogPath = attempt?.LogPath,
+            Phase = job.Result?.Phase,
+            BuildFolder = job.Result?.BuildFolder,
         };
     }
 

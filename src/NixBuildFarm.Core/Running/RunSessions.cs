@@ -21,7 +21,10 @@ internal sealed class RunSessions
     {
         var generation = connections.AddOrUpdate(session.Builder.Name, 0, (_, before) => before + 1);
         var facts = session.Facts;
-        var builder = new RunBuilder(session.Builder, generation, facts.Machine.Memory, facts.System, facts.NixVersion);
+        var builder = new RunBuilder(session.Builder, generation, facts.Machine.Memory, facts.System, facts.NixVersion)
+        {
+            FirstReading = facts.Machine.Reading,
+        };
         sessions[builder] = session;
         return builder;
     }

@@ -55,6 +55,9 @@ internal sealed class SlotTurn(SlotLocks slots, string holder, RunClock clock) :
         await had.CancelAsync();
     }
 
+    /// <summary>The build has ended: the next one may have the slot.</summary>
+    public void PassOn() => request.PassOn();
+
     /// <summary>Gives it back.</summary>
     public void Dispose() => request.Dispose();
 }

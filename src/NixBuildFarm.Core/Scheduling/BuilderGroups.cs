@@ -28,7 +28,7 @@ internal sealed class BuilderGroups
             var verdicts = Eligibility.OnFarm(job with { StatedCores = 0 }, descriptions);
             for (var i = 0; i < online.Length; i++) allowed[c][online[i]] = verdicts[i].IsEligible;
             eligible[c] = (bool[])allowed[c].Clone();
-            LargeEnough.Keep(eligible[c], b => builders[b].Description, job, classes.Needs[c]);
+            LargeEnough.Keep(eligible[c], b => builders[b].Description, job, classes.Needs[c], b => builders[b].IsOut);
         }
         (Allowed, Eligible) = (allowed, eligible);
         if (descriptions.Any(builder => builder.MemoryRules.Count > 0))

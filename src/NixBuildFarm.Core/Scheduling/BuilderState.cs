@@ -18,7 +18,15 @@ internal sealed class BuilderState
 {
     private const int Idle = -1;
 
+    /// <summary>
+    /// A builder that is held for as many seconds with no build of the run is out: most holds are over before. What only it has the memory
+    /// or the cores for goes elsewhere then, where it may be killed, or be slow.
+    /// </summary>
+    public const double PatienceWithHeld = 120;
+
     private static readonly Slot EmptySlot = new() { Job = Idle, FreeAt = double.PositiveInfinity };
+
+    private double? idleAndHeldSince;
 
     public BuilderState(FarmBuilder description, string[] systems)
     {
@@ -31,9 +39,11 @@ internal sealed class BuilderState
         Description = other.Description;
         Status = other.Status;
         (Speeds, UsableMemory, IsHeld) = (other.Speeds, other.UsableMemory, other.IsHeld);
+        (idleAndHeldSince, IsOut) = (other.idleAndHeldSince, other.IsOut);
         Slots = (Slot[])other.Slots.Clone();
         FreeSlots = other.FreeSlots;
         (CoresInUse, MemoryInUse) = (other.CoresInUse, other.MemoryInUse);
+        (FreeSpace, SpaceInUse) = (other.FreeSpace, other.SpaceInUse);
         (Group, Key) = (other.Group, other.Key);
     }
 
@@ -48,6 +58,9 @@ internal sealed class BuilderState
         /// <summary>Bytes of memory that are kept for it.</summary>
         public long Memory;
 
+        /// <summary>Bytes that are still to be written for it.</summary>
+        public long Space;
+
         /// <summary>Whether others may do compiles of it.</summary>
         public bool Shares;
 
@@ -61,6 +74,9 @@ internal sealed class BuilderState
 
     /// <summary>Whether it takes nothing new for the time being. Nobody waits for it then: when that ends is not known.</summary>
     public bool IsHeld { get; private set; }
+
+    /// <summary>Whether nobody counts on it: it has been held for long, and no build of the run is there.</summary>
+    public bool IsOut { get; private set; }
 
     /// <summary>By index of the system; 0 where it does not build it. Replaced, never changed.</summary>
     public double[] Speeds { get; private set; } = [];
@@ -77,6 +93,15 @@ internal sealed class BuilderState
 
     /// <summary>Bytes that are kept for what runs.</summary>
     public long MemoryInUse { get; private set; }
+
+    /// <summary>Bytes that builds may still write there, what runs included; null where unknown: then it is not counted.</summary>
+    public long? FreeSpace { get; set; }
+
+    /// <summary>Bytes of it that are still to be written for what runs.</summary>
+    public long SpaceInUse { get; private set; }
+
+    /// <summary>Bytes of it that nobody has claimed; infinite where unknown.</summary>
+    public long SpaceLeft => FreeSpace - SpaceInUse ?? long.MaxValue;
 
     /// <summary>Bytes that builds may have in all; null where unknown: then it is not counted.</summary>
     public long? UsableMemory { get; private set; }
@@ -116,7 +141,18 @@ internal sealed class BuilderState
     public void Hold(bool isHeld)
     {
         IsHeld = isHeld;
+        if (!isHeld) idleAndHeldSince = null;
         Update();
+    }
+
+    /// <summary>Finds out whether it is out by now.</summary>
+    /// <returns>When it will be; null: it is, or that cannot be told.</returns>
+    public double? UpdateOut(double now)
+    {
+        idleAndHeldSince = !IsHeld || Running > 0 ? null : idleAndHeldSince ?? now;
+        var outAt = idleAndHeldSince + PatienceWithHeld;
+        IsOut = outAt <= now;
+        return IsOut ? null : outAt;
     }
 
     /// <summary>
@@ -124,25 +160,40 @@ internal sealed class BuilderState
     /// </summary>
     public bool HasMemoryFor(long need) => UsableMemory is not { } usable || MemoryInUse + need <= usable || Running == 0;
 
-    public void Take(int job, double now, double freeAt, int cores, long memory, bool shares)
+    public void Take(int job, double now, double freeAt, int cores, long memory, long space, bool shares)
     {
         var slot = IndexOf(Idle);
         foreach (ref var other in Slots.AsSpan()) other.HadCompany |= other.Job != Idle;
         Slots[slot] = new Slot
         {
-            Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores, Memory = memory, Shares = shares, HadCompany = Running > 0,
+            Job = job, StartedAt = now, FreeAt = freeAt, Cores = cores, Memory = memory, Space = space, Shares = shares,
+            HadCompany = Running > 0,
         };
         CoresInUse += cores;
         MemoryInUse += memory;
+        SpaceInUse += space;
         Update();
     }
 
-    /// <summary>The build in a slot begins.</summary>
-    public void Begin(int slot, double now, double freeAt)
+    /// <summary>The build in a slot begins: its inputs are there.</summary>
+    /// <param name="slot">The slot.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="freeAt">When it should end.</param>
+    /// <param name="outputBytes">Size of its outputs.</param>
+    public void Begin(int slot, double now, double freeAt, long outputBytes)
     {
+        var written = Math.Max(0, Slots[slot].Space - outputBytes);
+        Slots[slot].Space -= written;
+        SpaceInUse -= written;
         Slots[slot].StartedAt = now;
         Slots[slot].HasBegun = true;
         SetFreeAt(slot, freeAt);
+    }
+
+    /// <summary>Outputs have been written there since it was told what is free.</summary>
+    public void Wrote(long bytes)
+    {
+        if (FreeSpace is { } free) FreeSpace = Math.Max(0, free - bytes);
     }
 
     public Slot Release(int job)
@@ -151,6 +202,7 @@ internal sealed class BuilderState
         var slot = Slots[index];
         CoresInUse -= slot.Cores;
         MemoryInUse -= slot.Memory;
+        SpaceInUse -= slot.Space;
         Slots[index] = EmptySlot;
         if (Slots.Length > MaxJobs)
         {

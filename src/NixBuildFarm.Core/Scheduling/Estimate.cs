@@ -5,11 +5,34 @@ namespace NixBuildFarm.Scheduling;
 
 /// <summary>What is believed of a job before it has run.</summary>
 /// <param name="Seconds">Median duration at speed 1.0 on <see cref="ReferenceCores"/> cores.</param>
-/// <param name="Spread">Standard deviation of the duration's natural logarithm: 0 for certain, 0.4 for a good guess, 1.8 for none.</param>
+/// <param name="Spread">
+/// Standard deviation of the duration's natural logarithm, beside what is <see cref="CommonSpread">common</see> to all: 0 for certain, 0.4
+/// for a good guess, 1.8 for none. It says how far the job may be off others, so jobs and builders are weighed by it.
+/// </param>
 /// <param name="OutputBytes">Size of all its outputs.</param>
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct Estimate(double Seconds, double Spread, long OutputBytes)
 {
+    /// <summary>
+    /// The same of the factor by which all guesses are wrong together, such as a machine's that is slower than the reference. It makes
+    /// the run longer or shorter, and no job or builder better than another: placement, order and hedging leave it out.
+    /// </summary>
+    public double CommonSpread { get; init; }
+
+    /// <summary>How far the duration may be off in all.</summary>
+    public double WholeSpread => Math.Sqrt(Spread * Spread + CommonSpread * CommonSpread);
+
+    /// <summary>Where <see cref="Seconds"/> come from.</summary>
+    public EstimateSource Source { get; init; }
+
+    /// <summary>
+    /// Whether <see cref="Seconds"/> is a guess: no build of this package is known, here or in the table of packages, only its kind.
+    /// </summary>
+    public bool IsGuess => Source == EstimateSource.Guess;
+
+    /// <summary>How <see cref="Seconds"/> were guessed before anything was seen.</summary>
+    internal GuessKind Kind { get; init; }
+
     /// <summary>What of it other builders can do; by default nothing.</summary>
     public CompileEstimate Compiles { get; init; }
 
@@ -40,6 +63,10 @@ public readonly record struct Estimate(double Seconds, double Spread, long Outpu
     /// <summary>The <see cref="SerialPart"/> of a build of which nothing is known.</summary>
     public const double TypicalSerialPart = 0.05;
 
+    /// <summary>The same estimate with the duration of another one.</summary>
+    internal Estimate WithDurationOf(Estimate other) =>
+        this with { Seconds = other.Seconds, Spread = other.Spread, CommonSpread = other.CommonSpread };
+
     /// <summary>How the duration of this build changes with cores: by Amdahl's law where it builds in parallel, else not.</summary>
     public double FactorOf(bool parallel, int cores) => CoreFactor(parallel, cores, SerialPart);
 
@@ -48,8 +75,8 @@ public readonly record struct Estimate(double Seconds, double Spread, long Outpu
         parallel ? (serialPart + (1 - serialPart) / cores) / (serialPart + (1 - serialPart) / ReferenceCores) : 1;
 
     /// <summary>
-    /// The mean duration at speed 1.0 on <see cref="ReferenceCores"/> cores. It is above the median, the more the less is known: where a
-    /// job may turn out to be long, a faster builder is worth more than half of all cases show.
+    /// The mean duration at speed 1.0 on <see cref="ReferenceCores"/> cores, where guesses are right in common. It is above the median, the
+    /// more the less is known: where a job may turn out to be long, a faster builder is worth more than half of all cases show.
     /// </summary>
     public double MeanSeconds => Seconds * Math.Exp(Spread * Spread / 2);
 

@@ -40,8 +40,11 @@ public sealed record FarmBuilder
     /// <summary>Policy: bytes of it that builds leave to others.</summary>
     public long ReservedMemory { get; init; }
 
+    /// <summary>Bytes of it that others than builds of the run have at the moment; what is reserved is there for them.</summary>
+    public long OthersMemory { get; init; }
+
     /// <summary>The memory that builds may have in all, in bytes; null where unknown: then it is not counted.</summary>
-    public long? UsableMemory => Memory is { } all ? Math.Max(0, all - ReservedMemory) : null;
+    public long? UsableMemory => Memory is { } all ? Math.Max(0, all - Math.Max(ReservedMemory, OthersMemory)) : null;
 
     /// <summary>Policy: what builds need here, whatever was learnt of them. Where several match, the largest counts.</summary>
     public IReadOnlyList<MemoryRule> MemoryRules { get; init; } = [];

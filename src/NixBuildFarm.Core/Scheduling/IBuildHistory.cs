@@ -41,6 +41,21 @@ public sealed record BuildObservation
     /// <summary>Its compiles; null: it was not shared.</summary>
     public CompileObservation? Compiles { get; init; }
 
+    /// <summary>The part of its time, from 0 to 1, after which its check phase began; null: it had none, or that was not seen.</summary>
+    public double? CheckAt { get; init; }
+
+    /// <summary>The same for its install phase.</summary>
+    public double? InstallAt { get; init; }
+
+    /// <summary>Who says so.</summary>
+    public EstimateSource Source { get; init; } = EstimateSource.Run;
+
+    /// <summary>
+    /// Tells it from other builds of its package on its builder that the same source tells of, so that it is kept once; null: nothing does,
+    /// and it is kept as often as it is added.
+    /// </summary>
+    public string? Origin { get; init; }
+
     /// <summary>When it ended.</summary>
     public DateTimeOffset At { get; init; }
 }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace NixBuildFarm.Scheduling;
 
 /// <summary>A derivation as the scheduler sees it. Jobs are known by their index in the <see cref="JobGraph"/>.</summary>
@@ -29,6 +31,10 @@ public sealed record Job
 
     /// <summary><c>enableParallelBuilding</c>: more cores make it faster.</summary>
     public bool EnableParallelBuilding { get; init; }
+
+    /// <summary>What its direct inputs tell of its build, those that are there already too; null: not known.</summary>
+    [JsonInclude]
+    internal BuildInputs? Inputs { get; init; }
 
     /// <summary>Indexes of the jobs whose outputs it needs.</summary>
     public IReadOnlyList<int> Dependencies { get; init; } = [];

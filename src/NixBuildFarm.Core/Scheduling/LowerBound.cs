@@ -10,7 +10,7 @@ namespace NixBuildFarm.Scheduling;
 /// For each eligibility class and union of two: its work ÷ the capacity of the builders that may take it, or help with its compiles.
 /// </param>
 /// <param name="HeadAndTail">
-/// Over sets of jobs that all have at least some head (time before them) and tail (time after): least head + work ÷ capacity + least tail.
+/// The same with the time before and after jobs: least head + work ÷ capacity + least tail (<see cref="HeadAndTailBound"/>).
 /// </param>
 public sealed record LowerBound(double CriticalPath, double Capacity, double HeadAndTail)
 {
@@ -19,11 +19,8 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
     /// </summary>
     public double Memory { get; init; }
 
-    /// <summary>Heads and tails are told apart in this many steps.</summary>
-    private const int Steps = 24;
-
-    /// <summary>With more classes than this only single ones are looked at, not unions of two.</summary>
-    private const int MaxClassesForUnions = 48;
+    /// <summary>Jobs × sets of builders. Beyond that only sets of single classes are looked at, not unions of two.</summary>
+    private const long MostLooks = 20_000_000;
 
     /// <summary>The bound, in seconds.</summary>
     public double Seconds => Math.Max(Math.Max(CriticalPath, Memory), Math.Max(Capacity, HeadAndTail));
@@ -47,43 +44,32 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
         var criticalPath = 0.0;
         for (var job = 0; job < graph.Count; job++) criticalPath = Math.Max(criticalPath, head[job] + least[job] + tail[job]);
 
-        var work = new double[classes.Count, Steps, Steps];
-        var step = criticalPath / Steps;
-        for (var job = 0; job < graph.Count; job++)
-        {
-            var parallel = moldable && graph[job].EnableParallelBuilding;
-            // A parallel job costs the least core-seconds on one core.
-            work[classes[job], StepOf(head[job], step), StepOf(tail[job], step)] += seconds[job] * Estimate.CoreFactor(parallel, 1);
-        }
-        Accumulate(work, classes.Count);
+        // A parallel job costs the least core-seconds on one core.
+        double[] work = [.. seconds.Select((time, job) => time * Estimate.CoreFactor(moldable && graph[job].EnableParallelBuilding, 1))];
+        var workOfClass = new double[classes.Count];
+        for (var job = 0; job < graph.Count; job++) workOfClass[classes[job]] += work[job];
 
         // A slot of many cores does more compiles for others than one of few could do for itself.
         var leastCores = farm.Where(builder => builder.MaxJobs > 0).Select(CoresOfSlot).DefaultIfEmpty(1).Min();
         double WorthOfSlot(FarmBuilder builder) => compiles is null ? 1 : (double)CoresOfSlot(builder) / leastCores;
 
         var able = compiles is null ? eligible : WithHelpers(eligible, graph, farm, classes, compiles);
-        var (capacity, headAndTail) = (0.0, 0.0);
-        foreach (var builders in SetsOfBuilders(able))
+        var (capacity, headAndTail, between) = (0.0, 0.0, new HeadAndTailBound(head, tail));
+        foreach (var builders in SetsOfBuilders(able, graph.Count))
         {
-            var members = Enumerable.Range(0, classes.Count).Where(c => IsSubset(able[c], builders)).ToArray();
+            bool[] isMember = [.. able.Select(may => IsSubset(may, builders))];
+            var members = Enumerable.Range(0, classes.Count).Where(c => isMember[c]).ToArray();
             var systems = members.Select(c => graph[classes.Representatives[c]].System).Distinct().ToArray();
             var total = Enumerable.Range(0, farm.Count).Where(b => builders[b])
                 .Sum(b => (moldable ? farm[b].TotalCores : farm[b].MaxJobs * WorthOfSlot(farm[b])) * systems.Max(farm[b].SpeedOf));
             if (total <= 0) continue;
-            for (var h = 0; h < Steps; h++)
-            {
-                for (var t = 0; h + t < Steps; t++)
-                {
-                    var time = members.Sum(c => work[c, h, t]) / total;
-                    if (time == 0) break;
-                    if (h == 0 && t == 0) capacity = Math.Max(capacity, time);
-                    headAndTail = Math.Max(headAndTail, h * step + time + t * step);
-                }
-            }
+            capacity = Math.Max(capacity, members.Sum(c => workOfClass[c]) / total);
+            headAndTail = Math.Max(headAndTail, between.Of(job => isMember[classes[job]], job => work[job] / total));
         }
         return new LowerBound(criticalPath, capacity, headAndTail)
         {
-            Memory = needs is null ? 0 : MemoryBound.Of(graph, farm, needs, least, head, tail, classes, eligible, SetsOfBuilders(eligible)),
+            Memory = needs is null ? 0 : MemoryBound.Of(
+                graph, farm, needs, least, head, tail, classes, eligible, SetsOfBuilders(eligible, graph.Count)),
         };
     }
 
@@ -172,32 +158,14 @@ public sealed record LowerBound(double CriticalPath, double Capacity, double Hea
         return (head, tail);
     }
 
-    private static int StepOf(double time, double step) => step <= 0 ? 0 : Math.Min(Steps - 1, (int)(time / step));
-
-    /// <summary>From the work at exactly each step to the work at that step or beyond, in both directions.</summary>
-    private static void Accumulate(double[,,] work, int classes)
-    {
-        for (var c = 0; c < classes; c++)
-        {
-            for (var h = Steps - 1; h >= 0; h--)
-            {
-                for (var t = Steps - 1; t >= 0; t--)
-                {
-                    if (h + 1 < Steps) work[c, h, t] += work[c, h + 1, t];
-                    if (t + 1 < Steps) work[c, h, t] += work[c, h, t + 1];
-                    if (h + 1 < Steps && t + 1 < Steps) work[c, h, t] -= work[c, h + 1, t + 1];
-                }
-            }
-        }
-    }
-
-    private static IEnumerable<bool[]> SetsOfBuilders(bool[][] eligible)
+    private static IEnumerable<bool[]> SetsOfBuilders(bool[][] eligible, int jobs)
     {
         var distinct = eligible.DistinctBy(e => string.Concat(e.Select(x => x ? '1' : '0'))).ToArray();
+        var hasUnions = (long)distinct.Length * distinct.Length / 2 * jobs <= MostLooks;
         for (var a = 0; a < distinct.Length; a++)
         {
             yield return distinct[a];
-            for (var b = a + 1; b < distinct.Length && distinct.Length <= MaxClassesForUnions; b++)
+            for (var b = a + 1; hasUnions && b < distinct.Length; b++)
             {
                 yield return distinct[a].Zip(distinct[b], (x, y) => x || y).ToArray();
             }

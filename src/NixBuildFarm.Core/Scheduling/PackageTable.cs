@@ -31,6 +31,9 @@ internal sealed partial class PackageTable
         rows = table.ToFrozenDictionary();
     }
 
+    /// <summary>A table of other figures than those that are shipped.</summary>
+    public PackageTable(IEnumerable<KeyValuePair<string, double[]>> rows) => this.rows = rows.ToFrozenDictionary();
+
     /// <summary>The figures of a package; null: the table does not have it.</summary>
     public IReadOnlyList<double>? Find(string package)
     {

@@ -11,7 +11,8 @@ public static class ReasonText
         PlacementReason.EarliestFinish => "it ends there first",
         PlacementReason.OnlyChoice => "nobody else may take it",
         PlacementReason.FreeNow => "there is room, and nothing is lost by it",
-        PlacementReason.MostMemory => "nobody has the memory that it needs, and here it has most, with nothing beside it",
+        PlacementReason.MostMemory => "nobody who takes builds has the memory that it needs, and here it has most, with nothing beside it",
+        PlacementReason.MostSpace => "nobody who takes builds has the disk space that it needs, and here is most",
         _ => "the policy says so",
     };
 

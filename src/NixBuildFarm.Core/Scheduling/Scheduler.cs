@@ -127,6 +127,9 @@ internal sealed class Scheduler
     /// <summary>The memory to keep for a job on a builder, in bytes.</summary>
     public long MemoryNeedOf(int job, int builder) => state.NeedOf(job, builder);
 
+    /// <summary>What a builder would write to its store for a job, in bytes: its outputs, and the inputs that are not there.</summary>
+    public long SpaceNeedOf(int job, int builder) => state.SpaceOf(job, builder);
+
     /// <summary>Whether a builder takes nothing new for the time being.</summary>
     public bool IsHeld(int builder) => state.Builders[builder].IsHeld;
 
@@ -163,7 +166,7 @@ internal sealed class Scheduler
             BuilderStatus.Lost => "it was lost",
             BuilderStatus.Draining => "it is being drained",
             _ when state.IsExcluded(job, b) => "the job has failed there, or cannot be built there",
-            _ => verdicts[b].Problem ?? (may[b] ? null : "another builder has the cores or the memory for the job"),
+            _ => verdicts[b].Problem ?? (may[b] ? null : LargeEnough.Shortage(DescriptionOf(b), Graph[job], state.Estimates[job].Memory)),
         }).ToArray();
     }
 
@@ -189,6 +192,7 @@ internal sealed class Scheduler
             case SchedulingEvent.BuilderLost e: Apply(e); break;
             case SchedulingEvent.BuilderDrained e: Apply(e); break;
             case SchedulingEvent.BuilderHeld e: Apply(e); break;
+            case SchedulingEvent.SpaceTold e: Apply(e); break;
             case SchedulingEvent.BuildersExpected e: state.ExpectsBuilders = e.AreExpected; break;
             case SchedulingEvent.BuilderChanged e: Apply(e); break;
             case SchedulingEvent.EstimateChanged e: Apply(e); break;
@@ -213,6 +217,9 @@ internal sealed class Scheduler
     }
 
     internal SchedulingState State => state;
+
+    /// <summary>Jobs played until now to choose a heuristic: what planning has cost.</summary>
+    internal int JobsPlayed => portfolio?.Played ?? 0;
 
     /// <summary>The duration that is expected of a job with the help of others, as a part of what it is without.</summary>
     internal double SharingFactorOf(int job, int builder, int cores) => placement.Sharing.FactorOf(job, builder, cores);
@@ -346,6 +353,7 @@ internal sealed class Scheduler
         var interrupted = state.Builders[e.Builder].Slots.Where(s => s.Job >= 0).Select(s => s.Job).ToArray();
         foreach (var job in interrupted) state.Release(job, e.Builder);
         state.Hold(e.Builder, false);
+        state.Builders[e.Builder].FreeSpace = null;
         state.SetStatus(e.Builder, BuilderStatus.Lost);
         state.Locations.RemoveBuilder(e.Builder);
         foreach (var job in interrupted)
@@ -370,6 +378,12 @@ internal sealed class Scheduler
         if (StatusOf(e.Builder) != BuilderStatus.Lost) state.Hold(e.Builder, e.IsHeld);
     }
 
+    private void Apply(SchedulingEvent.SpaceTold e)
+    {
+        CheckBuilder(e, e.Builder);
+        if (StatusOf(e.Builder) != BuilderStatus.Lost) state.Builders[e.Builder].FreeSpace = e.FreeSpace;
+    }
+
     private void Apply(SchedulingEvent.BuilderChanged e)
     {
         CheckBuilder(e, e.Builder);
@@ -377,13 +391,14 @@ internal sealed class Scheduler
         if (e.Description.Name != state.Builders[e.Builder].Description.Name) Refuse(e, "it has another name");
         var before = state.Builders[e.Builder].Description;
         state.Describe(e.Builder, e.Description);
-        FarmChanged(isOnlySpeed: before with { Systems = e.Description.Systems } == e.Description);
+        // A plan bears other speeds, and what others on a machine take and give back.
+        FarmChanged(isSlight: before with { Systems = e.Description.Systems, OthersMemory = e.Description.OthersMemory } == e.Description);
     }
 
     private void Apply(SchedulingEvent.EstimateChanged e)
     {
         CheckJob(e, e.Job);
-        if (!(e.Estimate.Seconds >= 0 && e.Estimate.Spread >= 0)) Refuse(e, "an estimate is not negative");
+        if (!(e.Estimate is { Seconds: >= 0, Spread: >= 0, CommonSpread: >= 0 })) Refuse(e, "an estimate is not negative");
         if (!state.IsUnsettled(e.Job)) return;
         portfolio?.Surprise(Math.Abs(e.Estimate.Seconds - state.Estimates[e.Job].Seconds));
         state.SetEstimate(e.Job, e.Estimate);
@@ -509,12 +524,12 @@ internal sealed class Scheduler
     private void GiveUp(int job, JobState final) =>
         state.GiveUp(job, final, abandoned => pending.Add(new SchedulingDecision.Abandon(abandoned, job)));
 
-    private void FarmChanged(bool isOnlySpeed = false)
+    private void FarmChanged(bool isSlight = false)
     {
         placement.FarmChanged();
-        if (!isOnlySpeed) portfolio?.Surprise(double.PositiveInfinity);
+        if (!isSlight) portfolio?.Surprise(double.PositiveInfinity);
         // Who may help has changed as well.
-        var mayBringMore = placement.Sharing.IsOn && !isOnlySpeed;
+        var mayBringMore = placement.Sharing.IsOn && !isSlight;
         if (IsSame(bestSpeeds, state.Groups.BestSpeed) && !mayBringMore) return;
         rank = new UpwardRank(Graph, Weights());
         OrderByRank();

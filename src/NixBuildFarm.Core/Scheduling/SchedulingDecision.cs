@@ -52,8 +52,11 @@ public enum PlacementReason
     /// <summary>Another builder would be faster, but this one is free and nothing is lost by it.</summary>
     FreeNow,
 
-    /// <summary>No builder has the memory that it needs. This one has most, and builds nothing beside it.</summary>
+    /// <summary>No builder that takes builds has the memory that it needs. This one has most, and builds nothing beside it.</summary>
     MostMemory,
+
+    /// <summary>No builder that takes builds has the space that its outputs and inputs need. This one has most.</summary>
+    MostSpace,
 
     /// <summary>The rule of the chosen policy says so (stock Nix, Hydra).</summary>
     Rule,

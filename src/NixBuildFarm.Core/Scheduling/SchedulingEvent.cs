@@ -84,6 +84,15 @@ internal abstract record SchedulingEvent(double At)
     public sealed record BuilderHeld(double At, int Builder, bool IsHeld) : SchedulingEvent(At);
 
     /// <summary>
+    /// What builds may still write on a builder, what runs there included; null: nobody knows, and it does not count. Nothing follows for
+    /// one that is lost.
+    /// </summary>
+    /// <param name="At">When.</param>
+    /// <param name="Builder">Which builder.</param>
+    /// <param name="FreeSpace">Bytes.</param>
+    public sealed record SpaceTold(double At, int Builder, long? FreeSpace) : SchedulingEvent(At);
+
+    /// <summary>
     /// A builder that takes part has other slots, cores, speeds, bandwidths or policy than before. Running jobs stay, also where they are
     /// more than the new number of slots.
     /// </summary>

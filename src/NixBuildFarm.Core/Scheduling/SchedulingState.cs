@@ -163,6 +163,40 @@ internal sealed class SchedulingState
     public long? UsableBy(int job, int builder) =>
         countsMemory && Groups.RuledMemory(Classes[job], builder) is null ? Builders[builder].UsableMemory : null;
 
+    /// <summary>
+    /// What a builder is expected to write to its store for a job, in bytes: the outputs, and the inputs that it is not known to have. 0
+    /// where its space is unknown.
+    /// </summary>
+    public long SpaceOf(int job, int builder)
+    {
+        if (Builders[builder].FreeSpace is null) return 0;
+        var bytes = outputBytes[job] + (Builders[builder].Description.IsLocal ? 0 : Graph[job].ExternalInputBytes);
+        foreach (var dependency in Graph.DependenciesOf(job))
+        {
+            if (!Locations.Has(dependency, builder)) bytes += outputBytes[dependency];
+        }
+        return bytes;
+    }
+
+    /// <summary>Whether a builder has the space for a job, beside what runs there.</summary>
+    public bool HasSpaceFor(int job, int builder) =>
+        Builders[builder].FreeSpace is null || SpaceOf(job, builder) <= Builders[builder].SpaceLeft;
+
+    /// <summary>
+    /// Whether a builder has the space for a job; or no other that may take it has, and this one has most.
+    /// </summary>
+    public bool TakesForSpace(int job, int builder)
+    {
+        if (HasSpaceFor(job, builder)) return true;
+        var (may, left) = (BuildersFor(job), Builders[builder].SpaceLeft);
+        for (var b = 0; b < may.Length; b++)
+        {
+            if (b == builder || !may[b] || Builders[b].MaxJobs == 0 || Builders[b].IsOut) continue;
+            if (HasSpaceFor(job, b) || Builders[b].SpaceLeft > left) return false;
+        }
+        return true;
+    }
+
     /// <summary>Whether more builders are about to join, of which one may have the memory that a job lacks.</summary>
     public bool ExpectsBuilders { get; set; }
 
@@ -181,7 +215,7 @@ internal sealed class SchedulingState
         if (!ExcludedBuilders.TryGetValue(job, out var excluded)) return Groups.Eligible[Classes[job]];
         var may = (bool[])Groups.Allowed[Classes[job]].Clone();
         foreach (var builder in excluded) may[builder] = false;
-        LargeEnough.Keep(may, b => Builders[b].Description, Graph[job], countsMemory ? needs[job] : null);
+        LargeEnough.Keep(may, b => Builders[b].Description, Graph[job], countsMemory ? needs[job] : null, b => Builders[b].IsOut);
         return may;
     }
 
@@ -255,7 +289,7 @@ internal sealed class SchedulingState
         RunningCount++;
         var shares = Estimates[job].Compiles.Share > 0;
         if (shares) SharingCount++;
-        Builders[builder].Take(job, now, freeAt, cores, NeedOf(job, builder), shares);
+        Builders[builder].Take(job, now, freeAt, cores, NeedOf(job, builder), SpaceOf(job, builder), shares);
         Groups.Scarce.Count(builder, Classes[job], 1);
         Groups.Update(builder);
     }
@@ -274,7 +308,8 @@ internal sealed class SchedulingState
     /// <summary>The build in a slot begins.</summary>
     public void Begin(int builder, int slot, double now, double freeAt)
     {
-        Builders[builder].Begin(slot, now, freeAt);
+        var place = Builders[builder];
+        place.Begin(slot, now, freeAt, outputBytes[place.Slots[slot].Job]);
         Groups.Update(builder);
     }
 
@@ -297,6 +332,7 @@ internal sealed class SchedulingState
     {
         outputBytes[job] = bytes;
         madeOn[job] = builder;
+        Builders[builder].Wrote(bytes);
         Locations.Add(job, builder);
         SetDone(job);
     }
@@ -432,6 +468,21 @@ internal sealed class SchedulingState
     {
         Builders[builder].Hold(isHeld);
         Groups.Update(builder);
+    }
+
+    /// <summary>Finds out which builders nobody counts on any more.</summary>
+    /// <returns>When that may change although nothing happens; null: never.</returns>
+    public double? UpdateOut(double now)
+    {
+        double? next = null;
+        foreach (var builder in Builders)
+        {
+            if (!builder.IsHeld && !builder.IsOut) continue;
+            var wasOut = builder.IsOut;
+            if (builder.UpdateOut(now) is { } at && !(next <= at)) next = at;
+            if (builder.IsOut != wasOut) (groups, helperPlaces) = (null, null);
+        }
+        return next;
     }
 
     private static (string[] Systems, int[] SystemOf) InternSystems(JobGraph graph)

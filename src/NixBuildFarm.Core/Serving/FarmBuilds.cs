@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
+using NixBuildFarm.Reporting.Events;
 using NixBuildFarm.Running;
 using NixBuildFarm.Transport;
 
@@ -13,6 +14,7 @@ internal sealed class FarmBuilds : IBuildService, IAsyncDisposable
     private readonly ConcurrentDictionary<string, CancellationTokenSource> orders = new();
     private readonly Func<FarmRun> begin;
     private readonly TimeProvider time;
+    private readonly IBuildObserver observer;
     private readonly object gate = new();
     private FarmRun? run;
     private int open;
@@ -28,6 +30,7 @@ internal sealed class FarmBuilds : IBuildService, IAsyncDisposable
         BuildRequest request, IBuilderTransportFactory transports, IRunHistory history, IBuildObserver observer, TimeProvider? time = null)
     {
         this.time = time ?? TimeProvider.System;
+        this.observer = observer;
         var own = request with
         {
             // The local daemon, which answers clients then, is to find all that they ask for.
@@ -41,6 +44,9 @@ internal sealed class FarmBuilds : IBuildService, IAsyncDisposable
     /// How long a run waits for more when its last order has ended, so that the commands of a script need not connect each anew.
     /// </summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Where each run is told for Watch-NixBuild; null: it is not.</summary>
+    public string? WatchFolder { get; init; }
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Runs => [.. orders.Keys.Order(StringComparer.Ordinal)];
@@ -73,6 +79,8 @@ internal sealed class FarmBuilds : IBuildService, IAsyncDisposable
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         orders[id] = stop;
+        using var watched = WatchFolder is null ? null : new WatchFile(WatchFolder, NoteUnwatched);
+        if (watched is not null) client = new CombinedObserver(watched, client);
         var joined = Join();
         try
         {
@@ -84,6 +92,8 @@ internal sealed class FarmBuilds : IBuildService, IAsyncDisposable
             Leave(joined);
         }
     }
+
+    private void NoteUnwatched(Exception error) => observer.Decided($"A run cannot be watched: {error.Message}");
 
     private FarmRun Join()
     {

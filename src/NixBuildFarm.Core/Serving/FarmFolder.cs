@@ -47,22 +47,7 @@ public sealed class FarmFolder : IDisposable
     public string Settings => In("settings.clixml");
 
     /// <summary>Whether a process serves here.</summary>
-    public bool IsServed
-    {
-        get
-        {
-            if (!File.Exists(In("lock"))) return false;
-            try
-            {
-                using var file = new FileStream(In("lock"), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-                return false;
-            }
-            catch (IOException)
-            {
-                return true;
-            }
-        }
-    }
+    public bool IsServed => FileLock.IsHeld(In("lock"));
 
     /// <summary>The farms of this user that there is a folder of, by name.</summary>
     public static IReadOnlyList<FarmFolder> All() => [.. NamesIn(RuntimeFolder.Path).Select(name => new FarmFolder(name))];
@@ -82,26 +67,7 @@ public sealed class FarmFolder : IDisposable
     public void Hold(bool hasGuests)
     {
         Create();
-        try
-        {
-            held = new FileStream(
-                In("lock"),
-                new FileStreamOptions
-                {
-                    Mode = FileMode.OpenOrCreate,
-                    Access = FileAccess.ReadWrite,
-                    Share = FileShare.None,
-                    UnixCreateMode = Own,
-                });
-        }
-        catch (IOException e)
-        {
-            throw new NixBuildFarmException(
-                "FarmRuns",
-                $"The farm {Name} runs already.",
-                $"Get-NixBuildFarm {Name} shows it, and Stop-NixBuildFarm {Name} ends it.",
-                e);
-        }
+        held = Lock();
         if (hasGuests)
         {
             File.SetUnixFileMode(RuntimeFolder.Path, Passable);
@@ -113,14 +79,13 @@ public sealed class FarmFolder : IDisposable
         File.WriteAllText(In(DaemonSocket.FrontDaemon), DaemonSocket.Path);
     }
 
-    /// <summary>Nobody serves here any more; the log stays.</summary>
+    /// <summary>Nobody serves here any more; the log stays, and the file of the lock, which another process may have opened.</summary>
     public void Dispose()
     {
         if (held is null) return;
         foreach (var file in (string[])[Socket, Control, In(DaemonSocket.FrontDaemon)]) File.Delete(file);
         held.Dispose();
         held = null;
-        File.Delete(In("lock"));
     }
 
     /// <summary>Takes the folder away as well.</summary>
@@ -134,6 +99,36 @@ public sealed class FarmFolder : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // It lies in a folder that is emptied at the next start of the machine.
+        }
+    }
+
+    private FileStream Lock()
+    {
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.OpenOrCreate,
+            Access = FileAccess.ReadWrite,
+            Share = FileShare.None,
+            UnixCreateMode = Own,
+        };
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return new FileStream(In("lock"), options);
+            }
+            catch (IOException) when (attempt < FileLock.Attempts)
+            {
+                Thread.Sleep(FileLock.Pause);
+            }
+            catch (IOException e)
+            {
+                throw new NixBuildFarmException(
+                    "FarmRuns",
+                    $"The farm {Name} runs already.",
+                    $"Get-NixBuildFarm {Name} shows it, and Stop-NixBuildFarm {Name} ends it.",
+                    e);
+            }
         }
     }
 

@@ -36,6 +36,8 @@ internal sealed class FarmOrderRun
         requested = [.. order.Derivations.Select(derivation => derivation.Derivation.ToString())];
         recorder = new(runId, order.Named.Count > 0 ? order.Named : [.. requested], clock) { Jobs = jobs };
         results = [.. jobs.AlreadyValid(runId)];
+        client.Observe(new RunNews.Began(runId, recorder.Requested));
+        client.Observe(new RunNews.Found(jobs.Describe(estimateOf: null)));
         foreach (var valid in results) client.Observe(new RunNews.Ended(valid));
         history.Note(recorder.Ongoing());
     }
@@ -95,19 +97,25 @@ internal sealed class FarmOrderRun
         {
             End(job.Result ?? Unfinished(job));
         }
-        history.Note(recorder.Ended());
+        EndAs(recorder.Ended());
         ended.TrySetResult();
     }
 
     /// <summary>Its results, in the order in which they came.</summary>
     public IReadOnlyList<NixBuildResult> End()
     {
-        if (Jobs.Jobs.Count == 0) history.Note(recorder.Ended());
+        if (Jobs.Jobs.Count == 0) EndAs(recorder.Ended());
         lock (gate) return [.. results];
     }
 
     /// <summary>It has met an error, or its client does not want it any more.</summary>
-    public void Break(Exception error) => history.Note(recorder.Broken(error));
+    public void Break(Exception error) => EndAs(recorder.Broken(error));
+
+    private void EndAs(RunRecord record)
+    {
+        history.Note(record);
+        client.Observe(new RunNews.Over(record.State));
+    }
 
     private void Want(IEnumerable<RunJob> more)
     {

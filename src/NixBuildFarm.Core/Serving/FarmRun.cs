@@ -165,11 +165,12 @@ internal sealed class FarmRun : IAsyncDisposable
             var facts = new RunFacts(
                 request.Rules, [], none, here, farm, await history.EstimateAsync(none, request.Builders), clock.Started, "");
             var run = new LiveRun(facts, remote.Troubles.Values);
-            using var effects = new RunEffects(
-                tasks, local, open, supply, catalog, executor, connector, new(news) { Shared = shared })
+            var teller = new RunTeller(news) { Shared = shared };
+            using var effects = new RunEffects(tasks, local, open, supply, catalog, executor, connector, teller)
             {
                 Shared = shared,
                 Hook = hook,
+                Pushing = new(request, supply, catalog, local, connector, teller, clock),
                 History = history,
                 Builders = builders,
                 Derivations = job => orders.GetValueOrDefault(job.WantedBy.Keys.FirstOrDefault())?.Order.Source ?? new StoreFolder(),

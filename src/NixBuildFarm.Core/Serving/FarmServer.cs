@@ -2,6 +2,7 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
+using NixBuildFarm.Reporting.Events;
 using NixBuildFarm.Running;
 using NixBuildFarm.Serving.Control;
 using NixBuildFarm.Transport;
@@ -40,7 +41,10 @@ public sealed class FarmServer : IAsyncDisposable
         folder = new(name ?? $"{Environment.ProcessId}-{Guid.NewGuid():N}"[..20]);
         builders = [.. request.Builders.Select(builder => builder.Name)];
         builds = new(
-            isTemporary ? request : request with { MaxAbsence = request.MaxAbsence ?? LongestAbsence }, transports, history, observer);
+            isTemporary ? request : request with { MaxAbsence = request.MaxAbsence ?? LongestAbsence }, transports, history, observer)
+        {
+            WatchFolder = WatchFile.DefaultFolder,
+        };
         front = new(folder.Socket, transports.Create(NixBuilder.LocalStore, new()), builds, this.guests, observer.Decided);
         control = new(folder.Control, builds, () => Status, () => shutdown.TrySetResult(), observer.Decided);
     }

@@ -1,7 +1,10 @@
+using NixBuildFarm.Evaluation;
 using NixBuildFarm.History;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Running;
 using NixBuildFarm.Sessions;
+using NixBuildFarm.Store;
+using NixBuildFarm.Store.Derivations;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Serving;
@@ -9,11 +12,12 @@ namespace NixBuildFarm.Serving;
 /// <summary>One run of this session that a farm carries out.</summary>
 /// <param name="request">What to build; the builders, and how they are used, are the farm's.</param>
 /// <param name="farm">The farm.</param>
-/// <param name="transports">How the local store is reached, for links.</param>
+/// <param name="transports">How the local store is reached, which keeps the derivations, and the targets of links.</param>
 /// <param name="observer">Is told what happens.</param>
 public sealed class JoinedRun(
     BuildRequest request, FarmClient farm, IBuilderTransportFactory transports, IBuildObserver observer) : IBuildObserver
 {
+    private readonly StoreFolder derivations = new();
     private readonly List<NixBuildResult> results = [];
 
     /// <summary>How urgent it is among what the same user asks of the farm.</summary>
@@ -28,8 +32,12 @@ public sealed class JoinedRun(
     public async Task<string> RunAsync(bool isDetached, CancellationToken cancellation)
     {
         request.Links?.CheckFolder();
+        await using var sessions = new SessionSet(transports, new());
+        var localOpening = sessions.OpenLocalAsync([], cancellation);
         var requested = await request.Evaluate(cancellation);
         request.Links?.CheckNames(requested);
+        var local = await localOpening;
+        requested = await Reevaluation.UseAsync(requested, request.Evaluate, KeepAsync, cancellation);
         var order = new FarmOrder(requested, request.Named)
         {
             KeepGoing = request.KeepGoing,
@@ -40,9 +48,17 @@ public sealed class JoinedRun(
         };
         var runId = await farm.BuildAsync(order, isDetached, this, cancellation);
         if (request.Links is not { } links || isDetached) return runId;
-        await using var sessions = new SessionSet(transports, new());
-        await links.MakeAsync(requested, results, await sessions.OpenLocalAsync([], cancellation), cancellation);
+        await links.MakeAsync(requested, results, local, cancellation);
         return runId;
+
+        // Until the farm reads them.
+        async Task<IReadOnlyList<RequestedDerivation>> KeepAsync(IReadOnlyList<RequestedDerivation> evaluated)
+        {
+            StorePath[] paths = [.. evaluated.Select(derivation => derivation.Derivation)];
+            await local.ProtectAsync(paths, cancellation);
+            foreach (var path in paths) await derivations.ReadOutlineAsync(path, cancellation);
+            return evaluated;
+        }
     }
 
     /// <inheritdoc/>

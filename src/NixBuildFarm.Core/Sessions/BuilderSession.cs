@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
@@ -86,9 +87,9 @@ internal sealed class BuilderSession : IAsyncDisposable
         TimeProvider? time = null)
     {
         time ??= TimeProvider.System;
-        using var patience = new CancellationTokenSource();
+        using var calledOff = new CancellationTokenSource();
         // Both at once: a distant builder answers them in the time of one.
-        var machine = MachineQuestion.AskAsync(transport, patience.Token);
+        var machine = MachineQuestion.AskAsync(transport, calledOff.Token);
         var warm = new SessionPool(builder, transport, options);
         if (forNars) warm.Open(ChannelUse.Bulk);
         SessionConnection? first = null;
@@ -96,14 +97,23 @@ internal sealed class BuilderSession : IAsyncDisposable
         {
             first = await SessionConnection.OpenAsync(builder, transport, ChannelUse.Build, options, cancellation, limit);
             var facts = await ControlChannel.ProbeAsync(builder, first.Daemon, limit, time, cancellation);
-            patience.CancelAfter(MachineQuestion.Patience);
-            facts = facts with { Machine = await machine.WaitAsync(cancellation) };
+            using var watch = new SilenceWatch(MachineQuestion.Patience, time, cancellation);
+            using (watch.Token.Register(calledOff.Cancel)) facts = facts with { Machine = await machine.WaitAsync(cancellation) };
+            // The daemon trusts root where it is told to; a program that root starts there is trusted always.
+            if (first.IsDaemonSocket && !facts.Trusted && facts.Machine.IsRoot != false)
+            {
+                transport.LeaveDaemonSocket("the daemon does not trust the login at its socket");
+                await first.DisposeAsync();
+                first = await SessionConnection.OpenAsync(builder, transport, ChannelUse.Build, options, cancellation, limit);
+                var ofProgram = await ControlChannel.ProbeAsync(builder, first.Daemon, limit, time, cancellation);
+                facts = ofProgram with { Machine = facts.Machine };
+            }
             return new(
                 builder, options, facts, new(builder, first, time), warm, new(builder, transport), new(builder, transport, time), time);
         }
         catch
         {
-            await patience.CancelAsync();
+            await calledOff.CancelAsync();
             var closing = warm.DisposeAsync();
             await ((Task)machine).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (first is not null) await first.DisposeAsync();
@@ -150,6 +160,16 @@ internal sealed class BuilderSession : IAsyncDisposable
 
     /// <inheritdoc cref="SessionPool.OpenLiveAsync"/>
     public Task<LiveChannel> OpenLiveAsync(CancellationToken cancellation) => pool.OpenLiveAsync(time, cancellation);
+
+    /// <inheritdoc cref="SessionPool.OpenFolderAsync"/>
+    public Task<IBuilderChannel> OpenFolderAsync(CancellationToken cancellation) => pool.OpenFolderAsync(cancellation);
+
+    /// <inheritdoc cref="BuildTimesQuestion.AskAsync"/>
+    public Task<IReadOnlyList<BuildTime>?> AskBuildTimesAsync(CancellationToken calledOff) => pool.AskBuildTimesAsync(time, calledOff);
+
+    /// <inheritdoc cref="PushChannel.PushAsync"/>
+    public Task PushAsync(string store, IEnumerable<StorePath> paths, CancellationToken cancellation) =>
+        pool.PushAsync(store, paths, time, cancellation);
 
     /// <summary>Uses a connection exclusively.</summary>
     public async Task<T> UseAsync<T>(ChannelUse use, Func<DaemonConnection, Task<T>> work, CancellationToken cancellation)

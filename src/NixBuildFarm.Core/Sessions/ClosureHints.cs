@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Protocol.Wire;
 using NixBuildFarm.Store;
@@ -25,8 +26,7 @@ internal sealed class ClosureHints(NixBuilder builder, IBuilderTransport transpo
     public async Task<IReadOnlySet<StorePath>> GuessAsync(IReadOnlyCollection<StorePath> roots, CancellationToken cancellation)
     {
         if (hasStoppedTelling) return ImmutableHashSet<StorePath>.Empty;
-        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limited.CancelAfter(Patience);
+        using var limited = new SilenceWatch(Patience, TimeProvider.System, cancellation);
         try
         {
             await using var channel = await transport.OpenAsync(ChannelUse.Closure, limited.Token);

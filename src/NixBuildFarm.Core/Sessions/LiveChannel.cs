@@ -1,6 +1,7 @@
 using System.Text;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Sessions;
@@ -14,6 +15,7 @@ internal sealed class LiveChannel : IAsyncDisposable
     /// <summary>Longer answers are none: with all builds and the longest names it has a quarter of this.</summary>
     internal const int LongestAnswer = 64 * 1024;
 
+    private const int UsualAnswer = 4 * 1024;
     private static readonly byte[] Next = "\n"u8.ToArray();
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(500);
 
@@ -24,7 +26,7 @@ internal sealed class LiveChannel : IAsyncDisposable
     private readonly IBuilderChannel channel;
     private readonly TimeSpan patience;
     private readonly TimeProvider time;
-    private readonly byte[] received = new byte[LongestAnswer];
+    private byte[] received = new byte[UsualAnswer];
     private int count;
 
     private LiveChannel(NixBuilder builder, IBuilderChannel channel, TimeSpan patience, TimeProvider time) =>
@@ -45,9 +47,7 @@ internal sealed class LiveChannel : IAsyncDisposable
     /// <exception cref="BuilderException">The machine does not tell, or the connection is lost.</exception>
     public async Task<MachineReading> AskAsync(CancellationToken cancellation)
     {
-        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using var limit = new CancellationTokenSource(patience, time);
-        using var linked = limit.Token.Register(limited.Cancel);
+        using var limited = new SilenceWatch(patience, time, cancellation);
         try
         {
             await channel.Stream.WriteAsync(Next, limited.Token);
@@ -55,7 +55,7 @@ internal sealed class LiveChannel : IAsyncDisposable
             var reading = MachineReadingParser.Parse(await ReadAsync(limited.Token)) with { Name = builder.Name };
             return reading.IsEmpty ? throw Untold("its shell knows none of the usual programs") : reading;
         }
-        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        catch (OperationCanceledException) when (limited.HasRunOut && !cancellation.IsCancellationRequested)
         {
             throw Untold($"it has not answered within {patience.TotalSeconds:0} s");
         }
@@ -86,6 +86,7 @@ internal sealed class LiveChannel : IAsyncDisposable
             }
             if (count == LongestAnswer) throw Untold("its answer is too long");
             seen = count;
+            if (count == received.Length) Array.Resize(ref received, 2 * count);
             var more = await channel.Stream.ReadAsync(received.AsMemory(count), cancellation);
             if (more == 0) throw Untold("its login does not run a shell for us");
             count += more;

@@ -15,6 +15,13 @@ internal sealed class Reservation(SessionPool pool, ChannelUse use, Task<Session
     /// </summary>
     public bool IsClosedAfterwards { get; set; }
 
+    /// <summary>
+    /// Whether the daemon keeps what it has built for as long as the session lives. A program that opens a connection to it anew for each
+    /// request does not.
+    /// </summary>
+    public bool KeepsRoots =>
+        !IsClosedAfterwards && (use == ChannelUse.Build || opening is { IsCompletedSuccessfully: true, Result.IsDaemonSocket: true });
+
     /// <summary>Whether the connection is of no use any more.</summary>
     public bool IsBroken => opening.IsCompleted && !(opening.IsCompletedSuccessfully && !opening.Result.Daemon.IsBroken);
 

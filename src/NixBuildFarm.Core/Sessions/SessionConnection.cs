@@ -34,10 +34,13 @@ internal sealed class SessionConnection : IAsyncDisposable
         NixBuilder builder, IBuilderTransport transport, ChannelUse use, DaemonOptions options, CancellationToken cancellation,
         TimeSpan? limit = null)
     {
-        var opened = await transport.OpenAsync(use, cancellation);
-        var description = Describe(builder, opened, use) with { Settings = options };
-        return await OpenAsync(
-            opened, limit is { } greeting ? description with { HandshakeTimeout = greeting } : description, cancellation);
+        return await OpenAsync(transport, use, Describe, cancellation);
+
+        DaemonConnectionOptions Describe(IBuilderChannel opened)
+        {
+            var description = SessionConnection.Describe(builder, opened, use) with { Settings = options };
+            return limit is { } greeting ? description with { HandshakeTimeout = greeting } : description;
+        }
     }
 
     /// <summary>Opens a channel for the requests of another client, which gives its own settings.</summary>
@@ -49,8 +52,33 @@ internal sealed class SessionConnection : IAsyncDisposable
     public static async Task<SessionConnection> OpenForClientAsync(
         NixBuilder builder, IBuilderTransport transport, ProtocolVersion newest, CancellationToken cancellation)
     {
-        var opened = await transport.OpenAsync(ChannelUse.Build, cancellation);
-        return await OpenAsync(opened, Describe(builder, opened, ChannelUse.Build) with { NewestVersion = newest }, cancellation);
+        return await OpenAsync(
+            transport,
+            ChannelUse.Build,
+            opened => Describe(builder, opened, ChannelUse.Build) with { NewestVersion = newest },
+            cancellation);
+    }
+
+    // Whom the daemon's socket does not let in, a program of the login may: the daemon hangs up without a word then. One that is silent
+    // is no better for a program.
+    private static async Task<SessionConnection> OpenAsync(
+        IBuilderTransport transport,
+        ChannelUse use,
+        Func<IBuilderChannel, DaemonConnectionOptions> describe,
+        CancellationToken cancellation)
+    {
+        var opened = await transport.OpenAsync(use, cancellation);
+        if (!opened.IsDaemonSocket) return await OpenAsync(opened, describe(opened), cancellation);
+        try
+        {
+            return await OpenAsync(opened, describe(opened), cancellation);
+        }
+        catch (BuilderException e) when (e.Failure == BuilderFailure.NoNix)
+        {
+            transport.LeaveDaemonSocket(e.Message);
+        }
+        opened = await transport.OpenAsync(use, cancellation);
+        return await OpenAsync(opened, describe(opened), cancellation);
     }
 
     private static async Task<SessionConnection> OpenAsync(
@@ -66,6 +94,9 @@ internal sealed class SessionConnection : IAsyncDisposable
             throw;
         }
     }
+
+    /// <inheritdoc cref="IBuilderChannel.IsDaemonSocket"/>
+    public bool IsDaemonSocket => channel.IsDaemonSocket;
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Protocol;
+using NixBuildFarm.Store;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Sessions;
@@ -52,6 +53,31 @@ internal sealed class SessionPool(NixBuilder builder, IBuilderTransport transpor
     /// <exception cref="BuilderException">The builder cannot be reached.</exception>
     public Task<LiveChannel> OpenLiveAsync(TimeProvider time, CancellationToken cancellation) =>
         WhileOpenAsync(() => LiveChannel.OpenAsync(builder, transport, LiveChannel.Patience, time, cancellation));
+
+    /// <summary>Opens a channel that brings the directory of a failed build.</summary>
+    /// <exception cref="BuilderException">The builder cannot be reached.</exception>
+    public Task<IBuilderChannel> OpenFolderAsync(CancellationToken cancellation) =>
+        WhileOpenAsync(() => transport.OpenAsync(ChannelUse.KeptFolder, cancellation));
+
+    /// <inheritdoc cref="BuildTimesQuestion.AskAsync"/>
+    public Task<IReadOnlyList<BuildTime>?> AskBuildTimesAsync(TimeProvider time, CancellationToken calledOff) =>
+        BuildTimesQuestion.AskAsync(transport, time, calledOff);
+
+    /// <inheritdoc cref="PushChannel.PushAsync"/>
+    public Task PushAsync(string store, IEnumerable<StorePath> paths, TimeProvider time, CancellationToken cancellation) =>
+        WhileOpenAsync(async () =>
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
+            try
+            {
+                await PushChannel.PushAsync(builder, transport, store, paths, time, either.Token);
+                return true;
+            }
+            catch (OperationCanceledException) when (isClosed && !cancellation.IsCancellationRequested)
+            {
+                throw Gone();
+            }
+        });
 
     /// <summary>Closes every idle connection; a connection that comes back later is closed then.</summary>
     public async ValueTask DisposeAsync()

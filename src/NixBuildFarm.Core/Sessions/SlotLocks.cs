@@ -3,6 +3,7 @@ using System.Text;
 using System.Threading.Channels;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Sessions;
@@ -15,12 +16,14 @@ namespace NixBuildFarm.Sessions;
 /// <param name="builder">The builder.</param>
 /// <param name="transport">Reaches it. It belongs to the session's owner.</param>
 /// <param name="time">The clock.</param>
-internal sealed class SlotLocks(NixBuilder builder, IBuilderTransport transport, TimeProvider time) : IAsyncDisposable
+internal sealed partial class SlotLocks(NixBuilder builder, IBuilderTransport transport, TimeProvider time) : IAsyncDisposable
 {
     private const int LongestLine = 256;
 
-    /// <summary>How long the script may take to begin, and to end.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10), Farewell = TimeSpan.FromSeconds(1);
+    /// <summary>
+    /// How long the script may take to begin, and to end. The builder that is slow to begin it is the one that is not to be filled twice.
+    /// </summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2), Farewell = TimeSpan.FromSeconds(1);
 
     private readonly int slots = Math.Min(
         SlotScript.Most, builder.OtherEntries.Select(entry => entry.MaxJobs).Append(builder.MaxJobs).Max());
@@ -41,9 +44,6 @@ internal sealed class SlotLocks(NixBuilder builder, IBuilderTransport transport,
 
     /// <summary>By the number of an ask: how its slot is given back.</summary>
     private readonly Dictionary<int, string> receipts = [];
-
-    /// <summary>Slots that are held, and that nobody uses for the moment.</summary>
-    private readonly Stack<int> spare = new();
 
     private Task? running;
     private bool isClosed;
@@ -75,7 +75,7 @@ internal sealed class SlotLocks(NixBuilder builder, IBuilderTransport transport,
         lock (gate)
         {
             if (WhyNone is not null || slots == 0) request.Take(0);
-            else if (spare.TryPop(out var ask)) request.Take(ask);
+            else if (spare.TryPop(out var ask) || Leases.TryTake(out ask)) request.Take(ask);
             else waiting.AddLast(request);
             if (request.Taken.IsCompleted) return request;
             running ??= Task.Run(() => RunAsync(holder));
@@ -96,9 +96,11 @@ internal sealed class SlotLocks(NixBuilder builder, IBuilderTransport transport,
         }
         lines.Writer.TryWrite("end");
         lines.Writer.TryComplete();
-        if (all is not null) await Task.WhenAny(all, Task.Delay(Farewell, time));
+        // A script that has not begun reads no farewell.
+        if (all is not null && ready.Task.IsCompletedSuccessfully) await Task.WhenAny(all, Task.Delay(Farewell, time));
         await closing.CancelAsync();
         if (all is not null) await all;
+        if (leases is not null) await leases.DisposeAsync();
         closing.Dispose();
     }
 
@@ -117,27 +119,6 @@ internal sealed class SlotLocks(NixBuilder builder, IBuilderTransport transport,
         }
     }
 
-    /// <summary>Lets the next who asks have the slot of a request.</summary>
-    internal void Leave(SlotRequest request)
-    {
-        lock (gate)
-        {
-            if (request.Number is not { } ask || !held.ContainsKey(ask)) return;
-            if (waiting.First?.Value is { } next) Hand(ask, next);
-            else spare.Push(ask);
-        }
-    }
-
-    /// <summary>Gives slots back that were left to others, and that nobody has taken.</summary>
-    internal void GiveSpareBack()
-    {
-        lock (gate)
-        {
-            while (spare.TryPop(out var ask)) GiveBack(ask);
-            Pump();
-        }
-    }
-
     private async Task RunAsync(string holder)
     {
         var why = "the connection for them has ended";
@@ -148,8 +129,12 @@ internal sealed class SlotLocks(NixBuilder builder, IBuilderTransport transport,
             writing = WriteAsync(channel.Stream, string.Create(CultureInfo.InvariantCulture, $"{slots} {holder}"));
             var reading = ReadAsync(channel.Stream);
             var begins = Task.WhenAny(ready.Task, reading);
-            if (await Task.WhenAny(begins, Task.Delay(Patience, time, closing.Token)) == begins) await reading;
-            else why = "the script for them does not begin";
+            using (var patience = new SilenceWatch(Patience, time, closing.Token)) await begins.WaitAsync(patience.Token);
+            await reading;
+        }
+        catch (OperationCanceledException) when (!closing.IsCancellationRequested)
+        {
+            why = "the script for them does not begin";
         }
         catch (Exception e) when (e is NixBuildFarmException or IOException or OperationCanceledException or ObjectDisposedException
             or NotSupportedException)
@@ -223,7 +208,8 @@ internal sealed class SlotLocks(NixBuilder builder, IBuilderTransport transport,
     private void OnTaken(int ask, int slot, string receipt)
     {
         asked.Remove(ask);
-        heldUp.Remove(ask);
+        // Where others hold slots, they have their turn after each build.
+        if (!heldUp.Remove(ask)) Leases.Begin(ask);
         held[ask] = slot;
         receipts[ask] = receipt;
         if (waiting.First?.Value is { } next) Hand(ask, next);
@@ -238,6 +224,7 @@ internal sealed class SlotLocks(NixBuilder builder, IBuilderTransport transport,
 
     private void GiveBack(int ask)
     {
+        Leases.End(ask);
         if (!held.Remove(ask)) return;
         if (receipts.Remove(ask, out var receipt)) lines.Writer.TryWrite($"give {receipt}");
     }
@@ -274,6 +261,7 @@ internal sealed class SlotLocks(NixBuilder builder, IBuilderTransport transport,
         foreach (var request in waiting) request.Take(0);
         waiting.Clear();
         spare.Clear();
+        while (Leases.TryTake(out var ask)) GiveBack(ask);
     }
 
     private static int? Number(string text) =>

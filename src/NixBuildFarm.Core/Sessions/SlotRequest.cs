@@ -31,6 +31,12 @@ internal sealed class SlotRequest : IDisposable
         locks.Leave(this);
     }
 
+    /// <summary>Gives it to the next who asks in this session, if that is at once, or asks no more; others get it in their turn.</summary>
+    public void PassOn()
+    {
+        if (Interlocked.Exchange(ref isEnded, 1) == 0) locks.PassOn(this);
+    }
+
     /// <summary>Gives it back, or asks no more.</summary>
     public void Dispose()
     {

@@ -68,6 +68,16 @@ internal static class SimulatedEstimates
 
         public double SpeedOf(FarmBuilder builder, string system) => builder.SpeedOf(system);
 
-        public bool Observe(BuildObservation build) => false;
+        public bool Observe(BuildObservation build, Job job) => false;
+
+        public void Know(IEnumerable<BuildObservation> builds, IEnumerable<Job> jobs)
+        {
+        }
+
+        public PhaseBeginning? BeginningOf(Job job, TellingPhase phase) => null;
+
+        public JobKind KindOf(Job job) => default;
+
+        public (double Log, double Spread) FactorOf(JobKind kind) => default;
     }
 }

@@ -52,6 +52,8 @@ public static class SimulationFiles
                 IsFixedOutput = node.FixedOutput != 0,
                 EnableParallelBuilding = node.Parallel != 0,
                 Dependencies = node.Inputs ?? throw Invalid(path, $"nodes[{index}].i is null"),
+                Inputs = BuildInputs.Of(
+                    node.Inputs.Where(input => input >= 0 && input < jobs.Length).Select(input => file.Nodes[input].Name)),
                 IsRequested = roots.Contains(index),
             };
         }

@@ -44,11 +44,7 @@ internal sealed class NarFeed
 
     /// <summary>Asks for the NARs.</summary>
     public NarFeed(BuilderSession from, IReadOnlyList<PathInfo> paths, CancellationToken cancellation) =>
-        reading = from.UseForNarsAsync(
-            paths.Sum(info => info.NarSize),
-            daemon =>
-                daemon.CopyNarsAsync([.. paths.Select(info => info.Path)], (_, copyTo) => GiveAsync(copyTo, cancellation), cancellation),
-            cancellation);
+        reading = ReadAsync(from, paths, cancellation);
 
     /// <summary>Copies the next NAR.</summary>
     /// <exception cref="NixBuildFarmException">The builder cannot give it.</exception>
@@ -62,6 +58,20 @@ internal sealed class NarFeed
 
     /// <summary>Waits until the connection is no longer used.</summary>
     public Task EndedAsync() => Task.WhenAny(reading);
+
+    private async Task ReadAsync(BuilderSession from, IReadOnlyList<PathInfo> infos, CancellationToken cancellation)
+    {
+        StorePath[] paths = [.. infos.Select(info => info.Path)];
+        if (await LocalNar.CanReadAsync(from, paths, cancellation))
+        {
+            foreach (var info in infos) await GiveAsync(nar => LocalNar.WriteAsync(from, info, nar, cancellation), cancellation);
+            return;
+        }
+        await from.UseForNarsAsync(
+            infos.Sum(info => info.NarSize),
+            daemon => daemon.CopyNarsAsync(paths, (_, copyTo) => GiveAsync(copyTo, cancellation), cancellation),
+            cancellation);
+    }
 
     private async Task GiveAsync(Func<Stream, Task> copyTo, CancellationToken cancellation)
     {

@@ -11,6 +11,7 @@ internal sealed class PathCatalog
 {
     private readonly object gate = new();
     private readonly Dictionary<StorePath, Entry> entries = [];
+    private readonly HashSet<BuilderSession> takers = [];
 
     /// <summary>
     /// Records a builder's information on a path that it has. Not every build gives the same bytes: a builder with other bytes than the
@@ -39,6 +40,12 @@ internal sealed class PathCatalog
             }
             entry.Holders.Add(holder);
         }
+    }
+
+    /// <summary>Notes a machine that gets paths and gives none: what only it has is lost to the run.</summary>
+    public void AddTaker(BuilderSession taker)
+    {
+        lock (gate) takers.Add(taker);
     }
 
     /// <summary>Notes that a builder has a path of which all else is known.</summary>
@@ -78,8 +85,9 @@ internal sealed class PathCatalog
             var lost = new List<StorePath>();
             foreach (var (path, entry) in entries)
             {
-                if (entry.Holders.Remove(holder) && entry.Holders.Count == 0) lost.Add(path);
+                if (entry.Holders.Remove(holder) && !HasGiver(entry)) lost.Add(path);
             }
+            takers.Remove(holder);
             return lost;
         }
     }
@@ -87,7 +95,7 @@ internal sealed class PathCatalog
     /// <summary>The information on a path; null when no builder has it.</summary>
     public PathInfo? Find(StorePath path)
     {
-        lock (gate) return entries.TryGetValue(path, out var entry) && entry.Holders.Count > 0 ? entry.Info : null;
+        lock (gate) return entries.TryGetValue(path, out var entry) && HasGiver(entry) ? entry.Info : null;
     }
 
     /// <summary>Whether a builder is known to have a path.</summary>
@@ -104,7 +112,7 @@ internal sealed class PathCatalog
         lock (gate)
         {
             return entries.TryGetValue(path, out var entry)
-                ? entry.Holders.Where(holder => !avoid.Contains(holder)).MaxBy(holder => holder.Builder.IsLocal)
+                ? entry.Holders.Where(holder => !avoid.Contains(holder) && !takers.Contains(holder)).MaxBy(holder => holder.Builder.IsLocal)
                 : null;
         }
     }
@@ -174,6 +182,8 @@ internal sealed class PathCatalog
             return bytes;
         }
     }
+
+    private bool HasGiver(Entry entry) => entry.Holders.Any(holder => !takers.Contains(holder));
 
     private sealed class Entry(PathInfo info, bool isVouchedFor)
     {

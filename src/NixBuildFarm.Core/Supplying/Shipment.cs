@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
@@ -61,10 +62,16 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
         {
             throw new HolderFailedException(refused, holder, FalseContent(refused, holder, e));
         }
+        catch (DaemonException e) when (e.RefusesNar)
+        {
+            var refused = parcels.First(parcel => parcel.Info.Path == e.Refused);
+            // What the holder gives is as announced: it is the builder that reads it wrongly.
+            if (await GivesAnnouncedAsync(refused, cancellation)) throw;
+            throw Damaged(e.Refused!, new NarMismatchException(refused.Info, $"has another hash, as {to} found"));
+        }
         catch (NarMismatchException e)
         {
-            var holder = holders[e.Announced.Path];
-            throw new HolderFailedException(e.Announced.Path, holder, new DamagedPathException(holder.Builder.Name, e.Announced.Path, e));
+            throw Damaged(e.Announced.Path, e);
         }
         // A transfer that had to wait says nothing about the link.
         if (!transfer.WasHeldBack) measurement?.Complete(bytes);
@@ -108,6 +115,43 @@ internal sealed class Shipment(BuilderSession to, IReadOnlyList<Parcel> parcels,
         {
             taking.Resume();
         }
+    }
+
+    /// <summary>Asks the holder for the NAR once more, for its hash alone.</summary>
+    private async Task<bool> GivesAnnouncedAsync(Parcel parcel, CancellationToken cancellation)
+    {
+        using var sha256 = SHA256.Create();
+        await using var hashing = new CryptoStream(Stream.Null, sha256, CryptoStreamMode.Write);
+        var hasRunOut = false;
+        try
+        {
+            await parcel.From.UseForNarsAsync(parcel.Info.NarSize, AskAsync, cancellation);
+            await hashing.FlushFinalBlockAsync(cancellation);
+            return parcel.Info.NarHash.Equals(new(sha256.Hash));
+        }
+        catch (Exception e) when (e is NixBuildFarmException || (hasRunOut && !cancellation.IsCancellationRequested))
+        {
+            return false;
+        }
+
+        async Task AskAsync(DaemonConnection daemon)
+        {
+            using var giving = DaemonQuestion.Watch(daemon, parcel.From.GivingLimit, transfer.Time, cancellation);
+            try
+            {
+                await daemon.CopyNarToAsync(parcel.Info.Path, hashing, giving.Token);
+            }
+            finally
+            {
+                hasRunOut = giving.HasRunOut;
+            }
+        }
+    }
+
+    private HolderFailedException Damaged(StorePath path, NarMismatchException mismatch)
+    {
+        var holder = holders[path];
+        return new(path, holder, new DamagedPathException(holder.Builder.Name, path, mismatch));
     }
 
     private BuilderException FalseContent(StorePath path, BuilderSession holder, DaemonException refusal) =>

@@ -57,6 +57,12 @@ public sealed class NixBuilderReading
     /// <inheritdoc cref="MachineReading.Builds"/>
     public IReadOnlyList<MachineBuild> Builds { get; init; } = [];
 
+    /// <summary>
+    /// How many builds go on beyond the slots that are held: at least so many are of others than runs of this module. A slot may be held
+    /// without a build, while inputs are sent.
+    /// </summary>
+    public int OtherBuilds => Math.Max(0, Builds.Count - SlotHolders.Count);
+
     /// <summary>Who holds its slots, of those who take them as builds of this module do.</summary>
     public IReadOnlyList<SlotHolder> SlotHolders { get; init; } = [];
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Protocol;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
@@ -52,8 +53,7 @@ internal static class SystemProof
     private static async Task<(bool Success, TimeSpan Duration, string? Error)> BuildAsync(
         BuilderSession session, string system, TimeSpan limit, CancellationToken cancellation)
     {
-        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limited.CancelAfter(limit);
+        using var limited = new SilenceWatch(limit, TimeProvider.System, cancellation);
         try
         {
             var output = StorePath.Random(Name);

@@ -22,6 +22,12 @@ public interface IBuilderTransport : IAsyncDisposable
     /// <exception cref="NotSupportedException">This transport starts no programs.</exception>
     Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation) =>
         throw new NotSupportedException("This transport starts no programs.");
+
+    /// <summary>From now on no channel leads straight to the socket of the builder's daemon: a program of the login can do more.</summary>
+    /// <param name="reason">Why, for the user.</param>
+    void LeaveDaemonSocket(string reason)
+    {
+    }
 }
 
 /// <summary>The use of a channel, which decides the connection that it shares.</summary>
@@ -45,6 +51,11 @@ public enum ChannelUse
     Machine,
 
     /// <summary>
+    /// The machine below Nix: no daemon, but how long its builds took by the logs that it keeps of them, then the end of the stream.
+    /// </summary>
+    BuildTimes,
+
+    /// <summary>
     /// The machine below Nix, as long as the channel is open: no daemon, but an answer to <see cref="MachineReading.Question"/> for each
     /// line that is sent.
     /// </summary>
@@ -59,8 +70,14 @@ public enum ChannelUse
     /// <summary>The slots of the machine: no daemon, but <see cref="SlotScript.Text"/>, which lives as long as the channel.</summary>
     Slots,
 
+    /// <summary>A push from there to another store: no daemon, but <see cref="PushScript.Text"/>, which ends with the channel.</summary>
+    Push,
+
     /// <summary>Who holds its slots: no daemon, but the answer to <see cref="SlotHolder.Question"/>, then the end of the stream.</summary>
     SlotHolders,
+
+    /// <summary>The directory of a failed build: no daemon, but <see cref="KeptFolderScript.Text"/>.</summary>
+    KeptFolder,
 }
 
 /// <summary>One duplex byte stream to a daemon.</summary>
@@ -74,6 +91,12 @@ public interface IBuilderChannel : IAsyncDisposable
 
     /// <summary>The last lines that the remote program wrote to its standard error, terminal control removed; may be empty.</summary>
     string ErrorOutput { get; }
+
+    /// <summary>
+    /// Whether it leads straight to the socket of a remote builder's daemon, which sees who logs in; else a program of the login is
+    /// between.
+    /// </summary>
+    bool IsDaemonSocket => false;
 }
 
 /// <summary>Makes the transport that fits a builder.</summary>

@@ -9,8 +9,11 @@ public static class ShellScript
     public static string? Of(ChannelUse use) => use switch
     {
         ChannelUse.Machine => BuilderMachine.Question,
+        ChannelUse.BuildTimes => BuildTimes.Question,
         ChannelUse.Live => MachineReading.Question,
+        ChannelUse.Push => PushScript.Text,
         ChannelUse.Slots => SlotScript.Text,
+        ChannelUse.KeptFolder => KeptFolderScript.Text,
         ChannelUse.SlotHolders => SlotHolder.Question,
         _ => null,
     };

@@ -26,6 +26,9 @@ internal sealed class UploadLimit(IBuilderTransport inner, long bytesPerSecond, 
         new Channel(await inner.OpenAsync(program, cancellation), this);
 
     /// <inheritdoc/>
+    public void LeaveDaemonSocket(string reason) => inner.LeaveDaemonSocket(reason);
+
+    /// <inheritdoc/>
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 
     private sealed class Channel(IBuilderChannel inner, UploadLimit limit) : IBuilderChannel
@@ -33,6 +36,8 @@ internal sealed class UploadLimit(IBuilderTransport inner, long bytesPerSecond, 
         public Stream Stream { get; } = new DuplexStream(inner.Stream, new PacedStream(inner.Stream, limit));
 
         public string ErrorOutput => inner.ErrorOutput;
+
+        public bool IsDaemonSocket => inner.IsDaemonSocket;
 
         public ValueTask DisposeAsync() => inner.DisposeAsync();
     }

@@ -17,6 +17,7 @@ internal static class DerivationDescription
         PreferLocal = derivation.PreferLocalBuild,
         IsFixedOutput = derivation.IsFixedOutput,
         EnableParallelBuilding = derivation.EnableParallelBuilding,
+        Inputs = BuildInputs.Of(derivation.InputDerivations.Keys.Select(input => input.Name[..^".drv".Length])),
         StatedMemory = derivation.LeastMemory,
         StatedCores = derivation.LeastCores,
     };

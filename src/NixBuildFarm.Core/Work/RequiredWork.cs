@@ -1,6 +1,4 @@
 using NixBuildFarm.Evaluation;
-using NixBuildFarm.Protocol;
-using NixBuildFarm.Sessions;
 using NixBuildFarm.Store;
 using NixBuildFarm.Store.Derivations;
 
@@ -38,45 +36,13 @@ internal sealed class RequiredWork
     /// </summary>
     public IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>> Realised { get; }
 
-    /// <summary>Asks the local store, which from then on protects its paths among these from its garbage collector.</summary>
-    public static async Task<RequiredWork> FindAsync(
-        DerivationGraph graph, IReadOnlyList<RequestedDerivation> requested, BuilderSession local, CancellationToken cancellation)
-    {
-        var derivations = graph.Nodes.Select(node => node.Path);
-        return await local.AskAsync(
-            async (daemon, token) =>
-            {
-                var realised = await FindRealisedAsync(graph, daemon, token);
-                StorePath[] outputs =
-                [
-                    .. graph.Nodes.SelectMany(node => node.Derivation.Outputs.Values).Select(output => output.Path).OfType<StorePath>(),
-                    .. realised.Values.SelectMany(known => known.Values),
-                ];
-                await daemon.AddTempRootsAsync([.. derivations, .. outputs], token);
-                var valid = await daemon.QueryValidPathsAsync(outputs, substitute: false, token);
-                var missing = await daemon.QueryMissingAsync([.. requested.Select(r => r.ToDerivedPath())], token);
-                return Find(graph, requested, valid, missing.WillSubstitute, realised);
-            },
-            cancellation);
-    }
-
-    /// <summary>Asks for the realisations of earlier builds. Impure derivations are built anew each time.</summary>
-    private static async Task<IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, StorePath>>> FindRealisedAsync(
-        DerivationGraph graph, DaemonConnection daemon, CancellationToken cancellation)
-    {
-        StorePath[] unknown =
-        [
-            .. graph.Nodes.Where(node => node.Derivation is { AreOutputPathsKnown: false, IsImpure: false }).Select(node => node.Path),
-        ];
-        var maps = await daemon.QueryDerivationOutputMapsAsync(unknown, cancellation);
-        return maps.ToDictionary(
-            map => map.Key,
-            map => (IReadOnlyDictionary<string, StorePath>)map.Value.Where(output => output.Value is not null)
-                .ToDictionary(output => output.Key, output => output.Value!));
-    }
-
-    /// <summary>The same, from known paths.</summary>
-    internal static RequiredWork Find(
+    /// <summary>Finds it.</summary>
+    /// <param name="graph">The derivations. Of those whose outputs are there or can be fetched, not all inputs need be part of it.</param>
+    /// <param name="requested">What was asked for.</param>
+    /// <param name="valid">Outputs that the local store has.</param>
+    /// <param name="substitutable">Outputs that it can fetch.</param>
+    /// <param name="realised">See <see cref="Realised"/>.</param>
+    public static RequiredWork Find(
         DerivationGraph graph,
         IReadOnlyList<RequestedDerivation> requested,
         IReadOnlySet<StorePath> valid,

@@ -59,8 +59,13 @@ internal class WorkItem
     /// <summary>What it is resolved to; null: nothing yet, or it need not be.</summary>
     public ResolvedDerivation? Resolved => Unresolved?.Resolved;
 
-    /// <summary>The derivation that is built: the resolved one, where there is one.</summary>
+    /// <summary>The derivation that is built: the resolved one, where there is one; else what the node has of it.</summary>
     public Derivation DerivationToBuild => Resolved?.Derivation ?? Derivation;
+
+    /// <summary>The same in full.</summary>
+    /// <exception cref="Errors.NixBuildFarmException">It cannot be read any more.</exception>
+    public Task<Derivation> ReadDerivationToBuildAsync(CancellationToken cancellation) =>
+        Resolved is { } resolved ? Task.FromResult(resolved.Derivation) : Node.ReadAsync(cancellation);
 
     /// <summary>The outputs, as the derivation states them that is built.</summary>
     public IReadOnlyDictionary<string, DerivationOutput> OutputsToBuild => DerivationToBuild.Outputs;

@@ -1,7 +1,10 @@
 namespace NixBuildFarm.Ssh.Channels;
 
 /// <summary>A duplex stream that is asynchronous by nature: reads and writes without a task wait for one.</summary>
-internal abstract class ChannelStream : Stream
+/// <param name="read">Reads as <see cref="Stream.ReadAsync(Memory{byte}, CancellationToken)"/> does.</param>
+/// <param name="write">Writes as <see cref="Stream.WriteAsync(ReadOnlyMemory{byte}, CancellationToken)"/> does.</param>
+internal sealed class ChannelStream(
+    Func<Memory<byte>, CancellationToken, ValueTask<int>> read, Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write) : Stream
 {
     /// <inheritdoc/>
     public override bool CanRead => true;
@@ -23,10 +26,12 @@ internal abstract class ChannelStream : Stream
     }
 
     /// <inheritdoc/>
-    public abstract override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default);
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        read(buffer, cancellationToken);
 
     /// <inheritdoc/>
-    public abstract override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default);
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+        write(buffer, cancellationToken);
 
     /// <inheritdoc/>
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>

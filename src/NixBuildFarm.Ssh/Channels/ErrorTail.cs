@@ -14,7 +14,7 @@ internal sealed class ErrorTail
     private const int LongestLine = 1000;
 
     private readonly object sync = new();
-    private readonly byte[] kept = new byte[KeptBytes];
+    private byte[] kept = []; // most programs say nothing
     private int length;
     private bool isCut;
 
@@ -32,6 +32,7 @@ internal sealed class ErrorTail
                 length = staying;
                 if (bytes.Length > KeptBytes) bytes = bytes[^KeptBytes..];
             }
+            if (length + bytes.Length > kept.Length) Array.Resize(ref kept, KeptBytes);
             bytes.CopyTo(kept.AsSpan(length));
             length += bytes.Length;
         }

@@ -114,6 +114,12 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
         "Other builders take its work. If it happens often, look at the network and at sshd's log on the builder.",
         cause);
 
+    /// <summary>The ssh program, and the connection with it, has ended.</summary>
+    /// <param name="lastWords">What it has said last; empty: nothing.</param>
+    /// <param name="cause">What was noticed of it; null: its end alone.</param>
+    public BuilderException ProgramLost(string lastWords, Exception? cause = null) =>
+        Lost(lastWords.Length > 0 ? lastWords : "ssh ended without a message", cause);
+
     /// <summary>The server says nothing any more, although it was asked.</summary>
     public BuilderException Silent(TimeSpan limit) => Lost($"no answer for {limit.TotalSeconds:0.#} s");
 
@@ -135,6 +141,23 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
         bool Says(string words) => errorOutput.Contains(words, StringComparison.OrdinalIgnoreCase);
     }
 
+    /// <summary>The same of one whose channel the server has closed, with what it tells of its end.</summary>
+    /// <param name="command">Its command line.</param>
+    /// <param name="signal">The signal that has ended it; null: none.</param>
+    /// <param name="exitCode">Its exit code; null: it has none.</param>
+    /// <param name="errorOutput">Its standard error.</param>
+    /// <param name="isUntouched">Whether nothing has come from it.</param>
+    public BuilderException? Ended(string command, string? signal, int? exitCode, string errorOutput, bool isUntouched) =>
+        signal is not null ? Killed(command, signal)
+        : exitCode is { } code ? Ended(command, code, errorOutput, isUntouched)
+        : Lost("the channel was closed while its program ran");
+
+    /// <summary>The daemon closes its socket without a word.</summary>
+    public BuilderException DaemonHangsUp(string socket) => Error(
+        BuilderFailure.NoNix,
+        $"the Nix daemon of {address} takes no connection of {user} at {socket}",
+        "Look at allowed-users in its nix.conf, and at the log of its nix-daemon.");
+
     private BuilderException DaemonStopped(string errorOutput) => Error(
         BuilderFailure.Unreachable,
         $"the Nix daemon of {address} does not run: {errorOutput.TrimEnd('.')}",
@@ -153,7 +176,7 @@ internal sealed class SshErrors(NixBuilder builder, SshConfig config)
         + "or give the builder's URI the parameter remote-program=/path/to/nix-daemon.");
 
     /// <summary>The remote program was killed.</summary>
-    public BuilderException Killed(string command, string signal) => Error(
+    private BuilderException Killed(string command, string signal) => Error(
         BuilderFailure.ConnectionLost,
         $"“{command}” on {address} was ended by signal {signal}",
         "Look at the log of the builder: the kernel ends programs when memory runs out.");

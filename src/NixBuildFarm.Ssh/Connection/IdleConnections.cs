@@ -10,6 +10,7 @@ internal sealed class IdleConnections(TimeSpan duration, TimeProvider time)
 {
     private readonly object sync = new();
     private readonly List<Kept> all = [];
+    private bool isClosed;
 
     /// <summary>
     /// A connection with the address and login of this target; null: there is none. Verifies the server's host key again, by the present
@@ -30,15 +31,25 @@ internal sealed class IdleConnections(TimeSpan duration, TimeProvider time)
     {
         connection.Rest();
         var kept = new Kept(connection);
-        lock (sync) all.Add(kept);
-        kept.Timer = time.CreateTimer(_ => Close(kept), null, duration, Timeout.InfiniteTimeSpan);
+        bool isLate;
+        lock (sync)
+        {
+            all.Add(kept);
+            isLate = isClosed;
+        }
+        if (isLate) Close(kept);
+        else kept.Timer = time.CreateTimer(_ => Close(kept), null, duration, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Closes all of them.</summary>
-    public void Clear()
+    /// <summary>Closes all of them, and whatever still comes.</summary>
+    public void Close()
     {
         Kept[] kept;
-        lock (sync) kept = [.. all];
+        lock (sync)
+        {
+            isClosed = true;
+            kept = [.. all];
+        }
         foreach (var one in kept) Close(one);
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net.Sockets;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Ssh.Channels;
@@ -16,12 +17,15 @@ internal sealed class SshChannel : IBuilderChannel
     private const int LongestWrite = 64 * 1024;
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);
 
+    /// <summary>How long a program may take to end after a run that is complete: the next run saves a login, which takes longer.</summary>
+    private static readonly TimeSpan LongFarewell = TimeSpan.FromSeconds(2);
+
     private readonly SshConnection connection;
     private readonly SshErrors errors;
+    private readonly Func<bool>? isComplete;
     private readonly SshCommand command;
     private readonly ReceiveBuffer received;
     private readonly ErrorTail errorTail = new();
-    private readonly byte[] writeBuffer = new byte[LongestWrite];
     private Task execution = Task.CompletedTask;
     private Task writing = Task.CompletedTask;
     private Stream? input;
@@ -33,8 +37,9 @@ internal sealed class SshChannel : IBuilderChannel
         this.connection = connection;
         this.command = command;
         errors = target.Errors;
+        isComplete = target.Options.IsComplete;
         received = new ReceiveBuffer(Backlog, target.Options.SilenceTimeout, sharesConnection);
-        Stream = new SshStream(this);
+        Stream = new ChannelStream(ReadAsync, WriteAsync);
         SshNetInternals.Redirect(command, new SinkStream(received.Write, received.End), new SinkStream(errorTail.Append, () => { }));
     }
 
@@ -85,7 +90,8 @@ internal sealed class SshChannel : IBuilderChannel
         if (!isWriting && input is not null)
         {
             await BlockingTaskScheduler.Run(CloseInput).WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await execution.WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var patience = isComplete?.Invoke() == true ? LongFarewell : Farewell;
+            await execution.WaitAsync(patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         var hasEnded = !isWriting && execution.IsCompletedSuccessfully;
         await BlockingTaskScheduler.Run(command.Dispose).WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -130,8 +136,9 @@ internal sealed class SshChannel : IBuilderChannel
             if (!writing.IsCompleted) throw errors.Lost("an earlier write was given up");
             if (input is null || execution.IsCompleted) throw Ended();
             var count = Math.Min(data.Length, LongestWrite);
-            data[..count].CopyTo(writeBuffer);
-            writing = BlockingTaskScheduler.Run(() => Write(count));
+            var copy = ArrayPool<byte>.Shared.Rent(count);
+            data[..count].CopyTo(copy);
+            writing = BlockingTaskScheduler.Run(() => Write(copy, count));
             // SSH.NET goes on waiting for room in a program that has ended.
             if (await Task.WhenAny(writing, execution).WaitAsync(cancellation) != writing) throw Ended();
             await writing;
@@ -139,11 +146,12 @@ internal sealed class SshChannel : IBuilderChannel
         }
     }
 
-    private void Write(int count)
+    private void Write(byte[] copy, int count)
     {
         try
         {
-            input!.Write(writeBuffer, 0, count);
+            input!.Write(copy, 0, count);
+            ArrayPool<byte>.Shared.Return(copy);
         }
         catch (Exception e) when (IsOfBrokenConnection(e))
         {
@@ -158,21 +166,9 @@ internal sealed class SshChannel : IBuilderChannel
     private BuilderException? Problem()
     {
         if (!execution.IsCompletedSuccessfully) return connection.Lost(execution.Exception?.InnerException);
-        if (command.ExitSignal is { } signal) return errors.Killed(command.CommandText, signal);
-        return command.ExitStatus is { } code
-            ? errors.Ended(command.CommandText, code, ErrorOutput, received.IsUntouched)
-            : errors.Lost("the channel was closed while its program ran");
+        return errors.Ended(command.CommandText, command.ExitSignal, command.ExitStatus, ErrorOutput, received.IsUntouched);
     }
 
     private static bool IsOfBrokenConnection(Exception e) =>
         e is SshException or SocketException or ObjectDisposedException or InvalidOperationException or NullReferenceException;
-
-    private sealed class SshStream(SshChannel channel) : ChannelStream
-    {
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-            channel.ReadAsync(buffer, cancellationToken);
-
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-            channel.WriteAsync(buffer, cancellationToken);
-    }
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
@@ -124,23 +125,42 @@ internal sealed class SshWire : IAsyncDisposable
 
     private async Task FromServerAsync()
     {
-        var buffer = new byte[PumpSize];
-        while (true)
+        do
         {
             Interlocked.Exchange(ref waitingSince, Stopwatch.GetTimestamp());
-            var count = await server.ReceiveAsync(buffer);
+            await server.ReceiveAsync(Memory<byte>.Empty);
             Interlocked.Exchange(ref waitingSince, 0);
-            if (count == 0) break;
-            await SendAllAsync(client, buffer.AsMemory(0, count));
         }
+        while (await PassOnAsync(server, client));
         client.Shutdown(SocketShutdown.Send);
     }
 
     private async Task ToServerAsync()
     {
-        var buffer = new byte[PumpSize];
-        while (await client.ReceiveAsync(buffer) is > 0 and var count) await SendAllAsync(server, buffer.AsMemory(0, count));
+        do await client.ReceiveAsync(Memory<byte>.Empty);
+        while (await PassOnAsync(client, server));
         server.Shutdown(SocketShutdown.Send);
+    }
+
+    // What has come, up to where a wait would begin: most connections wait most of the time, and have no buffer meanwhile. False: the end.
+    private static async Task<bool> PassOnAsync(Socket from, Socket to)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(PumpSize);
+        try
+        {
+            do
+            {
+                var count = await from.ReceiveAsync(buffer);
+                if (count == 0) return false;
+                await SendAllAsync(to, buffer.AsMemory(0, count));
+            }
+            while (from.Available > 0);
+            return true;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 
     private static async Task SendAllAsync(Socket socket, ReadOnlyMemory<byte> data)

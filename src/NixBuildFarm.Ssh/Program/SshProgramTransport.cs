@@ -1,66 +1,207 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Ssh.Channels;
 using NixBuildFarm.Ssh.Configuration;
 using NixBuildFarm.Ssh.Connection;
-using NixBuildFarm.Ssh.HostKeys;
+using NixBuildFarm.Ssh.Multiplexing;
 using NixBuildFarm.Transport;
 
 namespace NixBuildFarm.Ssh.Program;
 
 /// <summary>
 /// Connects to a builder with the ssh program, for features that SSH.NET lacks: ProxyJump, ProxyCommand, keys in FIDO tokens and the like.
-/// Every channel is an ssh process with its own connection. Host keys are verified as strictly.
+/// One login serves all channels but those for NARs, and a channel to the builder's Nix leads straight to the socket of its daemon. What
+/// cannot be had so has an ssh process and a login of its own. Host keys are verified as strictly.
 /// </summary>
 internal sealed class SshProgramTransport : IBuilderTransport
 {
-    // The name that the builder's own key has in our known_hosts file, whatever host it is.
-    private const string PinnedAlias = "nixbuildfarm-builder";
     private const int Attempts = 6;
 
     /// <summary>ssh itself enforces the limit up to the server's greeting; the login has as long again, plus the start of ssh.</summary>
     private const int LimitsInAll = 3;
+
+    /// <summary>A busy builder is slow to begin a command. Only a login that runs another in its place says nothing for ever.</summary>
+    private const int LimitsToBegin = 2;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
 
     private readonly NixBuilder builder;
-    private readonly SshConfig config;
     private readonly TransportOptions options;
-    private readonly SshEnvironment environment;
     private readonly SshErrors errors;
-    private readonly IReadOnlyList<string> ciphers;
+    private readonly SshArguments arguments;
     private readonly TimeSpan limit;
     private readonly object sync = new();
-    private readonly List<SshProgramChannel> channels = [];
+    private readonly List<IBuilderChannel> channels = [];
     private readonly CancellationTokenSource closing = new();
-    private readonly Lazy<DirectoryInfo> folder = new(() => Directory.CreateTempSubdirectory("nixbuildfarm-"));
+    private Task<SshMaster?>? sharing;
+    private int hasToldOfSocket;
+    private volatile bool isShared = true, usesSocket;
 
     /// <summary>Makes the transport; nothing is started yet.</summary>
     public SshProgramTransport(NixBuilder builder, SshConfig config, SshEnvironment environment, TransportOptions options)
     {
         this.builder = builder;
-        this.config = config;
         this.options = options;
-        this.environment = environment;
         limit = config.ConnectTimeoutOf(options);
-        ciphers = [.. Algorithms.FastestFirst(config.Ciphers)];
         errors = new SshErrors(builder, config);
+        arguments = new SshArguments(builder, config, environment, options, limit);
+        // Whoever says which program or store it is to be does not mean the daemon's own.
+        usesSocket = builder.RemoteProgram.Count == 0 && builder.RemoteStore is null;
     }
 
     /// <inheritdoc/>
-    public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
+    public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
     {
         ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
-        return OpenAsync(RemoteCommand.For(builder, use), Compresses(use), cancellation);
+        if (use != ChannelUse.Bulk && isShared && await OpenSharedAsync(use, cancellation) is { } shared) return shared;
+        return await OpenOwnAsync(RemoteCommand.For(builder, use), Compresses(use), cancellation);
     }
 
     /// <inheritdoc/>
-    public Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation)
+    public async Task<IBuilderChannel> OpenAsync(StoreProgram program, CancellationToken cancellation)
     {
         ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
-        return OpenAsync(RemoteCommand.For(program), compress: true, cancellation);
+        return await OpenOwnAsync(RemoteCommand.For(program), compress: true, cancellation);
     }
 
-    private async Task<IBuilderChannel> OpenAsync(string commandLine, bool compress, CancellationToken cancellation)
+    /// <inheritdoc/>
+    public void LeaveDaemonSocket(string reason)
+    {
+        lock (sync)
+        {
+            if (!usesSocket) return;
+            usesSocket = false;
+        }
+        Say($"runs nix-daemon for each channel: {reason}");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await closing.CancelAsync();
+        List<IBuilderChannel> open;
+        Task<SshMaster?>? shared;
+        lock (sync) (open, shared) = ([.. channels], sharing);
+        await Task.WhenAll(open.Select(c => c.DisposeAsync().AsTask()));
+        if (shared is not null)
+        {
+            await ((Task)shared).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (shared is { IsCompletedSuccessfully: true, Result: { } master }) await master.DisposeAsync();
+        }
+        arguments.Dispose();
+    }
+
+    // A channel over the login that all share; null: there is none to be had.
+    private async Task<IBuilderChannel?> OpenSharedAsync(ChannelUse use, CancellationToken cancellation)
+    {
+        try
+        {
+            return await MasterAsync(cancellation) is { } master ? await OpenOverAsync(master, use, cancellation) : null;
+        }
+        catch (MuxRefusedException e)
+        {
+            if (!e.IsByServer) ShareNoMore(e.Message);
+            return null;
+        }
+        catch (BuilderException e) when (e.Failure == BuilderFailure.ConnectionLost)
+        {
+            // It broke while it was idle: nothing of this channel is lost, and another login tells whether the builder is.
+            return null;
+        }
+    }
+
+    private async Task<IBuilderChannel> OpenOverAsync(SshMaster master, ChannelUse use, CancellationToken cancellation)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
+        using var watch = new SilenceWatch(limit, TimeProvider.System, stop.Token);
+        try
+        {
+            return use is ChannelUse.Build or ChannelUse.PassedOnBuild && await OpenSocketAsync(master, watch.Token) is { } straight
+                ? straight
+                : Remember(await master.OpenCommandAsync(RemoteCommand.For(builder, use), Forget, watch.Token));
+        }
+        catch (OperationCanceledException) when (watch.HasRunOut && !stop.IsCancellationRequested)
+        {
+            throw errors.TimedOut(limit, "opening a channel");
+        }
+    }
+
+    private async Task<IBuilderChannel?> OpenSocketAsync(SshMaster master, CancellationToken cancellation)
+    {
+        if (!usesSocket) return null;
+        if (master.DaemonSocket is not { } path)
+        {
+            LeaveDaemonSocket("NIX_REMOTE, NIX_STATE_DIR or nix.conf of the login names another store");
+            return null;
+        }
+        try
+        {
+            var channel = Remember(await master.OpenSocketAsync(path, Forget, cancellation));
+            if (Interlocked.Exchange(ref hasToldOfSocket, 1) == 0) Say($"opens the socket of its daemon, {path}");
+            return channel;
+        }
+        catch (MuxRefusedException e) when (e.IsByServer)
+        {
+            LeaveDaemonSocket($"its sshd does not open {path} ({e.Message})");
+            return null;
+        }
+    }
+
+    private void ShareNoMore(string reason)
+    {
+        lock (sync)
+        {
+            if (!isShared) return;
+            isShared = false;
+        }
+        Say($"each channel logs in by itself: {reason}");
+    }
+
+    // One that has ended is replaced: its builder may be back.
+    private Task<SshMaster?> MasterAsync(CancellationToken cancellation)
+    {
+        lock (sync)
+        {
+            if (sharing is null or { IsFaulted: true } or { IsCanceled: true } or { IsCompletedSuccessfully: true, Result.HasEnded: true })
+            {
+                sharing = StartMasterAsync();
+            }
+            return sharing.WaitAsync(cancellation);
+        }
+    }
+
+    private async Task<SshMaster?> StartMasterAsync()
+    {
+        await Task.Yield(); // the caller holds the lock
+        if (arguments.NextControlSocket() is not { } socket)
+        {
+            ShareNoMore("the path of the folder for temporary files is too long for a socket in it");
+            return null;
+        }
+        var command = $"sh -c {RemoteCommand.Quote(SshMaster.Anchor)}";
+        try
+        {
+            var master = await LogInAsync(
+                arguments.ForMaster(command, socket, Compresses(ChannelUse.Build)),
+                (ssh, inTime) => SshMaster.OfAsync(ssh, socket, errors, limit * LimitsToBegin, inTime),
+                CancellationToken.None);
+            if (master is null) ShareNoMore("the login runs a command of its own");
+            return master;
+        }
+        catch (SshProcess.NoControlSocketException e)
+        {
+            ShareNoMore($"ssh can have no socket in the folder for temporary files ({e.Message})");
+            return null;
+        }
+    }
+
+    private async Task<IBuilderChannel> OpenOwnAsync(string commandLine, bool compress, CancellationToken cancellation) => await LogInAsync(
+        arguments.For(commandLine, compress),
+        (ssh, _) => Task.FromResult(Keep(new SshProgramChannel(ssh, commandLine, errors))),
+        cancellation);
+
+    private async Task<T> LogInAsync<T>(
+        IReadOnlyList<string> words, Func<SshProcess, CancellationToken, Task<T>> use, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
         using var turn = await LoginTurn.TakeAsync(stop.Token);
@@ -72,12 +213,15 @@ internal sealed class SshProgramTransport : IBuilderTransport
             {
                 try
                 {
-                    return Keep(await SshProgramChannel.OpenAsync(Arguments(commandLine, compress), commandLine, errors, watch.Token));
+                    var ssh = await SshProcess.StartAsync(words, errors, watch.Token);
+                    watch.Resume();
+                    return await use(ssh, watch.Token);
                 }
-                catch (SshProgramChannel.NoGreetingException e)
+                catch (SshProcess.NoGreetingException e)
                 {
-                    // sshd drops connections while too many log in at a time (MaxStartups).
+                    // sshd drops connections while too many log in at a time (MaxStartups), and a busy one greets late.
                     if (attempt == Attempts) throw errors.ClosedEarly(e);
+                    Say($"the server has not greeted ({e.Message}); trying again in {pause.TotalMilliseconds} ms");
                     await Task.Delay(pause, watch.Token);
                     pause *= 2;
                 }
@@ -89,91 +233,30 @@ internal sealed class SshProgramTransport : IBuilderTransport
         }
     }
 
-    /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    private IBuilderChannel Keep(SshProgramChannel channel)
     {
-        await closing.CancelAsync();
-        List<SshProgramChannel> open;
-        lock (sync) open = [.. channels];
-        await Task.WhenAll(open.Select(c => c.DisposeAsync().AsTask()));
-        lock (sync)
-        {
-            if (folder.IsValueCreated && folder.Value.Exists) folder.Value.Delete(recursive: true);
-        }
+        channel.Closed = () => Forget(channel);
+        return Remember(channel);
     }
 
-    private SshProgramChannel Keep(SshProgramChannel channel)
+    private IBuilderChannel Remember(IBuilderChannel channel)
     {
         lock (sync) channels.Add(channel);
-        channel.Closed = () =>
-        {
-            lock (sync) channels.Remove(channel);
-        };
         return channel;
+    }
+
+    private void Forget(IBuilderChannel channel)
+    {
+        lock (sync) channels.Remove(channel);
     }
 
     private bool Compresses(ChannelUse use)
     {
         if (builder.Compress) return true;
         if (use != ChannelUse.Bulk || options.HasSlowLink?.Invoke(builder.Name) != true) return false;
-        options.Verbose?.Invoke($"{builder.Name}: its link is slow, so NARs are compressed");
+        Say("its link is slow, so NARs are compressed");
         return true;
     }
 
-    private List<string> Arguments(string commandLine, bool compress)
-    {
-        var alive = Math.Max(1, (int)(options.SilenceTimeout.TotalSeconds / 3));
-        List<string> arguments =
-        [
-            "-T", "-x", "-a",
-            "-oBatchMode=yes",
-            "-oStrictHostKeyChecking=yes",
-            "-oUpdateHostKeys=no",
-            "-oClearAllForwardings=yes",
-            "-oControlPath=none",
-            "-oLogLevel=ERROR",
-            $"-oConnectTimeout={Math.Max(1, (int)limit.TotalSeconds)}",
-            $"-oServerAliveInterval={alive}",
-            "-oServerAliveCountMax=2",
-            "-oPermitLocalCommand=yes",
-            $"-oLocalCommand=echo {SshProgramChannel.ConnectedMark}",
-        ];
-        if (HostKeyVerifier.PinnedKey(builder) is not null)
-        {
-            arguments.AddRange(
-            [
-                $"-oHostKeyAlias={PinnedAlias}",
-                $"-oUserKnownHostsFile={QuoteForConfig(PinnedKeyFile())}",
-                "-oGlobalKnownHostsFile=/dev/null",
-                "-oKnownHostsCommand=none",
-            ]);
-        }
-        if (builder.IdentityFile is { } identity) arguments.AddRange(["-i", identity]);
-        if (compress) arguments.Add("-C");
-        if (ciphers.Count > 0) arguments.Add($"-oCiphers={string.Join(',', ciphers)}");
-        return [.. SshConfigReader.Arguments(builder, arguments, environment), commandLine];
-    }
-
-    private string PinnedKeyFile()
-    {
-        lock (sync)
-        {
-            var file = Path.Combine(folder.Value.FullName, "known_hosts");
-            if (File.Exists(file)) return file;
-            var mode = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-            if (!OperatingSystem.IsWindows()) mode.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            using var writer = new StreamWriter(file, mode);
-            writer.Write($"{PinnedAlias} {builder.HostKey!.Trim()}\n");
-            // A revoked key is refused even if the builder's configuration has it.
-            var known = KnownHostsFiles.Read(config, sourceFiles: null, options.Verbose ?? (_ => { }));
-            foreach (var revoked in known.RevokedKeys(HostKeyVerifier.NameOf(config)))
-            {
-                writer.Write($"@revoked {PinnedAlias} {revoked.Type} {Convert.ToBase64String(revoked.Bytes)}\n");
-            }
-            return file;
-        }
-    }
-
-    // ssh_config(5): words with blanks stand in quotes, and % begins a token.
-    private static string QuoteForConfig(string path) => '"' + path.Replace("%", "%%", StringComparison.Ordinal) + '"';
+    private void Say(string text) => options.Verbose?.Invoke($"{builder.Name}: {text}");
 }

@@ -16,9 +16,9 @@ internal static class BuilderSelection
     /// property. An unknown name is an error, and the others are used.
     /// </summary>
     public static async Task<IReadOnlyList<NixBuilder>> FromAsync(
-        IReadOnlyList<object> given, CommandOutput output, CancellationToken cancellation)
+        IReadOnlyList<object> given, CommandOutput output, CancellationToken cancellation, Task<NixConfiguration>? settings = null)
     {
-        var configured = new Lazy<Task<IReadOnlyList<NixBuilder>>>(() => ConfiguredBuilders.ReadAsync(output, cancellation));
+        var configured = new Lazy<Task<IReadOnlyList<NixBuilder>>>(() => ConfiguredBuilders.ReadAsync(output, cancellation, settings));
         var selected = new List<NixBuilder>();
         foreach (var item in given)
         {

@@ -59,6 +59,12 @@ public static class BuilderView
         static double Of(object? value) => PropertyBag.As<double>(value) ?? 0;
     }
 
+    /// <summary>The names of builds, and how many of them are of others at least: <c>gcc, zlib (1 of others)</c>.</summary>
+    public static string BuildNames(object? builds, object? others) =>
+        PropertyBag.As<int>(others) is > 0 and var count
+            ? FormattableString.Invariant($"{HumanText.List(builds)} ({count} of others)")
+            : HumanText.List(builds);
+
     /// <summary>Builds with their memory, one under the other.</summary>
     public static string Builds(object? builds) => string.Join('\n', PropertyBag.Items(builds).Select(build =>
         PropertyBag.As<long>(PropertyBag.Property(build, nameof(MachineBuild.Memory))) is { } memory

@@ -16,9 +16,10 @@ internal static class ConfiguredBuilders
     /// builders are used, and asking for that builder by name is an error.
     /// </summary>
     /// <exception cref="NixBuildFarmException">Nix's settings, the list or the user's policies cannot be read.</exception>
-    public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(CommandOutput output, CancellationToken cancellation)
+    public static async Task<IReadOnlyList<NixBuilder>> ReadAsync(
+        CommandOutput output, CancellationToken cancellation, Task<NixConfiguration>? settings = null)
     {
-        var inventory = await ReadInventoryAsync(BuilderSource.Configured, cancellation);
+        var inventory = await ReadInventoryAsync(BuilderSource.Configured, cancellation, settings);
         foreach (var problem in inventory.Problems) output.Warning(InWords(problem));
         return PolicyStore.Default.ApplyTo(inventory.Builders);
     }
@@ -35,8 +36,9 @@ internal static class ConfiguredBuilders
 
     /// <summary>The builders of a source, without policies.</summary>
     /// <exception cref="NixBuildFarmException">Nix's settings or the source cannot be read.</exception>
-    public static Task<BuilderInventory> ReadInventoryAsync(BuilderSource source, CancellationToken cancellation) =>
-        BuilderInventory.ReadAsync(source, TomlMachineList.Read, cancellation);
+    public static Task<BuilderInventory> ReadInventoryAsync(
+        BuilderSource source, CancellationToken cancellation, Task<NixConfiguration>? settings = null) =>
+        BuilderInventory.ReadAsync(source, TomlMachineList.Read, cancellation, settings);
 
     /// <summary>Reports the problems of a source: unused entries as errors, the rest as warnings.</summary>
     public static void Problems(this CommandOutput output, IEnumerable<BuilderProblem> problems)

@@ -17,7 +17,7 @@ namespace NixBuildFarm.Builders;
 public sealed class GetNixBuilderCommand : AsyncCommand
 {
     private const int AskedAtATime = 16;
-    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(30);
 
     private readonly List<string> names = [];
 

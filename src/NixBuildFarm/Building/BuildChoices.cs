@@ -19,7 +19,8 @@ public sealed class BuildChoices
     /// <summary>Those that say which builders there are, or how they are used: where a farm has its own, they have no place.</summary>
     internal static readonly IReadOnlyList<string> OfBuilders =
     [
-        nameof(ExcludeBuilder), nameof(NoLocal), nameof(Retry), nameof(MaxAbsence), nameof(CopyBack), nameof(MaxUpload), nameof(Hedge),
+        nameof(ExcludeBuilder), nameof(NoLocal), nameof(Retry), nameof(MaxAbsence), nameof(CopyBack), nameof(PushTo),
+        nameof(Push), nameof(CopyTo), nameof(MaxUpload), nameof(Hedge),
         nameof(Share), nameof(LogPath), nameof(Credential),
     ];
 
@@ -69,6 +70,28 @@ public sealed class BuildChoices
     [Parameter]
     public CopyBack CopyBack { get; set; } = CopyBack.All;
 
+    /// <summary>
+    /// Stores that get what is built, as soon as it is built: URIs for nix copy --to. Without it, those of the policies.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ValidateStore]
+    [ArgumentCompleter(typeof(StoreUriCompleter))]
+    public string[] PushTo { get; set; } = [];
+
+    /// <summary>Which outputs go to the stores of -PushTo and the machines of -CopyTo: all that is built, or what was asked for.</summary>
+    [Parameter]
+    public PushScope? Push { get; set; }
+
+    /// <summary>
+    /// Machines that get what is built while the build goes on, such as the target of a deployment: builders or their names.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(BuilderNameCompleter))]
+    public object[] CopyTo { get; set; } = [];
+
     /// <summary>Bytes per second that may leave this machine, for all builders together.</summary>
     [Parameter]
     [ValidateRange(1, long.MaxValue)]
@@ -117,7 +140,7 @@ public sealed class BuildChoices
         return async (output, cancellation) =>
         {
             var reading = NixConfiguration.ReadAsync(cancellation);
-            var builders = await SelectAsync(given, output, cancellation);
+            var builders = await SelectAsync(given, reading, output, cancellation);
             var configuration = await reading;
             configuration.RequireOwnStore();
             return new()
@@ -134,20 +157,27 @@ public sealed class BuildChoices
                 Share = Share,
                 CopyBack = CopyBack,
                 IsCopyBackGiven = isCopyBackGiven,
+                PushTo = PushTo,
+                Push = Push,
+                CopyTo = CopyTo.Length == 0 ? [] : await BuilderSelection.FromAsync(CopyTo, output, cancellation),
+                SecretKeyFiles = configuration.SecretKeyFiles,
                 MaxUpload = MaxUpload,
                 PostBuildHook = configuration.PostBuildHook,
                 LogFolder = logFolder,
                 BuildersUseSubstitutes = configuration.BuildersUseSubstitutes,
+                Settings = configuration.AlwaysAllowSubstitutes
+                    ? new Dictionary<string, string> { ["always-allow-substitutes"] = "true" }
+                    : new(),
             };
         };
     }
 
     private async Task<IReadOnlyList<NixBuilder>> SelectAsync(
-        IReadOnlyList<object> given, CommandOutput output, CancellationToken cancellation)
+        IReadOnlyList<object> given, Task<NixConfiguration> settings, CommandOutput output, CancellationToken cancellation)
     {
         var selected = given.Count > 0
-            ? await BuilderSelection.FromAsync(given, output, cancellation)
-            : await ConfiguredBuilders.ReadAsync(output, cancellation);
+            ? await BuilderSelection.FromAsync(given, output, cancellation, settings)
+            : await ConfiguredBuilders.ReadAsync(output, cancellation, settings);
         foreach (var builder in selected.Where(builder => !IsUsed(builder)))
         {
             output.Verbose($"{builder.Name} is disabled and takes no part; name it to use it: -Builder {builder.Name}");

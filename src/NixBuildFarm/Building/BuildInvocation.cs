@@ -31,6 +31,9 @@ internal sealed record BuildInvocation
     /// <summary>The file for the run as lines of internal-json; null: none.</summary>
     public string? JsonLog { get; init; }
 
+    /// <summary>The file for the run as events, a line of JSON each; null: none.</summary>
+    public string? EventLog { get; init; }
+
     /// <summary>Whether lines of logs go to the information stream.</summary>
     public bool IsLogSeen { get; init; }
 
@@ -43,9 +46,16 @@ internal sealed record BuildInvocation
     /// <summary>Whether the run goes on in the farm when this process ends.</summary>
     public bool IsDetached { get; init; }
 
+    /// <summary>Whether the whole terminal shows the run.</summary>
+    public bool IsFull { get; init; }
+
+    /// <summary>Told when the run has ended, and before its errors are written; null: nobody is.</summary>
+    public Action<RunRecord>? Ended { get; init; }
+
     /// <summary>Builds.</summary>
     public async Task BuildAsync(CommandOutput output, CancellationToken cancellation)
     {
+        if (IsFull) output = new HeldOutput(output);
         var request = await MakeRequest(output, cancellation);
         if (Farm is { } farm)
         {
@@ -61,7 +71,7 @@ internal sealed record BuildInvocation
         }
         finally
         {
-            sinks.End(run.Record);
+            End(sinks, run.Record);
         }
     }
 
@@ -80,8 +90,14 @@ internal sealed record BuildInvocation
         }
         finally
         {
-            sinks.End(IsDetached ? null : record);
+            End(sinks, IsDetached ? null : record);
         }
+    }
+
+    private void End(BuildSinks sinks, RunRecord? run)
+    {
+        sinks.End(run);
+        if (run is not null) Ended?.Invoke(run);
     }
 
     /// <summary>The run as the farm has kept it, which it does beside the builds; null: it has not done so in time.</summary>
@@ -103,10 +119,8 @@ internal sealed record BuildInvocation
     {
         var request = await MakeRequest(output, cancellation);
         using var history = ReadOnlyHistory.Open();
-        foreach (
-            var step in await new BuildPlanner(request, Transports, history.Store, new PipelineObserver(output)).PlanAsync(cancellation))
-        {
-            output.Object(step);
-        }
+        var plan = await new BuildPlanner(request, Transports, history.Store, new PipelineObserver(output)).PlanAsync(cancellation);
+        foreach (var step in plan.Steps) output.Object(step);
+        foreach (var line in PlanSummaryText.Of(plan)) output.Remark(line, PlanSummaryText.Tag);
     }
 }

@@ -3,6 +3,7 @@ using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Observing;
 using NixBuildFarm.Reporting;
+using NixBuildFarm.Reporting.Events;
 
 namespace NixBuildFarm.Building;
 
@@ -16,13 +17,24 @@ internal sealed class BuildSinks : IDisposable
     private readonly RunProgressDisplay? display;
     private readonly List<IBuildObserver> observers = [];
     private readonly List<IDisposable> files = [];
+    private readonly FullDisplay? full;
 
-    private BuildSinks(CommandOutput output, IReadOnlyList<string> named, bool isLogSeen)
+    private BuildSinks(CommandOutput output, IReadOnlyList<string> named, bool isLogSeen, bool isOwn)
     {
         this.output = output;
-        display = CiSystem.IsHere ? null : new(output, named, TimeProvider.System);
+        full = output is HeldOutput held ? new(held) : null;
+        display = CiSystem.IsHere || full is not null ? null : new(output, named, TimeProvider.System);
         pipeline = new(output) { Display = display, IsLogSeen = isLogSeen };
         observers.Add(pipeline);
+        // What a farm builds, it tells itself.
+        if (isOwn)
+        {
+            var watched = new WatchFile(WatchFile.DefaultFolder, e => output.Verbose($"This run cannot be watched: {e.Message}"));
+            observers.Add(watched);
+            files.Add(watched);
+        }
+        // Its file is there by then.
+        if (full is not null) observers.Add(full);
         if (CiSystem.IsHere) observers.Add(new CiObserver(output, TimeProvider.System));
     }
 
@@ -33,10 +45,11 @@ internal sealed class BuildSinks : IDisposable
     /// <exception cref="NixBuildFarmException">A file cannot be written.</exception>
     public static BuildSinks Open(BuildInvocation invocation, IReadOnlyList<string> named, CommandOutput output)
     {
-        var sinks = new BuildSinks(output, named, invocation.IsLogSeen);
+        var sinks = new BuildSinks(output, named, invocation.IsLogSeen, invocation.Farm is null);
         try
         {
             sinks.AddFile(invocation.JsonLog, nameof(invocation.JsonLog), "", (file, broken) => new InternalJsonLog(file, broken));
+            sinks.AddFile(invocation.EventLog, nameof(invocation.EventLog), "", (file, broken) => new RunEventWriter(file, broken));
             sinks.AddFile(
                 invocation.LogTo,
                 nameof(invocation.LogTo),
@@ -55,13 +68,29 @@ internal sealed class BuildSinks : IDisposable
     public void End(RunRecord? record)
     {
         display?.Dispose();
+        full?.Dispose();
         foreach (var line in record is null ? [] : RunSummaryText.Of(record)) output.Remark(line, RunSummaryText.Tag);
+        if (record is not null && CiSystem.SummaryFile is { } file) AddSummary(file, record);
+    }
+
+    /// <summary>Others write to the summary of the job as well, before and after.</summary>
+    private void AddSummary(string file, RunRecord record)
+    {
+        try
+        {
+            File.AppendAllText(file, MarkdownSummary.Text(record.ToReport()));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            output.Warning($"The summary of the job cannot be written: {e.Message}");
+        }
     }
 
     /// <summary>Closes the files, and then writes the errors: with -ErrorAction Stop nothing comes after an error.</summary>
     public void Dispose()
     {
         display?.Dispose();
+        full?.Dispose();
         foreach (var file in files) file.Dispose();
         pipeline.Complete();
     }

@@ -4,6 +4,7 @@ using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
 using NixBuildFarm.Evaluation;
 using NixBuildFarm.Hosting;
+using NixBuildFarm.Platform;
 
 namespace NixBuildFarm.Building;
 
@@ -110,12 +111,21 @@ public abstract class DerivationCommand : AsyncCommand
         return async (builders, output, cancellation) =>
         {
             using var display = new EvaluationDisplay(output, named, TimeProvider.System);
-            var resolver = new InstallableResolver(options with
+            var chosen = options with
             {
                 Builders = builders,
-                Systems = builders is null ? [] : [.. builders.SelectMany(builder => builder.Systems).Distinct()],
+                Systems = builders is null ? [] : EvaluationOptions.SystemsOf(builders),
+                NamesSystem = set == InstallableSet && Installable.All(EvaluationOptions.NamesSystemIn),
                 Heard = display.Hear,
-            });
+            };
+            if (chosen.OtherSystem is { } system)
+            {
+                var others = chosen.Systems.Count == 1 ? "" : $", which also build for {string.Join(", ", chosen.Systems.Skip(1))}";
+                output.Remark(
+                    $"No builder of this run builds for {OwnSystem.Name}: what names no system is evaluated for {system}, as its builders "
+                        + $"have it{others}. -Option @{{ system = '…' }} names another.", EvaluationDisplay.Tag);
+            }
+            var resolver = new InstallableResolver(chosen);
             return await (set switch
             {
                 PathSet => resolver.ResolveFileAsync(file, Attribute, arguments, cancellation),

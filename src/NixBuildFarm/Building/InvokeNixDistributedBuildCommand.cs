@@ -9,6 +9,7 @@ using NixBuildFarm.Hosting;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Running;
 using NixBuildFarm.Serving;
+using NixBuildFarm.Watching;
 
 namespace NixBuildFarm.Building;
 
@@ -22,7 +23,7 @@ namespace NixBuildFarm.Building;
     SupportsShouldProcess = true,
     ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(NixBuildResult), typeof(NixBuildPlan), typeof(NixBuildRun), typeof(Job))]
-public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynamicParameters
+public sealed partial class InvokeNixDistributedBuildCommand : DerivationCommand, IDynamicParameters
 {
     private const string ResultSet = "Result";
 
@@ -113,6 +114,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
                 "Name it: nixpkgs#hello, -Path default.nix or -DerivationPath; or give results of a build through the pipeline.")
                     .ToErrorRecord());
         }
+        RefuseToCompleteWhatGoesOn();
         choices.EndIfPipelineWasEmpty(givenBuilders.Count + givenResults.Count);
         if (OutLink is not null && choices.CopyBack == CopyBack.None)
         {
@@ -127,7 +129,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
         if (ShouldProcess(question, $"Are you sure you want to perform this action?\n{question}", "Confirm", out var refusal))
         {
             if (AsJob) StartJob(invocation);
-            else Await(invocation.BuildAsync);
+            else BuildAndComplete(invocation);
         }
         else if (refusal == ShouldProcessReason.WhatIf)
         {
@@ -137,7 +139,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
 
     private void StartJob(BuildInvocation invocation)
     {
-        var job = new BackgroundBuild(MyInvocation.Line, invocation.BuildAsync);
+        var job = new BackgroundBuild(MyInvocation.Line, CompletingJob(invocation));
         JobRepository.Add(job);
         job.Start();
         WriteObject(job);
@@ -152,6 +154,8 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
         Transports = SessionTransports.With(choices.Credential),
         LogTo = LogTo is null ? null : this.FileOf(LogTo),
         JsonLog = JsonLog is null ? null : this.FileOf(JsonLog),
+        IsFull = Display == BuildDisplay.Full && !AsJob && !Detach && WatchScreen.IsPossible,
+        EventLog = EventLog is null ? null : this.FileOf(EventLog),
         IsLogSeen = IsLogSeen(),
     };
 
@@ -174,7 +178,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
     /// <summary>The parameters that say something of builders, as far as they are given.</summary>
     private string[] OwnBuilders =>
     [
-        .. BuildChoices.OfBuilders.Append(nameof(Builder))
+        .. BuildChoices.OfBuilders.Append(nameof(Builder)).Append(nameof(KeepFailed))
             .Where(MyInvocation.BoundParameters.ContainsKey)
             .Concat(givenBuilders.Count > 0 ? [nameof(Builder)] : [])
             .Distinct()
@@ -200,6 +204,7 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
         var named = AllNamed.ToArray();
         var resolve = AllResolver();
         var buildSettings = BuildSettings.OfBuild(Settings);
+        var keepFailed = KeepFailed.IsPresent;
         var outLink = OutLink is null ? null : this.FileOf(OutLink);
         var journalFile = Environment.GetEnvironmentVariable(JournalVariable) is { Length: > 0 } journal ? this.FileOf(journal) : null;
         var make = choices.MakeRequester(givenBuilders);
@@ -213,7 +218,9 @@ public sealed class InvokeNixDistributedBuildCommand : DerivationCommand, IDynam
                 OutLink = outLink,
                 // As nix build counts, or nix-build.
                 SecondLinkNumber = ParameterSetName is InstallableSet or ExpressionSet ? 1 : 2,
-                Settings = buildSettings,
+                Settings = new Dictionary<string, string>(
+                    [.. request.Settings.Where(own => !buildSettings.ContainsKey(own.Key)), .. buildSettings]),
+                KeepFailed = keepFailed,
                 JournalFile = journalFile,
             };
         };

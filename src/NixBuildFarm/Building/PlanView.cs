@@ -13,6 +13,10 @@ public static class PlanView
     /// <summary>A moment of a plan; nothing for none.</summary>
     public static string Moment(object? moment) => PropertyBag.As<TimeSpan>(moment) is { Ticks: 0 } ? "0.0 s" : HumanText.Span(moment);
 
+    /// <summary>How long a build takes; a guess has a question mark.</summary>
+    public static string Duration(object? duration, object? isGuess) =>
+        HumanText.Span(duration) is { Length: > 0 } span && PropertyBag.As<bool>(isGuess) == true ? $"{span}?" : HumanText.Span(duration);
+
     /// <summary>Its builder, or the other step.</summary>
     public static string Builder(object? plan) =>
         PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Builder)) ?? PropertyBag.TextProperty(plan, nameof(NixBuildPlan.Action)) ?? "";

@@ -105,10 +105,16 @@ internal sealed class RunProgressDisplay : IDisposable
     {
         var status = $"{run.Done} of {run.Total} built, {run.Running.Count} running, {run.Waiting} waiting";
         if (run.Failed > 0) status += $", {run.Failed} failed";
+        if (run.Pushing > 0) status += $", {run.Pushing} to be pushed";
         if (run.Supplied > 0) status += $", {HumanText.Bytes(run.Supplied)} sent";
         var percent = run.Total == 0 ? 100 : 100 * (run.Done + run.Failed) / run.Total;
         var record = new ProgressRecord(progress.FirstId, activity, status) { PercentComplete = percent };
-        if (run.Remaining is { } remaining)
+        // PowerShell shows seconds that are left as if they were known.
+        if (run is { Remaining: { } guess, IsRemainingGuess: true })
+        {
+            record.StatusDescription += $", {HumanText.Guess(guess)} to go";
+        }
+        else if (run.Remaining is { } remaining)
         {
             record.SecondsRemaining = (int)Math.Clamp((remaining - (now - latestAt)).TotalSeconds, 0, int.MaxValue);
         }
@@ -135,6 +141,9 @@ internal sealed class RunProgressDisplay : IDisposable
         string?[] parts =
         [
             machine.Load is null ? null : $"load {BuilderView.Load(machine.Load, machine.Cores)}",
+            machine.Builds.Count(build => build.IsOwn == false) is > 0 and var others
+                ? $"{HumanText.Count(others, "build")} of others"
+                : null,
             machine.MemoryAvailable is { } memory ? $"{HumanText.Bytes(memory)} of memory free" : null,
         ];
         return $" [{string.Join(", ", parts.OfType<string>())}]";
@@ -153,6 +162,7 @@ internal sealed class RunProgressDisplay : IDisposable
         return build switch
         {
             { Phase: "supplying" } => $"{build.Name} (receiving inputs, {span})",
+            { Expected: { } guess, IsGuess: true } => $"{build.Name} ({Phase(build)}{span}, {HumanText.Guess(guess)})",
             { Expected: { } expected } => $"{build.Name} ({Phase(build)}{span} of about {HumanText.Span(expected)})",
             _ => $"{build.Name} ({Phase(build)}{span})",
         };
@@ -163,10 +173,9 @@ internal sealed class RunProgressDisplay : IDisposable
 
     private static string Phase(RunningBuild build) => build switch
     {
-        { Compiles: { Units: > 0 } compiles } => $"compiling {Count(compiles.Units, "unit")} on {Count(compiles.Machines, "machine")}, ",
+        { Compiles: { Units: > 0 } compiles } =>
+            $"compiling {HumanText.Count(compiles.Units, "unit")} on {HumanText.Count(compiles.Machines, "machine")}, ",
         { Phase: "building" } => "",
         _ => build.Phase + ", ",
     };
-
-    private static string Count(int number, string what) => number == 1 ? $"1 {what}" : $"{number} {what}s";
 }

@@ -1,6 +1,7 @@
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Reporting;
+using NixBuildFarm.Text;
 
 namespace NixBuildFarm.Building;
 
@@ -27,12 +28,15 @@ internal static class RunSummaryText
         var report = run.ToReport();
         var todo = report.Jobs.Where(job => job.Status != NixBuildStatus.AlreadyValid).ToArray();
         if (todo.Length == 0) return [];
-        return [Headline(report, todo), .. Builders(report), .. Shared(report), .. Slow(report), .. Failures(report)];
+        return
+        [
+            .. Failures(report), Headline(report, todo), .. Builders(report), .. Shared(report), .. Pushes(run), .. Slow(report),
+        ];
     }
 
     private static string Headline(RunReport report, ReportJob[] todo)
     {
-        var done = todo.Count(job => job.Status.IsSuccess());
+        var done = todo.Count(job => job.Status?.IsSuccess() == true);
         var fetched = todo.Count(job => job.Status == NixBuildStatus.Substituted);
         var bound = report.LowerBound is > 0 and var seconds
             ? FormattableString.Invariant($", {report.Makespan / seconds:0.00} × the lower bound of {Span(seconds)}")
@@ -71,8 +75,18 @@ internal static class RunSummaryText
         yield return $"  {elsewhere} of {count} compiles of {builds} were done by other builders{found}{saved}.";
     }
 
+    private static IEnumerable<string> Pushes(RunRecord run) => run.Jobs.SelectMany(job => job.Pushes)
+        .GroupBy(push => push.Store)
+        .OrderBy(store => store.Key, StringComparer.Ordinal)
+        .Select(store =>
+        {
+            var (pushed, all) = (store.Count(push => push.State == PushState.Pushed), store.Count());
+            var failure = store.FirstOrDefault(push => push.Error is not null)?.Error?.Split('\n')[0];
+            return $"  {pushed} of {all} pushed to {store.Key}{(failure is null ? "" : $": {failure}")}";
+        });
+
     private static IEnumerable<string> Slow(RunReport report) => report.Jobs
-        .Where(job => job.Status == NixBuildStatus.Built && IsSlow(job.Seconds, job.ExpectedSeconds ?? 0))
+        .Where(job => job is { Status: NixBuildStatus.Built, IsGuess: not true } && IsSlow(job.Seconds, job.ExpectedSeconds ?? 0))
         .OrderByDescending(job => job.Seconds - job.ExpectedSeconds).Take(SlowShown)
         .Select(job => $"  Slower than expected: {job.Name} took {Span(job.Seconds)} on {report.Builders[job.Builder ?? 0].Name}, "
             + $"not {Span(job.ExpectedSeconds ?? 0)}");
@@ -80,16 +94,31 @@ internal static class RunSummaryText
     private static bool IsSlow(double seconds, double expected) =>
         expected > 0 && seconds > SlowFactor * expected && seconds - expected > SlowSeconds;
 
+    /// <summary>First what went wrong, and what can be done about it. The ends of the logs are in the errors, which follow.</summary>
     private static IEnumerable<string> Failures(RunReport report)
     {
-        var failed = report.Jobs.Where(job => job.Status.HasFailed()).ToArray();
+        var failed = report.Jobs.Where(job => job.Status?.HasFailed() == true).ToArray();
+        if (failed.Length == 0) yield break;
         foreach (var job in failed.Take(FailuresShown))
         {
-            var log = job.LogPath is null ? "" : $". Its log: Get-NixBuildLog {job.Name} -Run {report.RunId}";
-            yield return $"  {job.Status}: {job.Name}{log}";
+            yield return $"{job.Status}: {job.Name}{Place(report, job)}";
+            if (job.LogPath is not null) yield return $"  The whole log: Get-NixBuildLog {job.Name} -Run {report.RunId}";
+            if (job.BuildFolder is not { } folder) continue;
+            yield return $"  Its build directory: {EnterText.Of(folder)}";
+            if (EnterText.VariablesIn(folder) is { } variables) yield return $"    {variables}";
         }
-        if (failed.Length <= FailuresShown) yield break;
-        yield return $"  and {failed.Length - FailuresShown} more: Get-NixBuild {report.RunId} -Result | Where-Object Success -eq $false";
+        if (failed.Length > FailuresShown)
+        {
+            yield return $"and {failed.Length - FailuresShown} more: Get-NixBuild {report.RunId} -Result | Where-Object Success -eq $false";
+        }
+        yield return $"Try again: Get-NixBuild {report.RunId} -Result | Where-Object Success -eq $false | Invoke-NixDistributedBuild";
+    }
+
+    private static string Place(RunReport report, ReportJob job)
+    {
+        var builder = job.Builder is { } row ? $" on {report.Builders[row].Name}" : "";
+        var phase = job.Phase is { } name ? $", in {TerminalText.Strip(name)}" : "";
+        return job.Start is null ? builder : $"{builder}{phase}, after {Span(job.Seconds)}";
     }
 
     private static string Span(double seconds) => HumanText.Span(TimeSpan.FromSeconds(seconds));

@@ -9,7 +9,7 @@ namespace NixBuildFarm.Farms;
 /// <para type="synopsis">Lists the farms of this user that serve.</para>
 /// </summary>
 [Cmdlet(VerbsCommon.Get, "NixBuildFarm")]
-[OutputType(typeof(NixFarm))]
+[OutputType(typeof(NixFarm), typeof(string))]
 public sealed class GetNixBuildFarmCommand : AsyncCommand
 {
     /// <summary>Names of farms; wildcards are allowed.</summary>
@@ -19,19 +19,27 @@ public sealed class GetNixBuildFarmCommand : AsyncCommand
     [ArgumentCompleter(typeof(FarmNameCompleter))]
     public string[] Name { get; set; } = [];
 
+    /// <summary>Writes the farms as metrics, in the text format of Prometheus.</summary>
+    [Parameter]
+    public SwitchParameter AsMetric { get; set; }
+
     /// <inheritdoc/>
     protected override void EndProcessing() => Await(async (output, cancellation) =>
     {
+        var farms = new List<NixFarm>();
         foreach (var farm in FarmSelection.Choose(Name, output))
         {
             try
             {
-                output.Object(await farm.StatusAsync(cancellation));
+                var status = await farm.StatusAsync(cancellation);
+                farms.Add(status);
+                if (!AsMetric) output.Object(status);
             }
             catch (NixBuildFarmException e)
             {
                 output.Error(e, farm.Name);
             }
         }
+        if (AsMetric) output.Object(FarmMetrics.Of([.. farms.Select(farm => (farm, FarmMetrics.RunsOf(farm)))]));
     });
 }

@@ -6,7 +6,7 @@ namespace NixBuildFarm.History;
 
 /// <summary><para type="synopsis">Lists past runs, the newest first, or the results of their derivations.</para></summary>
 [Cmdlet(VerbsCommon.Get, "NixBuild")]
-[OutputType(typeof(NixBuildRun), typeof(NixBuildResult))]
+[OutputType(typeof(NixBuildRun), typeof(NixBuildResult), typeof(NixBuildComparison))]
 public sealed class GetNixBuildCommand : AsyncCommand
 {
     private const int LogLines = 25;
@@ -53,6 +53,15 @@ public sealed class GetNixBuildCommand : AsyncCommand
     [Parameter]
     public SwitchParameter Result { get; set; }
 
+    /// <summary>
+    /// The id of an earlier run, or the beginning of it: writes what has become of each derivation since, in the newest run if none is
+    /// named; with Name and Builder only of derivations that match, in whichever of both runs.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(RunCompleter))]
+    public string? ComparedTo { get; set; }
+
     /// <inheritdoc/>
     protected override void ProcessRecord() => runs.AddRange(Run);
 
@@ -64,15 +73,27 @@ public sealed class GetNixBuildCommand : AsyncCommand
         Await((output, cancellation) =>
         {
             using var history = ReadOnlyHistory.Open();
-            var filter = new RunFilter { State = State, Builder = Builder, After = After, Before = Before, Name = Name, Newest = Last };
-            foreach (var run in history.Choose(runs, filter, output))
+            var earlier = ComparedTo is null ? null : history.Run(ComparedTo);
+            foreach (var run in history.Choose(runs, Filter, output))
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (Result) WriteResults(history.Run(run.RunId), output);
+                if (earlier is not null) WriteComparisons(history.Run(run.RunId), earlier, output);
+                else if (Result) WriteResults(history.Run(run.RunId), output);
                 else output.Object(run);
             }
             return Task.CompletedTask;
         });
+    }
+
+    private RunFilter Filter
+    {
+        get
+        {
+            var filter = new RunFilter { State = State, After = After, Before = Before, Newest = Last };
+            if (ComparedTo is null) return filter with { Name = Name, Builder = Builder };
+            // What is gone is in the earlier run alone: a name chooses derivations there, and no runs. One run is enough of an answer.
+            return runs.Count > 0 ? filter : filter with { Newest = Last ?? 1 };
+        }
     }
 
     private void WriteResults(RunRecord run, CommandOutput output)
@@ -81,6 +102,15 @@ public sealed class GetNixBuildCommand : AsyncCommand
         foreach (var result in run.ToResults(LogLines).Where(result => Fits(name, result.Name) && Fits(builder, result.Builder)))
         {
             output.Object(result);
+        }
+    }
+
+    private void WriteComparisons(RunRecord run, RunRecord earlier, CommandOutput output)
+    {
+        var (name, builder) = (Pattern(Name), Pattern(Builder));
+        foreach (var one in RunComparison.Of(run, earlier))
+        {
+            if (Fits(name, one.Name) && (Fits(builder, one.Builder) || Fits(builder, one.BuilderThen))) output.Object(one);
         }
     }
 

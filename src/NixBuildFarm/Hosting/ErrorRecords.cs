@@ -47,7 +47,8 @@ internal static class ErrorRecords
     /// </summary>
     public static ErrorRecord ToErrorRecord(this NixBuildResult result)
     {
-        var message = $"{result.Name}: {Reason(result)}";
+        var phase = result.Phase is { } name ? $", in {TerminalText.Strip(name)}" : "";
+        var message = $"{result.Name}{phase}: {Reason(result)}";
         var log = LogOf(result);
         return Record(
             new NixBuildFarmException($"Build{result.Status}", message + log, RecommendationFor(result)),
@@ -84,7 +85,9 @@ internal static class ErrorRecords
     {
         { Status: NixBuildStatus.NoEligibleBuilder } =>
             "Give the build a builder that has what it requires: Get-NixBuilder shows what each has.",
-        { LogPath: { } log } => $"Get-NixBuildLog {result.Name} -Run {result.RunId} shows the whole log, which is in {log}",
+        { LogPath: { } log } => $"Get-NixBuildLog {result.Name} -Run {result.RunId} shows the whole log, which is in {log}"
+            + (result.BuildFolder is { } folder ? $". Its build directory: {EnterText.Of(folder)}" : "")
+            + (result.BuildFolder is { } kept && EnterText.VariablesIn(kept) is { } variables ? $". {variables}" : ""),
         _ => "Run it again with -Verbose to see what was decided.",
     };
 

@@ -1,7 +1,7 @@
 using System.Collections;
 using System.ComponentModel;
-using System.Runtime.InteropServices;
 using NixBuildFarm.History;
+using NixBuildFarm.Platform;
 using NixBuildFarm.Testing;
 
 namespace NixBuildFarm.Hosting;
@@ -13,24 +13,42 @@ namespace NixBuildFarm.Hosting;
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class HumanText
 {
-    private static readonly string OwnSystem = RuntimeInformation.OSArchitecture switch
-    {
-        Architecture.X64 => "x86_64-linux",
-        Architecture.X86 => "i686-linux",
-        Architecture.Arm64 => "aarch64-linux",
-        Architecture.Arm => "armv7l-linux",
-        var other => $"{other.ToString().ToLowerInvariant()}-linux",
-    };
-
     /// <summary>A span of time as people say it: <c>0.4 s</c>, <c>12 s</c>, <c>3 m 05 s</c>, <c>1 h 20 m</c>; nothing for none.</summary>
     public static string Span(object? span) => PropertyBag.As<TimeSpan>(span) switch
     {
         null or { Ticks: 0 } => "",
         { TotalSeconds: < 9.95 } brief => $"{brief.TotalSeconds:0.0} s",
         { TotalSeconds: < 59.5 } some => $"{some.TotalSeconds:0} s",
-        { TotalHours: < 1 } minutes => $"{minutes.Minutes} m {minutes.Seconds:00} s",
-        { } hours => $"{(int)hours.TotalHours} h {hours.Minutes:00} m",
+        { } longer => InWholeSeconds(longer),
     };
+
+    private static string InWholeSeconds(TimeSpan span)
+    {
+        var whole = TimeSpan.FromSeconds(Math.Round(span.TotalSeconds));
+        return whole.TotalHours < 1 ? $"{whole.Minutes} m {whole.Seconds:00} s" : $"{(int)whole.TotalHours} h {whole.Minutes:00} m";
+    }
+
+    /// <summary>A span of time that nobody has measured: <c>guess: 5.0 s</c>; nothing for none.</summary>
+    public static string Guess(object? span) => Span(span) is { Length: > 0 } text ? $"guess: {text}" : "";
+
+    /// <summary>A duration in seconds as <see cref="Span"/> says it; nothing for none.</summary>
+    public static string Seconds(object? seconds) =>
+        PropertyBag.As<double>(seconds) is { } value ? Span(TimeSpan.FromSeconds(value)) : "";
+
+    /// <summary>How much longer something takes, or less long: <c>+3.2 s</c>, <c>-1 m 05 s</c>; nothing for none.</summary>
+    public static string Longer(object? seconds) =>
+        PropertyBag.As<double>(seconds) is not { } value ? ""
+        : Math.Abs(value) < 0.05 ? "0.0 s"
+        : (value < 0 ? "-" : "+") + Seconds(Math.Abs(value));
+
+    /// <summary>What has become of a derivation: red for worse, green for better.</summary>
+    public static string Change(object? change, object style) =>
+        Coloured(PropertyBag.Text(change), style, own => PropertyBag.As<NixBuildChange>(change) switch
+    {
+        NixBuildChange.Slower or NixBuildChange.Failed => own.Foreground.Red,
+        NixBuildChange.Faster or NixBuildChange.Mended => own.Foreground.Green,
+        _ => own.Foreground.BrightBlack,
+    });
 
     /// <summary>A moment in the time of this place: <c>2026-03-01 14:05</c>; nothing for none.</summary>
     public static string Moment(object? moment) => PropertyBag.Moment(moment) is { } value ? $"{value.LocalDateTime:yyyy-MM-dd HH:mm}" : "";
@@ -44,6 +62,9 @@ public static class HumanText
         for (; value >= 1023.95 && unit < units.Length - 1; unit++) value /= 1024;
         return unit == 0 ? $"{bytes} B" : $"{value:0.0} {units[unit]}";
     }
+
+    /// <summary>A number of things: <c>1 path</c>, <c>31 paths</c>.</summary>
+    public static string Count(int number, string what) => number == 1 ? $"1 {what}" : $"{number} {what}s";
 
     /// <summary>Values one under the other.</summary>
     public static string Lines(object? values) => string.Join('\n', PropertyBag.Texts(values));
@@ -77,7 +98,7 @@ public static class HumanText
     /// <summary>The name of a derivation, with its system if that is not this machine's; bold if it was asked for.</summary>
     public static string Name(object? name, object? system, object? isRequested, object style)
     {
-        var text = PropertyBag.Text(system) is { Length: > 0 } other && other != OwnSystem && other != "builtin"
+        var text = PropertyBag.Text(system) is { Length: > 0 } other && other != OwnSystem.Name && other != "builtin"
             ? $"{PropertyBag.Text(name)} [{other}]"
             : PropertyBag.Text(name);
         return PropertyBag.As<bool>(isRequested) == true ? Coloured(text, style, own => own.Bold) : text;

@@ -115,6 +115,21 @@ public sealed class SetNixBuilderPolicyCommand : AsyncCommand
     [Parameter]
     public CopyBack? CopyBack { get; set; }
 
+    /// <summary>Stores that get what it builds, unless a build says otherwise: URIs for nix copy --to.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ValidateStore]
+    [ArgumentCompleter(typeof(StoreUriCompleter))]
+    public string[]? PushTo { get; set; }
+
+    /// <summary>Which of its outputs go there, unless a build says otherwise.</summary>
+    [Parameter]
+    public PushScope? Push { get; set; }
+
+    /// <summary>It puts what it has built into those stores itself, with what its login has of keys and credentials.</summary>
+    [Parameter]
+    public SwitchParameter PushItself { get; set; }
+
     /// <summary>Bytes per second that are sent to it at most.</summary>
     [Parameter]
     [ValidateRange(1, long.MaxValue)]

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Building;
+using NixBuildFarm.Evaluation;
 using NixBuildFarm.History;
 using NixBuildFarm.Hosting;
 using NixBuildFarm.Planning;
@@ -54,9 +55,11 @@ public sealed class TestNixBuilderPolicyCommand : DerivationCommand
         if (builders.Count == 0) return;
         using var history = ReadOnlyHistory.Open();
         var tester = new PolicyTester(builders, history.Store, new PipelineObserver(output));
-        foreach (var requested in (await resolve(null, output, cancellation)).DistinctBy(r => r.Derivation))
+        foreach (var requested in (await EvaluateAsync(cancellation)).DistinctBy(r => r.Derivation))
         {
-            foreach (var test in await tester.TestAsync(requested.Derivation, cancellation)) output.Object(test);
+            foreach (var test in await tester.TestAsync(requested.Derivation, EvaluateAsync, cancellation)) output.Object(test);
         }
+
+        Task<IReadOnlyList<RequestedDerivation>> EvaluateAsync(CancellationToken token) => resolve(null, output, token);
     }
 }

@@ -14,7 +14,8 @@ internal sealed class FarmProcess(string name)
         $ErrorActionPreference = 'Stop'
         Import-Module $env:NIXBUILDFARM_MODULE
         $parameters = Import-Clixml $env:NIXBUILDFARM_SETTINGS
-        Start-NixBuildFarm @parameters -Foreground -Verbose 4>&1
+        try { Start-NixBuildFarm @parameters -Foreground -Verbose 4>&1 }
+        catch { "$_ $($_.ErrorDetails.RecommendedAction)"; exit 1 }
         """;
 
     private const string Detach = """log=$1; shift; exec "$@" < /dev/null >> "$log" 2>&1""";
@@ -46,7 +47,7 @@ internal sealed class FarmProcess(string name)
             while (true)
             {
                 if (FarmClient.Find(name) is { } farm && await StatusAsync(farm, cancellation) is { } status) return status;
-                if (process.HasExited) throw NotStarted(string.Join('\n', File.ReadLines(folder.Log).TakeLast(LogLines)));
+                if (process.HasExited) throw NotStarted(WhyIn(folder.Log));
                 await Task.Delay(Interval, cancellation);
             }
         }
@@ -56,6 +57,10 @@ internal sealed class FarmProcess(string name)
             throw;
         }
     }
+
+    /// <summary>What a process has said last, without its decisions.</summary>
+    private static string WhyIn(string log) =>
+        string.Join('\n', File.ReadLines(log).Where(line => !line.StartsWith("VERBOSE: ", StringComparison.Ordinal)).TakeLast(LogLines));
 
     private static async Task<NixFarm?> StatusAsync(FarmClient farm, CancellationToken cancellation)
     {

@@ -39,7 +39,7 @@ public class BuilderMachineTests
         Assert.Equal(10, machine.Cores);
         Assert.Equal(2.1, machine.Load);
         Assert.Equal(17179869184, machine.Memory);
-        Assert.Equal(954812288L * 1024, machine.StoreFree);
+        Assert.Equal((971350180L * 1024, 954812288L * 1024), (machine.StoreSize, machine.StoreFree));
     }
 
     [Theory]

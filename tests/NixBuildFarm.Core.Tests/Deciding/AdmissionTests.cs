@@ -37,6 +37,68 @@ public sealed class AdmissionTests
     }
 
     [Fact]
+    public void A_builder_that_has_too_little_space_as_it_is_connected_gets_not_even_a_first_build()
+    {
+        farm.FirstReadings["ruby"] = new() { StoreFree = 0 };
+        farm.FirstReadings["kana"] = Healthy;
+        var run = DecidedRun.Begin(farm, farm.Derivation("top", [farm.Derivation("one"), farm.Derivation("two")]), ["ruby", "kana"]);
+
+        Assert.Equal("kana", Assert.Single(run.Started).On.Name);
+        Assert.Contains("ruby takes no new builds for now: only 0 MiB of its disk are free.", run.Decisions);
+        Assert.Empty(run.Warnings);
+
+        run.Apply(new RunEvent.MachineRead(run.Farm[0], Healthy with { StoreFree = 8000 * Megabyte }));
+        Assert.Equal(["kana", "ruby"], run.Started.Select(attempt => attempt.On.Name));
+
+        var replayed = ReplayedRun.Of(run.Journal);
+        Assert.Contains("say ruby takes no new builds for now: only 0 MiB of its disk are free.", replayed.Decided);
+        Assert.Equal(replayed.Recorded, replayed.Decided);
+    }
+
+    [Fact]
+    public void A_builder_whose_owner_is_there_as_it_is_connected_is_left_to_him()
+    {
+        farm.Policies["ruby"] = new() { IdleOnly = true };
+        farm.FirstReadings["ruby"] = Healthy with { Load = 2 };
+        farm.FirstReadings["kana"] = Healthy with { Load = 2 };
+        var run = DecidedRun.Begin(farm, farm.Derivation("top", [farm.Derivation("one"), farm.Derivation("two")]), ["ruby", "kana"]);
+
+        Assert.Equal("kana", Assert.Single(run.Started).On.Name);
+        Assert.Contains("ruby takes no new builds for now: its owner uses it.", run.Decisions);
+    }
+
+    [Fact]
+    public void A_builder_that_comes_later_is_held_by_what_its_machine_tells_then()
+    {
+        farm.FirstReadings["kana"] = new() { StoreFree = 0 };
+        var top = farm.Derivation("top", [farm.Derivation("one"), farm.Derivation("two")]);
+        var run = DecidedRun.Begin(farm, top, ["ruby"], connecting: ["kana"]);
+
+        var expected = Assert.Single(run.First.OfType<RunAction.Await>()).Connection;
+        run.Apply(new RunEvent.BuilderConnected(expected, run.Connect("kana"), []));
+
+        Assert.Equal("ruby", Assert.Single(run.Started).On.Name);
+    }
+
+    [Fact]
+    public void What_others_have_of_the_memory_is_not_given_to_builds_and_that_is_said()
+    {
+        var given = new GivenWork("ruby") { MaxJobs = 1, Memory = 16_000_000_000 };
+        var run = DecidedRun.Begin(given, given.Derivation("top", [given.Derivation("one")]), ["ruby"]);
+        var first = Assert.Single(run.Started);
+        var reading = Healthy with { Memory = 16_000_000_000, MemoryAvailable = 8_000_000_000 };
+
+        run.Apply(new RunEvent.MachineRead(first.On, reading));
+        run.Apply(new RunEvent.MachineRead(first.On, reading));
+
+        Assert.Equal(
+            ["Others have 8.0 GB of the memory of ruby; builds may have 8.0 GB there."],
+            run.Decisions.Where(said => said.StartsWith("Others", StringComparison.Ordinal)));
+        run.Apply(new RunEvent.MachineRead(first.On, null));
+        Assert.Contains("Others have 0.0 GB of the memory of ruby; builds may have 16.0 GB there.", run.Decisions);
+    }
+
+    [Fact]
     public void A_builder_that_is_held_for_another_reason_than_before_says_so()
     {
         var run = DecidedRun.Begin(farm, farm.Derivation("top", [farm.Derivation("one")]), ["ruby"]);
@@ -172,6 +234,19 @@ public sealed class AdmissionTests
         run.Succeed(attempt);
 
         Assert.Equal((null, null), (attempt.Outcome!.PeakMemory, attempt.Outcome.ProcessorTime));
+    }
+
+    [Fact]
+    public void The_progress_tells_builds_of_the_run_from_those_of_others()
+    {
+        var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"]);
+        var attempt = Assert.Single(run.Started);
+        run.Apply(new RunEvent.BuildBegan(attempt, 0, null));
+
+        var own = Stranger with { Name = "top", Output = attempt.Job.Outputs[0].ToString() };
+        run.Apply(new RunEvent.MachineRead(attempt.On, Healthy with { Builds = [Stranger, own] }));
+
+        Assert.Equal([false, true], run.Progress!.Machines["ruby"].Builds.Select(build => build.IsOwn));
     }
 
     [Fact]

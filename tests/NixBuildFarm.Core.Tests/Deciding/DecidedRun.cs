@@ -78,6 +78,12 @@ internal sealed class DecidedRun
     /// <summary>What later runs learn of builds.</summary>
     public List<BuildObservation> Kept { get; } = [];
 
+    /// <summary>Decides what is built where.</summary>
+    public Scheduler Scheduler => facts.Scheduler;
+
+    /// <summary>The time of day.</summary>
+    public DateTimeOffset UtcNow => facts.UtcNow;
+
     /// <summary>What is believed of a job.</summary>
     public Estimate EstimateOf(RunJob job) => facts.Scheduler.EstimateOf(job.Index);
 
@@ -86,6 +92,9 @@ internal sealed class DecidedRun
 
     /// <summary>The warnings that the user saw.</summary>
     public List<string> Warnings { get; } = [];
+
+    /// <summary>Where the run stands, as it last told.</summary>
+    public RunProgress? Progress { get; private set; }
 
     /// <summary>The builders that the user was told of as unusable.</summary>
     public List<string> LostBuilders { get; } = [];
@@ -136,7 +145,10 @@ internal sealed class DecidedRun
     public RunBuilder Connect(string name)
     {
         generations[name] = generations.GetValueOrDefault(name, -1) + 1;
-        return new(work.Builder(name), generations[name], nixVersion: nixOf?.Invoke(name));
+        return new(work.Builder(name), generations[name], work.Memory, nixVersion: nixOf?.Invoke(name))
+        {
+            FirstReading = work.FirstReadings.GetValueOrDefault(name),
+        };
     }
 
     /// <summary>Applies an event, and lets the run decide.</summary>
@@ -305,6 +317,7 @@ internal sealed class DecidedRun
             {
                 case RunAction.Tell { News: var news }: Hear(news); break;
                 case RunAction.TellProgress(var running, var progress):
+                    Progress = progress;
                     Assert.InRange(progress.Waiting - running.Count, -running.Count, progress.Total);
                     break;
                 case RunAction.KeepBuild(var build):

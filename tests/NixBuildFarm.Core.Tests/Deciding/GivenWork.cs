@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Core.Tests.Protocol;
 using NixBuildFarm.Deciding;
 using NixBuildFarm.Store;
@@ -22,8 +23,17 @@ internal sealed class GivenWork(params string[] names)
     /// <summary>What builders can do beyond plain builds, by name.</summary>
     public Dictionary<string, string[]> Features { get; } = [];
 
+    /// <summary>The policies of builders, by name.</summary>
+    public Dictionary<string, BuilderPolicy> Policies { get; } = [];
+
     /// <summary>Slots of each builder.</summary>
     public int MaxJobs { get; init; } = 2;
+
+    /// <summary>The memory of each machine, in bytes; null: they do not tell.</summary>
+    public long? Memory { get; init; }
+
+    /// <summary>What machines tell as they are connected, by builder.</summary>
+    public Dictionary<string, MachineReading> FirstReadings { get; } = [];
 
     /// <summary>A derivation with one output.</summary>
     public StorePath Derivation(
@@ -137,7 +147,7 @@ internal sealed class GivenWork(params string[] names)
     }
 
     /// <summary>A builder.</summary>
-    public NixBuilder Builder(string name) => new()
+    public NixBuilder Builder(string name) => new NixBuilder
     {
         Name = name,
         HostName = name,
@@ -147,7 +157,7 @@ internal sealed class GivenWork(params string[] names)
         SupportedFeatures = Features.GetValueOrDefault(name) ?? [],
         MaxJobs = MaxJobs,
         Source = "a test",
-    };
+    }.WithPolicy(Policies.GetValueOrDefault(name, BuilderPolicy.Empty));
 
     private StorePath OutputOf(StorePath path) => derivations[path].Derivation.Outputs["out"].Path!;
 }

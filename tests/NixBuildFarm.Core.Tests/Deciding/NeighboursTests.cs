@@ -50,6 +50,20 @@ public sealed class NeighboursTests
     }
 
     [Fact]
+    public void As_long_as_nothing_else_goes_on_the_user_is_told_who_holds_the_slots_still()
+    {
+        var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"]);
+        var on = run.Started[0].On;
+        run.Apply(new RunEvent.SlotStillAwaited(on, []));
+        Assert.Empty(run.Warnings);
+        run.Apply(new RunEvent.SlotAwaited(run.Started[0], ["eve from pearl, run 7"]));
+        run.Apply(new RunEvent.SlotStillAwaited(on, ["eve from pearl, run 7, since 12:00"]));
+
+        Assert.Contains("still taken, by eve from pearl, run 7, since 12:00.", run.Warnings[^1]);
+        Assert.Equal(2, run.Warnings.Count);
+    }
+
+    [Fact]
     public void A_build_that_has_begun_meanwhile_stays()
     {
         var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"]);

@@ -23,7 +23,7 @@ internal sealed class RandomRun
     private readonly Dictionary<int, (int User, int Priority)> terms = new() { [Requests.First] = default };
     private readonly HashSet<int> ended = [];
     private readonly int seed;
-    private readonly Random random, machines, slots;
+    private readonly Random random, machines, slots, pushes;
     private readonly List<RunAction> open = [];
     private readonly HashSet<RunBuilder> gone = [];
     private readonly HashSet<StorePath> damaged = [];
@@ -39,10 +39,12 @@ internal sealed class RandomRun
     public RandomRun(int seed)
     {
         this.seed = seed;
-        (random, machines, slots) = (new(seed), new(seed + 1), new(~seed));
+        (random, machines, slots, pushes) = (new(seed), new(seed + 1), new(~seed), new(seed + 2));
         // A third of the worlds have neighbours.
         slotWaits = seed % 3 == 0 ? 8 : 0;
         work = new(Names) { MaxJobs = random.Next(1, 4) };
+        foreach (var name in Names.Where(_ => pushes.Next(3) == 0)) work.Policies[name] = new() { PushItself = true };
+        PushTarget[] stores = [PushTarget.Of("s3://cache"), PushTarget.Of("file:///cache")];
         copyBack = random.Next(3) switch { 0 => CopyBack.All, 1 => CopyBack.Requested, _ => CopyBack.None };
         var (late, rests) = (
             random.Next(4) == 0 ? ["amber"] : Array.Empty<string>(), random.Next(4) == 0 ? ["jade"] : Array.Empty<string>());
@@ -56,6 +58,9 @@ internal sealed class RandomRun
                 KeepGoing = random.Next(2) == 0,
                 MaxAttempts = random.Next(1, 6),
                 CopyBack = copyBack,
+                PushTo = [.. stores.Where(_ => pushes.Next(3) == 0)],
+                CopyTo = pushes.Next(5) == 0 ? [PushTarget.Of(work.Builder("pearl"))] : [],
+                Push = pushes.Next(3) == 0 ? PushScope.Requested : null,
                 Scheduling = rules.Scheduling with { Hedge = random.Next(2) == 0 },
             },
             late,
@@ -85,6 +90,9 @@ internal sealed class RandomRun
         Assert.Equal(started, run.Started.Count);
         Assert.Equal(Told.Select(job => job.Name).Order(), run.Results.Select(result => result.Name).Order());
         if (hasStopped) return;
+        Assert.All(
+            run.Jobs.SelectMany(job => job.Pushes),
+            push => Assert.True(push.HasEnded, $"World {seed} forgets to push {push}."));
         Assert.Equal(joined.Keys.Order(), ended.Order());
         Assert.DoesNotContain(run.Jobs, job => job.WantedBy.Count > 0 && job.Result!.Status == NixBuildStatus.Cancelled);
         foreach (
@@ -187,6 +195,7 @@ internal sealed class RandomRun
                         run.MissingInputsOf(a.Attempt.Job).All(damaged.Contains),
                         $"World {seed} builds {a.Attempt.Job.Name} without inputs.");
                     break;
+                case RunAction.Push a: CheckPush(a.Outputs); break;
                 case RunAction.StopRun: hasStopped = true; break;
                 case RunAction.Disconnect a: gone.Add(a.On); break;
                 case RunAction.Joined { Request: Requests.First }: break;
@@ -204,6 +213,17 @@ internal sealed class RandomRun
                 open.Add(action);
             }
         }
+    }
+
+    /// <summary>Nothing is pushed that was not built, and nothing from where it is not.</summary>
+    private void CheckPush(Push push)
+    {
+        Assert.True(push.Job.Last?.Outcome is { Result.Status: BuildStatus.Built }, $"World {seed} pushes {push}, which was not built.");
+        if (push.Target.IsMachine) return;
+        var from = push.By ?? run.Local;
+        Assert.True(
+            push.Outputs.All(path => damaged.Contains(path) || run.HoldersOf(path).Contains(from)),
+            $"World {seed} pushes {push}, which {from} does not have.");
     }
 
     private void EndRequest(int request)
@@ -254,6 +274,9 @@ internal sealed class RandomRun
             RunAction.Expand a => run.Expand(a.Job),
             RunAction.BringHome a when gone.Contains(a.Copy.Attempt.On) || Fails(4) => Fail(a.Copy),
             RunAction.BringHome a => run.ComeHome(a.Copy),
+            RunAction.Push a when pushes.Next(3) == 0 =>
+                run.Apply(new RunEvent.PushFailed(a.Outputs, new IOException("The store does not answer."))),
+            RunAction.Push a => run.Apply(new RunEvent.Pushed(a.Outputs)),
             RunAction.Connect a when Fails(2) => run.Apply(new RunEvent.ConnectFailed(a.Connection, a.Builder, Refused(a.Builder.Name))),
             RunAction.Connect a => Connect(a.Builder, a.Connection),
             RunAction.Await a when Fails(2) => run.Apply(new RunEvent.ConnectFailed(a.Connection, a.Builder, Refused(a.Builder.Name))),

@@ -45,6 +45,8 @@ public class EvaluationLogTests
     [Theory]
     [InlineData("""@nix {"action":"msg","level":1,"msg":"warning: you did not specify '--add-root'; the result might be removed"}""")]
     [InlineData("""@nix {"action":"msg","level":1,"msg":"warning: ignoring the client-specified setting 'builders', because it is a restricted setting and you are not a trusted user"}""")]
+    [InlineData("""@nix {"action":"msg","level":1,"msg":"warning: ignoring the client-specified setting 'system', because it is a restricted setting and you are not a trusted user"}""")]
+    [InlineData("""@nix {"action":"msg","level":1,"msg":"warning: ignoring the client-specified setting 'extra-platforms', because it is a restricted setting and you are not a trusted user"}""")]
     // Lix's word for it.
     [InlineData("""@nix {"action":"msg","level":1,"msg":"warning: Ignoring the client-specified setting 'builders', because it is a restricted setting and you are not a trusted user"}""")]
     [InlineData("""@nix {"action":"stop","id":1}""")]

@@ -48,6 +48,16 @@ public sealed class BuildPlannerTests : IDisposable
     }
 
     [Fact]
+    public async Task What_this_machine_has_not_the_memory_for_is_planned_elsewhere()
+    {
+        farm.Local.Machine = "memory MemTotal: 8000000 kB\n";
+        var huge = farm.Derivation("huge", environment: new Dictionary<string, string> { ["NIXBUILDNET_MIN_MEM"] = "20000" });
+
+        Assert.NotEqual("local", Assert.Single(await farm.PlanAsync(huge)).Builder);
+        Assert.Contains(farm.Decisions, said => said.StartsWith("The plan knows the memory of this machine", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task The_run_goes_where_the_plan_says()
     {
         Dictionary<string, string> Only(string machine) => new() { ["requiredSystemFeatures"] = machine };

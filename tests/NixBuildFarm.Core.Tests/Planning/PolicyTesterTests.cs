@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Core.Tests.Running;
+using NixBuildFarm.Evaluation;
 using NixBuildFarm.History;
 using NixBuildFarm.Planning;
 using NixBuildFarm.Store;
@@ -54,7 +55,8 @@ public sealed class PolicyTesterTests : IDisposable
     }
 
     private async Task<IReadOnlyList<NixBuilderPolicyTest>> TestAsync(StorePath path, params NixBuilder[] builders) =>
-        await new PolicyTester(builders, NoHistory.Instance, farm, farm).TestAsync(path, TestContext.Current.CancellationToken);
+        await new PolicyTester(builders, NoHistory.Instance, farm, farm).TestAsync(
+            path, _ => Task.FromResult<IReadOnlyList<RequestedDerivation>>([new(path, [])]), TestContext.Current.CancellationToken);
 
     private static NixBuilder Builder(
         string name, double speed = 1, string system = "x86_64-linux", bool enabled = true, params string[] features) =>

@@ -139,8 +139,9 @@ public sealed class NixDaemonTests : IDisposable
         var (info, nar) = FakeStore.FileOf("new", new byte[500_000]);
         await using (var connection = await OpenAsync())
         {
-            await Assert.ThrowsAsync<NarMismatchException>(
-                () => connection.AddToStoreNarAsync(Source(info, [.. nar[..^1], 1]), true, Cancellation));
+            var e = await Assert.ThrowsAsync<DaemonException>(
+                () => connection.AddToStoreNarAsync(Source(info, [.. nar[..1000], 1, .. nar[1001..]]), true, Cancellation));
+            Assert.Equal((true, info.Path, false), (e.RefusesNar, e.Refused, connection.IsBroken));
         }
         await using var another = await OpenAsync();
 

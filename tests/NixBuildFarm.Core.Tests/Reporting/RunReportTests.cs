@@ -185,7 +185,7 @@ public sealed class RunReportTests
     {
         var page = PageOf(Run(Job("a", 0, 1)));
 
-        string[] inOrder = ["const number = ", "const isSubstituters = ", "function layout(", "class Chart ", "const run = JSON.parse("];
+        string[] inOrder = ["const number = ", "const isSubstituters = ", "function layout(", "class Chart ", "let run = JSON.parse("];
         var places = inOrder.Select(text => page.IndexOf(text, StringComparison.Ordinal)).ToArray();
         Assert.All(places, place => Assert.True(place > 0));
         Assert.Equal(places.Order(), places);

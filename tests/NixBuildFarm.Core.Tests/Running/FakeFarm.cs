@@ -28,6 +28,7 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     private readonly Dictionary<string, FakeMachine> machines = [];
     private readonly Dictionary<StorePath, Derivation> derivations = [];
+    private readonly HashSet<StorePath> collected = [];
     private readonly Dictionary<string, DerivationFile> files = [];
     private readonly string logs = Directory.CreateTempSubdirectory("nixbuildfarm-run-").FullName;
 
@@ -45,6 +46,9 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     /// <summary>What earlier runs have taught.</summary>
     public IRunHistory History { get; init; } = NoHistory.Instance;
+
+    /// <summary>Is told all news as well; null: nobody is.</summary>
+    public IBuildObserver? Also { get; init; }
 
     /// <summary>The clock of runs; null: the machine's.</summary>
     public TimeProvider? Time { get; init; }
@@ -278,9 +282,15 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
         StorePath requested, Func<BuildRequest, BuildRequest>? with = null, params string[] on)
     {
         var request = Request(requested, on);
-        return await new BuildPlanner(with?.Invoke(request) ?? request, this, NoHistory.Instance, this, this)
-            .PlanAsync(TestContext.Current.CancellationToken);
+        return (await PlanAsync(with?.Invoke(request) ?? request)).Steps;
     }
+
+    /// <summary>Plans with what comes of it.</summary>
+    public async Task<RunPlan> PlanAsync(BuildRequest request) =>
+        await new BuildPlanner(request, this, History, this, this).PlanAsync(TestContext.Current.CancellationToken);
+
+    /// <summary>A request for one derivation on machines of the farm; none named: on all of them.</summary>
+    public BuildRequest RequestFor(StorePath requested, params string[] on) => Request(requested, on);
 
     /// <summary>Waits until no connection to a machine is open.</summary>
     public Task AllClosedAsync() =>
@@ -302,15 +312,23 @@ internal sealed class FakeFarm : IBuilderTransportFactory, IDerivationSource, IB
 
     public IBuilderTransport Create(NixBuilder builder, TransportOptions options) => new FakeTransport(machines[builder.Name], options);
 
-    public Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation) => derivations.TryGetValue(path, out var derivation)
-        ? Task.FromResult(derivation)
+    public Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation) =>
+        collected.Contains(path) ? throw new NixBuildFarmException(StoreFolder.NotFound, $"The derivation “{path}” does not exist.")
+        : derivations.TryGetValue(path, out var derivation) ? Task.FromResult(derivation)
         : throw new NixBuildFarmException("DerivationMalformed", $"“{path}” cannot be read as a derivation.", "Look at it.");
+
+    /// <summary>The garbage collector takes this derivation.</summary>
+    public void Collect(StorePath path) => collected.Add(path);
+
+    /// <summary>An evaluation makes it again.</summary>
+    public void MakeAgain(StorePath path) => collected.Remove(path);
 
     /// <summary>What is at this path is no derivation.</summary>
     public void Damage(StorePath path) => derivations.Remove(path);
 
     public void Observe(RunNews news)
     {
+        Also?.Observe(news);
         switch (news)
         {
             case RunNews.Ended(var result): Results.Enqueue(result); break;
@@ -440,6 +458,12 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
     /// <summary>What it says more of a closure than is true.</summary>
     public IReadOnlyCollection<StorePath> Invented { get; set; } = [];
 
+    /// <summary>Runs scripts there; null: they say nothing.</summary>
+    public IBuilderTransport? Shell { get; set; }
+
+    /// <summary>What its logs tell of builds.</summary>
+    public string BuildTimes { get; set; } = "";
+
     /// <summary>The slots of its machine; null: it has none to take.</summary>
     public SlotFolder? Slots { get; set; }
 
@@ -449,6 +473,10 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
         {
             return Slots is { } slots ? await slots.OpenAsync(use, cancellation) : new Channel(new MemoryStream());
         }
+        if (use == ChannelUse.KeptFolder)
+        {
+            return Shell is { } shell ? await shell.OpenAsync(use, cancellation) : new Channel(new MemoryStream());
+        }
         Interlocked.Increment(ref Asked);
         if (Unreachable is { } problem) throw problem;
         await Login.WaitAsync(cancellation);
@@ -456,6 +484,8 @@ internal sealed class FakeMachine(string name) : IBuilderTransport
         {
             case ChannelUse.Machine when Machine is { } answer:
                 return new Channel(new MemoryStream(Encoding.UTF8.GetBytes(answer)));
+            case ChannelUse.BuildTimes:
+                return new Channel(new MemoryStream(Encoding.UTF8.GetBytes(BuildTimes)));
             case ChannelUse.Machine:
                 return new Channel(new MemoryChannel(Daemon.Capacity).Client);
             case ChannelUse.Live:

@@ -285,6 +285,19 @@ public class RunHistoryTests
             Transfers.AddRange(transfers);
         }
 
+        public int Import(IReadOnlyCollection<BuildObservation> builds)
+        {
+            Builds.AddRange(Usable(builds));
+            return builds.Count;
+        }
+
+        public DateTimeOffset? AskedAt(string source) => null;
+
+        public void SetAsked(string source, DateTimeOffset at)
+        {
+            // It is asked anew each time.
+        }
+
         public List<BuilderTrouble> Troubles { get; } = [];
 
         IReadOnlyList<BuilderTrouble> IRunHistory.Troubles() => Usable<BuilderTrouble[]>([.. Troubles]);

@@ -18,8 +18,9 @@ public class EstimatorTests
     {
         var estimator = new Estimator();
 
-        Assert.InRange(estimator.For(Package("gcc")).Seconds, 400, 1200);
-        Assert.InRange(estimator.For(Package("zlib")).Seconds, 1, 10);
+        Assert.InRange(estimator.For(Package("gcc")).Seconds, 800, 2000);
+        Assert.InRange(estimator.For(Package("zlib")).Seconds, 5, 20);
+        Assert.Equal(EstimateSource.Table, estimator.For(Package("gcc")).Source);
         Assert.True(estimator.For(Package("chromium")).Seconds > 10 * estimator.For(Package("gcc")).Seconds);
     }
 
@@ -46,9 +47,27 @@ public class EstimatorTests
         var parallel = PackagePriors.For(Job("frobnicate-1.0") with { EnableParallelBuilding = true });
         var huge = PackagePriors.For(Job("frobnicate-1.0") with { RequiredFeatures = ["big-parallel"] });
 
-        Assert.True(parallel.MeanSeconds > 2 * plain.MeanSeconds);
+        Assert.True(parallel.MeanSeconds > 1.5 * plain.MeanSeconds);
         Assert.True(huge.MeanSeconds > 20 * parallel.MeanSeconds);
+        Assert.Equal(EstimateSource.Guess, plain.Source);
     }
+
+    [Fact]
+    public void An_unknown_package_is_estimated_from_what_it_is_built_with()
+    {
+        double With(params string[] inputs) => PackagePriors.For(Job("frobnicate-1.0") with { Inputs = BuildInputs.Of(inputs) }).Seconds;
+
+        Assert.True(With("stdenv-linux", "clang-18.1") > 4 * With("stdenv-linux", "zlib-1.3"));
+        Assert.True(With("stdenv-linux", "cargo-1.80", "rustc-1.80") > 2 * With("stdenv-linux", "bash-5.2", "zlib-1.3"));
+        Assert.True(With([.. Enumerable.Range(0, 40).Select(i => $"lib{i}-1.0")]) > 3 * With("stdenv-linux"));
+        Assert.Equal(With("stdenv-linux"), With("stdenv-linux", "source", "clang-18.1.tar.gz", "boost-1.86.patch"));
+    }
+
+    [Fact]
+    public void A_large_package_that_is_not_in_the_table_is_large_whatever_it_is_built_with() =>
+        Assert.Equal(
+            PackagePriors.For(Job("frobnicate-1.0") with { RequiredFeatures = ["big-parallel"] }),
+            PackagePriors.For(Job("frobnicate-1.0") with { RequiredFeatures = ["big-parallel"], Inputs = BuildInputs.Of(["meson-1.5"]) }));
 
     [Fact]
     public void A_download_takes_about_a_second_whatever_its_name() =>
@@ -80,7 +99,7 @@ public class EstimatorTests
 
         var estimate = estimator.For(Package("frobnicate"));
 
-        Assert.Equal(100, estimate.Seconds, 0.01);
+        Assert.InRange(estimate.Seconds, 90, 110);
         Assert.Equal(0.8, estimate.Compiles.Share, 0.001);
         Assert.Equal(3.2, estimate.Compiles.Seconds, 0.001);
     }
@@ -142,7 +161,8 @@ public class EstimatorTests
 
         var estimate = estimator.For(Package("gcc"));
 
-        Assert.Equal(105, estimate.Seconds, 0.001);
+        Assert.InRange(estimate.Seconds, 100, 115);
+        Assert.Equal(EstimateSource.Run, estimate.Source);
         Assert.InRange(estimate.Spread, 0.05, 0.25);
         Assert.Equal(7, estimate.OutputBytes);
     }
@@ -163,7 +183,7 @@ public class EstimatorTests
         var estimator = new Estimator();
         estimator.Observe(Build("gcc", 300, system: Arm));
 
-        Assert.Equal(300, estimator.For(Package("gcc")).Seconds, 0.001);
+        Assert.InRange(estimator.For(Package("gcc")).Seconds, 250, 500);
         Assert.True(estimator.For(Package("gcc")).Spread > estimator.For(Package("gcc", Arm)).Spread);
     }
 
@@ -173,7 +193,7 @@ public class EstimatorTests
         var estimator = new Estimator();
         estimator.Observe(Build("a", 10, "fast", speedFactor: 2));
 
-        Assert.Equal(20, estimator.For(Package("a")).Seconds, 0.001);
+        Assert.InRange(estimator.For(Package("a")).Seconds, 15, 21);
     }
 
     [Fact]
@@ -211,8 +231,8 @@ public class EstimatorTests
         var events = estimates.Learn(new SchedulingEvent.JobFinished(9, 0, 0, 5), Fast, seconds: 9, cores: 4);
 
         var change = Assert.IsType<SchedulingEvent.EstimateChanged>(events.Single(e => e is SchedulingEvent.EstimateChanged { Job: 1 }));
-        Assert.Equal(18, change.Estimate.Seconds, 0.001);
-        Assert.DoesNotContain(events, e => e is SchedulingEvent.EstimateChanged { Job: 2 });
+        Assert.InRange(change.Estimate.Seconds, 17, 30);
+        Assert.Equal(EstimateSource.Run, change.Estimate.Source);
     }
 
     [Fact]
@@ -225,5 +245,72 @@ public class EstimatorTests
         Assert.True(estimate.ExpectedSeconds(20) > 25);
         Assert.True(estimate.ExpectedSeconds(200) > 235);
         Assert.Equal(10.1, new Estimate(10, 0, 0).ExpectedSeconds(10), 0.001);
+    }
+
+    [Fact]
+    public void The_beginning_of_a_phase_is_the_median_of_what_builds_have_shown()
+    {
+        var estimator = new Estimator();
+        foreach (var (check, install) in new (double?, double?)[] { (0.5, 0.9), (0.52, null), (0.54, 0.92), (double.NaN, -1), (0, 7) })
+        {
+            estimator.Observe(Build("frobnicate", 100) with { CheckAt = check, InstallAt = install });
+        }
+        estimator.Observe(Build("frobnicate", 1) with { CheckAt = 0.01 });
+
+        Assert.Equal(0.52, estimator.BeginningOf(Package("frobnicate"), TellingPhase.Check)!.Value.Share, 0.001);
+        Assert.Equal(0.91, estimator.BeginningOf(Package("frobnicate"), TellingPhase.Install)!.Value.Share, 0.001);
+        Assert.Null(estimator.BeginningOf(Package("other"), TellingPhase.Check));
+    }
+
+    [Fact]
+    public void What_was_seen_counts_where_others_tell_something_else()
+    {
+        var estimator = new Estimator();
+        for (var i = 0; i < 5; i++) estimator.Observe(Build("frobnicate", 900) with { Source = EstimateSource.NixOutputMonitor });
+        Assert.Equal(EstimateSource.NixOutputMonitor, estimator.For(Package("frobnicate")).Source);
+        var told = estimator.For(Package("frobnicate"));
+
+        estimator.Observe(Build("frobnicate", 60));
+
+        Assert.InRange(told.Seconds, 600, 900);
+        Assert.InRange(estimator.For(Package("frobnicate")).Seconds, 40, 120);
+        Assert.Equal(EstimateSource.Run, estimator.For(Package("frobnicate")).Source);
+    }
+
+    private static BuildObservation Told(double seconds) => Build("p", seconds) with { Source = EstimateSource.NixLog, OutputBytes = 0 };
+
+    [Fact]
+    public void What_logs_tell_does_not_take_the_place_of_what_was_seen()
+    {
+        var estimator = new Estimator();
+        estimator.Observe(Build("p", 100), Package("p"));
+        for (var i = 0; i < 40; i++) estimator.Observe(Told(1000), Package("p"));
+
+        var estimate = estimator.For(Package("p"));
+
+        Assert.Equal(EstimateSource.Run, estimate.Source);
+        Assert.Equal(7, estimate.OutputBytes);
+        Assert.InRange(estimate.Seconds, 50, 200);
+    }
+
+    [Fact]
+    public void The_size_of_outputs_is_the_last_that_is_known()
+    {
+        var estimator = new Estimator();
+        estimator.Observe(Build("p", 100), Package("p"));
+        estimator.Observe(Told(100), Package("p"));
+
+        Assert.Equal(7, estimator.For(Package("p")).OutputBytes);
+    }
+
+    [Fact]
+    public void Builds_are_of_the_package_that_is_called_so_rather_than_of_one_whose_derivation_is()
+    {
+        var unwrapped = Job("x-1.0") with { PackageName = "x-unwrapped" };
+        var estimator = new Estimator();
+        estimator.Know([Build("x", 5000), Build("x", 5000)], [unwrapped, Package("x")]);
+
+        Assert.Equal(EstimateSource.Run, estimator.For(Package("x")).Source);
+        Assert.NotEqual(EstimateSource.Run, estimator.For(unwrapped).Source);
     }
 }

@@ -21,6 +21,16 @@ internal static class Given
     public static Estimate[] Estimates(IReadOnlyList<Job> jobs, params double[] seconds) =>
         jobs.Select((_, i) => new Estimate(i < seconds.Length ? seconds[i] : 1, 0, 0)).ToArray();
 
+    /// <summary>A build of a job that has the name of its package and no more.</summary>
+    public static bool Observe(this Estimator estimator, BuildObservation build) => estimator.Observe(
+        build,
+        Job(build.Package + "-1.0") with
+        {
+            PackageName = build.Package,
+            System = build.System,
+            EnableParallelBuilding = build.EnableParallelBuilding,
+        });
+
     /// <summary>What of the decisions matters to most tests: job index and builder index of each start.</summary>
     public static (int Job, int Builder)[] Starts(IEnumerable<SchedulingDecision> decisions) =>
         decisions.OfType<SchedulingDecision.Start>().Select(s => (s.Job, s.Builder)).ToArray();

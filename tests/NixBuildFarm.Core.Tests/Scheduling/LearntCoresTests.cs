@@ -64,8 +64,8 @@ public class LearntCoresTests
 
         var estimate = estimator.For(Frobnicate);
 
-        Assert.Equal(100, estimate.Seconds * estimate.FactorOf(true, 16), 1);
-        Assert.Equal(100, estimate.Seconds, 1);
+        Assert.Equal(100, estimate.Seconds * estimate.FactorOf(true, 16), 1.0);
+        Assert.Equal(100, estimate.Seconds, 1.0);
     }
 
     [Fact]

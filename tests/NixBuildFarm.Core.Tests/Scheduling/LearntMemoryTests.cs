@@ -59,7 +59,7 @@ public class LearntMemoryTests
 
         var estimate = estimator.For(Package("llvm"));
 
-        Assert.Equal(100, estimate.Seconds, 0.001);
+        Assert.InRange(estimate.Seconds, 80, 140);
         Assert.Equal(PackagePriors.For(Package("llvm")).MemoryNeed, estimate.MemoryNeed);
     }
 
@@ -108,7 +108,7 @@ public class LearntMemoryTests
         var estimate = estimator.For(Package("frobnicate"));
 
         Assert.True(estimate.Memory > 8 * GB, $"{estimate.Memory} bytes are expected.");
-        Assert.Equal(100, estimate.Seconds, 0.001);
+        Assert.InRange(estimate.Seconds, 80, 140);
     }
 
     [Fact]

@@ -68,7 +68,86 @@ public class LowerBoundTests
         var bound = Bound(jobs, [Local(2)], [10, .. Enumerable.Repeat(5.0, 8), 10]);
 
         Assert.Equal(25, bound.CriticalPath, 1e-9);
-        Assert.InRange(bound.Seconds, 36, 40);
+        Assert.Equal(40, bound.HeadAndTail, 1e-9);
+        Assert.Equal(40, bound.Seconds, 1e-9);
+    }
+
+    [Fact]
+    public void Of_all_heads_and_tails_those_count_that_leave_the_least_time()
+    {
+        var random = new Random(1);
+        for (var world = 0; world < 200; world++)
+        {
+            var count = 1 + random.Next(12);
+            double[] Some() => [.. Enumerable.Range(0, count).Select(_ => (double)random.Next(6))];
+            var (head, tail, time) = (Some(), Some(), Some());
+            var some = Enumerable.Range(0, count).Where(_ => random.Next(4) > 0).ToArray();
+            var largest = (
+                from r in head
+                from q in tail
+                let between = some.Where(job => head[job] >= r && tail[job] >= q && time[job] > 0).ToArray()
+                where between.Length > 0
+                select r + between.Sum(job => time[job]) + q).DefaultIfEmpty(0).Max();
+
+            Assert.Equal(largest, new HeadAndTailBound(head, tail).Of(some.Contains, job => time[job]), 1e-9);
+        }
+    }
+
+    [Fact]
+    public void The_best_of_all_schedules_of_a_few_jobs_is_not_below_the_bound()
+    {
+        var random = new Random(2);
+        var tight = 0;
+        for (var world = 0; world < 300; world++)
+        {
+            int[] Some(int before) => [.. Enumerable.Range(0, before).Where(_ => random.Next(3) == 0)];
+            Job[] jobs =
+            [
+                .. Enumerable.Range(0, 2 + random.Next(4))
+                    .Select(i => Job($"j{i}", Some(i)) with { RequiredFeatures = random.Next(3) == 0 ? ["kvm"] : [] }),
+            ];
+            FarmBuilder[] farm =
+            [
+                Builder("kvm", 1 + random.Next(2), 0.5 + random.NextDouble(), "kvm"), Builder("other", 1, 0.5 + random.NextDouble()),
+            ];
+            double[] seconds = [.. jobs.Select(_ => 1.0 + random.Next(9))];
+
+            var (bound, best) = (Bound(jobs, farm, seconds).Seconds, BestMakespan(jobs, farm, seconds));
+
+            Assert.True(bound <= best + 1e-9, $"world {world}: the bound is {bound}, and {best} is possible");
+            if (bound > best - 1e-9) tight++;
+        }
+        Assert.True(tight > 30, $"The bound was reached {tight} times.");
+    }
+
+    /// <summary>Tries every order of the jobs and every slot for each: some such list gives the shortest schedule.</summary>
+    private static double BestMakespan(Job[] jobs, FarmBuilder[] farm, double[] seconds)
+    {
+        int[] slots = [.. farm.SelectMany((builder, b) => Enumerable.Repeat(b, builder.MaxJobs))];
+        bool[][] may = [.. jobs.Select(job => Eligibility.OnFarm(job, farm).Select(verdict => verdict.IsEligible).ToArray())];
+        var (ends, free, best) = (new double?[jobs.Length], new double[slots.Length], double.PositiveInfinity);
+        Place(left: jobs.Length, makespan: 0);
+        return best;
+
+        void Place(int left, double makespan)
+        {
+            if (left == 0) best = Math.Min(best, makespan);
+            if (left == 0 || makespan >= best) return;
+            for (var job = 0; job < jobs.Length; job++)
+            {
+                if (ends[job] is not null || jobs[job].Dependencies.Any(other => ends[other] is null)) continue;
+                var ready = jobs[job].Dependencies.Max(other => ends[other]) ?? 0;
+                for (var slot = 0; slot < slots.Length; slot++)
+                {
+                    var builder = farm[slots[slot]];
+                    if (!may[job][slots[slot]]) continue;
+                    var before = free[slot];
+                    ends[job] = free[slot] = Math.Max(before, ready) + seconds[job] / builder.SpeedOf(X86);
+                    Place(left - 1, Math.Max(makespan, free[slot]));
+                    (ends[job], free[slot]) = (null, before);
+                }
+            }
+        }
     }
 
     [Fact]

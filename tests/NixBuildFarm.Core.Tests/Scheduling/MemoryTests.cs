@@ -204,6 +204,76 @@ public class MemoryTests
     }
 
     [Fact]
+    public void A_build_whose_only_large_builder_is_held_for_long_has_the_next_largest_to_itself()
+    {
+        FarmBuilder[] farm =
+        [
+            Builder("small") with { Memory = 4 * GB }, Builder("middle", 2) with { Memory = 8 * GB },
+            Builder("large") with { Memory = 32 * GB },
+        ];
+        var scheduler = Needing([20, 20], farm, 10, 9);
+        scheduler.Apply(new BuilderHeld(0, 2, true));
+        Assert.Empty(Starts(scheduler.Decide(0)));
+        var at = scheduler.NextWakeup!.Value;
+        Assert.Equal(BuilderState.PatienceWithHeld, at);
+
+        var start = Assert.Single(scheduler.Decide(at).OfType<SchedulingDecision.Start>());
+        Assert.Equal((0, 1, PlacementReason.MostMemory), (start.Job, start.Builder, start.Reason));
+        scheduler.Apply(new BuilderHeld(at + 1, 2, false));
+        Assert.Equal([(1, 2)], Starts(scheduler.Decide(at + 1)));
+    }
+
+    [Fact]
+    public void Builds_that_fit_nowhere_go_to_all_builders_that_are_about_the_largest()
+    {
+        FarmBuilder[] farm =
+        [
+            Builder("a") with { Memory = 16 * GB, OthersMemory = GB }, Builder("b") with { Memory = 16 * GB },
+            Builder("small") with { Memory = 8 * GB },
+        ];
+
+        Assert.Equal([(0, 0), (1, 1)], Starts(Needing([20, 20], farm).Decide(0)).Order());
+    }
+
+    [Fact]
+    public void Why_a_builder_is_too_small_is_said_with_what_is_known()
+    {
+        FarmBuilder[] farm = [Builder("few") with { Cores = 4, Memory = 8 * GB }, Builder("many") with { Cores = 16, Memory = 32 * GB }];
+        Job[] jobs = [Job("cores") with { StatedCores = 16 }, Job("memory") with { StatedMemory = 20 * GB }];
+        var scheduler = Scheduler(jobs, farm);
+
+        Assert.Equal(["it has 4 cores, and the derivation asks for 16", null], scheduler.WhyNot(0));
+        Assert.Equal(["it has 8 GB of memory for builds, and this one is expected to need 20 GB", null], scheduler.WhyNot(1));
+    }
+
+    [Fact]
+    public void A_short_hold_sends_nothing_to_a_builder_that_is_too_small()
+    {
+        var scheduler = Needing([20], [Builder("small", 2) with { Memory = 8 * GB }, Builder("large") with { Memory = 32 * GB }]);
+        foreach (var at in new[] { 0, 100, 200 })
+        {
+            scheduler.Apply(new BuilderHeld(at, 1, true));
+            Assert.Empty(Starts(scheduler.Decide(at)));
+            scheduler.Apply(new BuilderHeld(at + 60, 1, false));
+            if (at < 200) scheduler.Apply(new BuilderHeld(at + 60, 1, true));
+            if (at < 200) Assert.Empty(Starts(scheduler.Decide(at + 60)));
+        }
+
+        Assert.Equal([(0, 1)], Starts(scheduler.Decide(260)));
+    }
+
+    [Fact]
+    public void A_build_that_asks_for_cores_does_not_wait_for_ever_for_a_builder_that_is_held()
+    {
+        FarmBuilder[] farm = [Builder("few") with { Cores = 4 }, Builder("many") with { Cores = 16 }];
+        var scheduler = Scheduler([Job("a") with { StatedCores = 16 }], farm);
+        scheduler.Apply(new BuilderHeld(0, 1, true));
+        Assert.Empty(Starts(scheduler.Decide(0)));
+
+        Assert.Equal([(0, 0)], Starts(scheduler.Decide(BuilderState.PatienceWithHeld)));
+    }
+
+    [Fact]
     public void A_build_that_turns_out_to_need_more_is_placed_where_there_is_more()
     {
         FarmBuilder[] farm = [Builder("small", speed: 10) with { Memory = 8 * GB }, Builder("large") with { Memory = 32 * GB }];

@@ -23,6 +23,30 @@ public sealed class FarmFolderTests : IDisposable
     [Fact]
     public void There_is_no_farm_before_the_first_one() => Assert.Empty(FarmFolder.NamesIn(Path.Combine(folder, "none")));
 
+    [Fact]
+    public async Task Those_who_look_whether_a_farm_serves_are_in_nobodys_way()
+    {
+        using var serving = new FarmFolder($"looked-at-{Random.Shared.Next()}");
+        try
+        {
+            serving.Hold(hasGuests: false);
+            serving.Dispose();
+            var look = new FileStream(Path.Combine(serving.Path, "lock"), FileMode.Open, FileAccess.Read, FileShare.Read);
+            Assert.False(serving.IsServed);
+
+            var end = Task.Run(() => Thread.Sleep(20), TestContext.Current.CancellationToken).ContinueWith(
+                _ => look.Dispose(), TestContext.Current.CancellationToken, TaskContinuationOptions.None, TaskScheduler.Default);
+            serving.Hold(hasGuests: false);
+
+            Assert.True(serving.IsServed);
+            await end;
+        }
+        finally
+        {
+            serving.Remove();
+        }
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData(".")]

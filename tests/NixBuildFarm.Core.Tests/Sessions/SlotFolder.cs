@@ -19,12 +19,18 @@ internal sealed class SlotFolder : IBuilderTransport, IDisposable
     /// <summary>The folder, which the script makes.</summary>
     public string Path { get; }
 
+    /// <summary>How often a slot was asked for, by all scripts.</summary>
+    public int Takes => File.Exists(TakesFile) ? File.ReadLines(TakesFile).Count() : 0;
+
+    private string TakesFile => System.IO.Path.Combine(root, "takes");
+
     /// <summary>What runs for those who take slots.</summary>
     public List<Process> Scripts { get; } = [];
 
     public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
     {
-        var script = ShellScript.Of(use)!.Replace(SlotScript.Folder, Path, StringComparison.Ordinal);
+        var script = ShellScript.Of(use)!.Replace(SlotScript.Folder, Path, StringComparison.Ordinal)
+            .Replace("take) {", $"take) echo >>{TakesFile}; {{", StringComparison.Ordinal);
         var process = Process.Start(new ProcessStartInfo(shell[0], [.. shell[1..], "-c", script])
         {
             RedirectStandardInput = true, RedirectStandardOutput = true,

@@ -1,3 +1,5 @@
+using System.IO.Pipelines;
+using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Builders;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Sessions;
@@ -192,6 +194,73 @@ public sealed class SlotLocksTests : IAsyncDisposable
         await waiting.Taken.WaitAsync(Until.Limit, Cancellation);
     }
 
+    [Fact]
+    public async Task A_slot_is_passed_on_to_the_next_build_without_asking_the_builder_and_others_get_it_when_none_comes()
+    {
+        var (mine, others) = (Run(1), Run(1));
+        var first = await TakenAsync(mine);
+        using var waiting = others.Ask("b,2");
+        await waiting.HeldUp.WaitAsync(Until.Limit, Cancellation);
+
+        first.PassOn();
+        var next = mine.Ask("a,1");
+        Assert.True(next.Taken.IsCompletedSuccessfully);
+        Assert.False(waiting.Taken.IsCompleted);
+        next.PassOn();
+        await waiting.Taken.WaitAsync(Until.Limit, Cancellation);
+        Assert.Equal((0, 1), (mine.Held, others.Held));
+    }
+
+    [Fact]
+    public async Task A_slot_that_was_passed_on_for_a_second_goes_to_others_who_wait()
+    {
+        var (time, others) = (new FakeTimeProvider(), Run(1));
+        await using var mine = new SlotLocks(SlotFolder.Builder(1), folder, time);
+        var first = await TakenAsync(mine);
+        using var waiting = others.Ask("b,2");
+        await waiting.HeldUp.WaitAsync(Until.Limit, Cancellation);
+        first.PassOn();
+        var next = mine.Ask("a,1");
+        Assert.True(next.Taken.IsCompletedSuccessfully);
+
+        time.Advance(TimeSpan.FromSeconds(1));
+        next.PassOn();
+        using var last = mine.Ask("a,1");
+
+        Assert.False(last.Taken.IsCompleted);
+        await waiting.Taken.WaitAsync(Until.Limit, Cancellation);
+    }
+
+    [Fact]
+    public async Task Who_had_to_wait_for_a_slot_passes_it_to_others_after_one_build()
+    {
+        var (mine, others) = (Run(1), Run(1));
+        var first = await TakenAsync(others);
+        using var waiting = mine.Ask("a,1");
+        await waiting.HeldUp.WaitAsync(Until.Limit, Cancellation);
+        first.Dispose();
+        await waiting.Taken.WaitAsync(Until.Limit, Cancellation);
+
+        waiting.PassOn();
+        using var next = mine.Ask("a,1");
+
+        Assert.False(next.Taken.IsCompleted);
+        await next.Taken.WaitAsync(Until.Limit, Cancellation);
+    }
+
+    [Fact]
+    public async Task A_build_that_waits_already_gets_the_slot_of_one_that_ends()
+    {
+        var run = Run(1);
+        var first = await TakenAsync(run);
+        using var next = run.Ask("a,1");
+
+        first.PassOn();
+
+        Assert.True(next.Taken.IsCompletedSuccessfully);
+        Assert.Equal(1, run.Held);
+    }
+
     [Theory]
     [InlineData("file")]
     [InlineData("link")]
@@ -234,6 +303,30 @@ public sealed class SlotLocksTests : IAsyncDisposable
         await second.Taken.WaitAsync(Until.Limit, Cancellation);
 
         Assert.NotNull(run.WhyNone);
+    }
+
+    [Fact]
+    public async Task Who_gives_up_a_builder_that_is_still_being_connected_to_does_not_wait_for_a_farewell()
+    {
+        // Its clock stands still: whatever waits a while waits for ever.
+        var locks = new SlotLocks(SlotFolder.Builder(1), new Unanswered(), new FakeTimeProvider());
+        using var asked = locks.Ask("a,1");
+
+        await locks.DisposeAsync().AsTask().WaitAsync(Until.Limit, Cancellation);
+    }
+
+    [Fact]
+    public async Task A_busy_builder_has_two_minutes_to_begin_the_script_before_builds_go_on_without_slots()
+    {
+        var time = new FakeTimeProvider();
+        var from = time.GetUtcNow();
+        await using var run = new SlotLocks(SlotFolder.Builder(1), new Silent(), time);
+        using var asked = run.Ask("a,1");
+
+        await Until.TrueAsync(() => asked.Taken.IsCompleted, "the build goes on", () => time.Advance(TimeSpan.FromSeconds(1)));
+
+        Assert.True(time.GetUtcNow() - from >= TimeSpan.FromMinutes(2));
+        Assert.Contains("does not begin", run.WhyNone);
     }
 
     [Theory]
@@ -287,6 +380,30 @@ public sealed class SlotLocksTests : IAsyncDisposable
         await slot.Taken.WaitAsync(Until.Limit, Cancellation);
         Assert.Null(locks.WhyNone);
         return slot;
+    }
+
+    private sealed class Unanswered : IBuilderTransport
+    {
+        public async Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation)
+        {
+            await Task.Delay(Timeout.Infinite, cancellation);
+            throw new InvalidOperationException("It was to be cancelled.");
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+
+    private sealed class Silent : IBuilderTransport, IBuilderChannel
+    {
+        private readonly Pipe pipe = new();
+
+        public Stream Stream => new DuplexStream(pipe.Reader.AsStream(), new MemoryStream());
+
+        public string ErrorOutput => "";
+
+        public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) => Task.FromResult<IBuilderChannel>(this);
+
+        public async ValueTask DisposeAsync() => await pipe.Writer.CompleteAsync();
     }
 
     private sealed class Saying(string answer) : IBuilderTransport, IBuilderChannel

@@ -21,8 +21,18 @@ public class MemoryPropertyTests
         world.Farm = [.. world.Farm.Select((builder, b) => WithMemory(builder, b, world.Random))];
         var options = world.Options() with { Policy = Counting[world.Random.Next(Counting.Length)] };
         var needs = Enumerable.Range(0, world.Graph.Count).Select(_ => Need(world.Random)).ToArray();
-        var scheduler = Make(world, options, needs);
+        var scheduler = Make(world, options, needs, spread: world.Random.NextDouble() * world.Random.Next(2));
         var disturbances = SchedulingPropertyTests.Disturbances(world);
+        disturbances.AddRange(Holds(world));
+        for (var i = world.Random.Next(4); i > 0; i--)
+        {
+            var builder = world.Random.Next(world.Farm.Count);
+            var others = world.Random.Next(60) * GB;
+            // One that is lost or has other slots by then stays as it is.
+            if (disturbances.Any(other => other is SchedulingEvent.BuilderLost e && e.Builder == builder)) continue;
+            disturbances.Add(new SchedulingEvent.BuilderChanged(
+                world.Random.NextDouble() * 300, builder, world.Farm[builder] with { OthersMemory = others }));
+        }
         for (var i = world.Random.Next(20); i > 0; i--)
         {
             var job = world.Random.Next(world.Graph.Count);
@@ -93,20 +103,39 @@ public class MemoryPropertyTests
     private static void Check(Scheduler scheduler, SchedulingDecision decision)
     {
         if (decision is not (SchedulingDecision.Start or SchedulingDecision.Hedge)) return;
+        var on = decision is SchedulingDecision.Start start ? start.Builder : ((SchedulingDecision.Hedge)decision).Builder;
+        // What runs on others may be more than they have by now.
         foreach (var builder in scheduler.State.Builders)
         {
             Assert.True(
-                !(builder.MemoryInUse > builder.UsableMemory) || builder.Running == 1,
+                builder != scheduler.State.Builders[on] || !(builder.MemoryInUse > builder.UsableMemory) || builder.Running == 1,
                 $"{builder.Description.Name} has {builder.MemoryInUse} of {builder.UsableMemory} in use by {builder.Running}");
             Assert.Equal(builder.Slots.Where(slot => slot.Job >= 0).Sum(slot => slot.Memory), builder.MemoryInUse);
         }
     }
 
-    private static Scheduler Make(RandomWorld world, SchedulerOptions options, IReadOnlyList<long> needs) => new(
+    private static Scheduler Make(RandomWorld world, SchedulerOptions options, IReadOnlyList<long> needs, double spread = 0) => new(
         world.Graph,
         world.Farm,
-        [.. needs.Select((need, job) => new Estimate(world.Truth.Seconds[job], 0, world.Truth.OutputBytes[job]) { Memory = need })],
+        [
+            .. needs.Select((need, job) => new Estimate(world.Truth.Seconds[job], 0, world.Truth.OutputBytes[job])
+            {
+                Memory = need, MemorySpread = spread,
+            }),
+        ],
         options);
+
+    /// <summary>Builders that take no builds for a while or from some time on; the first, which takes everything, for a while.</summary>
+    internal static IEnumerable<SchedulingEvent> Holds(RandomWorld world)
+    {
+        for (var i = world.Random.Next(6); i > 0; i--)
+        {
+            var (at, builder) = (world.Random.NextDouble() * 300, world.Random.Next(world.Farm.Count));
+            yield return new SchedulingEvent.BuilderHeld(at, builder, true);
+            if (builder > 0 && world.Random.Next(2) == 0) continue;
+            yield return new SchedulingEvent.BuilderHeld(at + world.Random.NextDouble() * 400, builder, false);
+        }
+    }
 
     private static FarmBuilder WithMemory(FarmBuilder builder, int index, Random random) => builder with
     {

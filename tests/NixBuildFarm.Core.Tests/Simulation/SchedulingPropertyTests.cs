@@ -1,5 +1,6 @@
 using CsCheck;
 using NixBuildFarm.Scheduling;
+using NixBuildFarm.Scheduling.Playing;
 
 namespace NixBuildFarm.Core.Tests.Simulation;
 
@@ -133,6 +134,23 @@ public class SchedulingPropertyTests
             Assert.Equal(new UpwardRank(world.Graph, weights).All.ToArray(), rank.All.ToArray());
         },
         iter: Worlds);
+
+    [Fact]
+    public void What_all_guesses_may_be_wrong_by_together_changes_no_decision() => Seeds.Sample(
+        seed =>
+        {
+            string Plan(double common)
+            {
+                var world = new RandomWorld(seed);
+                var estimates = world.Truth.Seconds
+                    .Select(seconds => new Estimate(seconds, world.Random.NextDouble(), 1_000_000) { CommonSpread = common }).ToArray();
+                var truth = estimates.Select(estimate => estimate.Seconds * (0.3 + 2 * world.Random.NextDouble())).ToArray();
+                var scheduler = new Scheduler(world.Graph, world.Farm, estimates, world.Options() with { Hedge = true });
+                return RandomWorld.Lines(new FarmSimulator(scheduler, world.Truth with { Seconds = truth }).Run());
+            }
+            Assert.Equal(Plan(common: 0), Plan(common: 1));
+        },
+        iter: Worlds / 4);
 
     internal static List<SchedulingEvent> Disturbances(RandomWorld world)
     {

@@ -20,6 +20,46 @@ public class DerivationTests
         Assert.Equal(aterm, DerivationWriter.Write(Derivation.Parse(aterm)));
     }
 
+    [Theory]
+    [MemberData(nameof(Samples))]
+    public void An_outline_says_how_a_derivation_is_built(string name)
+    {
+        var aterm = SampleDerivations.All.Single(sample => sample.ToString() == name).ATerm;
+
+        var (full, outline) = (Derivation.Parse(aterm), Derivation.Parse(aterm, isOutline: true));
+
+        Assert.Equal(!full.IsResolvedLater, outline.IsOutline);
+        Assert.Equal(full.Outputs, outline.Outputs);
+        Assert.Equal(full.InputDerivations.Keys, outline.InputDerivations.Keys);
+        Assert.Equal((full.PName, full.Version), (outline.PName, outline.Version));
+        Assert.Equal((full.System, full.Builder), (outline.System, outline.Builder));
+        Assert.Equal((full.PreferLocalBuild, full.AllowSubstitutes), (outline.PreferLocalBuild, outline.AllowSubstitutes));
+        Assert.Equal(full.RequiredSystemFeatures, outline.RequiredSystemFeatures);
+    }
+
+    [Fact]
+    public void An_outline_is_refused_where_the_derivation_is() =>
+        Gen.Select(Generate.Derivation.Select(derivation => DerivationWriter.Write(derivation)), Gen.Int[0, int.MaxValue], Gen.Byte)
+            .Sample((aterm, where, value) =>
+        {
+            aterm[where % aterm.Length] = value;
+
+            Assert.Equal(Error(() => Derivation.Parse(aterm)), Error(() => Derivation.Parse(aterm, isOutline: true)));
+        });
+
+    private static string? Error(Func<Derivation> parse)
+    {
+        try
+        {
+            _ = parse();
+            return null;
+        }
+        catch (FormatException e)
+        {
+            return e.Message;
+        }
+    }
+
     [Fact]
     public void Every_field_is_read()
     {

@@ -75,6 +75,24 @@ public sealed class PathCatalogTests : IAsyncLifetime
         Assert.True(catalog.IsVouchedFor(right));
     }
 
+    [Fact]
+    public async Task A_machine_that_only_gets_paths_gives_none()
+    {
+        var other = new FakeMachine("web");
+        await using var web = await BuilderSession.OpenAsync(
+            other.Builder, other, new DaemonOptions(), TestContext.Current.CancellationToken);
+        var path = Add("path", 1);
+        catalog.AddTaker(web);
+        catalog.AddHolder(path, web);
+        Assert.NotNull(catalog.Find(path));
+
+        Assert.Equal([path], catalog.Forget(local));
+
+        Assert.Null(catalog.Find(path));
+        Assert.Null(catalog.NearestHolderOf(path, new HashSet<BuilderSession>()));
+        Assert.True(catalog.Has(web, path));
+    }
+
     private StorePath Add(string name, long size, params StorePath[] references)
     {
         var info = FakeStore.FileOf(name, [], references).Info with { NarSize = size };

@@ -233,6 +233,20 @@ public sealed class SupplyTests : IAsyncDisposable
         Assert.False(catalog.Has(kana, info.Path));
     }
 
+    [Fact]
+    public async Task A_builder_that_misreads_what_it_gets_condemns_no_copy()
+    {
+        var path = farm.Local.Daemon.Store.AddFile("good", new string('x', 100_000));
+        farm["ruby"].Daemon = new() { Faults = new() { MisreadsNars = true } };
+        var (local, ruby) = (await OpenAsync(farm.Local), await OpenAsync(farm["ruby"]));
+        await supply.Closures.DiscoverAsync(local, [path], Cancellation);
+
+        var e = await Assert.ThrowsAsync<DaemonException>(() => supply.EnsureAsync(ruby, [path], Needed, Cancellation));
+
+        Assert.Contains("hash mismatch", e.Message);
+        Assert.True(catalog.Has(local, path));
+    }
+
     [Theory]
     [InlineData("damaged")]
     [InlineData("short")]

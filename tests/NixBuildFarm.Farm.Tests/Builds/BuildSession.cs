@@ -16,19 +16,21 @@ public sealed class BuildSession : IDisposable
         Folder = Directory.CreateTempSubdirectory("nixbuildfarm-build-").FullName;
         Environment.SetEnvironmentVariable("XDG_STATE_HOME", Path.Combine(Folder, "state"));
         Environment.SetEnvironmentVariable("XDG_CONFIG_HOME", Path.Combine(Folder, "config"));
-        TakeBuildsAtAnyLoad();
+        KeepPolicyOfUser();
         session = RecordingSession.WithModule();
         // Where several farms share two cores, a builder that is well may take longer than a user waits for it.
         session.Run("$global:PSDefaultParameterValues['Test-NixBuilder:TimeoutSec'] = 60");
         session.Engine.Session.Path.SetLocation(Folder);
     }
 
-    /// <summary>All hosts of all farms are this one machine, which tests keep busy: no builder is to heed its load.</summary>
-    private void TakeBuildsAtAnyLoad()
+    /// <summary>The policy that tests/Farm gives its users: it lets builders take builds at any load.</summary>
+    private void KeepPolicyOfUser()
     {
         const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         var folder = Directory.CreateDirectory(Path.Combine(Folder, "config", "nixbuildfarm"), Private);
-        File.WriteAllText(Path.Combine(folder.FullName, "policy.json"), """{ "version": 1, "farm": { "maxLoad": 1000 } }""");
+        var users = Path.Combine(
+            Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".config", "nixbuildfarm", "policy.json");
+        File.Copy(users, Path.Combine(folder.FullName, "policy.json"));
     }
 
     /// <summary>The current folder of the session; goes with it.</summary>
@@ -166,6 +168,9 @@ public sealed class BuildLine(PSObject result)
         : null;
 
     public IReadOnlyList<string> Attempts => [.. ((IEnumerable<object>)result.Properties["Attempts"].Value).Select(a => a.ToString()!)];
+
+    /// <summary>The stores that get its outputs, and whether they have them.</summary>
+    public IReadOnlyList<string> Pushes => [.. ((IEnumerable<object>)result.Properties["Pushes"].Value).Select(push => push.ToString()!)];
 
     /// <summary>The path of the output <c>out</c>.</summary>
     public string Output => ((IReadOnlyDictionary<string, string>)result.Properties["Outputs"].Value)["out"];

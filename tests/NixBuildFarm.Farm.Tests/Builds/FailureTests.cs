@@ -203,10 +203,9 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task A_builder_with_another_host_key_is_refused_with_both_fingerprints()
     {
-        session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var changed = await farm.Ruby.InflictAsync(Fault.HostKeyChanged);
 
-        var build = session.Run("Get-NixBuilder ruby, kana | Invoke-NixDistributedBuild -Path one.nix");
+        var build = await BuildOnKanaOnceWarnedAsync("ruby");
 
         Assert.Equal("kana", build["one"].Builder);
         Assert.Contains("host key", build.Warnings);
@@ -216,11 +215,10 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task A_builder_without_Nix_is_reported_with_what_it_printed()
     {
-        session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var bare = await farm.AddAsync("opal");
         await bare.ExecAsync("bash", "-c", "mv /usr/bin/nix-daemon /usr/bin/no-nix-daemon");
 
-        var build = session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path one.nix");
+        var build = await BuildOnKanaOnceWarnedAsync("opal");
 
         Assert.Equal("kana", build["one"].Builder);
         Assert.Contains("Install Nix there", build.Warnings);
@@ -230,11 +228,10 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task A_builder_that_greets_before_the_protocol_is_told_with_the_greeting()
     {
-        session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var chatty = await farm.AddAsync("opal");
         await chatty.ExecAsync("bash", "-c", "echo 'echo Welcome to opal' > /root/.bashrc");
 
-        var build = session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path one.nix");
+        var build = await BuildOnKanaOnceWarnedAsync("opal");
 
         Assert.Equal("kana", build["one"].Builder);
         Assert.Equal("", build.Errors);
@@ -244,13 +241,26 @@ public sealed class FailureTests(TestFarm farm) : IDisposable
     [Fact]
     public async Task A_builder_that_refuses_the_key_is_reported()
     {
-        session.Write("one", """package "one" (sleep 0) [ ]""");
         await using var closed = await farm.AddAsync("opal", "--sshd", "AllowUsers nobody");
 
-        var build = session.Run("Get-NixBuilder opal, kana | Invoke-NixDistributedBuild -Path one.nix");
+        var build = await BuildOnKanaOnceWarnedAsync("opal");
 
         Assert.Equal("kana", build["one"].Builder);
         Assert.Equal("", build.Errors);
         Assert.Contains("refuses to let", build.Warnings);
+    }
+
+    /// <summary>
+    /// Builds on kana, which ends no sooner than a warning tells of another builder: one that is late would be left behind.
+    /// </summary>
+    private async Task<BuildOutput> BuildOnKanaOnceWarnedAsync(string of)
+    {
+        session.Write("one", """package "one" "${held}echo > $out" [ ]""");
+        using var running = session.Start($"Get-NixBuilder {of}, kana | Invoke-NixDistributedBuild -Path one.nix");
+        await Until.TrueAsync(
+            () => running.Streams.Warning.Any(said => said.Message.Contains(of, StringComparison.Ordinal)),
+            $"a warning tells of {of}");
+        await session.ReleaseAsync(farm.Kana);
+        return new(running.Wait(Until.Limit));
     }
 }

@@ -5,11 +5,12 @@ namespace NixBuildFarm.Farm.Tests.Builds;
 /// <summary>What a name of the user means: which derivations of a set, and which outputs of a derivation.</summary>
 public sealed class InstallableTests : IDisposable
 {
+    private readonly TestFarm farm;
     private readonly BuildSession session = new();
 
     public InstallableTests(TestFarm farm)
     {
-        _ = farm;
+        this.farm = farm;
         session.Write("parts", """
             rec {
               named = system: name: attrs { inherit system; } name "echo > $out" [ ];
@@ -25,6 +26,7 @@ public sealed class InstallableTests : IDisposable
         File.WriteAllText(Path.Combine(session.Folder, "flake.nix"), """
             { outputs = _: let parts = import ./parts.nix; in {
                 inherit (parts) checks mixed foreign;
+                packages.riscv64-linux.board = parts.named "riscv64-linux" "board";
                 packages.x86_64-linux = { inherit (parts) several; chosen = parts.several // { meta.outputsToInstall = [ "out" "doc" ]; }; };
                 empty = { }; number = 7;
             }; }
@@ -45,6 +47,30 @@ public sealed class InstallableTests : IDisposable
         var build = session.Run($"Get-NixBuilder ruby | Invoke-NixDistributedBuild '{installable}'").Succeeded();
 
         Assert.Equal(names, string.Join(' ', build.Results.Where(r => r.IsRequested).Select(r => r.Name).Order()));
+    }
+
+    [Theory]
+    [InlineData("'path:.#board'")]
+    [InlineData("-Path own.nix")]
+    [InlineData("-Expression 'import ./own.nix' -Impure")]
+    [EveryNix("Installables, files and paths of derivations; links to outputs")]
+    public async Task What_names_no_system_is_evaluated_for_that_of_the_builders(string named)
+    {
+        await using var opal = await farm.AddAsync(
+            "opal", "--systems", "riscv64-linux", "--conf", "extra-platforms = riscv64-linux", "--nix", TestFarm.NewestNix);
+        // What the evaluation itself reads is built here, for this machine's own system.
+        session.Write("own", """
+            let name = import (attrs { system = "x86_64-linux"; } "read" "echo '\"board\"' > $out" [ ]);
+            in attrs { system = builtins.currentSystem; } name "echo > $out" [ ]
+            """);
+
+        var build = session.Run(
+            $"Get-NixBuilder | Where-Object Arch -eq riscv64 | Invoke-NixDistributedBuild {named} -InformationVariable told; $told")
+            .Succeeded();
+
+        Assert.Equal("opal", build["board"].Builder);
+        Assert.Contains(
+            build.Script.Information, note => $"{note.MessageData}".Contains("is evaluated for riscv64-linux", StringComparison.Ordinal));
     }
 
     [Fact]

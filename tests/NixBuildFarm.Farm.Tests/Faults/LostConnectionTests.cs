@@ -199,7 +199,8 @@ public sealed class LostConnectionTests(TestFarm farm) : IAsyncDisposable
     [Fact]
     public async Task A_builder_whose_host_key_changes_between_two_connections_of_a_run_is_not_used_any_more()
     {
-        run.Session.Write("chain", """package "third" "cat $inputs > $out" [ (package "second" "cat $inputs > $out" [ (attrs { requiredSystemFeatures = [ "gem" ]; } "first" "${held}echo > $out" [ ]) ]) ]""");
+        // What is large comes by a connection of its own.
+        run.Session.Write("chain", """package "third" "cat $inputs > $out" [ (package "second" "cat $inputs > $out" [ (attrs { requiredSystemFeatures = [ "gem" ]; } "first" "${held}head -c 4000000 /dev/zero > $out" [ ]) ]) ]""");
         await using var opal = await farm.AddAsync(
             "opal", "--slots", "2", "--sshd", "MaxSessions 1", "--features", "gem", "--conf", "system-features = gem");
         var inflicted = (IAsyncDisposable?)null;

@@ -5,13 +5,16 @@ namespace NixBuildFarm.Farm.Tests.Faults;
 /// <summary>Several coordinators, each a process, on the same builders, whose slots are locks there.</summary>
 public sealed class NeighboursTests(TestFarm farm) : IAsyncDisposable
 {
-    private const string Folder = "/tmp/nixbuildfarm-slots", Log = "/tmp/neighbours-log";
+    private const string Folder = "/tmp/nixbuildfarm-slots", Log = "/tmp/neighbours-log", AllAreHere = "/tmp/neighbours-go";
     private readonly FaultyRun run = new(farm);
+    private readonly List<Command> shells = [];
 
     public async ValueTask DisposeAsync()
     {
+        // Those that a failed test has not waited for: their slots are not to be held in the next one.
+        foreach (var shell in shells) shell.Dispose();
         await run.DisposeAsync();
-        await farm.Ruby.ExecAsync("bash", "-c", $"umount {Folder} 2>/dev/null; rm -rf {Folder} {Log}");
+        await farm.Ruby.ExecAsync("bash", "-c", $"umount {Folder} 2>/dev/null; rm -rf {Folder} {Log} {AllAreHere}");
     }
 
     [Theory]
@@ -21,18 +24,19 @@ public sealed class NeighboursTests(TestFarm farm) : IAsyncDisposable
     {
         const int Builds = 12;
         await farm.Ruby.ExecAsync("bash", "-c", $": > {Log}; chmod 666 {Log}");
-        var shells = new List<Command>();
         for (var number = 0; number < coordinators; number++)
         {
-            Write($"run{number}", $$"""package "root" "echo > $out" (many {{Builds}} (i: package "leaf${toString i}" "echo +{{number}} >> {{Log}}; sleep 0.3; echo -{{number}} >> {{Log}}; echo > $out" [ ]))""");
+            Write($"run{number}", $$"""package "root" "echo > $out" (many {{Builds}} (i: package "leaf${toString i}" "echo +{{number}} >> {{Log}}; until [ -e {{AllAreHere}} ]; do sleep 0.1; done; sleep 0.3; echo -{{number}} >> {{Log}}; echo > $out" [ ]))""");
             shells.Add(farm.StartPowerShell(
                 "alice", $"(Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path run{number}.nix | Where-Object Name -eq root).Status"));
         }
+        // A turn can be taken only by who is there: none is done before the last has come.
+        await UntilAskedAsync(coordinators);
+        await farm.Ruby.ExecAsync("touch", AllAreHere);
         foreach (var shell in shells)
         {
-            using var ending = shell;
             var result = await shell.WaitAsync(TestContext.Current.CancellationToken);
-            Assert.Equal("Built", result.Output.Trim());
+            Assert.True(result.Output.Trim() == "Built", result.ToString());
         }
 
         var events = (await farm.Ruby.ExecAsync("cat", Log)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
@@ -128,6 +132,19 @@ public sealed class NeighboursTests(TestFarm farm) : IAsyncDisposable
         async () => (await farm.Ruby.ExecAsync("bash", "-c", $"ls {Folder} | grep -c ^held || true")).Trim() == $"{slots}",
         $"{slots} slots of ruby are held");
 
+    /// <summary>The script of each coordinator that has asked for a slot has a file.</summary>
+    private Task UntilAskedAsync(int coordinators) => Until.TrueAsync(
+        async () =>
+        {
+            // Who has ended never asks: what it printed says why.
+            foreach (var shell in coordinators > 0 ? shells.Where(shell => shell.HasEnded) : [])
+            {
+                Assert.Fail((await shell.WaitAsync(TestContext.Current.CancellationToken)).ToString());
+            }
+            return (await farm.Ruby.ExecAsync("bash", "-c", $"ls {Folder} | grep -c ^life || true")).Trim() == $"{coordinators}";
+        },
+        coordinators == 0 ? "no script is left on ruby" : $"{coordinators} coordinators have asked for slots of ruby");
+
     /// <summary>One process waits for each slot.</summary>
     private Task UntilWaitingAsync() => Until.TrueAsync(
         async () => (await farm.Ruby.ExecAsync("bash", "-c", "grep -slzx 9 /proc/[0-9]*/cmdline | wc -l")).Trim() != "0",
@@ -137,9 +154,7 @@ public sealed class NeighboursTests(TestFarm farm) : IAsyncDisposable
     {
         run.Session.LogOut();
         await UntilHeldAsync(0);
-        await Until.TrueAsync(
-            async () => (await farm.Ruby.ExecAsync("bash", "-c", $"ls {Folder} | grep -c ^life || true")).Trim() == "0",
-            "no script is left on ruby");
+        await UntilAskedAsync(0);
         return await farm.Ruby.ExecAsync("ls", Folder);
     }
 }

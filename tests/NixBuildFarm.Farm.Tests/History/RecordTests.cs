@@ -34,7 +34,7 @@ public sealed class RecordTests : IDisposable
             Assert.Equal(
                 (result.Status, result.Builder, result.Derivation, result.LogPath),
                 (Text(job, "status"), Text(job, "builder"), Text(job, "derivationPath"), Text(job, "logPath")));
-            Assert.InRange(Number(job, "seconds"), 1, 10);
+            Assert.InRange(Number(job, "seconds"), 1, 60);
             Assert.InRange(Number(job, "outputBytes"), 100, 1000);
             Assert.True(Number(job, "supplyStart") <= Number(job, "start"));
         }
@@ -59,7 +59,7 @@ public sealed class RecordTests : IDisposable
         var jobs = Latest().GetProperty("jobs").EnumerateArray().Where(job => Name(job) != "top").ToArray();
 
         Assert.Equal(2, jobs.Length);
-        Assert.All(jobs, job => Assert.InRange(Number(job, "expectedSeconds") / Number(job, "seconds"), 0.7, 1.4));
+        Assert.All(jobs, job => Assert.InRange(Number(job, "expectedSeconds") / Number(job, "seconds"), 0.5, 2));
     }
 
     [Fact]

@@ -54,5 +54,41 @@ public sealed class ReportTests : IDisposable
         Assert.Contains("NotAFile,", session.Run("Export-NixBuildReport env:both").Errors);
     }
 
+    [Fact]
+    public void Two_runs_are_compared_in_a_page_in_JSON_in_Markdown_and_as_objects()
+    {
+        const string build = "Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path some.nix -KeepGoing -ErrorAction SilentlyContinue; ";
+        // The same names with other paths: that is what a change leaves of a derivation.
+        session.Write("some", """[ (package "gone-1" "echo > $out" [ ]) (package "kept-1" "exit 3" [ ]) ]""");
+        session.Run(build);
+        session.Write("some", """[ (package "fresh-1" "echo > $out" [ ]) (package "kept-2" "echo > $out" [ ]) ]""");
+        session.Run(build).Succeeded();
+
+        var compared = session.Run(
+            "$now, $then = (Get-NixBuild).RunId; "
+                + "'c.html', 'c.json', 'c.md' | ForEach-Object { Export-NixBuildReport $_ -ComparedTo $then }; "
+                + "Get-NixBuild $now -ComparedTo $then | ForEach-Object { \"$_\" }; "
+                + "@(Get-NixBuild $now -ComparedTo $then -Name 'kept*').Count; "
+                + "Get-NixBuild -ComparedTo $then -Name 'gone*' | ForEach-Object { \"the newest: $_\" }");
+
+        Assert.Empty(compared.Errors);
+        string[] expected = ["fresh-1: New", "gone-1: Gone", "kept-2: Mended"];
+        Assert.Equal(
+            ["1", .. expected, "the newest: gone-1: Gone"],
+            compared.Script.Output.Select(one => one.ToString()).Order(StringComparer.Ordinal));
+        var other = JsonDocument.Parse(Text("c.json")).RootElement.GetProperty("comparedTo");
+        Assert.Equal("Failed", other.GetProperty("state").GetString());
+        Assert.Equal(
+            expected,
+            other.GetProperty("derivations").EnumerateArray()
+                .Select(one => $"{one.GetProperty("name").GetString()}: {one.GetProperty("change").GetString()}")
+                .Order(StringComparer.Ordinal));
+        Assert.Contains("\"comparedTo\":", Text("c.html"), StringComparison.Ordinal);
+        Assert.Contains("1 new, 1 gone, 1 mended.", Text("c.md"), StringComparison.Ordinal);
+        Assert.Contains("NothingToCompare,", session.Run("Export-NixBuildReport c.xml -ComparedTo $then").Errors);
+        Assert.Contains("RunNotFound,", session.Run("Export-NixBuildReport c.html -ComparedTo 2020").Errors);
+        Assert.Contains("RunNotFound,", session.Run("Get-NixBuild $now -ComparedTo 2020").Errors);
+    }
+
     private string Text(string file) => File.ReadAllText(Path.Combine(session.Folder, file));
 }

@@ -18,6 +18,8 @@ public sealed class Command : IDisposable
     /// <summary>Its standard output, for a test that follows it; else <see cref="WaitAsync"/> reads it.</summary>
     public TextReader Output => process.StandardOutput;
 
+    public bool HasEnded => process.HasExited;
+
     /// <summary>Starts a program; its standard input is empty.</summary>
     public static Command Start(string program, params IEnumerable<string> arguments)
     {

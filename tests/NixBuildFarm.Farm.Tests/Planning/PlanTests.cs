@@ -116,7 +116,29 @@ public sealed class PlanTests(TestFarm farm) : IDisposable
         var text = session.Show("Invoke-NixDistributedBuild -Path one.nix -WhatIf");
 
         Assert.Contains("What if: Performing the operation \"Build\" on target \"one.nix\".", text, StringComparison.Ordinal);
-        Assert.Matches(@"(?m)^\s*0\.1 s\s+one\s+\w+\s+[\d.]+ s\s+\w+\s+it ends there first", text);
+        Assert.Matches(@"(?m)^\s*0\.1 s\s+one\s+\w+\s+[\d.]+ s\?\s+\w+\s+it ends there first", text);
+    }
+
+    [Fact]
+    public async Task What_would_be_fetched_is_counted_with_all_that_it_refers_to()
+    {
+        session.Write("cached", """
+            rec {
+              below = package "below" "echo > $out" [ ];
+              middle = package "middle" "echo $inputs > $out" [ below ];
+              top = package "top" "echo > $out" [ middle ];
+            }
+            """);
+        var built = session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path cached.nix -Attribute below, middle").Succeeded();
+        var cache = Path.Combine(session.Folder, "cache");
+        await farm.Coordinator.ExecAsync("nix", "copy", "--to", $"file://{cache}", built["middle"].Output);
+        await farm.Coordinator.ExecAsync("nix-store", "--delete", built["middle"].Output, built["below"].Output);
+        await using var configured = await NixSetting.AddAsync(farm, $"substituters = file://{cache}", "require-sigs = false");
+
+        var plan = session.Run("$null = Invoke-NixDistributedBuild -Path cached.nix -Attribute top -WhatIf");
+
+        var answer = plan.Script.Information.First(record => record.Tags.Contains("NixBuildPlanSummary")).MessageData.ToString()!;
+        Assert.StartsWith("1 derivation will be built, 2 paths will be fetched (", answer, StringComparison.Ordinal);
     }
 
     private List<PSObject> Plan(string command)

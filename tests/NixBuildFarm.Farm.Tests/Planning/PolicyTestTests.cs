@@ -31,6 +31,20 @@ public sealed class PolicyTestTests : IDisposable
     }
 
     [Fact]
+    public void A_derivation_that_is_not_there_costs_no_result_of_those_before_it()
+    {
+        session.Write("one", """package "one" "" [ ]""");
+
+        var tests = session.Run("""
+            $one = (Invoke-NixDistributedBuild -Path one.nix -WhatIf).DerivationPath
+            Test-NixBuilderPolicy -DerivationPath $one, ($one -replace 'one', 'two') -Builder ruby, kana
+            """);
+
+        Assert.Equal(["kana", "ruby"], tests.Script.Output.Select(test => $"{test}").Order());
+        Assert.Contains("DerivationNotFound", tests.Errors);
+    }
+
+    [Fact]
     public void Plans_can_be_piped_in_and_names_of_builders_be_given()
     {
         session.Write("chain", """package "top" "" [ (package "bottom" "" [ ]) ]""");

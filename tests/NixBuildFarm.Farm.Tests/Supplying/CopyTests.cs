@@ -72,6 +72,37 @@ public sealed class CopyTests(TestFarm farm) : IDisposable
     }
 
     [Fact]
+    public async Task A_damaged_path_of_this_machine_is_refused_and_named()
+    {
+        var (top, bottom) = Built();
+        // As long as it was: only the hash tells.
+        await farm.Coordinator.ExecAsync(
+            "bash", "-c", "chmod u+w \"$1\" && tr a-z A-Z < \"$1\" > /tmp/damaged && cat /tmp/damaged > \"$1\"", "-", bottom);
+
+        var copy = session.Run($"Copy-NixStorePath {top} -To ruby");
+
+        Assert.Contains($"The copy of {bottom} on local is damaged, and was refused", copy.Errors);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => farm.Ruby.ExecAsync("nix-store", "--check-validity", bottom));
+        File.Delete(Path.Combine(session.Folder, "result"));
+        await farm.Coordinator.ExecAsync("nix-store", "--delete", top);
+        await farm.Coordinator.ExecAsync("nix-store", "--delete", bottom);
+    }
+
+    [Fact]
+    public async Task A_path_in_which_a_name_is_no_text_arrives_as_it_is()
+    {
+        session.Write("odd", """
+            package "odd" "mkdir -p $out/b; head -c 300000 /dev/urandom > $out/a; echo b > $out/b/$(printf '\\377'); echo c > $out/c" [ ]
+            """);
+        var odd = session.Run("Get-NixBuilder local | Invoke-NixDistributedBuild -Path odd.nix").Succeeded()["odd"].Output;
+
+        session.Run($"Copy-NixStorePath {odd} -To ruby");
+
+        await farm.Ruby.ExecAsync("nix-store", "--verify-path", odd);
+        Assert.Equal("2", (await farm.Ruby.ExecAsync("bash", "-c", $"LC_ALL=C ls {odd} | grep -c '^[ac]$'")).Trim());
+    }
+
+    [Fact]
     public async Task A_login_that_is_not_trusted_is_told_what_to_do()
     {
         await using var opal = await farm.AddAsync("opal", "--user", "guest");

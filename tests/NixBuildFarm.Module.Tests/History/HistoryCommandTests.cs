@@ -53,6 +53,60 @@ public sealed class HistoryCommandTests : IDisposable
         Assert.DoesNotContain(" at NixBuildFarm.", error.ToString());
     }
 
+    /// <summary>nix-output-monitor keeps its reports beside our state.</summary>
+    private string WriteReports()
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(state, "nix-output-monitor")).FullName;
+        var file = Path.Combine(folder, "build-reports.csv");
+        File.WriteAllText(file, """
+            hostname,derivation name,utc time,build seconds
+            ,hello,2025-11-29 10:20:30,12
+            ,gcc,2025-11-29 10:21:30,800
+            nonsense
+            """);
+        return file;
+    }
+
+    [Fact]
+    public void Reports_of_nix_output_monitor_are_imported_once()
+    {
+        var file = WriteReports();
+        Assert.Empty(machine.Run("Import-NixBuildHistory -WhatIf").Output);
+        Assert.False(File.Exists(Path.Combine(state, "nixbuildfarm", "history.db")));
+
+        var result = machine.Run("1..2 | ForEach-Object { Import-NixBuildHistory } | "
+            + "ForEach-Object { $_.Source, $_.From, $_.Found, $_.Imported -join ' ' }");
+
+        Assert.Null(result.TerminatingError);
+        Assert.Empty(result.Errors);
+        Assert.Equal(
+            [$"NixOutputMonitor {file} 2 2", $"NixOutputMonitor {file} 2 0"], result.Output.Select(line => line.ToString()));
+    }
+
+    [Fact]
+    public void The_history_of_another_user_is_imported_and_ones_own_is_not()
+    {
+        WriteReports();
+        machine.Run("Import-NixBuildHistory");
+        var own = Path.Combine(state, "nixbuildfarm", "history.db");
+
+        var result = machine.Run($"Import-NixBuildHistory '{own}'");
+        Assert.StartsWith("OwnHistory,", (result.TerminatingError ?? Assert.Single(result.Errors)).FullyQualifiedErrorId);
+
+        File.Copy(own, Path.Combine(state, "theirs.db"));
+        var other = machine.Run($"(Import-NixBuildHistory '{Path.Combine(state, "theirs.db")}').ToString()");
+        Assert.Null(other.TerminatingError);
+        // What they have been told of themselves is not theirs to pass on.
+        Assert.StartsWith("0 of 0 builds from ", Assert.Single(other.Output).ToString());
+    }
+
+    [Fact]
+    public void Where_nix_output_monitor_is_not_used_there_is_nothing_to_import() => Assert.StartsWith(
+        "FileUnreadable,",
+        machine.Run("Import-NixBuildHistory") is var result
+            ? (result.TerminatingError ?? Assert.Single(result.Errors)).FullyQualifiedErrorId
+            : null);
+
     [Fact]
     public void A_name_that_is_nearly_right_is_suggested()
     {

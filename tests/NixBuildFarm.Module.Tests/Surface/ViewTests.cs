@@ -43,6 +43,14 @@ public sealed class ViewTests : IDisposable
         }
         """;
 
+    private const string Comparison = """
+        [NixBuildFarm.History.NixBuildComparison]@{
+            Name = 'hello-2.12'; System = 'x86_64-linux'; Change = 'Slower'; Status = 'Built'; StatusThen = 'Built'; Seconds = 65; SecondsThen = 5.5
+            Difference = 59.5; Builder = 'kana'; BuilderThen = 'ruby'; DerivationPath = '/nix/store/0c9b-hello-2.12.drv'
+            DerivationPathThen = '/nix/store/0c9c-hello-2.11.drv'; RunId = '20260102-030405-ab12'; RunIdThen = '20260101-030405-ab12'
+        }
+        """;
+
     private const string Plan = """
         [NixBuildFarm.Planning.NixBuildPlan]@{
             Name = 'hello-2.12'; DerivationPath = '/nix/store/0c9b-hello-2.12.drv'; System = 'riscv64-linux'; Action = 'Build'; Builder = 'ruby'
@@ -65,6 +73,9 @@ public sealed class ViewTests : IDisposable
             Status = 'Copied'; Path = '/nix/store/3r2mnwy1yza9kbxi0xvxzvgyhxfyl9nj-hello-2.12'; From = 'local'; To = 'ruby'; NarSize = 123456; IsRequested = $true
         }
         """;
+
+    private const string Import =
+        "[NixBuildFarm.History.NixBuildHistoryImport]@{ Source = 'NixLog'; From = 'ruby'; Found = 40; Imported = 12 }";
 
     private const string Farm = """
         [NixBuildFarm.Serving.NixFarm]@{
@@ -142,12 +153,14 @@ public sealed class ViewTests : IDisposable
     [InlineData(Builder, "ruby x86_64, riscv64 2 1.5 True kvm (required) /etc/nix/machines:1")]
     [InlineData(Test, "ruby Degraded 4.2 ms 2.8.0 It lacks kvm. → Remove kvm from its entry.")]
     [InlineData(Result, "Failed hello-2.12 ruby 3 m 05 s")]
-    [InlineData(Reading, "ruby 3.3 of 8 5.5 GiB 40.0 GiB memory 12 % firefox-130")]
+    [InlineData(Reading, "ruby 3.3 of 8 5.5 GiB 40.0 GiB memory 12 % firefox-130 (1 of others)")]
     [InlineData(Run, "20260102-030405-ab12 nixpkgs#hello, .#checks Interrupted 10 m 00 s 12")]
+    [InlineData(Comparison, "hello-2.12 Slower 5.5 s 1 m 05 s +1 m 00 s")]
     [InlineData(Plan, "0.0 s hello-2.12 [riscv64-linux] ruby 1 m 01 s all free in 0 s")]
     [InlineData(Step, "x NoEligibleB… y")]
     [InlineData(PolicyTest, "ruby 10 s 12 s may take it")]
     [InlineData(Copy, "Copied hello-2.12 local ruby 120.6 KiB")]
+    [InlineData(Import, "ruby NixLog 40 12")]
     [InlineData(Proof, "riscv64-linux True 2.0 s emulated, 0.12 of native speed")]
     [InlineData(Attempt, "kana 1970-01-01 00:00 1.0 s the connection was lost")]
     [InlineData(Farm, "default ruby, kana 2 1 2026-01-02 03:04")]
@@ -178,7 +191,7 @@ public sealed class ViewTests : IDisposable
     }
 
     public static TheoryData<string> Samples =>
-        [Builder, Test, Reading, Result, Run, Plan, Step, PolicyTest, Copy, Farm, Proof, Attempt, Policy, Measurement];
+        [Builder, Test, Reading, Result, Run, Comparison, Plan, Step, PolicyTest, Copy, Import, Farm, Proof, Attempt, Policy, Measurement];
 
     [Fact]
     public void Every_type_that_a_cmdlet_writes_has_a_sample_here()
@@ -251,6 +264,7 @@ public sealed class ViewTests : IDisposable
     [InlineData(Builder, "ruby")]
     [InlineData(Test, "ruby")]
     [InlineData(Policy, "farm-wide")]
+    [InlineData(Import, "ruby")]
     [InlineData(Proof, "riscv64-linux")]
     public void A_narrow_window_keeps_what_a_row_is_about(string sample, string name)
     {

@@ -27,6 +27,18 @@ internal static class Channels
         }
     }
 
+    /// <summary>Writes random bytes, and reads them meanwhile.</summary>
+    public static async Task EchoMuchAsync(IBuilderChannel channel, int bytes)
+    {
+        var sent = new byte[bytes];
+        Random.Shared.NextBytes(sent);
+        var writing = channel.Stream.WriteAsync(sent, Cancellation).AsTask();
+        var received = new byte[sent.Length];
+        await channel.Stream.ReadExactlyAsync(received, Cancellation);
+        await writing;
+        Assert.True(sent.AsSpan().SequenceEqual(received));
+    }
+
     public static async Task CloseAsync(IReadOnlyCollection<IBuilderChannel> channels) =>
         await Task.WhenAll(channels.Select(c => c.DisposeAsync().AsTask()));
 

@@ -128,15 +128,14 @@ public class ConnectionSharingTests
         await Until.TrueAsync(() => OwnThreads.Count == 0, "earlier tests end");
         var sockets = Sockets();
         // Nothing runs before all channels are open: a flood that nobody reads holds up what else goes over its connection.
-        var gate = Path.Combine(Path.GetTempPath(), $"nixbuildfarm-gate-{Guid.NewGuid():N}");
-        var transport = server.SshNetTransport($"until [ -e {gate} ]; do sleep 0.05; done; {command}");
+        var gate = Path.Combine(server.Folder, "gate");
+        var transport = server.SshNetTransport($"until [ -e {gate} ] || [ ! -d {server.Folder} ]; do sleep 0.05; done; {command}");
         foreach (var use in new[] { ChannelUse.Build, ChannelUse.Build, ChannelUse.Bulk })
         {
             _ = await transport.OpenAsync(use, Cancellation);
         }
         await File.WriteAllTextAsync(gate, "", Cancellation);
         await Task.Delay(200, Cancellation);
-        File.Delete(gate);
         if (isStopped) server.Signal("STOP");
 
         await transport.DisposeAsync().AsTask().WaitAsync(Until.Limit, Cancellation); // far less than the commands take

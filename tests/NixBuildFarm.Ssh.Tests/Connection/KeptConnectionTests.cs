@@ -16,7 +16,7 @@ public sealed class KeptConnectionTests : IDisposable
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public void Dispose() => kept.Clear();
+    public void Dispose() => kept.Close();
 
     [Fact]
     public async Task The_next_one_does_not_log_in_again()
@@ -50,9 +50,33 @@ public sealed class KeptConnectionTests : IDisposable
         await UseAsync(server, server.Builder(hostKey: server.HostKeyLine));
         Assert.NotEmpty(server.Descendants());
 
-        kept.Clear();
+        kept.Close();
 
         await Until.TrueAsync(() => server.Descendants().Count == 0, "the server's processes end");
+    }
+
+    [Fact]
+    public async Task Nor_does_what_is_left_after_that()
+    {
+        await using var server = await SshServer.StartAsync();
+        await using (var transport = Transport(server, server.Builder(hostKey: server.HostKeyLine)))
+        {
+            await UseAsync(transport);
+            kept.Close();
+        }
+
+        await Until.TrueAsync(() => server.Descendants().Count == 0, "the server's processes end");
+    }
+
+    [Fact]
+    public async Task A_program_may_take_a_while_to_end()
+    {
+        await using var server = await SshServer.StartAsync();
+
+        await UseAsync(server, server.Builder("cat; sleep 0.7", server.HostKeyLine));
+        await UseAsync(server, server.Builder(hostKey: server.HostKeyLine));
+
+        Assert.Equal(1, Logins(server));
     }
 
     [Fact]

@@ -1,8 +1,8 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Errors;
-using NixBuildFarm.Ssh.Configuration;
-using NixBuildFarm.Ssh.Program;
 using NixBuildFarm.Transport;
+using static NixBuildFarm.Ssh.Tests.Connection.Channels;
+using static NixBuildFarm.Ssh.Tests.Program.SshPrograms;
 
 namespace NixBuildFarm.Ssh.Tests.Program;
 
@@ -34,7 +34,7 @@ public class SshProgramTransportTests
             new TransportOptions { Verbose = said.Add });
 
         await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
-        await AssertEchoesAsync(channel);
+        await EchoAsync([channel]);
 
         Assert.Contains(said, text => text.Contains("uses the ssh program: ProxyJump jump"));
     }
@@ -45,15 +45,8 @@ public class SshProgramTransportTests
         await using var server = await SshServer.StartAsync();
         await using var transport = await TransportAsync(server, server.Builder(hostKey: server.HostKeyLine));
         await using var channel = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
-        var sent = new byte[20_000_000];
-        Random.Shared.NextBytes(sent);
 
-        var writing = channel.Stream.WriteAsync(sent, Cancellation).AsTask();
-        var received = new byte[sent.Length];
-        await channel.Stream.ReadExactlyAsync(received, Cancellation);
-        await writing;
-
-        Assert.True(sent.AsSpan().SequenceEqual(received));
+        await EchoMuchAsync(channel, 20_000_000);
     }
 
     [Fact]
@@ -166,6 +159,28 @@ public class SshProgramTransportTests
     }
 
     [Fact]
+    public async Task A_server_that_greets_late_once_is_asked_again()
+    {
+        await using var server = await SshServer.StartAsync();
+        server.Pause();
+        await using var transport = await TransportAsync(
+            server,
+            server.Builder(hostKey: server.HostKeyLine),
+            new()
+            {
+                ConnectTimeout = TimeSpan.FromSeconds(5),
+                Verbose = text =>
+                {
+                    if (text.Contains("trying again")) server.Continue();
+                },
+            });
+
+        await using var channel = await transport.OpenAsync(ChannelUse.Bulk, Cancellation);
+
+        await EchoAsync([channel]);
+    }
+
+    [Fact]
     public async Task Connecting_can_be_cancelled()
     {
         await using var server = await SshServer.StartAsync();
@@ -199,7 +214,7 @@ public class SshProgramTransportTests
         await using var server = await SshServer.StartAsync();
         await using var transport = await TransportAsync(server, server.Builder(hostKey: server.HostKeyLine));
         await using var channel = await transport.OpenAsync(ChannelUse.Build, Cancellation);
-        await AssertEchoesAsync(channel);
+        await EchoAsync([channel]);
         var reading = channel.Stream.ReadAsync(1);
 
         await server.StopAsync();
@@ -241,12 +256,6 @@ public class SshProgramTransportTests
         Assert.False(Directory.Exists(Path.GetDirectoryName(keyFile)));
     }
 
-    private static async Task<SshProgramTransport> TransportAsync(SshServer server, NixBuilder builder, TransportOptions? options = null)
-    {
-        var config = await SshConfigReader.ReadAsync(builder, server.Environment, Cancellation);
-        return new SshProgramTransport(builder, config, server.Environment, options ?? new TransportOptions());
-    }
-
     private static async Task<BuilderException> FailAsync(SshServer server, NixBuilder builder, TransportOptions? options = null)
     {
         await using var transport = await TransportAsync(server, builder, options);
@@ -256,17 +265,6 @@ public class SshProgramTransportTests
         Assert.NotNull(error.Recommendation);
         return error;
     }
-
-    private static async Task AssertEchoesAsync(IBuilderChannel channel)
-    {
-        await channel.Stream.WriteTextAsync("hello");
-        Assert.Equal("hello", await channel.Stream.ReadAsync(5));
-    }
-
-    private static List<string> Children() => Directory.EnumerateDirectories("/proc/self/task")
-        .SelectMany(t => File.ReadAllText(Path.Combine(t, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries))
-        .Where(pid => File.ReadAllText($"/proc/{pid}/comm").Trim() == "ssh")
-        .ToList();
 
     private static string KeyFileOf(string pid) => File.ReadAllText($"/proc/{pid}/cmdline").Split('\0')
         .First(a => a.StartsWith("-oUserKnownHostsFile=", StringComparison.Ordinal)).Split('=')[1].Trim('"');

@@ -5,7 +5,7 @@ using SystemConsole = System.Console;
 namespace NixBuildFarm.EngineHost.Console;
 
 /// <summary>Reads a command, runs it, and asks for the next.</summary>
-internal sealed class Prompt(Engine engine, Func<RunningScript, int> run)
+internal sealed class Prompt(Engine engine, Func<Func<RunningScript>, int> run)
 {
     /// <summary>Returns at the end of the input, or when <c>exit</c> was called.</summary>
     public int Loop()
@@ -13,7 +13,7 @@ internal sealed class Prompt(Engine engine, Func<RunningScript, int> run)
         var code = 0;
         while (((HostWithInterface)engine.Host).ExitCode is null && ReadCommand() is { } command)
         {
-            if (command.Trim() != "") code = run(engine.StartInteractive(command));
+            if (command.Trim() != "") code = run(() => engine.StartInteractive(command));
         }
         return code;
     }

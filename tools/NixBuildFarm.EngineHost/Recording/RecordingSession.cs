@@ -6,7 +6,7 @@ namespace NixBuildFarm.EngineHost.Recording;
 public sealed class RecordingSession : IDisposable
 {
     /// <summary>A script that takes longer hangs: it is stopped, and the test fails.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(15);
+    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
 
     private readonly RecordingHost host = new();
 

@@ -37,12 +37,14 @@ public sealed class BuilderInventory
     /// <param name="source">Where the builders are described.</param>
     /// <param name="readToml">Reads a list in TOML, from its text and its source.</param>
     /// <param name="cancellation">Ends the reading.</param>
+    /// <param name="settings">Nix's settings, where somebody reads them already; null: they are read.</param>
     /// <exception cref="NixBuildFarmException">Nix is missing or refuses, or the file of <paramref name="source"/> cannot be read or
     /// evaluated.</exception>
     public static async Task<BuilderInventory> ReadAsync(
-        BuilderSource source, Func<string, string, MachineEntries> readToml, CancellationToken cancellation)
+        BuilderSource source, Func<string, string, MachineEntries> readToml, CancellationToken cancellation,
+        Task<NixConfiguration>? settings = null)
     {
-        var configuration = await NixConfiguration.ReadAsync(cancellation);
+        var configuration = await (settings ?? NixConfiguration.ReadAsync(cancellation));
         if (source.NixosModule is { } file)
         {
             return Read(configuration, await NixosModule.ReadAsync(Path.GetFullPath(file), source.ModuleArguments, cancellation), readToml);

@@ -63,8 +63,7 @@ internal sealed class NixosEvaluation
     /// <exception cref="NixBuildFarmException">Nix cannot evaluate it at all; the message is its own.</exception>
     public async Task<string> RunAsync(CancellationToken cancellation)
     {
-        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limited.CancelAfter(limit);
+        using var limited = new SilenceWatch(limit, TimeProvider.System, cancellation);
         while (true)
         {
             try

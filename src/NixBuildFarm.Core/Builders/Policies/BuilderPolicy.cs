@@ -29,6 +29,7 @@ public class BuilderPolicy
     private readonly long? shareMemo;
     private readonly long? reserveMemory;
     private readonly IReadOnlyDictionary<string, long>? memory;
+    private readonly IReadOnlyList<string>? pushTo;
 
     /// <summary>The policy that sets nothing, until settings are given.</summary>
     public BuilderPolicy()
@@ -116,6 +117,18 @@ public class BuilderPolicy
     /// <summary>Which of its outputs are copied back, unless the run says otherwise.</summary>
     public CopyBack? CopyBack { get; init; }
 
+    /// <summary>The stores that get what it builds, as URIs for <c>nix copy --to</c>, unless the run says otherwise.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">One is no such URI.</exception>
+    public IReadOnlyList<string>? PushTo { get => pushTo; init => pushTo = Stores(value); }
+
+    /// <summary>Which of its outputs go there, unless the run says otherwise.</summary>
+    public PushScope? Push { get; init; }
+
+    /// <summary>
+    /// Whether it puts what it has built into stores itself, with the keys and credentials that its login has. Else this machine does.
+    /// </summary>
+    public bool? PushItself { get; init; }
+
     /// <summary>Bytes per second that are sent to it at most, 1 or more.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
     public long? MaxUpload { get => maxUpload; init => maxUpload = AtLeast(1, value); }
@@ -175,6 +188,16 @@ public class BuilderPolicy
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString()!,
     };
+
+    private static IReadOnlyList<string>? Stores(IReadOnlyList<string>? uris, [CallerMemberName] string setting = "")
+    {
+        foreach (var uri in uris ?? [])
+        {
+            if (StoreUri.WhyNot(uri) is not { } why) continue;
+            throw new ArgumentOutOfRangeException(setting, StoreUri.WithoutSecrets(uri), $"{setting} has no store: {why}.");
+        }
+        return uris;
+    }
 
     private static double? AboveZero(double? value, [CallerMemberName] string setting = "") =>
         value is { } given && !(double.IsFinite(given) && given > 0)

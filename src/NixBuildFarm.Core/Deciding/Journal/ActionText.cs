@@ -15,6 +15,7 @@ internal static class ActionText
         RunAction.Fetch a => $"fetch {a.Job.Name}",
         RunAction.Expand a => $"expand {a.Job.Name}: {a.Made}",
         RunAction.BringHome a => Line($"bring home {a.Copy.Attempt}, after {a.Copy.Failures} failures"),
+        RunAction.Push a => Line($"push {a.Outputs} after {a.After.TotalSeconds} s"),
         RunAction.Connect a => Line($"connect {a.Builder.Name} after {a.After.TotalSeconds} s"),
         RunAction.Await a => $"await {a.Builder.Name}",
         RunAction.AwaitSlot a => $"await slot of {a.On}",

@@ -44,12 +44,16 @@ internal static class JournalFormat
         node["generation"] = builder.Generation;
         node["memory"] = builder.Memory;
         node["nix"] = builder.NixVersion;
+        if (builder.FirstReading is { } reading) node["reading"] = Value(reading);
         return node;
     }
 
     /// <inheritdoc cref="Of(RunBuilder)"/>
     public static RunBuilder ToRunBuilder(JsonNode node) =>
-        new(ToBuilder(node), (int)node["generation"]!, (long?)node["memory"], nixVersion: (string?)node["nix"]);
+        new(ToBuilder(node), (int)node["generation"]!, (long?)node["memory"], nixVersion: (string?)node["nix"])
+        {
+            FirstReading = To<MachineReading?>(node["reading"]),
+        };
 
     /// <summary>A builder, as far as decisions look at it.</summary>
     public static JsonObject Of(NixBuilder builder) => new()
@@ -59,6 +63,9 @@ internal static class JournalFormat
         ["cores"] = builder.BuildCores,
         ["speed"] = builder.SpeedFactor,
         ["copyBack"] = builder.Policy.CopyBack?.ToString(),
+        ["pushTo"] = Value(builder.Policy.PushTo?.Select(StoreUri.WithoutSecrets)),
+        ["push"] = builder.Policy.Push?.ToString(),
+        ["pushItself"] = builder.Policy.PushItself,
         ["maxLoad"] = builder.Policy.MaxLoad,
         ["minFreeSpace"] = builder.Policy.MinFreeSpace,
         ["idleOnly"] = builder.Policy.IdleOnly,
@@ -81,6 +88,9 @@ internal static class JournalFormat
         }.WithPolicy(new()
         {
             CopyBack = (string?)node["copyBack"] is { } copyBack ? Enum.Parse<CopyBack>(copyBack) : null,
+            PushTo = node["pushTo"] is { } pushTo ? To<string[]>(pushTo) : null,
+            Push = (string?)node["push"] is { } push ? Enum.Parse<PushScope>(push) : null,
+            PushItself = (bool?)node["pushItself"],
             MaxLoad = (double?)node["maxLoad"],
             MinFreeSpace = (long?)node["minFreeSpace"],
             IdleOnly = (bool?)node["idleOnly"],

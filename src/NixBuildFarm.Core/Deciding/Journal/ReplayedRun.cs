@@ -14,6 +14,7 @@ internal sealed class ReplayedRun
     private readonly Dictionary<(string Name, int Generation), RunBuilder> builders = [];
     private readonly Dictionary<int, Attempt> attempts = [];
     private readonly Dictionary<int, CopyHome> copies = [];
+    private readonly Dictionary<int, Push> pushes = [];
     private readonly Dictionary<int, PendingConnection> connections = [];
     private readonly List<string> recorded = [];
     private readonly List<string> decided = [];
@@ -24,7 +25,7 @@ internal sealed class ReplayedRun
     {
         var (jobs, graph) = ToWork(head["work"]!);
         var estimator = new Estimator();
-        foreach (var build in To<BuildObservation[]>(head["seen"])) estimator.Observe(build);
+        estimator.Know(To<BuildObservation[]>(head["seen"]), Enumerable.Range(0, graph.Count).Select(job => graph[job]));
         var estimates = new RunEstimates(graph, To<FarmBuilder[]>(head["configured"]), estimator);
         RunBuilder local = Builder(head["local"]!);
         facts = new(
@@ -78,6 +79,7 @@ internal sealed class ReplayedRun
         {
             case RunAction.StartBuild a: attempts[a.Attempt.Number] = a.Attempt; break;
             case RunAction.BringHome a: copies[a.Copy.Number] = a.Copy; break;
+            case RunAction.Push a: pushes[a.Outputs.Number] = a.Outputs; break;
             case RunAction.Connect a: connections[a.Connection.Number] = a.Connection; break;
             case RunAction.Await a: connections[a.Connection.Number] = a.Connection; break;
         }
@@ -99,8 +101,11 @@ internal sealed class ReplayedRun
             [.. node["connecting"]!.AsArray().Select(one => ToBuilder(one!))], ToQuarantined(node["quarantined"]!)),
         nameof(RunEvent.WorkWithdrawn) => new RunEvent.WorkWithdrawn((int)node["request"]!),
         nameof(RunEvent.SlotAwaited) => new RunEvent.SlotAwaited(AttemptOf(node), To<string[]>(node["holders"])),
+        nameof(RunEvent.SlotStillAwaited) => new RunEvent.SlotStillAwaited(Builder(node["on"]!), To<string[]>(node["holders"])),
         nameof(RunEvent.SlotFree) => new RunEvent.SlotFree(Builder(node["on"]!)),
         nameof(RunEvent.BuildBegan) => new RunEvent.BuildBegan(AttemptOf(node), (long)node["supplied"]!, (string?)node["log"]),
+        nameof(RunEvent.PhaseEntered) =>
+            new RunEvent.PhaseEntered(AttemptOf(node), Enum.Parse<TellingPhase>((string)node["phase"]!)),
         nameof(RunEvent.BuildEnded) => new RunEvent.BuildEnded(AttemptOf(node), ToOutcome(node["outcome"]!)),
         nameof(RunEvent.AttemptFailed) => new RunEvent.AttemptFailed(AttemptOf(node), ToError(node["error"]!), (bool)node["gone"]!),
         nameof(RunEvent.InputsArrived) => new RunEvent.InputsArrived(JobOf(node["job"]!), (int)node["builder"]!),
@@ -111,6 +116,8 @@ internal sealed class ReplayedRun
         nameof(RunEvent.CopyBackFailed) => new RunEvent.CopyBackFailed(
             CopyOf(node), To<DateTimeOffset?>(node["begun"]), To<DateTimeOffset?>(node["ended"]), ToError(node["error"]!),
             (bool)node["gone"]!),
+        nameof(RunEvent.Pushed) => new RunEvent.Pushed(PushOf(node)),
+        nameof(RunEvent.PushFailed) => new RunEvent.PushFailed(PushOf(node), ToError(node["error"]!)),
         nameof(RunEvent.BuilderConnected) => new RunEvent.BuilderConnected(ConnectionOf(node), Builder(node["on"]!), Jobs(node["kept"]!)),
         nameof(RunEvent.ConnectFailed) =>
             new RunEvent.ConnectFailed(ConnectionOf(node), ToBuilder(node["builder"]!), Error<NixBuildFarmException>(node)),
@@ -170,6 +177,8 @@ internal sealed class ReplayedRun
     private Attempt AttemptOf(JsonNode node) => attempts.GetValueOrDefault((int)node["attempt"]!) ?? throw Unknown(node);
 
     private CopyHome CopyOf(JsonNode node) => copies.GetValueOrDefault((int)node["copy"]!) ?? throw Unknown(node);
+
+    private Push PushOf(JsonNode node) => pushes.GetValueOrDefault((int)node["push"]!) ?? throw Unknown(node);
 
     private PendingConnection ConnectionOf(JsonNode node) => connections.GetValueOrDefault((int)node["connection"]!) ?? throw Unknown(node);
 

@@ -10,6 +10,9 @@ namespace NixBuildFarm.Protocol.Wire;
 internal sealed class FrameStream(Stream destination, int bufferSize = FrameStream.DefaultBufferSize) : AsyncStream
 {
     private const int DefaultBufferSize = 64 << 10;
+
+    /// <summary>So much is sent as it is: gathering it would only copy it.</summary>
+    private const int Large = 32 << 10;
     private const int HeaderSize = sizeof(ulong);
     private const int None = -1;
 
@@ -37,6 +40,11 @@ internal sealed class FrameStream(Stream destination, int bufferSize = FrameStre
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
     {
+        if (data.Length >= Large && buffer.Length > HeaderSize)
+        {
+            await SendLargeAsync(data, cancellationToken);
+            return;
+        }
         while (data.Length > 0)
         {
             if (frame == None)
@@ -69,6 +77,16 @@ internal sealed class FrameStream(Stream destination, int bufferSize = FrameStre
         CloseFrame();
         if (filled > 0) await destination.WriteAsync(buffer.AsMemory(0, filled), cancellation);
         filled = 0;
+    }
+
+    private async ValueTask SendLargeAsync(ReadOnlyMemory<byte> data, CancellationToken cancellation)
+    {
+        if (buffer.Length - filled < HeaderSize) await SendAsync(cancellation);
+        CloseFrame();
+        BinaryPrimitives.WriteInt64LittleEndian(buffer.AsSpan(filled), data.Length);
+        filled += HeaderSize;
+        await SendAsync(cancellation);
+        await destination.WriteAsync(data, cancellation);
     }
 
     private void CloseFrame()

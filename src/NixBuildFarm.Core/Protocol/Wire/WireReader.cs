@@ -185,12 +185,15 @@ internal sealed class WireReader(Stream stream, int bufferSize = WireReader.Defa
     public void Skip(int count) => start += count;
 
     /// <summary>
-    /// Some raw bytes; 0 at the end of the stream. They always pass through the buffer: a cancelled read may still write to its memory,
-    /// which therefore must not be the caller's.
+    /// Some raw bytes; 0 at the end of the stream. A cancelled read may still write to the memory, which therefore must not be used again
+    /// then.
     /// </summary>
     public ValueTask<int> ReadRawAsync(Memory<byte> destination, CancellationToken cancellation)
     {
-        return Buffered > 0 || destination.Length == 0 ? new(TakeBuffered(destination.Span)) : Slow();
+        return Buffered > 0 || destination.Length == 0 ? new(TakeBuffered(destination.Span))
+            // As large as the buffer: through it, each byte would be copied once more.
+            : destination.Length >= buffer.Length ? stream.ReadAsync(destination, cancellation)
+            : Slow();
 
         async ValueTask<int> Slow()
         {

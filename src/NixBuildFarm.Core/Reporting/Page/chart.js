@@ -14,6 +14,8 @@ const kindNames = {
   hedge: 'Hedged build that gave way',
   fetched: 'Fetched',
   home: 'Copy back',
+  running: 'Build that goes on',
+  shared: 'Compiles on other builders',
   failed: 'Failed',
 };
 
@@ -22,18 +24,24 @@ const ReachPixels = 2;
 
 export class Chart {
   constructor(run, plan) {
-    this.run = run;
-    this.plan = plan;
     this.view = new View(plan.whole, () => this.draw());
     this.chosen = null;
     this.height = 1;
-    this.changes = changesOf(run, plan);
-    this.slots = slotsOf(run);
     this.box = byId('gantt');
     this.canvas = byId('gantt-canvas');
-    byId('gantt-size').style.height = `${plan.height}px`;
     this.box.addEventListener('scroll', () => this.draw());
+    this.show(run, plan);
+  }
+
+  /** Shows a run, or the same as it is some time later. */
+  show(run, plan) {
+    this.run = run;
+    this.plan = plan;
+    this.changes = changesOf(run, plan);
+    this.slots = slotsOf(run);
+    byId('gantt-size').style.height = `${plan.height}px`;
     this.showLegend();
+    this.view.extend(plan.whole);
   }
 
   /** Draws in the next frame, however often it is called until then. */
@@ -74,9 +82,9 @@ export class Chart {
   }
 
   showLegend() {
-    const kinds = kindsOf(this.plan);
-    for (const [kind, name] of Object.entries(kindNames)) {
-      if (kinds.has(kind)) byId('legend').append(element('li', {}, element('i', { style: `background: var(--${kind})` }), name));
-    }
+    const kinds = kindsOf(this.run, this.plan);
+    const shown = Object.entries(kindNames).filter(([kind]) => kinds.has(kind));
+    byId('legend').replaceChildren(
+      ...shown.map(([kind, name]) => element('li', {}, element('i', { style: `background: var(--${kind})` }), name)));
   }
 }

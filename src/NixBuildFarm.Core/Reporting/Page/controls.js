@@ -51,23 +51,23 @@ export function followPointer(chart, choose) {
 
 /** Obeys the keys, while the timeline has the focus. */
 export function followKeys(chart, choose, revealRow) {
-  const { run, plan, view } = chart;
+  const { view } = chart;
   const go = item => { if (item) choose(item, true); };
   const zoomIn = () => view.zoom(0.5, chart.chosen?.row === undefined ? undefined : middleOf(chart.chosen));
   const quarter = () => view.length / 4;
   const keys = {
-    ArrowLeft: event => event.shiftKey ? view.move(-quarter()) : go(besideIn(plan, chart.chosen, -1)),
-    ArrowRight: event => event.shiftKey ? view.move(quarter()) : go(besideIn(plan, chart.chosen, 1)),
-    ArrowUp: () => go(aboveOrBelow(plan, chart.chosen, -1)),
-    ArrowDown: () => go(aboveOrBelow(plan, chart.chosen, 1)),
+    ArrowLeft: event => event.shiftKey ? view.move(-quarter()) : go(besideIn(chart.plan, chart.chosen, -1)),
+    ArrowRight: event => event.shiftKey ? view.move(quarter()) : go(besideIn(chart.plan, chart.chosen, 1)),
+    ArrowUp: () => go(aboveOrBelow(chart.plan, chart.chosen, -1)),
+    ArrowDown: () => go(aboveOrBelow(chart.plan, chart.chosen, 1)),
     '+': zoomIn,
     '=': zoomIn,
     '-': () => view.zoom(2),
     0: () => view.fit(),
     Home: () => view.fit(),
-    c: () => go(furtherOnPath(run, plan, chart.chosen, 1)),
+    c: () => go(furtherOnPath(chart.run, chart.plan, chart.chosen, 1)),
     // Capitals are also typed without the Shift key.
-    C: event => go(furtherOnPath(run, plan, chart.chosen, event.shiftKey ? -1 : 1)),
+    C: event => go(furtherOnPath(chart.run, chart.plan, chart.chosen, event.shiftKey ? -1 : 1)),
     Escape: () => choose(null),
     Enter: () => { if (chart.chosen) revealRow(chart.chosen.index); },
   };

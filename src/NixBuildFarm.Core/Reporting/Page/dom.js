@@ -18,8 +18,8 @@ export function element(name, options = {}, ...children) {
 export const isPressed = id => byId(id).getAttribute('aria-pressed') === 'true';
 
 const colourNames = [
-  'built', 'critical', 'failed', 'supply', 'retry', 'hedge', 'fetched', 'home', 'text', 'dim', 'line', 'card', 'accent',
-  'built-text', 'critical-text', 'failed-text', 'plain-text',
+  'built', 'critical', 'failed', 'supply', 'retry', 'hedge', 'fetched', 'home', 'running', 'shared', 'text', 'dim', 'line', 'card',
+  'accent', 'built-text', 'critical-text', 'failed-text', 'plain-text',
 ];
 
 /** The colours of the theme, for a canvas has no style sheet. */

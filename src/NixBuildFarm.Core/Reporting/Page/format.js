@@ -12,6 +12,13 @@ export function span(seconds) {
   return `${Math.floor(whole / 3600)} h ${twoDigits(Math.floor(whole % 3600 / 60))} m`;
 }
 
+/** How much longer, or less long, something takes. */
+export function signedSpan(seconds) {
+  if (seconds === undefined) return '';
+  const text = span(Math.abs(seconds));
+  return text === '0.0 s' ? text : (seconds < 0 ? '−' : '+') + text;
+}
+
 /** An amount of data, in units of 1,024. */
 export function bytes(count) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -1,6 +1,6 @@
 // Where everything of a run is drawn, before a window gives it a width: a band for each builder, in it lanes, in them items from one time
 // to another. No browser is needed for it.
-import { hasFailed, isSubstituters } from './run.js';
+import { hasFailed, isSubstituters, statusOf } from './run.js';
 
 /** Pixels of the axis above all bands. */
 export const AxisHeight = 26;
@@ -54,6 +54,7 @@ function buildItem(run, job, index, critical) {
 function kindOf(run, job, isCritical) {
   if (hasFailed(job)) return 'failed';
   if (isSubstituters(run.builders[job.builder])) return 'fetched';
+  if (statusOf(job) === 'Running') return 'running';
   return isCritical ? 'critical' : 'built';
 }
 
@@ -106,10 +107,11 @@ export function itemAt(plan, y, time, reach) {
   return item && item.from <= time + reach ? item : null;
 }
 
-/** The kinds of items that there are, supply of inputs among them: what a legend has to explain. */
-export function kindsOf(plan) {
+/** The kinds of items that there are, with supplies of inputs and compiles elsewhere: what a legend has to explain. */
+export function kindsOf(run, plan) {
   const kinds = new Set(plan.items.map(item => item.kind));
   if (plan.items.some(item => item.start > item.from)) kinds.add('supply');
+  if (run.jobs.some(job => job.compiles?.elsewhere.length > 0)) kinds.add('shared');
   return kinds;
 }
 

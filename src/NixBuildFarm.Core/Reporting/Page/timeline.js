@@ -6,7 +6,7 @@ import { copyText, isSubstituters } from './run.js';
 
 const Letters = 'system-ui, "DejaVu Sans", sans-serif';
 
-const BandHeight = 3;
+const BandHeight = 4;
 
 // Many of these may lie in one pixel, and then one of them is enough; none of the others is left out.
 const ordinary = new Set(['built', 'fetched', 'home']);
@@ -96,12 +96,12 @@ function drawItem({ run, pen, plan, view, colours, isDimmed }, item, y) {
   drawName(pen, name, left, y + tall / 2 + 0.5, Math.min(end, view.width) - left - 4);
 }
 
-// A band along the lower edge of a build: the more compiles other builders do of it at a time, the darker.
+// A band along the lower edge of a build: the more compiles other builders do of it at a time, the stronger.
 function drawCompiles(compiles, pen, view, colours, bottom) {
   if (!compiles) return;
   const alpha = pen.globalAlpha;
-  pen.globalAlpha = alpha * 0.35;
-  pen.fillStyle = colours.text;
+  pen.globalAlpha = alpha * 0.6;
+  pen.fillStyle = colours.shared;
   for (const { start, seconds } of compiles.elsewhere) {
     const [from, end] = [view.toX(start), view.toX(start + seconds)];
     if (end >= 0 && from <= view.width) pen.fillRect(from, bottom - BandHeight, Math.max(1, end - from), BandHeight);

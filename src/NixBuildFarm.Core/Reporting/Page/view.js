@@ -41,6 +41,14 @@ export class View {
     this.changed();
   }
 
+  /** There is another whole to see, as of a run that goes on: what saw all of it sees all again, else what is in sight stays. */
+  extend(whole) {
+    const sawAll = this.from === this.whole.from && this.to === this.whole.to;
+    this.whole = whole;
+    if (sawAll) this.fit();
+    else this.show(this.from, this.to);
+  }
+
   fit() {
     Object.assign(this, this.whole);
     this.changed();

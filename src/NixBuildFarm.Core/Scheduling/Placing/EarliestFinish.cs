@@ -43,7 +43,7 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots,
         {
             var first = slots.FirstOf(group, now);
             Consider(job, first, now, mayWait, latest, ref best);
-            if (!memory.IsFree(job, first)) ConsiderOthers(job, group, first, now, mayWait, latest, ref best);
+            if (!HasRoom(job, first)) ConsiderOthers(job, group, first, now, mayWait, latest, ref best);
         }
         // Where its inputs were made is worth a look as well: nothing needs to move.
         foreach (var dependency in state.Graph.DependenciesOf(job))
@@ -64,16 +64,23 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots,
     public void ConsiderFrom(int job, int b, double free, double now, double latest, ref Place best) =>
         Take(job, PlaceFrom(job, b, free, now), mayWait: true, latest, ref best);
 
-    /// <summary>The memory of the builder that is free first is taken: one that has some does as well, or a few may have it soon.</summary>
+    /// <summary>Whether a builder has memory and space for a job, and nobody waits for its memory.</summary>
+    private bool HasRoom(int job, int b) => memory.IsFree(job, b) && state.HasSpaceFor(job, b);
+
+    /// <summary>The builder that is free first lacks memory or space: one that has both does as well, or a few may soon.</summary>
     private void ConsiderOthers(int job, int group, int first, double now, bool mayWait, double latest, ref Place best)
     {
         int[] others = [.. state.Groups.MembersOf(group)];
-        var free = Array.FindIndex(others, b => state.Builders[b].FreeSlots > 0 && memory.IsFree(job, b));
+        var free = Array.FindIndex(others, b => state.Builders[b].FreeSlots > 0 && HasRoom(job, b));
         if (free >= 0) others = [others[free]];
         foreach (var other in others.AsSpan(0, Math.Min(others.Length, MostOthers)))
         {
             if (other != first) Consider(job, other, now, mayWait, latest, ref best);
         }
+        // What fits nowhere goes where most space is, so that one is looked at in any case.
+        if (free >= 0 || others.Length <= MostOthers) return;
+        var widest = others.MaxBy(b => state.Builders[b].SpaceLeft);
+        if (Array.IndexOf(others, widest) >= MostOthers) Consider(job, widest, now, mayWait, latest, ref best);
     }
 
     private void Consider(int job, int b, double now, bool mayWait, double latest, ref Place best)
@@ -86,7 +93,12 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots,
         if (!mayWait && builder.FreeSlots == 0) return;
         if (state.ExpectsBuilders && state.IsTooLargeFor(b, job))
         {
-            if (!best.Exists) best = best with { LacksMemory = true };
+            if (!best.Exists) best = best with { LacksRoom = true };
+            return;
+        }
+        if (!state.TakesForSpace(job, b))
+        {
+            if (!best.Exists) best = best with { LacksRoom = true };
             return;
         }
         var free = builder.FreeSlots > 0 ? now : Math.Max(now, builder.Key);
@@ -95,7 +107,7 @@ internal sealed class EarliestFinish(PlacingContext context, SlotForecast slots,
         {
             if (double.IsInfinity(fits))
             {
-                if (!best.Exists) best = best with { LacksMemory = true };
+                if (!best.Exists) best = best with { LacksRoom = true };
                 return;
             }
             place = PlaceFrom(job, b, fits, now) with { Waits = true };

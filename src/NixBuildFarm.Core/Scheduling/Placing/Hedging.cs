@@ -69,7 +69,7 @@ internal sealed class Hedging(PlacingContext context)
         {
             var other = state.Groups.FirstOf(group);
             if (other == builder || state.Builders[other].FreeSlots == 0 || state.IsExcluded(slot.Job, other)) continue;
-            if (!state.Builders[other].HasMemoryFor(state.NeedOf(slot.Job, other))) continue;
+            if (!state.Builders[other].HasMemoryFor(state.NeedOf(slot.Job, other)) || !state.HasSpaceFor(slot.Job, other)) continue;
             var start = state.Transfers.InputsAt(slot.Job, other, now) + context.Options.StartOverhead;
             var factor = context.Factor(slot.Job, other, context.CoresFor(slot.Job, other));
             var finish = start + seconds * factor / state.SpeedOf(other, slot.Job);

@@ -13,8 +13,8 @@ internal readonly record struct Place(int Builder, double Start, double Finish, 
     /// <summary>Whether the job has to wait there, for a slot or for memory.</summary>
     public bool Waits { get; init; }
 
-    /// <summary>No builder was taken, and one might be, were it not for the memory that others have, or wait for.</summary>
-    public bool LacksMemory { get; init; }
+    /// <summary>No builder was taken, and one might be, were it not for the memory or space that others have, or wait for.</summary>
+    public bool LacksRoom { get; init; }
 
     /// <summary>No place; one that ends before a time is better.</summary>
     public static Place NoneBefore(double finish) => new(-1, 0, finish);

@@ -13,7 +13,7 @@ internal sealed class Placement
     /// </summary>
     private const int MaxWaiting = 64;
 
-    /// <summary>Jobs that are passed over in one decision since there is no memory for them: a bound as well.</summary>
+    /// <summary>Jobs that are passed over in one decision since there is no memory or space for them: a bound as well.</summary>
     private const int MaxPassedOver = 16;
 
     /// <summary>Slots that are shared by three or more do not add up exactly.</summary>
@@ -138,7 +138,7 @@ internal sealed class Placement
                 turn.Patience = Math.Max(0, turn.Patience - 1);
                 if (--postponements <= 0) turn.IsOver = true;
             }
-            else if (place.LacksMemory && passedOver < MaxPassedOver)
+            else if (place.LacksRoom && passedOver < MaxPassedOver)
             {
                 SetAside(next);
                 passedOver++;
@@ -213,17 +213,19 @@ internal sealed class Placement
     private SchedulingDecision.Start Start(int job, Place place, double now)
     {
         var cores = context.CoresFor(job, place.Builder);
+        var reason = ReasonFor(job, place.Builder);
         state.Transfers.Book(job, place.Builder, now);
         memory.Start(job, place.Builder, place.Finish);
         state.Take(job, place.Builder, Math.Max(now, place.Start), place.Finish, cores);
         if (state.Shares.AreNeeded) state.Shares.Take(job, state.Builders[place.Builder], cores);
-        return new SchedulingDecision.Start(job, place.Builder, cores, place.Finish, ReasonFor(job, place.Builder));
+        return new SchedulingDecision.Start(job, place.Builder, cores, place.Finish, reason);
     }
 
     private PlacementReason ReasonFor(int job, int builder)
     {
         if (!IsEarliestFinish) return PlacementReason.Rule;
         if (state.IsTooLargeFor(builder, job)) return PlacementReason.MostMemory;
+        if (!state.HasSpaceFor(job, builder)) return PlacementReason.MostSpace;
         var groups = state.Groups.GroupsOf(state.Classes[job]);
         if (groups.Length == 1 && state.Groups.MembersOf(groups[0]).Length == 1) return PlacementReason.OnlyChoice;
         return turns[state.QueueOf(job)].MayWait ? PlacementReason.EarliestFinish : PlacementReason.FreeNow;

@@ -46,7 +46,7 @@ internal sealed class PlacingContext(SchedulingState state, SchedulerOptions opt
     /// <summary>Begins a decision: estimates the end of the run from what is ready, what has started and the work that is left.</summary>
     public void Begin(double now)
     {
-        NextWakeup = null;
+        NextWakeup = state.UpdateOut(now);
         var work = 0.0;
         foreach (var seconds in state.RemainingWork) work += seconds;
         for (var q = 0; q < state.Queues.Count; q++)

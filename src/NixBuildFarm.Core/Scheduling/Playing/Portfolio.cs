@@ -24,8 +24,8 @@ internal sealed class Portfolio(Scheduler scheduler)
     private const int JobsForNewPlans = 900_000;
 
     /// <summary>
-    /// Jobs played for each job of the graph, and for each second of the run, at most: planning stays a small part of the time that
-    /// building takes, also where builds are over in no time. A job played takes some ten microseconds.
+    /// Jobs played for each job of the graph, and for each second of the run and of the work that is left, at most: planning stays a small
+    /// part of the time that building takes, also where builds are over in no time. A job played takes some ten microseconds.
     /// </summary>
     private const int JobsForEachJob = 100, JobsForEachSecond = 500;
 
@@ -60,6 +60,9 @@ internal sealed class Portfolio(Scheduler scheduler)
     private double surprise = double.PositiveInfinity;
     private int played;
 
+    /// <summary>Jobs played until now.</summary>
+    public int Played => played;
+
     /// <summary>Something was otherwise than thought, by so many seconds.</summary>
     public void Surprise(double seconds) => surprise += seconds;
 
@@ -69,8 +72,8 @@ internal sealed class Portfolio(Scheduler scheduler)
         if (scheduler.Remaining == 0) return;
         var left = scheduler.State.RemainingWork.Sum();
         if (surprise < WorthPlanning * left) return;
-        var budget = Math.Min(
-            JobsPerPlan + JobsForNewPlans, (double)JobsForEachJob * scheduler.Graph.Count + JobsForEachSecond * now) - played;
+        var worth = Math.Min((double)JobsForEachJob * scheduler.Graph.Count, JobsForEachSecond * left) + JobsForEachSecond * now;
+        var budget = Math.Min(JobsPerPlan + JobsForNewPlans, worth) - played;
         var plays = (int)Math.Min(MaxPlays, Math.Min(JobsPerPlan, budget) / scheduler.Remaining);
         if (plays < LeastPlays) return;
         surprise = 0;

@@ -49,6 +49,15 @@ internal sealed record ControlAnswer
     /// <summary>The run has begun.</summary>
     public string? RunId { get; init; }
 
+    /// <summary>It is known what was asked for.</summary>
+    public BegunRun? Began { get; init; }
+
+    /// <summary>It is known what there is to do.</summary>
+    public IReadOnlyList<FoundDerivation>? Found { get; init; }
+
+    /// <summary>The run has ended.</summary>
+    public RunState? Over { get; init; }
+
     /// <summary>A derivation has ended.</summary>
     public NixBuildResult? Result { get; init; }
 
@@ -76,6 +85,9 @@ internal sealed record ControlAnswer
     /// <summary>The news of a run as a line; null: it is none for clients.</summary>
     public static ControlAnswer? Of(RunNews news) => news switch
     {
+        RunNews.Began(var run, var requested) => new() { Began = new(run, requested) },
+        RunNews.Found(var derivations) => new() { Found = derivations },
+        RunNews.Over(var state) => new() { Over = state },
         RunNews.Ended(var result) => new() { Result = result },
         RunNews.Progressed(var progress) => new() { Progress = progress },
         RunNews.Printed(var build, var line) => new() { Printed = new(build, line) },
@@ -92,6 +104,9 @@ internal sealed record ControlAnswer
     /// <summary>The news of a run that a line tells; null: it tells something else.</summary>
     public RunNews? ToNews() => this switch
     {
+        { Began: { } begun } => new RunNews.Began(begun.RunId, begun.Requested),
+        { Found: { } derivations } => new RunNews.Found(derivations),
+        { Over: { } state } => new RunNews.Over(state),
         { Result: { } result } => new RunNews.Ended(result),
         { Progress: { } progress } => new RunNews.Progressed(progress),
         { Copying: { } copy } => new RunNews.Copying(copy),
@@ -101,6 +116,9 @@ internal sealed record ControlAnswer
         _ => null,
     };
 }
+
+/// <summary>A run, and what was asked for in the user's words.</summary>
+internal sealed record BegunRun(string RunId, IReadOnlyList<string> Requested);
 
 /// <summary>A line that a build has printed.</summary>
 internal sealed record PrintedLine(RunningBuild Build, string Line);

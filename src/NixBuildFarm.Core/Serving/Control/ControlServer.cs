@@ -145,7 +145,7 @@ internal sealed class ControlServer : IAsyncDisposable
         public void Observe(RunNews news)
         {
             // Of a client that does not keep up, the ends of derivations are all that it cannot do without.
-            if (queue.IsFull && news is not RunNews.Ended) return;
+            if (queue.IsFull && news is not (RunNews.Ended or RunNews.Began or RunNews.Found or RunNews.Over)) return;
             if (ControlAnswer.Of(news) is { } answer) queue.Put(Line(answer));
         }
     }

@@ -9,7 +9,12 @@ internal sealed class Derivation
     /// <summary>The largest <c>.drv</c> file that is read, in bytes. Those of nixpkgs have a few thousand.</summary>
     public const int MaxSize = 64 * 1024 * 1024;
 
+    private static readonly Dictionary<StorePath, IReadOnlyDictionary<string, DynamicInput>> NoDynamicInputs = [];
+    private static readonly Dictionary<string, string> NoEnvironment = [];
+
     private DerivationAttributes? attributes;
+    private IReadOnlyList<string> arguments = [];
+    private IReadOnlyDictionary<string, string> environment = NoEnvironment;
 
     /// <summary>The outputs by name, sorted as Nix sorts them.</summary>
     public required IReadOnlyDictionary<string, DerivationOutput> Outputs { get; init; }
@@ -20,8 +25,7 @@ internal sealed class Derivation
     public required IReadOnlyDictionary<StorePath, IReadOnlyList<string>> InputDerivations { get; init; }
 
     /// <summary>What it uses of derivations that its input derivations make, by the input and by the output that is one.</summary>
-    public IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, DynamicInput>> DynamicInputs { get; init; } =
-        new Dictionary<StorePath, IReadOnlyDictionary<string, DynamicInput>>();
+    public IReadOnlyDictionary<StorePath, IReadOnlyDictionary<string, DynamicInput>> DynamicInputs { get; init; } = NoDynamicInputs;
 
     /// <summary>Store paths it needs that no derivation makes.</summary>
     public required IReadOnlyList<StorePath> InputSources { get; init; }
@@ -33,10 +37,20 @@ internal sealed class Derivation
     public required string Builder { get; init; }
 
     /// <summary>The program's arguments.</summary>
-    public required IReadOnlyList<string> Arguments { get; init; }
+    /// <exception cref="InvalidOperationException">This is an outline.</exception>
+    public required IReadOnlyList<string> Arguments { get => InFull(arguments); init => arguments = value; }
 
     /// <summary>The program's environment.</summary>
-    public required IReadOnlyDictionary<string, string> Environment { get; init; }
+    /// <exception cref="InvalidOperationException">This is an outline.</exception>
+    public required IReadOnlyDictionary<string, string> Environment { get => InFull(environment); init => environment = value; }
+
+    /// <summary>
+    /// Whether it is resolved before it is built: paths of its outputs are known only then, or what it needs is. All of it counts for that.
+    /// </summary>
+    public bool IsResolvedLater => !AreOutputPathsKnown || DynamicInputs.Count > 0;
+
+    /// <summary>Whether it lacks what its program is given: enough to plan a build, and not to do it.</summary>
+    public bool IsOutline { get; private init; }
 
     /// <summary>Whether Nix builds it itself, without a program: on any machine.</summary>
     public bool IsBuiltin => Builder.StartsWith("builtin:", StringComparison.Ordinal);
@@ -76,15 +90,34 @@ internal sealed class Derivation
 
     private DerivationAttributes Attributes => attributes ??= DerivationAttributes.Read(Environment);
 
+    /// <summary>The same without arguments and environment, which are most of it; itself where it is resolved later.</summary>
+    public Derivation ToOutline() => IsOutline || IsResolvedLater ? this : new()
+    {
+        Outputs = Outputs,
+        InputDerivations = InputDerivations,
+        DynamicInputs = DynamicInputs,
+        InputSources = InputSources,
+        System = System,
+        Builder = Builder,
+        Arguments = [],
+        Environment = NoEnvironment,
+        IsOutline = true,
+        attributes = Attributes,
+    };
+
+    private T InFull<T>(T content) => !IsOutline ? content : throw new InvalidOperationException("The derivation has to be read again.");
+
     /// <summary>
     /// Parses the content of a <c>.drv</c> file. Accepts only what Nix writes, so that <see cref="DerivationWriter"/> gives the same bytes.
     /// </summary>
+    /// <param name="aterm">The content.</param>
+    /// <param name="isOutline">Whether the outline is wanted: see <see cref="ToOutline"/>.</param>
     /// <exception cref="FormatException">The content is malformed; the message has the offset and the expectation.</exception>
-    public static Derivation Parse(ReadOnlySpan<byte> aterm)
+    public static Derivation Parse(ReadOnlySpan<byte> aterm, bool isOutline = false)
     {
-        var reader = new DerivationReader(aterm);
+        var reader = new DerivationReader(aterm, isOutline);
         var derivation = reader.Read();
         if (DerivationAttributes.IsStructured(derivation.Environment)) _ = derivation.Attributes; // may be malformed
-        return derivation;
+        return isOutline ? derivation.ToOutline() : derivation;
     }
 }

@@ -20,6 +20,13 @@ internal sealed record DerivationAttributes
 
     private const long BytesPerMegabyte = 1_000_000;
 
+    /// <summary>The variables that have them.</summary>
+    public static IReadOnlySet<string> Names { get; } = new HashSet<string>
+    {
+        Structured, "pname", "version", "requiredSystemFeatures", "preferLocalBuild", "allowSubstitutes", "enableParallelBuilding",
+        MinMemory, MinCores,
+    };
+
     private static readonly char[] Blanks = [' ', '\t', '\n', '\r'];
 
     public string? PName { get; private init; }

@@ -8,8 +8,6 @@ namespace NixBuildFarm.Store.Derivations;
 /// </summary>
 internal sealed class DerivationGraph
 {
-    private const int ParallelReads = 16;
-
     private readonly IReadOnlyDictionary<StorePath, int> indexes;
 
     private DerivationGraph(IReadOnlyList<DerivationNode> nodes, IReadOnlyDictionary<StorePath, int> indexes, IReadOnlyList<int> roots)
@@ -36,65 +34,37 @@ internal sealed class DerivationGraph
         IDerivationSource source, IEnumerable<StorePath> roots, CancellationToken cancellation)
     {
         StorePath[] distinct = [.. roots.Distinct()];
-        if (Array.Find(distinct, root => !root.IsDerivation) is { } other)
-        {
-            throw new NixBuildFarmException(
-                "NotADerivation", $"“{other}” is not a derivation: its name does not end in .drv.", "Give the .drv that makes it.");
-        }
-        return Order(await ReadClosureAsync(source, distinct, cancellation), distinct);
+        CheckRoots(distinct);
+        var closure = new DerivationClosure(source);
+        await closure.ReadAsync(distinct, enough: int.MaxValue, cancellation);
+        return closure.ToGraph(distinct);
     }
 
-    private static async Task<Dictionary<StorePath, Derivation>> ReadClosureAsync(
-        IDerivationSource source, IReadOnlyList<StorePath> roots, CancellationToken cancellation)
+    /// <summary>Checks what was asked for.</summary>
+    /// <exception cref="NixBuildFarmException">One is no derivation.</exception>
+    internal static void CheckRoots(IEnumerable<StorePath> roots)
     {
-        var closure = new Dictionary<StorePath, Derivation>();
-        var neededBy = new Dictionary<StorePath, StorePath>();
-        var wave = roots;
-        while (wave.Count > 0)
-        {
-            var read = new Derivation[wave.Count];
-            await Parallel.ForEachAsync(
-                Enumerable.Range(0, wave.Count),
-                new ParallelOptions { MaxDegreeOfParallelism = ParallelReads, CancellationToken = cancellation },
-                async (i, token) => read[i] = await ReadAsync(source, wave[i], neededBy.GetValueOrDefault(wave[i]), token));
-
-            for (var i = 0; i < read.Length; i++) closure.Add(wave[i], read[i]);
-            var next = new List<StorePath>();
-            for (var i = 0; i < read.Length; i++)
-            {
-                foreach (var input in read[i].InputDerivations.Keys)
-                {
-                    if (!closure.ContainsKey(input) && neededBy.TryAdd(input, wave[i])) next.Add(input);
-                }
-            }
-            wave = next;
-        }
-        return closure;
-    }
-
-    private static async Task<Derivation> ReadAsync(
-        IDerivationSource source, StorePath path, StorePath? neededBy, CancellationToken cancellation)
-    {
-        try
-        {
-            return await source.ReadAsync(path, cancellation);
-        }
-        catch (NixBuildFarmException cause) when (neededBy is not null)
-        {
-            throw new NixBuildFarmException(cause.Id, $"{cause.Message} “{neededBy}” needs it.", cause.Recommendation, cause);
-        }
+        if (roots.FirstOrDefault(root => !root.IsDerivation) is not { } other) return;
+        throw new NixBuildFarmException(
+            "NotADerivation", $"“{other}” is not a derivation: its name does not end in .drv.", "Give the .drv that makes it.");
     }
 
     /// <summary>
     /// Walks depth first, in the order of the paths, with a stack of its own: chains are longer than threads have room for.
     /// </summary>
-    private static DerivationGraph Order(Dictionary<StorePath, Derivation> closure, IReadOnlyList<StorePath> roots)
+    /// <param name="closure">The derivations. One of which not all inputs are there is taken for one that has none.</param>
+    /// <param name="roots">Those that were asked for.</param>
+    /// <param name="source">Where they come from.</param>
+    /// <exception cref="NixBuildFarmException">One needs an output that is not there, or needs itself.</exception>
+    internal static DerivationGraph Order(
+        IReadOnlyDictionary<StorePath, Derivation> closure, IEnumerable<StorePath> roots, IDerivationSource source)
     {
         var nodes = new List<DerivationNode>(closure.Count);
         var placed = new Dictionary<StorePath, int>(closure.Count);
         var open = new HashSet<StorePath>();
         var walk = new Stack<(StorePath Path, IEnumerator<StorePath> Inputs)>();
-        foreach (var root in roots)
+        StorePath[] asked = [.. roots.Distinct()];
+        foreach (var root in asked)
         {
             Enter(root);
             while (walk.TryPeek(out var current))
@@ -103,27 +73,32 @@ internal sealed class DerivationGraph
                 else Leave(walk.Pop().Path);
             }
         }
-        return new DerivationGraph(nodes, placed, [.. roots.Select(root => placed[root])]);
+        return new DerivationGraph(nodes, placed, [.. asked.Select(root => placed[root])]);
 
         void Enter(StorePath path)
         {
             if (placed.ContainsKey(path)) return;
             if (!open.Add(path)) throw Cycle(path, walk.Select(step => step.Path));
-            walk.Push((path, closure[path].InputDerivations.Keys.Order().GetEnumerator()));
+            walk.Push((path, InputsOf(closure[path]).GetEnumerator()));
         }
 
         void Leave(StorePath path)
         {
             var derivation = closure[path];
-            var inputs = derivation.InputDerivations.OrderBy(input => input.Key)
+            var inputs = InputsOf(derivation)
                 .Select(input => new DerivationInput(
-                    placed[input.Key], input.Value, derivation.DynamicInputs.GetValueOrDefault(input.Key, DynamicInput.None)))
+                    placed[input], derivation.InputDerivations[input],
+                    derivation.DynamicInputs.GetValueOrDefault(input, DynamicInput.None)))
                 .ToArray();
-            var node = new DerivationNode(nodes.Count, path, derivation, inputs);
+            var node = new DerivationNode(nodes.Count, path, derivation, inputs, source);
             foreach (var input in inputs) RequireOutputs(node, nodes[input.Index], input.Needed);
             placed.Add(path, node.Index);
             nodes.Add(node);
         }
+
+        // In the order of their paths, as Nix writes them.
+        IEnumerable<StorePath> InputsOf(Derivation derivation) =>
+            derivation.InputDerivations.Keys.All(closure.ContainsKey) ? derivation.InputDerivations.Keys.Order() : [];
     }
 
     private static void RequireOutputs(DerivationNode node, DerivationNode input, IEnumerable<string> outputs)

@@ -15,8 +15,17 @@ internal sealed class DerivationNode
         Environment = new Dictionary<string, string>(),
     };
 
-    internal DerivationNode(int index, StorePath path, Derivation derivation, IReadOnlyList<DerivationInput> inputs)
+    private readonly IDerivationSource? source;
+
+    /// <param name="index">Its place in the graph's order.</param>
+    /// <param name="path">The path of its file.</param>
+    /// <param name="derivation">The derivation, or the outline of it.</param>
+    /// <param name="inputs">The derivations it needs, sorted by path.</param>
+    /// <param name="source">Where it can be read again; null: nowhere.</param>
+    internal DerivationNode(
+        int index, StorePath path, Derivation derivation, IReadOnlyList<DerivationInput> inputs, IDerivationSource? source = null)
     {
+        this.source = source;
         Index = index;
         Path = path;
         Derivation = derivation;
@@ -32,11 +41,16 @@ internal sealed class DerivationNode
     /// <summary>Its name: that of the file without <c>.drv</c>.</summary>
     public string Name => NameOf(Path);
 
-    /// <summary>The derivation.</summary>
+    /// <summary>The derivation: its outline, unless it has to be resolved, or others that need it have.</summary>
     public Derivation Derivation { get; }
 
     /// <summary>The derivations it needs, sorted by path. Each has a lower index.</summary>
     public IReadOnlyList<DerivationInput> Inputs { get; }
+
+    /// <summary>The derivation in full, as it is built.</summary>
+    /// <exception cref="Errors.NixBuildFarmException">It cannot be read any more.</exception>
+    public Task<Derivation> ReadAsync(CancellationToken cancellation) =>
+        Derivation.IsOutline && source is not null ? source.ReadAsync(Path, cancellation) : Task.FromResult(Derivation);
 
     /// <inheritdoc/>
     public override string ToString() => $"{Index}: {Name}";
@@ -59,5 +73,5 @@ internal readonly record struct DerivationInput(
     int Index, IReadOnlyList<string> Outputs, IReadOnlyDictionary<string, DynamicInput> Made)
 {
     /// <summary>The names of all outputs of it that must be there.</summary>
-    public IEnumerable<string> Needed => new DynamicInput(Outputs, Made).Needed;
+    public IEnumerable<string> Needed => DynamicInput.NeededOf(Outputs, Made);
 }

@@ -19,9 +19,19 @@ internal ref struct DerivationReader
     private const int MaxDepth = 100;
 
     private readonly ReadOnlySpan<byte> aterm;
+    private bool isOutline;
     private int position;
 
-    public DerivationReader(ReadOnlySpan<byte> aterm) => this.aterm = aterm;
+    /// <param name="aterm">The file.</param>
+    /// <param name="isOutline">
+    /// Whether what the program is given is checked and left out, but for what says how it is built. Of a derivation that is resolved
+    /// later, nothing is.
+    /// </param>
+    public DerivationReader(ReadOnlySpan<byte> aterm, bool isOutline = false)
+    {
+        this.aterm = aterm;
+        this.isOutline = isOutline;
+    }
 
     /// <summary>How a derivation begins that uses outputs of derivations which its inputs make.</summary>
     public static ReadOnlySpan<byte> DynamicStart => "DrvWithVersion(\"xp-dyn-drv\","u8;
@@ -38,6 +48,7 @@ internal ref struct DerivationReader
         if (isDynamic) Expect(DynamicStart);
         else Expect("Derive("u8);
         var outputs = ReadOutputs();
+        isOutline &= !isDynamic && outputs.Values.All(output => output.Path is not null);
         Expect(","u8);
         var dynamicInputs = new Dictionary<StorePath, IReadOnlyDictionary<string, DynamicInput>>();
         var inputDerivations = ReadInputDerivations(isDynamic ? dynamicInputs : null);
@@ -180,7 +191,11 @@ internal ref struct DerivationReader
     {
         var arguments = new List<string>();
         Expect("["u8);
-        while (NextItem(isFirst: arguments.Count == 0)) arguments.Add(ReadText());
+        for (var isFirst = true; NextItem(isFirst); isFirst = false)
+        {
+            if (isOutline) SkipText();
+            else arguments.Add(ReadText());
+        }
         return arguments;
     }
 
@@ -195,7 +210,8 @@ internal ref struct DerivationReader
             var name = ReadText(out var start);
             RequireOrder(last, name, start, "variable");
             Expect(","u8);
-            environment.Add(name, ReadText());
+            if (isOutline && !DerivationAttributes.Names.Contains(name)) SkipText();
+            else environment.Add(name, ReadText());
             Expect(")"u8);
             last = name;
         }
@@ -242,19 +258,34 @@ internal ref struct DerivationReader
     private string ReadEscapedText(int start)
     {
         var text = new ArrayBufferWriter<byte>();
+        ReadToQuote(start, text);
+        return NixText.GetString(text.WrittenSpan);
+    }
+
+    private void SkipText()
+    {
+        if (!Rest.StartsWith("\""u8)) throw Expected("a string in quotes");
+        ReadToQuote(start: position++, text: null);
+    }
+
+    /// <param name="start">Where the string begins.</param>
+    /// <param name="text">Receives what it stands for; null: nobody wants it.</param>
+    private void ReadToQuote(int start, ArrayBufferWriter<byte>? text)
+    {
         while (true)
         {
             var length = Rest.IndexOfAny(Special);
             if (length < 0) throw Wrong(aterm.Length, $"the string that begins at byte {start} does not end");
-            text.Write(Rest[..length]);
+            text?.Write(Rest[..length]);
             position += length;
             switch (Rest[0])
             {
                 case (byte)'"':
                     position++;
-                    return NixText.GetString(text.WrittenSpan);
+                    return;
                 case (byte)'\\':
-                    text.Write([Unescape()]);
+                    var unescaped = Unescape();
+                    text?.Write([unescaped]);
                     position += 2;
                     break;
                 default:

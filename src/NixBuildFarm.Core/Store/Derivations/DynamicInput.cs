@@ -12,5 +12,9 @@ internal sealed record DynamicInput(IReadOnlyList<string> Outputs, IReadOnlyDict
     public static readonly IReadOnlyDictionary<string, DynamicInput> None = new Dictionary<string, DynamicInput>();
 
     /// <summary>All outputs of it that are needed.</summary>
-    public IEnumerable<string> Needed => Outputs.Concat(Made.Keys).Distinct();
+    public IEnumerable<string> Needed => NeededOf(Outputs, Made);
+
+    /// <summary>The same without an object: a large graph has hundreds of thousands of these.</summary>
+    public static IEnumerable<string> NeededOf(IReadOnlyList<string> outputs, IReadOnlyDictionary<string, DynamicInput> made) =>
+        made.Count == 0 ? outputs : outputs.Concat(made.Keys).Distinct();
 }

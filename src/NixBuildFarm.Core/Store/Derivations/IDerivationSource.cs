@@ -9,4 +9,9 @@ internal interface IDerivationSource
     /// <exception cref="NixBuildFarmException">It is not there, cannot be read, or is no derivation; the message names the
     /// file.</exception>
     Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation);
+
+    /// <summary>Reads the outline of one: see <see cref="Derivation.IsOutline"/>.</summary>
+    /// <exception cref="NixBuildFarmException">The same.</exception>
+    async Task<Derivation> ReadOutlineAsync(StorePath path, CancellationToken cancellation) =>
+        (await ReadAsync(path, cancellation)).ToOutline();
 }

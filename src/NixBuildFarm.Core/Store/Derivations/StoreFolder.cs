@@ -6,6 +6,9 @@ namespace NixBuildFarm.Store.Derivations;
 /// <summary>The derivations of a store whose folder this process can read.</summary>
 internal sealed class StoreFolder : IDerivationSource
 {
+    /// <summary>The id of the error that says that a derivation is not there.</summary>
+    public const string NotFound = "DerivationNotFound";
+
     private readonly string folder;
 
     /// <summary>Reads from a folder of store paths.</summary>
@@ -13,17 +16,23 @@ internal sealed class StoreFolder : IDerivationSource
     public StoreFolder(string folder = StorePath.StoreFolder) => this.folder = folder;
 
     /// <inheritdoc/>
-    public async Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation)
+    public Task<Derivation> ReadAsync(StorePath path, CancellationToken cancellation) => ReadAsync(path, isOutline: false, cancellation);
+
+    /// <inheritdoc/>
+    public Task<Derivation> ReadOutlineAsync(StorePath path, CancellationToken cancellation) =>
+        ReadAsync(path, isOutline: true, cancellation);
+
+    private async Task<Derivation> ReadAsync(StorePath path, bool isOutline, CancellationToken cancellation)
     {
         var file = Path.Combine(folder, path.BaseName);
         try
         {
-            return await ParseAsync(file, cancellation);
+            return await ParseAsync(file, isOutline, cancellation);
         }
         catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new NixBuildFarmException(
-                "DerivationNotFound",
+                NotFound,
                 $"The derivation “{file}” does not exist.",
                 "Make it again with nix-instantiate or nix eval: the garbage collector has taken it, or it is in another store.",
                 cause);
@@ -43,7 +52,7 @@ internal sealed class StoreFolder : IDerivationSource
         }
     }
 
-    private static async Task<Derivation> ParseAsync(string file, CancellationToken cancellation)
+    private static async Task<Derivation> ParseAsync(string file, bool isOutline, CancellationToken cancellation)
     {
         using var handle = File.OpenHandle(file, options: FileOptions.SequentialScan);
         // One byte more than it may have tells a file that is too large, which the parser refuses.
@@ -58,7 +67,7 @@ internal sealed class StoreFolder : IDerivationSource
                 if (read == 0) break;
                 count += read;
             }
-            return Derivation.Parse(content.AsSpan(0, count));
+            return Derivation.Parse(content.AsSpan(0, count), isOutline);
         }
         finally
         {

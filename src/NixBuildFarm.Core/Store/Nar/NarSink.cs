@@ -14,6 +14,7 @@ internal sealed class NarSink : IDisposable
     private readonly byte[] buffer = ArrayPool<byte>.Shared.Rent(Capacity);
     private int filled;
     private long flushed;
+    private bool isComplete;
 
     /// <summary>Makes a sink.</summary>
     /// <param name="destination">Where the bytes go.</param>
@@ -62,13 +63,15 @@ internal sealed class NarSink : IDisposable
     public async Task<NarDigest> CompleteAsync(CancellationToken cancellation)
     {
         await FlushAsync(cancellation);
+        isComplete = true;
         return new NarDigest(hash is null ? default : new Sha256Hash(hash.GetHashAndReset()), flushed);
     }
 
     public void Dispose()
     {
         hash?.Dispose();
-        ArrayPool<byte>.Shared.Return(buffer);
+        // A read or write that was given up may still use it.
+        if (isComplete) ArrayPool<byte>.Shared.Return(buffer);
     }
 
     private async ValueTask FlushAsync(CancellationToken cancellation)

@@ -8,7 +8,7 @@ namespace NixBuildFarm.Core.Tests.Protocol;
 /// <summary>A build that a fake daemon was asked for, as a scripted build sees it.</summary>
 internal sealed class FakeBuild(FakeStore store, StorePath path, BasicDerivation? derivation, Stream output, CancellationToken cancelled)
 {
-    private const ulong Activity = 77;
+    private const ulong Activity = 77, Next = 0x6f6c6d67;
 
     public FakeStore Store => store;
 
@@ -23,6 +23,15 @@ internal sealed class FakeBuild(FakeStore store, StorePath path, BasicDerivation
     public Task LogAsync(string line) => ResultAsync(101, line);
 
     public Task EnterPhaseAsync(string phase) => ResultAsync(104, phase);
+
+    /// <summary>Has the daemon say something of the build that is not of its log.</summary>
+    public async Task SayAsync(string message)
+    {
+        var writer = new WireWriter();
+        writer.WriteUInt64(Next);
+        writer.WriteString(message + '\n');
+        await output.WriteAsync(writer.Written, cancelled);
+    }
 
     /// <summary>Makes the outputs valid, each a file with its own name in it.</summary>
     public BuildResult Succeed()

@@ -23,6 +23,9 @@ internal sealed record FakeFaults
     /// <summary>What goes wrong in a body.</summary>
     public BodyFault Body { get; init; }
 
+    /// <summary>Whether it finds another hash in each NAR than it has.</summary>
+    public bool MisreadsNars { get; init; }
+
     /// <summary>Lines that it logs for each frame of a body.</summary>
     public int LogLinesPerFrame { get; init; }
 

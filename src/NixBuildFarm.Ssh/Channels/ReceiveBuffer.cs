@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace NixBuildFarm.Ssh.Connection;
+namespace NixBuildFarm.Ssh.Channels;
 
 /// <summary>
 /// The received and unread bytes of a channel. SSH.NET tells the server that there is always room, so the only way to hold a server back is

@@ -1,7 +1,7 @@
 using CsCheck;
-using NixBuildFarm.Ssh.Connection;
+using NixBuildFarm.Ssh.Channels;
 
-namespace NixBuildFarm.Ssh.Tests.Connection;
+namespace NixBuildFarm.Ssh.Tests;
 
 public class ReceiveBufferTests
 {
