@@ -6,17 +6,21 @@ $results = "$out/test-results"
 # in time fails.
 $partsAtATime = 1 + [Math]::Max(2, [Environment]::ProcessorCount)
 
-# A part that takes longer hangs: it is ended, so that its log says where, and the other parts still count.
-$partLimit = [TimeSpan]::FromMinutes(30)
+# A part that takes longer hangs: it is ended, so that its log says where, and the other parts still count. On a slow machine the longest
+# one has taken half an hour.
+$partLimit = [TimeSpan]::FromMinutes(45)
 
 # The farm suite in parts, each in a farm of its own: classes by name below NixBuildFarm.Farm.Tests. A part takes what those above leave,
 # the last one all that is left: so each class runs once, also a new one.
 $farmParts = [ordered]@{
-    Lost   = @('Faults.LostConnectionTests')    # waits nearly all of its time
-    Shared = @('Sharing.*')                     # compiles real programs
-    Faults = 'Faults.*', 'FaultTests'
-    Builds = 'Builds.*', 'Supplying.*', 'Ssh.*'
-    Rest   = @('*')
+    Lost     = @('Faults.LostConnectionTests')    # waits nearly all of its time
+    Shared   = @('Sharing.*')                     # compiles real programs
+    Builds   = @('Builds.*')
+    Stopped  = 'Faults.Stop*', 'Faults.Killed*', 'Faults.Neighbours*'
+    Builders = 'Builders.*', 'Serving.*'
+    Faults   = 'Faults.*', 'FaultTests'
+    Supply   = 'Supplying.*', 'Ssh.*'
+    Rest     = @('*')
 }
 
 # Farms of other versions of Nix: of the coordinator, and of the builders in turn. They run the tests with the trait Nix=every.
@@ -30,8 +34,8 @@ $nixVersions = [ordered]@{
 $ownNix = '2.8'
 $nixRoot = "$root/tests/Farm/nix-root.sh"
 
-# On a farm .NET is started hundreds of times, and most code runs a few times only. Compiled in the simplest way, and late for a second
-# time, it takes a fifth less of processor time in all.
+# .NET is started hundreds of times, and most code runs a few times only. Compiled in the simplest way, and late for a second time, it
+# takes a fifth less of processor time in all.
 $settings = 'env', 'DOTNET_TieredPGO=0', 'DOTNET_TC_CallCountThreshold=0x400', 'DOTNET_EnableWriteXorExecute=0'
 
 # With this code, with-farm.sh ends where a root with another Nix cannot be made: there is no network, perhaps.
@@ -120,7 +124,7 @@ function New-Part([string] $Name, [string[]] $Command, [string] $Report) {
 }
 
 # The program of a test project, or those of its classes that a filter lets through.
-function New-TestProgram([string] $Project, [string] $Name = $Project, [string[]] $In = @(), [string[]] $Filter = @()) {
+function New-TestProgram([string] $Project, [string] $Name = $Project, [string[]] $In = $settings, [string[]] $Filter = @()) {
     $report = "$results/$($Name.Replace(' ', '.')).xml"
     # A test that runs for a minute is named, so that one which hangs is known.
     New-Part $Name -Report $report -Command (

@@ -43,8 +43,8 @@ enter_root "$root"
 
 export PATH=$FARM_PATH HOME=/root LANG=C.UTF-8
 write_nix_conf "$slots" "$sandbox" "root nix" "${nix_conf[@]}"
-add_user nix
-add_user guest
+add_user nix 5001
+add_user guest 5002
 mkdir /run/sshd
 nix-store --init
 start_nix_daemon

@@ -35,19 +35,20 @@
 #   fill NAME             its store has 256 KiB left         unfill NAME
 #   change-host-key NAME  another machine answers            restore-host-key NAME
 set -euo pipefail
-here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+here=$(readlink -f "${BASH_SOURCE[0]}") here=${here%/*}
 . "$here/root.sh"
 
 die() { echo "farm: $*" >&2; exit 1; }
 usage() { sed -n '2,/^set/{/^#/!d;s/^# \{0,1\}//p}' "$here/farm.sh"; }
 [ -d "$FARM/hosts" ] || die "no farm here, or not root: run it as root inside tests/Farm/with-farm.sh -- COMMAND"
 
-state() { echo "$FARM/hosts/$1"; }
-init() { cat "$(state "$1")/pid"; }
-port() { echo "v$(cat "$(state "$1")/number")"; }
-address() { echo "10.77.0.$(cat "$(state "$1")/number")"; }
-mac() { printf '02:00:0a:4d:00:%02x\n' "$(cat "$(state "$1")/number")"; }
-need() { [ -e "$(state "${1:?which host?}")/pid" ] || die "no host named $1 (there are: $(cd "$FARM/hosts" && echo *))"; }
+# Tests call this a thousand times, so what all calls do starts no process.
+hosts=$FARM/hosts
+init() { echo "$(< "$hosts/$1/pid")"; }
+port() { echo "v$(< "$hosts/$1/number")"; }
+address() { echo "10.77.0.$(< "$hosts/$1/number")"; }
+mac() { printf '02:00:0a:4d:00:%02x\n' "$(< "$hosts/$1/number")"; }
+need() { [ -e "$hosts/${1:?which host?}/pid" ] || die "no host named $1 (there are: $(cd "$hosts" && echo *))"; }
 need_builder() { need "$1" && [ "$1" != coordinator ] || die "not on the coordinator: the command itself runs there"; }
 
 locked() {                          # one at a time: several tests may call at once
@@ -71,9 +72,10 @@ store_of() {
 }
 
 execute() {
-  local host=$1
+  local pid
+  read -r pid < "$hosts/$1/pid"
   shift
-  exec nsenter --target "$(init "$host")" --mount --net --pid --uts --ipc --root --wd -- \
+  exec nsenter --target "$pid" --mount --net --pid --uts --ipc --root --wd -- \
     env -i HOME=/root USER=root PATH="$FARM_PATH" LANG=C.UTF-8 TERM="${TERM:-dumb}" "$@"
 }
 on() { (execute "$@"); }
@@ -136,10 +138,10 @@ add() {
   [ -z "$nix" ] || [ -d "$FARM/roots/$nix" ] || die "no host of this farm has Nix $nix (there are: ${versions[*]})"
 
   local state number=${wanted:-11} pid word
-  state=$(state "$name")
+  state=$hosts/$name
   locked
   [ ! -e "$state" ] || die "there is a host named $name already"
-  while grep -qsx "$number" "$FARM"/hosts/*/number; do number=$((number + 1)); done
+  while grep -qsx "$number" "$hosts"/*/number; do number=$((number + 1)); done
   [ "$number" -le 254 ] || die "no address is left"
   [ -z "$wanted" ] || [ "$number" = "$wanted" ] || die "10.77.0.$wanted is taken"
   mkdir "$state"
@@ -177,14 +179,14 @@ add() {
 }
 
 broken() {
-  cat "$(state "$1")/log" >&2
+  cat "$hosts/$1/log" >&2
   remove "$1"
   die "$1 did not come up"
 }
 
 remove() {
   local state
-  state=$(state "$1")
+  state=$hosts/$1
   if [ -e "$state/pid" ]; then
     kill -KILL "$(init "$1")" 2> /dev/null || true
     while [ -e "/proc/$(init "$1")/ns/pid" ]; do sleep 0.02; done
@@ -199,7 +201,7 @@ remove() {
 
 list() {
   local host
-  for host in "$FARM"/hosts/*/number; do
+  for host in "$hosts"/*/number; do
     [ -e "$host" ] || continue
     host=$(basename "${host%/number}")
     printf '%s\t%s\t%s\n' "$host" "$(address "$host")" "$(init "$host")"
@@ -282,7 +284,7 @@ case $command in
     need "$@"
     case $command in
       exec) execute "$@" ;;
-      machine) cat "$(state "$1")/machine" ;;
+      machine) cat "$hosts/$1/machine" ;;
       daemon-kill) kill_all "$1" nix-daemon ;;
       daemon-start) start "$1" start_nix_daemon ;;
       fill) fill "$1" ;;
@@ -301,10 +303,10 @@ case $command in
           freeze) on "$1" bash -c 'kill -STOP -1' ;;    # all but process 1, and this one
           thaw) on "$1" bash -c 'kill -CONT -1' ;;
           change-host-key)
-            ssh-keygen -q -t ed25519 -N '' -f "$(state "$1")/other_key" <<< y > /dev/null
-            install_host_key "$1" "$(state "$1")/other_key"
+            ssh-keygen -q -t ed25519 -N '' -f "$hosts/$1/other_key" <<< y > /dev/null
+            install_host_key "$1" "$hosts/$1/other_key"
             ;;
-          restore-host-key) install_host_key "$1" "$(state "$1")/ssh_host_ed25519_key" ;;
+          restore-host-key) install_host_key "$1" "$hosts/$1/ssh_host_ed25519_key" ;;
           *) die "unknown command $command (farm help)" ;;
         esac
         ;;

@@ -69,6 +69,7 @@ until_it_is() {
 start_nix_daemon() {
   (cd / && exec setsid nix-daemon < /dev/null >> /run/nix-daemon.log 2>&1) &
   disown                            # its end is no news to this shell
+  until_it_is "served by nix-daemon" test -S /nix/var/nix/daemon-socket/socket
   until_it_is "served by nix-daemon" nix store ping --store daemon
 }
 
@@ -79,7 +80,11 @@ start_sshd() {
   until_it_is "served by sshd" test -s /run/sshd.pid
 }
 
-# add_user NAME: no password, so that only a key opens it; '*' because sshd refuses locked accounts.
+# add_user NAME ID: no password, so that only a key opens it; '*' because sshd refuses locked accounts. Written, since useradd
+# starts half a dozen processes, and every host has users of its own.
 add_user() {
-  useradd --create-home --user-group --shell /bin/bash --password '*' "$1"
+  echo "$1:x:$2:$2::/home/$1:/bin/bash" >> /etc/passwd
+  echo "$1:x:$2:" >> /etc/group
+  echo "$1:*:::::::" >> /etc/shadow
+  install --directory --mode 700 --owner "$2" --group "$2" "/home/$1"
 }

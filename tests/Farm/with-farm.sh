@@ -125,8 +125,8 @@ printf '%s\n' '127.0.0.1 localhost' '10.77.0.1 coordinator' > "$FARM/etc/hosts"
 touch /etc/hosts /etc/ssh/ssh_known_hosts
 mount --bind "$FARM/etc/hosts" /etc/hosts
 mount --bind "$FARM/etc/ssh_known_hosts" /etc/ssh/ssh_known_hosts
-add_user alice
-add_user mallory
+add_user alice 5003
+add_user mallory 5004
 for user in root alice mallory; do
   home=$(getent passwd "$user" | cut -d: -f6)
   ssh_folder=$home/.ssh

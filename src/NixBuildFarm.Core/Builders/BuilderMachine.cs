@@ -14,7 +14,7 @@ public sealed record BuilderMachine
         + MachineReading.AskCores
         + "echo user $(id -u); "
         + MachineReading.AskLoad
-        + "echo memory $(grep MemTotal: /proc/meminfo || sysctl -n hw.memsize); "
+        + MachineReading.AskMemory
         + MachineReading.AskStore
         + "exit 0";
 

@@ -9,23 +9,26 @@ public sealed record MachineReading
     /// </summary>
     /// <remarks>
     /// A build is a session (setsid) whose leader is a child of a program of Nix and none itself. Its processes are those of the session
-    /// and, where a user was set aside for it, those of that user.
+    /// and, where a user was set aside for it, those of that user. The shell itself reads what it can: on a small board each program that
+    /// is started costs milliseconds.
     /// </remarks>
     public const string Question =
         BuilderMachine.FindPrograms + "LC_ALL=C; export PATH LC_ALL; exec 2>/dev/null; "
+        + "ticks=$(getconf CLK_TCK); "
         + "while read -r next; do "
         + AskCores
-        + "echo ticks $(getconf CLK_TCK); "
+        + "echo ticks $ticks; "
         + AskLoad
-        + "echo busy $(grep \"^cpu \" /proc/stat); "
-        + "echo memory $(grep -E \"^Mem(Total|Available):\" /proc/meminfo || sysctl -n hw.memsize); "
-        + "echo pages $(vm_stat); "
-        + "for what in cpu memory io; do echo pressure $what $(cat /proc/pressure/$what); done; "
+        + "read -r line </proc/stat && echo busy $line; "
+        + AskMemory
+        + "[ -e /proc/meminfo ] || echo pages $(vm_stat); "
+        + "for what in cpu memory io; do read -r line </proc/pressure/$what && echo pressure $what $line; done; "
         + AskStore
         + "for folder in /nix/var/nix/builds \"${TMPDIR:-/tmp}\"; do "
         + "if [ -d \"$folder\" ]; then echo room $(df -Pk \"$folder\"); break; fi; done; "
-        + "ls -ldn /tmp/nix-build-*.drv-* | head -n 64 | sed \"s/^/folder /\"; "
-        + BuildQuestion + " /proc/[0-9]* | head -n 64 | while read -r pid rest; do "
+        + "for folder in /tmp/nix-build-*.drv-*; do "
+        + "[ -e \"$folder\" ] && ls -ldn /tmp/nix-build-*.drv-* | head -n 64 | sed \"s/^/folder /\"; break; done; "
+        + BuildQuestion + " /proc/[0-9]* | while read -r pid rest; do "
         + "echo build $rest $(tr -c \"#-~\" \" \" < /proc/$pid/environ | grep -oE \"(^| )out=/nix/store/[^ ]*\" | head -n 1); done; "
         + "echo end; done";
 
@@ -43,11 +46,15 @@ public sealed record MachineReading
         + "for (p in leader) if (leader[p] == p && nix[p] == 0 && nix[up[p]] == 1) { "
         + "m = t = 0; own = (uid[p] == uid[up[p]]) ? 0 : 1; "
         + "for (q in leader) if (leader[q] == p || (own && uid[q] == uid[p])) { m += kept[q]; t += used[q] } "
-        + "print p, uid[p], m, t } }\"";
+        + "print p, uid[p], m, t; if (++n == 64) exit } }\"";
 
     // What the short question about a machine asks as well.
-    internal const string AskCores = "echo cores $(nproc || getconf _NPROCESSORS_ONLN); ";
-    internal const string AskLoad = "echo load $(cat /proc/loadavg || sysctl -n vm.loadavg); ";
+    internal const string AskCores = "c=$(nproc) || c=$(getconf _NPROCESSORS_ONLN); echo cores $c; ";
+    internal const string AskLoad = "read -r line </proc/loadavg || line=$(sysctl -n vm.loadavg); echo load $line; ";
+    internal const string AskMemory =
+        "m=; while read -r line; do case $line in MemTotal:*) m=$line ;; MemAvailable:*) m=\"$m $line\"; break ;; esac; "
+        + "done </proc/meminfo; "
+        + "echo memory ${m:-$(sysctl -n hw.memsize)}; ";
     internal const string AskStore = "echo store $(df -Pk /nix/store); ";
 
     /// <summary>The name of the builder.</summary>

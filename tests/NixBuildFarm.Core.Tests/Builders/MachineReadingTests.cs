@@ -131,6 +131,26 @@ public sealed class MachineReadingTests : IDisposable
         await script.WaitForExitAsync(TestContext.Current.CancellationToken);
     }
 
+    [Theory]
+    [InlineData("sh")]
+    [InlineData("bash --posix")]
+    public async Task Where_there_is_no_proc_other_programs_are_asked(string shell)
+    {
+        var words = shell.Split(' ');
+        Assert.SkipWhen(ProgramPath.Find(words[0]) is null, $"There is no {words[0]} here.");
+        WriteProgram("sysctl", "case $2 in hw.memsize) echo 17179869184 ;; vm.loadavg) echo \"{ 2.10 1.80 1.70 }\" ;; esac");
+        WriteProgram("vm_stat", "echo \"Mach Virtual Memory Statistics: (page size of 16384 bytes)\"; echo \"Pages free: 100.\"");
+        var question = MachineReading.Question.Replace("/proc/", folder + "/none/", StringComparison.Ordinal);
+        using var script = Start(words[0], [.. words[1..], "-c", $"PATH={folder}:$PATH; {question}"]);
+
+        await script.StandardInput.WriteLineAsync();
+        script.StandardInput.Close();
+        var reading = MachineReadingParser.Parse(await script.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken));
+
+        Assert.Equal((2.1, 17179869184, 100 * 16384), (reading.Load, reading.Memory, reading.MemoryAvailable));
+        Assert.Equal((Environment.ProcessorCount, null, null), (reading.Cores, reading.ProcessorTime, reading.CpuPressure));
+    }
+
     /// <summary>A shell that is called as Nix's daemon is, and starts what the daemon would.</summary>
     [Fact]
     public async Task A_build_is_found_by_the_daemon_that_runs_it()
@@ -162,6 +182,13 @@ public sealed class MachineReadingTests : IDisposable
 
     private static async Task<LiveChannel> OpenAsync() => await LiveChannel.OpenAsync(
         NixBuilder.LocalStore, new LocalTransport(), LiveChannel.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
+
+    private void WriteProgram(string name, string script)
+    {
+        var path = Path.Combine(folder, name);
+        File.WriteAllText(path, $"#!/bin/sh\n{script}\n");
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+    }
 
     private static Process Start(string program, params string[] arguments) => Process.Start(
         new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
