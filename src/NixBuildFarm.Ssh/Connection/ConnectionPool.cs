@@ -70,21 +70,16 @@ internal sealed class ConnectionPool : IAsyncDisposable
     /// <summary>Closes all connections, but for those that are kept for later.</summary>
     public async ValueTask DisposeAsync()
     {
-        List<Member> all;
+        List<Member> all, good = [];
         lock (sync)
         {
             isDisposed = true;
-            all = [.. members];
+            if (kept is not null && target.Options.IsComplete?.Invoke() == true) good = members.FindAll(member => member.CanBeKept);
+            all = [.. members.Except(good)];
             members.Clear();
+            foreach (var member in good) SettleIfIdle(member);
         }
-        if (kept is not null && target.Options.IsComplete?.Invoke() == true)
-        {
-            foreach (var whole in all.Where(member => member.IsWhole).ToList())
-            {
-                all.Remove(whole);
-                kept.Keep(whole.Connecting.Result);
-            }
-        }
+        foreach (var member in good) kept!.Keep(member.Connecting.Result, member.Settled.Task);
         await Task.WhenAll(all.Select(m => m.DisposeAsync().AsTask()));
     }
 
@@ -119,7 +114,13 @@ internal sealed class ConnectionPool : IAsyncDisposable
         {
             member.Reserved--;
             if (!keep || (member.Reserved == 0 && !member.Connecting.IsCompletedSuccessfully)) Drop(member);
+            if (isDisposed) SettleIfIdle(member);
         }
+    }
+
+    private static void SettleIfIdle(Member member)
+    {
+        if (member.Reserved == 0) member.Settled.TrySetResult(member.CanBeKept);
     }
 
     // The server has refused one more channel than these on one connection. Without any, sessions that we have closed are
@@ -162,9 +163,13 @@ internal sealed class ConnectionPool : IAsyncDisposable
         /// <summary>Whether a program was left behind that had not ended when its channel was closed.</summary>
         public volatile bool HasRemains;
 
-        /// <summary>Idle, and as good as a new one.</summary>
-        public bool IsWhole =>
-            Reserved == 0 && !HasRemains && Connecting.IsCompletedSuccessfully && Connecting.Result is { IsUsable: true, ChannelCount: 0 };
+        /// <summary>Whether nobody uses it, and it is as good as a new one, or will be when its programs have ended.</summary>
+        public bool CanBeKept =>
+            !HasRemains && Connecting.IsCompletedSuccessfully && Connecting.Result is { IsUsable: true, IsLeft: true } connection
+            && connection.ChannelCount == Reserved;
+
+        /// <summary>Set when all programs have ended, or are left behind, after the pool was closed: whether it can be kept.</summary>
+        public TaskCompletionSource<bool> Settled { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public bool IsBroken => Connecting.IsCompleted && !(Connecting.IsCompletedSuccessfully && Connecting.Result.IsUsable);
 

@@ -26,11 +26,13 @@ internal sealed class IdleConnections(TimeSpan duration, TimeProvider time)
         return null;
     }
 
-    /// <summary>Keeps a connection without channels, and takes it over from its owner.</summary>
-    public void Keep(SshConnection connection)
+    /// <summary>Keeps a connection that nobody uses, and takes it over from its owner.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="settled">Ends when its programs have; false: the connection cannot be used again, and is closed.</param>
+    public void Keep(SshConnection connection, Task<bool> settled)
     {
         connection.Rest();
-        var kept = new Kept(connection);
+        var kept = new Kept(connection, settled);
         bool isLate;
         lock (sync)
         {
@@ -39,6 +41,7 @@ internal sealed class IdleConnections(TimeSpan duration, TimeProvider time)
         }
         if (isLate) Close(kept);
         else kept.Timer = time.CreateTimer(_ => Close(kept), null, duration, Timeout.InfiniteTimeSpan);
+        _ = CloseUnlessGoodAsync(kept);
     }
 
     /// <summary>Closes all of them, and whatever still comes.</summary>
@@ -57,10 +60,15 @@ internal sealed class IdleConnections(TimeSpan duration, TimeProvider time)
     {
         lock (sync)
         {
-            if (all.Find(kept => kept.Connection.Login == login) is not { } found) return null;
+            if (all.Find(kept => kept.IsGood && kept.Connection.Login == login) is not { } found) return null;
             Remove(found);
             return found.Connection;
         }
+    }
+
+    private async Task CloseUnlessGoodAsync(Kept kept)
+    {
+        if (!await kept.Settled) Close(kept);
     }
 
     private void Close(Kept kept)
@@ -78,9 +86,13 @@ internal sealed class IdleConnections(TimeSpan duration, TimeProvider time)
         return all.Remove(kept);
     }
 
-    private sealed class Kept(SshConnection connection)
+    private sealed class Kept(SshConnection connection, Task<bool> settled)
     {
         public SshConnection Connection { get; } = connection;
+
+        public Task<bool> Settled { get; } = settled;
+
+        public bool IsGood => Settled is { IsCompletedSuccessfully: true, Result: true };
 
         public ITimer? Timer { get; set; }
     }

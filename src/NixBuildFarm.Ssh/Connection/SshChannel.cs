@@ -17,8 +17,11 @@ internal sealed class SshChannel : IBuilderChannel
     private const int LongestWrite = 64 * 1024;
     private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(300);
 
-    /// <summary>How long a program may take to end after a run that is complete: the next run saves a login, which takes longer.</summary>
-    private static readonly TimeSpan LongFarewell = TimeSpan.FromSeconds(2);
+    /// <summary>
+    /// How long the user waits for a program to end after a run that is complete, since the next run then saves a login; and how long it
+    /// may take after that.
+    /// </summary>
+    private static readonly TimeSpan LongFarewell = TimeSpan.FromSeconds(2), LongestFarewell = TimeSpan.FromSeconds(30);
 
     private readonly SshConnection connection;
     private readonly SshErrors errors;
@@ -51,6 +54,9 @@ internal sealed class SshChannel : IBuilderChannel
 
     /// <summary>Called when the channel has been closed; tells whether its program had ended by then.</summary>
     public Action<bool>? Closed { get; set; }
+
+    /// <summary>Whether its user is done with it.</summary>
+    public bool IsEnding => Volatile.Read(ref isDisposed) != 0;
 
     /// <summary>Starts the command. Blocks until the server has accepted it.</summary>
     public void Start()
@@ -92,8 +98,23 @@ internal sealed class SshChannel : IBuilderChannel
             await BlockingTaskScheduler.Run(CloseInput).WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             var patience = isComplete?.Invoke() == true ? LongFarewell : Farewell;
             await execution.WaitAsync(patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (patience == LongFarewell && !execution.IsCompleted)
+            {
+                _ = EndLaterAsync();
+                return;
+            }
         }
-        var hasEnded = !isWriting && execution.IsCompletedSuccessfully;
+        await EndAsync(hasEnded: !isWriting && execution.IsCompletedSuccessfully);
+    }
+
+    private async Task EndLaterAsync()
+    {
+        await execution.WaitAsync(LongestFarewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await EndAsync(execution.IsCompletedSuccessfully);
+    }
+
+    private async Task EndAsync(bool hasEnded)
+    {
         await BlockingTaskScheduler.Run(command.Dispose).WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         connection.Remove(this);
         Closed?.Invoke(hasEnded);

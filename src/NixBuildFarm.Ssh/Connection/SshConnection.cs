@@ -55,6 +55,15 @@ internal sealed class SshConnection : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether nobody uses it any more, although programs may still have to end.</summary>
+    public bool IsLeft
+    {
+        get
+        {
+            lock (sync) return channels.TrueForAll(channel => channel.IsEnding);
+        }
+    }
+
     /// <summary>Runs a command in a channel of its own; null: the server refuses another session on this connection.</summary>
     /// <exception cref="BuilderException">The connection is gone, or the server does not answer in time.</exception>
     public async Task<SshChannel?> OpenAsync(string commandLine, TimeSpan limit, CancellationToken cancellation)

@@ -80,6 +80,37 @@ public sealed class KeptConnectionTests : IDisposable
     }
 
     [Fact]
+    public async Task One_that_takes_longer_holds_nobody_up_and_its_connection_is_kept_when_it_has_ended()
+    {
+        await using var server = await SshServer.StartAsync();
+        await UseUntilAsync(server, () => Task.CompletedTask);
+
+        // Who uses a connection in a run that is stopped leaves none behind: where nobody logs in, it is the first one's.
+        isComplete = false;
+        await Until.TrueAsync(
+            async () =>
+            {
+                var before = Logins(server);
+                await UseAsync(server, server.Builder(hostKey: server.HostKeyLine));
+                return Logins(server) == before;
+            },
+            "the connection is used again");
+    }
+
+    [Fact]
+    public async Task Closing_what_is_kept_does_not_wait_for_such_a_program()
+    {
+        await using var server = await SshServer.StartAsync();
+
+        await UseUntilAsync(server, async () =>
+        {
+            Assert.NotEmpty(server.Descendants());
+            kept.Close();
+            await Until.TrueAsync(() => server.Descendants().Count == 0, "the server's processes end");
+        });
+    }
+
+    [Fact]
     public async Task A_kept_connection_that_nobody_takes_is_closed_after_a_while()
     {
         await using var server = await SshServer.StartAsync();
@@ -192,6 +223,21 @@ public sealed class KeptConnectionTests : IDisposable
             await UseAsync(server, server.Builder(hostKey: server.HostKeyLine));
 
             Assert.Equal(2, Logins(server));
+        }
+        finally
+        {
+            File.Delete(life);
+        }
+    }
+
+    /// <summary>Uses a connection, whose program does not end before something else has been done.</summary>
+    private async Task UseUntilAsync(SshServer server, Func<Task> doAsync)
+    {
+        var life = Path.GetTempFileName();
+        try
+        {
+            await UseAsync(server, server.Builder($"cat; while test -e {life}; do sleep 0.1; done", server.HostKeyLine));
+            await doAsync();
         }
         finally
         {
