@@ -109,8 +109,10 @@ internal sealed class Membership(
         troubles.Lose(lost.Builder);
         var canPass = BuilderTroubles.CanPass(error);
         if (canPass || error.Failure == BuilderFailure.FalseResult) troubles.Record(lost.Builder, error.Message);
-        // What it has is of no use where it does not give it.
-        if (canPass) ReconnectLater(lost.Builder, lost.WasGivenUp ? [] : [.. had, .. InterruptedOn(facts.IndexOf(lost.Name)).Except(had)]);
+        if (!canPass) return;
+        // What it has is of no use where it does not give it. What it was building may be done by the time it answers again.
+        var left = lost.WasGivenUp ? [] : had;
+        ReconnectLater(lost.Builder, [.. left, .. InterruptedOn(facts.IndexOf(lost.Name)).Except(left)]);
     }
 
     /// <summary>A builder that answers has failed a job for reasons of its own. After several in a row it is quarantined.</summary>

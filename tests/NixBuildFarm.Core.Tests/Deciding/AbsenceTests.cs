@@ -82,10 +82,13 @@ public sealed class AbsenceTests
         Assert.Contains("No builder is left for it", Assert.Single(run.Results).Error);
     }
 
-    [Fact]
-    public void A_build_that_has_ended_while_its_builder_was_cut_off_is_found_there_and_comes_home()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_build_that_has_ended_while_its_builder_was_cut_off_is_found_there_and_comes_home(bool isGivenUp)
     {
         var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"]);
+        run.GivesUp = isGivenUp;
         var attempt = Assert.Single(run.Started);
         run.Apply(new RunEvent.BuildBegan(attempt, 10, "log"));
         var connect = Assert.Single(run.Apply(new RunEvent.BuilderSilent(attempt.On, Gone("ruby"))).OfType<RunAction.Connect>());

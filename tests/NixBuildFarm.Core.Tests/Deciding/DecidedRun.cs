@@ -51,6 +51,9 @@ internal sealed class DecidedRun
     /// <summary>What decides.</summary>
     public LiveRun Run { get; }
 
+    /// <summary>Whether builders are lost because they leave a question unanswered.</summary>
+    public bool GivesUp { get; set; }
+
     /// <summary>The local store.</summary>
     public RunBuilder Local { get; }
 
@@ -351,7 +354,7 @@ internal sealed class DecidedRun
     {
         RunJob[] had = [.. a.Done.Where(job => job.Outputs.All(path => HoldersOf(path).Contains(a.On)))];
         foreach (var all in holders.Values) all.Remove(a.On);
-        return new(a.On, a.Error, had, [.. a.Done.Where(job => !job.Outputs.All(IsSomewhere))], IsGivenUp: false, a.Cause);
+        return new(a.On, a.Error, had, [.. a.Done.Where(job => !job.Outputs.All(IsSomewhere))], IsGivenUp: GivesUp, a.Cause);
     }
 
     private void Hear(RunNews news)
