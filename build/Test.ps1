@@ -2,9 +2,8 @@
 
 $results = "$out/test-results"
 
-# One part more than processors, since a part waits for a third of its time. With more, all of them only get slower, and what is limited
-# in time fails.
-$partsAtATime = 1 + [Math]::Max(2, [Environment]::ProcessorCount)
+# As many parts as processors keep these busy. With more, all of them only get slower, and what is limited in time fails.
+$partsAtATime = [Math]::Max(2, [Environment]::ProcessorCount)
 
 # A part that takes longer hangs: it is ended, so that its log says where, and the other parts still count. On a slow machine the longest
 # one has taken half an hour.

@@ -14,6 +14,7 @@ public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
     public async Task The_next_build_of_a_session_does_not_log_in_again()
     {
         Build("first");
+        await UntilIdleAsync();
         var before = await LoginsAsync();
 
         Build("second");
@@ -26,6 +27,7 @@ public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
     {
         var output = Build("first").Output;
         await farm.Coordinator.ExecAsync("nix-store", "--delete", output);
+        await UntilIdleAsync();
         var before = await LoginsAsync();
 
         // The NARs have a connection of their own.
@@ -62,6 +64,15 @@ public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
         session.Write(name, $"""package "{name}" (sleep 0) [ ]""");
         return session.Run($"Get-NixBuilder ruby | Invoke-NixDistributedBuild -Path {name}.nix").Succeeded()[name];
     }
+
+    /// <summary>Waits until the programs of a run have ended there: on a busy machine that takes longer than the run waits.</summary>
+    private Task UntilIdleAsync() => Until.TrueAsync(
+        async () => await farm.Ruby.ExecAsync(
+            "bash",
+            "-c",
+            "grep -slz '^sshd\\(-session\\)\\?: .*@' /proc/[0-9]*/cmdline"
+                + " | cut -d / -f 3 | paste -sd , | xargs -r pgrep --parent || true") == "",
+        "the programs of the run have ended");
 
     private async Task<int> LoginsAsync() =>
         (await farm.Ruby.ExecAsync("cat", "/run/sshd.log")).Split('\n').Count(line => line.Contains("Accepted ", StringComparison.Ordinal));
