@@ -5,8 +5,7 @@ $results = "$out/test-results"
 # As many parts as processors keep these busy. With more, all of them only get slower, and what is limited in time fails.
 $partsAtATime = [Math]::Max(2, [Environment]::ProcessorCount)
 
-# A part that takes longer hangs: it is ended, so that its log says where, and the other parts still count. On a slow machine the longest
-# one has taken half an hour.
+# A part that takes longer hangs: it is ended, so that its log says where, and the other parts still count. The longest seen took 22.
 $partLimit = [TimeSpan]::FromMinutes(45)
 
 # The farm suite in parts, each in a farm of its own: classes by name below NixBuildFarm.Farm.Tests. A part takes what those above leave,

@@ -42,7 +42,7 @@ die() { echo "farm: $*" >&2; exit 1; }
 usage() { sed -n '2,/^set/{/^#/!d;s/^# \{0,1\}//p}' "$here/farm.sh"; }
 [ -d "$FARM/hosts" ] || die "no farm here, or not root: run it as root inside tests/Farm/with-farm.sh -- COMMAND"
 
-# Tests call this a thousand times, so what all calls do starts no process.
+# Tests call this a thousand times, so what all calls do starts few processes.
 hosts=$FARM/hosts
 init() { echo "$(< "$hosts/$1/pid")"; }
 port() { echo "v$(< "$hosts/$1/number")"; }

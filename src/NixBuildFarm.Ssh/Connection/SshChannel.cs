@@ -96,9 +96,9 @@ internal sealed class SshChannel : IBuilderChannel
         if (!isWriting && input is not null)
         {
             await BlockingTaskScheduler.Run(CloseInput).WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            var patience = isComplete?.Invoke() == true ? LongFarewell : Farewell;
-            await execution.WaitAsync(patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (patience == LongFarewell && !execution.IsCompleted)
+            var mayBeKept = isComplete?.Invoke() == true;
+            await execution.WaitAsync(mayBeKept ? LongFarewell : Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (mayBeKept && !execution.IsCompleted)
             {
                 _ = EndLaterAsync();
                 return;

@@ -6,6 +6,9 @@ namespace NixBuildFarm.Farm.Tests.Ssh;
 /// <summary>Who builds again does not log in again; a machine that was away meanwhile is reached anew.</summary>
 public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
 {
+    /// <summary>Lists the processes of sshd that serve somebody. Since OpenSSH 9.8 that is a program of its own.</summary>
+    private const string Sessions = "grep -slz '^sshd\\(-session\\)\\?: .*@' /proc/[0-9]*/cmdline";
+
     private readonly BuildSession session = new();
 
     public void Dispose() => session.Dispose();
@@ -68,16 +71,12 @@ public sealed class KeptConnectionTests(TestFarm farm) : IDisposable
     /// <summary>Waits until the programs of a run have ended there: on a busy machine that takes longer than the run waits.</summary>
     private Task UntilIdleAsync() => Until.TrueAsync(
         async () => await farm.Ruby.ExecAsync(
-            "bash",
-            "-c",
-            "grep -slz '^sshd\\(-session\\)\\?: .*@' /proc/[0-9]*/cmdline"
-                + " | cut -d / -f 3 | paste -sd , | xargs -r pgrep --parent || true") == "",
+            "bash", "-c", Sessions + " | cut -d / -f 3 | paste -sd , | xargs -r pgrep --parent || true") == "",
         "the programs of the run have ended");
 
     private async Task<int> LoginsAsync() =>
         (await farm.Ruby.ExecAsync("cat", "/run/sshd.log")).Split('\n').Count(line => line.Contains("Accepted ", StringComparison.Ordinal));
 
-    /// <summary>The processes of sshd there that serve somebody. Since OpenSSH 9.8 that is a program of its own.</summary>
     private async Task<int> SessionsAsync() =>
-        int.Parse(await farm.Ruby.ExecAsync("bash", "-c", "grep -slz '^sshd\\(-session\\)\\?: .*@' /proc/[0-9]*/cmdline | wc -l"));
+        int.Parse(await farm.Ruby.ExecAsync("bash", "-c", Sessions + " | wc -l"));
 }
