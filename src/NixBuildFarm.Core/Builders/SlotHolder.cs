@@ -26,6 +26,9 @@ public sealed record SlotHolder(int Slot, string User, string Host, string Run, 
 
     private const int LongestLine = 512, LongestWord = 64;
 
+    /// <summary>The number of the holder's <see cref="SlotScript"/> on the builder.</summary>
+    internal long Script { get; private init; }
+
     /// <summary>The login, its machine and its run.</summary>
     public override string ToString() => $"{User} from {Host}, run {Run}";
 
@@ -48,11 +51,14 @@ public sealed record SlotHolder(int Slot, string User, string Host, string Run, 
             if (words is ["now", var moment]) there = Number(moment);
             if (there is not { } present || words is not ["held", var taken, _, _, var user, .., var path]) continue;
             if (Number(taken) is not { } then) continue;
-            if (path[(path.LastIndexOf('/') + 1)..].Split(',') is not [_, var number, _, var host, var run]) continue;
-            if (Number(number) is not { } slot || slot is < 1 or > SlotScript.Most) continue;
+            if (path[(path.LastIndexOf('/') + 1)..].Split(',') is not [_, var number, var script, var host, var run]) continue;
+            if (Number(script) is not { } asks || Number(number) is not { } slot || slot is < 1 or > SlotScript.Most) continue;
             var holder = new SlotHolder(
                 (int)slot, TerminalText.Strip(user), TerminalText.Strip(host), TerminalText.Strip(run),
-                now - TimeSpan.FromSeconds(Math.Clamp(present - then, 0, int.MaxValue)));
+                now - TimeSpan.FromSeconds(Math.Clamp(present - then, 0, int.MaxValue)))
+            {
+                Script = asks,
+            };
             if (!newest.TryGetValue(holder.Slot, out var other) || other.Since < holder.Since) newest[holder.Slot] = holder;
         }
         return [.. newest.Values];

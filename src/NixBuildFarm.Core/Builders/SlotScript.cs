@@ -8,7 +8,7 @@ namespace NixBuildFarm.Builders;
 /// It is constant, for a POSIX shell with <c>flock</c>, and without single quotes and backslashes, so that every login shell passes it on
 /// unchanged. It reads lines, and answers:
 /// <code>
-/// SLOTS HOLDER              how many slots there are, and who asks; first    ready | none WHY
+/// SLOTS HOLDER              how many slots there are, and who asks; first    ready PROCESS | none WHY
 /// take ASK SLOT             a slot, if possible this one; ASK from 1 on      taken ASK SLOT [PROCESS], perhaps after waits ASK
 /// give ASK SLOT [PROCESS]   as it was taken
 /// end
@@ -29,19 +29,18 @@ internal static class SlotScript
     /// <summary>The script.</summary>
     public const string Text =
         BuilderMachine.FindPrograms + "exec 2>/dev/null; umask 022; set -C; "
-        // On this machine Ctrl-C would end it before the builds.
-        + "trap \"\" INT; "
+        // On this machine Ctrl-C would end it before the builds; where nobody listens any more, it still tidies up.
+        + "trap \"\" INT PIPE; "
         + "d=" + Folder + "; "
         + Functions
         + "command -v flock >/dev/null || none flock; "
         + "read -r slots who || exit 0; "
-        + "[ -d $d ] || mkdir -m 1777 $d; [ -L $d ] && none folder; "
-        + "case $(ls -ld $d/) in d????????[tT]*) ;; *) none folder ;; esac; "
-        + "file $d/turn || none folder; "
+        // Another who makes it at this moment opens it to all a moment later.
+        + "[ -d $d ] || mkdir -m 1777 $d; open || { sleep 1; open; } || none folder; "
         + "n=1; while [ $n -le $slots ]; do file $d/slot-$n || none folder; n=$((n + 1)); done; "
         + "life=$d/life,$$; rm -f $life $d/held,*,$$,*; true >$life || none folder; "
         + "exec 7<$life; flock -n 7 || none folder; "
-        + "echo ready; "
+        + "echo ready $$; "
         + "while read -r word ask slot p; do eval q=\"$\"p$ask; case $word in "
         + "take) { { take $ask $slot; } 8<$d/turn || echo none folder; } 7<&- & eval p$ask=$! ;; "
         + "give) kill ${p:-$q}; wait $q; eval p$ask=ended; rm -f $d/held,$slot,$$,* ;; "
@@ -54,6 +53,7 @@ internal static class SlotScript
     private const string Functions =
         "none() { echo none $1; exit 0; }; "
         + "file() { [ -e $1 ] || true >$1; [ -f $1 ] && [ -r $1 ] || return 1; [ -L $1 ] && return 1; return 0; }; "
+        + "open() { [ -L $d ] && return 1; case $(ls -ld $d/) in d????????[tT]*) file $d/turn ;; *) return 1 ;; esac; }; "
         + "stop() { [ \"$c\" ] && kill $c; exit 0; }; "
         // The trap stays: a shell forgets a signal that comes before it takes the trap away, or before it becomes another program.
         + "hold() { exec 7<$life 8<&-; flock -s 7 9<&- >/dev/null & c=$!; wait $c; exit 0; }; "

@@ -33,7 +33,7 @@ internal sealed class SlotWaits(RunTasks tasks, RunTeller teller, RunClock clock
     public async Task SayWhoHoldsAsync(Attempt attempt, BuilderSession session)
     {
         var holders = await session.Slots.HoldersAsync(tasks.Stopping);
-        if (holders.Count > session.Slots.Held && holders.All(other => other.IsCalled(holder)))
+        if (session.Slots.AreLeftBehind(holders, holder))
         {
             session.Slots.GoOnWithout("an earlier connection of this run still holds them");
             return;

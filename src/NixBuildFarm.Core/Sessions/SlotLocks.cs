@@ -48,6 +48,9 @@ internal sealed partial class SlotLocks(NixBuilder builder, IBuilderTransport tr
     private Task? running;
     private bool isClosed;
 
+    /// <summary>The number of the script on the builder; 0: it has not begun.</summary>
+    private int script;
+
     /// <summary>Why builds go on without slots; null: they have them, or none was asked for yet.</summary>
     public string? WhyNone { get; private set; }
 
@@ -108,6 +111,15 @@ internal sealed partial class SlotLocks(NixBuilder builder, IBuilderTransport tr
     public Task<IReadOnlyList<SlotHolder>> HoldersAsync(CancellationToken cancellation) =>
         SlotQuestion.AskAsync(transport, time, cancellation);
 
+    /// <summary>
+    /// Whether slots are held by earlier connections of who asks here, and by nobody else. What this one holds is known by its script: it
+    /// may take slots and give them back while the question is under way.
+    /// </summary>
+    /// <param name="holders">The answer.</param>
+    /// <param name="name">Who asks: <see cref="SlotHolder.NameOf"/>.</param>
+    public bool AreLeftBehind(IReadOnlyList<SlotHolder> holders, string name) =>
+        holders.All(holder => holder.IsCalled(name)) && holders.Any(holder => holder.Script != Volatile.Read(ref script));
+
     /// <summary>A request is disposed of.</summary>
     internal void End(SlotRequest request)
     {
@@ -125,7 +137,7 @@ internal sealed partial class SlotLocks(NixBuilder builder, IBuilderTransport tr
         var writing = Task.CompletedTask;
         try
         {
-            await using var channel = await transport.OpenAsync(ChannelUse.Slots, closing.Token);
+            await using var channel = await OpenAsync();
             writing = WriteAsync(channel.Stream, string.Create(CultureInfo.InvariantCulture, $"{slots} {holder}"));
             var reading = ReadAsync(channel.Stream);
             var begins = Task.WhenAny(ready.Task, reading);
@@ -149,6 +161,21 @@ internal sealed partial class SlotLocks(NixBuilder builder, IBuilderTransport tr
             lines.Writer.TryComplete();
         }
         await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>A builder that is too busy to open a session in time is asked again: it is not to be filled twice either.</summary>
+    private async Task<IBuilderChannel> OpenAsync()
+    {
+        for (var begun = time.GetTimestamp(); ; await Task.Delay(Farewell, time, closing.Token))
+        {
+            try
+            {
+                return await transport.OpenAsync(ChannelUse.Slots, closing.Token);
+            }
+            catch (BuilderException e) when (e.Failure == BuilderFailure.Unreachable && time.GetElapsedTime(begun) < Patience)
+            {
+            }
+        }
     }
 
     private async Task WriteAsync(Stream stream, string first)
@@ -187,7 +214,8 @@ internal sealed partial class SlotLocks(NixBuilder builder, IBuilderTransport tr
     {
         switch (line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
-            case ["ready"]:
+            case ["ready", var number] when Number(number) is { } process:
+                script = process;
                 ready.TrySetResult();
                 break;
             case ["none", var why]:

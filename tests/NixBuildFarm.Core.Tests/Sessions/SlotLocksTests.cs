@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using Microsoft.Extensions.Time.Testing;
 using NixBuildFarm.Builders;
+using NixBuildFarm.Errors;
 using NixBuildFarm.Platform;
 using NixBuildFarm.Sessions;
 using NixBuildFarm.Transport;
@@ -61,9 +62,55 @@ public sealed class SlotLocksTests : IAsyncDisposable
         var holder = Assert.Single(await anew.HoldersAsync(Cancellation));
         Assert.True(holder.IsCalled("a,1"));
         Assert.False(holder.IsCalled("a,2"));
-        Assert.Equal((1, 0), (lost.Held, anew.Held));
+        Assert.True(anew.AreLeftBehind([holder], "a,1"));
+        Assert.False(anew.AreLeftBehind([holder], "a,2"));
         anew.GoOnWithout("they are stale");
         await waiting.Taken.WaitAsync(Until.Limit, Cancellation);
+    }
+
+    [Fact]
+    public async Task Slots_that_were_given_back_while_the_builder_was_asked_are_not_those_of_an_earlier_connection()
+    {
+        var run = Run(2);
+        var (first, second) = (await TakenAsync(run), await TakenAsync(run));
+        var holders = await run.HoldersAsync(Cancellation);
+        first.Dispose();
+        second.Dispose();
+
+        Assert.Equal((2, 0), (holders.Count, run.Held));
+        Assert.False(run.AreLeftBehind(holders, "a,1"));
+        Assert.False(run.AreLeftBehind([], "a,1"));
+    }
+
+    [Theory]
+    [InlineData("/bin/sh")]
+    [InlineData("busybox sh")]
+    [InlineData("bash")]
+    public async Task Nothing_is_left_of_a_script_that_nobody_listens_to_any_more_when_it_begins(string shell)
+    {
+        Assert.SkipUnless(shell[0] == '/' || ProgramPath.Find(shell.Split(' ')[0]) is not null, $"There is no {shell} here.");
+        // As sshd starts it, whatever this process was started with.
+        using var there = new SlotFolder(["env", "--default-signal=PIPE", .. shell.Split(' ')]);
+        var channel = await there.OpenAsync(ChannelUse.Slots, Cancellation);
+        await channel.Stream.WriteAsync("2 a,1\n"u8.ToArray(), Cancellation);
+        await channel.Stream.FlushAsync(Cancellation);
+
+        await channel.DisposeAsync();
+
+        Assert.True(there.Scripts[0].WaitForExit(Until.Limit));
+        Assert.Equal(["slot-1", "slot-2", "turn"], Directory.GetFiles(there.Path).Select(Path.GetFileName).Order());
+    }
+
+    [Fact]
+    public async Task A_folder_that_another_makes_at_this_moment_is_waited_for()
+    {
+        Directory.CreateDirectory(folder.Path);
+        using var slot = Run(1).Ask("a,1");
+        await Until.TrueAsync(() => folder.Scripts is [{ HasExited: false }], "the script runs");
+        File.SetUnixFileMode(folder.Path, (UnixFileMode)0b1_111_111_111);
+
+        await slot.Taken.WaitAsync(Until.Limit, Cancellation);
+        Assert.Equal(1, all[0].Held);
     }
 
     [Fact]
@@ -330,6 +377,26 @@ public sealed class SlotLocksTests : IAsyncDisposable
     }
 
     [Theory]
+    [InlineData(3, null)]
+    [InlineData(int.MaxValue, "too busy")]
+    public async Task A_busy_builder_that_opens_no_session_in_time_is_asked_again_for_two_minutes(int refusals, string? whyNone)
+    {
+        var (time, busy) = (new FakeTimeProvider(), new Busy(folder, refusals));
+        var from = time.GetUtcNow();
+        await using var run = new SlotLocks(SlotFolder.Builder(1), busy, time);
+        using var asked = run.Ask("a,1");
+
+        await Until.TrueAsync(() => asked.Taken.IsCompleted, "the build goes on", () =>
+        {
+            // A script that has been started is given its time.
+            if (busy.Asked <= refusals) time.Advance(TimeSpan.FromSeconds(1));
+        });
+
+        Assert.Equal(whyNone, run.WhyNone);
+        if (whyNone is not null) Assert.True(time.GetUtcNow() - from >= TimeSpan.FromMinutes(2));
+    }
+
+    [Theory]
     [InlineData("none flock\n")]
     [InlineData("This account is for nix-daemon only.\n")]
     [InlineData("")]
@@ -380,6 +447,18 @@ public sealed class SlotLocksTests : IAsyncDisposable
         await slot.Taken.WaitAsync(Until.Limit, Cancellation);
         Assert.Null(locks.WhyNone);
         return slot;
+    }
+
+    private sealed class Busy(SlotFolder then, int refusals) : IBuilderTransport
+    {
+        public int Asked;
+
+        public Task<IBuilderChannel> OpenAsync(ChannelUse use, CancellationToken cancellation) =>
+            Interlocked.Increment(ref Asked) > refusals
+                ? then.OpenAsync(use, cancellation)
+                : throw new BuilderException("ruby", BuilderFailure.Unreachable, "too busy");
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 
     private sealed class Unanswered : IBuilderTransport
