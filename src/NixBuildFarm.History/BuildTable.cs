@@ -20,6 +20,12 @@ internal static class BuildTable
         Make,
         ("@packages", JsonSerializer.Serialize(packages)));
 
+    /// <summary>The builds that were seen here and ended since a moment, oldest first.</summary>
+    public static List<BuildObservation> ReadSince(SqliteConnection connection, DateTimeOffset moment) => connection.Query(
+        $"SELECT {Columns} FROM build WHERE source = 'Run' AND ended >= @moment ORDER BY ended, id",
+        Make,
+        ("@moment", moment.ToUnixTimeMilliseconds()));
+
     /// <summary>
     /// What another user may take over: builds that were seen here, not those that were told of. Rows that are no builds are passed over.
     /// </summary>

@@ -54,6 +54,10 @@ public sealed class SqliteHistory : IRunHistory, IDisposable
         return added;
     }
 
+    /// <inheritdoc/>
+    public IReadOnlyList<BuildObservation> BuildsSince(DateTimeOffset moment) =>
+        database.Read(connection => BuildTable.ReadSince(connection, moment));
+
     /// <summary>The builds that this history has seen itself, as those of another user.</summary>
     internal IReadOnlyList<BuildObservation> BuildsForOthers() => database.Read(BuildTable.ReadForOthers);
 

@@ -128,7 +128,8 @@ public static class TomlMachineList
         return starts.Zip(starts.Skip(1), (from, to) => new TomlPart(Parse(string.Join('\n', lines[from..to]), source), from + 1));
     }
 
-    // Tomlyn throws at half a surrogate pair behind a backslash. As bytes and back, halves become U+FFFD, and all else keeps its place.
+    // Tomlyn throws at half a surrogate pair behind a backslash, and where a text ends behind one. As bytes and back, halves become U+FFFD;
+    // a line's end makes such a text one that is wrong; and all else keeps its place.
     private static DocumentSyntax Parse(string text, string source) =>
-        SyntaxParser.Parse(Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)), source, validate: true);
+        SyntaxParser.Parse(Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)) + "\n", source, validate: true);
 }

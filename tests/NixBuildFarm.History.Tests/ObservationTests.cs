@@ -44,6 +44,21 @@ public sealed class ObservationTests : IDisposable
     }
 
     [Fact]
+    public void What_was_built_here_since_a_moment_is_read_in_its_order()
+    {
+        var moment = DateTimeOffset.UnixEpoch.AddDays(400);
+        var (before, at, after) = (
+            Seen.Build("gcc") with { At = moment.AddSeconds(-1) }, Seen.Build("llvm") with { At = moment },
+            Seen.Build("gcc") with { At = moment.AddSeconds(1) });
+        var told = after with { Source = EstimateSource.OtherHistory };
+        using (var first = folder.Open()) first.Add(after, told, before, at);
+
+        using var second = folder.Open();
+
+        Assert.Equal([at, after], second.BuildsSince(moment));
+    }
+
+    [Fact]
     public void The_next_run_knows_that_a_build_was_killed_for_its_memory()
     {
         using (var first = folder.Open()) first.Add(Seen.Build("rustc") with { PeakMemory = 40_000_000_000, WasKilled = true });

@@ -9,7 +9,7 @@ public class TomlMachineListTests
     private const string HostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEzG3g9Tb0yYx1oI1t8cC5kUqD0aQ2mUo3rX0N9rJm1w root@ruby";
     private static readonly string[] Pieces =
     [
-        "version = 1", "[machines.a]", "uri = ", "'x'", "[", "]", "\n", "=", "{", "\"\"\"", "jobs = 1", "\0",
+        "version = 1", "[machines.a]", "uri = ", "'x'", "[", "]", "\n", "=", "{", "\"\"\"", "\"", "\\", "u12", "jobs = 1", "\0",
     ];
 
     private const string File = "/etc/nix/machines.toml";
@@ -182,6 +182,18 @@ public class TomlMachineListTests
         Assert.Equal("InvalidToml", Assert.Single(list.Problems).Id);
         Assert.Equal("b", Assert.Single(list.Entries).Name);
     }
+
+    [Theory]
+    [InlineData("\"a\\")]
+    [InlineData("version = \"\\")]
+    [InlineData("version = \"\\u")]
+    [InlineData("version = \"\\U0001f")]
+    [InlineData("version = \"\"\"\\")]
+    [InlineData("version = \"\\ud800\"")]
+    [InlineData("version = \"\\Uffffffff\"")]
+    [InlineData("version = '\\")]
+    public void A_string_that_ends_in_the_middle_or_has_no_letter_is_told_as_invalid(string text) =>
+        Assert.Contains(TomlMachineList.Read(text, "list").Problems, problem => problem.Id == "InvalidToml");
 
     [Fact]
     public void Whatever_the_text_is_it_is_read_without_an_exception() =>

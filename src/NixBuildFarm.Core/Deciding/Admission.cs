@@ -99,7 +99,7 @@ internal sealed class Admission(RunFacts facts, Attempts attempts, CompileGrants
             // What a builder tells may be nonsense.
             TimeSpan.FromSeconds(Math.Min(MostSeconds, here.Sum(attempt => attempt.ProcessorTime?.TotalSeconds ?? 0))))
         {
-            Builds = here, KeptFor = attempt => facts.Scheduler.MemoryNeedOf(attempt.Job.Index, builder),
+            Builds = here, LeftLoad = on.LeftLoad, KeptFor = attempt => facts.Scheduler.MemoryNeedOf(attempt.Job.Index, builder),
         };
     }
 

@@ -38,7 +38,7 @@ internal sealed class MachineAdmission(AdmissionLimits limits)
     {
         othersMemory.Take(reading, own.Builds, own.KeptFor, now);
         FreeSpace = reading.StoreFree is { } free ? Math.Max(0, free - limits.SpaceOf(reading.StoreSize)) : null;
-        others.Take(reading, own, now, limits.IsIdleOnly);
+        others.Take(reading, own, now);
         var (cause, reason) = Judge(reading, now);
         if (cause == HoldCause.None)
         {

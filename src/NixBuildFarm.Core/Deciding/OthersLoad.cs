@@ -1,4 +1,5 @@
 using NixBuildFarm.Builders;
+using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Deciding;
 
@@ -9,6 +10,9 @@ internal sealed record OwnUse(double Cores, TimeSpan ProcessorTime)
 {
     /// <summary>The builds, with what was seen of them.</summary>
     public IReadOnlyList<Attempt> Builds { get; init; } = [];
+
+    /// <summary>The load that earlier builds have left there as it was connected; null: all the load that is there then.</summary>
+    public double? LeftLoad { get; init; }
 
     /// <summary>The memory that is kept for a build, in bytes.</summary>
     public Func<Attempt, long> KeptFor { get; init; } = _ => 0;
@@ -22,6 +26,9 @@ internal sealed class OthersLoad
     /// <summary>The load of a machine is an average over about as many seconds.</summary>
     private const double LoadSeconds = 60;
 
+    /// <summary>What ended longer ago has left nothing of that average.</summary>
+    public static readonly TimeSpan Past = TimeSpan.FromSeconds(5 * LoadSeconds);
+
     private (TimeSpan? Busy, OwnUse Own, double At)? last;
     private double ownLoad;
 
@@ -32,8 +39,7 @@ internal sealed class OthersLoad
     /// <param name="reading">What.</param>
     /// <param name="own">What our builds do there.</param>
     /// <param name="now">The time, in seconds of the run.</param>
-    /// <param name="isOwners">Whether the load that is there at first is taken for its owner's, and not for that of our last run.</param>
-    public void Take(MachineReading reading, OwnUse own, double now, bool isOwners)
+    public void Take(MachineReading reading, OwnUse own, double now)
     {
         var byTime = 0.0;
         if (last is { } before && now > before.At)
@@ -48,11 +54,21 @@ internal sealed class OthersLoad
         }
         else if (last is null)
         {
-            ownLoad = isOwners ? 0 : reading.Load ?? 0;
+            ownLoad = Math.Min(reading.Load ?? 0, own.LeftLoad ?? double.PositiveInfinity);
         }
         last = (reading.ProcessorTime, own, now);
         Load = Math.Max(0, Math.Max((reading.Load ?? 0) - ownLoad, byTime));
     }
+
+    /// <summary>The load that builds have left which ended not long ago.</summary>
+    /// <param name="builds">The builds.</param>
+    /// <param name="now">The time.</param>
+    public static double LeftBy(IEnumerable<BuildObservation> builds, DateTimeOffset now) => builds.Sum(build =>
+    {
+        var cores = build is { ProcessorSeconds: { } busy, Seconds: > 0 } ? busy / build.Seconds : build.Cores;
+        var age = Math.Max(0, (now - build.At).TotalSeconds);
+        return cores * (1 - Math.Exp(-build.Seconds / LoadSeconds)) * Math.Exp(-age / LoadSeconds);
+    });
 
     /// <summary>The machine tells nothing more.</summary>
     public void Forget() => (last, ownLoad, Load) = (null, 0, 0);

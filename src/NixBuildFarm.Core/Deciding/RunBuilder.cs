@@ -35,6 +35,11 @@ internal sealed class RunBuilder(
     /// <summary>What its machine told as it was connected; null: nothing that changes.</summary>
     public MachineReading? FirstReading { get; init; }
 
+    /// <summary>
+    /// The load that earlier builds of this user had left on its machine as it was connected; null: all of the load that was there.
+    /// </summary>
+    public double? LeftLoad { get; init; }
+
     /// <summary>Whether its machine is known to run programs of a system by emulation.</summary>
     public bool Emulates(string other) => system is not null && !Processors.RunsItself(system, other);
 

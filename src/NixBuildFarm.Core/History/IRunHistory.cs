@@ -11,6 +11,9 @@ public interface IRunHistory : IBuildHistory
     /// <returns>How many of them were not there before, and are kept.</returns>
     int Import(IReadOnlyCollection<BuildObservation> builds);
 
+    /// <summary>What this user has built since a moment, oldest first.</summary>
+    IReadOnlyList<BuildObservation> BuildsSince(DateTimeOffset moment);
+
     /// <summary>When a source was last asked for builds that it knows of; null: never.</summary>
     DateTimeOffset? AskedAt(string source);
 

@@ -24,6 +24,9 @@ public class NoHistory : IRunHistory
     public virtual int Import(IReadOnlyCollection<BuildObservation> builds) => 0;
 
     /// <inheritdoc/>
+    public virtual IReadOnlyList<BuildObservation> BuildsSince(DateTimeOffset moment) => [];
+
+    /// <inheritdoc/>
     public virtual DateTimeOffset? AskedAt(string source) => null;
 
     /// <inheritdoc/>

@@ -183,7 +183,7 @@ public sealed class BuildRun
         var early = connecting.Where(connection => !late.ContainsKey(connection.Key.Name))
             .Select(connection => connection.Value.Result)
             .ToArray();
-        var sessions = new RunSessions();
+        var sessions = new RunSessions(history);
         var here = sessions.Add(local);
         var farm = early.Select(r => r.Session).OfType<BuilderSession>().Select(sessions.Add).ToList();
         if (request.Builders.Any(builder => builder.IsLocal)) farm.Insert(0, here);

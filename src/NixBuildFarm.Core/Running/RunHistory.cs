@@ -1,5 +1,6 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Compiling;
+using NixBuildFarm.Deciding;
 using NixBuildFarm.Errors;
 using NixBuildFarm.History;
 using NixBuildFarm.Logs;
@@ -76,6 +77,18 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
     /// <summary>The builds of earlier runs that estimates of these jobs rest on.</summary>
     public IReadOnlyList<BuildObservation> BuildsOf(JobGraph graph) =>
         TryRead(() => store.Builds(PackagePriors.NamesOf(Enumerable.Range(0, graph.Count).Select(job => graph[job]))), []);
+
+    /// <summary>
+    /// The load that earlier builds have left on the machine of a builder that is kept for its owner; null: it is not, and whatever load is
+    /// there at first is taken for theirs.
+    /// </summary>
+    public double? LoadLeftOn(NixBuilder builder)
+    {
+        if (builder.Policy.IdleOnly != true) return null;
+        var now = time.GetUtcNow();
+        var earlier = TryRead(() => store.BuildsSince(now - OthersLoad.Past), []);
+        return OthersLoad.LeftBy(earlier.Where(build => build.Builder == builder.Name), now);
+    }
 
     /// <summary>What others know of builds.</summary>
     public OtherSources Others => new(store, TryRead, TryWrite, time);

@@ -5,7 +5,8 @@ using NixBuildFarm.Sessions;
 namespace NixBuildFarm.Running;
 
 /// <summary>The sessions behind the builders that decisions speak of. Safe for concurrent use.</summary>
-internal sealed class RunSessions
+/// <param name="history">Knows what was built before.</param>
+internal sealed class RunSessions(RunHistory history)
 {
     private readonly ConcurrentDictionary<RunBuilder, BuilderSession> sessions = new();
     private readonly ConcurrentDictionary<string, int> connections = new();
@@ -24,6 +25,7 @@ internal sealed class RunSessions
         var builder = new RunBuilder(session.Builder, generation, facts.Machine.Memory, facts.System, facts.NixVersion)
         {
             FirstReading = facts.Machine.Reading,
+            LeftLoad = history.LoadLeftOn(session.Builder),
         };
         sessions[builder] = session;
         return builder;

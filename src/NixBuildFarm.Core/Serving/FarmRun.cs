@@ -145,7 +145,7 @@ internal sealed class FarmRun : IAsyncDisposable
             {
                 Observer = news,
             };
-            var open = new RunSessions();
+            var open = new RunSessions(history);
             var here = open.Add(local);
             await using var logs = new LogKeeper(local, observer.Decided, stop.Token);
             using var hook = PostBuildHook.Of(request.PostBuildHook, observer.Degraded);

@@ -59,12 +59,26 @@ public sealed class AdmissionTests
     public void A_builder_whose_owner_is_there_as_it_is_connected_is_left_to_him()
     {
         farm.Policies["ruby"] = new() { IdleOnly = true };
+        farm.LeftLoads["ruby"] = 1;
         farm.FirstReadings["ruby"] = Healthy with { Load = 2 };
         farm.FirstReadings["kana"] = Healthy with { Load = 2 };
         var run = DecidedRun.Begin(farm, farm.Derivation("top", [farm.Derivation("one"), farm.Derivation("two")]), ["ruby", "kana"]);
 
         Assert.Equal("kana", Assert.Single(run.Started).On.Name);
         Assert.Contains("ruby takes no new builds for now: its owner uses it.", run.Decisions);
+    }
+
+    [Fact]
+    public void The_load_that_the_users_own_last_run_has_left_is_not_taken_for_an_owner()
+    {
+        farm.Policies["ruby"] = new() { IdleOnly = true };
+        farm.LeftLoads["ruby"] = 2.1;
+        farm.FirstReadings["ruby"] = Healthy with { Load = 2 };
+        var run = DecidedRun.Begin(farm, farm.Derivation("top"), ["ruby"]);
+
+        Assert.Equal("ruby", Assert.Single(run.Started).On.Name);
+        var replayed = ReplayedRun.Of(run.Journal);
+        Assert.Equal(replayed.Recorded, replayed.Decided);
     }
 
     [Fact]

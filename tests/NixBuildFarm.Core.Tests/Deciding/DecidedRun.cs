@@ -151,6 +151,7 @@ internal sealed class DecidedRun
         return new(work.Builder(name), generations[name], work.Memory, nixVersion: nixOf?.Invoke(name))
         {
             FirstReading = work.FirstReadings.GetValueOrDefault(name),
+            LeftLoad = work.LeftLoads.TryGetValue(name, out var left) ? left : null,
         };
     }
 

@@ -35,6 +35,9 @@ internal sealed class GivenWork(params string[] names)
     /// <summary>What machines tell as they are connected, by builder.</summary>
     public Dictionary<string, MachineReading> FirstReadings { get; } = [];
 
+    /// <summary>The load that earlier builds have left as machines are connected, by builder; of others not known.</summary>
+    public Dictionary<string, double> LeftLoads { get; } = [];
+
     /// <summary>A derivation with one output.</summary>
     public StorePath Derivation(
         string name,

@@ -1,6 +1,7 @@
 using NixBuildFarm.Builders;
 using NixBuildFarm.Builders.Policies;
 using NixBuildFarm.Deciding;
+using NixBuildFarm.Scheduling;
 
 namespace NixBuildFarm.Core.Tests.Deciding;
 
@@ -21,6 +22,8 @@ public class MachineAdmissionTests
         StoreFree = 50 * Gigabyte,
         BuildFree = 50 * Gigabyte,
     };
+
+    private static readonly OwnUse NothingBefore = new(0, TimeSpan.Zero) { LeftLoad = 0 };
 
     private double now;
 
@@ -162,7 +165,7 @@ public class MachineAdmissionTests
     {
         var machine = new MachineAdmission(new() { IsIdleOnly = true });
 
-        Assert.Equal(HoldCause.Owner, Take(machine, Idle with { Load = 1 }));
+        Assert.Equal(HoldCause.Owner, Take(machine, Idle with { Load = 1 }, NothingBefore));
         for (var i = 0; i < 30; i++) Assert.Equal(HoldCause.Owner, Take(machine, Idle));
         Assert.Equal(HoldCause.None, Take(machine, Idle));
     }
@@ -172,9 +175,41 @@ public class MachineAdmissionTests
     {
         var machine = new MachineAdmission(new() { IsIdleOnly = true });
 
-        for (var i = 0; i < 20_000; i++) Assert.Equal(HoldCause.Owner, Take(machine, Idle with { Load = 2, ProcessorTime = Busy(2) }));
+        for (var i = 0; i < 20_000; i++)
+        {
+            Assert.Equal(HoldCause.Owner, Take(machine, Idle with { Load = 2, ProcessorTime = Busy(2) }, NothingBefore));
+        }
 
         TimeSpan Busy(int cores) => TimeSpan.FromSeconds(cores * now);
+    }
+
+    [Fact]
+    public void What_earlier_builds_have_left_of_load_fades_and_what_its_owner_does_shows_beside_it()
+    {
+        var machine = new MachineAdmission(new() { IsIdleOnly = true });
+        var left = new OwnUse(0, TimeSpan.Zero) { LeftLoad = 3 };
+
+        Assert.Equal(HoldCause.None, Take(machine, Idle with { Load = 3.2 }, left));
+        Assert.Equal(HoldCause.None, Take(machine, Idle with { Load = 2.7 }, left));
+        Assert.Equal(HoldCause.Owner, Take(machine, Idle with { Load = 3 }, left));
+    }
+
+    [Fact]
+    public void Builds_leave_load_by_their_length_their_processor_time_and_their_age()
+    {
+        var end = DateTimeOffset.UnixEpoch;
+        BuildObservation long2 = new()
+        {
+            Package = "a", System = "x86_64-linux", Builder = "ruby", Seconds = 600, Cores = 4, ProcessorSeconds = 1200, At = end,
+        };
+
+        Assert.Equal(2, OthersLoad.LeftBy([long2], end), 2);
+        Assert.Equal(4, OthersLoad.LeftBy([long2 with { ProcessorSeconds = null }], end), 2);
+        Assert.Equal(4, OthersLoad.LeftBy([long2, long2], end), 2);
+        Assert.Equal(2 / Math.E, OthersLoad.LeftBy([long2 with { At = end.AddSeconds(-60) }], end), 2);
+        Assert.Equal(2 * (1 - 1 / Math.E), OthersLoad.LeftBy([long2 with { Seconds = 60, ProcessorSeconds = 120 }], end), 2);
+        Assert.Equal(2, OthersLoad.LeftBy([long2 with { At = end.AddSeconds(60) }], end), 2);
+        Assert.InRange(OthersLoad.LeftBy([long2 with { At = end - OthersLoad.Past }], end), 0, 0.02);
     }
 
     [Fact]
@@ -203,7 +238,7 @@ public class MachineAdmissionTests
     public void A_machine_that_tells_nothing_more_takes_builds()
     {
         var machine = new MachineAdmission(new() { IsIdleOnly = true });
-        Take(machine, Idle with { Load = 4 });
+        Assert.Equal(HoldCause.Owner, Take(machine, Idle with { Load = 4 }, NothingBefore));
 
         machine.Forget();
 

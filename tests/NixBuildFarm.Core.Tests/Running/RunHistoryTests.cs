@@ -58,6 +58,20 @@ public class RunHistoryTests
     }
 
     [Fact]
+    public async Task The_load_that_a_builders_own_builds_have_left_is_known_where_it_is_kept_for_its_owner()
+    {
+        var owned = Ruby.WithPolicy(new() { IdleOnly = true });
+        store.Builds.Add(Build("mystery", 600) with { Cores = 2, At = time.GetUtcNow() });
+        store.Builds.Add(Build("mystery", 600) with { Cores = 2, At = time.GetUtcNow(), Builder = "kana" });
+        await using var history = Open();
+
+        Assert.Equal(2, history.LoadLeftOn(owned)!.Value, 2);
+        Assert.Null(history.LoadLeftOn(Ruby));
+        time.Advance(TimeSpan.FromHours(1));
+        Assert.Equal(0, history.LoadLeftOn(owned));
+    }
+
+    [Fact]
     public async Task A_builder_that_is_given_twice_is_one()
     {
         await using var history = Open();
@@ -290,6 +304,9 @@ public class RunHistoryTests
             Builds.AddRange(Usable(builds));
             return builds.Count;
         }
+
+        public IReadOnlyList<BuildObservation> BuildsSince(DateTimeOffset moment) =>
+            Usable<BuildObservation[]>([.. Builds.Where(build => build.At >= moment)]);
 
         public DateTimeOffset? AskedAt(string source) => null;
 

@@ -45,6 +45,7 @@ internal static class JournalFormat
         node["memory"] = builder.Memory;
         node["nix"] = builder.NixVersion;
         if (builder.FirstReading is { } reading) node["reading"] = Value(reading);
+        if (builder.LeftLoad is { } left) node["leftLoad"] = left;
         return node;
     }
 
@@ -53,6 +54,7 @@ internal static class JournalFormat
         new(ToBuilder(node), (int)node["generation"]!, (long?)node["memory"], nixVersion: (string?)node["nix"])
         {
             FirstReading = To<MachineReading?>(node["reading"]),
+            LeftLoad = (double?)node["leftLoad"],
         };
 
     /// <summary>A builder, as far as decisions look at it.</summary>
