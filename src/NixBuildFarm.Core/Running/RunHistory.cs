@@ -43,6 +43,7 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
     private List<TransferObservation> transfers = [];
     private Dictionary<string, BuilderTrouble> troubles = [];
     private volatile bool failed;
+    private volatile RecentBuilds? recent;
     private RunRecord? record;
     private RunRecord? written;
     private DateTimeOffset nextRecord;
@@ -86,8 +87,11 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
     {
         if (builder.Policy.IdleOnly != true) return null;
         var now = time.GetUtcNow();
-        var earlier = TryRead(() => store.BuildsSince(now - OthersLoad.Past), []);
-        return OthersLoad.LeftBy(earlier.Where(build => build.Builder == builder.Name), now);
+        if (recent is not { } read || now - read.At >= WriteInterval)
+        {
+            recent = read = new(now, TryRead(() => store.BuildsSince(now - OthersLoad.Past), []));
+        }
+        return OthersLoad.LeftBy(read.Builds.Where(build => build.Builder == builder.Name), now);
     }
 
     /// <summary>What others know of builds.</summary>
@@ -308,4 +312,7 @@ internal sealed class RunHistory : IKeptCompiles, IAsyncDisposable
         failed = true;
         observer.Observe(new RunNews.HistoryFailed(error));
     }
+
+    /// <summary>What was built not long ago, as it was read for the first of many builders: nothing newer is written so soon.</summary>
+    private sealed record RecentBuilds(DateTimeOffset At, IReadOnlyList<BuildObservation> Builds);
 }

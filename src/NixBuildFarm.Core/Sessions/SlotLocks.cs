@@ -25,6 +25,9 @@ internal sealed partial class SlotLocks(NixBuilder builder, IBuilderTransport tr
     /// </summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2), Farewell = TimeSpan.FromSeconds(1);
 
+    /// <summary>Between two tries to open a session.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
     private readonly int slots = Math.Min(
         SlotScript.Most, builder.OtherEntries.Select(entry => entry.MaxJobs).Append(builder.MaxJobs).Max());
 
@@ -53,15 +56,6 @@ internal sealed partial class SlotLocks(NixBuilder builder, IBuilderTransport tr
 
     /// <summary>Why builds go on without slots; null: they have them, or none was asked for yet.</summary>
     public string? WhyNone { get; private set; }
-
-    /// <summary>How many slots this session holds.</summary>
-    public int Held
-    {
-        get
-        {
-            lock (gate) return held.Count;
-        }
-    }
 
     /// <summary>Builds need no slots from now on.</summary>
     /// <param name="why">Why, for the user.</param>
@@ -166,7 +160,7 @@ internal sealed partial class SlotLocks(NixBuilder builder, IBuilderTransport tr
     /// <summary>A builder that is too busy to open a session in time is asked again: it is not to be filled twice either.</summary>
     private async Task<IBuilderChannel> OpenAsync()
     {
-        for (var begun = time.GetTimestamp(); ; await Task.Delay(Farewell, time, closing.Token))
+        for (var begun = time.GetTimestamp(); ; await Task.Delay(Pause, time, closing.Token))
         {
             try
             {
@@ -174,6 +168,7 @@ internal sealed partial class SlotLocks(NixBuilder builder, IBuilderTransport tr
             }
             catch (BuilderException e) when (e.Failure == BuilderFailure.Unreachable && time.GetElapsedTime(begun) < Patience)
             {
+                // It may open the next one.
             }
         }
     }

@@ -77,7 +77,8 @@ public sealed class SlotLocksTests : IAsyncDisposable
         first.Dispose();
         second.Dispose();
 
-        Assert.Equal((2, 0), (holders.Count, run.Held));
+        await UntilHeldByAsync(run);
+        Assert.Equal(2, holders.Count);
         Assert.False(run.AreLeftBehind(holders, "a,1"));
         Assert.False(run.AreLeftBehind([], "a,1"));
     }
@@ -110,7 +111,8 @@ public sealed class SlotLocksTests : IAsyncDisposable
         File.SetUnixFileMode(folder.Path, (UnixFileMode)0b1_111_111_111);
 
         await slot.Taken.WaitAsync(Until.Limit, Cancellation);
-        Assert.Equal(1, all[0].Held);
+        Assert.Null(all[0].WhyNone);
+        await UntilHeldByAsync(all[0], "a");
     }
 
     [Fact]
@@ -255,7 +257,7 @@ public sealed class SlotLocksTests : IAsyncDisposable
         Assert.False(waiting.Taken.IsCompleted);
         next.PassOn();
         await waiting.Taken.WaitAsync(Until.Limit, Cancellation);
-        Assert.Equal((0, 1), (mine.Held, others.Held));
+        await UntilHeldByAsync(others, "b");
     }
 
     [Fact]
@@ -305,7 +307,7 @@ public sealed class SlotLocksTests : IAsyncDisposable
         first.PassOn();
 
         Assert.True(next.Taken.IsCompletedSuccessfully);
-        Assert.Equal(1, run.Held);
+        await UntilHeldByAsync(run, "a");
     }
 
     [Theory]
@@ -440,6 +442,11 @@ public sealed class SlotLocksTests : IAsyncDisposable
         all.Add(run);
         return run;
     }
+
+    /// <summary>The builder says that these hold a slot, and nobody else.</summary>
+    private static Task UntilHeldByAsync(SlotLocks asks, params string[] hosts) => Until.TrueAsync(
+        async () => (await asks.HoldersAsync(Cancellation)).Select(holder => holder.Host).SequenceEqual(hosts),
+        $"slots are held by: {string.Join(", ", hosts)}");
 
     private static async Task<SlotRequest> TakenAsync(SlotLocks locks, string holder = "a,1")
     {
